@@ -1,0 +1,240 @@
+"""The command line: parse, call, map the outcome to an exit code. No logic, and nothing heavy imported up front."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.errors import Exit, HactlError, UsageError
+
+if TYPE_CHECKING:
+    from provision.project import Project
+
+app = typer.Typer(
+    help="Provision and prove a high-availability front end: LVS and Keepalived before web and Kafka nodes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+lab_app = typer.Typer(
+    help="All hosts of an inventory, in isolation here.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(lab_app, name="lab")
+
+DEFAULT_INVENTORY = "inventories/lab.yml"
+InventoryPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="INVENTORY",
+        help=f"Inventory file; default: $HACTL_INVENTORY, else {DEFAULT_INVENTORY}.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
+Lab = Annotated[
+    bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")
+]
+
+
+def inventory_path(given: Path | None) -> Path:
+    """The inventory to work on: the argument, `HACTL_INVENTORY`, `inventories/lab.yml`, else the shipped one."""
+    path = given or Path(os.environ.get("HACTL_INVENTORY") or DEFAULT_INVENTORY)
+    if given is None and not path.exists() and "HACTL_INVENTORY" not in os.environ:
+        from provision.data import shipped
+
+        return shipped("inventories") / "lab.yml"
+    return path
+
+
+def _load(given: Path | None) -> Project:
+    from provision.project import load
+
+    return load(inventory_path(given))
+
+
+@app.command("init")
+def init_command(
+    path: Annotated[Path, typer.Argument(help="The inventory file to write.")] = Path("inventory.yml"),
+    vip: Annotated[str, typer.Option(help="The virtual IP address.")] = "",
+    director: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS, master first; repeat.")] = None,
+    real_server: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS; repeat.")] = None,
+    client: Annotated[str, typer.Option(help="NAME=ADDRESS of a host that is neither, to probe from.")] = "",
+    port: Annotated[int, typer.Option(help="The service's TCP port.")] = 80,
+) -> None:
+    """Write a commented starter inventory."""
+    from provision.starter import Answers, ask, write
+
+    answers = Answers(vip, tuple(director or ()), tuple(real_server or ()), client, port)
+    if not (vip and director and real_server):
+        if not sys.stdin.isatty():
+            raise UsageError("init: give --vip, --director and --real-server, or run it on a terminal")
+        answers = ask(answers)
+    write(path, answers)
+    typer.echo(f"Wrote {path}. Next: hactl plan {path}", err=True)
+
+
+@app.command("inventory")
+def inventory_command(
+    inventory: InventoryPath = None,
+    list_all: Annotated[bool, typer.Option("--list", help="All groups and hosts.")] = False,
+    host: Annotated[str, typer.Option(help="The variables of one host.")] = "",
+) -> None:
+    """Print Ansible's dynamic-inventory JSON."""
+    from provision.inventory.reader import read_inventory
+    from provision.show import print_json
+
+    if list_all == bool(host):
+        raise UsageError("inventory: give either --list or --host NAME")
+    read = read_inventory(inventory_path(inventory))
+    if host and host not in read.hosts:
+        raise UsageError(f"inventory: no host {host} in {read.path}", f"it has {', '.join(read.hosts)}")
+    print_json(read.host_to_ansible(host) if host else read.to_ansible())
+
+
+@app.command("lint")
+def lint_command(inventory: InventoryPath = None, json: Json = False) -> None:
+    """Find mistakes that no single host's parser can see."""
+    from provision.lint.report import report
+
+    raise typer.Exit(report(_load(inventory), json))
+
+
+@app.command("render")
+def render_command(
+    inventory: InventoryPath = None,
+    host: Annotated[str, typer.Option(help="Only this host.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write a tree per host here, secrets included.")] = None,
+) -> None:
+    """Show what would be on each host, asking none.
+
+    Facts come from `hactl_facts` in the inventory or are assumed; secrets are masked."""
+    from provision.commands import render
+
+    render(_load(inventory), host, out)
+
+
+@app.command("plan")
+def plan_command(
+    inventory: InventoryPath = None, limit: Limit = "", json: Json = False, lab: Lab = False
+) -> None:
+    """Show what a deploy would change.
+
+    Exit 0 when there is nothing to do, 2 when there are changes."""
+    from provision.commands import plan
+
+    raise typer.Exit(plan(_load(inventory), limit, json, lab))
+
+
+@app.command("deploy")
+def deploy_command(
+    inventory: InventoryPath = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    limit: Limit = "",
+    serial: Annotated[int, typer.Option(min=0, help="Hosts of one stage at a time; 0: all.")] = 0,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Plan, ask, then make every host as planned.
+
+    Real servers first, then backup directors, then the master."""
+    from provision.commands import deploy
+
+    raise typer.Exit(deploy(_load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab))
+
+
+@lab_app.command("up")
+def lab_up(inventory: InventoryPath = None) -> None:
+    """Boot every host of the inventory. Needs root."""
+    from provision.commands import lab_up as up
+
+    up(_load(inventory))
+
+
+@lab_app.command("status")
+def lab_status(inventory: InventoryPath = None, json: Json = False) -> None:
+    """Show which hosts of the lab run."""
+    from provision.commands import lab_status as status
+
+    status(inventory_path(inventory).stem, json)
+
+
+@lab_app.command("shell", context_settings={"allow_interspersed_args": False})
+def lab_shell(
+    host: Annotated[str, typer.Argument(help="A host of the lab.")],
+    command: Annotated[list[str] | None, typer.Argument(help="A command instead of a shell.")] = None,
+    inventory: Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")] = None,
+) -> None:
+    """Open a shell on a lab host, or run one command there."""
+    from provision.lab.control import shell
+
+    raise typer.Exit(shell(inventory_path(inventory).stem, host, command or []))
+
+
+@lab_app.command("cut")
+def lab_cut(
+    host: Annotated[str, typer.Argument(help="A host of the lab.")],
+    inventory: Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")] = None,
+) -> None:
+    """Cut a lab host's power."""
+    from provision.lab.control import cut
+
+    cut(inventory_path(inventory).stem, host)
+
+
+@lab_app.command("boot")
+def lab_boot(
+    host: Annotated[str, typer.Argument(help="A host of the lab.")],
+    inventory: Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")] = None,
+) -> None:
+    """Give a lab host its power back."""
+    from provision.lab.control import boot
+
+    boot(inventory_path(inventory).stem, host)
+
+
+@lab_app.command("down")
+def lab_down(inventory: InventoryPath = None) -> None:
+    """Take the lab away.
+
+    Nothing of it stays on this machine, also after a crash."""
+    from provision.commands import lab_down as down
+
+    down(inventory_path(inventory).stem)
+
+
+#: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.
+_BadUsage: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def main() -> None:
+    """Run the command line; the one place where errors become text and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else Exit.OK)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        sys.exit(Exit.INTERRUPTED)
+    except _BadUsage as error:
+        error.show()  # type: ignore[attr-defined]  # prints the usage line and what is wrong
+        sys.exit(Exit.USAGE)
+    except HactlError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # the reader went away; nothing is left to flush
+        sys.exit(Exit.OK)
+
+
+def _say(text: str) -> None:
+    red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    sys.stderr.write(f"\x1b[31m{text}\x1b[0m\n" if red else f"{text}\n")

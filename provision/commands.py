@@ -1,0 +1,171 @@
+"""What the commands do once their words are parsed: each takes a Project and returns an exit code."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from provision.desired import File
+from provision.errors import Exit, HactlError, Unreachable, UsageError
+from provision.events import Console
+from provision.facts import Facts
+from provision.lint.rules import check
+from provision.plan import mask
+from provision.project import Project
+from provision.rollout import HostResult, Rollout, Survey, raise_all, survey
+from provision.rollout import deploy as roll_out
+from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
+
+
+def render(project: Project, host: str, out: Path | None) -> None:
+    """Print every file and setting of each host (secrets masked), or write trees below `out` (secrets included).
+
+    Raises:
+        UsageError: `host` is not a host hactl has something to do with.
+    """
+    check(project)
+    for name in project.managed(host):
+        pinned = project.inventory.hosts[name].var("hactl_facts", {})
+        desired = project.render(name, Facts.assumed(pinned))
+        if out is not None:
+            _write_tree(out / name, desired.of("file"))
+            continue
+        for item in desired.items:
+            _print_item(name, item, project.secrets)
+
+
+def _print_item(host: str, item: object, secrets: frozenset[str]) -> None:
+    if isinstance(item, File):
+        print(f"# {host}: {item.kind} {item.name}  {item.mode} {item.owner}:{item.group}")
+        print(mask(item.content.decode(errors="replace"), secrets))
+    else:
+        name, attributes = getattr(item, "name", ""), getattr(item, "attributes", dict)()
+        detail = " ".join(f"{key}={value}" for key, value in attributes.items() if key != "current")
+        print(f"# {host}: {getattr(item, 'kind', '')} {name} {detail}".rstrip())
+
+
+def _write_tree(folder: Path, files: tuple[object, ...]) -> None:
+    """Write the files as a tree that only its owner can read: contents are real, secrets included."""
+    for item in files:
+        assert isinstance(item, File)
+        path = folder / item.name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        path.touch(mode=0o600)
+        path.write_bytes(item.content)
+
+
+def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
+    """Show what a deploy would change.
+
+    Raises:
+        HactlError: a host could not be looked at; the other hosts' plan is shown first.
+    """
+    check(project)
+    console = Console()
+    targets = project.targets(project.managed(limit), lab)
+    with survey(targets, project.render, project.secrets, console) as found:
+        console.done()
+        if json:
+            print_json(plan_json(found.plans))
+        elif found.plans:
+            Screen().show(plan_lines(found.plans))
+        found.raise_failures()
+        return Exit.CHANGES if found.changes() else Exit.OK
+
+
+def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
+    """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
+    check(project)
+    console = Console()
+    targets = project.targets(project.managed(limit), lab)
+    with survey(targets, project.render, project.secrets, console) as found:
+        console.done()
+        if found.failures:
+            return _refuse(found, tuple(targets), json)
+        Screen(sys.stderr if json else sys.stdout).show(plan_lines(found.plans))
+        if found.changes() and not yes and not _agreed():
+            raise UsageError("deploy: not confirmed; nothing was changed")
+        rollout = Rollout(project.topology.stages(), serial, _owner(), project.digest())
+        results = roll_out(found, rollout, console)
+        console.done()
+        ordered = [results[host] for host in targets if host in results]
+        return _report(ordered, json, found.interrupted)
+
+
+def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
+    """A host could not be looked at: say so for each and change nothing anywhere."""
+    results = []
+    for host in hosts:
+        error = found.failures.get(host)
+        outcome = (
+            "skipped" if error is None else "unreachable" if isinstance(error, Unreachable) else "failed"
+        )
+        execs = found.sessions[host].execs if host in found.sessions else 0
+        message = "not touched: as it was" if error is None else str(error).removeprefix(f"{host}: ")
+        results.append(HostResult(host, outcome, 0, execs, found.seconds[host], message))
+    if json:
+        print_json(results_json(False, results))
+    try:
+        raise_all(list(found.failures.values()))
+    except HactlError as error:
+        error.hint = f"{error.hint}\n  Nothing was changed on any host.".lstrip()
+        raise
+    return Exit.FAILED
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "deploy: nobody to ask, since input is not a terminal; nothing was changed", "pass --yes"
+        )
+    sys.stderr.write("Apply these changes? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _owner() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _report(results: list[HostResult], json: bool, interrupted: bool) -> Exit:
+    codes = [result.exit_code for result in results if result.exit_code]
+    code = Exit.INTERRUPTED if interrupted else max(codes, default=Exit.OK)
+    if json:
+        print_json(results_json(code == Exit.OK, results))
+    else:
+        Screen().show(results_lines(results))
+    return code
+
+
+def lab_up(project: Project) -> None:
+    """Boot every host of the inventory in a lab of its own."""
+    from provision.lab.control import up
+    from provision.lab.spec import LabSpec
+
+    directors = set(project.topology.directors())
+    hosts = [(name, address, name in directors) for name, address in project.topology.addresses().items()]
+    console = Console()
+    up(LabSpec.of(project.lab_name, hosts), console.note)
+
+
+def lab_down(name: str) -> None:
+    """Take a lab away."""
+    from provision.lab.control import down
+
+    down(name, Console().note)
+
+
+def lab_status(name: str, json: bool) -> None:
+    """Show a lab's hosts."""
+    from provision.lab.control import status
+
+    state: Mapping[str, object] = status(name)
+    if json:
+        print_json(state)
+        return
+    for host, text in state.items():
+        print(f"{host:<16} {text}")

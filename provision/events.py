@@ -1,0 +1,77 @@
+"""What a run tells while it goes on, and where it is told."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Protocol, TextIO
+
+
+class Events(Protocol):
+    """Somebody who is told how a run goes on; called from several threads."""
+
+    def host(self, host: str, text: str) -> None:
+        """One host got one step further."""
+
+    def note(self, text: str) -> None:
+        """Something about the whole run."""
+
+
+class Silent:
+    """Tells nobody: for callers that read the result."""
+
+    def host(self, host: str, text: str) -> None:
+        """Drop the step."""
+
+    def note(self, text: str) -> None:
+        """Drop the note."""
+
+
+class Console:
+    """Progress on standard error: a live line on a terminal, a line a step elsewhere.
+
+    Standard output stays free for what the command was asked to print.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._states: dict[str, str] = {}
+        self._shown = False
+
+    def host(self, host: str, text: str) -> None:
+        """Show a host's newest step; on a terminal all hosts share one line that is rewritten."""
+        with self._lock:
+            self._states[host] = text
+            if self._live:
+                line = " · ".join(f"{name}: {state}" for name, state in self._states.items())
+                self._stream.write(f"\r\x1b[K{self._elapsed()} {line[:68]}")
+                self._shown = True
+            else:
+                self._stream.write(f"{self._elapsed()} {host}: {text}\n")
+            self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        with self._lock:
+            self._clear()
+            self._stream.write(f"{self._elapsed()} {text}\n")
+            self._stream.flush()
+
+    def done(self) -> None:
+        """Take the live line away before the result is printed."""
+        with self._lock:
+            self._clear()
+            self._states.clear()
+            self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._shown = False
+
+    def _elapsed(self) -> str:
+        return f"[{time.monotonic() - self._started:5.1f}s]"

@@ -1,0 +1,318 @@
+"""The plan: what separates a host from what it must be, and the ops that close the gap.
+
+Pure: `diff` compares a DesiredHost with an Observed and returns Changes, no-ops left out and removals included;
+`operations` turns Changes into the apply agent's ops in an order that never exposes an address too early.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.observe import LedgerEntry, Observed, ObservedItem
+from provision.remote.protocol import Op
+
+MASK = "********"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference: `action` is create, update or remove; `detail` says it in a few words."""
+
+    kind: str
+    name: str
+    action: str
+    detail: str = ""
+    diff: tuple[str, ...] = ()
+    item: Item | None = field(default=None, compare=False)
+    was: ObservedItem | None = field(default=None, compare=False)
+    entry: LedgerEntry | None = field(default=None, compare=False)
+
+    def json(self) -> dict[str, str]:
+        """The change as `plan --json` prints it."""
+        return {"kind": self.kind, "name": self.name, "action": self.action}
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """All changes of one host, what they were derived from, and what cannot be planned."""
+
+    host: str
+    changes: tuple[Change, ...]
+    desired: DesiredHost
+    observed: Observed
+
+
+def plan_host(desired: DesiredHost, observed: Observed, secrets: frozenset[str]) -> HostPlan:
+    """The plan of one host; `secrets` are masked in its diffs."""
+    return HostPlan(desired.host, diff(desired, observed, secrets), desired, observed)
+
+
+def diff(
+    desired: DesiredHost, observed: Observed, secrets: frozenset[str] = frozenset()
+) -> tuple[Change, ...]:
+    """The changes that make `observed` into `desired`, in the order of the roles, removals last."""
+    changes = [_compare(item, observed, secrets) for item in desired.items if not isinstance(item, Unit)]
+    found = [change for change in changes if change is not None]
+    swapped = {change.item.unit for change in found if isinstance(change.item, File)}
+    units = [_compare_unit(item, observed, swapped) for item in desired.items if isinstance(item, Unit)]
+    found += [change for change in units if change is not None]
+    return (*found, *_removals(desired, observed, secrets))
+
+
+def _compare(item: Item, observed: Observed, secrets: frozenset[str]) -> Change | None:
+    was = observed.get(item.kind, item.name)
+    wanted = item.attributes()
+    if was is None:
+        return Change(item.kind, item.name, "create", _created(item), _file_diff(item, None, secrets), item)
+    changed = {key: value for key, value in wanted.items() if was.attributes.get(key) != value}
+    if not changed:
+        return None
+    return Change(
+        item.kind, item.name, "update", _updated(was, changed), _file_diff(item, was, secrets), item, was
+    )
+
+
+def _created(item: Item) -> str:
+    if isinstance(item, Sysctl):
+        return f"= {item.value}"
+    if isinstance(item, Address):
+        return f"on {item.label or item.device}"
+    if isinstance(item, File):
+        return f"{item.mode} {item.owner}:{item.group}"
+    return ""
+
+
+def _updated(was: ObservedItem, changed: Mapping[str, str]) -> str:
+    shown = [
+        "content" if key == "sha256" else f"{key} {was.attributes.get(key, '')} → {value}"
+        for key, value in changed.items()
+    ]
+    return ", ".join(shown)
+
+
+def _compare_unit(unit: Unit, observed: Observed, swapped: set[str]) -> Change | None:
+    was = observed.get("unit", unit.name)
+    state = was.attributes if was else {}
+    verbs = _unit_verbs(unit, state, unit.name in swapped)
+    if not verbs:
+        return None
+    fresh = state.get("enabled") != "yes" and state.get("active") != "yes"
+    return Change("unit", unit.name, "create" if fresh else "update", ", ".join(verbs), (), unit, was)
+
+
+def _unit_verbs(unit: Unit, state: Mapping[str, str], swapped: bool) -> tuple[str, ...]:
+    """The systemctl verbs a unit needs, from what it *runs* rather than from what this run changed."""
+    verbs = []
+    enabled, active = state.get("enabled") == "yes", state.get("active") == "yes"
+    if enabled != unit.enabled:
+        verbs.append("enable" if unit.enabled else "disable")
+    if active != unit.active:
+        verbs.append("start" if unit.active else "stop")
+    elif active and (swapped or state.get("current") != "yes"):
+        verbs.append(unit.on_change)
+    return tuple(verbs)
+
+
+def _removals(desired: DesiredHost, observed: Observed, secrets: frozenset[str]) -> Iterable[Change]:
+    """What the ledger says hactl owns, the inventory no longer names, and the host still has."""
+    wanted = {(item.kind, item.name) for item in desired.items}
+    for entry in observed.ledger:
+        was = observed.get(entry.kind, entry.name)
+        if (entry.kind, entry.name) in wanted or was is None or not _still_ours(entry, was):
+            continue
+        shown = _file_diff(None, was, secrets) if entry.kind == "file" else ()
+        yield Change(entry.kind, entry.name, "remove", _undone(entry, was), shown, None, was, entry)
+
+
+def _still_ours(entry: LedgerEntry, was: ObservedItem) -> bool:
+    """Whether there is anything of ours left to take away."""
+    if entry.kind == "sysctl":
+        return bool(entry.detail) and was.attributes.get("value") != entry.detail[0]
+    if entry.kind == "unit":
+        return bool(_retire_verbs(entry, was))
+    return entry.kind in {"file", "address"}
+
+
+def _undone(entry: LedgerEntry, was: ObservedItem) -> str:
+    if entry.kind == "sysctl":
+        return f"{was.attributes.get('value', '')} → {entry.detail[0]}, as before hactl"
+    if entry.kind == "unit":
+        return ", ".join(_retire_verbs(entry, was))
+    if entry.kind == "address":
+        return f"from {was.attributes.get('device', '')}"
+    return ""
+
+
+def _retire_verbs(entry: LedgerEntry, was: ObservedItem) -> tuple[str, ...]:
+    """Undo only what hactl did: a unit that ran before hactl came keeps running."""
+    before = dict(zip(("enabled", "active"), entry.detail, strict=False))
+    verbs = []
+    if was.attributes.get("active") == "yes" and before.get("active") != "yes":
+        verbs.append("stop")
+    if was.attributes.get("enabled") == "yes" and before.get("enabled") != "yes":
+        verbs.append("disable")
+    return tuple(verbs)
+
+
+def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[str]) -> tuple[str, ...]:
+    """The unified diff of a file's content, secrets masked; empty for other kinds and equal contents."""
+    if item is not None and not isinstance(item, File):
+        return ()
+    old, new = (was.content or b"") if was else b"", item.content if item else b""
+    if was is not None and item is not None and was.attributes.get("sha256") == item.sha256:
+        return ()
+    lines = difflib.unified_diff(
+        _lines(old, secrets), _lines(new, secrets), "before", "after", lineterm="", n=3
+    )
+    return tuple(lines)[2:]
+
+
+def _lines(content: bytes, secrets: frozenset[str]) -> list[str]:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return [f"(binary, {len(content)} bytes)"]
+    return mask(text, secrets).splitlines()
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret replaced; longest first, so that a part of one does not show the rest."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def operations(plan: HostPlan) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
+    """The ops of a plan and the contents of the files they stage, numbered from 1.
+
+    Packages come first because validators come with them; kernel parameters come before addresses, so that a real
+    server never answers ARP for the VIP; units come when all their files are in place; what is taken away goes
+    in the opposite order.
+    """
+    builder = _Builder(plan)
+    return builder.ops(), tuple(builder.contents)
+
+
+class _Builder:
+    """Collects the ops of one plan, numbering the files they carry."""
+
+    def __init__(self, plan: HostPlan) -> None:
+        self.plan = plan
+        self.contents: list[bytes] = []
+        self.made = [change for change in plan.changes if change.action != "remove"]
+        self.removed = [change for change in plan.changes if change.action == "remove"]
+
+    def ops(self) -> tuple[Op, ...]:
+        files = [(self._number(change.item), change) for change in self.made if isinstance(change.item, File)]
+        return (
+            *self._fresh_units(),
+            *(Op("package", (change.name,)) for change in self._made(Package)),
+            *(_stage(number, change.item) for number, change in files if isinstance(change.item, File)),
+            *(Op("module", (change.name,)) for change in self._made(Module)),
+            *(_sysctl(change.item) for change in self._made(Sysctl) if isinstance(change.item, Sysctl)),
+            *(Op("file", (str(number), change.name, _digest(change.was))) for number, change in files),
+            *(op for change in self._made(Address) for op in _address(change)),
+            *self._daemon_reload(self.made),
+            *(op for change in self._made(Unit) for op in self._unit(change)),
+            *self._take_away(),
+            Op("ledger", (str(self._ledger()),)),
+        )
+
+    def _made(self, kind: type[Item]) -> list[Change]:
+        return [change for change in self.made if isinstance(change.item, kind)]
+
+    def _number(self, item: Item | None) -> int:
+        assert isinstance(item, File)
+        self.contents.append(item.content)
+        return len(self.contents)
+
+    def _fresh_units(self) -> Iterable[Op]:
+        """Units that a package about to be installed must not start on its own."""
+        if not self._made(Package):
+            return
+        for unit in self.plan.desired.of("unit"):
+            if self.plan.observed.get("unit", unit.name) is None:
+                yield Op("hold", (unit.name,))
+
+    def _daemon_reload(self, changes: Sequence[Change]) -> Iterable[Op]:
+        if any(change.kind == "file" and change.name.startswith("/etc/systemd/") for change in changes):
+            yield Op("unit", ("-", "daemon-reload"))
+
+    def _unit(self, change: Change) -> Iterable[Op]:
+        unit = change.item
+        assert isinstance(unit, Unit)
+        for verb in change.detail.split(", "):
+            yield Op("unit", (unit.name, verb))
+        if unit.active:
+            yield Op("unit", (unit.name, "stamp", *unit_files(self.plan.desired, unit.name)))
+
+    def _take_away(self) -> Iterable[Op]:
+        by_kind = {
+            kind: [c for c in self.removed if c.kind == kind]
+            for kind in ("unit", "address", "file", "sysctl")
+        }
+        for change in by_kind["unit"]:
+            yield from (Op("unit", (change.name, verb)) for verb in change.detail.split(", "))
+        for change in by_kind["address"]:
+            yield Op(
+                "address", ("del", change.name, change.was.attributes["device"] if change.was else "", "")
+            )
+        yield from (Op("remove", (change.name, _digest(change.was))) for change in by_kind["file"])
+        yield from self._daemon_reload(by_kind["file"])
+        for change in by_kind["sysctl"]:
+            assert change.entry is not None
+            yield Op("sysctl", (change.name, change.entry.detail[0]))
+
+    def _ledger(self) -> int:
+        self.contents.append(ledger_text(self.plan.desired, self.plan.observed).encode())
+        return len(self.contents)
+
+
+def unit_files(desired: DesiredHost, unit: str) -> tuple[str, ...]:
+    """The files that a unit loads: those that name it."""
+    return tuple(item.name for item in desired.items if isinstance(item, File) and item.unit == unit)
+
+
+def _stage(number: int, item: File) -> Op:
+    return Op("stage", (str(number), item.name, item.mode, item.owner, item.group, item.validate))
+
+
+def _sysctl(item: Sysctl) -> Op:
+    return Op("sysctl", (item.name, item.attributes()["value"]))
+
+
+def _digest(was: ObservedItem | None) -> str:
+    return was.attributes["sha256"] if was else "absent"
+
+
+def _address(change: Change) -> Iterable[Op]:
+    item = change.item
+    assert isinstance(item, Address)
+    if change.was is not None:
+        yield Op("address", ("del", item.name, change.was.attributes["device"], ""))
+    yield Op("address", ("add", item.name, item.device, item.label))
+
+
+def ledger_text(desired: DesiredHost, observed: Observed) -> str:
+    """The new ledger: everything hactl answers for on this host, with what was there before it came."""
+    old = {(entry.kind, entry.name): entry for entry in observed.ledger}
+    lines = []
+    for item in desired.items:
+        if item.kind not in {"file", "sysctl", "address", "unit"}:
+            continue
+        known = old.get((item.kind, item.name))
+        detail = known.detail if known else _before(item, observed.get(item.kind, item.name))
+        lines.append("\t".join((item.kind, item.name, *detail)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _before(item: Item, was: ObservedItem | None) -> tuple[str, ...]:
+    state = was.attributes if was else {}
+    if isinstance(item, Sysctl):
+        return (state["value"],) if "value" in state else ()
+    if isinstance(item, Unit):
+        return (state.get("enabled", "no"), state.get("active", "no"))
+    return ()

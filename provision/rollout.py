@@ -1,0 +1,242 @@
+"""The rollout: look at all hosts at once, then change them in an order that keeps the VIP served.
+
+Real servers first, then backup directors, then masters. A batch is held open until every host of it has applied;
+then all are confirmed. One failure rolls the batch back, leaves the rest as it was and ends the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from provision.apply import Transaction, apply, build_payload
+from provision.desired import DesiredHost
+from provision.errors import Exit, HactlError, HostError, Locked, Unreachable
+from provision.events import Events
+from provision.facts import Facts
+from provision.observe import observe
+from provision.plan import HostPlan, operations, plan_host
+from provision.remote.ssh import Session, connect
+from provision.remote.target import Target
+
+#: How many hosts are talked to at once: about 3 ms of CPU a host on the controller, and sshd's MaxStartups is per host.
+PARALLEL = 32
+#: Seconds until a host that hears nothing more undoes what it was told to do.
+DEADLINE = 60
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """How one host came out of a run.
+
+    `outcome` is changed, unchanged, failed, unreachable, skipped or rolled_back; `message` says what state the
+    host is in when that is not obvious.
+    """
+
+    host: str
+    outcome: str
+    changes: int = 0
+    execs: int = 0
+    seconds: float = 0.0
+    message: str = ""
+    exit_code: Exit = Exit.OK
+
+    def json(self) -> dict[str, str | int | float]:
+        """The host's entry in `deploy --json`."""
+        entry: dict[str, str | int | float] = {
+            "outcome": self.outcome,
+            "changes": self.changes,
+            "execs": self.execs,
+            "seconds": round(self.seconds, 3),
+        }
+        if self.message:
+            entry["message"] = self.message
+        return entry
+
+
+@dataclass
+class Survey:
+    """All hosts as they were found, their connections still open, and what is to be done to each."""
+
+    plans: dict[str, HostPlan] = field(default_factory=dict)
+    failures: dict[str, HactlError] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def changes(self) -> int:
+        """How many changes all hosts need together."""
+        return sum(len(plan.changes) for plan in self.plans.values())
+
+    def raise_failures(self) -> None:
+        """Raise what kept hosts from being surveyed; the worst decides the exit code.
+
+        Raises:
+            HactlError: one error that names all of them.
+        """
+        raise_all(list(self.failures.values()))
+
+
+def raise_all(errors: Sequence[HactlError]) -> None:
+    """Raise nothing, the one error, or one that holds them all under the exit code of the first."""
+    unique = {str(error): error for error in errors}
+    if len(unique) == 1:
+        raise next(iter(unique.values()))
+    if unique:
+        worst = max(unique.values(), key=lambda error: error.exit_code == Exit.INPUT)
+        both = HactlError("\n".join(unique))
+        both.exit_code = worst.exit_code
+        raise both
+
+
+Result = TypeVar("Result")
+Render = Callable[[str, Facts], DesiredHost]
+
+
+@contextmanager
+def survey(
+    targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events
+) -> Iterator[Survey]:
+    """Connect to all targets, look at them and plan; the connections close when the block ends."""
+    found = Survey()
+    try:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
+            list(pool.map(lambda target: _look(target, render, secrets, found, events), targets.values()))
+        yield found
+    finally:
+        for session in found.sessions.values():
+            session.close()
+
+
+def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey, events: Events) -> None:
+    started = time.monotonic()
+    try:
+        session = found.sessions[target.host] = connect(target)
+        desired, observed = observe(session, lambda facts: render(target.host, facts))
+        found.plans[target.host] = plan_host(desired, observed, secrets)
+        events.host(target.host, "looked at")
+    except HactlError as error:
+        found.failures[target.host] = error
+        events.host(target.host, "failed")
+    found.seconds[target.host] = time.monotonic() - started
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What a deploy needs to know beside the survey: the order, the batch size and who deploys what."""
+
+    stages: tuple[tuple[str, ...], ...]
+    serial: int
+    owner: str
+    digest: str
+
+    def batches(self, hosts: Mapping[str, HostPlan]) -> Iterator[tuple[str, ...]]:
+        """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time."""
+        for stage in self.stages:
+            due = [host for host in stage if host in hosts and hosts[host].changes]
+            size = self.serial or len(due) or 1
+            yield from (tuple(due[start : start + size]) for start in range(0, len(due), size))
+
+
+def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostResult]:
+    """Apply the surveyed plans batch by batch.
+
+    Returns a result for every surveyed host and never raises for a host's failure. Ctrl-C rolls the running batch
+    back and ends the run; `found.interrupted` tells.
+    """
+    results = {
+        host: _result(found, host, "unchanged") for host, plan in found.plans.items() if not plan.changes
+    }
+    stopped = False
+    for batch in rollout.batches(found.plans):
+        if stopped:
+            results |= {host: _result(found, host, "skipped", "not touched: as it was") for host in batch}
+            continue
+        done = _run_batch(found, rollout, batch, events)
+        results |= done
+        stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
+    return results
+
+
+def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
+    changes = len(found.plans[host].changes) if outcome == "changed" else 0
+    return HostResult(host, outcome, changes, found.sessions[host].execs, found.seconds[host], message, code)
+
+
+def _run_batch(
+    found: Survey, rollout: Rollout, batch: tuple[str, ...], events: Events
+) -> dict[str, HostResult]:
+    """Apply to every host of the batch, then confirm them all or roll them all back."""
+    attempts = dict(
+        zip(batch, _each(found, lambda host: _apply(found, rollout, host, events), batch), strict=True)
+    )
+    good = all(isinstance(attempt, Transaction) for attempt in attempts.values())
+    finish = _confirm if good and not found.interrupted else _roll_back
+    done = _each(found, lambda host: finish(found, host, attempts[host], events), batch)
+    return dict(zip(batch, done, strict=True))
+
+
+def _each(found: Survey, job: Callable[[str], Result], hosts: Sequence[str]) -> list[Result]:
+    """Run `job` for all hosts at once and wait for all of them.
+
+    The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
+    every host's state is known in the end. The second one stops at once.
+    """
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts") as pool:
+        futures = [pool.submit(job, host) for host in hosts]
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            found.interrupted = True
+        return [future.result() for future in futures]
+
+
+Attempt = Transaction | HostError
+
+
+def _apply(found: Survey, rollout: Rollout, host: str, events: Events) -> Attempt:
+    started = time.monotonic()
+    try:
+        ops, contents = operations(found.plans[host])
+        payload = build_payload(ops, contents)
+        events.host(host, f"applying {len(found.plans[host].changes)} changes")
+        return apply(found.sessions[host], payload, rollout.owner, rollout.digest, DEADLINE)
+    except HostError as error:
+        events.host(host, "failed")
+        return error
+    finally:
+        found.seconds[host] += time.monotonic() - started
+
+
+def _confirm(found: Survey, host: str, attempt: Attempt, events: Events) -> HostResult:
+    assert isinstance(attempt, Transaction)
+    try:
+        attempt.confirm()
+    except HostError as error:
+        return _failure(found, host, error)
+    events.host(host, "changed")
+    return _result(found, host, "changed")
+
+
+def _roll_back(found: Survey, host: str, attempt: Attempt, events: Events) -> HostResult:
+    if isinstance(attempt, HostError):
+        return _failure(found, host, attempt)
+    try:
+        attempt.roll_back()
+    except HostError as error:
+        return _failure(found, host, error)
+    events.host(host, "rolled back")
+    cause = "interrupted" if found.interrupted else "another host of its batch failed"
+    reason = f"{cause}; rolled back: as it was"
+    return _result(found, host, "rolled_back", reason, Exit.FAILED)
+
+
+def _failure(found: Survey, host: str, error: HostError) -> HostResult:
+    outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
+    code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
+    message = str(error).removeprefix(f"{host}: ")
+    return replace(_result(found, host, outcome, message, code), changes=0)

@@ -1,0 +1,134 @@
+"""What the operator sees: the plan and the outcome as text of at most 80 columns, and as JSON.
+
+Pure up to `Screen`, which colours on a terminal only (and never where NO_COLOR is set).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+from provision.plan import Change, HostPlan
+from provision.rollout import HostResult
+
+WIDTH = 80
+#: Lines shown of one file's diff; `hactl render` shows the whole file.
+DIFF_LINES = 60
+SIGNS = {"create": "+", "update": "~", "remove": "-"}
+GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
+COLOURS = {"create": GREEN, "update": YELLOW, "remove": RED, "+": GREEN, "-": RED, "@": DIM}
+OUTCOMES = {"changed": YELLOW, "unchanged": GREEN, "skipped": DIM}
+
+Line = tuple[str, str]
+
+
+class Screen:
+    """Prints lines with a colour each; colours only where the stream is a terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colour = self._stream.isatty() and not os.environ.get("NO_COLOR")
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Print lines, each with its colour (an SGR code, or empty)."""
+        for text, colour in lines:
+            shown = f"\x1b[{colour}m{text}\x1b[0m" if colour and self._colour else text
+            self._stream.write(f"{shown}\n")
+        self._stream.flush()
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def plan_json(plans: Mapping[str, HostPlan]) -> dict[str, Any]:
+    """The document of `plan --json`."""
+    hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
+    return {"changes": sum(map(len, hosts.values())), "hosts": hosts}
+
+
+def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
+    """The plan: each set of hosts with the changes that exactly those hosts share, then the counts."""
+    for hosts, changes in _grouped(plans):
+        yield from _wrapped(", ".join(hosts))
+        for change in changes:
+            yield _headline(change), COLOURS[change.action]
+            yield from _diff_lines(change)
+        yield "", ""
+    yield _counts(plans), BOLD
+
+
+def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[Change]]]:
+    owners: dict[Change, list[str]] = {}
+    for host, plan in plans.items():
+        for change in plan.changes:
+            owners.setdefault(change, []).append(host)
+    groups: dict[tuple[str, ...], list[Change]] = {}
+    for change, hosts in owners.items():
+        groups.setdefault(tuple(hosts), []).append(change)
+    return list(groups.items())
+
+
+def _wrapped(text: str) -> Iterator[Line]:
+    line = ""
+    for word in text.split(" "):
+        if line and len(line) + len(word) >= WIDTH:
+            yield line, BOLD
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    yield line, BOLD
+
+
+def _headline(change: Change) -> str:
+    text = f"  {SIGNS[change.action]} {change.kind:<8} {change.name}"
+    detail = f"  {change.detail}" if change.detail else ""
+    return text + detail if len(text + detail) <= WIDTH else f"{text}\n{' ' * 13}{detail.strip()}"
+
+
+def _diff_lines(change: Change) -> Iterator[Line]:
+    for text in change.diff[:DIFF_LINES]:
+        yield f"      {text}", COLOURS.get(text[:1], "")
+    if len(change.diff) > DIFF_LINES:
+        yield f"      … {len(change.diff) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
+
+
+def _counts(plans: Mapping[str, HostPlan]) -> str:
+    actions = [change.action for plan in plans.values() for change in plan.changes]
+    if not actions:
+        return f"Plan: nothing to do on {_many(len(plans), 'host')}."
+    counts = ", ".join(f"{actions.count(action)} to {action}" for action in SIGNS if action in actions)
+    touched = sum(1 for plan in plans.values() if plan.changes)
+    same = len(plans) - touched
+    rest = f"; {_many(same, 'host')} unchanged" if same else ""
+    return f"Plan: {counts} on {_many(touched, 'host')}{rest}."
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def results_lines(results: Sequence[HostResult]) -> Iterator[Line]:
+    """The outcome of a deploy: a line a host, the state of each that did not end as intended, the counts."""
+    width = max((len(result.host) for result in results), default=0)
+    for result in results:
+        figures = f"{result.changes:>3} changes  {result.execs} execs  {result.seconds:6.2f} s"
+        yield f"{result.host:<{width}}  {result.outcome:<11} {figures}", OUTCOMES.get(result.outcome, RED)
+        if result.message:
+            yield from ((f"{' ' * width}  {line}", "") for line in result.message.splitlines())
+    outcomes = [result.outcome for result in results]
+    counts = ", ".join(f"{outcomes.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(outcomes))
+    changed = sum(result.changes for result in results)
+    yield (
+        f"Deploy: {counts}. " + (f"{_many(changed, 'change')} made." if changed else "Nothing changed."),
+        BOLD,
+    )
+
+
+def results_json(ok: bool, results: Sequence[HostResult]) -> dict[str, Any]:
+    """The document of `deploy --json`."""
+    return {"ok": ok, "hosts": {result.host: result.json() for result in results}}
