@@ -98,7 +98,9 @@ def _address(option: str, text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise UsageError(f"init: {option}: {text!r} is not an IP address", "give it as 192.0.2.10 or 2001:db8::10") from None
+        raise UsageError(
+            f"init: {option}: {text!r} is not an IP address", "give it as 192.0.2.10 or 2001:db8::10"
+        ) from None
 
 
 _FRONT_END = """\
