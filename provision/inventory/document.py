@@ -1,0 +1,355 @@
+"""One file of the inventory, from bytes to `Node`: YAML 1.1 or JSON, plain or vaulted.
+
+What counts as YAML is what PyYAML's safe loader reads, as Ansible does: `yes` and `off` are booleans, `017` is
+fifteen, `1:30` is ninety, `2001-12-14` is a date (YAML 1.1, https://yaml.org/type/). Text that is valid JSON is
+read as JSON, again as Ansible does, where `1e3` is a number. Added are Ansible's tags `!vault` and `!unsafe` and
+our `!env NAME` (which Ansible itself does not know: `"{{ lookup('env', 'NAME') }}"` works in both).
+
+Refused, although PyYAML takes some of it: duplicate keys, tags that have no use in an inventory, keys that are
+lists or mappings, nesting beyond `MAX_DEPTH`, values that contain themselves, aliases that multiply into more
+than `MAX_NODES` values. Rules: `file-missing`, `file-directory`, `file-unreadable`, `file-encoding`,
+`yaml-syntax`, `yaml-tab`, `yaml-duplicate-key`, `yaml-key`, `yaml-tag`, `yaml-value`, `yaml-depth`,
+`yaml-recursion`, `yaml-size`, and those of `provision.inventory.secrets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+
+from provision.errors import Position, Problem
+from provision.inventory import json_document
+from provision.inventory.secrets import SecretError, Vault, from_environment, is_vaulted
+from provision.inventory.source import Node
+
+MAX_DEPTH = 100
+MAX_NODES = 1_000_000
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_YAML = "tag:yaml.org,2002:"
+_RESOLVER: Any = yaml.resolver.Resolver()
+_KINDS = {f"{_YAML}map": "mapping", f"{_YAML}seq": "list"}
+
+
+class Reader:
+    """Reads files into nodes and gathers every problem on the way in `problems`.
+
+    `environ` feeds `!env` and the vault password. One reader serves one inventory with all its files.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.vault = Vault(environ)
+        self.problems: list[Problem] = []
+
+    def complain(self, position: Position, rule: str, what: str, why: str = "", fix: str = "") -> None:
+        """Note one problem and go on."""
+        self.problems.append(Problem(position, rule, what, why, fix))
+
+    def read(self, path: Path) -> Node | None:
+        """The value in the file, None when there is none: it is empty, or a problem was noted."""
+        text = self._text(path)
+        if text is None:
+            return None
+        secret = is_vaulted(text)
+        if secret:
+            try:
+                text = self.vault.decrypt(text)
+            except SecretError as error:
+                self.complain(Position(str(path)), error.rule, error.what, fix=error.fix)
+                return None
+        node = self.parse(text, str(path))
+        return node.as_secret() if node is not None and secret else node
+
+    def parse(self, text: str, file: str) -> Node | None:
+        """The value that a text holds; None as in `read`. Positions name `file`."""
+        text = text.removeprefix("\ufeff")
+        node = json_document.parse(text, file)
+        if node is not None:
+            return node
+        if _too_deep(text):
+            self.complain(Position(file), "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", fix="flatten it")
+            return None
+        try:
+            tree = yaml.compose(text, Loader=_LOADER)
+        except (yaml.YAMLError, ValueError) as error:
+            self.problems.append(_syntax(error, text, file))
+            return None
+        return None if tree is None else _Builder(self, file).build(tree, 0)
+
+    def _text(self, path: Path) -> str | None:
+        """The file's text, None after noting why there is none."""
+        place = Position(str(path))
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            self.complain(place, "file-missing", "there is no such file", fix="check the path, or create the file")
+        except IsADirectoryError:
+            self.complain(place, "file-directory", "this is a directory", fix="name the YAML file inside it")
+        except OSError as error:
+            self.complain(place, "file-unreadable", f"cannot be read: {error.strerror}", fix="check its permissions")
+        else:
+            try:
+                return data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                where = _place(file=str(path), text=data[: error.start].decode("utf-8"))
+                what = f"byte 0x{data[error.start]:02x} is not UTF-8"
+                fix = f"convert it, e.g. `iconv -f latin1 -t utf-8 {path.name}`"
+                self.complain(where, "file-encoding", what, "inventories are UTF-8 text", fix)
+        return None
+
+
+class _Builder:
+    """Turns PyYAML's tree of one file into nodes."""
+
+    def __init__(self, reader: Reader, file: str) -> None:
+        self.reader = reader
+        self.file = file
+        self.scalars = SafeConstructor()
+        self.done: dict[int, Node] = {}
+        self.sizes: dict[int, int] = {}
+        self.open: set[int] = set()
+
+    def place(self, tree: yaml.Node) -> Position:
+        mark = tree.start_mark
+        return Position(self.file, mark.line + 1, mark.column + 1)
+
+    def complain(self, tree: yaml.Node, rule: str, what: str, why: str = "", fix: str = "") -> Node:
+        """Note a problem; the null that stands in for the value lets the reading go on."""
+        self.reader.complain(self.place(tree), rule, what, why, fix)
+        return Node(None, self.place(tree))
+
+    def build(self, tree: yaml.Node, depth: int) -> Node:
+        """The node for a YAML value; one node however many aliases repeat it."""
+        key = id(tree)
+        if key in self.done:
+            return self.done[key]
+        if key in self.open:
+            return self.complain(tree, "yaml-recursion", "this value contains itself", fix="remove the inner alias")
+        if depth > MAX_DEPTH:
+            return self.complain(tree, "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", fix="flatten it")
+        self.open.add(key)
+        node = self._build(tree, depth)
+        self.open.discard(key)
+        self.done[key] = node
+        return node
+
+    def _build(self, tree: yaml.Node, depth: int) -> Node:
+        if tree.tag.startswith("!"):
+            return self._tagged(tree, depth)
+        if isinstance(tree, yaml.ScalarNode):
+            return Node(self.scalar(tree), self.place(tree))
+        expected = "map" if isinstance(tree, yaml.MappingNode) else "seq"
+        if tree.tag != _YAML + expected:
+            return self._bad_tag(tree)
+        node = self._mapping(tree, depth) if isinstance(tree, yaml.MappingNode) else self._sequence(tree, depth)
+        return self._sized(tree, node)
+
+    def _sized(self, tree: yaml.Node, node: Node) -> Node:
+        """The node, unless it counts too many values once its aliases are written out."""
+        parts = node.value.values() if isinstance(node.value, dict) else node.value
+        size = 1 + sum(self.sizes.get(id(part), 1) for part in parts)
+        if size > MAX_NODES:
+            what = f"its aliases multiply into more than {MAX_NODES:,} values"
+            return self.complain(tree, "yaml-size", what, fix="write the value out where it is needed")
+        self.sizes[id(node)] = size
+        return node
+
+    def _sequence(self, tree: yaml.Node, depth: int) -> Node:
+        return Node([self.build(item, depth + 1) for item in tree.value], self.place(tree))
+
+    def _mapping(self, tree: yaml.MappingNode, depth: int) -> Node:
+        """Merged keys (`<<`) come first, own keys override them; a repeated own key is a problem."""
+        values: dict[Any, Node] = {}
+        places: dict[Any, Position] = {}
+        own: list[tuple[yaml.Node, yaml.Node]] = []
+        for key_tree, value_tree in tree.value:
+            if key_tree.tag == f"{_YAML}merge":
+                for merged in self._merged(value_tree, depth):
+                    values = {**merged.value, **values}
+                    places = {**merged.keys, **places}
+            else:
+                own.append((key_tree, value_tree))
+        seen: dict[Any, Position] = {}
+        for key_tree, value_tree in own:
+            node = self.build(value_tree, depth + 1)
+            found = self._key(key_tree)
+            if found is None:
+                continue
+            (key,) = found
+            if key in seen:
+                what = f"key {key!r} is written twice in this mapping, first in line {seen[key].line}"
+                fix = "merge the two or rename one"
+                self.complain(key_tree, "yaml-duplicate-key", what, "YAML keeps the last one silently", fix)
+                continue
+            seen[key] = places[key] = self.place(key_tree)
+            values[key] = node
+        return Node(values, self.place(tree), keys=places)
+
+    def _merged(self, tree: yaml.Node, depth: int) -> list[Node]:
+        """The mappings that `<<` brings in, strongest first (https://yaml.org/type/merge.html)."""
+        trees = tree.value if isinstance(tree, yaml.SequenceNode) else [tree]
+        nodes = []
+        for part in trees:
+            node = self.build(part, depth + 1)
+            if isinstance(node.value, dict):
+                nodes.append(node)
+            elif id(part) not in self.open:
+                self.complain(part, "yaml-value", "`<<` merges mappings only", fix="give it an alias of a mapping")
+        return nodes
+
+    def _key(self, tree: yaml.Node) -> tuple[Any] | None:
+        """The key as a one-tuple, None after noting what is wrong with it."""
+        if tree.tag == f"{_YAML}value":
+            return (tree.value,)
+        if isinstance(tree, yaml.ScalarNode) and (tree.tag == "!unsafe" or not tree.tag.startswith("!")):
+            return (self.build(tree, 0).value,)
+        kind = "a mapping" if isinstance(tree, yaml.MappingNode) else "a list"
+        what = f"{kind if not isinstance(tree, yaml.ScalarNode) else tree.tag} cannot be a key"
+        fix = "quote it: a value that starts with { or [ is a mapping or list unless it is quoted"
+        self.complain(tree, "yaml-key", what, fix=fix)
+        return None
+
+    def scalar(self, tree: yaml.ScalarNode) -> Any:
+        """The Python value of a plain scalar, by its tag; None after noting a problem."""
+        tag = tree.tag.removeprefix(_YAML)
+        if tag == "str":
+            return tree.value
+        build = _SCALARS.get(tag)
+        if build is None:
+            return self._bad_tag(tree).value
+        try:
+            return build(self.scalars, tree)
+        except (ValueError, KeyError, IndexError, OverflowError, ConstructorError):
+            what = f"this is not a valid {tag} of YAML 1.1"
+            self.complain(tree, "yaml-value", what, fix="correct it, or quote it if text is meant")
+            return None
+
+    def _tagged(self, tree: yaml.Node, depth: int) -> Node:
+        """A value with one of Ansible's tags or ours."""
+        if tree.tag == "!unsafe":
+            return _unsafe(self._resolved(tree, depth))
+        if tree.tag not in ("!vault", "!vault-encrypted", "!env"):
+            return self._bad_tag(tree)
+        if not isinstance(tree, yaml.ScalarNode):
+            return self.complain(tree, "yaml-tag", f"{tree.tag} takes a string", fix=f"write `{tree.tag} TEXT`")
+        try:
+            if tree.tag == "!env":
+                text = from_environment(tree.value.strip(), self.reader.environ)
+            else:
+                text = self.reader.vault.decrypt(tree.value)
+        except SecretError as error:
+            return self.complain(tree, error.rule, error.what, fix=error.fix)
+        return Node(text, self.place(tree), secret=True, unsafe=tree.tag == "!env")
+
+    def _resolved(self, tree: yaml.Node, depth: int) -> Node:
+        """The value below `!unsafe`, typed as a plain one without the tag: Ansible reads `!unsafe "3"` as 3 too."""
+        tag = _RESOLVER.resolve(type(tree), tree.value, (True, False))
+        return self._build(type(tree)(tag, tree.value, tree.start_mark, tree.end_mark), depth)
+
+    def _bad_tag(self, tree: yaml.Node) -> Node:
+        tag = tree.tag.replace(_YAML, "!!")
+        if isinstance(tree, yaml.ScalarNode) and tree.value in ("=", "<<"):
+            return self.complain(tree, "yaml-tag", f"a bare {tree.value} has a meaning of its own", fix="quote it")
+        kind = _KINDS.get(tree.tag)
+        if kind is not None:
+            return self.complain(tree, "yaml-tag", f"{tag} is for a {kind}", fix="remove the tag")
+        fix = "remove it; known are !vault, !env, !unsafe and the plain types of YAML such as !!str"
+        return self.complain(tree, "yaml-tag", f"unknown tag {tag}", fix=fix)
+
+
+_SCALARS: dict[str, Any] = {
+    "null": SafeConstructor.construct_yaml_null,
+    "bool": SafeConstructor.construct_yaml_bool,
+    "int": SafeConstructor.construct_yaml_int,
+    "float": SafeConstructor.construct_yaml_float,
+    "timestamp": SafeConstructor.construct_yaml_timestamp,
+}
+
+
+def _unsafe(node: Node) -> Node:
+    """The node with every value below it marked unsafe."""
+    if isinstance(node.value, dict):
+        return replace(node, value={key: _unsafe(part) for key, part in node.value.items()}, unsafe=True)
+    if isinstance(node.value, list):
+        return replace(node, value=[_unsafe(part) for part in node.value], unsafe=True)
+    return replace(node, unsafe=True)
+
+
+def _too_deep(text: str) -> bool:
+    """Whether collections nest beyond `MAX_DEPTH`; libyaml's composer would overrun the stack on very deep ones.
+
+    Only suspicious texts are looked at closely: many brackets, or very long lines of dashes.
+    """
+    if text.count("[") + text.count("{") < 1000 and max(map(len, text.split("\n"))) < 2000:
+        return False
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return True
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except (yaml.YAMLError, ValueError):
+        return False
+    return False
+
+
+def _place(file: str, text: str) -> Position:
+    """The position behind `text`."""
+    line = text.count("\n")
+    return Position(file, line + 1, len(text) - (text.rfind("\n") + 1) + 1)
+
+
+def _syntax(error: Exception, text: str, file: str) -> Problem:
+    """The problem for a text that is not YAML, worded by PyYAML's own parser, which says more than libyaml's."""
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError) as better:
+        error = better
+    if isinstance(error, yaml.reader.ReaderError):
+        place = _place(file, text[: error.position])
+        what = (
+            f"character U+{ord(text[error.position]):04X} is not allowed" if error.position < len(text) else "bad text"
+        )
+        return Problem(place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it")
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return Problem(Position(file), "yaml-syntax", str(error).split("\n", maxsplit=1)[0], fix="correct it")
+    place = Position(file, mark.line + 1, mark.column + 1)
+    line = "".join(text.splitlines()[mark.line : mark.line + 1])
+    indent = line[: len(line) - len(line.lstrip())]
+    if "\t" in indent:
+        place = replace(place, column=indent.index("\t") + 1)
+        return Problem(place, "yaml-tab", "a tab indents this line", "YAML indents with spaces only", "use spaces")
+    return Problem(place, "yaml-syntax", *_explained(error, text, file))
+
+
+def _explained(error: Any, text: str, file: str) -> tuple[str, str, str]:
+    """What, why and remedy of a syntax error that has a mark."""
+    problem = str(error.problem or error.context)
+    context = getattr(error, "context_mark", None)
+    why = f"{error.context} that begins in line {context.line + 1}" if error.context and context else ""
+    if text.lstrip().startswith("[") and not file.endswith(".json"):
+        return problem, why, f"if this is an INI inventory, convert it: `ansible-inventory -i {file} --list --yaml`"
+    for needle, fix in _REMEDIES:
+        if needle in problem:
+            return problem, why, fix
+    return problem, why, "check indentation, quotes and brackets here and in the line before"
+
+
+_REMEDIES = (
+    ("mapping values are not allowed", "quote the value if it holds a colon and a space, or correct the indentation"),
+    ("cannot start any token", "quote the value: it starts with a character that means something to YAML"),
+    ("undefined alias", "define the anchor with & before its first *"),
+    ("found another document", "keep one document a file: remove the line `---`"),
+    ("end of stream", "close the quote or bracket"),
+    ("<stream end>", "close the quote or bracket"),
+    ("expected <block end>", "align this line with the others of its block"),
+)
