@@ -1,0 +1,111 @@
+"""A role's manifest: what a host with this role must look like, as data.
+
+`manifest.yml` has one list a kind. Every text in it is a Jinja template over the role's variables. Any entry may
+have `when` (the name of a variable that is true or false, or `not` and the name), `loop` (the name of a
+list; the entry is made once for each member, which is `item` in it) and `os_family` (`debian` or `redhat`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+
+
+def _condition(text: str) -> str:
+    if not re.fullmatch(rf"(not )?{_NAME}", text):
+        raise ValueError("must be the name of a variable, or `not` and a name; compute anything more in Python")
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        raise ValueError("must be the name of a list")
+    return text
+
+
+def _mode(text: str) -> str:
+    if not re.fullmatch(r"[0-7]{4}", text):
+        raise ValueError('must be four octal digits in quotes, as in "0644"')
+    return text
+
+
+class Entry(BaseModel):
+    """What every entry of a manifest may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    when: Annotated[str, AfterValidator(_condition)] | None = None
+    loop: Annotated[str, AfterValidator(_variable)] | None = None
+    os_family: Literal["debian", "redhat"] | None = None
+
+
+class PackageEntry(Entry):
+    """A package that must be installed."""
+
+    name: str
+
+
+class ModuleEntry(Entry):
+    """A kernel module that must be loaded, now and at boot."""
+
+    name: str
+
+
+class FileEntry(Entry):
+    """A file made from a template; `validate` and `unit` as in `provision.desired.File`."""
+
+    path: str
+    template: str
+    mode: Annotated[str, AfterValidator(_mode)] = "0644"
+    owner: str = "root"
+    group: str = "root"
+    validate_with: str = Field("", alias="validate")
+    unit: str = ""
+    secret: bool = False
+
+
+class SysctlEntry(Entry):
+    """A kernel parameter. A dot inside a component, as in the interface eth0.100, is written as a slash."""
+
+    name: str
+    value: str | int
+
+
+class AddressEntry(Entry):
+    """An address with its prefix length on an interface."""
+
+    address: str
+    device: str
+    label: str = ""
+
+
+class UnitEntry(Entry):
+    """A systemd unit; fields as in `provision.desired.Unit`."""
+
+    name: str
+    enabled: bool = True
+    active: bool = True
+    on_change: Literal["reload", "restart"] = "reload"
+    check: str = ""
+
+
+class Manifest(BaseModel):
+    """All entries of one role."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    packages: list[PackageEntry] = []
+    modules: list[ModuleEntry] = []
+    files: list[FileEntry] = []
+    sysctls: list[SysctlEntry] = []
+    addresses: list[AddressEntry] = []
+    units: list[UnitEntry] = []
+
+    def entries(self) -> list[tuple[str, int, Entry]]:
+        """Every entry with its list's name and its index there."""
+        lists: dict[str, list[Entry]] = {name: list(getattr(self, name)) for name in type(self).model_fields}
+        return [(name, index, entry) for name, members in lists.items() for index, entry in enumerate(members)]

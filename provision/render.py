@@ -1,0 +1,182 @@
+"""From a topology and a host's facts to all that the host must look like.
+
+Pure but for reading the roles' files, which are read once. Two roles may name the same item alike; naming it differently is an
+error that names both. Kernel parameters and modules survive a reboot through two files generated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.errors import InputError, Position, Problem
+from provision.facts import Facts
+from provision.inventory.hosts import Inventory
+from provision.inventory.topology import Topology
+from provision.manifest import (
+    AddressEntry,
+    Entry,
+    FileEntry,
+    ModuleEntry,
+    PackageEntry,
+    SysctlEntry,
+    UnitEntry,
+)
+from provision.roles import Role, bind, load_role, search_path
+from provision.templates import render_file, render_text
+
+SYSCTL_FILE = "/etc/sysctl.d/99-zz-hactl.conf"
+"""Sorts after `99-sysctl.conf`, the distributions' link to /etc/sysctl.conf: the last value wins (sysctl.d(5))."""
+
+MODULES_FILE = "/etc/modules-load.d/hactl.conf"
+"""Read by systemd-modules-load before systemd-sysctl runs, so parameters of a module exist by then."""
+
+Scope = Mapping[str, Any]
+
+
+def render_host(topology: Topology, inventory: Inventory, host: str, facts: Facts) -> DesiredHost:
+    """All that `host` must look like, given its facts.
+
+    Raises:
+        InputError: an unknown role, a variable that does not fit, a template that fails, roles that contradict.
+    """
+    computed = {**topology.host_variables(host, facts), "facts": facts, "filters_input": facts.firewall != "none"}
+    search = search_path(inventory.path)
+    source = inventory.hosts[host]
+    asked = source.vars.get("hactl_roles")
+    gathered: dict[tuple[str, str], tuple[Item, str]] = {}
+    for name in topology.roles_of(host):
+        role = load_role(name, search, asked.position if asked else source.position)
+        scope = bind(role, source, computed)
+        for item, place in role_items(role, scope, facts):
+            _gather(gathered, item, role.name, place)
+    items = [item for item, _ in gathered.values()]
+    secrets = inventory.secrets()
+    return DesiredHost(host, tuple(_masked(item, secrets) for item in (*items, *_persistent(items))))
+
+
+def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, Position]]:
+    """Every item of a role that is wanted on this host, with the place of its manifest entry."""
+    for kind, index, entry in role.manifest.entries():
+        place = role.place(kind, index)
+        if entry.os_family not in (None, facts.os_family):
+            continue
+        for inner in _loop(entry, scope, place):
+            if _wanted(entry, inner, place):
+                yield _checked(_item(role, entry, inner, place), place), place
+
+
+def _loop(entry: Entry, scope: Scope, place: Position) -> Iterator[Scope]:
+    if entry.loop is None:
+        yield scope
+        return
+    members = _lookup(entry.loop, scope, place)
+    if not isinstance(members, list | tuple):
+        raise InputError([Problem(place, "wrong-type", f"`loop: {entry.loop}` must name a list")])
+    for member in members:
+        yield {**scope, "item": member}
+
+
+def _wanted(entry: Entry, scope: Scope, place: Position) -> bool:
+    if entry.when is None:
+        return True
+    name = entry.when.removeprefix("not ")
+    value = _lookup(name, scope, place)
+    if not isinstance(value, bool):
+        raise InputError(
+            [Problem(place, "wrong-type", f"`when: {entry.when}` must name a variable that is true or false")]
+        )
+    return value is (name == entry.when)
+
+
+def _lookup(dotted: str, scope: Scope, place: Position) -> Any:
+    """The value of a variable, or of a field below it (`facts.network_scripts`)."""
+    value: Any = scope
+    for name in dotted.split("."):
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif not isinstance(value, Mapping) and not name.startswith("_") and hasattr(value, name):
+            value = getattr(value, name)
+        else:
+            what = f"`{dotted}` is undefined"
+            fix = "declare it in meta/argument_specs.yml and give it a default, or correct the name"
+            raise InputError([Problem(place, "template-undefined", what, fix=fix)])
+    return value
+
+
+def _item(role: Role, entry: Entry, scope: Scope, place: Position) -> Item:
+    def text(template: str) -> str:
+        return render_text(template, place, scope)
+
+    match entry:
+        case PackageEntry():
+            return Package(text(entry.name))
+        case ModuleEntry():
+            return Module(text(entry.name))
+        case FileEntry():
+            return _file(role, entry, scope, place)
+        case SysctlEntry():
+            return Sysctl(text(entry.name), text(str(entry.value)))
+        case AddressEntry():
+            return Address(text(entry.address), text(entry.device), text(entry.label))
+        case UnitEntry():
+            return Unit(text(entry.name), entry.enabled, entry.active, entry.on_change, text(entry.check))
+    raise AssertionError(f"no item is made from {type(entry).__name__}")
+
+
+def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:
+    def text(template: str) -> str:
+        return render_text(template, place, scope)
+
+    path = text(entry.path)
+    if not path.startswith("/") or ".." in path.split("/"):
+        why = "it must be absolute and without `..`"
+        raise InputError([Problem(place, "bad-path", f"`{path}` cannot be a file's path", why)])
+    return File(
+        path,
+        render_file(role.templates, entry.template, scope).encode(),
+        mode=entry.mode,
+        owner=text(entry.owner),
+        group=text(entry.group),
+        validate=text(entry.validate_with),
+        unit=text(entry.unit),
+        secret=entry.secret,
+    )
+
+
+def _checked(item: Item, place: Position) -> Item:
+    """The item; refuses empty names and control characters, which no host would take as meant."""
+    texts = (value for name, value in vars(item).items() if isinstance(value, str))
+    if not item.name or any(ord(character) < 32 or ord(character) == 127 for text in texts for character in text):
+        what = f"the {item.kind} made here has an empty name or a control character in a field"
+        raise InputError([Problem(place, "bad-item", what, fix="correct the value that fills it")])
+    return item
+
+
+def _gather(gathered: dict[tuple[str, str], tuple[Item, str]], item: Item, role: str, place: Position) -> None:
+    """Add an item unless it is there already, refusing one that says something else."""
+    present, other = gathered.setdefault((item.kind, item.name), (item, role))
+    if present != item:
+        what = f"roles `{other}` and `{role}` want {item.kind} {item.name} differently"
+        why = "a host can only be one of them"
+        raise InputError(
+            [Problem(place, "role-conflict", what, why, "change one of the two roles, or drop it from the host")]
+        )
+
+
+def _persistent(items: list[Item]) -> Iterator[File]:
+    """The files that bring parameters and modules back after a reboot."""
+    sysctls = sorted(f"{item.name} = {item.value}\n" for item in items if isinstance(item, Sysctl))
+    modules = sorted(f"{item.name}\n" for item in items if isinstance(item, Module))
+    for path, lines in ((SYSCTL_FILE, sysctls), (MODULES_FILE, modules)):
+        if lines:
+            yield File(path, "".join(["# Managed by hactl; changes made here are undone.\n", *lines]).encode())
+
+
+def _masked(item: Item, secrets: frozenset[str]) -> Item:
+    """The item, marked secret when it is a file that holds one of the inventory's secrets."""
+    if isinstance(item, File) and not item.secret and any(secret.encode() in item.content for secret in secrets):
+        return replace(item, secret=True)
+    return item
