@@ -1,0 +1,272 @@
+"""The lab's commands: up, down, status, shell, cut, boot. Each takes the lab's lock and says what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.errors import LabError
+from provision.lab import cgroups, commands, director, files, image, keys, network, node, preflight, trees
+from provision.lab.director import Ground
+from provision.lab.image import Events
+from provision.lab.layout import Layout, cache_root
+from provision.lab.plan import LabHost, LabSpec, lab_name
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """One host of a lab as it is now."""
+
+    name: str
+    kind: str
+    address: str
+    running: bool
+    answers_ssh: bool
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    """A lab as it is now; `ready` once an `up` has finished."""
+
+    name: str
+    ready: bool
+    ssh_config: Path
+    hosts: tuple[HostStatus, ...]
+
+
+def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) -> None:
+    """Bring the lab up: fresh hosts that answer SSH. Does nothing when it is up already.
+
+    Raises LabError when the machine cannot carry it, or when a lab of that name has other hosts.
+    """
+    layout = Layout(spec.name, cache_root())
+    built = image.location(layout.cache).is_dir()
+    found = machine or preflight.look(layout.cache)
+    if not found.root:
+        preflight.check(spec, found, image_built=built)
+    with _locked(layout, events):
+        if _is_up(spec, layout):
+            _boot_missing(spec, layout, events)
+            events(f"lab {spec.name} is up; ssh -F {layout.ssh_config} HOST")
+            return
+        preflight.check(spec, found, image_built=built)
+        if _remove(layout):
+            events(f"lab {spec.name}: removed what an earlier start had left")
+        _start(spec, layout, events)
+
+
+def down(name: str, events: Events) -> bool:
+    """Remove the lab with all its hosts; returns False when there was nothing to remove."""
+    layout = _layout(name)
+    _need_root("down")
+    with _locked(layout, events):
+        removed = _remove(layout)
+    events(f"lab {name} is down" if removed else f"lab {name} is not up; nothing to do")
+    return removed
+
+
+def status(name: str) -> LabStatus | None:
+    """The lab and its hosts as they are now, or None when there is none of that name."""
+    layout = _layout(name)
+    if not layout.record.exists():
+        return None
+    _need_root("status")
+    spec = _read(layout)[0]
+    with ThreadPoolExecutor(8) as pool:
+        hosts = tuple(pool.map(lambda host: _host_status(host, layout), spec.hosts))
+    return LabStatus(name, layout.ready.exists(), layout.ssh_config, hosts)
+
+
+def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
+    """Log in to a host, or run a command there; returns ssh's exit code."""
+    layout = _layout(name)
+    spec = _existing(layout)
+    spec.host(host)
+    return subprocess.run(["ssh", "-F", str(layout.ssh_config), host, *argv], check=False).returncode
+
+
+def cut(name: str, host: str, events: Events) -> float:
+    """Cut the host's power: no halt, no goodbye. Returns time.monotonic() just after it died."""
+    layout = _layout(name)
+    target = _existing(layout).host(host)
+    with _locked(layout, events):
+        group = f"{layout.cgroup}/{host}"
+        if not cgroups.members(group):
+            raise LabError(f"{host} is off already", f"hactl lab boot {host}")
+        if target.kind == "director":
+            cgroups.kill(group)
+        else:
+            _cut_container(layout, target)
+        died = time.monotonic()
+        cgroups.kill(group)
+    events(f"{host}: power cut")
+    return died
+
+
+def boot(name: str, host: str, events: Events) -> None:
+    """Switch a host on again after a power cut or a halt; its disk is as it was. Returns when it answers SSH."""
+    layout = _layout(name)
+    spec = _existing(layout)
+    target = spec.host(host)
+    with _locked(layout, events):
+        if cgroups.members(f"{layout.cgroup}/{host}"):
+            raise LabError(f"{host} is running", f"hactl lab cut {host} cuts its power")
+        _power_on(spec, target, layout, events)
+
+
+def _cut_container(layout: Layout, host: LabHost) -> None:
+    """Kill the container's init: the kernel then kills everything in its process namespace."""
+    runner = int(layout.host(host.name).pid_file.read_text())
+    for pid in cgroups.members(f"{layout.cgroup}/{host.name}"):
+        if _is_init(pid):
+            cgroups.send(runner, signal.SIGKILL)  # or its loop would take the end for a reboot
+            cgroups.send(pid, signal.SIGKILL)
+
+
+def _is_init(pid: int) -> bool:
+    """Whether the process is number 1 of an inner process namespace (NSpid of proc_pid_status(5))."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    numbers = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
+
+
+def _power_on(spec: LabSpec, host: LabHost, layout: Layout, events: Events) -> None:
+    began = time.monotonic()
+    cgroups.remove(f"{layout.cgroup}/{host.name}")
+    if host.kind == "director":
+        events(f"{host.name}: booting (up to half a minute)")
+        director.power_on(spec, host, layout, _read(layout)[1])
+        director.wait(host, layout, restored=False)
+    else:
+        node.power_on(spec, host, layout)
+        node.wait(host, layout)
+    events(f"{host.name}: up after {time.monotonic() - began:.1f} s")
+
+
+def _is_up(spec: LabSpec, layout: Layout) -> bool:
+    """Whether this lab has been brought up; raises LabError when one of its name has other hosts."""
+    if not (layout.ready.exists() and network.exists(layout)):
+        return False
+    if not _read(layout)[0].same_hosts(spec):
+        raise LabError(
+            f"a lab named {spec.name} is up with other hosts or addresses",
+            f"hactl lab down {spec.name}, then up again; or give this one another name with --name",
+        )
+    return True
+
+
+def _boot_missing(spec: LabSpec, layout: Layout, events: Events) -> None:
+    for host in spec.hosts:
+        if not cgroups.members(f"{layout.cgroup}/{host.name}"):
+            _power_on(spec, host, layout, events)
+
+
+def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
+    began = time.monotonic()
+    # The folder first: from here on `down` knows that there is something to remove.
+    layout.state.mkdir(parents=True, mode=0o700)
+    built = image.ensure(layout.cache, events)
+    if not image.kvm_works(built) and any(host.kind == "director" for host in spec.hosts):
+        events("no working KVM: directors are emulated, 10 to 20 times slower than this machine")
+    ground = Ground(built, commands.accelerator(image.kvm_works(built)))
+    keys.ensure(spec, layout)
+    _write_state(spec, layout, ground)
+    network.make(spec, layout)
+    for host in spec.hosts:
+        layout.host(host.name).state.mkdir(parents=True)
+    with ThreadPoolExecutor(len(spec.hosts)) as pool:
+        # Directors take longest: they go first.
+        ordered = sorted(spec.hosts, key=lambda host: host.kind)
+        for pending in [pool.submit(_start_host, spec, host, layout, ground, events) for host in ordered]:
+            pending.result()
+    layout.ready.touch()
+    events(f"lab {spec.name} is up after {time.monotonic() - began:.1f} s; ssh -F {layout.ssh_config} HOST")
+
+
+def _start_host(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground, events: Events) -> None:
+    began = time.monotonic()
+    if host.kind == "node":
+        node.start(spec, host, layout, ground)
+        node.wait(host, layout)
+        events(f"{host.name}: up after {time.monotonic() - began:.1f} s")
+        return
+    restored = director.start(spec, host, layout, ground)
+    events(f"{host.name}: {'restoring its snapshot' if restored else 'booting for the first time'}")
+    director.wait(host, layout, restored=restored)
+    events(f"{host.name}: up after {time.monotonic() - began:.1f} s")
+    if not restored:
+        director.save(spec, host, layout, ground)
+        events(f"{host.name}: snapshot kept for the next start")
+
+
+def _write_state(spec: LabSpec, layout: Layout, ground: Ground) -> None:
+    public = {host.name: keys.public(host, layout) for host in spec.hosts}
+    layout.known_hosts.write_text(files.known_hosts(spec, public))
+    layout.ssh_config.write_text(files.ssh_config(spec, layout))
+    record = {"spec": spec.to_json(), "image": str(ground.image), "accel": ground.accel, "cache": str(layout.cache)}
+    layout.record.write_text(json.dumps(record, indent=1))
+
+
+def _read(layout: Layout) -> tuple[LabSpec, Ground]:
+    record = json.loads(layout.record.read_text())
+    return LabSpec.from_json(record["spec"]), Ground(Path(record["image"]), record["accel"])
+
+
+def _layout(name: str) -> Layout:
+    """The layout of a lab by name, with the cache it was started with."""
+    layout = Layout(lab_name(name), cache_root())
+    if layout.record.exists():
+        return Layout(name, Path(json.loads(layout.record.read_text())["cache"]))
+    return layout
+
+
+def _existing(layout: Layout) -> LabSpec:
+    _need_root("hosts")
+    if not layout.ready.exists():
+        raise LabError(f"lab {layout.name} is not up", "hactl lab up INVENTORY")
+    return _read(layout)[0]
+
+
+def _need_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise LabError(f"the lab's {what} need root", "run it again with sudo")
+
+
+def _host_status(host: LabHost, layout: Layout) -> HostStatus:
+    running = bool(cgroups.members(f"{layout.cgroup}/{host.name}"))
+    answers = running and network.ssh_answers(layout.namespace, host.address, timeout=3)
+    return HostStatus(host.name, host.kind, host.address, running, answers)
+
+
+def _remove(layout: Layout) -> bool:
+    """Remove all that bears the lab's name, whatever state it is in; returns whether there was anything."""
+    spaces = network.namespaces(layout)
+    there = layout.state.exists() or layout.data.exists() or spaces or cgroups.members(layout.cgroup)
+    cgroups.kill(layout.cgroup)
+    for space in spaces:
+        for pid in network.processes_in(space) - {os.getpid()}:
+            cgroups.send(pid, signal.SIGKILL)
+    for space in reversed(spaces):
+        network.remove(space)
+    cgroups.remove(layout.cgroup)
+    trees.remove(layout.data)
+    trees.remove(layout.state)
+    return bool(there)
+
+
+@contextmanager
+def _locked(layout: Layout, events: Events) -> Iterator[None]:
+    waiting = f"another command changes lab {layout.name}; waiting for it"
+    with image.lock(layout.lock, events, waiting):
+        yield

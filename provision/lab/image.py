@@ -1,0 +1,145 @@
+"""The one image all lab hosts start from: built once, found again by the digest of its recipe."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from provision.errors import LabError
+from provision.lab import commands
+from provision.lab.run import run
+
+Events = Callable[[str], None]
+
+SUITE = "bookworm"
+
+# What every host has from the start: a server as an installer leaves it, and the tools to look at it.
+BASE_PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "udev", "ifupdown", "openssh-server", "iproute2", "iputils-ping",
+    "iputils-arping", "procps", "kmod", "curl", "python3", "tcpdump", "nftables",
+)  # fmt: skip
+
+# What a deploy may install: in the hosts' local repository with all dependencies, not installed.
+DEPLOY_PACKAGES = (
+    "keepalived", "ipvsadm", "nginx", "nginx-light", "firewalld", "sudo", "busybox", "conntrack",
+)  # fmt: skip
+
+DISK_SIZE = "4G"  # of the directors; sparse
+
+
+def recipe() -> Path:
+    """The folder with the image's scripts and files."""
+    return Path(str(resources.files("provision.lab"))) / "recipe"
+
+
+def digest(folder: Path) -> str:
+    """What the image depends on, as 16 hex digits: package lists, suite and every file of the recipe."""
+    total = hashlib.sha256(json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DISK_SIZE]).encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def location(cache: Path) -> Path:
+    """Where the image of the present recipe is, or will be."""
+    return cache / "images" / digest(recipe())
+
+
+def mmdebstrap(root: Path, out: Path, folder: Path) -> list[str]:
+    """The command that makes the root; the hook does the rest."""
+    excluded = ("man", "doc", "locale", "info")
+    hook = f'sh "{folder}/customize.sh" "$1" "{out}" {" ".join(DEPLOY_PACKAGES)}'
+    return [
+        "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--skip=cleanup/apt",
+        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excluded),
+        f"--include={','.join(BASE_PACKAGES)}", f"--customize-hook={hook}", SUITE, str(root),
+    ]  # fmt: skip
+
+
+def ensure(cache: Path, events: Events) -> Path:
+    """The image's folder, built first if it is missing (about a minute); two builds never run at once."""
+    image = location(cache)
+    if image.is_dir():
+        return image
+    image.parent.mkdir(parents=True, exist_ok=True)
+    with lock(cache / "locks" / ".image", events, "another lab is building the image; waiting for it"):
+        if not image.is_dir():
+            events("building the lab's image, once (about a minute)")
+            _build(image, events)
+    return image
+
+
+def _build(image: Path, events: Events) -> None:
+    work = image.with_name(f".{image.name}.partial")
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    work.chmod(0o755)  # apt's own user reads below it
+    (work / "warm").mkdir(mode=0o700)
+    _mmdebstrap(work, events)
+    events("writing the directors' disk")
+    disk = str(work / "disk.img")
+    run(["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-d", str(work / "root"), disk, DISK_SIZE], timeout=300)
+    work.rename(image)
+
+
+def _mmdebstrap(work: Path, events: Events) -> None:
+    """Run mmdebstrap, passing on its steps; its full output is in build.log beside the image."""
+    log = work / "build.log"
+    argv = mmdebstrap(work / "root", work, recipe())
+    with log.open("w") as file, subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            file.write(line)
+            if line.startswith(("I: ", "lab-image: ")) and not line.startswith("I: running --customize-hook"):
+                events(f"image: {line.partition(': ')[2].strip()}")
+    if process.returncode:
+        tail = "\n".join(log.read_text().strip().splitlines()[-5:])
+        raise LabError(
+            f"the image cannot be built:\n{tail}",
+            f"see {log}; mend what it names (often: no way to deb.debian.org), then run the command again",
+        )
+
+
+def kvm_works(image: Path, timeout: float = 10) -> bool:
+    """Whether a guest kernel really boots under KVM here; /dev/kvm alone proves nothing. Remembered."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    machine = os.uname().release + _processor()
+    answer = image / f"kvm-{hashlib.sha256(machine.encode()).hexdigest()[:12]}"
+    if not answer.exists():
+        try:
+            done = subprocess.run(
+                commands.kvm_probe(image), capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+            )
+            works = b"Kernel panic" in done.stdout
+        except subprocess.TimeoutExpired:
+            works = False
+        answer.write_text("yes" if works else "no")
+    return answer.read_text() == "yes"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line for line in lines if line.startswith("model name")), "")
+
+
+@contextmanager
+def lock(path: Path, events: Events, waiting: str) -> Iterator[None]:
+    """Hold the lock file; says `waiting` when somebody else does. The kernel frees it when we die."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            events(waiting)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Turn a fresh Debian root into the lab's image; called by mmdebstrap as a customize hook.
+# usage: customize.sh ROOT OUT PACKAGE...
+# ROOT is the new root, OUT gets vmlinuz and initrd, the PACKAGEs go into the local repository uninstalled.
+set -eu
+root=$1 out=$2
+shift 2
+here=$(dirname "$0")
+
+say() { echo "lab-image: $*" >&2; }
+
+# The packages a deploy installs: fetched with all they need, indexed, the only source of the hosts.
+say "fetching the packages a deploy installs"
+chroot "$root" apt-get -qq clean
+chroot "$root" apt-get -qq -y --download-only install "$@"
+mkdir -p "$root/opt/packages"
+mv "$root"/var/cache/apt/archives/*.deb "$root/opt/packages/"
+
+# The kernel is unpacked, not installed: its package insists on initramfs-tools, whose triggers cost an
+# emulated director a minute at each installation, and whose initrd is ten times the size of ours.
+say "fetching the kernel of the directors"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+kernel=$(chroot "$root" apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+chroot "$root" sh -c "cd /tmp && apt-get -qq download '$kernel' busybox-static"
+for deb in "$root"/tmp/*.deb; do
+    dpkg-deb -x "$deb" "$tmp/x"
+    rm "$deb"
+done
+release=${kernel#linux-image-}
+mkdir -p "$root/usr/lib/modules"
+mv "$tmp/x/lib/modules/$release" "$root/usr/lib/modules/"
+chroot "$root" depmod "$release"
+cp "$tmp/x/boot/vmlinuz-$release" "$out/vmlinuz"
+
+say "packing the initrd"
+mkdir -p "$tmp/i/bin" "$tmp/i/lib" "$tmp/i/dev" "$tmp/i/proc" "$tmp/i/mnt"
+cp "$tmp/x/bin/busybox" "$tmp/i/bin/busybox"
+ln -s busybox "$tmp/i/bin/sh"
+cp "$here/init" "$tmp/i/init"
+chmod 755 "$tmp/i/init"
+for module in virtio_pci virtio_blk ext4; do
+    chroot "$root" modprobe -S "$release" --ignore-install --show-depends "$module"
+done | sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' | while read -r file; do
+    cp "$root$file" "$tmp/i/lib/"
+    basename "$file" >>"$tmp/i/lib/order"
+done
+(cd "$tmp/i" && find . | "$tmp/x/bin/busybox" cpio -o -H newc 2>/dev/null | gzip -1) >"$out/initrd"
+
+say "settling the configuration"
+cp -r "$here/files/." "$root/"
+ln -sf /usr/share/zoneinfo/UTC "$root/etc/localtime"
+rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id" "$root/etc/resolv.conf"
+: >"$root/etc/machine-id"
+mkdir -p "$root/etc/network/interfaces.d"
+chroot "$root" systemctl -q enable lab-agent.service
+# Nothing may start by itself in a guest whose clock jumps at a warm start; no login prompts on consoles.
+chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+    fstrim.timer e2scrub_reap.service getty.target console-getty.service serial-getty@ttyS0.service \
+    systemd-pstore.service
+
+say "indexing the packages"
+rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*.sources "$root"/etc/apt/auth.conf.d \
+    "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/opt/packages ./' >"$root/etc/apt/sources.list.d/lab.list"
+(cd "$root/opt/packages" && apt-ftparchive packages . >Packages)
+chroot "$root" apt-get -qq update
+chroot "$root" apt-cache gencaches
