@@ -6,7 +6,7 @@
     NAME/templates/*.j2            templates of files
 
 A role is looked for beside the inventory first, so an operator's own role needs no Python, and one of the same name
-takes the place of a shipped one. Its templates see the declared variables, the computed ones (docs/roles.md) and nothing else.
+takes the place of a shipped one. Its templates see the declared variables and the computed ones (docs/roles.md).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from provision.data import shipped
 from provision.errors import InputError, Position, Problem
 from provision.inventory.document import Reader
 from provision.inventory.hosts import Host
+from provision.inventory.schema import kind, nearest, validated
 from provision.inventory.source import Node
 from provision.manifest import FileEntry, Manifest
-from provision.schema import kind, nearest, validated
 from provision.templates import render_text
 
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
