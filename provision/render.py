@@ -1,20 +1,19 @@
 """From a topology and a host's facts to all that the host must look like.
 
-Pure but for reading the roles' files, which are read once. Two roles may name the same item alike; naming it differently is an
-error that names both. Kernel parameters and modules survive a reboot through two files generated here.
+Pure but for reading the roles' files, which are read once. Two roles may name the same item alike; naming it
+differently is an error that names both. Kernel parameters and modules survive a reboot through two files made here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
 from provision.inventory.hosts import Inventory
-from provision.inventory.topology import Topology
 from provision.manifest import (
     AddressEntry,
     Entry,
@@ -26,6 +25,9 @@ from provision.manifest import (
 )
 from provision.roles import Role, bind, load_role, search_path
 from provision.templates import render_file, render_text
+
+if TYPE_CHECKING:
+    from provision.inventory.topology import Topology
 
 SYSCTL_FILE = "/etc/sysctl.d/99-zz-hactl.conf"
 """Sorts after `99-sysctl.conf`, the distributions' link to /etc/sysctl.conf: the last value wins (sysctl.d(5))."""

@@ -1,7 +1,7 @@
 """Jinja as the roles see it, with every failure at its line in the template.
 
-The environment is sandboxed, undefined names are errors, and what is printed must be text or a number: None, a list or a
-mapping in a configuration file is a mistake in the template, never wanted. Lines of blocks leave no trace
+The environment is sandboxed, undefined names are errors, and what is printed must be text or a number: None, a list
+or a mapping in a configuration file is a mistake in the template, never wanted. Lines of blocks leave no trace
 (`trim_blocks`, `lstrip_blocks`) and the last newline stays.
 """
 
