@@ -39,9 +39,7 @@ InventoryPath = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
-Lab = Annotated[
-    bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")
-]
+Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")]
 
 
 def inventory_path(given: Path | None) -> Path:
@@ -52,6 +50,10 @@ def inventory_path(given: Path | None) -> Path:
 
         return shipped("inventories") / "lab.yml"
     return path
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _load(given: Path | None) -> Project:
@@ -122,9 +124,7 @@ def render_command(
 
 
 @app.command("plan")
-def plan_command(
-    inventory: InventoryPath = None, limit: Limit = "", json: Json = False, lab: Lab = False
-) -> None:
+def plan_command(inventory: InventoryPath = None, limit: Limit = "", json: Json = False, lab: Lab = False) -> None:
     """Show what a deploy would change.
 
     Exit 0 when there is nothing to do, 2 when there are changes."""
@@ -163,7 +163,7 @@ def lab_status(inventory: InventoryPath = None, json: Json = False) -> None:
     """Show which hosts of the lab run."""
     from provision.commands import lab_status as status
 
-    status(inventory_path(inventory).stem, json)
+    raise typer.Exit(status(inventory_path(inventory).stem, json))
 
 
 @lab_app.command("shell", context_settings={"allow_interspersed_args": False})
@@ -186,7 +186,7 @@ def lab_cut(
     """Cut a lab host's power."""
     from provision.lab.control import cut
 
-    cut(inventory_path(inventory).stem, host)
+    cut(inventory_path(inventory).stem, host, _note)
 
 
 @lab_app.command("boot")
@@ -197,7 +197,7 @@ def lab_boot(
     """Give a lab host its power back."""
     from provision.lab.control import boot
 
-    boot(inventory_path(inventory).stem, host)
+    boot(inventory_path(inventory).stem, host, _note)
 
 
 @lab_app.command("down")
@@ -205,9 +205,9 @@ def lab_down(inventory: InventoryPath = None) -> None:
     """Take the lab away.
 
     Nothing of it stays on this machine, also after a crash."""
-    from provision.commands import lab_down as down
+    from provision.lab.control import down
 
-    down(inventory_path(inventory).stem)
+    down(inventory_path(inventory).stem, _note)
 
 
 #: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from provision.desired import File
@@ -101,9 +101,7 @@ def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
     results = []
     for host in hosts:
         error = found.failures.get(host)
-        outcome = (
-            "skipped" if error is None else "unreachable" if isinstance(error, Unreachable) else "failed"
-        )
+        outcome = "skipped" if error is None else "unreachable" if isinstance(error, Unreachable) else "failed"
         execs = found.sessions[host].execs if host in found.sessions else 0
         message = "not touched: as it was" if error is None else str(error).removeprefix(f"{host}: ")
         results.append(HostResult(host, outcome, 0, execs, found.seconds[host], message))
@@ -119,9 +117,7 @@ def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        raise UsageError(
-            "deploy: nobody to ask, since input is not a terminal; nothing was changed", "pass --yes"
-        )
+        raise UsageError("deploy: nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
     sys.stderr.write("Apply these changes? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
@@ -144,28 +140,28 @@ def _report(results: list[HostResult], json: bool, interrupted: bool) -> Exit:
 def lab_up(project: Project) -> None:
     """Boot every host of the inventory in a lab of its own."""
     from provision.lab.control import up
-    from provision.lab.spec import LabSpec
+    from provision.lab.plan import LabSpec
 
     directors = set(project.topology.directors())
     hosts = [(name, address, name in directors) for name, address in project.topology.addresses().items()]
-    console = Console()
-    up(LabSpec.of(project.lab_name, hosts), console.note)
+    up(LabSpec.of(project.lab_name, hosts), Console().note)
 
 
-def lab_down(name: str) -> None:
-    """Take a lab away."""
-    from provision.lab.control import down
-
-    down(name, Console().note)
-
-
-def lab_status(name: str, json: bool) -> None:
-    """Show a lab's hosts."""
+def lab_status(name: str, json: bool) -> Exit:
+    """Show a lab's hosts; exit 1 where the lab is not up or a host of it is not running."""
     from provision.lab.control import status
 
-    state: Mapping[str, object] = status(name)
+    state = status(name)
+    hosts = state.hosts if state else ()
+    ok = state is not None and state.ready and all(host.answers_ssh for host in hosts)
     if json:
-        print_json(state)
-        return
-    for host, text in state.items():
-        print(f"{host:<16} {text}")
+        print_json({"ok": ok, "lab": name, "hosts": {host.name: dataclasses.asdict(host) for host in hosts}})
+        return Exit.OK if ok else Exit.FAILED
+    if state is None:
+        print(f"lab {name} is not up; `hactl lab up` brings it up")
+        return Exit.FAILED
+    for host in hosts:
+        answer = "answers SSH" if host.answers_ssh else "no answer on SSH" if host.running else "off"
+        print(f"{host.name:<16} {host.kind:<9} {host.address:<24} {answer}")
+    print(f"ssh -F {state.ssh_config} HOST")
+    return Exit.OK if ok else Exit.FAILED

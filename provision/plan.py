@@ -10,9 +10,9 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from provision.apply import Op
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.observe import LedgerEntry, Observed, ObservedItem
-from provision.remote.protocol import Op
 
 MASK = "********"
 
@@ -50,9 +50,7 @@ def plan_host(desired: DesiredHost, observed: Observed, secrets: frozenset[str])
     return HostPlan(desired.host, diff(desired, observed, secrets), desired, observed)
 
 
-def diff(
-    desired: DesiredHost, observed: Observed, secrets: frozenset[str] = frozenset()
-) -> tuple[Change, ...]:
+def diff(desired: DesiredHost, observed: Observed, secrets: frozenset[str] = frozenset()) -> tuple[Change, ...]:
     """The changes that make `observed` into `desired`, in the order of the roles, removals last."""
     changes = [_compare(item, observed, secrets) for item in desired.items if not isinstance(item, Unit)]
     found = [change for change in changes if change is not None]
@@ -70,9 +68,7 @@ def _compare(item: Item, observed: Observed, secrets: frozenset[str]) -> Change 
     changed = {key: value for key, value in wanted.items() if was.attributes.get(key) != value}
     if not changed:
         return None
-    return Change(
-        item.kind, item.name, "update", _updated(was, changed), _file_diff(item, was, secrets), item, was
-    )
+    return Change(item.kind, item.name, "update", _updated(was, changed), _file_diff(item, was, secrets), item, was)
 
 
 def _created(item: Item) -> str:
@@ -164,9 +160,7 @@ def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[s
     old, new = (was.content or b"") if was else b"", item.content if item else b""
     if was is not None and item is not None and was.attributes.get("sha256") == item.sha256:
         return ()
-    lines = difflib.unified_diff(
-        _lines(old, secrets), _lines(new, secrets), "before", "after", lineterm="", n=3
-    )
+    lines = difflib.unified_diff(_lines(old, secrets), _lines(new, secrets), "before", "after", lineterm="", n=3)
     return tuple(lines)[2:]
 
 
@@ -250,16 +244,11 @@ class _Builder:
             yield Op("unit", (unit.name, "stamp", *unit_files(self.plan.desired, unit.name)))
 
     def _take_away(self) -> Iterable[Op]:
-        by_kind = {
-            kind: [c for c in self.removed if c.kind == kind]
-            for kind in ("unit", "address", "file", "sysctl")
-        }
+        by_kind = {kind: [c for c in self.removed if c.kind == kind] for kind in ("unit", "address", "file", "sysctl")}
         for change in by_kind["unit"]:
             yield from (Op("unit", (change.name, verb)) for verb in change.detail.split(", "))
         for change in by_kind["address"]:
-            yield Op(
-                "address", ("del", change.name, change.was.attributes["device"] if change.was else "", "")
-            )
+            yield Op("address", ("del", change.name, change.was.attributes["device"] if change.was else "", ""))
         yield from (Op("remove", (change.name, _digest(change.was))) for change in by_kind["file"])
         yield from self._daemon_reload(by_kind["file"])
         for change in by_kind["sysctl"]:

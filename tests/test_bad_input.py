@@ -1,0 +1,108 @@
+"""Every mistake an operator can make in the files: one readable error with its place and a remedy, exit 3.
+
+Each case edits one line of a good inventory, so that what is refused is exactly that. Nothing is connected to:
+the addresses are documentation addresses (RFC 5737) that nobody answers on, and `plan` would take ten seconds to say so.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HACTL = Path(sys.executable).parent / "hactl"
+TOP = Path(__file__).parent.parent
+
+GOOD = """\
+all:
+  vars:
+    ansible_user: root
+    frontends:
+      - name: web
+        vips: [192.0.2.10]
+        directors: directors
+        vrrp: {virtual_router_id: 10}
+        services:
+          - port: 80
+            protocol: tcp
+            scheduler: rr
+            real_servers: web
+            check: {type: tcp, interval: 2}
+  children:
+    directors: {hosts: {lvs1: {ansible_host: 192.0.2.11}, lvs2: {ansible_host: 192.0.2.12}}}
+    web: {hosts: {web1: {ansible_host: 192.0.2.21}, web2: {ansible_host: 192.0.2.22}}}
+    clients: {hosts: {client: {ansible_host: 192.0.2.31}}}
+"""
+
+#: what is changed in the good inventory, into what, the line of the complaint, its rule, a word of its text
+CASES = {
+    "yaml-syntax": ("vips: [192.0.2.10]", "vips: [192.0.2.10", 7, "yaml-syntax", ""),
+    "tab": ("        vips:", "\t\tvips:", 6, "yaml-tab", "tab"),
+    "duplicate-key": ("            protocol: tcp", "            port: 81", 11, "yaml-duplicate-key", "port"),
+    "unknown-field": ("            protocol: tcp", "            protokol: tcp", 11, "unknown-field", "protocol"),
+    "wrong-type": ("port: 80", "port: eighty", 10, "wrong-type", "eighty"),
+    "vip-not-an-address": ("[192.0.2.10]", "[192.0.2.999]", 6, "vip-not-an-address", "192.0.2.999"),
+    "unknown-group": ("real_servers: web", "real_servers: wbe", 13, "unknown-group", "web"),
+    "empty-group": ("web: {hosts: {web1: {ansible_host: 192.0.2.21}, web2: {ansible_host: 192.0.2.22}}}",
+                    "web: {hosts: {}}", 13, "empty-group", "web"),
+    "host-in-no-front-end": ("clients: {hosts: {client", "others: {hosts: {client", 18, "host-in-no-front-end", "client"),
+    "missing-env": ("virtual_router_id: 10", "virtual_router_id: 10, version: 2, auth_pass: !env HACTL_NOT_SET", 8,
+                    "env-missing", "HACTL_NOT_SET"),
+}  # fmt: skip
+
+
+def plan(path: Path) -> subprocess.CompletedProcess[str]:
+    """`hactl plan` as a user runs it."""
+    return subprocess.run(
+        [HACTL, "plan", path], text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_readable_error_with_its_place_and_a_remedy(case: str, tmp_path: Path) -> None:
+    old, new, line, rule, says = CASES[case]
+    assert GOOD.count(old) >= 1
+    path = tmp_path / "inventory.yml"
+    path.write_text(GOOD.replace(old, new, 1))
+    done = plan(path)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == ""
+    assert re.search(rf"^{re.escape(str(path))}:{line}:\d+: {rule}: .*{re.escape(says)}", done.stderr, re.MULTILINE), (
+        done.stderr
+    )
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert ";" in done.stderr, "a remedy follows what is wrong"
+
+
+def test_the_good_inventory_is_good(tmp_path: Path) -> None:
+    """What the cases start from renders without complaint, so each complaint is about its own change."""
+    path = tmp_path / "inventory.yml"
+    path.write_text(GOOD)
+    done = subprocess.run([HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "virtual_router_id 10" in done.stdout
+
+
+def test_an_undefined_variable_in_a_template_names_the_template_and_its_line(tmp_path: Path) -> None:
+    shutil.copytree(TOP / "roles" / "web", tmp_path / "roles" / "broken")
+    template = next((tmp_path / "roles" / "broken" / "templates").glob("*.j2"))
+    template.write_text("first line\n{{ no_such_variable }}\n")
+    path = tmp_path / "inventory.yml"
+    path.write_text(GOOD.replace("web1: {ansible_host", "web1: {hactl_roles: [broken], ansible_host"))
+    done = subprocess.run([HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert re.search(rf"^{re.escape(str(template))}:2:\d+: template-undefined: .*no_such_variable", done.stderr)
+
+
+def test_a_vaulted_value_without_a_password_is_an_error_at_its_place(tmp_path: Path) -> None:
+    vaulted = "!vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          3031\n"
+    path = tmp_path / "inventory.yml"
+    path.write_text(GOOD.replace("ansible_user: root\n", f"ansible_user: root\n    secret: {vaulted}", 1))
+    done = plan(path)
+    assert done.returncode == 3
+    assert re.search(rf"^{re.escape(str(path))}:4:\d+: vault-[a-z-]+: ", done.stderr), done.stderr
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" in done.stderr

@@ -1,0 +1,71 @@
+"""The command line: exit codes, output channels and the cost of starting."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HACTL = Path(sys.executable).parent / "hactl"
+LAB = Path(__file__).parent.parent / "inventories" / "lab.yml"
+
+
+def hactl(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command as a user does, without a terminal."""
+    return subprocess.run(
+        [HACTL, *arguments], text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options
+    )
+
+
+def test_help_is_quick() -> None:
+    """Imports stay lazy: the best of five starts must be under 150 ms."""
+    best = min(_seconds("--help") for _ in range(5))
+    assert best < 0.150, f"hactl --help took {best:.3f} s"
+
+
+def _seconds(*arguments: str) -> float:
+    started = time.monotonic()
+    assert hactl(*arguments).returncode == 0
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("words", [["nope"], ["plan", "--nope"], ["deploy", "--serial", "x"], ["inventory"], []])
+def test_wrong_usage_is_64_never_2(words: list[str]) -> None:
+    """2 means that a plan has changes; a script must be able to tell the two apart."""
+    done = hactl(*words)
+    assert done.returncode == 64
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_input_is_3_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yml"
+    path.write_text("all:\n  hosts:\n    a: {ansible_host: 192.0.2.1}\n    a: {}\n")
+    done = hactl("plan", str(path))
+    assert done.returncode == 3
+    assert f"{path}:4:5: yaml-duplicate-key:" in done.stderr
+    assert done.stdout == ""
+
+
+def test_inventory_list_is_one_json_document() -> None:
+    document = json.loads(hactl("inventory", "--list", str(LAB)).stdout)
+    assert document["directors"]["hosts"] == ["lvs1", "lvs2"]
+
+
+def test_unknown_host_names_the_known_ones() -> None:
+    done = hactl("inventory", "--host", "nope", str(LAB))
+    assert done.returncode == 64
+    assert "lvs1" in done.stderr
+
+
+def test_limit_to_nothing_is_refused() -> None:
+    done = hactl("plan", str(LAB), "--limit", "nope")
+    assert done.returncode == 64
+    assert "no host or group nope" in done.stderr
+
+
+def test_shell_completion_is_offered() -> None:
+    assert "_HACTL_COMPLETE" in hactl("--show-completion", "bash").stdout
