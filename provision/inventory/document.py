@@ -347,6 +347,7 @@ def _explained(error: Any, text: str, file: str) -> tuple[str, str, str]:
 _REMEDIES = (
     ("mapping values are not allowed", "quote the value if it holds a colon and a space, or correct the indentation"),
     ("cannot start any token", "quote the value: it starts with a character that means something to YAML"),
+    ("but got '['", "quote host names with ranges inside braces, as in {\"web[1:2]\": }"),
     ("undefined alias", "define the anchor with & before its first *"),
     ("found another document", "keep one document a file: remove the line `---`"),
     ("end of stream", "close the quote or bracket"),

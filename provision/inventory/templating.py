@@ -96,7 +96,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     context_class = _Context
 
 
-_ENVIRONMENT = _Environment(undefined=_Undefined, keep_trailing_newline=True)
+_ENVIRONMENT = _Environment(undefined=_Undefined)
 
 
 @lru_cache(maxsize=4096)
@@ -104,12 +104,22 @@ def _compiled(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _joined(pieces: Iterable[Any]) -> Any:
-    """The one piece as it is, several as a string; a null becomes nothing among others."""
-    parts = list(pieces)
-    if len(parts) == 1:
-        return parts[0]
-    return "".join("" if part is None else str(part) for part in parts)
+def _rendered(text: str, scope: _Scope) -> Any:
+    """The result of a template: the one piece as it is, several as a string, nothing as null.
+
+    Line breaks at the end of the text come back at the end of a string, and do not make a string of another value.
+    """
+    body = text.rstrip("\n")
+    template = _compiled(body)
+    parts = list(template.root_render_func(template.new_context({_SCOPE: scope})))
+    if len(parts) < 2:
+        result = parts[0] if parts else None
+    else:
+        result = "".join("" if part is None else str(part) for part in parts)
+    if not isinstance(result, str):
+        return result
+    breaks = len(text) - len(body) - (len(result) - len(result.rstrip("\n")))
+    return result + "\n" * breaks
 
 
 def _has_marks(value: Any) -> bool:
@@ -279,9 +289,7 @@ class _Scope:
         self.open[key] = node
         self.resolver.tainted.append(node.secret)
         try:
-            template = _compiled(node.value)
-            context = template.new_context({_SCOPE: self})
-            result = self.as_node(_joined(template.root_render_func(context)), node.position)
+            result = self.as_node(_rendered(node.value, self), node.position)
             return result.as_secret() if self.resolver.tainted[-1] else result
         except (InputError, RecursionError):
             raise
