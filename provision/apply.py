@@ -1,8 +1,36 @@
-"""One host's transaction: what to do, and how it ended."""
+"""One host's transaction: what to do, sent as one payload, and how it ended."""
 
 from __future__ import annotations
 
+import io
+import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
+
+from provision.agent import program
+from provision.errors import HostError, Locked
+from provision.remote.channel import Channel, Session
+from provision.remote.protocol import (
+    LockHolder,
+    decode_line,
+    decode_lock,
+    encode_line,
+    sysctl_path,
+)
+
+MINIMUM_ARGS = {
+    "package": 1,
+    "stage": 5,
+    "file": 3,
+    "remove": 2,
+    "sysctl": 2,
+    "address": 3,
+    "module": 1,
+    "unit": 2,
+    "ledger": 1,
+}
+"""The verbs of the apply agent and the fields that each needs at least."""
 
 
 @dataclass(frozen=True)
@@ -11,3 +39,178 @@ class Op:
 
     verb: str
     args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of one op; `index` counts from 1 in the order of the ops, `message` says why it failed."""
+
+    index: int
+    ok: bool
+    message: str = ""
+
+
+class ApplyFailed(HostError):
+    """A transaction that did not end confirmed.
+
+    `outcome` is `rolled_back` (the host is as it was), `rollback_failed` (it is not) or `unknown` (the connection died
+    before the host could say).
+    """
+
+    def __init__(self, host: str, outcome: str, message: str, hint: str, steps: tuple[Step, ...]) -> None:
+        super().__init__(host, message, hint)
+        self.outcome = outcome
+        self.steps = steps
+
+
+def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> bytes:
+    """A tar archive of `ops` and `files/1`, `files/2`, …, the same bytes for the same input.
+
+    Raises ProtocolError for a field that cannot be sent, ValueError for an op the agent does not know.
+    """
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        _add(archive, "ops", b"".join(_encode_op(op) for op in ops))
+        for number, content in enumerate(files, start=1):
+            _add(archive, f"files/{number}", content)
+    return buffer.getvalue()
+
+
+def _encode_op(op: Op) -> bytes:
+    if len(op.args) < MINIMUM_ARGS.get(op.verb, 99):
+        raise ValueError(f"not an operation of the apply agent: {op}")
+    if op.verb == "sysctl":
+        return encode_line(op.verb, *op.args[:2], sysctl_path(op.args[0]))
+    return encode_line(op.verb, *op.args)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mode = 0o600
+    archive.addfile(entry, io.BytesIO(content))
+
+
+class Transaction:
+    """Changes that are made but not confirmed. Leaving the `with` block unconfirmed undoes them."""
+
+    def __init__(self, host: str, channel: Channel, steps: tuple[Step, ...]) -> None:
+        self._host = host
+        self._channel = channel
+        self._open = True
+        self.steps = steps
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open = False
+        self._channel.close()
+
+    def confirm(self) -> None:
+        """Keep the changes and write the ledger. Raises ApplyFailed where the host took them back instead."""
+        self._finish(b"confirm\n", "confirmed")
+
+    def roll_back(self) -> None:
+        """Undo the changes. Returns when the host is as it was; raises ApplyFailed where that failed."""
+        self._finish(b"undo\n", "rolled_back")
+
+    def _finish(self, word: bytes, wanted: str) -> None:
+        if not self._open:
+            raise ValueError("the transaction has ended already")
+        self._open = False
+        try:
+            self._channel.send(word)
+            _follow(self._host, self._channel, wanted, list(self.steps), confirming=word == b"confirm\n")
+        finally:
+            self._channel.close()
+
+
+def apply(session: Session, payload: bytes, owner: str, digest: str, deadline: int) -> Transaction:
+    """Run a payload as one transaction, up to where it waits for `confirm`: one exec.
+
+    `owner` and `digest` (of the inventory) are shown to whoever finds the host locked. `deadline` is the number of
+    seconds the host then waits for its confirmation before it undoes everything by itself.
+
+    Raises Locked, with nothing changed; ApplyFailed, whose `outcome` says how the host was left; HostError or
+    Unreachable when the agent could not be started, with nothing changed.
+    """
+    channel = session.run_agent(program("apply"))
+    steps: list[Step] = []
+    try:
+        header = encode_line(owner, digest, str(deadline)) + f"{len(payload)}\n".encode()
+        _send(channel, header + payload)
+        _follow(session.host, channel, "applied", steps)
+    except BaseException:
+        channel.close()
+        raise
+    return Transaction(session.host, channel, tuple(steps))
+
+
+def _send(channel: Channel, data: bytes) -> None:
+    """An agent that refuses ends before it has read everything: its answer counts, not the broken pipe."""
+    try:
+        channel.send(data)
+    except HostError:
+        return
+
+
+def _follow(host: str, channel: Channel, wanted: str, steps: list[Step], *, confirming: bool = False) -> None:
+    """Read answers up to `wanted`; any other ending is raised."""
+    failure = ""
+    while True:
+        try:
+            line = channel.read_line()
+        except HostError as error:
+            raise _lost(host, steps, confirming, error.message) from error
+        if line is None or not line.endswith(b"\n"):
+            raise _lost(host, steps, confirming)
+        word, *fields = decode_line(line)
+        if word == "step":
+            steps.append(Step(int(fields[0]), True))
+        elif word == "failed":
+            failure = fields[1]
+            steps.append(Step(int(fields[0]), False, failure))
+        elif word == wanted:
+            return
+        elif word != "alive":
+            raise _ending(host, word, fields, failure, steps)
+
+
+def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[Step]) -> HostError:
+    if word == "locked":
+        return locked_error(host, decode_lock(fields))
+    if word == "rolled_back":
+        kept = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
+        return ApplyFailed(
+            host, "rolled_back", failure or "undone", f"rolled back: the host is as it was{kept}", tuple(steps)
+        )
+    if word == "rollback_failed":
+        return ApplyFailed(
+            host,
+            "rollback_failed",
+            failure,
+            f"rollback failed, look at the host: {' '.join(fields)}",
+            tuple(steps),
+        )
+    return ApplyFailed(host, "unknown", f"the agent answered {word!r}", "run plan to see how it was left", tuple(steps))
+
+
+def _lost(host: str, steps: list[Step], confirming: bool, why: str = "") -> ApplyFailed:
+    if confirming:
+        hint = "it was told to keep the changes and either did or took them back: run plan to see"
+    else:
+        hint = "nobody confirms the changes, so the host undoes them by itself: run plan to see"
+    return ApplyFailed(host, "unknown", why or "the connection was lost in mid-apply", hint, tuple(steps))
+
+
+def locked_error(host: str, holder: LockHolder) -> Locked:
+    """The error for a host that somebody else holds, with the command that breaks a stale lock."""
+    state = "still running" if holder.alive else "no longer running"
+    hint = "wait for it to end" if holder.alive else f"break the lock: ssh {host} rm -r /run/hactl/lock"
+    return Locked(host, f"locked by {holder.who} since {holder.since or 'unknown'}, {state}", hint)

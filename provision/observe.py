@@ -1,0 +1,129 @@
+"""Look at a host: its facts, and the state of everything it should have. One exec, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from provision.agent import program
+from provision.desired import DesiredHost
+from provision.errors import HostError
+from provision.facts import Facts
+from provision.remote.channel import Channel, Session
+from provision.remote.protocol import (
+    LedgerEntry,
+    LockHolder,
+    ProtocolError,
+    decode_facts,
+    decode_ledger,
+    decode_line,
+    decode_lock,
+    encode_request,
+)
+
+_DROPPED = "the connection was lost while looking at the host; nothing was changed"
+
+
+@dataclass(frozen=True)
+class ObservedItem:
+    """What was found of one item.
+
+    `attributes` has the keys of the desired item's `attributes()`, or is None where the item is absent. What stands at
+    a file's path but is no regular file has `{"type": "other"}`. `content` is a file's bytes where they differ from
+    the desired ones and are at most 1 MiB.
+    """
+
+    kind: str
+    name: str
+    attributes: Mapping[str, str] | None
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A host as it was found. `items` holds the desired ones and those of the ledger, by kind and name."""
+
+    facts: Facts
+    items: Mapping[tuple[str, str], ObservedItem]
+    ledger: tuple[LedgerEntry, ...] = ()
+    lock: LockHolder | None = None
+
+
+def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[DesiredHost, Observed]:
+    """Ask the host for its facts, render for them, and ask for the state of the result: one exec.
+
+    Raises HostError (or what `render` raises) with the host untouched.
+    """
+    channel = session.run_agent(program("observe"))
+    try:
+        facts, ledger, lock = _read_facts(session.host, channel)
+        desired = render(facts)
+        channel.send(encode_request(desired, ledger))
+        items = _read_items(session.host, channel)
+    except ProtocolError as error:
+        raise HostError(session.host, str(error), "nothing was changed") from error
+    finally:
+        channel.close()
+    return desired, Observed(facts, MappingProxyType(items), ledger, lock)
+
+
+def _next(host: str, channel: Channel) -> tuple[str, ...]:
+    line = channel.read_line()
+    if line is None or not line.endswith(b"\n"):
+        raise HostError(host, _DROPPED)
+    fields = decode_line(line)
+    if fields[0] == "error":
+        raise HostError(host, " ".join(fields[1:]), "nothing was changed")
+    return fields
+
+
+def _read_facts(host: str, channel: Channel) -> tuple[Facts, tuple[LedgerEntry, ...], LockHolder | None]:
+    facts: list[Sequence[str]] = []
+    ledger: list[LedgerEntry] = []
+    lock = None
+    while (fields := _next(host, channel))[0] != "facts-end":
+        if fields[0] == "fact":
+            facts.append(fields[1:])
+        elif fields[0] == "ledger":
+            ledger.append(decode_ledger(fields[1:]))
+        elif fields[0] == "lock":
+            lock = decode_lock(fields[1:])
+        else:
+            raise ProtocolError(f"the agent answered {fields[0]!r} in place of a fact")
+    return decode_facts(facts), tuple(ledger), lock
+
+
+def _read_items(host: str, channel: Channel) -> dict[tuple[str, str], ObservedItem]:
+    items: dict[tuple[str, str], ObservedItem] = {}
+    while (fields := _next(host, channel))[0] != "end":
+        item = _decode_item(fields, channel)
+        items[item.kind, item.name] = item
+    return items
+
+
+def _decode_item(fields: Sequence[str], channel: Channel) -> ObservedItem:
+    try:
+        kind, name, state, *rest = fields
+        if kind == "file":
+            return _decode_file(name, state, rest, channel)
+        if kind == "sysctl":
+            return ObservedItem(kind, name, {"value": rest[0]} if state == "yes" else None)
+        if kind == "address":
+            return ObservedItem(kind, name, {"device": state} if state else None)
+        if kind == "unit":
+            return ObservedItem(kind, name, {"enabled": state, "active": rest[0], "current": rest[1]})
+        if kind in ("package", "module"):
+            return ObservedItem(kind, name, {} if state == "yes" else None)
+    except (ValueError, IndexError) as error:
+        raise ProtocolError(f"the agent's answer cannot be read: {fields!r}") from error
+    raise ProtocolError(f"the agent answered {kind!r}, which is no kind of item")
+
+
+def _decode_file(name: str, state: str, rest: Sequence[str], channel: Channel) -> ObservedItem:
+    if state != "file":
+        return ObservedItem("file", name, None if state == "absent" else {"type": "other"})
+    digest, mode, owner, group, length = rest
+    content = channel.read_exact(int(length)) if int(length) else None
+    attributes = {"sha256": digest, "mode": mode.zfill(4), "owner": owner, "group": group}
+    return ObservedItem("file", name, attributes, content)
