@@ -12,24 +12,27 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from provision.inventory.model.text import mistake
+
 _NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
 
 def _condition(text: str) -> str:
     if not re.fullmatch(rf"(not )?{_NAME}", text):
-        raise ValueError("must be the name of a variable, or `not` and a name; compute anything more in Python")
+        fix = "name a variable that is true or false, or write `not` and its name"
+        raise mistake("wrong-value", f"{text!a} is no condition", "a manifest is data", fix)
     return text
 
 
 def _variable(text: str) -> str:
     if not re.fullmatch(_NAME, text):
-        raise ValueError("must be the name of a list")
+        raise mistake("wrong-value", f"{text!a} is no variable's name", "", "name a list")
     return text
 
 
 def _mode(text: str) -> str:
     if not re.fullmatch(r"[0-7]{4}", text):
-        raise ValueError('must be four octal digits in quotes, as in "0644"')
+        raise mistake("wrong-value", f"{text!a} is no file mode", "", 'write four octal digits in quotes, as in "0644"')
     return text
 
 

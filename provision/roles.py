@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict
 from provision.data import shipped
 from provision.errors import InputError, Position, Problem
 from provision.inventory.document import Reader
+from provision.inventory.explain import validated
 from provision.inventory.hosts import Host
-from provision.inventory.schema import kind, nearest, validated
+from provision.inventory.schema import kind, nearest
 from provision.inventory.source import Node
 from provision.manifest import FileEntry, Manifest
 from provision.templates import render_text
