@@ -1,0 +1,213 @@
+"""Front ends with every name resolved: which hosts hold the addresses, which answer, with which priority and weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from provision.errors import InputError, Problem
+from provision.inventory.hosts import Inventory
+from provision.inventory.model.frontend import Frontend, Vip
+from provision.inventory.model.service import RealServerOptions, Service
+from provision.inventory.model.text import IpAddress
+from provision.inventory.model.vrrp import Vrrp
+from provision.inventory.schema import nearest
+from provision.inventory.settings import HostSettings
+from provision.inventory.source import Node
+
+Settings = Mapping[str, HostSettings]
+
+
+@dataclass(frozen=True)
+class Director:
+    """A director of one front end and its base priority there."""
+
+    host: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A real server of one service; `options` are its own over the service's defaults."""
+
+    host: str
+    options: RealServerOptions
+    addresses: tuple[IpAddress, ...]
+
+    def address(self, family: int) -> IpAddress | None:
+        """Its address of a family, 4 or 6."""
+        return next((own for own in self.addresses if own.version == family), None)
+
+
+@dataclass(frozen=True)
+class ResolvedService:
+    """A service, the virtual addresses it is on and its real servers, in inventory order."""
+
+    model: Service
+    vips: tuple[Vip, ...]
+    real_servers: tuple[RealServer, ...]
+    node: Node = field(compare=False, repr=False)
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The address families it is served in, 4 first."""
+        return tuple(sorted({vip.family for vip in self.vips}))
+
+    def forward(self, server: RealServer) -> str:
+        """The forwarding method towards a real server: dr, nat or tun."""
+        return server.options.forward or self.model.forward
+
+    def port(self, server: RealServer) -> int | None:
+        """The port on a real server; None for whatever port the client asked for."""
+        return server.options.port or self.model.port
+
+    def weight(self, server: RealServer) -> int:
+        """The weight of a real server, 1 unless the inventory says otherwise (ipvsadm(8), -w)."""
+        return 1 if server.options.weight is None else server.options.weight
+
+
+@dataclass(frozen=True)
+class ResolvedFrontend:
+    """A front end; its directors by falling priority."""
+
+    model: Frontend
+    directors: tuple[Director, ...]
+    services: tuple[ResolvedService, ...]
+    node: Node = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.model.name
+
+    @property
+    def vrrp(self) -> Vrrp:
+        """Its VRRP settings."""
+        return self.model.vrrp
+
+    @property
+    def vips(self) -> tuple[Vip, ...]:
+        """Its virtual addresses."""
+        return self.model.vips
+
+    @property
+    def master(self) -> str:
+        """The host that holds the addresses when all is well."""
+        return self.directors[0].host
+
+    @property
+    def backups(self) -> tuple[str, ...]:
+        """The other directors, the next in line first."""
+        return tuple(director.host for director in self.directors[1:])
+
+    @property
+    def real_servers(self) -> tuple[str, ...]:
+        """The hosts behind any of its services, each once."""
+        every = (server.host for service in self.services for server in service.real_servers)
+        return tuple(dict.fromkeys(every))
+
+    @property
+    def crash_bound(self) -> float:
+        """Seconds within which the first backup notices that the master is gone (RFC 5798 §6.1)."""
+        return self.vrrp.down_after(self.directors[min(1, len(self.directors) - 1)].priority)
+
+    def priority(self, host: str) -> int:
+        """The base priority of a director of this front end."""
+        return next(director.priority for director in self.directors if director.host == host)
+
+
+def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings: Settings) -> ResolvedFrontend:
+    """The front end with its groups and names turned into hosts. Raises InputError with every problem found."""
+    problems: list[Problem] = []
+    directors = _hosts(model.directors, node.at("directors"), inventory, problems)
+    problems += _strangers(model.priorities, directors, node.at("priorities"), "directors")
+    services = []
+    for index, service in enumerate(model.services):
+        place = node.at("services", index)
+        servers = _hosts(service.real_servers, place.at("real_servers"), inventory, problems)
+        options = place.at("real_server_options")
+        problems += _strangers(service.real_server_options, servers, options, "real servers")
+        vips = _service_vips(model, service, place, problems)
+        services.append(
+            ResolvedService(service, vips, tuple(_server(service, host, settings) for host in servers), place)
+        )
+        problems += _address_families(services[-1])
+    if problems:
+        raise InputError(problems)
+    return ResolvedFrontend(model, _ranked(model, directors, settings), tuple(services), node)
+
+
+def _hosts(names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]) -> tuple[str, ...]:
+    """The hosts that `names` (groups and hosts) stand for, each once, in the order written."""
+    found: dict[str, None] = {}
+    for index, name in enumerate(names):
+        place = node.at(index).position
+        if name in inventory.groups:
+            members = inventory.members(name)
+            if not members:
+                problems.append(
+                    Problem(
+                        place,
+                        "empty-group",
+                        f"group `{name}` has no hosts",
+                        "nobody would do its work",
+                        "add hosts to it",
+                    )
+                )
+            found.update(dict.fromkeys(members))
+        elif name in inventory.hosts:
+            found[name] = None
+        else:
+            known = chain(inventory.groups, inventory.hosts)
+            what = f"there is no group or host `{name}`"
+            problems.append(Problem(place, "unknown-group", what, "its hosts are needed here", nearest(name, known)))
+    return tuple(found)
+
+
+def _strangers(named: Mapping[str, object], hosts: Sequence[str], node: Node, what: str) -> Iterator[Problem]:
+    for name in named:
+        if name not in hosts:
+            place = node.key_position(name)
+            text = f"`{name}` is not one of the {what} here"
+            yield Problem(place, "unknown-host", text, "the setting would have no effect", nearest(name, hosts))
+
+
+def _ranked(model: Frontend, hosts: Sequence[str], settings: Settings) -> tuple[Director, ...]:
+    """The directors by falling priority: the front end's own, else the host's, else 100 and down in order."""
+    ranked = []
+    for index, host in enumerate(hosts):
+        own = model.priorities.get(host) or settings[host].vrrp_priority
+        ranked.append(Director(host, own or max(1, 100 - index)))
+    return tuple(sorted(ranked, key=lambda director: -director.priority))
+
+
+def _service_vips(model: Frontend, service: Service, node: Node, problems: list[Problem]) -> tuple[Vip, ...]:
+    """The front end's addresses that the service is on: those it names, or all."""
+    known = {vip.address: vip for vip in model.vips}
+    for index, address in enumerate(service.vips):
+        if address not in known:
+            place = node.at("vips", index).position
+            what, why = f"{address} is not a VIP of this front end", "no director would hold it"
+            problems.append(
+                Problem(place, "unknown-vip", what, why, f"use one of {', '.join(str(vip) for vip in known)}")
+            )
+    return tuple(vip for vip in model.vips if not service.vips or vip.address in service.vips)
+
+
+def _server(service: Service, host: str, settings: Settings) -> RealServer:
+    own = service.real_server_options.get(host, RealServerOptions())
+    options = own.over(service.real_server_defaults)
+    return RealServer(host, options, (options.address,) if options.address else settings[host].address)
+
+
+def _address_families(service: ResolvedService) -> Iterator[Problem]:
+    """Real servers without an address of the virtual address's family, which only a tunnel can bridge."""
+    for server in service.real_servers:
+        for family in service.families:
+            if server.addresses and not server.address(family) and service.forward(server) != "tun":
+                place = service.node.at("real_servers").position
+                what = f"{server.host} has no IPv{family} address"
+                why = f"the service is on an IPv{family} VIP, and only a tunnel can cross families"
+                fix = f"give the host `address: [{', '.join(map(str, server.addresses)) or '…'}, …]`, or limit `vips`"
+                yield Problem(place, "address-family", what, why, fix)

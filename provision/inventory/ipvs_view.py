@@ -1,0 +1,209 @@
+"""What keepalived.conf of one director lists on the IPVS side: virtual servers with their real servers and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
+from provision.inventory.model.checks import BfdCheck, Check, FileCheck
+from provision.inventory.model.service import RealServerOptions, Service, Tunnel
+from provision.inventory.model.text import IpAddress
+from provision.inventory.model.vrrp import TrackFile
+from provision.inventory.settings import HostSettings
+
+
+@dataclass(frozen=True)
+class Server:
+    """A real server as a virtual server lists it. `method` is None where the virtual server's own applies."""
+
+    host: str
+    address: IpAddress
+    port: int | None
+    weight: int
+    method: str | None
+    options: RealServerOptions
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Sorry:
+    """The sorry server."""
+
+    address: IpAddress
+    port: int | None
+    method: str | None
+    inhibit: bool
+
+
+@dataclass(frozen=True)
+class VirtualServer:
+    """One `virtual_server`; `selector` is what follows the word: an address and port, a mark or a group."""
+
+    selector: str
+    frontend: str
+    family: int
+    service: Service
+    method: str
+    servers: tuple[Server, ...]
+    sorry: Sorry | None
+    ip_family: str | None
+
+
+@dataclass(frozen=True)
+class ServerGroup:
+    """One `virtual_server_group` and its lines."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BfdSession:
+    """One BFD session that a check looks at."""
+
+    name: str
+    neighbor_ip: IpAddress
+    source_ip: IpAddress | None
+    timing: BfdCheck
+
+
+def virtual_servers(frontends: Sequence[ResolvedFrontend]) -> tuple[VirtualServer, ...]:
+    """The virtual servers of a director's front ends, one for each address, mark or group."""
+    return tuple(
+        _virtual_server(frontend, service, family, selector)
+        for frontend in frontends
+        for service in frontend.services
+        for family in service.families
+        for selector in _selectors(service, family)
+    )
+
+
+def _selectors(service: ResolvedService, family: int) -> Iterator[str]:
+    model = service.model
+    if model.fwmark is not None:
+        yield f"fwmark {model.fwmark}"
+    elif model.virtual_server_group is not None:
+        yield f"group {group_name(service, family)}"
+    else:
+        for vip in service.vips:
+            if vip.family == family:
+                yield f"{vip.address} {model.port}" if model.port else str(vip.address)
+
+
+def group_name(service: ResolvedService, family: int) -> str:
+    """The name of a service's group in one family: a group's addresses are all of one."""
+    assert service.model.virtual_server_group is not None
+    return service.model.virtual_server_group.name + ("_6" if family == 6 and len(service.families) > 1 else "")
+
+
+def _virtual_server(frontend: ResolvedFrontend, service: ResolvedService, family: int, selector: str) -> VirtualServer:
+    model = service.model
+    method = _method(model.forward, model.tunnel)
+    servers = tuple(_server(service, server, family, method) for server in service.real_servers)
+    return VirtualServer(
+        selector=selector,
+        frontend=frontend.name,
+        family=family,
+        service=model,
+        method=method,
+        servers=servers,
+        sorry=_sorry(model, family, method),
+        ip_family="inet6" if model.fwmark and family == 6 and model.forward == "tun" else None,
+    )
+
+
+def _server(service: ResolvedService, server: RealServer, family: int, common: str) -> Server:
+    options = server.options
+    method = _method(service.forward(server), options.tunnel or service.model.tunnel)
+    checks = options.check if options.check is not None else service.model.check
+    return Server(
+        server.host,
+        server.address(family) or server.addresses[0],
+        service.port(server),
+        service.weight(server),
+        method if method != common else None,
+        options,
+        checks,
+    )
+
+
+def _sorry(model: Service, family: int, common: str) -> Sorry | None:
+    sorry = model.sorry_server
+    if sorry is None or (sorry.address.version != family and (sorry.forward or model.forward) != "tun"):
+        return None
+    method = _method(sorry.forward or model.forward, sorry.tunnel or model.tunnel)
+    return Sorry(sorry.address, sorry.port or model.port, method if method != common else None, sorry.inhibit)
+
+
+def _method(forward: str, tunnel: Tunnel) -> str:
+    """The words of `lvs_method`."""
+    if forward != "tun":
+        return forward.upper()
+    port = f" port {tunnel.port}" if tunnel.port else ""
+    checksum = f" {tunnel.checksum}" if tunnel.checksum else ""
+    return f"TUN type {tunnel.type}{port}{checksum}"
+
+
+def server_groups(frontends: Sequence[ResolvedFrontend]) -> tuple[ServerGroup, ...]:
+    """The virtual server groups of a director's front ends."""
+    return tuple(
+        ServerGroup(group_name(service, family), tuple(_members(service, family)))
+        for frontend in frontends
+        for service in frontend.services
+        if service.model.virtual_server_group is not None
+        for family in service.families
+    )
+
+
+def _members(service: ResolvedService, family: int) -> Iterator[str]:
+    group = service.model.virtual_server_group
+    assert group is not None
+    suffixes = [f" {port}" for port in ports(service.model)] or [""]
+    addresses = [str(vip.address) for vip in service.vips if vip.family == family]
+    ranges = [text for text in group.ranges if (":" in text) == (family == 6)]
+    for address in (*addresses, *ranges):
+        for suffix in suffixes:
+            yield address + suffix
+    for mark in group.fwmarks:
+        yield f"fwmark {mark}"
+
+
+def ports(model: Service) -> tuple[int, ...]:
+    """The ports that clients come to; empty for any."""
+    group = model.virtual_server_group
+    own = (model.port,) if model.port else ()
+    return tuple(dict.fromkeys((*own, *(group.ports if group else ()))))
+
+
+def check_files(servers: Sequence[VirtualServer]) -> tuple[TrackFile, ...]:
+    """The files that checks read, each once; the path serves as the name."""
+    found: dict[str, TrackFile] = {}
+    for check in _checks(servers):
+        if isinstance(check, FileCheck):
+            found.setdefault(check.file, TrackFile.model_construct(name=check.file, file=check.file, init=check.init))
+    return tuple(found.values())
+
+
+def check_sessions(servers: Sequence[VirtualServer], settings: HostSettings) -> tuple[BfdSession, ...]:
+    """The BFD sessions with real servers, one for each of them."""
+    found: dict[str, BfdSession] = {}
+    for virtual in servers:
+        for server in virtual.servers:
+            for check in server.checks:
+                if isinstance(check, BfdCheck):
+                    name = session_name(server)
+                    source = settings.address_of(server.address.version)
+                    found.setdefault(name, BfdSession(name, server.address, source, check))
+    return tuple(found.values())
+
+
+def session_name(server: Server) -> str:
+    """The name of the BFD session with a real server."""
+    return f"hactl_{server.host}" + ("_6" if server.address.version == 6 else "")
+
+
+def _checks(servers: Sequence[VirtualServer]) -> Iterator[Check]:
+    for virtual in servers:
+        for server in virtual.servers:
+            yield from server.checks

@@ -1,0 +1,114 @@
+"""A front end: virtual addresses, the directors that hold them, the services on them."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from provision.inventory.model.service import Hosts, Service
+from provision.inventory.model.text import (
+    Address,
+    Flag,
+    Identifier,
+    Integer,
+    InterfaceName,
+    Strict,
+    Word,
+    mistake,
+)
+from provision.inventory.model.vrrp import Vrrp
+
+Priority = Annotated[Integer, Field(ge=1, le=254)]
+Owner = Literal["keepalived", "ipvsadm"]
+
+
+class Vip(Strict):
+    """A virtual address. Without `prefix` it is a host address (/32, /128), which adds no route.
+
+    `excluded`: moved with the others but not advertised, for more addresses than an advert holds (20 in version 2).
+    """
+
+    address: Address
+    prefix: Annotated[Integer, Field(ge=1, le=128)] | None = None
+    interface: InterfaceName | None = None
+    label: InterfaceName | None = None
+    scope: Literal["site", "link", "host", "nowhere", "global"] | None = None
+    excluded: Flag = False
+    no_track: Flag = False
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return self.address.version
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Vip:
+        if self.prefix is not None and self.prefix > self.address.max_prefixlen:
+            raise mistake(
+                "out-of-range",
+                f"a prefix length of {self.prefix} is too long for {self.address}",
+                "",
+                "an IPv4 one has 32 bits",
+            )
+        if self.address.is_multicast or self.address.is_loopback or self.address.is_unspecified:
+            raise mistake(
+                "vip-not-usable", f"{self.address} cannot be a virtual address", "no client can connect to it",
+                "take a free address of the directors' network",
+            )  # fmt: skip
+        return self
+
+
+def _vip(value: Any) -> Any:
+    """`192.168.227.10` and `192.168.227.10/24` stand for a mapping."""
+    if isinstance(value, dict | Vip):
+        return value
+    if not isinstance(value, str):
+        raise mistake("vip-not-an-address", f"{value!a} is not an IP address", "", "write an IPv4 or IPv6 address")
+    address, slash, prefix = value.partition("/")
+    if slash and not prefix.isdecimal():
+        raise mistake(
+            "vip-not-an-address", f"{value!a} is not an IP address", "", "write the prefix as a number, `/24`"
+        )
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        what, why = f"{value!a} is not an IP address", "a VIP is what the directors add to their interface"
+        raise mistake("vip-not-an-address", what, why, "write an IPv4 or IPv6 address") from None
+    return {"address": address, "prefix": int(prefix)} if slash else {"address": address}
+
+
+class Frontend(Strict):
+    """One front end. `directors` and `real_servers` name a group, a host, or a list of these.
+
+    The order of the directors is the order of their priorities (100, 99, …) unless `priorities` or
+    the host's variable `vrrp_priority` says otherwise.
+    """
+
+    name: Identifier
+    vips: Annotated[tuple[Annotated[Vip, BeforeValidator(_vip)], ...], Field(min_length=1)]
+    directors: Hosts
+    priorities: dict[Word, Priority] = Field(default_factory=dict)
+    vrrp: Vrrp
+    services: tuple[Service, ...] = ()
+    ipvs_manager: Owner | None = None
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The address families of its VIPs, 4 first."""
+        return tuple(sorted({vip.family for vip in self.vips}))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Frontend:
+        if self.vrrp.version == 2 and 6 in self.families:
+            raise mistake(
+                "vrrp2-ipv6", "VRRP version 2 has no IPv6", "RFC 3768 defines it for IPv4 only", "set `version: 3`"
+            )
+        for family in self.families:
+            if all(vip.excluded for vip in self.vips if vip.family == family):
+                raise mistake(
+                    "vip-all-excluded", f"every IPv{family} address is `excluded`", "an advert must carry one",
+                    "leave one of them in",
+                )  # fmt: skip
+        return self

@@ -1,0 +1,209 @@
+"""Virtual services: what is answered on the virtual addresses, and by which real servers (ipvsadm(8))."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from provision.inventory.model.checks import Checks
+from provision.inventory.model.text import (
+    Address,
+    Extra,
+    Flag,
+    Identifier,
+    Integer,
+    Port,
+    ScriptLike,
+    Seconds,
+    Strict,
+    Word,
+    as_field,
+    as_list,
+    mistake,
+)
+
+Scheduler = Literal["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"]
+Forward = Literal["dr", "nat", "tun"]
+SchedulerFlag = Literal["flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback"]
+Hosts = Annotated[tuple[Word, ...], BeforeValidator(as_list), Field(min_length=1)]
+ServerWeight = Annotated[Integer, Field(ge=0, le=65535)]
+Threshold = Annotated[Integer, Field(ge=0, le=65535)]
+
+
+class Tunnel(Strict):
+    """How `forward: tun` wraps packets. gue needs Linux 5.2 and a port, gre Linux 5.3."""
+
+    type: Literal["ipip", "gue", "gre"] = "ipip"
+    port: Port | None = None
+    checksum: Literal["nocsum", "csum", "remcsum"] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Tunnel:
+        if (self.type == "gue") != (self.port is not None):
+            raise mistake(
+                "tunnel-port", f"a {self.type} tunnel {'needs a' if self.type == 'gue' else 'has no'} `port`",
+                "only GUE runs over UDP", "set `port` with `type: gue` and only there",
+            )  # fmt: skip
+        if self.checksum and (self.type == "ipip" or (self.type == "gre" and self.checksum == "remcsum")):
+            raise mistake(
+                "tunnel-checksum", f"a {self.type} tunnel has no `{self.checksum}`", "see ipvsadm(8)",
+                "leave `checksum` out, or use gue",
+            )  # fmt: skip
+        return self
+
+
+class RealServerOptions(Strict):
+    """What can be said of one real server; absent means what the service says, then Keepalived's default.
+
+    `port` differs from the service's with NAT and TUN only. `weight` 0 takes no new connections. Above `uthreshold`
+    connections a server gets no more until it is below `lthreshold`.
+    """
+
+    address: Address | None = None
+    port: Port | None = None
+    weight: ServerWeight | None = None
+    forward: Forward | None = None
+    tunnel: Tunnel | None = None
+    check: Checks | None = None
+    inhibit_on_failure: Flag | None = None
+    uthreshold: Threshold | None = None
+    lthreshold: Threshold | None = None
+    notify_up: ScriptLike | None = None
+    notify_down: ScriptLike | None = None
+    smtp_alert: Flag | None = None
+    virtualhost: Word | None = None
+    snmp_name: Identifier | None = None
+    alpha: Flag | None = None
+    connect_timeout: Seconds | None = None
+    retry: Annotated[Integer, Field(ge=0)] | None = None
+    delay_before_retry: Seconds | None = None
+    warmup: Seconds | None = None
+    delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
+    extra: Extra = ()
+
+    def over(self, defaults: RealServerOptions) -> RealServerOptions:
+        """These options, with those of `defaults` where none was given here."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return defaults.model_copy(update=given)
+
+
+class SorryServer(Strict):
+    """Who answers while too few real servers are alive."""
+
+    address: Address
+    port: Port | None = None
+    forward: Forward | None = None
+    tunnel: Tunnel | None = None
+    inhibit: Flag = False
+
+
+class VirtualServerGroup(Strict):
+    """Several addresses, ports and marks with the same real servers, checked once.
+
+    The service's own virtual addresses are members with each of `ports`; `ranges` are written `10.0.0.10-20` or
+    `10.0.0.8/29`.
+    """
+
+    name: Identifier
+    ports: tuple[Port, ...] = ()
+    ranges: tuple[Word, ...] = ()
+    fwmarks: tuple[Annotated[Integer, Field(ge=1)], ...] = ()
+
+
+class Service(Strict):
+    """A virtual service: `port` on the front end's virtual addresses, or a firewall mark, or a group of both.
+
+    Without a port every port is served, which needs persistence. `quorum` is the total weight below which the sorry
+    server takes over, `hysteresis` how far above or below it must be to change over. `alpha`: real servers are
+    down until checked. Times in seconds.
+    """
+
+    name: Identifier | None = None
+    vips: tuple[Address, ...] = ()
+    port: Port | None = None
+    fwmark: Annotated[Integer, Field(ge=1)] | None = None
+    virtual_server_group: Annotated[VirtualServerGroup, as_field("name")] | None = None
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    scheduler: Scheduler = "wlc"
+    scheduler_flags: tuple[SchedulerFlag, ...] = ()
+    forward: Forward = "dr"
+    tunnel: Tunnel = Tunnel()
+    ops: Flag = False
+    persistence_timeout: Annotated[Integer, Field(ge=1)] | None = None
+    persistence_engine: Literal["sip"] | None = None
+    persistence_granularity: Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None = None
+    real_servers: Hosts
+    real_server_defaults: RealServerOptions = RealServerOptions()
+    real_server_options: dict[str, RealServerOptions] = Field(default_factory=dict)
+    check: Checks = ()
+    quorum: Annotated[Integer, Field(ge=1)] | None = None
+    hysteresis: Annotated[Integer, Field(ge=0)] | None = None
+    quorum_up: ScriptLike | None = None
+    quorum_down: ScriptLike | None = None
+    sorry_server: Annotated[SorryServer, as_field("address")] | None = None
+    inhibit_on_failure: Flag = False
+    alpha: Flag = False
+    omega: Flag = False
+    ha_suspend: Flag = False
+    delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
+    connect_timeout: Seconds | None = None
+    retry: Annotated[Integer, Field(ge=0)] | None = None
+    delay_before_retry: Seconds | None = None
+    warmup: Seconds | None = None
+    virtualhost: Word | None = None
+    smtp_alert: Flag | None = None
+    snmp_name: Identifier | None = None
+    extra: Extra = ()
+
+    @property
+    def persistent(self) -> bool:
+        """Whether a client stays with its real server."""
+        return self.persistence_timeout is not None or self.persistence_engine is not None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Service:
+        if self.fwmark is not None and (self.port is not None or self.virtual_server_group is not None):
+            raise mistake(
+                "service-two-selectors", "a service has a `port`, a `fwmark` or a `virtual_server_group`, one of them",
+                "it would be unclear what it serves", "make two services of it",
+            )  # fmt: skip
+        if self.serves_any_port and not self.persistent:
+            raise mistake(
+                "port-missing", "a service without a `port` must be persistent",
+                "IPVS takes port 0 for every port only then (ipvsadm(8), -t)", "set `port`, or `persistence_timeout`",
+            )  # fmt: skip
+        if self.hysteresis is not None and self.hysteresis >= (self.quorum or 1):
+            raise mistake(
+                "hysteresis-too-large", f"`hysteresis` {self.hysteresis} must be below `quorum` {self.quorum or 1}",
+                "quorum could never be lost", "raise `quorum` or lower `hysteresis`",
+            )  # fmt: skip
+        if self.ops and self.protocol != "udp":
+            raise mistake(
+                "ops-not-udp",
+                "`ops` is for UDP",
+                "one-packet scheduling has no connections (ipvsadm(8), -o)",
+                "remove it",
+            )
+        return self
+
+    @property
+    def serves_any_port(self) -> bool:
+        """Whether it serves every port of its addresses."""
+        group = self.virtual_server_group
+        return self.port is None and self.fwmark is None and not (group and (group.ports or group.fwmarks))
+
+
+def _granularity(value: object) -> object:
+    """An IPv4 netmask or an IPv6 prefix length, as text."""
+    text = str(value)
+    try:
+        if text.isdecimal() and 1 <= int(text) <= 128:
+            return text
+        ipaddress.IPv4Network(f"0.0.0.0/{text}")
+    except ValueError:
+        raise mistake(
+            "wrong-value", "`persistence_granularity` is a netmask", "", "write `255.255.255.0`, or for IPv6 `64`"
+        ) from None
+    return text

@@ -1,0 +1,181 @@
+"""The scalar types of the model: strings that are safe in keepalived.conf, addresses, numbers.
+
+keepalived.conf(5) knows no way to quote everything: a newline ends a statement, `#` and `!` begin a comment, braces
+open and close blocks, `$NAME` and `${NAME}` are substituted, `@` and `~SEQ` at the start of a line are
+directives, and a backslash escapes inside quotes. So a value that could end its token is refused here,
+where its place in the inventory is known, and nothing needs escaping further on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def mistake(rule: str, what: str, why: str, fix: str) -> PydanticCustomError:
+    """An error of a validator that already says all an operator needs; `explain` turns it into a Problem."""
+    context = {"rule": rule, "what": what, "why": why, "fix": fix}
+    return PydanticCustomError("hactl", "{what}", context)
+
+
+class Strict(BaseModel):
+    """The base of every model: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _pattern(pattern: str, what: str, fix: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise mistake("unsafe-text", f"{what} cannot be {_shown(value)}", _WHY, fix)
+        return value
+
+    return AfterValidator(check)
+
+
+def _shown(value: str) -> str:
+    return ascii(value) if len(value) <= 60 else ascii(value[:57]) + "…"
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise mistake("wrong-type", "a number is needed, not yes or no", "", "write a number")
+    return value
+
+
+def _only_boolean(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise mistake("wrong-type", "yes or no is needed, not a number", "", "write true or false")
+    return value
+
+
+_WHY = "it would be read as something else in keepalived.conf"
+
+# A character that keeps its meaning without quotes: printable, no blank, none of " ' { } ! # $ \ and no
+# comma-like surprises from Unicode (str.isprintable decides, in the negative class below).
+_WORD = r"[^\s\"'{}!#$\\@~\x00-\x1f\x7f-\xa0\u2028\u2029][^\s\"'{}!#$\\\x00-\x1f\x7f-\xa0\u2028\u2029]*"
+# Inside double quotes blanks and most signs are plain; quotes, backslashes and substitutions are not.
+_TEXT = r"[^\"'\\$\x00-\x1f\x7f-\xa0\u2028\u2029]+"
+
+Identifier = Annotated[
+    str,
+    Field(max_length=64),
+    _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name", "use letters, digits, `_`, `.` and `-`"),
+]
+InterfaceName = Annotated[
+    str,
+    _pattern(
+        r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}", "an interface", "an interface has 1 to 15 characters, as `ip link` shows"
+    ),
+]
+Word = Annotated[str, _pattern(_WORD, "this", "leave out blanks, quotes, braces and the signs ! # $ \\ (@ ~ in front)")]
+FilePath = Annotated[
+    str,
+    _pattern(
+        r"/" + _WORD.replace("@~", "", 1) + r"|/", "a path", "write an absolute path without blanks, quotes or braces"
+    ),
+]
+Text = Annotated[str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and control characters")]
+Command = Annotated[
+    str,
+    _pattern(
+        r"/[^\"'\\$\x00-\x1f\x7f-\xa0\u2028\u2029]+",
+        "a command",
+        "write an absolute path and its arguments, without quotes, `$` or backslash",
+    ),
+]
+Secret = Annotated[str, AfterValidator(lambda value: _secret(value))]
+Pattern = Annotated[
+    str,
+    _pattern(r"(?!.*\$\{)[^\"'\x00-\x1f\x7f-\xa0\u2028\u2029]+", "a regular expression", "leave out quotes and `${`"),
+]
+RawLine = Annotated[
+    str,
+    _pattern(r"[^\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]*", "a line of `extra`", "one list entry is one line"),
+]
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_only_boolean)]
+Port = Annotated[Integer, Field(ge=1, le=65535)]
+
+
+def _secret(value: str) -> str:
+    """A password in double quotes; the message never shows it."""
+    if re.fullmatch(_TEXT, value) is None:
+        raise mistake(
+            "unsafe-text",
+            "this password holds a quote, a backslash, a `$` or a control character",
+            _WHY,
+            "choose another",
+        )
+    return value
+
+
+def _address(value: Any) -> IpAddress:
+    if isinstance(value, IpAddress):
+        return value
+    try:
+        if isinstance(value, str) and "%" not in value:
+            return ipaddress.ip_address(value)
+    except ValueError:
+        pass
+    raise mistake("not-an-address", f"{_shown(str(value))} is not an IP address", "", "write an IPv4 or IPv6 address")
+
+
+Address = Annotated[IpAddress, BeforeValidator(_address)]
+
+
+class Script(Strict):
+    """A command that Keepalived runs: a string, or `command` with the `user` and `group` to run it as.
+
+    Keepalived splits the command at blanks itself and runs it without a shell (keepalived.conf(5), SCRIPTS).
+    """
+
+    command: Command
+    user: Word | None = None
+    group: Word | None = None
+
+
+def as_field(name: str) -> BeforeValidator:
+    """Lets a plain value stand for a mapping with the one field `name`."""
+
+    def wrap(value: Any) -> Any:
+        return {name: value} if not isinstance(value, dict | BaseModel) else value
+
+    return BeforeValidator(wrap)
+
+
+def as_list(value: Any) -> Any:
+    """Lets one value stand for a list of one."""
+    return [value] if not isinstance(value, list | tuple) else value
+
+
+ScriptLike = Annotated[Script, as_field("command")]
+
+
+def balanced(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Raw lines whose braces open and close among themselves, so that they cannot swallow what follows.
+
+    Raises a mistake otherwise. Braces in quotes and behind a comment sign count too: simple, and on the safe side.
+    """
+    depth = lowest = 0
+    for character in "".join(lines):
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        lowest = min(lowest, depth)
+    if depth or lowest:
+        raise mistake(
+            "extra-unbalanced", "the braces of `extra` do not match", "the lines after it would change their meaning",
+            "close every `{` within the same `extra`",
+        )  # fmt: skip
+    return lines
+
+
+Extra = Annotated[tuple[RawLine, ...], AfterValidator(balanced)]

@@ -1,0 +1,67 @@
+"""What the inventory says of one host: the variables hactl reads from it, besides Ansible's own."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from provision.errors import Problem
+from provision.inventory.explain import validated
+from provision.inventory.hosts import Host
+from provision.inventory.model.frontend import Owner, Priority
+from provision.inventory.model.globals import Keepalived
+from provision.inventory.model.text import Address, Identifier, InterfaceName, IpAddress, Strict, as_list
+from provision.inventory.source import Node
+
+
+class HostSettings(Strict):
+    """The variables of a host.
+
+    `address`: its own addresses, one a family at most, where `ansible_host` is not a literal address or one family is
+    not enough. `interface`: the one that faces the clients, where facts would find another. `hactl_roles`:
+    roles it gets besides those its place in the front ends gives it.
+    """
+
+    address: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = ()
+    interface: InterfaceName | None = None
+    vrrp_priority: Priority | None = None
+    hactl_roles: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
+    ipvs_manager: Owner | None = None
+    keepalived: Keepalived = Keepalived()
+
+    def address_of(self, family: int) -> IpAddress | None:
+        """Its address of a family, 4 or 6."""
+        return next((address for address in self.address if address.version == family), None)
+
+
+NAMES = tuple(HostSettings.model_fields)
+
+
+def read_settings(host: Host) -> HostSettings:
+    """The settings of `host`; its address taken from `ansible_host`, or from its name, where `address` is absent.
+
+    Raises InputError for a variable that does not fit.
+    """
+    own = {name: host.vars[name] for name in NAMES if name in host.vars}
+    settings = validated(HostSettings, Node(own, host.position))
+    if settings.address:
+        return settings
+    for text in (host.var("ansible_host"), host.name):
+        try:
+            return settings.model_copy(update={"address": (ipaddress.ip_address(str(text)),)})
+        except ValueError:
+            continue
+    return settings
+
+
+def address_problem(host: Host) -> Problem:
+    """The complaint about a host whose address is needed and not known.
+
+    Names are not looked up: what one resolver says today is no basis for a load balancer's table.
+    """
+    what = f"the address of {host.name} is not known"
+    why = "its `ansible_host` is not a literal IP address, and Keepalived needs one"
+    place = host.node("ansible_host").position
+    return Problem(place, "address-unknown", what, why, "write one, or add `address: …` to the host")

@@ -1,0 +1,235 @@
+"""The topology: every front end, director and real server of an inventory, checked and cross-referenced.
+
+`build` is the way from an `Inventory` to a `Topology`; everything after it (lint, rendering, rollout, lab, drills) asks
+the topology and never the inventory's variables again. Rules: `frontends-missing`, `frontends-misplaced`,
+`frontends-differ`, `frontend-duplicate`, `host-in-no-front-end`, `address-unknown`, those of `frontends`,
+`definitions`, `explain` and the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision.errors import InputError, Position, Problem
+from provision.facts import Facts
+from provision.inventory.definitions import definition_problems
+from provision.inventory.explain import validated
+from provision.inventory.frontends import ResolvedFrontend, resolve_frontend
+from provision.inventory.hosts import Host, Inventory
+from provision.inventory.model.frontend import Frontend
+from provision.inventory.schema import kind
+from provision.inventory.settings import HostSettings, address_problem, read_settings
+from provision.inventory.source import Node
+from provision.inventory.templating import resolve_inventory
+
+CLIENTS = "clients"
+"""The group of hosts that only use the front ends: the prober runs there, hactl manages nothing on them."""
+
+DIRECTOR_ROLES = ("director_sysctl", "keepalived", "ipvs", "firewall")
+REAL_SERVER_ROLES = ("real_server", "firewall")
+
+
+@dataclass(frozen=True)
+class Topology:
+    """All front ends and the settings of every host, both in inventory order."""
+
+    frontends: tuple[ResolvedFrontend, ...]
+    hosts: Mapping[str, HostSettings]
+    positions: Mapping[str, Position] = field(default_factory=dict, compare=False, repr=False)
+
+    def directors(self) -> tuple[str, ...]:
+        """The hosts that are a director of some front end, in inventory order."""
+        found = {director.host for frontend in self.frontends for director in frontend.directors}
+        return tuple(host for host in self.hosts if host in found)
+
+    def real_servers(self) -> tuple[str, ...]:
+        """The hosts behind some front end, in inventory order."""
+        found = {host for frontend in self.frontends for host in frontend.real_servers}
+        return tuple(host for host in self.hosts if host in found)
+
+    def managed(self) -> tuple[str, ...]:
+        """The hosts on which hactl has something to do, in inventory order."""
+        return tuple(host for host in self.hosts if self.roles_of(host))
+
+    def addresses(self) -> dict[str, str]:
+        """The first address of every host whose address is known."""
+        return {name: str(settings.address[0]) for name, settings in self.hosts.items() if settings.address}
+
+    def directed_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
+        """The front ends that `host` is a director of."""
+        return tuple(
+            frontend for frontend in self.frontends if any(director.host == host for director in frontend.directors)
+        )
+
+    def served_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
+        """The front ends that `host` is a real server of."""
+        return tuple(frontend for frontend in self.frontends if host in frontend.real_servers)
+
+    def roles_of(self, host: str) -> tuple[str, ...]:
+        """The roles of `host`, each once: by its place in the front ends, then those of `hactl_roles`."""
+        roles: list[str] = []
+        if self.directed_by(host):
+            roles += DIRECTOR_ROLES
+        if self.served_by(host):
+            roles += REAL_SERVER_ROLES
+        return tuple(dict.fromkeys([*roles, *self.hosts[host].hactl_roles]))
+
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The order of a rollout: all other hosts, then pure backups, then masters.
+
+        A director that is master of any front end counts as a master, and two masters that share a front end are never
+        in one stage, so that of two active directors one always serves.
+        """
+        directors = self.directors()
+        masters = {frontend.master for frontend in self.frontends}
+        others = tuple(host for host in self.managed() if host not in directors)
+        backups = tuple(host for host in directors if host not in masters)
+        stages = [others, backups, *self._apart(host for host in directors if host in masters)]
+        return tuple(stage for stage in stages if stage)
+
+    def _apart(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
+        """The hosts in as many stages as it takes to keep those of one front end apart."""
+        stages: list[list[str]] = []
+        for host in hosts:
+            shared = {director.host for frontend in self.directed_by(host) for director in frontend.directors}
+            free = next((stage for stage in stages if not shared & set(stage)), None)
+            if free is None:
+                stages.append([host])
+            else:
+                free.append(host)
+        return [tuple(stage) for stage in stages]
+
+    def host_variables(self, host: str, facts: Facts) -> dict[str, Any]:
+        """The computed variables that the templates of this host's roles see; docs/roles.md lists them.
+
+        Raises InputError with rule `interface-unknown` where neither the inventory nor the facts tell it.
+        """
+        from provision.inventory.host_view import host_variables
+
+        return host_variables(self, host, facts)
+
+
+def build(inventory: Inventory) -> Topology:
+    """The topology an inventory describes, templates in its values resolved. Raises InputError with every problem."""
+    inventory = resolve_inventory(inventory)
+    problems: list[Problem] = []
+    settings = _settings(inventory, problems)
+    frontends = tuple(_frontends(inventory, settings, problems))
+    problems += definition_problems(frontends, settings, inventory)
+    if problems:
+        raise InputError(problems)
+    positions = {name: host.position for name, host in inventory.hosts.items()}
+    topology = Topology(frontends, settings, positions)
+    problems += _unplaced(topology, inventory)
+    if problems:
+        raise InputError(problems)
+    return topology
+
+
+def _settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSettings]:
+    """The settings of every host; those of one with a problem are the defaults, so that the others are still read."""
+    found = {}
+    for name, host in inventory.hosts.items():
+        try:
+            found[name] = read_settings(host)
+        except InputError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+            found[name] = HostSettings()
+    return found
+
+
+def _frontends(
+    inventory: Inventory, settings: Mapping[str, HostSettings], problems: list[Problem]
+) -> Iterator[ResolvedFrontend]:
+    """Every front end that has no problem of its own."""
+    seen: dict[str, Position] = {}
+    for node in _frontend_nodes(inventory, problems):
+        try:
+            model = validated(Frontend, node)
+            if model.name in seen:
+                what = f"the front end `{model.name}` is there twice"
+                why, fix = f"the first is at {seen[model.name]}", "rename one of them"
+                problems.append(Problem(node.at("name").position, "frontend-duplicate", what, why, fix))
+            seen.setdefault(model.name, node.at("name").position)
+            yield resolve_frontend(model, node, inventory, settings)
+        except InputError as error:
+            problems += error.problems
+
+
+def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]:
+    """The entries of `frontends`, which belongs to all hosts alike and is therefore a variable of `all`."""
+    misplaced = list(_misplaced(inventory))
+    problems += misplaced or _differing(inventory)
+    node = next((host.vars["frontends"] for host in inventory.hosts.values() if "frontends" in host.vars), None)
+    if misplaced:
+        return []
+    if node is None:
+        if not inventory.hosts:
+            what, why = "the inventory has no hosts", "there is nothing to provision"
+            place = Position(str(inventory.path))
+            problems.append(Problem(place, "hosts-missing", what, why, "add groups with `hosts:`"))
+        else:
+            place = Position(str(inventory.path))
+            what, why = "the inventory has no `frontends`", "there is nothing to provision"
+            problems.append(Problem(place, "frontends-missing", what, why, "add `frontends:` under `all: vars:`"))
+        return []
+    if not isinstance(node.value, list) or not node.value:
+        what = "`frontends` must be a list with an entry at least"
+        fix = "write `frontends:` and below it `- name: …`"
+        rule = "frontends-missing" if node.value in (None, []) else "wrong-type"
+        problems.append(Problem(node.position, rule, what, f"it is {kind(node.plain())}", fix))
+        return []
+    return list(node.value)
+
+
+def _misplaced(inventory: Inventory) -> Iterator[Problem]:
+    """`frontends` set for a group or a host: the directors of one front end would disagree about it."""
+    places: dict[Position, str] = {}
+    for group in inventory.groups.values():
+        if group.name != "all" and "frontends" in group.vars:
+            places[group.vars["frontends"].position] = f"group {group.name}"
+    top = inventory.groups.get("all")
+    common = top.vars.get("frontends") if top else None
+    for host in inventory.hosts.values():
+        own = host.vars.get("frontends")
+        if own is not None and (common is None or own.position != common.position):
+            places.setdefault(own.position, f"host {host.name}")
+    for place, owner in places.items():
+        what = f"`frontends` is set for {owner}"
+        why = "all hosts must agree on the front ends"
+        yield Problem(place, "frontends-misplaced", what, why, "move it to `all: vars:`")
+
+
+def _differing(inventory: Inventory) -> Iterator[Problem]:
+    """`frontends` with a template in it that does not give the same on every host."""
+    first: tuple[str, Node] | None = None
+    for host in inventory.hosts.values():
+        own = host.vars.get("frontends")
+        if own is None:
+            continue
+        first = first or (host.name, own)
+        if own is not first[1] and own != first[1]:
+            what = f"`frontends` is not the same on {first[0]} and {host.name}"
+            why = "a template in it uses what differs between hosts, and all hosts must agree on the front ends"
+            yield Problem(own.position, "frontends-differ", what, why, "use values that are the same everywhere")
+            return
+
+
+def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
+    """Hosts with no part in anything, and hosts whose address is needed and not known."""
+    clients = inventory.members(CLIENTS) if CLIENTS in inventory.groups else ()
+    directing = {*topology.directors(), *topology.real_servers()}
+    for name, host in inventory.hosts.items():
+        if name in directing and not topology.hosts[name].address:
+            yield address_problem(host)
+        if not topology.roles_of(name) and name not in clients:
+            yield _no_part(host)
+
+
+def _no_part(host: Host) -> Problem:
+    what = f"{host.name} is in no front end"
+    why = "hactl would do nothing on it"
+    fix = f"name it in a front end, give it `hactl_roles`, or put it in the group `{CLIENTS}`"
+    return Problem(host.position, "host-in-no-front-end", what, why, fix)
