@@ -27,7 +27,7 @@ from provision.inventory import json_document
 from provision.inventory.secrets import SecretError, Vault, from_environment, is_vaulted
 from provision.inventory.source import Node
 
-MAX_DEPTH = 100
+MAX_DEPTH = json_document.MAX_DEPTH
 MAX_NODES = 1_000_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML = "tag:yaml.org,2002:"
@@ -347,7 +347,7 @@ def _explained(error: Any, text: str, file: str) -> tuple[str, str, str]:
 _REMEDIES = (
     ("mapping values are not allowed", "quote the value if it holds a colon and a space, or correct the indentation"),
     ("cannot start any token", "quote the value: it starts with a character that means something to YAML"),
-    ("but got '['", "quote host names with ranges inside braces, as in {\"web[1:2]\": }"),
+    ("but got '['", 'quote host names with ranges inside braces, as in {"web[1:2]": }'),
     ("undefined alias", "define the anchor with & before its first *"),
     ("found another document", "keep one document a file: remove the line `---`"),
     ("end of stream", "close the quote or bracket"),

@@ -15,19 +15,20 @@ from typing import Any
 from provision.errors import Position
 from provision.inventory.source import Node
 
+MAX_DEPTH = 100
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def parse(text: str, file: str) -> Node | None:
-    """The tree of a JSON object or list, None when `text` is no JSON (then it may be YAML)."""
+    """The tree of a JSON object or list, None when `text` is no JSON or nests too deep (YAML will tell which)."""
     if text.lstrip(" \t\n\r")[:1] not in ("{", "["):
         return None
     try:
         json.loads(text)
+        return _Walk(text, file).value()
     except (ValueError, RecursionError):
         return None
-    return _Walk(text, file).value()
 
 
 class _Walk:
@@ -37,6 +38,7 @@ class _Walk:
         self.text = text
         self.file = file
         self.index = 0
+        self.depth = 0
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def place(self) -> Position:
@@ -51,11 +53,14 @@ class _Walk:
 
     def value(self) -> Node:
         first, place = self.skip(), self.place()
-        if first == "{":
-            return self.mapping(place)
-        if first == "[":
-            return Node(self.items(), place)
-        return Node(self.scalar(), place)
+        if first not in ("{", "["):
+            return Node(self.scalar(), place)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        node = self.mapping(place) if first == "{" else Node(self.items(), place)
+        self.depth -= 1
+        return node
 
     def mapping(self, place: Position) -> Node:
         values: dict[Any, Node] = {}

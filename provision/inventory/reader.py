@@ -145,6 +145,10 @@ class _Outline:
 
     def child(self, parent: Branch, name: Any, node: Node, place: Position) -> None:
         """One child group and all below it."""
+        if name == "all":
+            what = f"`all` cannot be a child of group {parent.name!r}: it holds every group"
+            self.complain(place, "inventory-cycle", what, fix="put what is below it at the top level of the file")
+            return
         if name == "ungrouped" and parent.name != "all":
             what = f"`ungrouped` cannot be a child of group {parent.name!r}"
             why = "it holds the hosts that are in no group, and Ansible drops them here"

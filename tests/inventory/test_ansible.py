@@ -6,14 +6,12 @@ Slow by nature: each case starts `ansible-inventory`, which takes about half a s
 from __future__ import annotations
 
 import json
-
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from provision.inventory.hosts import Inventory
 from provision.inventory.reader import read_inventory
 

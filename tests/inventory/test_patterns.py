@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from provision.inventory.patterns import MAX_HOSTS, PatternError, expand
 
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,5}[a-z0-9])?", fullmatch=True)
@@ -65,7 +64,9 @@ def test_patterns_that_mean_nothing(pattern: str, why: str | None) -> None:
 @given(LABEL, st.integers(0, 400), st.integers(0, 50), st.integers(1, 7), LABEL)
 def test_numbers_are_those_between_the_bounds(head: str, begin: int, more: int, step: int, tail: str) -> None:
     names, port = expand(f"{head}[{begin}:{begin + more}:{step}]{tail}")
-    assert names == [f"{head}{number}{tail}" for number in range(begin, begin + more + 1) if (number - begin) % step == 0]
+    assert names == [
+        f"{head}{number}{tail}" for number in range(begin, begin + more + 1) if (number - begin) % step == 0
+    ]
     assert port is None
 
 

@@ -1,0 +1,270 @@
+"""Files as nodes: what PyYAML reads, with positions, and every mistake with a place and a remedy."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from provision.inventory.document import MAX_DEPTH, Reader
+from provision.inventory.source import Node
+
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=12)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT | st.dates()
+DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=15)
+YAML_LIKE = st.text(alphabet="ab1:-?[]{}&*!|>'\"%@`#,~<= \n\t\0é\u2028\x85\ufeff", max_size=40)
+
+
+def parse(text: str, **environ: str) -> tuple[Any, list[str]]:
+    """The plain value of a text and the problems in it."""
+    reader = Reader(environ)
+    node = reader.parse(text, "f.yml")
+    return (None if node is None else node.plain()), [str(problem) for problem in reader.problems]
+
+
+def nodes(node: Node) -> list[Node]:
+    parts = node.value.values() if isinstance(node.value, dict) else node.value if isinstance(node.value, list) else []
+    return [node, *(deeper for part in parts for deeper in nodes(part))]
+
+
+@given(DATA, st.booleans())
+def test_what_pyyaml_writes_comes_back(data: Any, flow: bool) -> None:
+    text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)
+    assert parse(text) == (data, [])
+
+
+@given(DATA)
+def test_what_json_writes_comes_back_as_json_reads_it(data: Any) -> None:
+    text = json.dumps([data], default=str)
+    assert parse(text) == (json.loads(text), [])
+
+
+@settings(max_examples=300)
+@given(YAML_LIKE)
+def test_any_text_gives_what_pyyaml_gives_or_a_problem(text: str) -> None:
+    value, problems = parse(text)
+    try:
+        expected = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError):
+        assert problems
+    else:
+        assert problems or value == expected or isinstance(expected, set | bytes)
+
+
+@given(DATA)
+def test_positions_are_those_of_the_python_scanner(data: Any) -> None:
+    """libyaml's marks are used for speed; PyYAML's own scanner is the reference."""
+    text = yaml.safe_dump({"k": data, "l": [data]}, allow_unicode=True)
+    node = Reader({}).parse(text, "f.yml")
+    assert node is not None
+
+    def places(tree: yaml.Node) -> list[tuple[int, int]]:
+        parts = [part for _, part in tree.value] if isinstance(tree, yaml.MappingNode) else []
+        parts = tree.value if isinstance(tree, yaml.SequenceNode) else parts
+        here = (tree.start_mark.line + 1, tree.start_mark.column + 1)
+        return [here, *(place for part in parts for place in places(part))]
+
+    ours = [(found.position.line, found.position.column) for found in nodes(node)]
+    assert ours == places(yaml.compose(text, Loader=yaml.SafeLoader))
+
+
+def test_keys_and_values_know_their_place() -> None:
+    node = Reader({}).parse("all:\n  hosts: {web1: }\n  vars:\n    größe: [1, 'zwei']\n", "f.yml")
+    assert node is not None
+    assert str(node.key_position("all")) == "f.yml:1:1"
+    assert str(node.at("all", "hosts").key_position("web1")) == "f.yml:2:11"
+    assert str(node.at("all", "vars").key_position("größe")) == "f.yml:4:5"
+    assert str(node.at("all", "vars", "größe", 1).position) == "f.yml:4:16"
+
+
+def test_json_keys_and_values_know_their_place() -> None:
+    node = Reader({}).parse('{"a": [1,\n  {"b": "x"}],\n "c": null}', "f.json")
+    assert node is not None
+    assert str(node.at("a", 1, "b").position) == "f.json:2:9"
+    assert str(node.at("a", 1).key_position("b")) == "f.json:2:4"
+    assert str(node.key_position("c")) == "f.json:3:2"
+
+
+def test_an_alias_is_the_node_of_its_anchor() -> None:
+    node = Reader({}).parse("a: &x {port: 80}\nb: *x\n", "f.yml")
+    assert node is not None
+    assert node.value["a"] is node.value["b"]
+
+
+def test_merged_keys_keep_the_place_they_were_written_at() -> None:
+    node = Reader({}).parse("a: &x\n  p: 1\n  q: 1\nb:\n  <<: *x\n  q: 2\n", "f.yml")
+    assert node is not None
+    merged = node.value["b"]
+    assert merged.plain() == {"p": 1, "q": 2}
+    assert (merged.key_position("p").line, merged.key_position("q").line) == (2, 6)
+
+
+def test_the_environment_gives_secrets_that_are_no_templates() -> None:
+    reader = Reader({"PASS": "a{{ b }}"})
+    node = reader.parse("p: !env PASS\n", "f.yml")
+    assert node is not None and not reader.problems
+    assert node.value["p"] == Node("a{{ b }}", node.position, secret=True, unsafe=True)
+    assert list(node.secrets()) == ["a{{ b }}"]
+
+
+SYNTAX = [
+    (
+        "a:\n\tb: 1\n",
+        "f.yml:2:1: yaml-tab: a tab indents this line; YAML indents with spaces only; use spaces",
+    ),
+    (
+        "a:\n  b: 1\n  \tc: 2\n",
+        "f.yml:3:3: yaml-tab: a tab indents this line; YAML indents with spaces only; use spaces",
+    ),
+    (
+        "a: [1,\n",
+        "f.yml:2:1: yaml-syntax: expected the node content, but found '<stream end>'; while parsing a flow node that "
+        "begins in line 2; close the quote or bracket",
+    ),
+    (
+        "a: b: c\n",
+        "f.yml:1:5: yaml-syntax: mapping values are not allowed here; quote the value if it holds a colon and a space, "
+        "or correct the indentation",
+    ),
+    (
+        "a: @x\n",
+        "f.yml:1:4: yaml-syntax: found character '@' that cannot start any token; quote the value: it starts with a "
+        "character that means something to YAML",
+    ),
+    (
+        "a: {web[1:2]: }\n",
+        "f.yml:1:8: yaml-syntax: expected ',' or '}', but got '['; while parsing a flow mapping that begins in line 1; "
+        'quote host names with ranges inside braces, as in {"web[1:2]": }',
+    ),
+    (
+        "a: *x\n",
+        "f.yml:1:4: yaml-syntax: found undefined alias 'x'; define the anchor with & before its first *",
+    ),
+    (
+        "---\na: 1\n---\nb: 2\n",
+        "f.yml:3:1: yaml-syntax: but found another document; expected a single document in the stream that begins in "
+        "line 2; keep one document a file: remove the line `---`",
+    ),
+    (
+        "a:\n  b: 1\n c: 2\n",
+        "f.yml:3:2: yaml-syntax: expected <block end>, but found '<block mapping start>'; while parsing a block mapping "
+        "that begins in line 1; align this line with the others of its block",
+    ),
+    (
+        "a: x\x01\n",
+        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable characters only; remove it",
+    ),
+    (
+        "[web]\nweb1 ansible_host=10.0.0.1\n",
+        "f.yml:2:1: yaml-syntax: expected '<document start>', but found '<scalar>'; if this is an INI inventory, "
+        "convert it: `ansible-inventory -i f.yml --list --yaml`",
+    ),
+]
+MEANING = [
+    (
+        "a: 1\nb: 2\na: 3\n",
+        "f.yml:3:1: yaml-duplicate-key: key 'a' is written twice in this mapping, first in line 1; YAML keeps the last "
+        "one silently; merge the two or rename one",
+    ),
+    (
+        "? [a]\n: b\n",
+        "f.yml:1:3: yaml-key: a list cannot be a key; quote it: a value that starts with { or [ is a mapping or list "
+        "unless it is quoted",
+    ),
+    (
+        "{{ a }}: 1\n",
+        "f.yml:1:1: yaml-key: a mapping cannot be a key; quote it: a value that starts with { or [ is a mapping or list "
+        "unless it is quoted",
+    ),
+    (
+        "a: !!python/object:os.system x\n",
+        "f.yml:1:4: yaml-tag: unknown tag !!python/object:os.system; remove it; known are !vault, !env, !unsafe and the "
+        "plain types of YAML such as !!str",
+    ),
+    (
+        "a: !valut x\n",
+        "f.yml:1:4: yaml-tag: unknown tag !valut; remove it; known are !vault, !env, !unsafe and the plain types of "
+        "YAML such as !!str",
+    ),
+    ("a: !!map x\n", "f.yml:1:4: yaml-tag: !!map is for a mapping; remove the tag"),
+    ("a: !env [X]\n", "f.yml:1:4: yaml-tag: !env takes a string; write `!env TEXT`"),
+    ("a: =\n", "f.yml:1:4: yaml-tag: a bare = has a meaning of its own; quote it"),
+    (
+        "a: 2001-02-30\n",
+        "f.yml:1:4: yaml-value: this is not a valid timestamp of YAML 1.1; correct it, or quote it if text is meant",
+    ),
+    ("a: {<<: 3}\n", "f.yml:1:9: yaml-value: `<<` merges mappings only; give it an alias of a mapping"),
+    ("a: &x\n  b: *x\n", "f.yml:1:4: yaml-recursion: this value contains itself; remove the inner alias"),
+    (
+        "a: !env HACTL_NO_SUCH\n",
+        "f.yml:1:4: env-missing: the environment variable HACTL_NO_SUCH is not set; set it before the run, e.g. "
+        "`export HACTL_NO_SUCH=…`",
+    ),
+    ("a: !env\n", "f.yml:1:4: env-missing: !env names no variable; write it as `!env NAME`"),
+    (
+        "a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n",
+        "f.yml:1:4: vault-password: this value is encrypted and there is no vault password; set "
+        "ANSIBLE_VAULT_PASSWORD_FILE to a file that holds the password, or to a script that prints it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), SYNTAX + MEANING)
+def test_a_mistake_has_a_place_and_a_remedy(text: str, message: str) -> None:
+    assert parse(text)[1] == [message]
+
+
+def test_mistakes_of_meaning_are_all_found_at_once() -> None:
+    found = parse("a: !env NO\nb: {c: 1, c: 2}\nd: !foo x\n")[1]
+    assert [problem.split(": ")[1] for problem in found] == ["env-missing", "yaml-duplicate-key", "yaml-tag"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{a: " * 100_000, "- " * 50_000 + "a", '{"a":' * 400 + "1" + "}" * 400]
+)
+def test_nesting_beyond_reason_is_refused(text: str) -> None:
+    assert parse(text)[1][0].split(": ", 1)[1] == f"yaml-depth: nested deeper than {MAX_DEPTH} levels; flatten it"
+
+
+def test_aliases_that_multiply_are_refused() -> None:
+    text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
+    )
+    before = time.perf_counter()
+    _, problems = parse(text)
+    assert problems[0].startswith("f.yml:6:4: yaml-size: its aliases multiply into more than 1,000,000 values")
+    assert time.perf_counter() - before < 1
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin1.yml").write_bytes("a: 1\nb: größe\n".encode("latin-1"))
+    reader = Reader({})
+    for name in ("missing.yml", "", "latin1.yml"):
+        assert reader.read(tmp_path / name) is None
+    assert [str(problem).removeprefix(str(tmp_path)) for problem in reader.problems] == [
+        "/missing.yml:1:1: file-missing: there is no such file; check the path, or create the file",
+        ":1:1: file-directory: this is a directory; name the YAML file inside it",
+        "/latin1.yml:2:6: file-encoding: byte 0xf6 is not UTF-8; inventories are UTF-8 text; convert it, e.g. "
+        "`iconv -f latin1 -t utf-8 latin1.yml`",
+    ]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "windows.yml"
+    path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+    node = Reader({}).read(path)
+    assert node is not None and node.plain() == {"a": 1, "b": 2}
+    assert (node.key_position("a").column, node.key_position("b").line) == (1, 2)
+
+
+def test_an_empty_file_has_no_value_and_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yml"
+    path.write_text("# only a comment\n")
+    reader = Reader({})
+    assert reader.read(path) is None
+    assert not reader.problems
