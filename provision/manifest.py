@@ -1,8 +1,9 @@
 """A role's manifest: what a host with this role must look like, as data.
 
 `manifest.yml` has one list a kind. Every text in it is a Jinja template over the role's variables. Any entry may
-have `when` (the name of a variable that is true or false, or `not` and the name), `loop` (the name of a
-list; the entry is made once for each member, which is `item` in it) and `os_family` (`debian` or `redhat`).
+have `when` (the name of a variable that is true or false, or `not` and the name; or a list of these, all of which must
+hold), `loop` (the name of a list; the entry is made once for each member, which is `item` in it) and
+`os_family` (`debian` or `redhat`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from provision.inventory.model.text import mistake
+from provision.inventory.model.text import as_list, mistake
 
 _NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
@@ -41,7 +42,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    when: Annotated[str, AfterValidator(_condition)] | None = None
+    when: Annotated[list[Annotated[str, AfterValidator(_condition)]], BeforeValidator(as_list)] = []
     loop: Annotated[str, AfterValidator(_variable)] | None = None
     os_family: Literal["debian", "redhat"] | None = None
 

@@ -14,6 +14,7 @@ from provision.desired import Address, DesiredHost, File, Item, Module, Package,
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
 from provision.inventory.hosts import Inventory
+from provision.inventory.schema import kind
 from provision.manifest import (
     AddressEntry,
     Entry,
@@ -63,12 +64,12 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
 
 def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, Position]]:
     """Every item of a role that is wanted on this host, with the place of its manifest entry."""
-    for kind, index, entry in role.manifest.entries():
-        place = role.place(kind, index)
+    for section, index, entry in role.manifest.entries():
+        place = role.place(section, index)
         if entry.os_family not in (None, facts.os_family):
             continue
         for inner in _loop(entry, scope, place):
-            if _wanted(entry, inner, place):
+            if all(_holds(condition, inner, place) for condition in entry.when):
                 yield _checked(_item(role, entry, inner, place), place), place
 
 
@@ -83,16 +84,13 @@ def _loop(entry: Entry, scope: Scope, place: Position) -> Iterator[Scope]:
         yield {**scope, "item": member}
 
 
-def _wanted(entry: Entry, scope: Scope, place: Position) -> bool:
-    if entry.when is None:
-        return True
-    name = entry.when.removeprefix("not ")
+def _holds(condition: str, scope: Scope, place: Position) -> bool:
+    name = condition.removeprefix("not ")
     value = _lookup(name, scope, place)
     if not isinstance(value, bool):
-        raise InputError(
-            [Problem(place, "wrong-type", f"`when: {entry.when}` must name a variable that is true or false")]
-        )
-    return value is (name == entry.when)
+        what = f"`when: {condition}` must name a variable that is true or false"
+        raise InputError([Problem(place, "wrong-type", what, f"it is {kind(value)}")])
+    return value is (name == condition)
 
 
 def _lookup(dotted: str, scope: Scope, place: Position) -> Any:

@@ -12,6 +12,7 @@ from provision.inventory import ipvs_rules, ipvs_view, keepalived_view, openings
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.model.globals import Keepalived
 from provision.inventory.model.text import Script, Strict
+from provision.inventory.tunnels import tunnel_ends
 
 if TYPE_CHECKING:
     from provision.inventory.topology import Topology
@@ -29,6 +30,11 @@ class RealServerVip:
     label: str
     family: int
 
+    @property
+    def ipv4(self) -> bool:
+        """Whether ARP, an interface label and the network scripts are its business."""
+        return self.family == 4
+
 
 def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any]:
     """Every computed variable of `host`. Raises InputError where its interface is not known."""
@@ -44,6 +50,7 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "is_real_server": bool(served),
         "frontends": tuple(each for each in topology.frontends if each in directed or each in served),
         "real_server_vips": _real_server_vips(host, served),
+        "tunnel_ends": tunnel_ends(host, served),
     }
     director = _director_variables(topology, host, facts, interface)
     opened = (*director.pop("director_openings"), *openings.real_server_openings(host, served, settings))
@@ -81,7 +88,7 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
     groups = keepalived_view.groups(instances, keepalived)
     servers = ipvs_view.virtual_servers(directed) if owner == "keepalived" else ()
     component = keepalived_view.component(host, topology.frontends)
-    sync = keepalived_view.sync(instances, component, keepalived)
+    sync = keepalived_view.sync(instances, component, settings)
     tracked = keepalived_view.tracked(instances, groups, settings)
     sessions = ipvs_view.check_sessions(servers, settings)
     return {
