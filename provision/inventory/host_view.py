@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
 from provision.inventory import ipvs_rules, ipvs_view, keepalived_view, openings
 from provision.inventory.frontends import ResolvedFrontend
+from provision.inventory.model.checks import MiscCheck
 from provision.inventory.model.globals import Keepalived
 from provision.inventory.model.text import Script, Strict
+from provision.inventory.model.vrrp import TrackScript
 from provision.inventory.tunnels import tunnel_ends
 
 if TYPE_CHECKING:
@@ -101,6 +103,8 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
         "virtual_servers": servers,
         "virtual_server_groups": ipvs_view.server_groups(directed) if servers else (),
         "sync_daemon": sync,
+        "has_password": any(each.vrrp.auth_pass for each in instances)
+        or bool(keepalived.ssl and keepalived.ssl.password),
         **_script_variables((keepalived, *instances, *groups, tracked, *servers), keepalived, facts),
         **_ipvs_variables(directed, facts, owner),
         "backup_only": bool(sync and sync.instance),
@@ -146,33 +150,34 @@ def _before(kernel: str, version: tuple[int, int]) -> bool:
 def _script_variables(parts: Sequence[object], keepalived: Keepalived, facts: Facts) -> dict[str, Any]:
     """Who runs Keepalived's scripts, and whether its `-t` can be trusted with that.
 
-    Without `script_user` Keepalived wants a user `keepalived_script` that no package makes, and `-t` fails with 6
-    without script security: so scripts run as root, and only those that nobody else can write to.
+    Without `script_user` Keepalived wants a user `keepalived_script` that no package makes, and without script security its
+    `-t` fails with 6: so scripts run as root, and only those that nobody else can write to.
     """
-    uses = any(_holds_script(part) for part in parts)
-    user = keepalived.script_user or ("root" if uses else None)
+    commands = list(_commands(parts))
+    user = keepalived.script_user or ("root" if commands else None)
     security = keepalived.enable_script_security
+    other_user = any((own or user) != "root" for own in commands)
     return {
         "script_user": user,
-        "enable_script_security": uses if security is None else security,
-        # keepalived issue 2617: with script_user, 2.2.7's -t may end by its own SIGTERM.
-        "keepalived_tests": not (user and facts.keepalived_version == "2.2.7"),
+        "enable_script_security": bool(commands) if security is None else security,
+        # keepalived issue 2617: 2.2.7's -t ends by its own SIGTERM when it looks at a script of another user than root.
+        "keepalived_tests": not (other_user and facts.keepalived_version in ("", "2.2.7")),
     }
 
 
-def _holds_script(value: object) -> bool:
-    """Whether a value holds a command that Keepalived runs, at any depth."""
-    if isinstance(value, Script):
-        return True
-    if isinstance(value, Strict):
-        names = type(value).model_fields
-        if ("script" in names or "command" in names) and isinstance(getattr(value, "script", None), str):
-            return True
-        return any(_holds_script(getattr(value, name)) for name in names)
-    if isinstance(value, tuple):
-        return any(map(_holds_script, value))
-    fields = getattr(value, "__dataclass_fields__", {})
-    return any(_holds_script(getattr(value, name)) for name in fields)
+def _commands(value: object) -> Iterator[str | None]:
+    """The user (None: the common one) of every command that Keepalived runs, at any depth of a value."""
+    if isinstance(value, Script | TrackScript | MiscCheck):
+        yield value.user
+    elif isinstance(value, Strict):
+        for name in type(value).model_fields:
+            yield from _commands(getattr(value, name))
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _commands(each)
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _commands(getattr(value, each.name))
 
 
 def _real_server_vips(host: str, served: Sequence[ResolvedFrontend]) -> tuple[RealServerVip, ...]:

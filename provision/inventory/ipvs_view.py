@@ -25,6 +25,11 @@ class Server:
     options: RealServerOptions
     checks: tuple[Check, ...]
 
+    @property
+    def session(self) -> str:
+        """The name of the BFD session with it, should a check want one."""
+        return f"hactl_{self.host}" + ("_6" if self.address.version == 6 else "")
+
 
 @dataclass(frozen=True)
 class Sorry:
@@ -192,15 +197,10 @@ def check_sessions(servers: Sequence[VirtualServer], settings: HostSettings) -> 
         for server in virtual.servers:
             for check in server.checks:
                 if isinstance(check, BfdCheck):
-                    name = session_name(server)
+                    name = server.session
                     source = settings.address_of(server.address.version)
                     found.setdefault(name, BfdSession(name, server.address, source, check))
     return tuple(found.values())
-
-
-def session_name(server: Server) -> str:
-    """The name of the BFD session with a real server."""
-    return f"hactl_{server.host}" + ("_6" if server.address.version == 6 else "")
 
 
 def _checks(servers: Sequence[VirtualServer]) -> Iterator[Check]:

@@ -6,6 +6,7 @@ is `VI_<front end>`, with `_6` where the front end has both families; its hand-o
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,6 +29,9 @@ from provision.inventory.settings import HostSettings
 
 HANDOVER = "/var/lib/hactl/handover"
 """The folder of the files that raise a director's priority for a planned hand-over, one a front end."""
+
+SYNC_GROUP_6 = ipaddress.IPv6Address("ff02::81")
+"""Where connections are sent between directors without IPv4; the kernel's own choice is 224.0.0.81."""
 
 Settings = Mapping[str, HostSettings]
 Item = TypeVar("Item", TrackScript, TrackProcess, TrackFile, TrackBfd)
@@ -88,6 +92,7 @@ class Sync:
     interface: str
     sync_id: int
     instance: str | None
+    group: IpAddress | None
 
 
 def handover(frontend: str) -> TrackFile:
@@ -169,17 +174,18 @@ def _once(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(found.values())
 
 
-def sync(found: Sequence[Instance], component: Sequence[ResolvedFrontend], keepalived: Keepalived) -> Sync | None:
+def sync(found: Sequence[Instance], component: Sequence[ResolvedFrontend], settings: HostSettings) -> Sync | None:
     """The connection synchronisation of a director with these instances; `component` are the front ends that share it.
 
     The identifier must be the same on all directors that share connections: the VRID of their first front end.
     """
-    daemon = keepalived.lvs_sync_daemon
+    daemon = settings.keepalived.lvs_sync_daemon
     if daemon is None or not found:
         return None
+    group = daemon.group or (None if settings.address_of(4) else SYNC_GROUP_6)
     sync_id = component[0].vrrp.virtual_router_id if daemon.sync_id is None else daemon.sync_id
     instance = daemon.instance or (found[0].name if together(found) else None)
-    return Sync(daemon, daemon.interface or found[0].interface, sync_id, instance)
+    return Sync(daemon, daemon.interface or found[0].interface, sync_id, instance, group)
 
 
 def together(found: Sequence[Instance]) -> bool:

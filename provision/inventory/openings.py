@@ -45,7 +45,7 @@ def director_openings(
     """What a director must let in: adverts, synchronised connections, BFD, and the clients."""
     found: list[Opening] = [Opening("vrrp", None, None, instance.family) for instance in instances]
     if sync:
-        group = str(sync.daemon.group or SYNC_GROUP)
+        group = str(sync.group or SYNC_GROUP)
         found.append(Opening("udp", sync.daemon.port, group, 6 if ":" in group else 4))
     if bfd:
         found += [Opening("udp", BFD_PORT, None, family) for family in {instance.family for instance in instances}]
