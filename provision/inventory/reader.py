@@ -6,7 +6,7 @@ that is not a mapping, a name that is both a host and a group, an empty range. H
 files beside the inventory are described in `patterns`, `tree` and `variables`; the values in `document`.
 
 Rules: `inventory-empty`, `inventory-shape`, `inventory-unknown-field`, `inventory-group-name`,
-`inventory-host-pattern`, `inventory-cycle`, `inventory-name-clash`, `inventory-priority`,
+`inventory-host-pattern`, `inventory-cycle`, `inventory-ungrouped`, `inventory-name-clash`, `inventory-priority`,
 `inventory-plugin`, `inventory-vars`, `inventory-variable-name`, `inventory-vars-folder`, and those of `document`.
 """
 
@@ -152,7 +152,11 @@ class _Outline:
         if name == "ungrouped" and parent.name != "all":
             what = f"`ungrouped` cannot be a child of group {parent.name!r}"
             why = "it holds the hosts that are in no group, and Ansible drops them here"
-            self.complain(place, "inventory-cycle", what, why, "put its hosts into a group of their own")
+            self.complain(place, "inventory-ungrouped", what, why, "put its hosts into a group of their own")
+            return
+        if parent.name == "ungrouped":
+            what = "`ungrouped` cannot have children: it holds the hosts that are in no group"
+            self.complain(place, "inventory-ungrouped", what, fix="move them to the children of `all`")
             return
         child = self.group(name, node, place)
         if child is not None:

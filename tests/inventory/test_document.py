@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (messages are written out whole)
 """Files as nodes: what PyYAML reads, with positions, and every mistake with a place and a remedy."""
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def test_positions_are_those_of_the_python_scanner(data: Any) -> None:
         return [here, *(place for part in parts for place in places(part))]
 
     ours = [(found.position.line, found.position.column) for found in nodes(node)]
-    assert ours == places(yaml.compose(text, Loader=yaml.SafeLoader))
+    reference = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert reference is not None
+    assert ours == places(reference)
 
 
 def test_keys_and_values_know_their_place() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (messages are written out whole)
 """Whole inventories: what is refused and how it is said, and how fast it goes. What is read: `test_ansible`."""
 
 from __future__ import annotations
@@ -114,8 +115,12 @@ BAD = [
     ),
     (
         "a: {children: {ungrouped: }}\n",
-        "hosts.yml:1:16: inventory-cycle: `ungrouped` cannot be a child of group 'a'; it holds the hosts that are in no "
+        "hosts.yml:1:16: inventory-ungrouped: `ungrouped` cannot be a child of group 'a'; it holds the hosts that are in no "
         "group, and Ansible drops them here; put its hosts into a group of their own",
+    ),
+    (
+        "ungrouped: {children: {a: }}\n",
+        "hosts.yml:1:24: inventory-ungrouped: `ungrouped` cannot have children: it holds the hosts that are in no group; move them to the children of `all`",
     ),
     (
         "web: {hosts: {db: }}\ndb: {hosts: {x: }}\n",

@@ -57,8 +57,12 @@ def test_version_1_2_with_an_id() -> None:
 
 def test_a_text_is_decrypted_once(password_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    real = secrets.decrypt
-    monkeypatch.setattr(secrets, "decrypt", lambda text, password: calls.append(text) or real(text, password))
+
+    def counted(text: str, password: bytes) -> str:
+        calls.append(text)
+        return decrypt(text, password)
+
+    monkeypatch.setattr(secrets, "decrypt", counted)
     text = encrypt("x", b"correct horse")
     vault = Vault(environ(password_file))
     assert [vault.decrypt(text), vault.decrypt("  " + text)] == ["x", "x"]
@@ -119,11 +123,12 @@ def test_an_empty_password(tmp_path: Path) -> None:
 
 
 def test_a_wrong_password_and_a_damaged_text() -> None:
-    text = encrypt("x", b"right")
-    for damaged, password in ((text, b"wrong"), (text[:-3] + ("0" if text[-3] != "0" else "1") + text[-2:], b"right")):
+    text = encrypt("x", b"right").rstrip()
+    damaged = text[:-2] + ("31" if text.endswith("30") else "30")  # another last digit of the ciphertext
+    for given_text, password in ((text, b"wrong"), (damaged, b"right")):
         with pytest.raises(SecretError) as caught:
-            decrypt(damaged, password)
-        assert caught.value.rule in ("vault-decrypt", "vault-format")
+            decrypt(given_text, password)
+        assert caught.value.rule == "vault-decrypt"
 
 
 @pytest.mark.parametrize(

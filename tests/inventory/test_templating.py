@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (messages are written out whole)
 """Templates in inventory values: what Ansible makes of them, secrets, and mistakes."""
 
 from __future__ import annotations
