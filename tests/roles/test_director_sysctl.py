@@ -27,8 +27,8 @@ def test_a_dot_in_an_interface_s_name_is_written_as_sysctl_wants_it(tmp_path: Pa
 @pytest.mark.parametrize(
     ("service", "director", "vips", "forwarding"),
     [
-        ("forward: dr", "hactl_facts: {}", "[192.168.227.10]", {}),
-        ("forward: tun", "hactl_facts: {}", "[192.168.227.10]", {}),
+        ("forward: dr", "hactl_facts: {}", "[192.168.227.10]", set()),
+        ("forward: tun", "hactl_facts: {}", "[192.168.227.10]", set()),
         ("forward: nat", "hactl_facts: {}", "[192.168.227.10]", {"net.ipv4.ip_forward"}),
         (
             "forward: dr",

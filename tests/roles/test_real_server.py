@@ -156,7 +156,7 @@ def test_the_script_puts_the_vips_on_lo_and_takes_them_off(sandbox: Sandbox, she
             "eth7 would claim the virtual IPs: its effective arp_ignore is 3",
         ),
         (
-            "echo 1 >/proc/sys/net/ipv4/conf/lo/arp_ignore; echo 1 >/proc/sys/net/ipv4/conf/default/arp_ignore; ",
+            "echo 1 >/proc/sys/net/ipv4/conf/lo/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/lo/arp_announce; ",
             "its effective arp_ignore is 0",
         ),
     ],
