@@ -7,14 +7,17 @@ Pure: `diff` compares a DesiredHost with an Observed and returns Changes, no-ops
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provision.apply import Op
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
-from provision.observe import LedgerEntry, Observed, ObservedItem
+from provision.observe import Observed, ObservedItem
+from provision.remote.protocol import LedgerEntry, encode_ledger
 
 MASK = "********"
+SHORT = 4
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Change:
     detail: str = ""
     diff: tuple[str, ...] = ()
     item: Item | None = field(default=None, compare=False)
-    was: ObservedItem | None = field(default=None, compare=False)
+    was: Mapping[str, str] = field(default_factory=dict, compare=False)
     entry: LedgerEntry | None = field(default=None, compare=False)
 
     def json(self) -> dict[str, str]:
@@ -60,15 +63,26 @@ def diff(desired: DesiredHost, observed: Observed, secrets: frozenset[str] = fro
     return (*found, *_removals(desired, observed, secrets))
 
 
+def _found(observed: Observed, kind: str, name: str) -> ObservedItem | None:
+    """What was found of an item, or None where it is absent."""
+    item = observed.items.get((kind, name))
+    return item if item is not None and item.attributes is not None else None
+
+
+def _attributes(item: ObservedItem | None) -> Mapping[str, str]:
+    return (item.attributes if item else None) or {}
+
+
 def _compare(item: Item, observed: Observed, secrets: frozenset[str]) -> Change | None:
-    was = observed.get(item.kind, item.name)
-    wanted = item.attributes()
-    if was is None:
+    found = _found(observed, item.kind, item.name)
+    if found is None:
         return Change(item.kind, item.name, "create", _created(item), _file_diff(item, None, secrets), item)
-    changed = {key: value for key, value in wanted.items() if was.attributes.get(key) != value}
+    was = _attributes(found)
+    changed = {key: value for key, value in item.attributes().items() if was.get(key) != value}
     if not changed:
         return None
-    return Change(item.kind, item.name, "update", _updated(was, changed), _file_diff(item, was, secrets), item, was)
+    diff = _file_diff(item, found, secrets)
+    return Change(item.kind, item.name, "update", _updated(was, changed), diff, item, was)
 
 
 def _created(item: Item) -> str:
@@ -81,22 +95,20 @@ def _created(item: Item) -> str:
     return ""
 
 
-def _updated(was: ObservedItem, changed: Mapping[str, str]) -> str:
-    shown = [
-        "content" if key == "sha256" else f"{key} {was.attributes.get(key, '')} → {value}"
-        for key, value in changed.items()
-    ]
+def _updated(was: Mapping[str, str], changed: Mapping[str, str]) -> str:
+    if was.get("type") == "other":
+        return "is no regular file: the deploy will refuse it"
+    shown = ("content" if key == "sha256" else f"{key} {was.get(key, '')} → {value}" for key, value in changed.items())
     return ", ".join(shown)
 
 
 def _compare_unit(unit: Unit, observed: Observed, swapped: set[str]) -> Change | None:
-    was = observed.get("unit", unit.name)
-    state = was.attributes if was else {}
+    state = _attributes(_found(observed, "unit", unit.name))
     verbs = _unit_verbs(unit, state, unit.name in swapped)
     if not verbs:
         return None
     fresh = state.get("enabled") != "yes" and state.get("active") != "yes"
-    return Change("unit", unit.name, "create" if fresh else "update", ", ".join(verbs), (), unit, was)
+    return Change("unit", unit.name, "create" if fresh else "update", ", ".join(verbs), (), unit, state)
 
 
 def _unit_verbs(unit: Unit, state: Mapping[str, str], swapped: bool) -> tuple[str, ...]:
@@ -116,39 +128,35 @@ def _removals(desired: DesiredHost, observed: Observed, secrets: frozenset[str])
     """What the ledger says hactl owns, the inventory no longer names, and the host still has."""
     wanted = {(item.kind, item.name) for item in desired.items}
     for entry in observed.ledger:
-        was = observed.get(entry.kind, entry.name)
-        if (entry.kind, entry.name) in wanted or was is None or not _still_ours(entry, was):
+        found = _found(observed, entry.kind, entry.name)
+        detail = _retired(entry, _attributes(found))
+        if (entry.kind, entry.name) in wanted or found is None or detail is None:
             continue
-        shown = _file_diff(None, was, secrets) if entry.kind == "file" else ()
-        yield Change(entry.kind, entry.name, "remove", _undone(entry, was), shown, None, was, entry)
+        shown = _file_diff(None, found, secrets) if entry.kind == "file" else ()
+        yield Change(entry.kind, entry.name, "remove", detail, shown, None, _attributes(found), entry)
 
 
-def _still_ours(entry: LedgerEntry, was: ObservedItem) -> bool:
-    """Whether there is anything of ours left to take away."""
-    if entry.kind == "sysctl":
-        return bool(entry.detail) and was.attributes.get("value") != entry.detail[0]
-    if entry.kind == "unit":
-        return bool(_retire_verbs(entry, was))
-    return entry.kind in {"file", "address"}
+def _retired(entry: LedgerEntry, was: Mapping[str, str]) -> str | None:
+    """What taking a thing away means, in words; None where nothing of ours is left."""
+    match entry.kind:
+        case "file":
+            return ""
+        case "address":
+            return f"from {was.get('device', '')}"
+        case "sysctl" if entry.detail and was.get("value") != entry.detail[0]:
+            return f"{was.get('value', '')} → {entry.detail[0]}, as before hactl"
+        case "unit":
+            return ", ".join(_retire_verbs(entry, was)) or None
+    return None
 
 
-def _undone(entry: LedgerEntry, was: ObservedItem) -> str:
-    if entry.kind == "sysctl":
-        return f"{was.attributes.get('value', '')} → {entry.detail[0]}, as before hactl"
-    if entry.kind == "unit":
-        return ", ".join(_retire_verbs(entry, was))
-    if entry.kind == "address":
-        return f"from {was.attributes.get('device', '')}"
-    return ""
-
-
-def _retire_verbs(entry: LedgerEntry, was: ObservedItem) -> tuple[str, ...]:
+def _retire_verbs(entry: LedgerEntry, was: Mapping[str, str]) -> tuple[str, ...]:
     """Undo only what hactl did: a unit that ran before hactl came keeps running."""
     before = dict(zip(("enabled", "active"), entry.detail, strict=False))
     verbs = []
-    if was.attributes.get("active") == "yes" and before.get("active") != "yes":
+    if was.get("active") == "yes" and before.get("active") != "yes":
         verbs.append("stop")
-    if was.attributes.get("enabled") == "yes" and before.get("enabled") != "yes":
+    if was.get("enabled") == "yes" and before.get("enabled") != "yes":
         verbs.append("disable")
     return tuple(verbs)
 
@@ -158,7 +166,7 @@ def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[s
     if item is not None and not isinstance(item, File):
         return ()
     old, new = (was.content or b"") if was else b"", item.content if item else b""
-    if was is not None and item is not None and was.attributes.get("sha256") == item.sha256:
+    if item is not None and _attributes(was).get("sha256") == item.sha256:
         return ()
     lines = difflib.unified_diff(_lines(old, secrets), _lines(new, secrets), "before", "after", lineterm="", n=3)
     return tuple(lines)[2:]
@@ -173,9 +181,15 @@ def _lines(content: bytes, secrets: frozenset[str]) -> list[str]:
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced; longest first, so that a part of one does not show the rest."""
+    """`text` with every secret replaced; longest first, so that a part of one does not show the rest.
+
+    A secret shorter than four characters is replaced only where it stands alone: `1` is everywhere.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if len(secret) < SHORT:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
+        else:
+            text = text.replace(secret, MASK)
     return text
 
 
@@ -202,7 +216,6 @@ class _Builder:
     def ops(self) -> tuple[Op, ...]:
         files = [(self._number(change.item), change) for change in self.made if isinstance(change.item, File)]
         return (
-            *self._fresh_units(),
             *(Op("package", (change.name,)) for change in self._made(Package)),
             *(_stage(number, change.item) for number, change in files if isinstance(change.item, File)),
             *(Op("module", (change.name,)) for change in self._made(Module)),
@@ -223,14 +236,6 @@ class _Builder:
         self.contents.append(item.content)
         return len(self.contents)
 
-    def _fresh_units(self) -> Iterable[Op]:
-        """Units that a package about to be installed must not start on its own."""
-        if not self._made(Package):
-            return
-        for unit in self.plan.desired.of("unit"):
-            if self.plan.observed.get("unit", unit.name) is None:
-                yield Op("hold", (unit.name,))
-
     def _daemon_reload(self, changes: Sequence[Change]) -> Iterable[Op]:
         if any(change.kind == "file" and change.name.startswith("/etc/systemd/") for change in changes):
             yield Op("unit", ("-", "daemon-reload"))
@@ -248,7 +253,7 @@ class _Builder:
         for change in by_kind["unit"]:
             yield from (Op("unit", (change.name, verb)) for verb in change.detail.split(", "))
         for change in by_kind["address"]:
-            yield Op("address", ("del", change.name, change.was.attributes["device"] if change.was else "", ""))
+            yield Op("address", ("del", change.name, change.was["device"], ""))
         yield from (Op("remove", (change.name, _digest(change.was))) for change in by_kind["file"])
         yield from self._daemon_reload(by_kind["file"])
         for change in by_kind["sysctl"]:
@@ -256,7 +261,7 @@ class _Builder:
             yield Op("sysctl", (change.name, change.entry.detail[0]))
 
     def _ledger(self) -> int:
-        self.contents.append(ledger_text(self.plan.desired, self.plan.observed).encode())
+        self.contents.append(encode_ledger(ledger(self.plan.desired, self.plan.observed)))
         return len(self.contents)
 
 
@@ -273,33 +278,35 @@ def _sysctl(item: Sysctl) -> Op:
     return Op("sysctl", (item.name, item.attributes()["value"]))
 
 
-def _digest(was: ObservedItem | None) -> str:
-    return was.attributes["sha256"] if was else "absent"
+def _digest(was: Mapping[str, str]) -> str:
+    """What the agent must still find in a file's place; it refuses what is no regular file."""
+    return was.get("sha256", "other") if was else "absent"
 
 
 def _address(change: Change) -> Iterable[Op]:
     item = change.item
     assert isinstance(item, Address)
-    if change.was is not None:
-        yield Op("address", ("del", item.name, change.was.attributes["device"], ""))
+    if change.was:
+        yield Op("address", ("del", item.name, change.was["device"], ""))
     yield Op("address", ("add", item.name, item.device, item.label))
 
 
-def ledger_text(desired: DesiredHost, observed: Observed) -> str:
-    """The new ledger: everything hactl answers for on this host, with what was there before it came."""
-    old = {(entry.kind, entry.name): entry for entry in observed.ledger}
-    lines = []
-    for item in desired.items:
-        if item.kind not in {"file", "sysctl", "address", "unit"}:
-            continue
-        known = old.get((item.kind, item.name))
-        detail = known.detail if known else _before(item, observed.get(item.kind, item.name))
-        lines.append("\t".join((item.kind, item.name, *detail)))
-    return "".join(f"{line}\n" for line in lines)
+def ledger(desired: DesiredHost, observed: Observed) -> tuple[LedgerEntry, ...]:
+    """Everything hactl answers for on this host from now on, with what was there before it came.
+
+    Packages and modules are not in it: they are never taken away again.
+    """
+    known = {(entry.kind, entry.name): entry for entry in observed.ledger}
+    owned = (item for item in desired.items if item.kind in {"file", "sysctl", "address", "unit"})
+    return tuple(known.get((item.kind, item.name)) or _entry(item, observed) for item in owned)
 
 
-def _before(item: Item, was: ObservedItem | None) -> tuple[str, ...]:
-    state = was.attributes if was else {}
+def _entry(item: Item, observed: Observed) -> LedgerEntry:
+    was = _attributes(_found(observed, item.kind, item.name))
+    return LedgerEntry(item.kind, item.name, _before(item, was))
+
+
+def _before(item: Item, state: Mapping[str, str]) -> tuple[str, ...]:
     if isinstance(item, Sysctl):
         return (state["value"],) if "value" in state else ()
     if isinstance(item, Unit):
