@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 
 from provision.errors import InputError, Position, Problem
 
@@ -30,9 +30,9 @@ def _printable(value: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def environment(folder: Path) -> ImmutableSandboxedEnvironment:
+def environment(folder: Path) -> SandboxedEnvironment:
     """The environment for one role's templates; `include` and `import` look in the same folder."""
-    return ImmutableSandboxedEnvironment(
+    return SandboxedEnvironment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
