@@ -125,7 +125,7 @@ class Transaction:
             raise ValueError("the transaction has ended already")
         self._open = False
         try:
-            self._channel.send(word)
+            _send(self._channel, word)
             _follow(self._host, self._channel, wanted, list(self.steps), confirming=word == b"confirm\n")
         finally:
             self._channel.close()

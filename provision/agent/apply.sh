@@ -10,7 +10,7 @@ umask 077
 export LC_ALL=C
 R=${HACTL_ROOT:-} # a scratch root in the tests, empty on a host
 [ -n "$R" ] || PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-trap '' PIPE
+trap : PIPE # caught, not ignored: a write then fails, and commands started here have the default again
 exec 3<&0 # background commands get /dev/null as standard input: the controller's words stay readable on 3
 NL='
 '
@@ -34,7 +34,7 @@ say() { # one line; its fields joined by US
 have() { command -v "$1" >/dev/null 2>&1; }
 
 run() { # a command whose output goes to the log; a signal interrupts the wait, never the command
-    "$@" >"$work/log" 2>&1 </dev/null 3<&- &
+    (umask 022 && exec "$@") >"$work/log" 2>&1 </dev/null 3<&- &
     wait $!
 }
 
@@ -70,7 +70,7 @@ undo_early() { # one journal line of those undone in reverse order
     sysctl) printf '%s\n' "$3" >"$2" ;;
     address) "$2_address" "$3" "$4" "${5-}" ;;
     module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
-    unit) systemctl "$2" "$3" ;;
+    unit) run systemctl "$2" "$3" ;;
     stamp) if [ -f "$3" ]; then mv -f "$3" "$2"; else rm -f "$2"; fi ;;
     esac
 }
@@ -80,9 +80,18 @@ undo_late() { # one journal line of those that need the old files back first
     late)
         case $again in *"$NL$2 $3$NL"*) return 0 ;; esac
         again=$again$2' '$3$NL
-        systemctl "$2" "$3" && stamp_again "$3"
+        verb=$2
+        [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
+        run systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
         ;;
     esac
+}
+
+unit_is_back() { # VERB NAME
+    [ "$1" = enable ] || unit_is active "$2" || {
+        echo 'not active' >"$work/log"
+        return 1
+    }
 }
 
 stamp_again() { # a unit that took its old files back runs what is installed
@@ -100,6 +109,12 @@ stamp_again() { # a unit that took its old files back runs what is installed
     done
 }
 
+problem() { # FIELDS: an undo that did not work
+    IFS=' '
+    problems="$problems$*: $(reason); "
+    IFS=$NL
+}
+
 undo() { # sets `problems`: what could not be undone
     trap '' HUP INT TERM
     problems='' again=$NL
@@ -109,14 +124,14 @@ undo() { # sets `problems`: what could not be undone
         IFS=$US
         set -- $step
         IFS=$NL
-        undo_early "$@" >"$work/log" 2>&1 || problems="$problems$*: $(reason); "
+        undo_early "$@" 2>"$work/log" || problem "$@"
     done
-    case $journal in *daemon-reload*) systemctl daemon-reload >/dev/null 2>&1 ;; esac
+    case $journal in *daemon-reload*) run systemctl daemon-reload ;; esac
     for step in $journal; do
         IFS=$US
         set -- $step
         IFS=$NL
-        undo_late "$@" >"$work/log" 2>&1 || problems="$problems$*: $(reason); "
+        undo_late "$@" 2>"$work/log" || problem "$@"
     done
 }
 
@@ -145,6 +160,7 @@ fail() {
 
 watch() { # runs beside: tells the controller we live, keeps the deadline, takes over should the main shell be killed
     trap '' HUP
+    trap : PIPE
     beat=0
     while kill -0 $MAIN 2>/dev/null; do
         sleep 1 >/dev/null 2>&1 3<&- # it must not hold the channel open
@@ -292,7 +308,7 @@ install_packages() { # NAME...
     else
         fail 'there is neither apt-get nor dnf nor yum here'
     fi
-    ! have systemctl || systemctl daemon-reload >/dev/null 2>&1
+    ! have systemctl || run systemctl daemon-reload || :
 }
 
 # ---------------------------------------------------------------------------------------------------- changes

@@ -1,0 +1,355 @@
+"""What the apply agent does to a scratch root, and that it takes back whatever is not confirmed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from provision.apply import ApplyFailed, Op, Transaction, apply, build_payload
+from provision.desired import DesiredHost, File, Unit
+from provision.errors import HostError, Locked
+from provision.observe import observe
+from provision.remote.protocol import LedgerEntry, encode_ledger
+
+from tests.agent.local import GROUP, ME, LocalHost
+
+pytestmark = pytest.mark.agent
+
+CONFIG = b"new \x00 bytes\xff\n"
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def begin(host: LocalHost, ops: Sequence[Op], *files: bytes, deadline: int = 60) -> Transaction:
+    return apply(host, build_payload(ops, files), "kim@ops", "digest", deadline)
+
+
+def stage(number: int, path: str, mode: str = "0640", validate: str = "") -> Op:
+    return Op("stage", (str(number), path, mode, ME, GROUP, validate))
+
+
+def install(path: str, observed: str = "absent", validate: str = "") -> list[Op]:
+    return [stage(1, path, validate=validate), Op("file", ("1", path, observed))]
+
+
+def everything(host: LocalHost) -> list[Op]:
+    """An op of every kind, on a host prepared for it; its files are CONFIG, a unit file, a ledger."""
+    host.write("etc/k.conf", "old\n").chmod(0o600)
+    host.write("etc/gone", "bye\n").chmod(0o604)
+    host.unit("k.service")
+    host.unit("old.service")
+    host.unit("v.service", active="", enabled="")
+    host.write("run/hactl/loaded/k.service", f"inv77\n{sha(b'old' + bytes([10]))} /etc/k.conf\n").chmod(0o600)
+    return [
+        Op("package", ("nginx",)),
+        stage(1, "/etc/k.conf", "0640"),
+        stage(2, "/etc/systemd/new/v.service", "0644"),
+        Op("module", ("ip_vs",)),
+        Op("sysctl", ("net.ipv4.ip_forward", "1")),
+        Op("file", ("1", "/etc/k.conf", sha(b"old\n"))),
+        Op("file", ("2", "/etc/systemd/new/v.service", "absent")),
+        Op("remove", ("/etc/gone", sha(b"bye\n"))),
+        Op("address", ("add", "192.168.227.10/32", "lo", "lo:0")),
+        Op("address", ("del", "192.168.227.20/32", "lo", "lo:5")),
+        Op("unit", ("", "daemon-reload")),
+        Op("unit", ("old.service", "stop")),
+        Op("unit", ("old.service", "disable")),
+        Op("unit", ("v.service", "enable")),
+        Op("unit", ("v.service", "start")),
+        Op("unit", ("k.service", "reload")),
+        Op("unit", ("k.service", "stamp", "/etc/k.conf")),
+        Op("ledger", ("3",)),
+    ]
+
+
+LEDGER = encode_ledger([LedgerEntry("file", "/etc/k.conf", (sha(CONFIG),))])
+FILES = (CONFIG, b"[Service]\n", LEDGER)
+
+
+def leftovers(host: LocalHost) -> list[str]:
+    paths = [str(path.relative_to(host.root)) for path in host.root.rglob("*")]
+    return [path for path in paths if ".hactl" in path or "run/hactl/run" in path or "run/hactl/lock" in path]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+
+
+def test_confirmed_changes_stay(host: LocalHost) -> None:
+    ops = everything(host)
+    transaction = begin(host, ops, *FILES)
+    assert not host.exists("var/lib/hactl/ledger"), "the ledger is written by the confirmation only"
+    transaction.confirm()
+
+    assert [step.ok for step in transaction.steps] == [True] * len(ops)
+    path = host.root / "etc/k.conf"
+    assert path.read_bytes() == CONFIG and path.stat().st_mode & 0o7777 == 0o640
+    assert not host.exists("etc/gone")
+    assert host.read("proc/sys/net/ipv4/ip_forward") == "1\n"
+    assert "inet 192.168.227.10/32 scope global lo:0" in host.read("addresses")
+    assert "192.168.227.20" not in host.read("addresses")
+    assert host.exists("sys/module/ip_vs") and host.exists("units/v.service/active")
+    assert host.read("run/hactl/loaded/k.service") == f"inv77\n{sha(CONFIG)} /etc/k.conf\n"
+    assert host.read("var/lib/hactl/ledger").encode() == LEDGER
+    assert host.calls() == [
+        "daemon-reload",
+        "daemon-reload",
+        "stop old.service",
+        "disable old.service",
+        "enable v.service",
+        "start v.service",
+        "reload k.service",
+    ]
+    assert leftovers(host) == []
+
+
+def test_after_a_confirmed_change_the_unit_is_current(host: LocalHost) -> None:
+    begin(host, everything(host), *FILES).confirm()
+    wanted = (File("/etc/k.conf", CONFIG, "0640", ME, GROUP, unit="k.service"), Unit("k.service"))
+    _, seen = observe(host, lambda _facts: DesiredHost("web1", wanted))
+    for item in wanted:
+        assert seen.items[item.kind, item.name].attributes == item.attributes()
+
+
+def test_rolled_back_changes_leave_the_host_as_it_was(host: LocalHost) -> None:
+    ops = everything(host)
+    before = host.snapshot()
+    begin(host, ops, *FILES).roll_back()
+    assert host.snapshot() == before
+
+
+def test_the_end_of_the_input_rolls_back(host: LocalHost) -> None:
+    ops = everything(host)
+    before = host.snapshot()
+    with begin(host, ops, *FILES):
+        pass
+    host.channels[-1].exit_status(10)
+    assert host.snapshot() == before
+
+
+def test_the_deadline_rolls_back_although_the_connection_stands(host: LocalHost) -> None:
+    ops = everything(host)
+    before = host.snapshot()
+    transaction = begin(host, ops, *FILES, deadline=1)
+    assert host.channels[-1].exit_status(10) == 1
+    assert host.snapshot() == before
+    with pytest.raises(ApplyFailed, match="before the deadline") as failure:
+        transaction.confirm()
+    assert failure.value.outcome == "rolled_back"
+
+
+@pytest.mark.parametrize("signal", ["HUP", "INT", "TERM", "KILL"])
+def test_a_signal_rolls_back(host: LocalHost, signal: str) -> None:
+    ops = everything(host)
+    before = host.snapshot()
+    begin(host, ops, *FILES)
+    subprocess.run(["/bin/kill", f"-{signal}", str(host.channels[-1].process.pid)], check=True)
+    host.channels[-1].exit_status(10)
+    wait_until(lambda: host.snapshot() == before)
+
+
+@pytest.mark.parametrize("way", ["close", "kill"])
+def test_a_connection_that_dies_in_the_middle_rolls_back(host: LocalHost, way: str) -> None:
+    ops = everything(host)
+    host.write("units/k.service/slow", "1")
+    before = host.snapshot()
+    channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
+    payload = build_payload(ops, FILES)
+    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload)
+    wait_until(lambda: "reload k.service" in host.calls())
+    getattr(channel, way)()
+    channel.exit_status(20)
+    wait_until(lambda: host.snapshot() == before)
+
+
+def every_failure(host: LocalHost) -> dict[str, tuple[list[Op], str]]:
+    """Ways to fail late, and what must be said."""
+    old = host.write("etc/z.conf", "z\n").read_bytes()
+    host.unit("dying.service", dies="yes")
+    host.unit("broken.service", active="", broken="yes")
+    link = host.root / "etc/link"
+    link.symlink_to("z.conf")
+    return {
+        "sysctl the kernel lacks": ([Op("sysctl", ("net.ipv4.nothing", "1"))], "no net.ipv4.nothing"),
+        "file changed by somebody else": (install("/etc/z.conf", sha(b"other")), "not what was observed"),
+        "file that appeared": (install("/etc/z.conf"), "not what was observed"),
+        "removed file changed": ([Op("remove", ("/etc/z.conf", sha(b"other")))], "not what was observed"),
+        "symbolic link": (install("/etc/link", sha(old)), "symbolic link"),
+        "folder": (install("/etc"), "not a regular file"),
+        "owner": ([Op("stage", ("1", "/etc/z.conf", "0644", "no-such-user", "root"))], "no-such-user"),
+        "parser": (install("/etc/z.conf", sha(old), "sh -n %s"), "refused by its parser"),
+        "reload that kills": ([Op("unit", ("dying.service", "reload"))], "dying.service is not active"),
+        "start that fails": ([Op("unit", ("broken.service", "start"))], "systemctl start broken.service failed: Job"),
+        "package": ([Op("package", ("no-such",))], "Unable to locate package no-such"),
+        "operation": ([Op("unit", ("k.service", "dance"))], "unknown verb dance"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sysctl the kernel lacks",
+        "file changed by somebody else",
+        "file that appeared",
+        "removed file changed",
+        "symbolic link",
+        "folder",
+        "owner",
+        "parser",
+        "reload that kills",
+        "start that fails",
+        "package",
+        "operation",
+    ],
+)
+def test_a_failed_operation_undoes_all_before_it(host: LocalHost, name: str) -> None:
+    first = everything(host)
+    more, message = every_failure(host)[name]
+    before = host.snapshot()
+    with pytest.raises(ApplyFailed, match=message) as failure:
+        begin(host, [*first[:-1], *more], b"(unclosed", *FILES[1:])
+    assert host.snapshot() == before
+    assert failure.value.outcome == "rolled_back"
+    assert not failure.value.steps[-1].ok
+
+
+def test_a_rollback_that_fails_says_so(host: LocalHost) -> None:
+    ops = everything(host)
+    with begin(host, ops, *FILES) as transaction:
+        host.write("units/k.service/broken", "")
+        with pytest.raises(ApplyFailed, match=r"rollback failed, look at the host: .*reload.*k.service") as failure:
+            transaction.roll_back()
+    assert failure.value.outcome == "rollback_failed"
+    assert host.read("etc/k.conf") == "old\n", "the rest was undone nevertheless"
+    assert leftovers(host) == []
+
+
+def test_an_installed_package_stays_and_is_named(host: LocalHost) -> None:
+    with pytest.raises(ApplyFailed, match="installed packages stay: nginx curl"):
+        begin(
+            host,
+            [
+                Op("package", ("nginx",)),
+                Op("package", ("curl",)),
+                Op("module", ("x",)),
+                Op("remove", ("/etc/os-release", "x")),
+            ],
+        )
+    assert host.read("apt-log").count("\n") == 1, "one command for all packages"
+    assert "--force-confold" in host.read("apt-log") and host.read("apt-log").startswith("1 ")
+
+
+def test_a_full_disk_is_found_before_anything_changes(host: LocalHost) -> None:
+    if os.getuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    small = host.root / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)], check=True)
+    try:
+        host.unit("k.service")
+        ops = [
+            Op("package", ("nginx",)),
+            stage(1, "/small/x.conf"),
+            Op("sysctl", ("net.ipv4.ip_forward", "1")),
+            Op("file", ("1", "/small/x.conf", "absent")),
+        ]
+        before = host.snapshot()
+        with pytest.raises(ApplyFailed, match=r"cannot stage /small/x.conf: .*[Nn]o space left") as failure:
+            begin(host, ops, b"x" * 200_000)
+        assert failure.value.outcome == "rolled_back"
+        assert host.snapshot() == before and not host.exists("apt-log")
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_the_parser_sees_the_staged_file_before_the_old_one_goes(host: LocalHost) -> None:
+    host.write("etc/k.conf", "old\n")
+    parser = host.write(
+        "bin/parser", f'#!/bin/sh\ncp -p "$2" {host.root}/seen; cat {host.root}/etc/k.conf >{host.root}/then\n'
+    )
+    parser.chmod(0o755)
+    begin(host, install("/etc/k.conf", sha(b"old\n"), "parser --file=x %s"), CONFIG).confirm()
+    assert (host.root / "seen").read_bytes() == CONFIG
+    assert (host.root / "seen").stat().st_mode & 0o777 == 0o640
+    assert host.read("then") == "old\n"
+
+
+def test_a_hostile_path_is_only_a_path(host: LocalHost) -> None:
+    path = "/etc/a b $(touch pwned) `id` ' \" \\ * ;/x\ty.conf"
+    begin(host, install(path, validate="test -f %s"), CONFIG).confirm()
+    assert (host.root / path[1:]).read_bytes() == CONFIG
+    host.write(path, b"changed")
+    before = host.snapshot()
+    begin(host, install(path, sha(b"changed")), CONFIG).roll_back()
+    assert host.snapshot() == before
+
+
+def test_two_at_once(host: LocalHost) -> None:
+    with begin(host, [Op("sysctl", ("net.ipv4.ip_forward", "1"))]) as first:
+        with pytest.raises(Locked, match=r"locked by kim@ops since 20..-.*still running"):
+            begin(host, [Op("sysctl", ("net.ipv4.ip_forward", "0"))])
+        first.confirm()
+    begin(host, [Op("sysctl", ("net.ipv4.ip_forward", "0"))]).confirm()
+
+
+def test_a_stale_lock_names_the_command_that_breaks_it(host: LocalHost) -> None:
+    host.write("run/hactl/lock/owner", "kim@ops\x1f2026-01-01T00:00:00Z\x1f4194999\n")
+    with pytest.raises(Locked, match="no longer running\n.*rm -r /run/hactl/lock"):
+        begin(host, [Op("module", ("x",))])
+
+
+def test_leftovers_of_a_power_cut_are_swept(host: LocalHost) -> None:
+    host.write("etc/.k.conf.hactl-abc123", "half")
+    begin(host, install("/etc/k.conf"), CONFIG).confirm()
+    assert leftovers(host) == []
+
+
+def test_a_daemon_that_dies_after_its_reload_is_not_confirmed(host: LocalHost) -> None:
+    host.unit("k.service")
+    transaction = begin(host, [*install("/etc/k.conf"), Op("unit", ("k.service", "reload"))], CONFIG)
+    (host.root / "units/k.service/active").unlink()
+    with pytest.raises(ApplyFailed, match="did not stay up"):
+        transaction.confirm()
+    assert not host.exists("etc/k.conf")
+
+
+def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
+    host.unit("k.service", slow="6")
+    channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
+    payload = build_payload([Op("unit", ("k.service", "reload"))])
+    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload)
+    assert channel.read_line() == b"alive\n"
+
+
+def test_no_process_outlives_its_transaction(host: LocalHost) -> None:
+    begin(host, [Op("module", ("x",))]).confirm()
+    host.channels[-1].exit_status(5)
+    marker = f"HACTL_ROOT={host.root}".encode()
+
+    def ours() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if marker in entry.read_bytes():
+                    found.append(entry.parent.name)
+            except OSError:
+                continue
+        return found
+
+    wait_until(lambda: ours() == [], 3)
+
+
+def test_an_unreadable_answer_is_an_error_of_the_host(host: LocalHost) -> None:
+    with pytest.raises(HostError):
+        begin(host, [Op("stage", ("7", "/etc/x", "0644", ME, GROUP))])
