@@ -38,8 +38,6 @@ MODULES_FILE = "/etc/modules-load.d/hactl.conf"
 
 Scope = Mapping[str, Any]
 
-_kept: list[tuple[Inventory, frozenset[str]]] = []
-
 
 def render_host(topology: Topology, inventory: Inventory, host: str, facts: Facts) -> DesiredHost:
     """All that `host` must look like, given its facts.
@@ -58,8 +56,7 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
         for item, place in role_items(role, scope, facts):
             _gather(gathered, item, role.name, place)
     items = [item for item, _ in gathered.values()]
-    secrets = _secrets(inventory)
-    return DesiredHost(host, tuple(_masked(item, secrets) for item in (*items, *_persistent(items))))
+    return DesiredHost(host, tuple(_masked(item, inventory.secrets) for item in (*items, *_persistent(items))))
 
 
 def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, Position]]:
@@ -175,17 +172,6 @@ def _persistent(items: list[Item]) -> Iterator[File]:
     for path, lines in ((SYSCTL_FILE, sysctls), (MODULES_FILE, modules)):
         if lines:
             yield File(path, "".join(["# Managed by hactl; changes made here are undone.\n", *lines]).encode())
-
-
-def _secrets(inventory: Inventory) -> frozenset[str]:
-    """Every secret of the inventory; kept for the one asked about last, since a run asks once a host."""
-    for kept, secrets in _kept:
-        if kept is inventory:
-            return secrets
-    nodes = (node for host in inventory.hosts.values() for node in host.vars.values())
-    secrets = frozenset(secret for node in nodes for secret in node.secrets())
-    _kept[:] = [(inventory, secrets)]
-    return secrets
 
 
 def _masked(item: Item, secrets: frozenset[str]) -> Item:

@@ -1,7 +1,7 @@
 """Role firewall: what VRRP and the services need gets through, whatever filters, and nothing else is changed.
 
 The script runs against the real nft in a network namespace, and packets prove it. What is not proven here: firewalld,
-which needs a running daemon.
+which needs its daemon.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def test_the_unit_follows_whoever_loads_the_ruleset(tmp_path: Path) -> None:
     for relation in ("After", "PartOf", "ReloadPropagatedFrom", "WantedBy"):
         lines = [line for line in text.splitlines() if line.startswith(f"{relation}=")]
         assert all(any(f"{name}.service" in line for line in lines) for name in ("nftables", "firewalld", "ufw"))
+    assert "Before=network.target keepalived.service\n" in text, "a deaf backup would take the VIP at boot"
 
 
 class Filtered:
