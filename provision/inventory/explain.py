@@ -144,22 +144,22 @@ def _locate(model: type[BaseModel], root: Node, loc: tuple[int | str, ...]) -> _
     return _Place(node, parent, name, siblings)
 
 
-def _candidates(annotation: Any) -> Iterator[Any]:
+def candidates(annotation: Any) -> Iterator[Any]:
     """The types an annotation may stand for, `Annotated` and `None` taken off."""
     if get_origin(annotation) is Annotated:
-        yield from _candidates(get_args(annotation)[0])
+        yield from candidates(get_args(annotation)[0])
     elif (get_args(annotation) and not isinstance(get_origin(annotation), type)) or str(
         get_origin(annotation)
     ) == "<class 'types.UnionType'>":
         for argument in get_args(annotation):
-            yield from _candidates(argument)
+            yield from candidates(argument)
     elif annotation is not type(None):
         yield annotation
 
 
 def _member(annotation: Any, step: int | str) -> Any:
     """The member of a discriminated union whose tag is `step`, if it is one."""
-    for candidate in _candidates(annotation):
+    for candidate in candidates(annotation):
         if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
             continue
         tag = candidate.model_fields.get("type")
@@ -169,7 +169,7 @@ def _member(annotation: Any, step: int | str) -> Any:
 
 
 def _fields(annotation: Any) -> tuple[str, ...]:
-    for candidate in _candidates(annotation):
+    for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return tuple(candidate.model_fields)
     return ()
@@ -177,7 +177,7 @@ def _fields(annotation: Any) -> tuple[str, ...]:
 
 def _inner(annotation: Any, step: int | str) -> Any:
     """The type one step below a model, a list or a mapping."""
-    for candidate in _candidates(annotation):
+    for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             field = candidate.model_fields.get(str(step))
             return field.annotation if field else None

@@ -54,6 +54,12 @@ class ResolvedService:
         """The address families it is served in, 4 first."""
         return tuple(sorted({vip.family for vip in self.vips}))
 
+    @property
+    def addresses(self) -> tuple[IpAddress, ...]:
+        """The addresses clients come to: its VIPs, and the ranges of its group, which are routed to the directors."""
+        group = self.model.virtual_server_group
+        return (*(vip.address for vip in self.vips), *(group.addresses if group else ()))
+
     def forward(self, server: RealServer) -> str:
         """The forwarding method towards a real server: dr, nat or tun."""
         return server.options.forward or self.model.forward
@@ -192,6 +198,12 @@ def _service_vips(model: Frontend, service: Service, node: Node, problems: list[
             problems.append(
                 Problem(place, "unknown-vip", what, why, f"use one of {', '.join(str(vip) for vip in known)}")
             )
+    group = service.virtual_server_group
+    for address in group.addresses if group else ():
+        if address in known:
+            what, why = f"{address} is a VIP and in `ranges` as well", "it would be balanced twice"
+            place = node.at("virtual_server_group", "ranges").position
+            problems.append(Problem(place, "range-holds-vip", what, why, "take it out of the range"))
     return tuple(vip for vip in model.vips if not service.vips or vip.address in service.vips)
 
 

@@ -150,8 +150,8 @@ def _before(kernel: str, version: tuple[int, int]) -> bool:
 def _script_variables(parts: Sequence[object], keepalived: Keepalived, facts: Facts) -> dict[str, Any]:
     """Who runs Keepalived's scripts, and whether its `-t` can be trusted with that.
 
-    Without `script_user` Keepalived wants a user `keepalived_script` that no package makes, and without script security its
-    `-t` fails with 6: so scripts run as root, and only those that nobody else can write to.
+    Without `script_user` Keepalived wants a user `keepalived_script` that no package makes, and without script
+    security its `-t` fails with 6: so scripts run as root, and only those that nobody else can write to.
     """
     commands = list(_commands(parts))
     user = keepalived.script_user or ("root" if commands else None)
@@ -191,9 +191,9 @@ def _real_server_vips(host: str, served: Sequence[ResolvedFrontend]) -> tuple[Re
         for server in service.real_servers:
             if server.host != host or service.forward(server) == "nat":
                 continue
-            for vip in service.vips:
-                cidr = f"{vip.address}/{vip.address.max_prefixlen}"
+            for address in service.addresses:
+                cidr = f"{address}/{address.max_prefixlen}"
                 count = sum(known.family == 4 for known in found.values())
-                label = f"lo:{count}" if vip.family == 4 else ""
-                found.setdefault(cidr, RealServerVip(cidr, "lo", label, vip.family))
+                label = f"lo:{count}" if address.version == 4 else ""
+                found.setdefault(cidr, RealServerVip(cidr, "lo", label, address.version))
     return tuple(found.values())

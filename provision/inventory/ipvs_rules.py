@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
-from provision.inventory.ipvs_view import ports
 from provision.inventory.model.service import Service, Tunnel
 
 PACKET_FORWARDING = {"dr": "-g", "nat": "-m", "tun": "-i"}
@@ -43,45 +41,12 @@ def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, .
 def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str, int | None]]:
     """The services of the kernel, each as ipvsadm's option and the port clients come to (None: any)."""
     model = service.model
-    group = model.virtual_server_group
-    marks = [model.fwmark] if model.fwmark is not None else [*(group.fwmarks if group else ())]
-    for mark in marks:
+    for mark in model.marks:
         yield f"-f {mark}" + (" -6" if family == 6 else ""), None
-    if model.fwmark is None:
-        for address in _addresses(service, family):
-            for port in ports(model) or ((0,) if model.serves_any_port else ()):
-                yield f"{FLAGS[model.protocol]} {_bracketed(address)}:{port}", port or None
-
-
-def _addresses(service: ResolvedService, family: int) -> Iterator[str]:
-    group = service.model.virtual_server_group
-    yield from (str(vip.address) for vip in service.vips if vip.family == family)
-    for text in group.ranges if group else ():
-        if (":" in text) == (family == 6):
-            yield from expand_range(text)
-
-
-def expand_range(text: str) -> Iterator[str]:
-    """The addresses of a range as keepalived.conf(5) writes it: `10.0.0.1-9`, `10.0.0.1-10.0.1.9` or `10.0.0.8/29`.
-
-    Raises ValueError when it is none.
-    """
-    if "/" in text:
-        yield from map(str, ipaddress.ip_network(text, strict=False))
-        return
-    low_text, dash, high_text = text.partition("-")
-    low = ipaddress.ip_address(low_text)
-    if not dash:
-        yield str(low)
-        return
-    separator = ":" if low.version == 6 else "."
-    if separator not in high_text:
-        high_text = low_text.rpartition(separator)[0] + separator + high_text
-    high = ipaddress.ip_address(high_text)
-    if high.version != low.version or int(high) < int(low):
-        raise ValueError(text)
-    for number in range(int(low), int(high) + 1):
-        yield str(type(low)(number))
+    if not model.marks:
+        for address in service.addresses:
+            if address.version == family:
+                yield f"{FLAGS[model.protocol]} {_bracketed(str(address))}:{model.port or 0}", model.port
 
 
 def _ipvs_service(service: ResolvedService, family: int, selector: str, port: int | None) -> IpvsService:
@@ -92,7 +57,7 @@ def _ipvs_service(service: ResolvedService, family: int, selector: str, port: in
 def _ipvs_rule(model: Service, family: int) -> str:
     parts = ["-s", model.scheduler]
     if model.persistent:
-        parts += ["-p", str(model.persistence_timeout or 360)]
+        parts += ["-p", str(model.persistence_timeout)]
     if model.persistence_granularity and (model.persistence_granularity.isdecimal() == (family == 6)):
         parts += ["-M", model.persistence_granularity]
     if model.persistence_engine:

@@ -43,13 +43,17 @@ class Sorry:
 
 @dataclass(frozen=True)
 class VirtualServer:
-    """One `virtual_server`; `selector` is what follows the word: an address and port, a mark or a group."""
+    """One `virtual_server`; `selector` is what follows the word: an address and port, a mark or a group.
+
+    `protocol` is None for marks, which stand for any.
+    """
 
     selector: str
     frontend: str
     family: int
     service: Service
     method: str
+    protocol: str | None
     servers: tuple[Server, ...]
     sorry: Sorry | None
     ip_family: str | None
@@ -112,6 +116,7 @@ def _virtual_server(frontend: ResolvedFrontend, service: ResolvedService, family
         family=family,
         service=model,
         method=method,
+        protocol=None if model.marks else model.protocol.upper(),
         servers=servers,
         sorry=_sorry(model, family, method),
         ip_family="inet6" if model.fwmark and family == 6 and model.forward == "tun" else None,
@@ -164,21 +169,13 @@ def server_groups(frontends: Sequence[ResolvedFrontend]) -> tuple[ServerGroup, .
 def _members(service: ResolvedService, family: int) -> Iterator[str]:
     group = service.model.virtual_server_group
     assert group is not None
-    suffixes = [f" {port}" for port in ports(service.model)] or [""]
+    suffix = f" {service.model.port}" if service.model.port else ""
     addresses = [str(vip.address) for vip in service.vips if vip.family == family]
     ranges = [text for text in group.ranges if (":" in text) == (family == 6)]
-    for address in (*addresses, *ranges):
-        for suffix in suffixes:
-            yield address + suffix
-    for mark in group.fwmarks:
-        yield f"fwmark {mark}"
-
-
-def ports(model: Service) -> tuple[int, ...]:
-    """The ports that clients come to; empty for any."""
-    group = model.virtual_server_group
-    own = (model.port,) if model.port else ()
-    return tuple(dict.fromkeys((*own, *(group.ports if group else ()))))
+    if service.model.marks:
+        yield from (f"fwmark {mark}" for mark in service.model.marks)
+    else:
+        yield from (address + suffix for address in (*addresses, *ranges))
 
 
 def check_files(servers: Sequence[VirtualServer]) -> tuple[TrackFile, ...]:

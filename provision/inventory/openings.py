@@ -58,11 +58,8 @@ def director_openings(
 def _client_openings(service: ResolvedService) -> Iterator[Opening]:
     """The service's ports on its virtual addresses; a mark says nothing of ports, so all are opened."""
     model = service.model
-    group = model.virtual_server_group
-    ports: tuple[int | None, ...] = tuple(filter(None, (model.port, *(group.ports if group else ())))) or (None,)
-    for vip in service.vips:
-        for port in ports:
-            yield Opening(model.protocol, port, str(vip.address), vip.family)
+    for address in service.addresses:
+        yield Opening(model.protocol, model.port, str(address), address.version)
 
 
 def real_server_openings(

@@ -22,7 +22,6 @@ from provision.inventory.model.frontend import Frontend
 from provision.inventory.schema import kind
 from provision.inventory.settings import HostSettings, address_problem, read_settings
 from provision.inventory.source import Node
-from provision.inventory.templating import resolve_inventory
 
 CLIENTS = "clients"
 """The group of hosts that only use the front ends: the prober runs there, hactl manages nothing on them."""
@@ -113,7 +112,6 @@ class Topology:
 
 def build(inventory: Inventory) -> Topology:
     """The topology an inventory describes, templates in its values resolved. Raises InputError with every problem."""
-    inventory = resolve_inventory(inventory)
     problems: list[Problem] = []
     settings = _settings(inventory, problems)
     frontends = tuple(_frontends(inventory, settings, problems))

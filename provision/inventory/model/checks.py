@@ -152,22 +152,24 @@ class MiscCheck(Timing):
 
 
 class FileCheck(Strict):
-    """A number in a file on the director; 0 is healthy, or with `dynamic` the number is added to the weight."""
+    """A number in a file on the director, multiplied by `weight` and added to the real server's weight.
+
+    With weight 0, any number but 0 means that it is down (keepalived.conf(5), track_file).
+    """
 
     type: Literal["file"]
     file: FilePath
     weight: Annotated[Integer, Field(ge=-2147483647, le=2147483647)] | None = None
     reverse: Flag = False
-    dynamic: Flag = False
     init: Integer | None = None
 
 
 class BfdTiming(Strict):
     """The timers of a BFD session (RFC 5880), in milliseconds, and its hop limits."""
 
-    min_rx: Annotated[float, Field(gt=0)] | None = None
-    min_tx: Annotated[float, Field(gt=0)] | None = None
-    idle_tx: Annotated[float, Field(gt=0)] | None = None
+    min_rx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
+    min_tx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
+    idle_tx: Annotated[Seconds, Field(ge=1000, le=4294967)] | None = None
     multiplier: Annotated[Integer, Field(ge=1, le=255)] | None = None
     passive: Flag = False
     ttl: Annotated[Integer, Field(ge=1, le=255)] | None = None

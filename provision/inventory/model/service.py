@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from provision.inventory.model.checks import Checks
 from provision.inventory.model.text import (
@@ -14,6 +14,7 @@ from provision.inventory.model.text import (
     Flag,
     Identifier,
     Integer,
+    IpAddress,
     Port,
     ScriptLike,
     Seconds,
@@ -99,17 +100,53 @@ class SorryServer(Strict):
     inhibit: Flag = False
 
 
-class VirtualServerGroup(Strict):
-    """Several addresses, ports and marks with the same real servers, checked once.
+def expand_range(text: str) -> tuple[IpAddress, ...]:
+    """The addresses of a range as keepalived.conf(5) writes it: `10.0.0.1-9`, `10.0.0.1-10.0.1.9` or `10.0.0.8/29`.
 
-    The service's own virtual addresses are members with each of `ports`; `ranges` are written `10.0.0.10-20` or
-    `10.0.0.8/29`.
+    Raises ValueError when it is none, or holds more than 256 of them.
+    """
+    low_text, dash, high_text = text.partition("-")
+    if dash:
+        low = ipaddress.ip_address(low_text)
+        separator = ":" if low.version == 6 else "."
+        if separator not in high_text:
+            high_text = low_text.rpartition(separator)[0] + separator + high_text
+        high = ipaddress.ip_address(high_text)
+    else:
+        network = ipaddress.ip_network(text, strict=False)
+        low, high = network.network_address, network.broadcast_address
+    if low.version != high.version or not 0 <= int(high) - int(low) < 256:
+        raise ValueError(text)
+    return tuple(type(low)(number) for number in range(int(low), int(high) + 1))
+
+
+def _range(text: str) -> str:
+    try:
+        expand_range(text)
+    except ValueError:
+        raise mistake(
+            "wrong-value", f"{text!a} is no range of at most 256 addresses", "", "write `10.0.0.10-20` or `10.0.0.8/29`"
+        ) from None
+    return text
+
+
+Range = Annotated[Word, AfterValidator(_range)]
+
+
+class VirtualServerGroup(Strict):
+    """Several addresses with the same real servers, checked once: the service's own, and `ranges` of them.
+
+    A range is written `10.0.0.10-20` or `10.0.0.8/29`. With `fwmarks` the group is of these marks alone.
     """
 
     name: Identifier
-    ports: tuple[Port, ...] = ()
-    ranges: tuple[Word, ...] = ()
+    ranges: tuple[Range, ...] = ()
     fwmarks: tuple[Annotated[Integer, Field(ge=1)], ...] = ()
+
+    @property
+    def addresses(self) -> tuple[IpAddress, ...]:
+        """Every address of its ranges."""
+        return tuple(address for text in self.ranges for address in expand_range(text))
 
 
 class Service(Strict):
@@ -120,7 +157,6 @@ class Service(Strict):
     down until checked. Times in seconds.
     """
 
-    name: Identifier | None = None
     vips: tuple[Address, ...] = ()
     port: Port | None = None
     fwmark: Annotated[Integer, Field(ge=1)] | None = None
@@ -160,7 +196,7 @@ class Service(Strict):
     @property
     def persistent(self) -> bool:
         """Whether a client stays with its real server."""
-        return self.persistence_timeout is not None or self.persistence_engine is not None
+        return self.persistence_timeout is not None
 
     @model_validator(mode="after")
     def _consistent(self) -> Service:
@@ -169,10 +205,21 @@ class Service(Strict):
                 "service-two-selectors", "a service has a `port`, a `fwmark` or a `virtual_server_group`, one of them",
                 "it would be unclear what it serves", "make two services of it",
             )  # fmt: skip
+        group = self.virtual_server_group
+        if group and group.fwmarks and (self.port is not None or group.ranges):
+            raise mistake(
+                "service-two-selectors", "a group has `fwmarks`, or a `port` and addresses, not both",
+                "a mark stands for any port, and real servers have one port or any", "make two services of it",
+            )  # fmt: skip
         if self.serves_any_port and not self.persistent:
             raise mistake(
                 "port-missing", "a service without a `port` must be persistent",
                 "IPVS takes port 0 for every port only then (ipvsadm(8), -t)", "set `port`, or `persistence_timeout`",
+            )  # fmt: skip
+        if not self.persistent and (self.persistence_engine or self.persistence_granularity):
+            raise mistake(
+                "persistence-without-timeout", "`persistence_engine` and `persistence_granularity` need a timeout",
+                "without one the service is not persistent", "set `persistence_timeout`",
             )  # fmt: skip
         if self.hysteresis is not None and self.hysteresis >= (self.quorum or 1):
             raise mistake(
@@ -191,8 +238,13 @@ class Service(Strict):
     @property
     def serves_any_port(self) -> bool:
         """Whether it serves every port of its addresses."""
+        return self.port is None and not self.marks
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The firewall marks it is selected by, its own or its group's."""
         group = self.virtual_server_group
-        return self.port is None and self.fwmark is None and not (group and (group.ports or group.fwmarks))
+        return (self.fwmark,) if self.fwmark is not None else group.fwmarks if group else ()
 
 
 def _granularity(value: object) -> object:
