@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
-from provision.inventory.hosts import Inventory
+from provision.inventory.hosts import Host, Inventory
 from provision.inventory.schema import kind
 from provision.manifest import (
     AddressEntry,
@@ -48,15 +48,21 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
     computed = {**topology.host_variables(host, facts), "facts": facts, "filters_input": facts.firewall != "none"}
     search = search_path(inventory.path)
     source = inventory.hosts[host]
-    asked = source.vars.get("hactl_roles")
     gathered: dict[tuple[str, str], tuple[Item, str]] = {}
     for name in topology.roles_of(host):
-        role = load_role(name, search, asked.position if asked else source.position)
+        role = load_role(name, search, _asked(source, name))
         scope = bind(role, source, computed)
         for item, place in role_items(role, scope, facts):
             _gather(gathered, item, role.name, place)
     items = [item for item, _ in gathered.values()]
     return DesiredHost(host, tuple(_masked(item, inventory.secrets) for item in (*items, *_persistent(items))))
+
+
+def _asked(host: Host, role: str) -> Position:
+    """Where the inventory gives `role` to the host; the host's own place when it follows from a front end."""
+    listed = host.node("hactl_roles").value
+    nodes = listed if isinstance(listed, list) else []
+    return next((node.position for node in nodes if node.value == role), host.position)
 
 
 def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, Position]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from provision.desired import Address, DesiredHost, File, Module, Package, Sysctl, Unit
 from provision.errors import InputError
 from provision.facts import Facts
@@ -134,6 +136,29 @@ def test_a_file_that_holds_a_secret_is_marked(site: Site, monkeypatch: pytest.Mo
     manifest = "files: [{path: /a, template: a.j2}, {path: /b, template: b.j2}]"
     desired = site.role("a", manifest, a="say {{ motd }}", b="say nothing").render()
     assert [item.secret for item in desired.of("file") if isinstance(item, File)] == [True, False]
+
+
+def test_an_unknown_role_is_refused_at_its_place_in_the_list(site: Site) -> None:
+    site.role("a", "{packages: []}").names.append("aa")
+    site.variables = "hactl_roles: [a, aa]"
+    assert "/inventory.yml:1:39: role-unknown: there is no role `aa`; " in site.complaint()
+
+
+@given(value=st.text(min_size=1))
+def test_no_value_adds_a_line_to_the_parameters(hostile: Site, value: str) -> None:
+    hostile.computed = {"value": value}
+    try:
+        desired = hostile.render()
+    except InputError as error:
+        assert "bad-item" in str(error)
+    else:
+        content = next(item.content for item in desired.of("file") if isinstance(item, File))
+        assert content.count(b"\n") == 2 and content.endswith(f"net.x = {value}\n".encode())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("hostile")).role("a", "sysctls: [{name: net.x, value: '{{ value }}'}]")
 
 
 @pytest.mark.parametrize(
