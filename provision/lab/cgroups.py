@@ -56,6 +56,16 @@ def members(group: str) -> set[int]:
     return found - {0}
 
 
+def exists(group: str) -> bool:
+    """Whether there is a group of that name in any hierarchy."""
+    return any((root / group).exists() for root in roots())
+
+
+def children(group: str) -> set[str]:
+    """The names of the groups right below it: of a lab, its hosts."""
+    return {path.name for root in roots() for path in (root / group).glob("*") if path.is_dir()}
+
+
 def kill(group: str, patience: float = 10) -> None:
     """SIGKILL everything in the group until it is empty; raises LabError after `patience` seconds."""
     deadline = time.monotonic() + patience

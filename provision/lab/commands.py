@@ -69,7 +69,7 @@ def qemu(spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, 
         "-serial", f"unix:{at.agent},server=on,wait=off",
         "-qmp", f"unix:{at.qmp},server=on,wait=off",
         "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
-        "-append", "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off",
+        "-append", "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off 8250.nr_uarts=2",
         "-blockdev", f"driver=file,node-name=f0,filename={at.disk},cache.no-flush=on",
         "-blockdev", "driver=qcow2,node-name=d0,file=f0",
         "-device", "virtio-blk-pci,drive=d0",
@@ -138,4 +138,6 @@ def container_runner(spec: LabSpec, host: LabHost, layout: Layout) -> str:
     quiet = [f"{shlex.join(c)} 2>/dev/null || :" for c in container_unnetwork(spec, host, layout)]
     fresh = [shlex.join(command) for command in container_network(spec, host, layout)]
     body = "\n".join(f"    {line}" for line in (*quiet, *fresh, shlex.join(nspawn(spec, host, layout))))
-    return f"#!/bin/sh\nset -e\nstatus=133\nwhile [ $status = 133 ]; do\n{body} && status=0 || status=$?\ndone\n"
+    end = "\n".join(quiet)  # a halted host must not go on answering ARP from its namespace
+    loop = f"status=133\nwhile [ $status = 133 ]; do\n{body} && status=0 || status=$?\ndone"
+    return f"#!/bin/sh\nset -e\n{loop}\n{end}\n"

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from provision.lab.director import Ground
 from provision.lab.image import Events
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabHost, LabSpec, lab_name
+from provision.lab.run import try_run
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) 
         preflight.check(spec, found, image_built=built)
         if _remove(layout):
             events(f"lab {spec.name}: removed what an earlier start had left")
-        _start(spec, layout, events)
+        try:
+            _start(spec, layout, events)
+        except KeyboardInterrupt:
+            _remove(layout)
+            raise
 
 
 def down(name: str, events: Events) -> bool:
@@ -96,17 +101,19 @@ def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
 def cut(name: str, host: str, events: Events) -> float:
     """Cut the host's power: no halt, no goodbye. Returns time.monotonic() just after it died."""
     layout = _layout(name)
-    target = _existing(layout).host(host)
+    spec = _existing(layout)
+    target = spec.host(host)
     with _locked(layout, events):
         group = f"{layout.cgroup}/{host}"
         if not cgroups.members(group):
             raise LabError(f"{host} is off already", f"hactl lab boot {host}")
-        if target.kind == "director":
-            cgroups.kill(group)
-        else:
-            _cut_container(layout, target)
-        died = time.monotonic()
+        if target.kind == "node":
+            # First off the net, so that no dying socket says goodbye; its namespace goes with it, or the
+            # kernel would go on answering ARP for it.
+            for command in commands.container_unnetwork(spec, target, layout):
+                try_run(command)
         cgroups.kill(group)
+        died = time.monotonic()
     events(f"{host}: power cut")
     return died
 
@@ -120,25 +127,6 @@ def boot(name: str, host: str, events: Events) -> None:
         if cgroups.members(f"{layout.cgroup}/{host}"):
             raise LabError(f"{host} is running", f"hactl lab cut {host} cuts its power")
         _power_on(spec, target, layout, events)
-
-
-def _cut_container(layout: Layout, host: LabHost) -> None:
-    """Kill the container's init: the kernel then kills everything in its process namespace."""
-    runner = int(layout.host(host.name).pid_file.read_text())
-    for pid in cgroups.members(f"{layout.cgroup}/{host.name}"):
-        if _is_init(pid):
-            cgroups.send(runner, signal.SIGKILL)  # or its loop would take the end for a reboot
-            cgroups.send(pid, signal.SIGKILL)
-
-
-def _is_init(pid: int) -> bool:
-    """Whether the process is number 1 of an inner process namespace (NSpid of proc_pid_status(5))."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return False
-    numbers = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
-    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def _power_on(spec: LabSpec, host: LabHost, layout: Layout, events: Events) -> None:
@@ -177,19 +165,28 @@ def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
     # The folder first: from here on `down` knows that there is something to remove.
     layout.state.mkdir(parents=True, mode=0o700)
     built = image.ensure(layout.cache, events)
-    if not image.kvm_works(built) and any(host.kind == "director" for host in spec.hosts):
-        events("no working KVM: directors are emulated, 10 to 20 times slower than this machine")
-    ground = Ground(built, commands.accelerator(image.kvm_works(built)))
+    directors = any(host.kind == "director" for host in spec.hosts)
+    kvm = directors and image.kvm_works(built, layout.cache, events)
+    if directors and not kvm:
+        why = "/dev/kvm is there, but no guest boots under it" if Path("/dev/kvm").exists() else "no /dev/kvm"
+        events(f"{why}: directors are emulated, 10 to 20 times slower")
+    ground = Ground(built, commands.accelerator(kvm))
     keys.ensure(spec, layout)
     _write_state(spec, layout, ground)
     network.make(spec, layout)
     for host in spec.hosts:
         layout.host(host.name).state.mkdir(parents=True)
-    with ThreadPoolExecutor(len(spec.hosts)) as pool:
+    with ThreadPoolExecutor(min(len(spec.hosts), 16)) as pool:
         # Directors take longest: they go first.
         ordered = sorted(spec.hosts, key=lambda host: host.kind)
-        for pending in [pool.submit(_start_host, spec, host, layout, ground, events) for host in ordered]:
-            pending.result()
+        pending = [pool.submit(_start_host, spec, host, layout, ground, events) for host in ordered]
+        try:
+            for one in as_completed(pending):
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            cgroups.kill(layout.cgroup)  # ends every wait; the logs stay for reading
+            raise
     layout.ready.touch()
     events(f"lab {spec.name} is up after {time.monotonic() - began:.1f} s; ssh -F {layout.ssh_config} HOST")
 
@@ -252,7 +249,8 @@ def _host_status(host: LabHost, layout: Layout) -> HostStatus:
 def _remove(layout: Layout) -> bool:
     """Remove all that bears the lab's name, whatever state it is in; returns whether there was anything."""
     spaces = network.namespaces(layout)
-    there = layout.state.exists() or layout.data.exists() or spaces or cgroups.members(layout.cgroup)
+    there = layout.state.exists() or layout.data.exists() or spaces or cgroups.exists(layout.cgroup)
+    there = image.clear_orphans(layout.cache) or there
     cgroups.kill(layout.cgroup)
     for space in spaces:
         for pid in network.processes_in(space) - {os.getpid()}:
@@ -262,6 +260,8 @@ def _remove(layout: Layout) -> bool:
     cgroups.remove(layout.cgroup)
     trees.remove(layout.data)
     trees.remove(layout.state)
+    for partial in (layout.cache / "images").glob(f"*/warm/{layout.name}/*.partial"):
+        partial.unlink()
     return bool(there)
 
 

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from importlib import resources
 from pathlib import Path
 
 from provision.errors import LabError
-from provision.lab import commands
+from provision.lab import cgroups, commands, trees
+from provision.lab.layout import RUN
 from provision.lab.run import run
 
 Events = Callable[[str], None]
@@ -32,6 +32,13 @@ DEPLOY_PACKAGES = (
     "keepalived", "ipvsadm", "nginx", "nginx-light", "firewalld", "sudo", "busybox", "conntrack",
 )  # fmt: skip
 
+# Of these the image has the libraries, as installing them takes an emulated director half a minute.
+DIRECTOR_PACKAGES = ("keepalived", "ipvsadm")
+
+# The build's lock, and the control group of its processes; no lab can have such a name.
+_LOCK = Path("locks/.image")
+_GROUP = "hl-.image"
+
 DISK_SIZE = "4G"  # of the directors; sparse
 
 
@@ -42,7 +49,7 @@ def recipe() -> Path:
 
 def digest(folder: Path) -> str:
     """What the image depends on, as 16 hex digits: package lists, suite and every file of the recipe."""
-    total = hashlib.sha256(json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DISK_SIZE]).encode())
+    total = hashlib.sha256(json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DIRECTOR_PACKAGES, DISK_SIZE]).encode())
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return total.hexdigest()[:16]
@@ -56,7 +63,7 @@ def location(cache: Path) -> Path:
 def mmdebstrap(root: Path, out: Path, folder: Path) -> list[str]:
     """The command that makes the root; the hook does the rest."""
     excluded = ("man", "doc", "locale", "info")
-    hook = f'sh "{folder}/customize.sh" "$1" "{out}" {" ".join(DEPLOY_PACKAGES)}'
+    hook = f'sh "{folder}/customize.sh" "$1" "{out}" "{" ".join(DIRECTOR_PACKAGES)}" {" ".join(DEPLOY_PACKAGES)}'
     return [
         "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--skip=cleanup/apt",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excluded),
@@ -70,31 +77,65 @@ def ensure(cache: Path, events: Events) -> Path:
     if image.is_dir():
         return image
     image.parent.mkdir(parents=True, exist_ok=True)
-    with lock(cache / "locks" / ".image", events, "another lab is building the image; waiting for it"):
+    with lock(cache / _LOCK, events, "another lab is building the image; waiting for it"):
         if not image.is_dir():
             events("building the lab's image, once (about a minute)")
+            _clear(image.parent)
             _build(image, events)
+            _prune(image)
     return image
+
+
+def clear_orphans(cache: Path) -> bool:
+    """Remove what a killed build left, processes included; returns whether there was anything.
+
+    A build that is alive holds the lock, and is left alone.
+    """
+    if not (cache / _LOCK).exists():
+        return False
+    with (cache / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return _clear(cache / "images")
+
+
+def _clear(images: Path) -> bool:
+    partial = list(images.glob(".*.partial"))
+    there = bool(cgroups.members(_GROUP) or partial)
+    cgroups.kill(_GROUP)
+    cgroups.remove(_GROUP)
+    for folder in partial:
+        trees.remove(folder)
+    return there
+
+
+def _prune(new: Path) -> None:
+    """Remove images of older recipes that no lab stands on."""
+    used = {json.loads(path.read_text())["image"] for path in RUN.glob("*/lab.json")}
+    for folder in new.parent.iterdir():
+        if folder != new and str(folder) not in used:
+            trees.remove(folder)
 
 
 def _build(image: Path, events: Events) -> None:
     work = image.with_name(f".{image.name}.partial")
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
+    work.mkdir()
     work.chmod(0o755)  # apt's own user reads below it
     (work / "warm").mkdir(mode=0o700)
     _mmdebstrap(work, events)
     events("writing the directors' disk")
     disk = str(work / "disk.img")
     run(["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-d", str(work / "root"), disk, DISK_SIZE], timeout=300)
+    cgroups.remove(_GROUP)
     work.rename(image)
 
 
 def _mmdebstrap(work: Path, events: Events) -> None:
     """Run mmdebstrap, passing on its steps; its full output is in build.log beside the image."""
     log = work / "build.log"
-    argv = mmdebstrap(work / "root", work, recipe())
+    argv = commands.in_cgroups(cgroups.make(_GROUP), mmdebstrap(work / "root", work, recipe()))
     with log.open("w") as file, subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -109,22 +150,32 @@ def _mmdebstrap(work: Path, events: Events) -> None:
         )
 
 
-def kvm_works(image: Path, timeout: float = 10) -> bool:
-    """Whether a guest kernel really boots under KVM here; /dev/kvm alone proves nothing. Remembered."""
+def kvm_works(image: Path, cache: Path, events: Events, timeout: float = 10) -> bool:
+    """Whether a guest kernel really boots under KVM here; /dev/kvm alone proves nothing.
+
+    A broken KVM hangs, so the answer is kept for this kernel and processor.
+    """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     machine = os.uname().release + _processor()
     answer = image / f"kvm-{hashlib.sha256(machine.encode()).hexdigest()[:12]}"
-    if not answer.exists():
-        try:
-            done = subprocess.run(
-                commands.kvm_probe(image), capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
-            )
-            works = b"Kernel panic" in done.stdout
-        except subprocess.TimeoutExpired:
-            works = False
-        answer.write_text("yes" if works else "no")
-    return answer.read_text() == "yes"
+    with lock(cache / _LOCK, events, "another lab is trying KVM; waiting for it"):
+        if not answer.exists():
+            events("trying KVM")
+            answer.write_text("yes" if _boots_under_kvm(image, timeout) else "no")
+        return answer.read_text() == "yes"
+
+
+def _boots_under_kvm(image: Path, timeout: float) -> bool:
+    argv = commands.in_cgroups(cgroups.make(_GROUP), commands.kvm_probe(image))
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        cgroups.kill(_GROUP)
+        cgroups.remove(_GROUP)
+    return b"Kernel panic" in done.stdout
 
 
 def _processor() -> str:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from provision.errors import LabError
-from provision.lab import commands
+from provision.lab import cgroups, commands
 from provision.lab.layout import NETNS, Layout
 from provision.lab.plan import LabSpec
 from provision.lab.run import run, try_run
@@ -34,8 +34,9 @@ def namespaces(layout: Layout) -> list[str]:
     if not NETNS.is_dir():
         return []
     names = {path.name for path in NETNS.iterdir()}
-    known = [p.name for p in (layout.state / "hosts").iterdir()] if (layout.state / "hosts").is_dir() else []
-    mine = [layout.namespace, *(layout.host(name).namespace for name in known)]
+    known = {p.name for p in (*layout.state.glob("hosts/*"), *layout.data.glob("*"))}
+    known |= cgroups.children(layout.cgroup)
+    mine = [layout.namespace, *sorted(layout.host(name).namespace for name in known)]
     return [name for name in mine if name in names]
 
 

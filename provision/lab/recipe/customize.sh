@@ -1,10 +1,11 @@
 #!/bin/sh
 # Turn a fresh Debian root into the lab's image; called by mmdebstrap as a customize hook.
-# usage: customize.sh ROOT OUT PACKAGE...
-# ROOT is the new root, OUT gets vmlinuz and initrd, the PACKAGEs go into the local repository uninstalled.
+# usage: customize.sh ROOT OUT "DIRECTOR_PACKAGE..." PACKAGE...
+# ROOT is the new root, OUT gets vmlinuz and initrd, the PACKAGEs go into the local repository uninstalled;
+# of the DIRECTOR_PACKAGEs, the libraries are installed.
 set -eu
-root=$1 out=$2
-shift 2
+root=$1 out=$2 director_packages=$3
+shift 3
 here=$(dirname "$0")
 
 say() { echo "lab-image: $*" >&2; }
@@ -15,6 +16,15 @@ chroot "$root" apt-get -qq clean
 chroot "$root" apt-get -qq -y --download-only install "$@"
 mkdir -p "$root/opt/packages"
 mv "$root"/var/cache/apt/archives/*.deb "$root/opt/packages/"
+
+# An emulated director needs half a minute for a dozen libraries, so only the packages themselves are left
+# to the deploy.
+say "installing the libraries of $director_packages"
+for action in install purge; do
+    # shellcheck disable=SC2086  # a list of packages
+    chroot "$root" apt-get -qq -y --no-install-recommends "$action" $director_packages
+done
+chroot "$root" apt-get -qq clean
 
 # The kernel is unpacked, not installed: its package insists on initramfs-tools, whose triggers cost an
 # emulated director a minute at each installation, and whose initrd is ten times the size of ours.
@@ -39,7 +49,7 @@ cp "$tmp/x/bin/busybox" "$tmp/i/bin/busybox"
 ln -s busybox "$tmp/i/bin/sh"
 cp "$here/init" "$tmp/i/init"
 chmod 755 "$tmp/i/init"
-for module in virtio_pci virtio_blk ext4; do
+for module in virtio_pci virtio_blk virtio_net ext4; do
     chroot "$root" modprobe -S "$release" --ignore-install --show-depends "$module"
 done | sed -n 's/^insmod //p' | awk '!seen[$1]++ { print $1 }' | while read -r file; do
     cp "$root$file" "$tmp/i/lib/"
@@ -54,10 +64,27 @@ rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id" "$root/etc/resolv.conf"
 : >"$root/etc/machine-id"
 mkdir -p "$root/etc/network/interfaces.d"
 chroot "$root" systemctl -q enable lab-agent.service
-# Nothing may start by itself in a guest whose clock jumps at a warm start; no login prompts on consoles.
-chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-    fstrim.timer e2scrub_reap.service getty.target console-getty.service serial-getty@ttyS0.service \
-    systemd-pstore.service
+mask() {
+    # shellcheck disable=SC2086  # a list of units
+    chroot "$root" systemctl -q mask $1
+}
+# Nothing may start by itself in a guest whose clock jumps at a warm start; no login prompts on consoles;
+# no waiting for udev before the network, as the initrd has loaded the card's driver.
+mask "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
+    e2scrub_reap.service getty.target console-getty.service serial-getty@ttyS0.service ifupdown-pre.service"
+# What no lab host uses costs an emulated director a third of its boot and half of every daemon-reload.
+mask "proc-sys-fs-binfmt_misc.automount systemd-binfmt.service dev-hugepages.mount dev-mqueue.mount
+    sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount
+    systemd-ask-password-console.path systemd-ask-password-wall.path systemd-initctl.socket
+    systemd-fsckd.socket cryptsetup.target integritysetup.target veritysetup.target systemd-pstore.service
+    systemd-repart.service systemd-sysext.service systemd-firstboot.service systemd-pcrphase.service
+    systemd-pcrphase-sysinit.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    kmod-static-nodes.service"
+chroot "$root" systemctl -q set-default multi-user.target
+mkdir -p "$root/etc/systemd/system-generators"
+for name in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run system-update veritysetup; do
+    ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$name-generator"
+done
 
 say "indexing the packages"
 rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*.sources "$root"/etc/apt/auth.conf.d \

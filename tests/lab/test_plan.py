@@ -1,0 +1,98 @@
+"""What a lab consists of: names, kinds, addresses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.errors import LabError
+from provision.lab.plan import LabSpec, lab_name, name_from_stem
+
+FIVE = [
+    ("lvs1", "192.168.227.101", True),
+    ("lvs2", "192.168.227.102", True),
+    ("web1", "192.168.227.103", False),
+    ("web2", "192.168.227.104", False),
+    ("client", "192.168.227.100", False),
+]
+
+
+def test_directors_and_nodes_get_their_addresses_with_prefix() -> None:
+    spec = LabSpec.of("lab", FIVE)
+    assert [(h.name, h.kind, h.addresses) for h in spec.hosts][:3] == [
+        ("lvs1", "director", ("192.168.227.101/24",)),
+        ("lvs2", "director", ("192.168.227.102/24",)),
+        ("web1", "node", ("192.168.227.103/24",)),
+    ]
+    assert spec.host("web1").address == "192.168.227.103"
+
+
+def test_ipv6_has_its_own_prefix_and_one_spelling() -> None:
+    spec = LabSpec.of("lab", [("a", "2001:DB8:0::0001", False)], prefix_v6=56)
+    assert spec.hosts[0].addresses == ("2001:db8::1/56",)
+
+
+def test_macs_are_unicast_local_and_distinct() -> None:
+    spec = LabSpec.of("big", [(f"h{n}", f"10.0.{n >> 8}.{n & 255}", False) for n in range(1, 600)])
+    macs = [host.mac for host in spec.hosts]
+    assert len(set(macs)) == len(macs)
+    assert {int(mac[:2], 16) & 3 for mac in macs} == {2}  # IEEE 802: local, not multicast
+
+
+@pytest.mark.parametrize(
+    ("hosts", "says", "mends"),
+    [
+        ([("web1", "web1.example.com", False)], "web1: the lab needs a literal IP address", "set ansible_host"),
+        ([("web1", "127.0.0.1", False)], "web1: 127.0.0.1 cannot be", "set ansible_host"),
+        ([("web1", "fe80::1", False)], "web1: fe80::1 cannot be", "set ansible_host"),
+        ([("a", "10.0.0.1", False), ("b", "10.0.0.1", True)], "a and b share the address 10.0.0.1", "its own"),
+        ([("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)], "share the name a-b", "its own"),
+        ([("a/b", "10.0.0.1", False)], "'a/b' cannot name a lab host", "host names have"),
+        ([("..", "10.0.0.1", False)], "'..' cannot name a lab host", "host names have"),
+        ([], "has no hosts", "add hosts"),
+    ],
+)
+def test_what_the_lab_cannot_build_is_refused(hosts: list[tuple[str, str, bool]], says: str, mends: str) -> None:
+    with pytest.raises(LabError) as caught:
+        LabSpec.of("lab", hosts)
+    assert says in caught.value.message
+    assert mends in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["", "-lab", "lab-", "Lab", "a.b", "a/b", "..", "a" * 33])
+def test_names_that_would_not_fit_are_refused(name: str) -> None:
+    with pytest.raises(LabError, match="cannot name a lab"):
+        lab_name(name)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("lab", "lab"), ("Site_B.prod", "site-b-prod"), ("_x_", "x"), ("a" * 50, "a" * 32)],
+)
+def test_an_inventory_file_names_its_lab(stem: str, name: str) -> None:
+    assert name_from_stem(stem) == name
+
+
+@given(st.text(min_size=1).filter(lambda text: any(c.isascii() and c.isalnum() for c in text.lower())))
+def test_every_stem_with_a_letter_gives_a_valid_name(stem: str) -> None:
+    assert lab_name(name_from_stem(stem))
+
+
+def test_the_state_file_gives_the_spec_back() -> None:
+    spec = LabSpec.of("lab", FIVE)
+    assert LabSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_the_same_hosts_in_another_order_are_the_same_lab() -> None:
+    spec = LabSpec.of("lab", FIVE)
+    assert spec.same_hosts(LabSpec.of("lab", FIVE[::-1]))
+    assert not spec.same_hosts(LabSpec.of("lab", FIVE[:-1]))
+    assert not spec.same_hosts(LabSpec.of("lab", [*FIVE[:-1], ("client", "192.168.227.100", True)]))
+
+
+def test_an_unknown_host_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(LabError, match="lvs1, lvs2, web1, web2, client"):
+        LabSpec.of("lab", FIVE).host("lvs3")
