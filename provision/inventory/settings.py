@@ -25,11 +25,19 @@ class HostSettings(Strict):
     """
 
     address: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = ()
+    """Its own address, or one a family. Absent: `ansible_host` if that is a literal address, else the host's name if
+    that is one."""
     interface: InterfaceName | None = None
+    """The interface that faces the clients. Absent: the one that carries the address, else that of the default route.
+    The interface that faces the clients. Absent: the one that carries the address, else that of the default route."""
     vrrp_priority: Priority | None = None
+    """Its VRRP priority in every front end that has none for it under `priorities`."""
     hactl_roles: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
+    """Roles besides those its place in the front ends gives it."""
     ipvs_manager: Owner | None = None
+    """Who fills its IPVS table, where no front end says. Absent: Keepalived."""
     keepalived: Keepalived = Keepalived()
+    """What holds for the whole director."""
 
     def address_of(self, family: int) -> IpAddress | None:
         """Its address of a family, 4 or 6."""

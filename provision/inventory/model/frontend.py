@@ -31,12 +31,19 @@ class Vip(Strict):
     """
 
     address: Address
+    """The virtual address."""
     prefix: Annotated[Integer, Field(ge=1, le=128)] | None = None
+    """Prefix length it is added with. Absent: 32, for IPv6 128."""
     interface: InterfaceName | None = None
+    """Interface it is added to (`dev`). Absent: the VRRP instance's."""
     label: InterfaceName | None = None
+    """Label of an IPv4 address, `eth0:1` (`label`)."""
     scope: Literal["site", "link", "host", "nowhere", "global"] | None = None
+    """Scope of the address, ip-address(8)."""
     excluded: Flag = False
+    """Move it with the others, but leave it out of the adverts (`virtual_ipaddress_excluded`)."""
     no_track: Flag = False
+    """Stay master when somebody deletes the address, and do not put it back before the next takeover."""
 
     @property
     def family(self) -> int:
@@ -87,12 +94,20 @@ class Frontend(Strict):
     """
 
     name: Identifier
+    """Name of the front end; the VRRP instance is `VI_NAME` (hactl)."""
     vips: Annotated[tuple[Annotated[Vip, BeforeValidator(_vip)], ...], Field(min_length=1)]
+    """The virtual addresses, an address or `ADDRESS/PREFIX` each; one IPv4 or IPv6 family, or both (hactl)."""
     directors: Hosts
+    """Who holds them: a group, a host, or a list of these (hactl)."""
     priorities: dict[Word, Priority] = Field(default_factory=dict)
+    """VRRP priority by director. Absent: the host's `vrrp_priority`, else 100, 99, … in order (RFC 5798 §5.2.4)."""
     vrrp: Vrrp
+    """How the directors agree on who is master."""
     services: tuple[Service, ...] = ()
+    """What is answered on the addresses. May be empty: then the addresses just move."""
     ipvs_manager: Owner | None = None
+    """Who fills the IPVS table of its directors. With `ipvsadm` it is ipvsadm's rules file, and nothing is checked.
+    Absent: the host's `ipvs_manager`, else Keepalived (hactl)."""
 
     @property
     def families(self) -> tuple[int, ...]:

@@ -37,8 +37,11 @@ class Tunnel(Strict):
     """How `forward: tun` wraps packets. gue needs Linux 5.2 and a port, gre Linux 5.3."""
 
     type: Literal["ipip", "gue", "gre"] = "ipip"
+    """Encapsulation (ipvsadm(8) --tun-type)."""
     port: Port | None = None
+    """UDP port of GUE (ipvsadm(8) --tun-port)."""
     checksum: Literal["nocsum", "csum", "remcsum"] | None = None
+    """Checksums of the outer packets (ipvsadm(8) --tun-nocsum, --tun-csum, --tun-remcsum)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Tunnel:
@@ -63,26 +66,47 @@ class RealServerOptions(Strict):
     """
 
     address: Address | None = None
+    """Its address for this service. Absent: the host's own (hactl)."""
     port: Port | None = None
+    """Its port. Absent: the service's. With `dr` and `tun` it must be the service's (ipvsadm(8) -r)."""
     weight: ServerWeight | None = None
+    """Its share of new connections; 0 takes none and keeps those it has. Absent: 1 (ipvsadm(8) -w)."""
     forward: Forward | None = None
+    """How packets reach it. Absent: as the service says (`lvs_method`)."""
     tunnel: Tunnel | None = None
+    """Encapsulation for `forward: tun`. Absent: as the service says."""
     check: Checks | None = None
+    """Its own checks in place of the service's; `[]` for none."""
     inhibit_on_failure: Flag | None = None
+    """A failed check sets its weight to 0 instead of removing it."""
     uthreshold: Threshold | None = None
+    """Connections above which it gets no new ones (ipvsadm(8) -x)."""
     lthreshold: Threshold | None = None
+    """Connections below which it gets new ones again. Absent: three quarters of `uthreshold` (ipvsadm(8) -y)."""
     notify_up: ScriptLike | None = None
+    """Command to run when it is found alive."""
     notify_down: ScriptLike | None = None
+    """Command to run when it is found failed."""
     smtp_alert: Flag | None = None
+    """Mail when it changes. Absent: as `keepalived.smtp_alert_checker` and `smtp_alert` say."""
     virtualhost: Word | None = None
+    """Host name of HTTP and SSL checks that have none."""
     snmp_name: Identifier | None = None
+    """Its name in SNMP answers."""
     alpha: Flag | None = None
+    """Down until the first check succeeds."""
     connect_timeout: Seconds | None = None
+    """How long its checks wait for an answer, unless they say so themselves."""
     retry: Annotated[Integer, Field(ge=0)] | None = None
+    """How often its checks try again, unless they say so themselves."""
     delay_before_retry: Seconds | None = None
+    """Time between these tries, unless the checks say so themselves."""
     warmup: Seconds | None = None
+    """Random time before its first check, unless the checks say so themselves."""
     delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
+    """Time between its checks, unless the checks say so themselves."""
     extra: Extra = ()
+    """Lines put into its `real_server` block as they are (hactl)."""
 
     def over(self, defaults: RealServerOptions) -> RealServerOptions:
         """These options, with those of `defaults` where none was given here."""
@@ -94,10 +118,15 @@ class SorryServer(Strict):
     """Who answers while too few real servers are alive."""
 
     address: Address
+    """Its address (`sorry_server`)."""
     port: Port | None = None
+    """Its port. Absent: the service's."""
     forward: Forward | None = None
+    """How packets reach it. Absent: as the service says (`sorry_server_lvs_method`)."""
     tunnel: Tunnel | None = None
+    """Encapsulation for `forward: tun`. Absent: as the service says."""
     inhibit: Flag = False
+    """Keep it in the table with weight 0 while it is not needed (`sorry_server_inhibit`)."""
 
 
 def expand_range(text: str) -> tuple[IpAddress, ...]:
@@ -140,8 +169,11 @@ class VirtualServerGroup(Strict):
     """
 
     name: Identifier
+    """Name of the group."""
     ranges: tuple[Range, ...] = ()
+    """Addresses besides the service's VIPs; whoever routes them must send them to the director."""
     fwmarks: tuple[Annotated[Integer, Field(ge=1)], ...] = ()
+    """Firewall marks; the group is then of these alone."""
 
     @property
     def addresses(self) -> tuple[IpAddress, ...]:
@@ -158,40 +190,75 @@ class Service(Strict):
     """
 
     vips: tuple[Address, ...] = ()
+    """Which of the front end's addresses it is on. Empty: all (hactl)."""
     port: Port | None = None
+    """Port clients come to. Absent: every port, which needs persistence (ipvsadm(8) -t)."""
     fwmark: Annotated[Integer, Field(ge=1)] | None = None
+    """Serve the packets with this firewall mark instead of a port (ipvsadm(8) -f)."""
     virtual_server_group: Annotated[VirtualServerGroup, as_field("name")] | None = None
+    """Serve several addresses or marks as one group."""
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    """Transport protocol (ipvsadm(8) -t, -u, --sctp-service)."""
     scheduler: Scheduler = "wlc"
+    """Who gets the next connection (ipvsadm(8) -s)."""
     scheduler_flags: tuple[SchedulerFlag, ...] = ()
+    """Variants of the scheduler: `sh-port`, `mh-fallback` and the like (ipvsadm(8) -b)."""
     forward: Forward = "dr"
+    """How packets reach the real servers: direct routing, NAT or a tunnel (ipvsadm(8) -g, -m, -i)."""
     tunnel: Tunnel = Tunnel()
+    """Encapsulation for `forward: tun`."""
     ops: Flag = False
+    """Schedule every UDP packet by itself (ipvsadm(8) -o)."""
     persistence_timeout: Annotated[Integer, Field(ge=1)] | None = None
+    """Seconds a client without connections stays with its real server (ipvsadm(8) -p). Absent: not persistent."""
     persistence_engine: Literal["sip"] | None = None
+    """Tell clients apart by SIP Call-ID instead of address (ipvsadm(8) --pe)."""
     persistence_granularity: Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None = None
+    """Netmask or IPv6 prefix length within which clients count as one (ipvsadm(8) -M). Absent: each for itself."""
     real_servers: Hosts
+    """Who answers: a group, a host, or a list of these (hactl)."""
     real_server_defaults: RealServerOptions = RealServerOptions()
+    """Options of all of them (hactl)."""
     real_server_options: dict[str, RealServerOptions] = Field(default_factory=dict)
+    """Options by host, over the defaults (hactl)."""
     check: Checks = ()
+    """How to find out who is alive; several must all succeed. Empty: nobody looks, all count as alive."""
     quorum: Annotated[Integer, Field(ge=1)] | None = None
+    """Total weight of live real servers below which quorum is lost. Keepalived's default: 1."""
     hysteresis: Annotated[Integer, Field(ge=0)] | None = None
+    """Quorum is regained at `quorum` plus this, and lost below `quorum` less this. Keepalived's default: 0."""
     quorum_up: ScriptLike | None = None
+    """Command to run when quorum is gained."""
     quorum_down: ScriptLike | None = None
+    """Command to run when quorum is lost."""
     sorry_server: Annotated[SorryServer, as_field("address")] | None = None
+    """Who answers while quorum is lost; the real servers are taken out meanwhile."""
     inhibit_on_failure: Flag = False
+    """A failed check sets a weight to 0 instead of removing the real server."""
     alpha: Flag = False
+    """Real servers are down until their first check succeeds."""
     omega: Flag = False
+    """Run `quorum_down` and `notify_down` when Keepalived stops, too."""
     ha_suspend: Flag = False
+    """Check only while this director has the virtual address."""
     delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
+    """Time between checks that have no `interval`. Keepalived's default: 60."""
     connect_timeout: Seconds | None = None
+    """How long checks wait that have no `timeout`. Keepalived's default: 5."""
     retry: Annotated[Integer, Field(ge=0)] | None = None
+    """Further tries of checks that have no `retries`."""
     delay_before_retry: Seconds | None = None
+    """Time between tries of checks that have no `delay`."""
     warmup: Seconds | None = None
+    """Random time before the first check, for checks that have none of their own."""
     virtualhost: Word | None = None
+    """Host name of HTTP and SSL checks that have none."""
     smtp_alert: Flag | None = None
+    """Mail when quorum is gained or lost. Absent: as `keepalived.smtp_alert_checker` and `smtp_alert` say."""
     snmp_name: Identifier | None = None
+    """Its name in SNMP answers."""
     extra: Extra = ()
+    """Lines put into its `virtual_server` block as they are (hactl)."""
 
     @property
     def persistent(self) -> bool:

@@ -140,8 +140,11 @@ class Script(Strict):
     """
 
     command: Command
+    """Absolute path and arguments, separated by blanks."""
     user: Word | None = None
+    """Who it runs as. Absent: `script_user`."""
     group: Word | None = None
+    """Group it runs as. Absent: the user's."""
 
 
 def as_field(name: str) -> BeforeValidator:
