@@ -21,7 +21,7 @@ GO = b"hactl-go\n"
 """Ends what the bootstrap skips: a password that sudo did not ask for must never run as a command."""
 
 BOOTSTRAP = (
-    "echo hactl-agent; while IFS= read -r n; do [ x$n = xhactl-go ] && break; done; IFS= read -r n; "
+    'echo hactl-agent; while IFS= read -r n; do [ "x$n" = xhactl-go ] && break; done; IFS= read -r n; '
     'p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
 )
 """The constant command of every exec; it holds no quote, `!` or backslash that a login shell could act on."""
