@@ -59,35 +59,39 @@ def _only_boolean(value: Any) -> Any:
 
 _WHY = "it would be read as something else in keepalived.conf"
 
-# A character that keeps its meaning without quotes: printable, no blank, none of " ' { } ! # $ \ and no
-# comma-like surprises from Unicode (str.isprintable decides, in the negative class below).
-_WORD = r"[^\s\"'{}!#$\\@~\x00-\x1f\x7f-\xa0\u2028\u2029][^\s\"'{}!#$\\\x00-\x1f\x7f-\xa0\u2028\u2029]*"
+# Everything is printable ASCII. A letter keeps its meaning without quotes, unlike blanks and " ' { } ! # $ \; a word
+# does unless it begins a line as `@` (a condition), `~` (a sequence) or `include` do.
+_LETTER = r"[^\x00-\x20\"'{}!#$\\\x7f-\U0010ffff]"
+_WORD = rf"(?!@|~|include[a-z]?$){_LETTER}+"
+_WORDS = rf"(?!@|~|include[a-z]?( |$)){_LETTER}+( {_LETTER}+)*"
 # Inside double quotes blanks and most signs are plain; quotes, backslashes and substitutions are not.
-_TEXT = r"[^\"'\\$\x00-\x1f\x7f-\xa0\u2028\u2029]+"
+_QUOTED = r"[^\x00-\x1f\"'\\$\x7f-\U0010ffff]"
+_TEXT = rf"{_QUOTED}+"
 
 Identifier = Annotated[
     str,
     Field(max_length=64),
-    _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name", "use letters, digits, `_`, `.` and `-`"),
+    _pattern(r"(?!include[a-z]?$)[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name", "use letters, digits, `_`, `.` and `-`"),
 ]
 InterfaceName = Annotated[
     str,
     _pattern(
-        r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}", "an interface", "an interface has 1 to 15 characters, as `ip link` shows"
+        r"(?!include[a-z]?$)[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}",
+        "an interface",
+        "an interface has 1 to 15 characters, as `ip link` shows",
     ),
 ]
 Word = Annotated[str, _pattern(_WORD, "this", "leave out blanks, quotes, braces and the signs ! # $ \\ (@ ~ in front)")]
+Words = Annotated[str, _pattern(_WORDS, "this", "leave out quotes, braces and the signs ! # $ \\ (@ ~ in front)")]
 FilePath = Annotated[
     str,
-    _pattern(
-        r"/" + _WORD.replace("@~", "", 1) + r"|/", "a path", "write an absolute path without blanks, quotes or braces"
-    ),
+    _pattern(rf"/{_LETTER}*", "a path", "write an absolute path without blanks, quotes, braces and the signs ! # $ \\"),
 ]
-Text = Annotated[str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and control characters")]
+Text = Annotated[str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and what is not ASCII")]
 Command = Annotated[
     str,
     _pattern(
-        r"/[^\"'\\$\x00-\x1f\x7f-\xa0\u2028\u2029]+",
+        rf"/{_QUOTED}*",
         "a command",
         "write an absolute path and its arguments, without quotes, `$` or backslash",
     ),
@@ -95,11 +99,13 @@ Command = Annotated[
 Secret = Annotated[str, AfterValidator(lambda value: _secret(value))]
 Pattern = Annotated[
     str,
-    _pattern(r"(?!.*\$\{)[^\"'\x00-\x1f\x7f-\xa0\u2028\u2029]+", "a regular expression", "leave out quotes and `${`"),
+    _pattern(r"(?!.*\$\{)[^\x00-\x1f\"'\x7f-\U0010ffff]+", "a regular expression", "leave out quotes and `${`"),
 ]
 RawLine = Annotated[
     str,
-    _pattern(r"[^\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]*", "a line of `extra`", "one list entry is one line"),
+    _pattern(
+        r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*", "a line of `extra`", "one list entry is one line"
+    ),
 ]
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]

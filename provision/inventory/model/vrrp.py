@@ -23,8 +23,8 @@ from provision.inventory.model.text import (
     Seconds,
     Secret,
     Strict,
-    Text,
     Word,
+    Words,
     as_field,
     mistake,
 )
@@ -82,7 +82,7 @@ class TrackProcess(Tracked):
 
     name: Identifier
     """Name of the definition (`vrrp_track_process`)."""
-    process: Text
+    process: Words
     """Name of the process, with arguments if they are to match as well; matched whole, not as a pattern."""
     param_match: Literal["initial", "partial"] | None = None
     """The first arguments must match (`partial`), or the last may be longer (`initial`)."""
@@ -294,9 +294,9 @@ class Vrrp(Garp, Notify, Tracking):
     """As master, send one more advert on seeing one of higher priority, so that the new master repeats its GARPs."""
     notify_master_rx_lower_pri: ScriptLike | None = None
     """Command to run when a master sees an advert of lower priority."""
-    virtual_routes: tuple[Text, ...] = ()
+    virtual_routes: tuple[Words, ...] = ()
     """Routes that move with the addresses, written as for ip-route(8)."""
-    virtual_rules: tuple[Text, ...] = ()
+    virtual_rules: tuple[Words, ...] = ()
     """Routing rules that move with the addresses, written as for ip-rule(8); give each a `preference`."""
     extra: Extra = ()
     """Lines put into the `vrrp_instance` as they are (hactl)."""
