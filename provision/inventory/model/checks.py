@@ -198,7 +198,7 @@ class MiscCheck(Timing):
     timeout: Annotated[Integer, Field(ge=1)] | None = None
     """Seconds after which it counts as failed (`misc_timeout`)."""
     dynamic: Flag = False
-    """An exit status from 2 to 255 is alive, and its weight is the status less 2 (`misc_dynamic`)."""
+    """An exit status from 2 to 255 is alive, and the weight becomes the status less 2 (`misc_dynamic`)."""
     user: Word | None = None
     """Who it runs as. Absent: `script_user`."""
     group: Word | None = None
@@ -227,11 +227,11 @@ class BfdTiming(Strict):
     """The timers of a BFD session (RFC 5880), in milliseconds, and its hop limits."""
 
     min_rx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
-    """Shortest time between packets that this side can take. Keepalived's default: 10."""
+    """Shortest milliseconds between packets that this side can take. Keepalived's default: 10."""
     min_tx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
-    """Shortest time between packets that this side wants to send. Keepalived's default: 10."""
+    """Shortest milliseconds between packets that this side wants to send. Keepalived's default: 10."""
     idle_tx: Annotated[Seconds, Field(ge=1000, le=4294967)] | None = None
-    """Time between packets while the session is down. Keepalived's default: 1000."""
+    """Milliseconds between packets while the session is down. Keepalived's default: 1000."""
     multiplier: Annotated[Integer, Field(ge=1, le=255)] | None = None
     """Missed packets after which the session is down. Keepalived's default: 5."""
     passive: Flag = False

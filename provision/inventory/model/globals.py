@@ -222,7 +222,7 @@ class Keepalived(Strict):
     vrrp_gna_interval: Seconds | None = None
     """Time between two neighbour advertisements on an interface. Keepalived's default: 0."""
     vrrp_min_garp: Flag | None = None
-    """One gratuitous ARP and no second round, where no other setting says more."""
+    """One gratuitous ARP a round, whatever the repeats above say."""
     vrrp_garp_extra_if: Annotated[Integer, Field(ge=0, le=86400)] | None = None
     """Seconds between gratuitous ARPs on interfaces that hold a VIP and are not the instance's (with `all`); 0 for
     none."""

@@ -88,7 +88,7 @@ class RealServerOptions(Strict):
     notify_down: ScriptLike | None = None
     """Command to run when it is found failed."""
     smtp_alert: Flag | None = None
-    """Mail when it changes. Absent: as `keepalived.smtp_alert_checker` and `smtp_alert` say."""
+    """Mail when it changes. Absent: as `keepalived.smtp_alert_checker` or `smtp_alert` says, else yes."""
     virtualhost: Word | None = None
     """Host name of HTTP and SSL checks that have none."""
     snmp_name: Identifier | None = None
@@ -212,7 +212,7 @@ class Service(Strict):
     persistence_timeout: Annotated[Integer, Field(ge=1)] | None = None
     """Seconds a client without connections stays with its real server (ipvsadm(8) -p). Absent: not persistent."""
     persistence_engine: Literal["sip"] | None = None
-    """Tell clients apart by SIP Call-ID instead of address (ipvsadm(8) --pe)."""
+    """Tell clients apart by SIP Call-ID instead of address; persistent for 360 s by itself (ipvsadm(8) --pe)."""
     persistence_granularity: Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None = None
     """Netmask or IPv6 prefix length within which clients count as one (ipvsadm(8) -M). Absent: each for itself."""
     real_servers: Hosts
@@ -254,7 +254,7 @@ class Service(Strict):
     virtualhost: Word | None = None
     """Host name of HTTP and SSL checks that have none."""
     smtp_alert: Flag | None = None
-    """Mail when quorum is gained or lost. Absent: as `keepalived.smtp_alert_checker` and `smtp_alert` say."""
+    """Mail when quorum is gained or lost. Absent: as `keepalived.smtp_alert_checker` or `smtp_alert` says, else no."""
     snmp_name: Identifier | None = None
     """Its name in SNMP answers."""
     extra: Extra = ()

@@ -149,7 +149,7 @@ class Notify(Strict):
     notify_priority_changes: Flag | None = None
     """Report changes of the priority in the fifos too."""
     smtp_alert: Flag | None = None
-    """Mail on every change. Absent: as `keepalived.smtp_alert_vrrp` and `smtp_alert` say."""
+    """Mail on every change. Absent: as `keepalived.smtp_alert_vrrp` or `smtp_alert` says, else no."""
 
 
 class Tracking(Strict):
