@@ -28,8 +28,8 @@ class HostSettings(Strict):
     """Its own address, or one a family. Absent: `ansible_host` if that is a literal address, else the host's name if
     that is one."""
     interface: InterfaceName | None = None
-    """The interface that faces the clients. Absent: the one that carries the address, else that of the default route.
-    The interface that faces the clients. Absent: the one that carries the address, else that of the default route."""
+    """The interface that faces the clients. Absent: the one that carries the address, else that of the
+    default route."""
     vrrp_priority: Priority | None = None
     """Its VRRP priority in every front end that has none for it under `priorities`."""
     hactl_roles: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()

@@ -25,7 +25,7 @@ from provision.inventory.model.text import (
 
 
 class Timing(Strict):
-    """How often and how patiently to check; absent means Keepalived's default for the checker.
+    """How often and how patiently to check; absent means what real server and service say, then Keepalived's default.
 
     Times are in seconds. `interval` is delay_loop, `retries` retry, `delay` delay_before_retry.
     """

@@ -61,7 +61,7 @@ class Tunnel(Strict):
 class RealServerOptions(Strict):
     """What can be said of one real server; absent means what the service says, then Keepalived's default.
 
-    `port` differs from the service's with NAT and TUN only. `weight` 0 takes no new connections. Above `uthreshold`
+    `port` differs from the service's with NAT only. `weight` 0 takes no new connections. Above `uthreshold`
     connections a server gets no more until it is below `lthreshold`.
     """
 

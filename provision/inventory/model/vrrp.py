@@ -35,7 +35,7 @@ Weight = Annotated[Integer, Field(ge=-253, le=253)]
 class Tracked(Strict):
     """What every tracked thing has: how its state changes the priority.
 
-    Without a weight (or with 0) a failure puts the instance into the FAULT state; `reverse` swaps the sense.
+    With weight 0 a failure puts the instance into the FAULT state; `reverse` swaps the sense.
     """
 
     weight: Weight | None = None
