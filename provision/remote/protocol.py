@@ -17,16 +17,9 @@ SEPARATOR = "\x1f"
 MARKER = b"hactl-agent\n"
 """The bootstrap's first line: what a login shell printed before it is not ours."""
 
-GO = b"hactl-go\n"
-"""Ends what the bootstrap skips: a password that sudo did not ask for must never run as a command."""
+BOOTSTRAP = 'echo hactl-agent; IFS= read -r n; p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
+"""The constant command of every exec; it holds no single quote, `!` or backslash that a login shell could act on."""
 
-BOOTSTRAP = (
-    'echo hactl-agent; while IFS= read -r n; do [ "x$n" = xhactl-go ] && break; done; IFS= read -r n; '
-    'p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
-)
-"""The constant command of every exec; it holds no quote, `!` or backslash that a login shell could act on."""
-
-MAX_PROGRAM = 1 << 20
 _FORBIDDEN = re.compile(r"[\x00\n\x1f]")
 _SYSCTL = re.compile(r"[A-Za-z0-9_@:+-]+(?:[./][A-Za-z0-9_@:+-]+)*")
 
@@ -67,9 +60,9 @@ def decode_line(line: bytes) -> tuple[str, ...]:
 
 
 def encode_program(program: str) -> bytes:
-    """What the bootstrap reads: the go-ahead, the length in bytes, the program."""
+    """What the bootstrap reads: the length in bytes, the program."""
     text = program.encode()
-    return GO + f"{len(text)}\n".encode() + text
+    return f"{len(text)}\n".encode() + text
 
 
 def sysctl_path(name: str) -> str:

@@ -33,6 +33,9 @@ from provision.remote.target import Target
 SILENCE = 60.0
 """Seconds without a word from an agent after which the connection counts as lost; a busy agent says `alive` every 5."""
 
+PROMPT = "hactl-password:"
+"""What sudo asks with, so that it is known whether it asks and the password is sent only then."""
+
 ATTEMPTS = 3
 """How often a connection is begun: sshd's MaxStartups drops some of many at once, seen as a missing banner."""
 
@@ -54,15 +57,23 @@ class AgentChannel:
         self._drain.start()
 
     def _read_stderr(self) -> None:
+        """Keep the end of standard error, and answer sudo where it asks there; a second question is a refusal."""
+        asked = 0
         with contextlib.suppress(OSError, EOFError):
             while data := self._channel.recv_stderr(65536):
                 self._errors = (self._errors + data)[-65536:]
+                questions = 0 if self._started else self._errors.count(PROMPT.encode())
+                if asked == 0 and questions:
+                    self._channel.sendall(self._session.target.become_password.encode() + b"\n")
+                elif questions > 1:
+                    self._channel.close()
+                asked = questions
 
     @property
     def stderr(self) -> str:
         """The last 64 KiB that the agent, its sudo and the login shell wrote to standard error."""
         self._drain.join(1)
-        return self._errors.decode("utf-8", "replace").strip()
+        return self._errors.decode("utf-8", "replace").replace(PROMPT, "").strip()
 
     def send(self, data: bytes) -> None:
         """Give the agent all of `data`. Raises HostError when the connection is lost."""
@@ -198,14 +209,9 @@ class Session:
         self.execs += 1
         channel = AgentChannel(self, raw)
         if self.target.become and self.target.become_password:
-            self._give_password(channel)
+            channel.await_start()  # a sudo that refuses the password would take more input for a second try
         channel.send(encode_program(program))
         return channel
-
-    def _give_password(self, channel: AgentChannel) -> None:
-        """Wait for the shell before sending more: a sudo that refuses the password would take it for a second try."""
-        channel.send(self.target.become_password.encode() + b"\n")
-        channel.await_start()
 
     def close(self) -> None:
         """Close the connection and everything it was carried by."""
@@ -224,7 +230,7 @@ def _command(target: Target) -> str:
             f"the login {target.user} is not root and may not become it",
             "set ansible_become: true (sudo), or ansible_user: root",
         )
-    return f"sudo -S -p '' {shell}" if target.become_password else f"sudo -n {shell}"
+    return f"sudo -S -p {PROMPT} {shell}" if target.become_password else f"sudo -n {shell}"
 
 
 def connect(target: Target) -> Session:

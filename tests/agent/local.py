@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -108,6 +109,13 @@ FILES = {
 }
 
 
+def content_of(path: Path) -> str:
+    """A link's target, a file's bytes in hexadecimal, nothing for a folder."""
+    if path.is_symlink():
+        return str(path.readlink())
+    return path.read_bytes().hex() if path.is_file() else ""
+
+
 class LocalChannel:
     """A pipe to an agent under a local sh."""
 
@@ -139,10 +147,8 @@ class LocalChannel:
     def close(self) -> None:
         """As sshd does when a connection dies: both pipes are closed, no signal is sent."""
         for pipe in (self.input, self.output):
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -215,8 +221,8 @@ class LocalHost:
             for path in [base, *base.rglob("*")] if base.exists() else []:
                 if path.name in ("log", "pids", "pid"):
                     continue
-                content = os.readlink(path) if path.is_symlink() else path.read_bytes().hex() if path.is_file() else ""
-                found[str(path.relative_to(self.root))] = (oct(path.lstat().st_mode), content)
+                with contextlib.suppress(FileNotFoundError):  # an agent may be at work
+                    found[str(path.relative_to(self.root))] = (oct(path.lstat().st_mode), content_of(path))
         addresses = sorted(" ".join(line.split("\\")[0].split()[1:]) for line in self.read("addresses").splitlines())
         return {**found, "addresses": ("", "\n".join(addresses))}
 
@@ -232,7 +238,7 @@ class LocalHost:
         )
         channel = LocalChannel(self, process)
         self.channels.append(channel)
-        channel.send(b"an unasked-for $(password)\n" + encode_program(program))
+        channel.send(encode_program(program))
         assert channel.read_line() == MARKER
         return channel
 

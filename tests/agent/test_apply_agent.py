@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from provision.apply import ApplyFailed, Op, Transaction, apply, build_payload
+from provision.apply import ApplyFailed, Op, Transaction, build_payload, prepare
 from provision.desired import DesiredHost, File, Unit
 from provision.errors import HostError, Locked
 from provision.observe import observe
@@ -28,7 +28,9 @@ def sha(content: bytes) -> str:
 
 
 def begin(host: LocalHost, ops: Sequence[Op], *files: bytes, deadline: int = 60) -> Transaction:
-    return apply(host, build_payload(ops, files), "kim@ops", "digest", deadline)
+    transaction = prepare(host, build_payload(ops, files), "kim@ops", "digest", deadline)
+    transaction.apply()
+    return transaction
 
 
 def stage(number: int, path: str, mode: str = "0640", validate: str = "") -> Op:
@@ -165,7 +167,7 @@ def test_a_connection_that_dies_in_the_middle_rolls_back(host: LocalHost, way: s
     before = host.snapshot()
     channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
     payload = build_payload(ops, FILES)
-    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload)
+    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
     wait_until(lambda: "reload k.service" in host.calls())
     getattr(channel, way)()
     channel.exit_status(20)
@@ -328,7 +330,8 @@ def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
     host.unit("k.service", slow="6")
     channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
     payload = build_payload([Op("unit", ("k.service", "reload"))])
-    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload)
+    channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
+    assert channel.read_line() == b"ready\n"
     assert channel.read_line() == b"alive\n"
 
 
@@ -353,3 +356,31 @@ def test_no_process_outlives_its_transaction(host: LocalHost) -> None:
 def test_an_unreadable_answer_is_an_error_of_the_host(host: LocalHost) -> None:
     with pytest.raises(HostError):
         begin(host, [Op("stage", ("7", "/etc/x", "0644", ME, GROUP))])
+
+
+def test_until_it_is_told_to_go_nothing_has_changed(host: LocalHost) -> None:
+    """All hosts validate before the first one changes, so a refusal anywhere leaves all of them as they were."""
+    host.write("etc/k.conf", "old\n")
+    before = host.snapshot()
+    ops = install("/etc/k.conf", sha(b"old\n"))
+    transaction = prepare(host, build_payload(ops, [CONFIG]), "kim@ops", "digest", 60)
+    assert (host.root / "etc/k.conf").read_text() == "old\n"
+    transaction.roll_back()
+    assert host.snapshot() == before
+
+
+def test_a_file_that_came_with_a_package_of_this_run_is_replaced(host: LocalHost) -> None:
+    ops = [Op("package", ("nginx",)), *install("/etc/k.conf")]
+    transaction = prepare(host, build_payload(ops, [CONFIG]), "kim@ops", "digest", 60)
+    host.write("etc/k.conf", "the package's\n")
+    transaction.apply()
+    transaction.roll_back()
+    assert (host.root / "etc/k.conf").read_text() == "the package's\n"
+
+
+def test_a_file_that_appeared_otherwise_is_somebody_elses(host: LocalHost) -> None:
+    transaction = prepare(host, build_payload(install("/etc/k.conf"), [CONFIG]), "kim@ops", "digest", 60)
+    host.write("etc/k.conf", "somebody else's\n")
+    with pytest.raises(ApplyFailed, match="somebody else changed it"):
+        transaction.apply()
+    assert (host.root / "etc/k.conf").read_text() == "somebody else's\n"
