@@ -19,6 +19,7 @@ def definition_problems(
     yield from _clashes(frontends)
     yield from _sync_groups(frontends, settings, inventory)
     yield from _bfd_sessions(frontends)
+    yield from _owners(frontends, settings)
     for frontend in frontends:
         yield from _portless_checks(frontend)
 
@@ -71,6 +72,23 @@ def _bfd_sessions(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
                         why = "a director has one session with a real server (RFC 5880 §6.3)"
                         place = service.node.at("check").position
                         yield Problem(place, "bfd-session-clash", what, why, "give them the same timers")
+
+
+def _owners(frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings]) -> Iterator[Problem]:
+    """A director whose one IPVS table both keepalived and ipvsadm would fill; told once for all directors."""
+    asked: dict[str, dict[str, ResolvedFrontend]] = {}
+    for frontend in frontends:
+        for director in frontend.directors:
+            owner = frontend.model.ipvs_manager or settings[director.host].ipvs_manager or "keepalived"
+            asked.setdefault(director.host, {})[owner] = frontend
+    for host, owners in asked.items():
+        if len(owners) > 1:
+            frontend = owners["ipvsadm"]
+            what = f"keepalived and ipvsadm would both fill the IPVS table of {host}"
+            why = "`ipvsadm --restore` clears the whole table, keepalived's services too"
+            place = frontend.node.at("ipvs_manager").position
+            yield Problem(place, "ipvs-two-owners", what, why, "set `ipvs_manager` alike for all its front ends")
+            return
 
 
 def _portless_checks(frontend: ResolvedFrontend) -> Iterator[Problem]:

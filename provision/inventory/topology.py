@@ -111,7 +111,7 @@ class Topology:
 
 
 def build(inventory: Inventory) -> Topology:
-    """The topology an inventory describes, templates in its values resolved. Raises InputError with every problem."""
+    """The topology an inventory describes; its templates are resolved already. Raises InputError with every problem."""
     problems: list[Problem] = []
     settings = _settings(inventory, problems)
     frontends = tuple(_frontends(inventory, settings, problems))

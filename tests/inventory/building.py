@@ -45,7 +45,9 @@ def inventory(
     }
     top = Group("all", PLACE, (), ("ungrouped", *groups), shared)
     branches = {name: Group(name, PLACE, tuple(members), (), {}) for name, members in groups.items()}
-    return Inventory(Path("inventory.yml"), found, {"all": top, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **branches})
+    return Inventory(
+        Path("inventory.yml"), found, {"all": top, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **branches}
+    )
 
 
 def frontend(**changes: Any) -> dict[str, Any]:

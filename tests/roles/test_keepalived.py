@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
-
 from provision.data import shipped
 from provision.errors import InputError
 from provision.facts import Facts
 from provision.inventory.explain import candidates
-from provision.inventory.settings import HostSettings
 from provision.inventory.model import Frontend
+from provision.inventory.settings import HostSettings
 from provision.templates import render_file
+from pydantic import BaseModel
 
 from tests.inventory.building import topology
 from tests.roles.keepalived_cases import CASES, Case
@@ -37,6 +36,7 @@ ip link set eth0 up; ip link set eth1 up
 ip addr add 192.168.227.101/24 dev eth0; ip addr add fd00:227::101/64 dev eth0 nodad
 exec keepalived -t -f "$0"
 """
+
 
 def rendered(case: Case, host: str = "lvs1") -> str:
     """keepalived.conf of a director."""

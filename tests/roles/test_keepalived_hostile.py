@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from provision.errors import InputError
 
 from tests.roles.keepalived_cases import CASES, Case
