@@ -33,6 +33,10 @@ MINIMUM_ARGS = {
 """The verbs of the apply agent and the fields that each needs at least."""
 
 
+REFUSED = "was refused by its parser"
+"""What the agent says of a staged file that its `validate` command does not accept."""
+
+
 @dataclass(frozen=True)
 class Op:
     """One line for the apply agent: a verb and its fields, as docs/architecture.md lists them."""
@@ -92,13 +96,21 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 class Transaction:
-    """Changes that are made but not confirmed. Leaving the `with` block unconfirmed undoes them."""
+    """One host's changes: prepared, then applied, then confirmed. Whatever is left unconfirmed is undone.
 
-    def __init__(self, host: str, channel: Channel, steps: tuple[Step, ...]) -> None:
+    Until `apply` nothing but missing packages has changed on the host.
+    """
+
+    def __init__(self, host: str, channel: Channel, steps: list[Step]) -> None:
         self._host = host
         self._channel = channel
         self._open = True
-        self.steps = steps
+        self._steps = steps
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What became of each op so far."""
+        return tuple(self._steps)
 
     def __enter__(self) -> Transaction:
         return self
@@ -111,6 +123,16 @@ class Transaction:
     ) -> None:
         self._open = False
         self._channel.close()
+
+    def apply(self) -> None:
+        """Make the changes. Raises ApplyFailed, whose `outcome` says how the host was left."""
+        try:
+            _send(self._channel, b"go\n")
+            _follow(self._host, self._channel, "applied", self._steps)
+        except BaseException:
+            self._open = False
+            self._channel.close()
+            raise
 
     def confirm(self) -> None:
         """Keep the changes and write the ledger. Raises ApplyFailed where the host took them back instead."""
@@ -126,16 +148,16 @@ class Transaction:
         self._open = False
         try:
             _send(self._channel, word)
-            _follow(self._host, self._channel, wanted, list(self.steps), confirming=word == b"confirm\n")
+            _follow(self._host, self._channel, wanted, self._steps, confirming=word == b"confirm\n")
         finally:
             self._channel.close()
 
 
-def apply(session: Session, payload: bytes, owner: str, digest: str, deadline: int) -> Transaction:
-    """Run a payload as one transaction, up to where it waits for `confirm`: one exec.
+def prepare(session: Session, payload: bytes, owner: str, digest: str, deadline: int) -> Transaction:
+    """Begin a payload's transaction: lock, install missing packages, stage and validate every file; one exec.
 
     `owner` and `digest` (of the inventory) are shown to whoever finds the host locked. `deadline` is the number of
-    seconds the host then waits for its confirmation before it undoes everything by itself.
+    seconds the host waits for its confirmation, once applied, before it undoes everything by itself.
 
     Raises Locked, with nothing changed; ApplyFailed, whose `outcome` says how the host was left; HostError or
     Unreachable when the agent could not be started, with nothing changed.
@@ -145,11 +167,11 @@ def apply(session: Session, payload: bytes, owner: str, digest: str, deadline: i
     try:
         header = encode_line(owner, digest, str(deadline)) + f"{len(payload)}\n".encode()
         _send(channel, header + payload)
-        _follow(session.host, channel, "applied", steps)
+        _follow(session.host, channel, "ready", steps)
     except BaseException:
         channel.close()
         raise
-    return Transaction(session.host, channel, tuple(steps))
+    return Transaction(session.host, channel, steps)
 
 
 def _send(channel: Channel, data: bytes) -> None:

@@ -231,7 +231,7 @@ def main() -> None:
         _say(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader went away; nothing is left to flush
+        sys.stdout = None  # the reader went away; nothing is left to flush
         sys.exit(Exit.OK)
 
 

@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from provision.desired import File
+from provision.desired import File, Item
 from provision.errors import Exit, HactlError, Unreachable, UsageError
 from provision.events import Console
 from provision.facts import Facts
@@ -34,20 +34,19 @@ def render(project: Project, host: str, out: Path | None) -> None:
             _write_tree(out / name, desired.of("file"))
             continue
         for item in desired.items:
-            _print_item(name, item, project.secrets)
+            _print_item(name, item, project.inventory.secrets)
 
 
-def _print_item(host: str, item: object, secrets: frozenset[str]) -> None:
+def _print_item(host: str, item: Item, secrets: frozenset[str]) -> None:
     if isinstance(item, File):
         print(f"# {host}: {item.kind} {item.name}  {item.mode} {item.owner}:{item.group}")
         print(mask(item.content.decode(errors="replace"), secrets))
     else:
-        name, attributes = getattr(item, "name", ""), getattr(item, "attributes", dict)()
-        detail = " ".join(f"{key}={value}" for key, value in attributes.items() if key != "current")
-        print(f"# {host}: {getattr(item, 'kind', '')} {name} {detail}".rstrip())
+        shown = (f"{key}={value}" for key, value in item.attributes().items() if key != "current")
+        print(f"# {host}: {item.kind} {item.name} {' '.join(shown)}".rstrip())
 
 
-def _write_tree(folder: Path, files: tuple[object, ...]) -> None:
+def _write_tree(folder: Path, files: tuple[Item, ...]) -> None:
     """Write the files as a tree that only its owner can read: contents are real, secrets included."""
     for item in files:
         assert isinstance(item, File)
@@ -67,7 +66,7 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     check(project)
     console = Console()
     targets = project.targets(project.managed(limit), lab)
-    with survey(targets, project.render, project.secrets, console) as found:
+    with survey(targets, project.render, project.inventory.secrets, console) as found:
         console.done()
         if json:
             print_json(plan_json(found.plans))
@@ -82,7 +81,7 @@ def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, 
     check(project)
     console = Console()
     targets = project.targets(project.managed(limit), lab)
-    with survey(targets, project.render, project.secrets, console) as found:
+    with survey(targets, project.render, project.inventory.secrets, console) as found:
         console.done()
         if found.failures:
             return _refuse(found, tuple(targets), json)

@@ -12,6 +12,7 @@ from provision.errors import UsageError
 from provision.facts import Facts
 from provision.inventory.hosts import Inventory
 from provision.inventory.reader import read_inventory
+from provision.inventory.templating import resolve_inventory
 from provision.inventory.topology import Topology, build
 from provision.remote.target import Target
 from provision.render import render_host
@@ -19,12 +20,11 @@ from provision.render import render_host
 
 @dataclass(frozen=True)
 class Project:
-    """An inventory and the topology it describes; `secrets` are masked wherever text is shown."""
+    """An inventory, its templates resolved, and the topology it describes."""
 
     path: Path
     inventory: Inventory
     topology: Topology
-    secrets: frozenset[str]
 
     @property
     def lab_name(self) -> str:
@@ -77,6 +77,5 @@ def load(path: Path) -> Project:
     Raises:
         InputError: with every problem found, each at its place.
     """
-    inventory = read_inventory(path)
-    topology = build(inventory)
-    return Project(path, inventory, topology, inventory.secrets())
+    inventory = resolve_inventory(read_inventory(path))
+    return Project(path, inventory, build(inventory))

@@ -1,19 +1,20 @@
 """The rollout: look at all hosts at once, then change them in an order that keeps the VIP served.
 
-Real servers first, then backup directors, then masters. A batch is held open until every host of it has applied;
-then all are confirmed. One failure rolls the batch back, leaves the rest as it was and ends the run.
+All hosts prepare first, at once: lock, packages, staging, validation. Only when every host is ready do changes begin:
+real servers, then backup directors, then masters. A batch is held open until every host of it has applied; then all are
+confirmed. One failure rolls the batch back, leaves the rest as it was and ends the run.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from provision.apply import Transaction, apply, build_payload
+from provision.apply import REFUSED, Transaction, build_payload, prepare
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, HostError, Locked, Unreachable
 from provision.events import Events
@@ -98,9 +99,7 @@ Render = Callable[[str, Facts], DesiredHost]
 
 
 @contextmanager
-def survey(
-    targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events
-) -> Iterator[Survey]:
+def survey(targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events) -> Iterator[Survey]:
     """Connect to all targets, look at them and plan; the connections close when the block ends."""
     found = Survey()
     try:
@@ -134,32 +133,36 @@ class Rollout:
     owner: str
     digest: str
 
-    def batches(self, hosts: Mapping[str, HostPlan]) -> Iterator[tuple[str, ...]]:
+    def batches(self, hosts: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time."""
         for stage in self.stages:
-            due = [host for host in stage if host in hosts and hosts[host].changes]
+            due = [host for host in stage if host in hosts]
             size = self.serial or len(due) or 1
             yield from (tuple(due[start : start + size]) for start in range(0, len(due), size))
 
 
 def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostResult]:
-    """Apply the surveyed plans batch by batch.
+    """Prepare all hosts at once, then apply the surveyed plans batch by batch.
 
-    Returns a result for every surveyed host and never raises for a host's failure. Ctrl-C rolls the running batch
-    back and ends the run; `found.interrupted` tells.
+    Nothing but packages changes anywhere before every host has staged and validated everything. Returns a result for
+    every surveyed host and never raises for a host's failure. Ctrl-C rolls the running batch back and ends the run;
+    `found.interrupted` tells.
     """
-    results = {
-        host: _result(found, host, "unchanged") for host, plan in found.plans.items() if not plan.changes
-    }
-    stopped = False
-    for batch in rollout.batches(found.plans):
+    due = [host for host, plan in found.plans.items() if plan.changes]
+    results = {host: _result(found, host, "unchanged") for host in found.plans if host not in due}
+    begun = dict(zip(due, _each(found, lambda host: _prepare(found, rollout, host, events), due), strict=True))
+    refused = {host: error for host, error in begun.items() if isinstance(error, HostError)}
+    waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
+    results |= {host: _failure(found, host, error) for host, error in refused.items()}
+    stopped = bool(refused) or found.interrupted
+    for batch in rollout.batches(due):
         if stopped:
-            results |= {host: _result(found, host, "skipped", "not touched: as it was") for host in batch}
-            continue
-        done = _run_batch(found, rollout, batch, events)
+            break
+        done = _run_batch(found, {host: waiting.pop(host) for host in batch}, events)
         results |= done
         stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
-    return results
+    left = _each(found, lambda host: _let_go(found, host, waiting[host]), list(waiting))
+    return results | dict(zip(waiting, left, strict=True))
 
 
 def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
@@ -167,20 +170,17 @@ def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exi
     return HostResult(host, outcome, changes, found.sessions[host].execs, found.seconds[host], message, code)
 
 
-def _run_batch(
-    found: Survey, rollout: Rollout, batch: tuple[str, ...], events: Events
-) -> dict[str, HostResult]:
+def _run_batch(found: Survey, batch: dict[str, Transaction], events: Events) -> dict[str, HostResult]:
     """Apply to every host of the batch, then confirm them all or roll them all back."""
-    attempts = dict(
-        zip(batch, _each(found, lambda host: _apply(found, rollout, host, events), batch), strict=True)
-    )
-    good = all(isinstance(attempt, Transaction) for attempt in attempts.values())
-    finish = _confirm if good and not found.interrupted else _roll_back
-    done = _each(found, lambda host: finish(found, host, attempts[host], events), batch)
+    errors = dict(zip(batch, _each(found, lambda host: _apply(found, host, batch[host], events), batch), strict=True))
+    if found.interrupted or any(errors.values()):
+        done = _each(found, lambda host: _roll_back(found, host, batch[host], errors[host], events), batch)
+    else:
+        done = _each(found, lambda host: _confirm(found, host, batch[host], events), batch)
     return dict(zip(batch, done, strict=True))
 
 
-def _each(found: Survey, job: Callable[[str], Result], hosts: Sequence[str]) -> list[Result]:
+def _each(found: Survey, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
     """Run `job` for all hosts at once and wait for all of them.
 
     The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
@@ -195,44 +195,84 @@ def _each(found: Survey, job: Callable[[str], Result], hosts: Sequence[str]) -> 
         return [future.result() for future in futures]
 
 
-Attempt = Transaction | HostError
+def _prepare(found: Survey, rollout: Rollout, host: str, events: Events) -> Transaction | HostError:
+    with _timed(found, host):
+        try:
+            plan = found.plans[host]
+            packages = [change.name for change in plan.changes if change.kind == "package"]
+            events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
+            payload = build_payload(*operations(plan))
+            transaction = prepare(found.sessions[host], payload, rollout.owner, rollout.digest, DEADLINE)
+        except HostError as error:
+            events.host(host, "refused")
+            return _not_ready(error)
+    events.host(host, "ready")
+    return transaction
 
 
-def _apply(found: Survey, rollout: Rollout, host: str, events: Events) -> Attempt:
-    started = time.monotonic()
-    try:
-        ops, contents = operations(found.plans[host])
-        payload = build_payload(ops, contents)
-        events.host(host, f"applying {len(found.plans[host].changes)} changes")
-        return apply(found.sessions[host], payload, rollout.owner, rollout.digest, DEADLINE)
-    except HostError as error:
-        events.host(host, "failed")
-        return error
-    finally:
-        found.seconds[host] += time.monotonic() - started
+def _not_ready(error: HostError) -> HostError:
+    """The error of a host that could not be made ready: nothing was changed there, nor anywhere.
+
+    A file its own parser refuses is wrong input; anything else makes the host one that cannot be used.
+    """
+    if error.exit_code == Exit.FAILED:
+        refused = REFUSED in error.message
+        error.exit_code = Exit.INPUT if refused else Exit.UNREACHABLE
+    return error
 
 
-def _confirm(found: Survey, host: str, attempt: Attempt, events: Events) -> HostResult:
-    assert isinstance(attempt, Transaction)
-    try:
-        attempt.confirm()
-    except HostError as error:
-        return _failure(found, host, error)
+def _apply(found: Survey, host: str, transaction: Transaction, events: Events) -> HostError | None:
+    events.host(host, f"applying {len(found.plans[host].changes)} changes")
+    with _timed(found, host):
+        try:
+            transaction.apply()
+        except HostError as error:
+            events.host(host, "failed")
+            return error
+    return None
+
+
+def _confirm(found: Survey, host: str, transaction: Transaction, events: Events) -> HostResult:
+    with _timed(found, host):
+        try:
+            transaction.confirm()
+        except HostError as error:
+            return _failure(found, host, error)
     events.host(host, "changed")
     return _result(found, host, "changed")
 
 
-def _roll_back(found: Survey, host: str, attempt: Attempt, events: Events) -> HostResult:
-    if isinstance(attempt, HostError):
-        return _failure(found, host, attempt)
-    try:
-        attempt.roll_back()
-    except HostError as error:
-        return _failure(found, host, error)
+def _roll_back(
+    found: Survey, host: str, transaction: Transaction, failed: HostError | None, events: Events
+) -> HostResult:
+    if failed:
+        return _failure(found, host, failed)
+    with _timed(found, host):
+        try:
+            transaction.roll_back()
+        except HostError as error:
+            return _failure(found, host, error)
     events.host(host, "rolled back")
     cause = "interrupted" if found.interrupted else "another host of its batch failed"
-    reason = f"{cause}; rolled back: as it was"
-    return _result(found, host, "rolled_back", reason, Exit.FAILED)
+    return _result(found, host, "rolled_back", f"{cause}; rolled back: as it was", Exit.FAILED)
+
+
+def _let_go(found: Survey, host: str, transaction: Transaction) -> HostResult:
+    """End the transaction of a host whose turn never came."""
+    try:
+        transaction.roll_back()
+    except HostError as error:
+        return _failure(found, host, error)
+    return _result(found, host, "skipped", "not touched: as it was")
+
+
+@contextmanager
+def _timed(found: Survey, host: str) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        found.seconds[host] += time.monotonic() - started
 
 
 def _failure(found: Survey, host: str, error: HostError) -> HostResult:

@@ -171,7 +171,9 @@ watch() { # runs beside: tells the controller we live, keeps the deadline, takes
         [ $deadline -gt 0 ] || kill -TERM $MAIN 2>/dev/null
     done
     watchdog=''
-    [ ! -e "$work/applied" ] || child=$(cat "$work/applied")
+    for announced in "$work/ready" "$work/applied"; do
+        [ ! -e "$announced" ] || child=$(cat "$announced")
+    done
     say failed 0 'the agent was killed'
     roll_back
 }
@@ -321,10 +323,13 @@ digest_of() { # PATH: sets `digest`, or `absent`
     digest=${digest%% *}
 }
 
+appeared() { fail "$1 is not what was observed: somebody else changed it; plan again"; }
+
 unchanged() { # PATH OBSERVED
     check_place "$1"
     digest_of "$1" || fail "cannot read ${1#"$R"}"
-    [ "$digest" = "$2" ] || fail "${1#"$R"} is not what was observed: somebody else changed it; plan again"
+    [ "$digest" = "$2" ] || { [ "$2" = absent ] && [ -n "$kept" ]; } || # laid down by a package of this run
+        appeared "${1#"$R"}"
 }
 
 set_aside() { # PATH: keeps the present file beside it for the undo
@@ -341,7 +346,7 @@ relabel() { # the SELinux context that belongs to a path
 swap() { # N PATH OBSERVED
     unchanged "$2" "$3"
     staged_path "$1"
-    if [ "$3" = absent ]; then
+    if [ "$digest" = absent ]; then
         note unlink "$2"
     else
         set_aside "$2"
@@ -520,6 +525,7 @@ prepare() { # first pass: everything that takes space, before anything changes
     stage) stage "$2" "$R$3" ;;
     ledger) stage "$2" "$STATE/ledger" ;;
     package) kept=$kept${kept:+ }$2 package_index=$index ;;
+    file) [ "$4" != absent ] || [ ! -e "$R$3" ] || appeared "$3" ;;
     esac
 }
 
@@ -560,20 +566,21 @@ write_ledger() { # atomically, and only once everything is confirmed
     chmod 644 "$temporary" && mv -f "$temporary" "$STATE/ledger"
 }
 
-wait_for_word() { # `confirm` ends it well; end of file, any other word, a signal or the deadline undo it
-    (IFS= read -r word <&3 && [ "$word" = confirm ]) &
+hear() { # ANNOUNCEMENT WORD: end of file, any other word, a signal or the deadline undo everything
+    (IFS= read -r word <&3 && [ "$word" = "$2" ]) &
     child=$!
-    echo $child >"$work/applied" || fail "no space in $RUN" # from here on the deadline runs
-    say applied
+    echo $child >"$work/$1" || fail "no space in $RUN"
+    say "$1"
     wait $child || {
         child=''
-        fail 'not confirmed'
+        fail "not told to $2"
     }
-    trap '' HUP INT TERM
     child=''
+    rm -f "$work/$1"
 }
 
 finish() {
+    trap '' HUP INT TERM
     index=0
     still_running
     write_ledger >"$work/log" 2>&1 || fail "cannot write the ledger: $(reason)"
@@ -612,7 +619,8 @@ if [ -n "$kept" ]; then
     install_packages "$@"
 fi
 each_op check
+hear ready go # nothing but packages has changed so far: waiting here has no deadline
 number=''
 each_op change
-wait_for_word
+hear applied confirm # from here on the deadline runs
 finish

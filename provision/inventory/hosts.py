@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,12 @@ class Inventory:
                 below.extend(fresh)
             level = below
         return tuple(found)
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """Every secret value of the inventory: masked wherever text is shown."""
+        nodes = (node for host in self.hosts.values() for node in host.vars.values())
+        return frozenset(secret for node in nodes for secret in node.secrets())
 
     def to_ansible(self, *, reveal: bool = False) -> dict[str, Any]:
         """What `ansible-inventory --list` prints, secrets masked unless `reveal`. Ready for `json.dumps`."""

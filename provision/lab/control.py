@@ -74,7 +74,7 @@ def down(name: str, events: Events) -> bool:
     _need_root("down")
     with _locked(layout, events):
         removed = _remove(layout)
-    events(f"lab {name} is down" if removed else f"lab {name} is not up; nothing to do")
+    events(f"lab {layout.name} is down" if removed else f"lab {layout.name} is not up; nothing to do")
     return removed
 
 
@@ -87,7 +87,7 @@ def status(name: str) -> LabStatus | None:
     spec = _read(layout)[0]
     with ThreadPoolExecutor(8) as pool:
         hosts = tuple(pool.map(lambda host: _host_status(host, layout), spec.hosts))
-    return LabStatus(name, layout.ready.exists(), layout.ssh_config, hosts)
+    return LabStatus(layout.name, layout.ready.exists(), layout.ssh_config, hosts)
 
 
 def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
@@ -149,7 +149,7 @@ def _is_up(spec: LabSpec, layout: Layout) -> bool:
     if not _read(layout)[0].same_hosts(spec):
         raise LabError(
             f"a lab named {spec.name} is up with other hosts or addresses",
-            f"hactl lab down {spec.name}, then up again; or give this one another name with --name",
+            "hactl lab down INVENTORY, then up again; or copy this inventory to a file of another name",
         )
     return True
 
@@ -224,7 +224,7 @@ def _layout(name: str) -> Layout:
     """The layout of a lab by name, with the cache it was started with."""
     layout = Layout(lab_name(name), cache_root())
     if layout.record.exists():
-        return Layout(name, Path(json.loads(layout.record.read_text())["cache"]))
+        return Layout(layout.name, Path(json.loads(layout.record.read_text())["cache"]))
     return layout
 
 
@@ -233,6 +233,12 @@ def _existing(layout: Layout) -> LabSpec:
     if not layout.ready.exists():
         raise LabError(f"lab {layout.name} is not up", "hactl lab up INVENTORY")
     return _read(layout)[0]
+
+
+def layout_of_running(name: str) -> tuple[Layout, LabSpec]:
+    """Where the lab is and what it consists of; raises LabError when it is not up."""
+    layout = _layout(name)
+    return layout, _existing(layout)
 
 
 def _need_root(what: str) -> None:

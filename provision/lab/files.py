@@ -111,6 +111,7 @@ def _ssh_block(host: LabHost, layout: Layout) -> str:
     IdentityFile {layout.keys / "id_ed25519"}
     IdentitiesOnly yes
     UserKnownHostsFile {layout.known_hosts}
+    GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
     HostKeyAlgorithms ssh-ed25519
     KexAlgorithms curve25519-sha256

@@ -12,8 +12,6 @@ from provision.errors import LabError
 
 Kind = Literal["director", "node"]
 
-# A lab's name becomes part of namespace, control group and machine names (nspawn allows 64 characters).
-_LAB_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 # RFC 1123 labels, plus the underscore that inventories use; it becomes "-" in the host's own name.
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
@@ -51,7 +49,7 @@ class LabSpec:
 
         Raises LabError for a name or address the lab cannot use, and for doubles.
         """
-        lab_name(name)
+        name = lab_name(name)
         if not hosts:
             raise LabError(f"lab {name}: the inventory has no hosts", "add hosts to the inventory")
         made = tuple(
@@ -91,20 +89,15 @@ class LabSpec:
         return cls(data["name"], tuple(hosts))
 
 
-def lab_name(name: str) -> str:
-    """`name` itself when it can name a lab; raises LabError otherwise."""
-    if not _LAB_NAME.fullmatch(name):
-        raise LabError(
-            f"{name!r} cannot name a lab",
-            "use 1 to 32 lower-case letters, digits and hyphens, as the inventory's file name or with --name",
-        )
+def lab_name(stem: str) -> str:
+    """The lab's name for an inventory file's stem: lower case, other characters as hyphens, at most 32 long.
+
+    A lab's name gives itself. Raises LabError when nothing is left.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32].strip("-")
+    if not name:
+        raise LabError(f"{stem!r} cannot name a lab", "give the inventory file a name with a letter or digit a-z, 0-9")
     return name
-
-
-def name_from_stem(stem: str) -> str:
-    """A lab name for an inventory file's stem: lower case, other characters as hyphens, at most 32 long."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32].strip("-")
-    return lab_name(cleaned)
 
 
 def _host_name(name: str) -> str:

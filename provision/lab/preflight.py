@@ -71,7 +71,7 @@ def check(spec: LabSpec, machine: Machine, *, image_built: bool) -> None:
     if not machine.root:
         raise LabError(
             "the lab needs root: it makes network namespaces, mounts and containers",
-            f"sudo hactl lab up, or sudo -E if {spec.name} needs your environment",
+            "sudo hactl lab up INVENTORY (sudo -E to keep your environment)",
         )
     if machine.missing:
         packages = " ".join(sorted({PACKAGE_OF[command] for command in machine.missing}))
@@ -104,5 +104,5 @@ def _check_sizes(spec: LabSpec, machine: Machine, directors: int, image_built: b
     if machine.memory_free < memory:
         raise LabError(
             f"the lab needs {memory} MB of memory ({GUEST_RESIDENT} a director), {machine.memory_free} MB are free",
-            "end other programs, or take down other labs: hactl lab down NAME",
+            "end other programs, or take down other labs: hactl lab down INVENTORY",
         )
