@@ -26,6 +26,9 @@ from provision.inventory.source import Node
 CLIENTS = "clients"
 """The group of hosts that only use the front ends: the prober runs there, hactl manages nothing on them."""
 
+DECOMMISSIONED = "decommissioned"
+"""The group of hosts that had a part and have none any more: everything hactl put there is taken away."""
+
 DIRECTOR_ROLES = ("director_sysctl", "keepalived", "ipvs", "firewall")
 REAL_SERVER_ROLES = ("real_server", "firewall")
 
@@ -37,6 +40,7 @@ class Topology:
     frontends: tuple[ResolvedFrontend, ...]
     hosts: Mapping[str, HostSettings]
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False, repr=False)
+    decommissioned: tuple[str, ...] = ()
 
     def directors(self) -> tuple[str, ...]:
         """The hosts that are a director of some front end, in inventory order."""
@@ -50,7 +54,7 @@ class Topology:
 
     def managed(self) -> tuple[str, ...]:
         """The hosts on which hactl has something to do, in inventory order."""
-        return tuple(host for host in self.hosts if self.roles_of(host))
+        return tuple(host for host in self.hosts if self.roles_of(host) or host in self.decommissioned)
 
     def addresses(self) -> dict[str, str]:
         """The first address of every host whose address is known."""
@@ -76,16 +80,18 @@ class Topology:
         return tuple(dict.fromkeys([*roles, *self.hosts[host].hactl_roles]))
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
-        """The order of a rollout: all other hosts, then pure backups, then masters.
+        """The order of a rollout: all other hosts, then pure backups, then masters, last the decommissioned hosts.
 
+        A new real server must be ready before a director sends it connections, an old one must no longer get any.
         A director that is master of any front end counts as a master, and two masters that share a front end are never
         in one stage, so that of two active directors one always serves.
         """
         directors = self.directors()
         masters = {frontend.master for frontend in self.frontends}
-        others = tuple(host for host in self.managed() if host not in directors)
+        leaving = tuple(host for host in self.decommissioned if not self.roles_of(host))
+        others = tuple(host for host in self.managed() if host not in directors and host not in leaving)
         backups = tuple(host for host in directors if host not in masters)
-        stages = [others, backups, *self._apart(host for host in directors if host in masters)]
+        stages = [others, backups, *self._apart(host for host in directors if host in masters), leaving]
         return tuple(stage for stage in stages if stage)
 
     def _apart(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
@@ -119,7 +125,7 @@ def build(inventory: Inventory) -> Topology:
     if problems:
         raise InputError(problems)
     positions = {name: host.position for name, host in inventory.hosts.items()}
-    topology = Topology(frontends, settings, positions)
+    topology = Topology(frontends, settings, positions, _members(inventory, DECOMMISSIONED))
     problems += _unplaced(topology, inventory)
     if problems:
         raise InputError(problems)
@@ -217,17 +223,21 @@ def _differing(inventory: Inventory) -> Iterator[Problem]:
 
 def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
     """Hosts with no part in anything, and hosts whose address is needed and not known."""
-    clients = inventory.members(CLIENTS) if CLIENTS in inventory.groups else ()
+    idle = {*_members(inventory, CLIENTS), *topology.decommissioned}
     directing = {*topology.directors(), *topology.real_servers()}
     for name, host in inventory.hosts.items():
         if name in directing and not topology.hosts[name].address:
             yield address_problem(host)
-        if not topology.roles_of(name) and name not in clients:
+        if not topology.roles_of(name) and name not in idle:
             yield _no_part(host)
+
+
+def _members(inventory: Inventory, group: str) -> tuple[str, ...]:
+    return inventory.members(group) if group in inventory.groups else ()
 
 
 def _no_part(host: Host) -> Problem:
     what = f"{host.name} is in no front end"
     why = "hactl would do nothing on it"
-    fix = f"name it in a front end, give it `hactl_roles`, or put it in the group `{CLIENTS}`"
+    fix = f"name it in a front end, give it `hactl_roles`, or put it in the group `{CLIENTS}` or `{DECOMMISSIONED}`"
     return Problem(host.position, "host-in-no-front-end", what, why, fix)

@@ -70,6 +70,14 @@ def test_real_servers_go_first_then_backups_then_the_master() -> None:
     assert found.stages() == (("web1", "web2"), ("lvs2", "lvs3"), ("lvs1",))
 
 
+def test_a_decommissioned_host_loses_everything_and_comes_last() -> None:
+    hosts = {**HOSTS, "web3": {"ansible_host": "192.168.227.105"}}
+    found = topology([frontend()], hosts=hosts, groups={**GROUPS, "decommissioned": ["web3"]})
+    assert found.roles_of("web3") == ()
+    assert "web3" in found.managed()
+    assert found.stages() == (("web1", "web2"), ("lvs2",), ("lvs1",), ("web3",))
+
+
 def test_two_active_directors_are_never_in_one_stage() -> None:
     assert topology([frontend(directors=["lvs1", "lvs2"]), API]).stages() == (("web1", "web2"), ("lvs1",), ("lvs2",))
 
@@ -341,7 +349,8 @@ def test_openings_of_a_director() -> None:
             {"forward": "tun", "tunnel": {"type": "gue", "port": 6080}, "check": None},
             {("tcp", 80, "192.168.227.10"), ("udp", 6080, "192.168.227.103")},
         ),
-        ({"port": 53, "protocol": "udp", "check": {"type": "dns"}}, {("udp", 53, "192.168.227.10"), ("udp", 53, "192.168.227.103")}),
+        ({"port": 53, "protocol": "udp", "check": {"type": "dns"}}, {("udp", 53, "192.168.227.10"), ("udp", 53,
+        "192.168.227.103")}),
     ],
 )  # fmt: skip
 def test_openings_of_a_real_server(changes: dict[str, Any], opened: set[tuple[str, int | None, str]]) -> None:
