@@ -71,7 +71,7 @@ def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) 
 def down(name: str, events: Events) -> bool:
     """Remove the lab with all its hosts; returns False when there was nothing to remove."""
     layout = _layout(name)
-    _need_root("down")
+    _need_root()
     with _locked(layout, events):
         removed = _remove(layout)
     events(f"lab {layout.name} is down" if removed else f"lab {layout.name} is not up; nothing to do")
@@ -83,7 +83,7 @@ def status(name: str) -> LabStatus | None:
     layout = _layout(name)
     if not layout.record.exists():
         return None
-    _need_root("status")
+    _need_root()
     spec = _read(layout)[0]
     with ThreadPoolExecutor(8) as pool:
         hosts = tuple(pool.map(lambda host: _host_status(host, layout), spec.hosts))
@@ -164,6 +164,7 @@ def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
     began = time.monotonic()
     # The folder first: from here on `down` knows that there is something to remove.
     layout.state.mkdir(parents=True, mode=0o700)
+    layout.data.mkdir(parents=True, mode=0o700)
     built = image.ensure(layout.cache, events)
     directors = any(host.kind == "director" for host in spec.hosts)
     kvm = directors and image.kvm_works(built, layout.cache, events)
@@ -229,7 +230,7 @@ def _layout(name: str) -> Layout:
 
 
 def _existing(layout: Layout) -> LabSpec:
-    _need_root("hosts")
+    _need_root()
     if not layout.ready.exists():
         raise LabError(f"lab {layout.name} is not up", "hactl lab up INVENTORY")
     return _read(layout)[0]
@@ -241,9 +242,9 @@ def layout_of_running(name: str) -> tuple[Layout, LabSpec]:
     return layout, _existing(layout)
 
 
-def _need_root(what: str) -> None:
+def _need_root() -> None:
     if os.geteuid() != 0:
-        raise LabError(f"the lab's {what} need root", "run it again with sudo")
+        raise LabError("the lab needs root, as its hosts do", "run the command again with sudo")
 
 
 def _host_status(host: LabHost, layout: Layout) -> HostStatus:

@@ -39,7 +39,7 @@ def wait(host: LabHost, layout: Layout) -> None:
     """Until the container answers SSH."""
     at = layout.host(host.name)
     deadline = time.monotonic() + BOOT_PATIENCE
-    while not network.ssh_answers(layout.namespace, host.address, timeout=1):
+    while not network.ssh_answers(layout.namespace, host.address, timeout=0.25):
         if time.monotonic() > deadline or not cgroups.members(f"{layout.cgroup}/{host.name}"):
             said = "\n".join(at.console.read_text(errors="replace").strip().splitlines()[-5:])
             raise LabError(f"{host.name} does not answer SSH at {host.address}:\n{said}", f"see {at.console}")
