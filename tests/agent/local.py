@@ -52,7 +52,8 @@ show)
         [ ! -e "$unit/began" ] || began=$(cat "$unit/began")
         for property in MainPID=$pid InactiveExitTimestampMonotonic=$began \
             UnitFileState=$([ -e "$unit/enabled" ] && echo enabled || echo disabled) \
-            ActiveState=$([ -e "$unit/active" ] && echo active || echo inactive) InvocationID=$([ $pid = 0 ] || echo inv$pid); do
+            ActiveState=$([ -e "$unit/active" ] && echo active || echo inactive) \
+            InvocationID=$([ $pid = 0 ] || echo inv$pid); do
             case ,$properties, in *",${property%%=*},"*) echo "$property" ;; esac
         done
     done ;;
@@ -60,7 +61,11 @@ is-active) [ -e "$unit/active" ] ;;
 is-enabled) [ -e "$unit/enabled" ] ;;
 enable) mkdir -p "$unit"; echo yes >"$unit/enabled" ;;
 disable) rm -f "$unit/enabled" ;;
-start) mkdir -p "$unit"; [ ! -e "$unit/broken" ] || { echo "Job for $last failed." >&2; exit 1; }; fresh; echo yes >"$unit/active" ;;
+start)
+    mkdir -p "$unit"
+    [ ! -e "$unit/broken" ] || { echo "Job for $last failed." >&2; exit 1; }
+    fresh
+    echo yes >"$unit/active" ;;
 restart) fresh; echo yes >"$unit/active" ;;
 stop) rm -f "$unit/active" ;;
 reload)

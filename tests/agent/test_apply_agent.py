@@ -307,7 +307,7 @@ def test_two_at_once(host: LocalHost) -> None:
 
 def test_a_stale_lock_names_the_command_that_breaks_it(host: LocalHost) -> None:
     host.write("run/hactl/lock/owner", "kim@ops\x1f2026-01-01T00:00:00Z\x1f4194999\n")
-    with pytest.raises(Locked, match="no longer running\n.*rm -r /run/hactl/lock"):
+    with pytest.raises(Locked, match=r"no longer running\n.*rm -r /run/hactl/lock"):
         begin(host, [Op("module", ("x",))])
 
 

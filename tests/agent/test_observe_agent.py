@@ -70,7 +70,8 @@ RULESETS = {
         "nftables",
     ),
     "jump": (
-        'table ip f {\n\tchain i {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tiifname "eth0" jump sub\n\t}\n'
+        "table ip f {\n\tchain i {\n\t\ttype filter hook input priority 0; policy accept;\n"
+        '\t\tiifname "eth0" jump sub\n\t}\n'
         "\tchain sub {\n\t\tip saddr 10.0.0.0/8 drop\n\t}\n}",
         "nftables",
     ),
