@@ -33,11 +33,11 @@ class HostSettings(Strict):
     vrrp_priority: Priority | None = None
     """Its VRRP priority in every front end that has none for it under `priorities`."""
     hactl_roles: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
-    """Roles besides those its place in the front ends gives it."""
+    """Roles besides those its place in the front ends gives it (hactl)."""
     ipvs_manager: Owner | None = None
-    """Who fills its IPVS table, where no front end says. Absent: Keepalived."""
+    """Who fills its IPVS table, where no front end says. Absent: Keepalived (hactl)."""
     keepalived: Keepalived = Keepalived()
-    """What holds for the whole director."""
+    """What holds for the whole director (hactl)."""
 
     def address_of(self, family: int) -> IpAddress | None:
         """Its address of a family, 4 or 6."""

@@ -119,7 +119,7 @@ class HttpCheck(Connecting):
     fast_recovery: Flag | None = None
     """Several urls: ask them without an interval between them when the real server comes back."""
     urls: Annotated[tuple[Url, ...], Field(min_length=1)] = (Url(),)
-    """The pages; all must be as they should. The default asks for `/`."""
+    """The pages; all must be as they should (`url`). The default asks for `/`."""
     virtualhost: Word | None = None
     """Host name of the requests. Absent: the real server's, the service's."""
 
@@ -134,7 +134,7 @@ class SslCheck(Connecting):
     fast_recovery: Flag | None = None
     """Several urls: ask them without an interval between them when the real server comes back."""
     urls: Annotated[tuple[Url, ...], Field(min_length=1)] = (Url(),)
-    """The pages; all must be as they should. The default asks for `/`."""
+    """The pages; all must be as they should (`url`). The default asks for `/`."""
     virtualhost: Word | None = None
     """Host name of the requests. Absent: the real server's, the service's."""
     enable_sni: Flag = False

@@ -288,7 +288,7 @@ class Keepalived(Strict):
     linkbeat_interfaces: tuple[InterfaceName, ...] = ()
     """Interfaces whose link is polled (MII, ethtool), because the kernel does not report it."""
     sync_groups: tuple[SyncGroup, ...] = ()
-    """Options of sync groups. The groups themselves come from `vrrp.sync_group`."""
+    """Options of sync groups (`vrrp_sync_group`). The groups themselves come from `vrrp.sync_group`."""
     ssl: Tls | None = None
     """Client certificate of SSL checks (`SSL`)."""
     extra: Extra = ()

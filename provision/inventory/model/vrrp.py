@@ -112,7 +112,7 @@ class TrackFile(Tracked):
     init: Integer | None = None
     """Number written into the file where it does not exist (`init_file`)."""
     init_overwrite: Flag = False
-    """Write it also where the file exists."""
+    """Write it also where the file exists (`init_file`, overwrite)."""
     extra: Extra = ()
     """Lines put into its block as they are (hactl)."""
 
@@ -156,13 +156,13 @@ class Tracking(Strict):
     """Everything that can be tracked, for an instance and for a sync group alike."""
 
     track_interfaces: tuple[Annotated[TrackInterface, as_field("interface")], ...] = ()
-    """Interfaces that must be up."""
+    """Interfaces that must be up (`track_interface`)."""
     track_scripts: tuple[TrackScript, ...] = ()
-    """Commands that must succeed."""
+    """Commands that must succeed (`track_script`)."""
     track_processes: tuple[TrackProcess, ...] = ()
-    """Processes that must run."""
+    """Processes that must run (`track_process`)."""
     track_files: tuple[TrackFile, ...] = ()
-    """Files whose number counts."""
+    """Files whose number counts (`track_file`)."""
     track_bfd: tuple[TrackBfd, ...] = ()
     """Neighbours that must be reachable."""
 
