@@ -104,7 +104,7 @@ def inventory_command(
 @app.command("lint")
 def lint_command(inventory: InventoryPath = None, json: Json = False) -> None:
     """Find mistakes that no single host's parser can see."""
-    from provision.lint.report import report
+    from provision.lint.rules import report
 
     raise typer.Exit(report(_load(inventory), json))
 

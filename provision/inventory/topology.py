@@ -40,7 +40,12 @@ class Topology:
     frontends: tuple[ResolvedFrontend, ...]
     hosts: Mapping[str, HostSettings]
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False, repr=False)
+    clients: tuple[str, ...] = ()
     decommissioned: tuple[str, ...] = ()
+
+    def node(self, host: str) -> Node:
+        """A node at the place where `host` is named, for complaints about it."""
+        return Node(None, self.positions[host])
 
     def directors(self) -> tuple[str, ...]:
         """The hosts that are a director of some front end, in inventory order."""
@@ -125,7 +130,8 @@ def build(inventory: Inventory) -> Topology:
     if problems:
         raise InputError(problems)
     positions = {name: host.position for name, host in inventory.hosts.items()}
-    topology = Topology(frontends, settings, positions, _members(inventory, DECOMMISSIONED))
+    idle = (_members(inventory, CLIENTS), _members(inventory, DECOMMISSIONED))
+    topology = Topology(frontends, settings, positions, *idle)
     problems += _unplaced(topology, inventory)
     if problems:
         raise InputError(problems)
@@ -223,7 +229,7 @@ def _differing(inventory: Inventory) -> Iterator[Problem]:
 
 def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
     """Hosts with no part in anything, and hosts whose address is needed and not known."""
-    idle = {*_members(inventory, CLIENTS), *topology.decommissioned}
+    idle = {*topology.clients, *topology.decommissioned}
     directing = {*topology.directors(), *topology.real_servers()}
     for name, host in inventory.hosts.items():
         if name in directing and not topology.hosts[name].address:
