@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from provision.errors import LabError
-from provision.lab import cgroups, control, image, network
+from provision.lab import cgroups, control, image, network, trees
 from provision.lab.access import lab_target
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabSpec
@@ -87,12 +87,10 @@ def lab() -> Iterator[Callable[[str, Triples], Lab]]:
     for one in made:
         one.down()
         assert one.traces() == []
-        for folder in image.location(one.layout.cache).glob(f"warm/{one.name}"):
-            for snapshot in folder.iterdir():
-                snapshot.unlink()
-            folder.rmdir()
-        for key in one.layout.keys.glob("*"):
-            key.unlink()
+        # The cache is kept on purpose; not that of a test.
+        for folder in (image.location(one.layout.cache) / "warm" / one.name, one.layout.keys):
+            trees.remove(folder)
+        one.layout.lock.unlink()
 
 
 MakeLab = Callable[[str, Triples], Lab]
