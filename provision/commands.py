@@ -28,8 +28,7 @@ def render(project: Project, host: str, out: Path | None) -> None:
     """
     check(project)
     for name in project.managed(host):
-        pinned = project.inventory.hosts[name].var("hactl_facts", {})
-        desired = project.render(name, Facts.assumed(pinned))
+        desired = project.render(name, Facts())
         if out is not None:
             _write_tree(out / name, desired.of("file"))
             continue

@@ -1,15 +1,12 @@
 """What a host is: the facts that rendering depends on.
 
-Facts come from the observe agent, in the same exec that then looks at the host's state; `render` without
-hosts uses `Facts.assumed`. The inventory may pin any of them under `hactl_facts`.
+Facts come from the observe agent, in the same exec that then looks at the host's state; `hactl render` asks no
+host and takes the defaults. The inventory may pin any of them under `hactl_facts`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,6 @@ class Facts:
     firewall: str = "none"
     network_scripts: bool = False
     selinux: str = "disabled"
-
-    @classmethod
-    def assumed(cls, pinned: Mapping[str, Any]) -> Facts:
-        """The facts of a host that nobody asked: the defaults with `hactl_facts` over them."""
-        return dataclasses.replace(cls(), **dict(pinned))
 
     def interface_of(self, address: str) -> str:
         """The interface that carries `address` (no prefix length), or the default route's, or empty."""

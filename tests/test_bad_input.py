@@ -44,7 +44,7 @@ CASES = {
     "tab": ("        vips:", "\t\tvips:", 6, "yaml-tab", "tab"),
     "duplicate-key": ("            protocol: tcp", "            port: 81", 11, "yaml-duplicate-key", "port"),
     "unknown-field": ("            protocol: tcp", "            protokol: tcp", 11, "unknown-field", "protocol"),
-    "wrong-type": ("port: 80", "port: eighty", 10, "wrong-type", "eighty"),
+    "wrong-type": ("port: 80", "port: eighty", 10, "wrong-type", "whole number"),
     "vip-not-an-address": ("[192.0.2.10]", "[192.0.2.999]", 6, "vip-not-an-address", "192.0.2.999"),
     "unknown-group": ("real_servers: web", "real_servers: wbe", 13, "unknown-group", "web"),
     "empty-group": ("web: {hosts: {web1: {ansible_host: 192.0.2.21}, web2: {ansible_host: 192.0.2.22}}}",

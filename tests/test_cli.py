@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,20 +17,27 @@ LAB = Path(__file__).parent.parent / "inventories" / "lab.yml"
 def hactl(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a user does, without a terminal."""
     return subprocess.run(
-        [HACTL, *arguments], text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options
+        [HACTL, *arguments],
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+        **options,
     )
 
 
 def test_help_is_quick() -> None:
-    """Imports stay lazy: the best of five starts must be under 150 ms."""
-    best = min(_seconds("--help") for _ in range(5))
+    """Imports stay lazy: the best of eight starts takes under 150 ms of processor time, whatever else runs here."""
+    best = min(_processor_seconds("--help") for _ in range(8))
     assert best < 0.150, f"hactl --help took {best:.3f} s"
 
 
-def _seconds(*arguments: str) -> float:
-    started = time.monotonic()
+def _processor_seconds(*arguments: str) -> float:
+    before = os.times()
     assert hactl(*arguments).returncode == 0
-    return time.monotonic() - started
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @pytest.mark.parametrize("words", [["nope"], ["plan", "--nope"], ["deploy", "--serial", "x"], ["inventory"], []])

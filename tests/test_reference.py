@@ -181,7 +181,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def rendered(project: Project, host: str) -> DesiredHost:
     """Everything on a host of a project that nobody asked."""
-    return project.render(host, Facts.assumed({}))
+    return project.render(host, Facts())
 
 
 def keepalived_conf(project: Project, host: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
 from provision.inventory.model.service import Service, Tunnel
@@ -14,17 +13,35 @@ FLAGS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
 
 
 @dataclass(frozen=True)
+class Destination:
+    """A real server in the table: its options, and its limits (`-x`, `-y`), which ipvsadm sets but does not save."""
+
+    rule: str
+    limits: str
+
+
+@dataclass(frozen=True)
 class IpvsService:
-    """One service of the kernel's table as `ipvsadm --save --numeric` writes it."""
+    """One service of the kernel's table, in ipvsadm's own spelling and order."""
 
     selector: str
     rule: str
-    servers: tuple[str, ...]
+    servers: tuple[Destination, ...]
 
-    @cached_property
+    @property
     def lines(self) -> tuple[str, ...]:
         """The rules that `ipvsadm --restore` reads."""
-        return (f"-A {self.selector} {self.rule}", *(f"-a {self.selector} {server}" for server in self.servers))
+        return tuple(line + limits for line, limits in self._rules())
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The lines that `ipvsadm --save --numeric` prints once the rules are in."""
+        return tuple(line for line, _ in self._rules())
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        yield f"-A {self.selector} {self.rule}", ""
+        for server in self.servers:
+            yield f"-a {self.selector} {server.rule}", server.limits
 
 
 def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, ...]:
@@ -65,31 +82,27 @@ def _ipvs_rule(model: Service, family: int) -> str:
     if model.ops:
         parts += ["-o"]
     if model.scheduler_flags:
-        parts += ["-b", ",".join(model.scheduler_flags)]
+        parts += ["-b", ",".join(sorted(model.scheduler_flags))]
     return " ".join(parts)
 
 
-def _ipvs_server(service: ResolvedService, server: RealServer, family: int, port: int | None) -> str:
+def _ipvs_server(service: ResolvedService, server: RealServer, family: int, port: int | None) -> Destination:
     address = server.address(family) or server.addresses[0]
     forward = service.forward(server)
     own_port = server.options.port or port or 0
     parts = ["-r", f"{_bracketed(str(address))}:{own_port}", PACKET_FORWARDING[forward]]
+    parts += ["-w", str(service.weight(server))]
     if forward == "tun":
         parts += _tunnel(server.options.tunnel or service.model.tunnel)
-    parts += ["-w", str(service.weight(server))]
-    if server.options.uthreshold:
-        parts += ["-x", str(server.options.uthreshold)]
-    if server.options.lthreshold:
-        parts += ["-y", str(server.options.lthreshold)]
-    return " ".join(parts)
+    limits = (("-x", server.options.uthreshold), ("-y", server.options.lthreshold))
+    return Destination(" ".join(parts), "".join(f" {option} {limit}" for option, limit in limits if limit))
 
 
 def _tunnel(tunnel: Tunnel) -> list[str]:
-    """The options of a tunnel; ipip is what ipvsadm takes without any."""
-    if tunnel.type == "ipip":
-        return []
+    """The options of a tunnel, its defaults spelt out as ipvsadm does."""
     port = ["--tun-port", str(tunnel.port)] if tunnel.port else []
-    return ["--tun-type", tunnel.type, *port, *([f"--tun-{tunnel.checksum}"] if tunnel.checksum else [])]
+    checksum = [f"--tun-{tunnel.checksum or 'nocsum'}"] if tunnel.type != "ipip" else []
+    return ["--tun-type", tunnel.type, *port, *checksum]
 
 
 def _bracketed(address: str) -> str:

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 from provision.errors import Problem
+from provision.facts import Facts
 from provision.inventory.explain import validated
 from provision.inventory.hosts import Host
 from provision.inventory.model.frontend import Owner, Priority
 from provision.inventory.model.globals import Keepalived
-from provision.inventory.model.text import Address, Identifier, InterfaceName, IpAddress, Strict, as_list
+from provision.inventory.model.text import Address, Flag, Identifier, InterfaceName, IpAddress, Strict, Word, as_list
 from provision.inventory.source import Node
+
+
+class PinnedFacts(Strict):
+    """Facts that the inventory knows better than the host, or that no host was asked for (`hactl render`)."""
+
+    os_family: Literal["debian", "redhat"] | None = None
+    """Decides paths and package names."""
+    os_id: Word | None = None
+    """`ID` of os-release(5)."""
+    os_version: Word | None = None
+    """`VERSION_ID` of os-release(5)."""
+    hostname: Word | None = None
+    """What the host calls itself."""
+    kernel: Word | None = None
+    """Release of its kernel, as `uname -r` prints it."""
+    default_interface: InterfaceName | None = None
+    """Interface of its default route."""
+    keepalived_version: Word | None = None
+    """Version of Keepalived there."""
+    firewall: Literal["none", "firewalld", "nftables"] | None = None
+    """What filters input there."""
+    network_scripts: Flag | None = None
+    """Whether RHEL's `ifup` scripts are there."""
+    selinux: Literal["enforcing", "permissive", "disabled"] | None = None
+    """Mode of SELinux."""
+
+    def over(self, facts: Facts) -> Facts:
+        """`facts` with the pinned ones in place of theirs."""
+        return dataclasses.replace(facts, **self.model_dump(exclude_none=True))
 
 
 class HostSettings(Strict):
@@ -36,6 +67,8 @@ class HostSettings(Strict):
     """Roles besides those its place in the front ends gives it (hactl)."""
     ipvs_manager: Owner | None = None
     """Who fills its IPVS table, where no front end says. Absent: Keepalived (hactl)."""
+    hactl_facts: PinnedFacts = PinnedFacts()
+    """Facts that hold whatever the host says of itself."""
     keepalived: Keepalived = Keepalived()
     """What holds for the whole director (hactl)."""
 
