@@ -79,12 +79,14 @@ WORDS = {
     ),
     "no such scheduler": (
         "port: 80", "{port: 80, scheduler: wrrr, real_servers: web}\n          - port: 81",
-        "9:35: wrong-value: `scheduler` cannot be `wrrr`; the nearest known one is `wrr`, of rr, wrr, lc, wlc, lblc, lblcr, "
+        "9:35: wrong-value: `scheduler` cannot be `wrrr`; the nearest known one is `wrr`, of rr, wrr, lc, wlc, "
+        "lblc, lblcr, "
         "dh, sh, sed, nq, fo, ovf, mh",
     ),
     "no such check": (
         "{type: tcp}", "{type: htp}",
-        "11:27: wrong-value: `type` cannot be `htp`; the nearest known one is `http`, of tcp, http, ssl, dns, smtp, udp, "
+        "11:27: wrong-value: `type` cannot be `htp`; the nearest known one is `http`, of tcp, http, ssl, dns, "
+        "smtp, udp, "
         "ping, misc, file, bfd",
     ),
     "a check without type": (
@@ -98,7 +100,8 @@ WORDS = {
     ),
     "VIP of a wrong kind": (
         "[192.168.227.10]", "[192.168.227.10, 224.0.0.18]",
-        "5:32: vip-not-usable: `vips`: 224.0.0.18 cannot be a virtual address; no client can connect to it; take a free "
+        "5:32: vip-not-usable: `vips`: 224.0.0.18 cannot be a virtual address; no client can connect to it; take a "
+        "free "
         "address of the directors' network",
     ),
     "no VIP": (
@@ -107,7 +110,8 @@ WORDS = {
     ),
     "fractional advert interval in version 2": (
         "{virtual_router_id: 10}", "{virtual_router_id: 10, version: 2, advert_int: 0.5}",
-        "7:15: vrrp2-fractional-interval: `vrrp`: `advert_int` 0.5 needs VRRP version 3; version 2 carries whole seconds and "
+        "7:15: vrrp2-fractional-interval: `vrrp`: `advert_int` 0.5 needs VRRP version 3; version 2 carries whole "
+        "seconds and "
         "rounds, so the directors would disagree (RFC 3768 §5.3.7); set `version: 3`, or a whole number of seconds",
     ),
     "password in version 3": (
@@ -117,7 +121,8 @@ WORDS = {
     ),
     "password too long": (
         "{virtual_router_id: 10}", "{virtual_router_id: 10, version: 2, auth_pass: '123456789'}",
-        "7:15: auth-pass-too-long: `vrrp`: `auth_pass` is longer than 8 characters; Keepalived uses the first 8 and ignores "
+        "7:15: auth-pass-too-long: `vrrp`: `auth_pass` is longer than 8 characters; Keepalived uses the first 8 "
+        "and ignores "
         "the rest (keepalived.conf(5)); shorten it to 8",
     ),
     "a line break in a name": (
@@ -127,7 +132,8 @@ WORDS = {
     ),
     "a service without port": (
         "port: 80", "scheduler: rr",
-        "9:13: port-missing: `services`: a service without a `port` must be persistent; IPVS takes port 0 for every port "
+        "9:13: port-missing: `services`: a service without a `port` must be persistent; IPVS takes port 0 for "
+        "every port "
         "only then (ipvsadm(8), -t); set `port`, or `persistence_timeout`",
     ),
     "braces left open": (
@@ -206,7 +212,7 @@ def test_a_secret_is_in_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_password_is_not_in_the_model_s_text() -> None:
     found = topology([frontend(vrrp={"virtual_router_id": 1, "version": 2, "auth_pass": "hunter2"})])
     assert "hunter2" not in repr(found)
-    assert found.frontends[0].vrrp.auth_pass == "hunter2"
+    assert found.frontends[0].vrrp.auth_pass == "hunter2"  # noqa: S105
 
 
 def test_shorthands_stand_for_the_long_form() -> None:

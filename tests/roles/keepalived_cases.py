@@ -44,13 +44,16 @@ BFD = {"min_rx": 50, "min_tx": 50.5, "idle_tx": 1000, "multiplier": 3, "passive"
 
 CASES: dict[str, Case] = {
     "lab": Case([frontend()]),
-    "no services: VRRP alone": Case([frontend(services=[])], hosts={name: {**own, "hactl_roles": ["web"]} for name, own in HOSTS.items()}),
+    "no services: VRRP alone": Case(
+        [frontend(services=[])], hosts={name: {**own, "hactl_roles": ["web"]} for name, own in HOSTS.items()}
+    ),
     # --- virtual addresses
     "vip with everything": Case(
         [
             frontend(
                 vips=[
-                    {"address": "192.168.227.10", "prefix": 24, "interface": "eth0", "label": "eth0:1", "scope": "global"},
+                    {"address": "192.168.227.10", "prefix": 24, "interface": "eth0", "label": "eth0:1",
+                    "scope": "global"},
                     {"address": "192.168.227.11", "excluded": True, "no_track": True},
                     "192.168.227.12/24",
                 ]
@@ -62,8 +65,8 @@ CASES: dict[str, Case] = {
     # --- VRRP
     "priorities of the front end": Case([frontend(priorities={"lvs1": 90, "lvs2": 150})]),
     "priority of the host": Case([frontend()], hosts={**HOSTS, "lvs2": {**HOSTS["lvs2"], "vrrp_priority": 200}}),
-    "version 2 with a password": _vrrp(version=2, advert_int=1, auth_type="PASS", auth_pass="a#b!{}12"),
-    "version 2 with IPsec authentication": _vrrp(version=2, auth_type="AH", auth_pass="12345678"),
+    "version 2 with a password": _vrrp(version=2, advert_int=1, auth_type="PASS", auth_pass="a#b!{}12"),  # noqa: S106
+    "version 2 with IPsec authentication": _vrrp(version=2, auth_type="AH", auth_pass="12345678"),  # noqa: S106
     "version 3, sub-second": _vrrp(version=3, advert_int=0.05, down_timer_adverts=4),
     "nopreempt": _vrrp(nopreempt=True, interface="eth1"),
     "preempt delay": _vrrp(preempt_delay=12.5),
@@ -89,7 +92,8 @@ CASES: dict[str, Case] = {
             {"name": "cron", "process": "cron -f", "param_match": "initial", "delay": 1, "reverse": True},
         ],
         track_files=[
-            {"name": "manual", "file": "/run/manual", "weight": -3, "init": 4, "init_overwrite": True, "extra": ["# note"]}
+            {"name": "manual", "file": "/run/manual", "weight": -3, "init": 4, "init_overwrite": True,
+            "extra": ["# note"]}
         ],
         track_bfd=[
             {
@@ -143,7 +147,8 @@ CASES: dict[str, Case] = {
             "sync_groups": [
                 {
                     "name": "both", "notify_master": "/bin/true", "smtp_alert": False,
-                    "track_interfaces": ["eth1"], "track_files": [{"name": "manual", "file": "/run/manual", "weight": 2}],
+                    "track_interfaces": ["eth1"],
+                    "track_files": [{"name": "manual", "file": "/run/manual", "weight": 2}],
                     "extra": ["# a note"],
                 }
             ]
@@ -185,6 +190,8 @@ CASES: dict[str, Case] = {
     "nat, one with another port": _service(forward="nat", real_server_options={"web1": {"port": 8080}}),
     "ipip tunnel": _service(forward="tun"),
     "gue tunnel": _service(forward="tun", tunnel={"type": "gue", "port": 6080, "checksum": "remcsum"}),
+    "gue tunnel, plain": _service(forward="tun", tunnel={"type": "gue", "port": 6080}),
+    "gre tunnel, plain": _service(forward="tun", tunnel={"type": "gre"}),
     "gre tunnel": _service(forward="tun", tunnel={"type": "gre", "checksum": "csum"}),
     "tunnel across families": Case(
         [frontend(services=[service(forward="tun", check={"type": "ping"})])],
@@ -248,7 +255,8 @@ CASES: dict[str, Case] = {
                 "address": "192.168.227.113", "port": 80, "weight": 0, "forward": "tun",
                 "tunnel": {"type": "gue", "port": 6080}, "check": {"type": "ping"}, "inhibit_on_failure": True,
                 "notify_up": "/bin/true", "notify_down": "/bin/true", "smtp_alert": False,
-                "virtualhost": "web1.example.com", "snmp_name": "web1", "alpha": True, "connect_timeout": 1.5, "retry": 4,
+                "virtualhost": "web1.example.com", "snmp_name": "web1", "alpha": True, "connect_timeout": 1.5,
+                "retry": 4,
                 "delay_before_retry": 2, "warmup": 1, "delay_loop": 8, "extra": ["# a note"],
             }
         },
@@ -327,8 +335,10 @@ CASES: dict[str, Case] = {
     ),
     "no connection sync": _keepalived(lvs_sync_daemon=False, lvs_flush_on_stop=True),
     "GARP of all instances": _keepalived(
-        vrrp_garp_master_delay=2, vrrp_garp_master_repeat=3, vrrp_garp_lower_prio_delay=1, vrrp_garp_lower_prio_repeat=2,
-        vrrp_garp_master_refresh=0, vrrp_garp_master_refresh_repeat=2, vrrp_garp_interval=0.001, vrrp_gna_interval=0.000001,
+        vrrp_garp_master_delay=2, vrrp_garp_master_repeat=3, vrrp_garp_lower_prio_delay=1,
+        vrrp_garp_lower_prio_repeat=2,
+        vrrp_garp_master_refresh=0, vrrp_garp_master_refresh_repeat=2, vrrp_garp_interval=0.001,
+        vrrp_gna_interval=0.000001,
         vrrp_garp_extra_if=100,
         garp_groups=[
             {"interfaces": ["eth0"], "garp_interval": 0.5},
@@ -366,7 +376,8 @@ CASES: dict[str, Case] = {
     ),
     "client certificate": Case(
         [frontend(services=[service(check={"type": "ssl"})])],
-        {"ssl": {"password": "secret#1", "ca": "/etc/ssl/ca.pem", "certificate": "/etc/ssl/c.pem", "key": "/etc/ssl/k.pem"}},
+        {"ssl": {"password": "secret#1", "ca": "/etc/ssl/ca.pem", "certificate": "/etc/ssl/c.pem",
+        "key": "/etc/ssl/k.pem"}},
     ),
     "extra": _keepalived(
         extra=["vrrp_rx_bufs_policy MTU", "vrrp_rx_bufs_multiplier 4"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -76,7 +77,7 @@ def fields_of(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tu
 
 
 def _owner(model: type[BaseModel], name: str) -> str:
-    owners = [base for base in model.__mro__ if name in base.__dict__.get("__annotations__", {})]
+    owners = [base for base in model.__mro__ if name in inspect.get_annotations(base)]
     return owners[-1].__name__
 
 

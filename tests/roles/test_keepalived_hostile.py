@@ -1,8 +1,8 @@
 """Whatever text an inventory holds, it stays inside its own value in keepalived.conf, or is refused.
 
-keepalived.conf(5) has no safe quoting, so the model refuses what could end a value. The property: take any text of any case
-and put a hostile one in its place; either that is a Problem, or the file has the same lines as before, with the same words
-in each but for the one value.
+keepalived.conf(5) has no safe quoting, so the model refuses what could end a value. The property: take any text of
+any case and put a hostile one in its place; either that is a Problem, or the file has the same lines as before, with
+the same words in each but for the one value.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from tests.roles.test_keepalived import keepalived_test, needs_keepalived, rende
 
 BENIGN = "zq7"
 NASTY = [
-    "x\nvrrp_strict", "x\r\ny", "x }", "{", "}", "a b", 'a" b', "a' b", '"', "a # b", "a!b", "$X", "${_PWD}", "${_HASH}",
-    "@lvs1 x", "~SEQ(a,1,9) x", "~LST(a,b)", "include", "includer /etc/passwd", "\\", "a\\", "\\n", "\x00", "\x1b[2J", "\x85",
+    "x\nvrrp_strict", "x\r\ny", "x }", "{", "}", "a b", 'a" b', "a' b", '"', "a # b", "a!b", "$X", "${_PWD}",
+    "${_HASH}",
+    "@lvs1 x", "~SEQ(a,1,9) x", "~LST(a,b)", "include", "includer /etc/passwd", "\\", "a\\", "\\n", "\x00",
+    "\x1b[2J", "\x85",
     "\u2028", "\u00a0", "\ud800", "", " ", "\t", "-", "'", "%s", "{{ 7*7 }}", "{% raw %}",
 ]  # fmt: skip
 

@@ -1,0 +1,249 @@
+"""Role ipvs: the table's rules file, its modules and kernel parameters, and who owns it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from provision.data import shipped
+from provision.desired import Module, Package, Unit
+from provision.facts import Facts
+from provision.inventory.ipvs_rules import IpvsService
+from provision.render import render_host
+from provision.templates import render_file
+
+from tests.inventory.building import DUAL, HOSTS, frontend, inventory, service, topology
+from tests.roles.keepalived_cases import CASES
+from tests.roles.site import content, sysctls
+
+TEMPLATES = shipped("roles") / "ipvs" / "templates"
+BUSY = {name: {**own, "hactl_roles": ["web"]} if name == "web2" else own for name, own in HOSTS.items()}
+LAB = Path("/run/hactl/lab/lab/ssh_config")
+
+
+def table(**changes: Any) -> list[str]:
+    """The rules of a director for the usual service with changes."""
+    found = topology([frontend(services=[service(**changes)])], hosts=BUSY).host_variables("lvs1", Facts())
+    return [line for each in found["ipvs_services"] for line in each.lines]
+
+
+def director(frontends: list[dict[str, Any]], host: str = "lvs1", **facts: Any) -> Any:
+    """Everything a director must look like."""
+    source = inventory(frontends)
+    return render_host(topology(frontends), source, host, Facts(**facts))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        (
+            {},
+            [
+                "-A -t 192.168.227.10:80 -s rr",
+                "-a -t 192.168.227.10:80 -r 192.168.227.103:80 -g -w 1",
+                "-a -t 192.168.227.10:80 -r 192.168.227.104:80 -g -w 1",
+            ],
+        ),
+        (
+            {"real_servers": "web1", "persistence_timeout": 50, "persistence_granularity": "255.255.255.0"},
+            [
+                "-A -t 192.168.227.10:80 -s rr -p 50 -M 255.255.255.0",
+                "-a -t 192.168.227.10:80 -r 192.168.227.103:80 -g -w 1",
+            ],
+        ),
+        (
+            {
+                "real_servers": "web1", "port": 53, "protocol": "udp", "ops": True, "scheduler": "sh",
+                "scheduler_flags": ["sh-port", "sh-fallback"], "forward": "nat", "real_server_defaults": {"port": 5353},
+            },
+            [
+                "-A -u 192.168.227.10:53 -s sh -o -b sh-fallback,sh-port",
+                "-a -u 192.168.227.10:53 -r 192.168.227.103:5353 -m -w 1",
+            ],
+        ),
+        (
+            {"real_servers": "web1", "forward": "tun", "real_server_defaults": {"weight": 0, "uthreshold": 9,
+            "lthreshold": 5}},
+            [
+                "-A -t 192.168.227.10:80 -s rr",
+                "-a -t 192.168.227.10:80 -r 192.168.227.103:80 -i -w 0 --tun-type ipip -x 9 -y 5",
+            ],
+        ),
+        (
+            {"real_servers": "web1", "forward": "tun", "tunnel": {"type": "gue", "port": 6080, "checksum": "csum"}},
+            [
+                "-A -t 192.168.227.10:80 -s rr",
+                "-a -t 192.168.227.10:80 -r 192.168.227.103:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-csum",
+            ],
+        ),
+        (
+            {"real_servers": "web1", "port": None, "fwmark": 7, "check": None},
+            ["-A -f 7 -s rr", "-a -f 7 -r 192.168.227.103:0 -g -w 1"],
+        ),
+        (
+            {"real_servers": "web1", "port": None, "persistence_timeout": 60, "check": None},
+            ["-A -t 192.168.227.10:0 -s rr -p 60", "-a -t 192.168.227.10:0 -r 192.168.227.103:0 -g -w 1"],
+        ),
+        (
+            {"real_servers": "web1", "virtual_server_group": {"name": "g", "ranges": ["192.168.227.20-21"]}},
+            [
+                "-A -t 192.168.227.10:80 -s rr",
+                "-a -t 192.168.227.10:80 -r 192.168.227.103:80 -g -w 1",
+                "-A -t 192.168.227.20:80 -s rr",
+                "-a -t 192.168.227.20:80 -r 192.168.227.103:80 -g -w 1",
+                "-A -t 192.168.227.21:80 -s rr",
+                "-a -t 192.168.227.21:80 -r 192.168.227.103:80 -g -w 1",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_rules_are_as_ipvsadm_writes_them(changes: dict[str, Any], rules: list[str]) -> None:
+    assert table(**changes) == rules
+
+
+def test_ipv6_addresses_are_in_brackets_and_marks_say_so() -> None:
+    marked = service(port=None, fwmark=3, check={"type": "ping"}, real_servers="web1")
+    found = topology([frontend(vips=["fd00:227::10"], services=[service(), marked])], hosts=DUAL)
+    lines = [line for each in found.host_variables("lvs1", Facts())["ipvs_services"] for line in each.lines]
+    assert lines == [
+        "-A -t [fd00:227::10]:80 -s rr",
+        "-a -t [fd00:227::10]:80 -r [fd00:227::103]:80 -g -w 1",
+        "-a -t [fd00:227::10]:80 -r [fd00:227::104]:80 -g -w 1",
+        "-A -f 3 -6 -s rr",
+        "-a -f 3 -6 -r [fd00:227::103]:0 -g -w 1",
+    ]
+
+
+def test_each_distribution_has_its_place_for_the_rules() -> None:
+    debian = director([frontend()])
+    assert content(debian, "/etc/ipvsadm.rules").splitlines()[1:] == table()
+    assert Package("ipvsadm") in debian.items
+    redhat = director([frontend()], os_family="redhat")
+    assert content(redhat, "/etc/sysconfig/ipvsadm").splitlines() == table()  # its service takes no comments
+    assert redhat.get("file", "/etc/ipvsadm.rules") is None
+
+
+def test_keepalived_owns_the_table_unless_told_otherwise() -> None:
+    found = director([frontend()])
+    assert found.get("unit", "ipvsadm.service") is None  # with AUTO="false" it does nothing
+    redhat = director([frontend()], os_family="redhat")
+    assert Unit("ipvsadm.service", enabled=False, active=False) in redhat.items
+    assert 'AUTO="false"' in content(found, "/etc/default/ipvsadm")
+    assert "virtual_server 192.168.227.10 80" in content(found, "/etc/keepalived/keepalived.conf")
+
+
+def test_ipvsadm_owns_the_table_alone() -> None:
+    found = director([frontend(ipvs_manager="ipvsadm")])
+    assert Unit("ipvsadm.service", enabled=True, active=True, on_change="reload") in found.items
+    assert 'AUTO="true"' in content(found, "/etc/default/ipvsadm")
+    assert "virtual_server" not in content(found, "/etc/keepalived/keepalived.conf")
+    rules = found.get("file", "/etc/ipvsadm.rules")
+    assert rules is not None and rules.unit == "ipvsadm.service"
+
+
+def test_modules_are_those_of_the_schedulers() -> None:
+    found = director([frontend(services=[service(scheduler="mh"), service(port=81, scheduler="wlc")])])
+    modules = [item for item in found.items if isinstance(item, Module)]
+    assert modules == [Module("ip_vs"), Module("ip_vs_mh"), Module("ip_vs_wlc")]
+
+
+def test_short_connections_are_synchronised_and_dead_servers_hold_nobody() -> None:
+    found = sysctls(director([frontend()]))
+    assert found["net.ipv4.vs.sync_threshold"] == "1 10"
+    assert found["net.ipv4.vs.sync_refresh_period"] == "1"
+    assert found["net.ipv4.vs.expire_nodest_conn"] == "1"
+    assert found["net.ipv4.vs.expire_quiescent_template"] == "1"
+    assert found["net.ipv4.vs.backup_only"] == "1"
+    assert "net.ipv4.vs.sloppy_tcp" not in found
+    assert "net.ipv4.vs.conn_reuse_mode" not in found
+
+
+def test_an_active_director_never_stops_balancing_because_it_is_a_backup_too() -> None:
+    other = frontend(name="api", vips=["192.168.227.20"], directors=["lvs2", "lvs1"], vrrp={"virtual_router_id": 20})
+    assert sysctls(director([frontend(), other]))["net.ipv4.vs.backup_only"] == "0"
+
+
+def test_a_consistent_hash_takes_connections_in_the_middle() -> None:
+    assert sysctls(director([frontend(services=[service(scheduler="mh")])]))["net.ipv4.vs.sloppy_tcp"] == "1"
+
+
+def test_kernels_that_reuse_ports_slowly_are_told_not_to() -> None:
+    assert sysctls(director([frontend()], kernel="5.4.0-150-generic"))["net.ipv4.vs.conn_reuse_mode"] == "0"
+
+
+@given(
+    st.lists(st.sampled_from(["mh-port", "mh-fallback"]), unique=True),
+    st.integers(0, 65535),
+    st.one_of(st.none(), st.integers(1, 65535)),
+)
+def test_what_is_saved_is_what_was_restored_without_the_limits(
+    flags: list[str], weight: int, limit: int | None
+) -> None:
+    changes = {
+        "scheduler": "mh",
+        "scheduler_flags": flags,
+        "real_server_defaults": {"weight": weight, "uthreshold": limit},
+    }
+    found = topology([frontend(services=[service(**changes)])]).host_variables("lvs1", Facts())
+    (each,) = found["ipvs_services"]
+    assert isinstance(each, IpvsService)
+    assert each.saved == tuple(line.split(" -x ")[0] for line in each.lines)
+
+
+LIVE_CASES = [
+    "lab", "both families", "scheduler flags of mh", "scheduler flags of sh", "persistence", "persistence of IPv6",
+    "every port", "sip over udp", "one packet", "sctp", "nat with another port", "ipip tunnel", "gue tunnel",
+    "gue tunnel, plain", "gre tunnel", "gre tunnel, plain", "tunnel across families", "firewall mark",
+    "firewall mark in both families", "firewall mark, IPv6 tunnel", "virtual server group",
+    "virtual server group of marks", "virtual server groups of both families", "active/active",
+]  # fmt: skip
+"""Every shape of the table; not those that begin with real servers taken to be down."""
+
+LIVE = """
+cd "$(mktemp -d)"; tar xf -
+try() {
+    ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up
+    ip addr add 192.168.227.101/24 dev eth0; ip addr add fd00:227::101/64 dev eth0 nodad
+    ipvsadm -R < "$1.rules" || return 1
+    ipvsadm -Sn | sort > "$1.own"; ipvsadm -C
+    sort "$1.saved" | diff - "$1.own" || return 1
+    keepalived --check --dont-fork --no-syslog -f "$1.conf" -p "$PWD/p" -c "$PWD/c" & daemon=$!
+    for wait in 1 2 3 4 5 6 7 8; do sleep 0.3; ipvsadm -Sn | sort > "$1.live"; cmp -s "$1.own" "$1.live" && break; done
+    kill "$daemon"; wait "$daemon"
+    diff "$1.own" "$1.live"
+}
+export -f try
+for rules in *.rules; do unshare --net bash -c "try ${rules%.rules}" || echo "REFUSED ${rules%.rules}"; done
+rm -rf "$PWD"
+echo end
+"""
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not LAB.exists(), reason="needs the lab: hactl lab up, and a deploy of inventories/lab.yml")
+def test_the_kernel_holds_what_the_rules_say_whoever_fills_it(tmp_path: Path) -> None:
+    """On a director of the lab,
+    in network namespaces of its own: `ipvsadm --restore` and Keepalived make the same table."""
+    for index, name in enumerate(LIVE_CASES):
+        variables = topology(CASES[name].frontends, hosts=CASES[name].hosts).host_variables("lvs1", Facts())
+        services = variables["ipvs_services"]
+        for suffix, lines in (
+            ("rules", [line for each in services for line in each.lines]),
+            ("saved", [line for each in services for line in each.saved]),
+            ("conf", [render_file(shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", variables)]),
+        ):
+            (tmp_path / f"{index}.{suffix}").write_text("".join(f"{line}\n" for line in lines))
+    archive = subprocess.run(["tar", "cf", "-", "-C", str(tmp_path), "."], capture_output=True, check=True).stdout
+    command = ["ssh", "-F", str(LAB), "lvs2", f"bash -c {_quoted(LIVE)}"]
+    done = subprocess.run(command, input=archive, capture_output=True, timeout=600, check=False)
+    said = done.stdout.decode()
+    assert said.endswith("end\n"), done.stderr.decode()
+    assert "REFUSED" not in said, said
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
