@@ -1,0 +1,36 @@
+"""What each director must be, and what they must be together."""
+
+from __future__ import annotations
+
+from conftest import VIP
+from testinfra.host import Host
+
+
+def holds_vip(host: Host) -> bool:
+    return f" {VIP}/32 " in host.check_output("ip -oneline -4 address show")
+
+
+def test_exactly_one_director_holds_the_vip(directors: list[Host]) -> None:
+    assert [holds_vip(host) for host in directors].count(True) == 1
+
+
+def test_keepalived_is_enabled_and_running(director: Host) -> None:
+    service = director.service("keepalived")
+    assert service.is_enabled
+    assert service.is_running
+
+
+def test_the_live_table_is_the_rules_file(director: Host) -> None:
+    rules = director.file("/etc/ipvsadm.rules").content_string.splitlines()
+    wanted = sorted(line for line in rules if not line.startswith("#"))
+    live = director.check_output("ipvsadm --save --numeric").splitlines()
+    assert len(wanted) == 3  # the service and its two real servers
+    assert sorted(line.strip() for line in live) == wanted
+
+
+def test_connections_are_synchronised_and_no_client_is_redirected(director: Host) -> None:
+    daemons = director.check_output("ipvsadm --list --daemon")
+    assert "master sync daemon" in daemons or "backup sync daemon" in daemons
+    assert director.sysctl("net.ipv4.vs.sync_threshold") == "1\t10"
+    for scope in ("all", "default", "eth0"):
+        assert director.sysctl(f"net.ipv4.conf.{scope}.send_redirects") == 0

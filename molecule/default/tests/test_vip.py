@@ -1,0 +1,27 @@
+"""What a client gets to see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+from conftest import GROUPS, VIP
+from testinfra.host import Host
+
+
+def test_the_real_servers_answer_in_turn(client: Host) -> None:
+    pages = client.check_output("for i in 1 2 3 4 5 6; do curl -sSf --max-time 2 http://%s/; done", VIP).splitlines()
+    turns = [page for page in pages if page]
+    assert Counter(turns) == {f"this is {name}!": 3 for name in GROUPS["web"]}
+    assert all(page != after for page, after in pairwise(turns))
+
+
+def test_only_the_holder_answers_arp(client: Host, directors: list[Host]) -> None:
+    client.check_output("ip neighbour flush to %s && ping -c 1 -W 2 %s", VIP, VIP)
+    neighbour = client.check_output("ip neighbour show to %s", VIP).split()
+    macs = {
+        host.check_output("cat /sys/class/net/eth0/address")
+        for host in directors
+        if f" {VIP}/32 " in host.check_output("ip -oneline -4 address show")
+    }
+    assert macs == {neighbour[neighbour.index("lladdr") + 1]}

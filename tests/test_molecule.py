@@ -1,0 +1,72 @@
+"""The molecule scenario as its users run it: create, deploy twice, look at every host, destroy."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What molecule runs with: plain output, and an ANSIBLE_HOME of its own.
+
+    molecule names its working folder after the project's folder alone, so two clones would share one.
+    """
+    path = f"{BIN}:{os.environ['PATH']}"
+    plain = {"NO_COLOR": "1", "MOLECULE_COMMAND_BORDERS": "false"}
+    return {**os.environ, "PATH": path, "ANSIBLE_HOME": str(tmp_path), **plain}
+
+
+def molecule(environment: dict[str, str], *words: str) -> str:
+    """The output of a molecule command that must succeed."""
+    ran = subprocess.run([BIN / "molecule", *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def remains() -> list[str]:
+    """What is left of the scenario's lab on this machine: state, namespaces, mounts, disks, processes."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    cache = Path(os.environ.get("HACTL_CACHE") or "/var/cache/hactl") / "lab" / "hosts" / "molecule"
+    paths = [Path("/run/hactl/lab/molecule"), cache, *Path("/run/netns").glob("hl-molecule*")]
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            commands.append(path.read_bytes())
+    return [
+        *(str(path) for path in paths if path.exists()),
+        *(mount for mount in mounts if str(cache) in mount),
+        *(command.decode() for command in commands if b"hl-molecule" in command),
+    ]
+
+
+def test_the_scenario_passes_and_leaves_nothing(environment: dict[str, str]) -> None:
+    output = molecule(environment, "test")
+    passed = re.search(r"^(\d+) passed in", output, re.MULTILINE)
+    assert passed and int(passed[1]) == 19, output  # molecule is green, too, when it found no test
+    for step in ("create", "converge", "idempotence", "verify", "destroy"):
+        assert f"default > {step}: Executed: Successful" in output
+    assert remains() == []
+
+
+def test_destroy_takes_away_what_a_killed_create_left(environment: dict[str, str]) -> None:
+    hactl = subprocess.Popen([BIN / "hactl", "lab", "up", "molecule/default/inventory/molecule.yml"], cwd=ROOT)
+    while hactl.poll() is None and not list(Path("/run/netns").glob("hl-molecule-*")):
+        time.sleep(0.02)
+    hactl.kill()
+    hactl.wait()
+    assert remains()
+    molecule(environment, "destroy")
+    assert remains() == []
