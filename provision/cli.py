@@ -175,7 +175,8 @@ def lab_shell(
     """Open a shell on a lab host, or run one command there."""
     from provision.lab.control import shell
 
-    raise typer.Exit(shell(inventory_path(inventory).stem, host, command or []))
+    words = command or []
+    raise typer.Exit(shell(inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words))
 
 
 @lab_app.command("cut")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -95,7 +96,9 @@ def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
     layout = _layout(name)
     spec = _existing(layout)
     spec.host(host)
-    return subprocess.run(["ssh", "-F", str(layout.ssh_config), host, *argv], check=False).returncode
+    return subprocess.run(
+        ["ssh", "-F", str(layout.ssh_config), host, *([shlex.join(argv)] if argv else [])], check=False
+    ).returncode
 
 
 def cut(name: str, host: str, events: Events) -> float:
