@@ -5,11 +5,21 @@ from __future__ import annotations
 import sys
 
 from provision.errors import Exit, InputError
-from provision.lint import topology_rules
+from provision.lint import pair_rules, service_rules, topology_rules
 from provision.lint.registry import RULES, Finding, Rule, findings
 from provision.project import Project
 
-__all__ = ["RULES", "Finding", "Rule", "check", "findings", "report", "topology_rules"]
+__all__ = [
+    "RULES",
+    "Finding",
+    "Rule",
+    "check",
+    "findings",
+    "pair_rules",
+    "report",
+    "service_rules",
+    "topology_rules",
+]
 
 
 def check(project: Project) -> None:
