@@ -6,7 +6,15 @@ import functools
 from importlib import resources
 
 
+PARTS = {
+    "observe": ("common", "facts", "observe"),
+    "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
+}
+"""The files that make up each agent, in order."""
+
+
 @functools.cache
 def program(name: str) -> str:
     """The text of the agent `observe` or `apply`."""
-    return resources.files(__name__).joinpath(f"{name}.sh").read_text(encoding="utf-8")
+    folder = resources.files(__name__)
+    return "".join(folder.joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in PARTS[name])

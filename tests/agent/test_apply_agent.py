@@ -326,6 +326,14 @@ def test_a_daemon_that_dies_after_its_reload_is_not_confirmed(host: LocalHost) -
     assert not host.exists("etc/k.conf")
 
 
+def test_a_unit_may_be_told_more_than_once(host: LocalHost) -> None:
+    host.unit("k.service")
+    verbs = ("reload", "restart", "reload", "stamp")
+    begin(host, [Op("unit", ("k.service", verb)) for verb in verbs]).confirm()
+    assert host.calls() == ["reload k.service", "restart k.service", "reload k.service"]
+    assert host.read("run/hactl/loaded/k.service") == "inv101\n", "the stamp is of the process that runs now"
+
+
 def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
     host.unit("k.service", slow="6")
     channel = host.run_agent(__import__("provision.agent").agent.program("apply"))

@@ -1,0 +1,121 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Files: staged beside their place, validated there, swapped in by rename, the old one kept for the undo.
+
+make_parents() { # PATH: its missing parent folders, each recorded
+    parent=${1%/*}
+    [ -n "$parent" ] && [ ! -d "$parent" ] || return 0
+    make_parents "$parent"
+    parent=${1%/*}
+    note rmdir "$parent"
+    mkdir -m 755 "$parent" 2>"$work/log" || fail "cannot make the folder ${parent#"$R"}: $(reason)"
+}
+
+check_place() { # PATH: refuse what is no regular file
+    if [ -L "$1" ]; then
+        fail "${1#"$R"} is a symbolic link, which is never followed; remove it or manage the file it points to"
+    elif [ -e "$1" ] && [ ! -f "$1" ]; then
+        fail "${1#"$R"} is not a regular file; move it away"
+    fi
+}
+
+beside() { # PATH: sets `temporary`, a fresh file of unforeseeable name beside it, readable by its owner alone
+    make_parents "$1"
+    set +f
+    rm -f "${1%/*}/.${1##*/}.hactl-"?????? # of a run that lost its power
+    set -f
+    temporary=$(mktemp "${1%/*}/.${1##*/}.hactl-XXXXXX" 2>"$work/log") || fail "cannot stage ${1#"$R"}: $(reason)"
+    note unlink "$temporary"
+}
+
+stage() { # N PATH
+    check_place "$2"
+    beside "$2"
+    cat "$work/files/$1" >"$temporary" 2>"$work/log" || fail "cannot stage ${2#"$R"}: $(reason)"
+    staged=$staged$1$US$temporary$NL
+}
+
+staged_path() { # N: sets `temporary`
+    temporary=${staged#*"$NL$1$US"}
+    temporary=${temporary%%"$NL"*}
+}
+
+sync_staged() { # so that a power cut after the rename finds old or new bytes, never an empty file
+    paths=''
+    for line in $staged; do
+        paths=$paths$NL${line#*"$US"}
+    done
+    [ -z "$paths" ] || sync $paths 2>/dev/null || :
+}
+
+finish_stage() { # N PATH MODE OWNER GROUP [VALIDATE]: ownership first, so that it is never readable too widely
+    staged_path "$1"
+    chown "$4:$5" "$temporary" 2>"$work/log" || fail "cannot give ${2#"$R"} to $4:$5: $(reason)"
+    chmod "$3" "$temporary" 2>"$work/log" || fail "cannot set the mode of ${2#"$R"}: $(reason)"
+    [ -z "${6-}" ] || validate "$2" "$6"
+}
+
+validate() { # PATH COMMAND: words separated by blanks, %s the staged file; no shell reads it
+    path=$1
+    IFS=' '
+    set -- $2
+    IFS=$NL
+    for word; do
+        shift
+        case $word in *%s*) word=${word%%%s*}$temporary${word#*%s} ;; esac
+        set -- "$@" "$word"
+    done
+    ! have timeout || set -- timeout 60 "$@"
+    run "$@" || fail "${path#"$R"} was refused by its parser ($(command_name "$@")): $(reason)"
+}
+
+command_name() { # of a command line that may begin with `timeout 60`
+    [ "$1" != timeout ] || shift 2
+    printf %s "$1"
+}
+
+digest_of() { # PATH: sets `digest`, or `absent`
+    digest=absent
+    [ -e "$1" ] || return 0
+    digest=$(sha256sum "$1") || return 1
+    digest=${digest#\\}
+    digest=${digest%% *}
+}
+
+appeared() { fail "$1 is not what was observed: somebody else changed it; plan again"; }
+
+unchanged() { # PATH OBSERVED
+    check_place "$1"
+    digest_of "$1" || fail "cannot read ${1#"$R"}"
+    [ "$digest" = "$2" ] || { [ "$2" = absent ] && [ -n "$kept" ]; } || # laid down by a package of this run
+        appeared "${1#"$R"}"
+}
+
+set_aside() { # PATH: keeps the present file beside it for the undo
+    old=${1%/*}/.${1##*/}.hactl-old
+    rm -f "$old"
+    note restore "$old" "$1"
+    ln "$1" "$old" 2>/dev/null || cp -p "$1" "$old" 2>"$work/log" || fail "cannot keep ${1#"$R"}: $(reason)"
+}
+
+relabel() { # the SELinux context that belongs to a path
+    [ ! -e /sys/fs/selinux/enforce ] || ! have restorecon || restorecon "$1"
+}
+
+swap() { # N PATH OBSERVED
+    unchanged "$2" "$3"
+    staged_path "$1"
+    if [ "$digest" = absent ]; then
+        note unlink "$2"
+    else
+        set_aside "$2"
+    fi
+    mv -f "$temporary" "$2" 2>"$work/log" || fail "cannot put ${2#"$R"} in place: $(reason)"
+    relabel "$2" 2>/dev/null || :
+}
+
+take_away() { # PATH OBSERVED
+    unchanged "$1" "$2"
+    [ "$2" != absent ] || return 0
+    set_aside "$1"
+    rm -f "$1" 2>"$work/log" || fail "cannot remove ${1#"$R"}: $(reason)"
+}

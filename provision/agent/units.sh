@@ -1,0 +1,100 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# systemd units, and the stamps that say what a running one has loaded.
+
+unit_is() { systemctl "is-$1" --quiet "$2" 2>/dev/null; } # active|enabled
+
+state_of() { # NAME: sets `state` to its state, main PID and invocation in a line
+    state=$(systemctl show -p ActiveState,MainPID,InvocationID -- "$1" 2>/dev/null)
+    set -- $state
+    IFS=' '
+    state=$*
+    IFS=$NL
+}
+
+verb() { # VERB NAME
+    run systemctl "$1" "$2" || fail "systemctl $1 $2 failed: $(reason) $(last_words "$2")"
+}
+
+last_words() { # what the unit itself said, for the operator
+    ! have journalctl || journalctl -q --no-pager -n 4 -o cat -u "$1" 2>/dev/null | tail -c 500 | tr -s '\000-\037\177' ' '
+}
+
+must_run() { # NAME VERB: active afterwards; noted, so that it is looked at again before the confirmation
+    state_of "$1"
+    case $state in *ActiveState=active*) ;; *) fail "$1 is not active after its $2: $(last_words "$1")" ;; esac
+    case $watched in *"$NL$1$US"*) # looked at before: only the last look counts
+        rest=${watched#*"$NL$1$US"}
+        watched=${watched%%"$NL$1$US"*}$NL${rest#*"$NL"}
+        ;;
+    esac
+    watched=$watched$1$US$state$NL
+}
+
+change_unit() { # NAME VERB [FILE...]
+    unit=$1 action=$2
+    case $action in
+    enable) unit_is enabled "$unit" || { note unit disable "$unit" && verb enable "$unit"; } ;;
+    disable) ! unit_is enabled "$unit" || { note late enable "$unit" && verb disable "$unit"; } ;;
+    start) unit_is active "$unit" || { note unit stop "$unit" && verb start "$unit" && must_run "$unit" start; } ;;
+    stop) ! unit_is active "$unit" || { note late start "$unit" && verb stop "$unit"; } ;;
+    reload) reload "$unit" ;;
+    restart)
+        if unit_is active "$unit"; then note late restart "$unit"; else note unit stop "$unit"; fi
+        verb restart "$unit"
+        must_run "$unit" restart
+        ;;
+    daemon-reload)
+        note daemon-reload
+        run systemctl daemon-reload || fail "systemctl daemon-reload failed: $(reason)"
+        ;;
+    stamp) stamp "$@" ;;
+    *) fail "unknown verb $action for $unit" ;;
+    esac
+}
+
+reload() { # NAME: it must come through with the same main process
+    state_of "$1"
+    before=$state
+    note late reload "$1"
+    verb reload "$1"
+    must_run "$1" reload
+    [ "$state" = "$before" ] || fail "$1 did not survive its reload: \"$before\" became \"$state\""
+}
+
+write_stamp() { # NAME FILE...: what the running process has loaded
+    name=$1
+    shift
+    case $watched in
+    *"$NL$name$US"*) state=${watched#*"$NL$name$US"} && state=${state%%"$NL"*} ;; # just looked at
+    *) state_of "$name" ;;
+    esac
+    text=${state#*InvocationID=}
+    text=${text%% *}
+    if [ -z "$text" ]; then
+        text=${state#*MainPID=}
+        text=${text%% *}
+    fi
+    for path; do
+        digest_of "$R$path" || return 1
+        text=$text$NL$digest' '$path
+    done
+    mkdir -p "$RUN/loaded"
+    printf '%s\n' "$text" >"$RUN/loaded/.new" && mv -f "$RUN/loaded/.new" "$RUN/loaded/$name"
+}
+
+stamp() { # NAME stamp FILE...
+    name=$1
+    shift 2
+    saved=$work/stamp-$index
+    [ ! -f "$RUN/loaded/$name" ] || cp -p "$RUN/loaded/$name" "$saved"
+    note stamp "$RUN/loaded/$name" "$saved"
+    write_stamp "$name" "$@" || fail "cannot write the stamp of $name in $RUN"
+}
+
+still_running() { # a daemon can die a moment after its reload
+    for entry in $watched; do
+        state_of "${entry%%"$US"*}"
+        [ "$state" = "${entry#*"$US"}" ] ||
+            fail "${entry%%"$US"*} did not stay up: \"${entry#*"$US"}\" became \"$state\"; $(last_words "${entry%%"$US"*}")"
+    done
+}
