@@ -145,7 +145,8 @@ def check_of_another_port(topology: Topology) -> Iterator[Hit]:
             checks = server.options.check if server.options.check is not None else service.model.check
             ports = {check.port or own for check in checks if isinstance(check, Connecting)}
             if own and ports and own not in ports:
-                what = f"no check looks at port {own} of {server.host} in `{frontend.name}`, only at {sorted(filter(None, ports))}"
+                looked = ", ".join(str(port) for port in ports)
+                what = f"no check looks at port {own} of {server.host} in `{frontend.name}`, only at {looked}"
                 yield service.node.at("check"), what, "check the port that serves, besides or instead"
                 break
 

@@ -42,6 +42,12 @@ CONNECTING = {
 }  # fmt: skip
 BFD = {"min_rx": 50, "min_tx": 50.5, "idle_tx": 1000, "multiplier": 3, "passive": True, "ttl": 255, "max_hops": 1}
 
+FACTS = {
+    "os_family": "debian", "os_id": "debian", "os_version": "12", "hostname": "lvs", "kernel": "6.1.0",
+    "default_interface": "eth0", "keepalived_version": "2.2.7", "firewall": "none", "network_scripts": False,
+    "selinux": "disabled",
+}  # fmt: skip
+
 CASES: dict[str, Case] = {
     "lab": Case([frontend()]),
     "no services: VRRP alone": Case(
@@ -386,5 +392,6 @@ CASES: dict[str, Case] = {
     "ipvsadm owns the table": Case([frontend(ipvs_manager="ipvsadm")]),
     "ipvsadm owns it, as a variable": Case([frontend()], common={"ipvs_manager": "ipvsadm"}),
     "interface of the host": Case([frontend()], hosts={**HOSTS, "lvs1": {**HOSTS["lvs1"], "interface": "eth1"}}),
+    "facts of the host": Case([frontend()], hosts={**HOSTS, "lvs1": {**HOSTS["lvs1"], "hactl_facts": FACTS}}),
     "a further role": Case([frontend()], hosts={**HOSTS, "web1": {**HOSTS["web1"], "hactl_roles": ["web"]}}),
 }  # fmt: skip
