@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-
 PARTS = {
     "observe": ("common", "facts", "observe"),
     "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
