@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from provision.inventory.settings import HostSettings
 from provision.templates import render_file
 from pydantic import BaseModel
 
-from tests.inventory.building import topology
+from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.keepalived_cases import CASES, Case
 
 TEMPLATES = shipped("roles") / "keepalived" / "templates"
@@ -63,6 +64,13 @@ def test_keepalived_accepts_it_without_a_word(name: str, host: str, tmp_path: Pa
     text = rendered(CASES[name], host)
     status, messages = keepalived_test(text, tmp_path)
     assert (status, messages) == (0, ""), text
+
+
+@pytest.mark.parametrize("vip", ["fd00:227::10", "fd00:227::10/64"])
+def test_no_check_leaves_from_an_ipv6_vip(vip: str) -> None:
+    """Whatever its prefix: the real servers own the VIP too, so their answers would never come back."""
+    text = rendered(Case([frontend(vips=[vip])], hosts=DUAL))
+    assert re.search(r"^ +fd00:227::10/\d+ preferred_lft 0$", text, re.MULTILINE)
 
 
 def fields_of(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tuple[str, str]]:
