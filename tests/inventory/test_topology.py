@@ -263,7 +263,6 @@ def test_both_families_are_two_instances_in_one_group() -> None:
     found = variables(topology([frontend(vips=["192.168.227.10", "fd00:227::10"])], hosts=DUAL), "lvs1")
     assert [instance.name for instance in found["vrrp_instances"]] == ["VI_web", "VI_web_6"]
     assert [(group.name, group.members) for group in found["sync_groups"]] == [("SG_web", ("VI_web", "VI_web_6"))]
-    assert found["sync_daemon"].instance == "VI_web"
     assert [instance.files for instance in found["vrrp_instances"]] == [(), ()]  # the group tracks the hand-over
     assert [file.name for file in found["sync_groups"][0].files] == ["hactl_web"]
 
@@ -274,14 +273,22 @@ def test_the_hand_over_needs_no_new_configuration() -> None:
     assert (file.name, file.file, file.weight) == ("hactl_web", "/var/lib/hactl/handover/web", 1)
 
 
-def test_connection_sync_follows_the_only_instance() -> None:
+def test_connection_sync_runs_both_ways_all_the_time() -> None:
+    """A takeover then starts and stops no kernel thread; backup_only would keep such a director from balancing."""
     found = variables(topology([frontend()]), "lvs2")
-    assert (found["sync_daemon"].instance, found["sync_daemon"].sync_id) == ("VI_web", 10)
+    assert (found["sync_daemon"].instance, found["sync_daemon"].sync_id) == (None, 10)
+    assert found["backup_only"] is False
+
+
+def test_connection_sync_follows_an_instance_that_is_asked_for() -> None:
+    settings = {"keepalived": {"lvs_sync_daemon": {"instance": "VI_web"}}}
+    hosts = {name: {**own, **settings} if name.startswith("lvs") else own for name, own in HOSTS.items()}
+    found = variables(topology([frontend()], hosts=hosts), "lvs2")
+    assert found["sync_daemon"].instance == "VI_web"
     assert found["backup_only"] is True
 
 
-def test_with_two_active_directors_connection_sync_runs_both_ways() -> None:
-    """One daemon a kernel: bound to one instance it would be wrong about the other, and backup_only would stop that."""
+def test_two_active_directors_share_one_sync_id() -> None:
     found = topology([frontend(directors=["lvs1", "lvs2"]), API])
     for host in found.directors():
         told = variables(found, host)

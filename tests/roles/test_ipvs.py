@@ -157,7 +157,7 @@ def test_short_connections_are_synchronised_and_dead_servers_hold_nobody() -> No
     assert found["net.ipv4.vs.sync_refresh_period"] == "1"
     assert found["net.ipv4.vs.expire_nodest_conn"] == "1"
     assert found["net.ipv4.vs.expire_quiescent_template"] == "1"
-    assert found["net.ipv4.vs.backup_only"] == "1"
+    assert found["net.ipv4.vs.backup_only"] == "0"
     assert "net.ipv4.vs.sloppy_tcp" not in found
     assert "net.ipv4.vs.conn_reuse_mode" not in found
 

@@ -35,14 +35,13 @@ Count = Annotated[Integer, Field(ge=0)]
 class SyncDaemon(Strict):
     """The kernel's connection synchronisation: the master multicasts its connections, so that they outlive it.
 
-    `interface`, `instance` and `sync_id` default to those of the first VRRP instance and its VRID.
+    `interface` and `sync_id` default to those of the first VRRP instance and its VRID.
     """
 
     interface: InterfaceName | None = None
     """Interface it uses. Absent: that of the first VRRP instance."""
     instance: Identifier | None = None
-    """VRRP instance whose state decides who sends. Absent: the only one, or none, and then both directors send and
-    receive."""
+    """VRRP instance whose state decides who sends. Absent: none, and both directors send and receive all the time."""
     sync_id: Annotated[Integer, Field(ge=0, le=255)] | None = None
     """Number that daemons must share (`id`). Absent: VRID of the first front end."""
     maxlen: Annotated[Integer, Field(ge=1, le=65507)] | None = None
