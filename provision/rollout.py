@@ -105,6 +105,7 @@ def survey(targets: Mapping[str, Target], render: Render, secrets: frozenset[str
     try:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
             list(pool.map(lambda target: _look(target, render, secrets, found, events), targets.values()))
+        found.plans = {host: found.plans[host] for host in targets if host in found.plans}
         yield found
     finally:
         for session in found.sessions.values():
@@ -119,7 +120,7 @@ def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey
         found.plans[target.host] = plan_host(desired, observed, secrets)
         events.host(target.host, "looked at")
     except HactlError as error:
-        found.failures[target.host] = error
+        found.failures[target.host] = _not_ready(error)
         events.host(target.host, "failed")
     found.seconds[target.host] = time.monotonic() - started
 
@@ -210,8 +211,11 @@ def _prepare(found: Survey, rollout: Rollout, host: str, events: Events) -> Tran
     return transaction
 
 
-def _not_ready(error: HostError) -> HostError:
-    """The error of a host that could not be made ready: nothing was changed there, nor anywhere.
+Error = TypeVar("Error", bound=HactlError)
+
+
+def _not_ready(error: Error) -> Error:
+    """The error of a host that could not be looked at or made ready: nothing was changed there, nor anywhere.
 
     A file its own parser refuses is wrong input; anything else makes the host one that cannot be used.
     """
