@@ -15,8 +15,12 @@ run() { # a command whose output goes to the log; a signal interrupts the wait, 
     wait $!
 }
 
-reason() { # the end of the log as one printable line
-    tail -n 6 "$work/log" 2>/dev/null | tail -c 800 | tr -s '\000-\037\177' ' '
+printable() { # the end of what comes on standard input, as one line
+    tail -n 6 | tail -c 800 | tr -s '\000-\037\177' ' '
+}
+
+reason() { # what the last command said
+    { printable <"$work/log"; } 2>/dev/null
 }
 
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
@@ -186,10 +190,9 @@ refuse() { # before anything could have changed
 }
 
 unpack() { # the controller's archive: `ops` and files/N
-    dd bs="$length" count=1 iflag=fullblock 2>/dev/null | tar -xf - -C "$work" 2>"$work/log" || {
-        message=$(reason)
-        release
-        refuse "cannot unpack into $RUN: $message"
+    said=$(dd bs="$length" count=1 iflag=fullblock 2>/dev/null | tar -xf - -C "$work" 2>&1) || {
+        release # where there is no space for the archive, there is none for a log
+        refuse "cannot unpack into $RUN: $(printf '%s\n' "$said" | printable)"
     }
     ops=$(cat "$work/ops")
 }
