@@ -1,0 +1,93 @@
+"""The shipped examples and the starter inventory, each deployed to fresh hosts of a lab of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.site import HACTL, Site
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = {"this is web1!", "this is web2!"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site with no inventory yet; its lab is taken away whatever happens."""
+    one = Site("e2e-example", tmp_path)
+    yield one
+    for host in one.hosts:
+        one.forget(host)
+    one.lab("down")
+
+
+def copied(site: Site, example: str) -> None:
+    """A shipped inventory under the site's own name, its lab up."""
+    text = (REPOSITORY / "inventories" / f"{example}.yml").read_text()
+    site.inventory.write_text(text.replace(f"/lab/{example}/", f"/lab/{site.name}/"))
+    site.lab("down")
+    site.lab("up")
+    site.hosts = ("lvs1", "lvs2", "web1", "web2", "client")
+
+
+def test_two_front_ends_active_on_a_director_each(site: Site) -> None:
+    copied(site, "active-active")
+    site.deploy()
+    for vip, holder in {"192.168.228.10": "lvs1", "192.168.228.20": "lvs2"}.items():
+        site.await_pages(vip, PAGES)
+        assert site.holders(vip) == [holder]
+    api = site.pages("192.168.228.20", 4)
+    assert set(api) == PAGES
+    site.assert_in_step()
+
+
+def test_a_front_end_on_ipv6_alone(site: Site) -> None:
+    copied(site, "ipv6")
+    site.deploy()
+    site.await_pages("fd00:227::10", PAGES)
+    assert site.holders("fd00:227::10") == ["lvs1"]
+    site.assert_in_step()
+    site.lab("cut", "lvs1")
+    site.await_pages("fd00:227::10", PAGES)
+    assert site.holders("fd00:227::10", ["lvs2"]) == ["lvs2"]
+
+
+def test_a_starter_inventory_deploys_into_its_lab_behind_a_firewall(site: Site) -> None:
+    """From `hactl init` on; the master and a real server filter before hactl ever comes there."""
+    vip = "10.20.30.10"
+    words = ["--vip", vip, "--director", "lvs1=10.20.30.1", "--director", "lvs2=10.20.30.2", "--port", "22"]
+    words += ["--real-server", "a=10.20.30.3", "--real-server", "b=10.20.30.4", "--client", "client=10.20.30.5"]
+    subprocess.run([HACTL, "init", site.inventory, *words], check=True, capture_output=True, timeout=60)
+    site.lab("down")
+    site.lab("up")
+    site.hosts = ("lvs1", "lvs2", "a", "b", "client")
+    for host in ("lvs1", "a"):
+        site.ssh(host, FILTER)
+    results = site.deploy("--lab")
+    assert {result["outcome"] for result in results.values()} == {"changed"}
+    assert site.holders(vip) == ["lvs1"]
+    keys = "for i in 1 2 3 4; do ssh-keyscan -T 3 -t ed25519 {} 2>/dev/null | cut -d' ' -f2-; done | sort | uniq -c"
+    through = site.ssh("client", keys.format(vip)).splitlines()
+    assert [line.split()[0] for line in through] == ["2", "2"], through
+    for host in ("lvs1", "a"):
+        assert "policy drop" in site.ssh(host, "nft list ruleset")
+    site.assert_in_step("--lab")
+
+
+FILTER = """
+cat >/etc/nftables.conf <<'END'
+flush ruleset
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        iif lo accept
+        ct state established,related accept
+        ip saddr 169.254.113.1 tcp dport 22 accept
+    }
+}
+END
+systemctl enable -q --now nftables
+"""

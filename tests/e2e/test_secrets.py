@@ -1,0 +1,80 @@
+"""A VRRP password reaches keepalived.conf and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e import model
+from tests.e2e.conftest import NAME
+from tests.e2e.site import Env, Site
+
+SECRET = "s3$'x;y!"  # noqa: S105  (8 characters at most: keepalived.conf(5))
+CONF = "/etc/keepalived/keepalived.conf"
+
+#: Looks at every process's arguments until told to stop. The pattern comes from standard input, so that the watcher
+#: does not see itself.
+WATCH = """
+cat >/dev/shm/pattern <<'END'
+{secret}
+END
+{{ while [ -e /dev/shm/pattern ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aFf /dev/shm/pattern && touch /root/seen
+   touch /root/watched; sleep 0.2; done; }} </dev/null >/dev/null 2>&1 &
+"""
+
+
+@contextmanager
+def watched_arguments() -> Iterator[list[str]]:
+    """The command lines on this machine in which the secret was seen while the block ran."""
+    seen: list[str] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.02):
+            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    line = entry.read_bytes()
+                except OSError:
+                    continue
+                if SECRET.encode() in line:
+                    seen.append(line.decode())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_password_is_seen_by_keepalived_alone(site: Site) -> None:
+    changed = model.base(NAME)
+    model.frontend(changed)["vrrp"].update(version=2, advert_int=1, auth_pass=Env("E2E_VRRP_PASS"))
+    site.write(changed)
+    env = {"E2E_VRRP_PASS": SECRET}
+    site.ssh("lvs1", "rm -f /root/seen /root/watched")
+    site.ssh("lvs1", WATCH.format(secret=SECRET))
+    with watched_arguments() as seen:
+        planned = site.hactl("plan", env=env)
+        deployed = site.hactl("deploy", "--yes", "--json", env=env)
+        rendered = site.hactl("render", env=env)
+    site.ssh("lvs1", "rm /dev/shm/pattern")
+    assert planned.code == 2, planned
+    assert deployed.code == 0, deployed
+    for run in (planned, deployed, rendered):
+        assert SECRET not in f"{run.out}{run.err}"
+    assert "auth_pass" in rendered.out
+    assert seen == []
+    assert site.ssh("lvs1", "ls /root/seen /root/watched 2>/dev/null || :") == "/root/watched"
+    for host in ("lvs1", "lvs2"):
+        assert site.ssh(host, f"stat -c '%a %U:%G' {CONF}") == "640 root:root"
+        script = f"grep -c auth_pass {CONF}; journalctl -q | grep -cF -f - <<'END' || :\n{SECRET}\nEND"
+        assert site.ssh(host, script).split() == ["1", "0"]
+        others = f"grep -rlF -f - /etc /var/lib /var/log /run/hactl /tmp 2>/dev/null <<'END' || :\n{SECRET}\nEND"
+        assert site.ssh(host, others) in (CONF, "")
+    site.assert_in_step(env=env)
+    site.write(model.base(NAME))
+    site.deploy()
