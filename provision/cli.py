@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -217,6 +218,8 @@ _BadUsage: type[Exception] = typer.BadParameter.__mro__[2]
 
 def main() -> None:
     """Run the command line; the one place where errors become text and an exit code."""
+    # Imports make objects that stay: to collect after every 700 costs a seventh of the time and finds nothing.
+    gc.set_threshold(100_000)
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else Exit.OK)
@@ -234,6 +237,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stdout = None  # the reader went away; nothing is left to flush
         sys.exit(Exit.OK)
+    finally:
+        gc.freeze()  # at exit the interpreter collects what is not frozen: 0.1 s for memory that goes anyway
 
 
 def _say(text: str) -> None:

@@ -40,7 +40,7 @@ def _mode(text: str) -> str:
 class Entry(BaseModel):
     """What every entry of a manifest may say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     when: Annotated[list[Annotated[str, AfterValidator(_condition)]], BeforeValidator(as_list)] = []
     loop: Annotated[str, AfterValidator(_variable)] | None = None
@@ -100,7 +100,7 @@ class UnitEntry(Entry):
 class Manifest(BaseModel):
     """All entries of one role."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     packages: list[PackageEntry] = []
     modules: list[ModuleEntry] = []

@@ -49,7 +49,7 @@ class Option(BaseModel):
     `default` is documentation there as here: the value comes from defaults/main.yml.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     description: str | list[str] = ""
     type: TypeName = "str"
@@ -64,7 +64,7 @@ class Option(BaseModel):
 class Entrance(BaseModel):
     """A role's entry point; only `main` is used."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     short_description: str = ""
     description: str | list[str] = ""
@@ -73,7 +73,7 @@ class Entrance(BaseModel):
 
 
 class _Entrances(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     main: Entrance
 
@@ -81,7 +81,7 @@ class _Entrances(BaseModel):
 class ArgumentSpecs(BaseModel):
     """meta/argument_specs.yml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     argument_specs: _Entrances
 

@@ -27,7 +27,8 @@ def mistake(rule: str, what: str, why: str, fix: str) -> PydanticCustomError:
 class Strict(BaseModel):
     """The base of every model: frozen, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # Built when first used, so that of a nested model one validator is built and not one a level: 0.15 s a run.
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
 
 def _pattern(pattern: str, what: str, fix: str) -> AfterValidator:
