@@ -151,7 +151,7 @@ def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostRes
     """
     due = [host for host, plan in found.plans.items() if plan.changes]
     results = {host: _result(found, host, "unchanged") for host in found.plans if host not in due}
-    begun = dict(zip(due, _each(found, lambda host: _prepare(found, rollout, host, events), due), strict=True))
+    begun = dict(zip(due, _each(found, events, lambda host: _prepare(found, rollout, host, events), due), strict=True))
     refused = {host: error for host, error in begun.items() if isinstance(error, HostError)}
     waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
     results |= {host: _failure(found, host, error) for host, error in refused.items()}
@@ -162,7 +162,7 @@ def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostRes
         done = _run_batch(found, {host: waiting.pop(host) for host in batch}, events)
         results |= done
         stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
-    left = _each(found, lambda host: _let_go(found, host, waiting[host]), list(waiting))
+    left = _each(found, events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
 
 
@@ -173,15 +173,17 @@ def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exi
 
 def _run_batch(found: Survey, batch: dict[str, Transaction], events: Events) -> dict[str, HostResult]:
     """Apply to every host of the batch, then confirm them all or roll them all back."""
-    errors = dict(zip(batch, _each(found, lambda host: _apply(found, host, batch[host], events), batch), strict=True))
+    errors = dict(
+        zip(batch, _each(found, events, lambda host: _apply(found, host, batch[host], events), batch), strict=True)
+    )
     if found.interrupted or any(errors.values()):
-        done = _each(found, lambda host: _roll_back(found, host, batch[host], errors[host], events), batch)
+        done = _each(found, events, lambda host: _roll_back(found, host, batch[host], errors[host], events), batch)
     else:
-        done = _each(found, lambda host: _confirm(found, host, batch[host], events), batch)
+        done = _each(found, events, lambda host: _confirm(found, host, batch[host], events), batch)
     return dict(zip(batch, done, strict=True))
 
 
-def _each(found: Survey, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
+def _each(found: Survey, events: Events, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
     """Run `job` for all hosts at once and wait for all of them.
 
     The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
@@ -193,6 +195,7 @@ def _each(found: Survey, job: Callable[[str], Result], hosts: Iterable[str]) -> 
             wait(futures)
         except KeyboardInterrupt:
             found.interrupted = True
+            events.note("interrupted: rolling the running batch back; Ctrl-C again leaves at once")
         return [future.result() for future in futures]
 
 

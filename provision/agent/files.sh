@@ -64,13 +64,7 @@ validate() { # PATH COMMAND: words separated by blanks, %s the staged file; no s
         case $word in *%s*) word=${word%%%s*}$temporary${word#*%s} ;; esac
         set -- "$@" "$word"
     done
-    ! have timeout || set -- timeout 60 "$@"
-    run "$@" || fail "${path#"$R"} was refused by its parser ($(command_name "$@")): $(reason)"
-}
-
-command_name() { # of a command line that may begin with `timeout 60`
-    [ "$1" != timeout ] || shift 2
-    printf %s "$1"
+    within_a_minute "$@" || fail "${path#"$R"} was refused by its parser ($1): $(reason)"
 }
 
 digest_of() { # PATH: sets `digest`, or `absent`

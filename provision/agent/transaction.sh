@@ -15,6 +15,11 @@ run() { # a command whose output goes to the log; a signal interrupts the wait, 
     wait $!
 }
 
+within_a_minute() { # a command that may hang; 124 where it did, as timeout(1) has it
+    ! have timeout || set -- timeout 60 "$@"
+    run "$@"
+}
+
 printable() { # the end of what comes on standard input, as one line
     tail -n 6 | tail -c 800 | tr -s '\000-\037\177' ' '
 }
@@ -51,7 +56,7 @@ undo_early() { # one journal line of those undone in reverse order
     sysctl) printf '%s\n' "$3" >"$2" ;;
     address) "$2_address" "$3" "$4" "${5-}" ;;
     module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
-    unit) run systemctl "$2" "$3" ;;
+    unit) within_a_minute systemctl "$2" "$3" ;;
     stamp) if [ -f "$3" ]; then mv -f "$3" "$2"; else rm -f "$2"; fi ;;
     esac
 }
@@ -63,7 +68,7 @@ undo_late() { # one journal line of those that need the old files back first
         again=$again$2' '$3$NL
         verb=$2
         [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
-        run systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
+        within_a_minute systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
         ;;
     esac
 }

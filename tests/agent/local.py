@@ -178,8 +178,7 @@ class LocalHost:
         self.bin = root / "bin"
         self.bin.mkdir()
         for name, text in STUBS.items():
-            (self.bin / name).write_text(text)
-            (self.bin / name).chmod(0o755)
+            self.command(name, text)
         (root / "run/hactl").mkdir(parents=True)
         (root / "sys/module").mkdir(parents=True)
         tools = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -193,6 +192,11 @@ class LocalHost:
                 (applets / applet).symlink_to(busybox)
             tools = str(applets)
         self.env = {"HACTL_ROOT": str(root), "PATH": f"{self.bin}:{tools}"}
+
+    def command(self, name: str, text: str) -> None:
+        """Put a command in front of the machine's own."""
+        (self.bin / name).write_text(text)
+        (self.bin / name).chmod(0o755)
 
     def write(self, name: str, text: str | bytes) -> Path:
         path = self.root / name.lstrip("/")

@@ -392,3 +392,14 @@ def test_a_file_that_appeared_otherwise_is_somebody_elses(host: LocalHost) -> No
     with pytest.raises(ApplyFailed, match="somebody else changed it"):
         transaction.apply()
     assert (host.root / "etc/k.conf").read_text() == "somebody else's\n"
+
+
+def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None:
+    """systemd itself waits for ever here: Keepalived's parent took the signal, its child is stuck in the kernel."""
+    host.command("timeout", '#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n')  # a second for a minute
+    host.unit("k.service", slow="30")
+    host.write("etc/k.conf", "old\n")
+    ops = [*install("/etc/k.conf", sha(b"old\n")), Op("unit", ("k.service", "reload"))]
+    with pytest.raises(ApplyFailed, match=r"did not end within a minute: is k\.service hung"):
+        begin(host, ops, CONFIG)
+    assert (host.root / "etc/k.conf").read_text() == "old\n"
