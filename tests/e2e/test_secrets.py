@@ -11,7 +11,7 @@ from tests.e2e import model
 from tests.e2e.conftest import NAME
 from tests.e2e.site import Env, Site
 
-SECRET = "s3$'x;y!"  # noqa: S105  (8 characters at most: keepalived.conf(5))
+SECRET = "s3c;r e!"  # noqa: S105  (8 characters at most: keepalived.conf(5))
 CONF = "/etc/keepalived/keepalived.conf"
 
 #: Looks at every process's arguments until told to stop. The pattern comes from standard input, so that the watcher
@@ -20,8 +20,13 @@ WATCH = """
 cat >/dev/shm/pattern <<'END'
 {secret}
 END
-{{ while [ -e /dev/shm/pattern ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aFf /dev/shm/pattern && touch /root/seen
-   touch /root/watched; sleep 0.2; done; }} </dev/null >/dev/null 2>&1 &
+(
+    while [ -e /dev/shm/pattern ]; do
+        cat /proc/[0-9]*/cmdline 2>/dev/null | grep -aFf /dev/shm/pattern && touch /root/seen
+        touch /root/watched
+        sleep 0.2
+    done
+) </dev/null >/dev/null 2>&1 &
 """
 
 
