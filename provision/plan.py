@@ -98,8 +98,13 @@ def _created(item: Item) -> str:
 def _updated(was: Mapping[str, str], changed: Mapping[str, str]) -> str:
     if was.get("type") == "other":
         return "is no regular file: the deploy will refuse it"
-    shown = ("content" if key == "sha256" else f"{key} {was.get(key, '')} → {value}" for key, value in changed.items())
-    return ", ".join(shown)
+    return ", ".join(_said(key, was.get(key, ""), value) for key, value in changed.items())
+
+
+def _said(key: str, before: str, after: str) -> str:
+    if key == "sha256":
+        return "content"
+    return f"{before} → {after}" if key == "value" else f"{key} {before} → {after}"
 
 
 def _compare_unit(unit: Unit, observed: Observed, swapped: set[str]) -> Change | None:

@@ -91,10 +91,11 @@ def _headline(change: Change) -> str:
 
 
 def _diff_lines(change: Change) -> Iterator[Line]:
-    for text in change.diff[:DIFF_LINES]:
+    lines = change.diff[1:] if change.action == "create" else change.diff  # a new file needs no line numbers
+    for text in lines[:DIFF_LINES]:
         yield f"      {text}", COLOURS.get(text[:1], "")
-    if len(change.diff) > DIFF_LINES:
-        yield f"      … {len(change.diff) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
+    if len(lines) > DIFF_LINES:
+        yield f"      … {len(lines) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
 
 
 def _counts(plans: Mapping[str, HostPlan]) -> str:
