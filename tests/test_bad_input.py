@@ -1,7 +1,7 @@
 """Every mistake an operator can make in the files: one readable error with its place and a remedy, exit 3.
 
-Each case edits one line of a good inventory, so that what is refused is exactly that. Nothing is connected to:
-the addresses are documentation addresses (RFC 5737) that nobody answers on, and `plan` would take ten seconds to say so.
+Each case edits one line of a good inventory, so that what is refused is exactly that. Nothing is connected to: the
+addresses are documentation addresses (RFC 5737) that nobody answers on, and `plan` would take long to say so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ CASES = {
     "unknown-group": ("real_servers: web", "real_servers: wbe", 13, "unknown-group", "web"),
     "empty-group": ("web: {hosts: {web1: {ansible_host: 192.0.2.21}, web2: {ansible_host: 192.0.2.22}}}",
                     "web: {hosts: {}}", 13, "empty-group", "web"),
-    "host-in-no-front-end": ("clients: {hosts: {client", "others: {hosts: {client", 18, "host-in-no-front-end", "client"),
+    "host-in-no-front-end": ("clients: {hosts: {client", "others: {hosts: {client", 18, "host-in-no-front-end",
+                             "client"),
     "missing-env": ("virtual_router_id: 10", "virtual_router_id: 10, version: 2, auth_pass: !env HACTL_NOT_SET", 8,
                     "env-missing", "HACTL_NOT_SET"),
 }  # fmt: skip

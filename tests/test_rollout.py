@@ -1,0 +1,54 @@
+"""The order of a rollout, and how errors of many hosts become one. Transactions are proven on real hosts."""
+
+from __future__ import annotations
+
+import pytest
+from provision.errors import Exit, HactlError, HostError, InputError, Position, Problem, Unreachable
+from provision.rollout import Rollout, raise_all
+
+STAGES = (("web1", "web2", "web3"), ("lvs2",), ("lvs1",))
+
+
+def batches(serial: int, *due: str) -> list[tuple[str, ...]]:
+    return list(Rollout(STAGES, serial, "kim@ops", "digest").batches(due))
+
+
+def test_real_servers_then_backups_then_the_master() -> None:
+    assert batches(0, "lvs1", "lvs2", "web1", "web2", "web3") == list(STAGES)
+
+
+def test_serial_cuts_a_stage_into_batches_and_never_joins_stages() -> None:
+    due = ("lvs1", "lvs2", "web1", "web2", "web3")
+    assert batches(2, *due) == [("web1", "web2"), ("web3",), ("lvs2",), ("lvs1",)]
+
+
+def test_hosts_without_changes_are_in_no_batch() -> None:
+    assert batches(0, "web2", "lvs1") == [("web2",), ("lvs1",)]
+
+
+def test_no_error_raises_nothing_and_one_is_raised_as_it_is() -> None:
+    raise_all([])
+    error = Unreachable("web1", "no route")
+    with pytest.raises(Unreachable) as caught:
+        raise_all([error])
+    assert caught.value is error
+
+
+def test_several_errors_are_told_together_and_wrong_input_decides_the_exit_code() -> None:
+    wrong = InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")])
+    with pytest.raises(HactlError, match="web1: no route") as caught:
+        raise_all([Unreachable("web1", "no route"), wrong])
+    assert "a.j2:2:1: template-undefined" in str(caught.value)
+    assert caught.value.exit_code == Exit.INPUT
+
+
+def test_the_same_mistake_seen_by_many_hosts_is_told_once() -> None:
+    wrong = [InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")]) for _ in range(3)]
+    with pytest.raises(InputError):
+        raise_all(wrong)
+
+
+def test_different_hosts_are_each_named() -> None:
+    with pytest.raises(HactlError) as caught:
+        raise_all([HostError("web1", "full"), HostError("web2", "full")])
+    assert str(caught.value).splitlines() == ["web1: full", "web2: full"]
