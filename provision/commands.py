@@ -52,6 +52,7 @@ def _write_tree(folder: Path, files: tuple[Item, ...]) -> None:
         path = folder / item.name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+        path.unlink(missing_ok=True)  # an old file may be readable by others
         path.touch(mode=0o600)
         path.write_bytes(item.content)
 

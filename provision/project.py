@@ -44,12 +44,12 @@ class Project:
         for name in filter(None, (part.strip() for part in limit.split(","))):
             if name not in self.inventory.hosts and name not in self.inventory.groups:
                 raise UsageError(
-                    f"--limit: no host or group {name} in {self.path}", "hactl inventory --list shows them"
+                    f"no host or group {name} in {self.path}", "hactl inventory --list shows them"
                 )
             wanted |= {name} if name in self.inventory.hosts else set(self.inventory.members(name))
         chosen = tuple(host for host in hosts if host in wanted)
         if not chosen:
-            raise UsageError(f"--limit {limit} leaves no host to work on", f"hactl manages {', '.join(hosts)}")
+            raise UsageError(f"{limit}: hactl has nothing to do there", f"hactl manages {', '.join(hosts)}")
         return chosen
 
     def render(self, host: str, facts: Facts) -> DesiredHost:
