@@ -196,7 +196,7 @@ def _follow(host: str, channel: Channel, wanted: str, steps: list[Step], *, conf
         if word == "step":
             steps.append(Step(int(fields[0]), True))
         elif word == "failed":
-            failure = fields[1]
+            failure = fields[1].strip()
             steps.append(Step(int(fields[0]), False, failure))
         elif word == wanted:
             return

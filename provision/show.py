@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from provision.errors import Exit
 from provision.plan import Change, HostPlan
 from provision.rollout import HostResult
 
@@ -124,10 +125,15 @@ def results_lines(results: Sequence[HostResult]) -> Iterator[Line]:
     outcomes = [result.outcome for result in results]
     counts = ", ".join(f"{outcomes.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(outcomes))
     changed = sum(result.changes for result in results)
-    yield (
-        f"Deploy: {counts}. " + (f"{_many(changed, 'change')} made." if changed else "Nothing changed."),
-        BOLD,
-    )
+    yield f"Deploy: {counts}. {_made(changed, results)}", BOLD
+
+
+def _made(changed: int, results: Sequence[HostResult]) -> str:
+    """What the run changed in all; a host that failed while it applied may not have taken everything back yet."""
+    if changed:
+        return f"{_many(changed, 'change')} made."
+    begun = any(result.outcome == "failed" and result.exit_code == Exit.FAILED for result in results)
+    return "No change was kept." if begun else "Nothing changed."
 
 
 def results_json(ok: bool, results: Sequence[HostResult]) -> dict[str, Any]:
