@@ -149,7 +149,7 @@ class Site:
     def pages(self, vip: str, count: int = 4, port: int = 80) -> list[str]:
         """Pages fetched one after the other through the VIP by the client."""
         at = f"[{vip}]" if ":" in vip else vip
-        fetch = f"for i in $(seq {count}); do curl -sS --max-time 3 http://{at}:{port}/; done"
+        fetch = f"for i in $(seq {count}); do curl -sS --max-time 3 http://{at}:{port}/ || :; done"
         return self.ssh("client", fetch).splitlines()
 
     def await_pages(self, vip: str, wanted: set[str], seconds: float = 30) -> None:
