@@ -41,18 +41,18 @@ class Console:
         self._started = time.monotonic()
         self._states: dict[str, str] = {}
         self._shown = False
+        self._ticker: threading.Thread | None = None
 
     def host(self, host: str, text: str) -> None:
         """Show a host's newest step; on a terminal all hosts share one line that is rewritten."""
         with self._lock:
             self._states[host] = text
             if self._live:
-                line = " · ".join(f"{name}: {state}" for name, state in self._states.items())
-                self._stream.write(f"\r\x1b[K{self._elapsed()} {line[:68]}")
-                self._shown = True
+                self._draw()
+                self._tick()
             else:
                 self._stream.write(f"{self._elapsed()} {host}: {text}\n")
-            self._stream.flush()
+                self._stream.flush()
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
@@ -67,6 +67,25 @@ class Console:
             self._clear()
             self._states.clear()
             self._stream.flush()
+
+    def _draw(self) -> None:
+        line = " · ".join(f"{name}: {state}" for name, state in self._states.items())
+        self._stream.write(f"\r\x1b[K{self._elapsed()} {line[:68]}")
+        self._stream.flush()
+        self._shown = True
+
+    def _tick(self) -> None:
+        """Keep the seconds of the live line moving, so that a long step is seen to be one."""
+        if self._ticker is None:
+            self._ticker = threading.Thread(target=self._redraw, daemon=True)
+            self._ticker.start()
+
+    def _redraw(self) -> None:
+        while True:
+            time.sleep(0.5)
+            with self._lock:
+                if self._shown:
+                    self._draw()
 
     def _clear(self) -> None:
         if self._shown:
