@@ -43,9 +43,7 @@ class Project:
         wanted: set[str] = set()
         for name in filter(None, (part.strip() for part in limit.split(","))):
             if name not in self.inventory.hosts and name not in self.inventory.groups:
-                raise UsageError(
-                    f"no host or group {name} in {self.path}", "hactl inventory --list shows them"
-                )
+                raise UsageError(f"no host or group {name} in {self.path}", "hactl inventory --list shows them")
             wanted |= {name} if name in self.inventory.hosts else set(self.inventory.members(name))
         chosen = tuple(host for host in hosts if host in wanted)
         if not chosen:
