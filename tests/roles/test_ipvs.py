@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +12,12 @@ from provision.desired import Module, Package, Unit
 from provision.facts import Facts
 from provision.inventory.ipvs_rules import IpvsService
 from provision.render import render_host
-from provision.templates import render_file
 
 from tests.inventory.building import DUAL, HOSTS, frontend, inventory, service, topology
-from tests.roles.keepalived_cases import CASES
 from tests.roles.site import content, sysctls
 
 TEMPLATES = shipped("roles") / "ipvs" / "templates"
 BUSY = {name: {**own, "hactl_roles": ["web"]} if name == "web2" else own for name, own in HOSTS.items()}
-LAB = Path("/run/hactl/lab/lab/ssh_config")
 
 
 def table(**changes: Any) -> list[str]:
@@ -192,58 +187,3 @@ def test_what_is_saved_is_what_was_restored_without_the_limits(
     (each,) = found["ipvs_services"]
     assert isinstance(each, IpvsService)
     assert each.saved == tuple(line.split(" -x ")[0] for line in each.lines)
-
-
-LIVE_CASES = [
-    "lab", "both families", "scheduler flags of mh", "scheduler flags of sh", "persistence", "persistence of IPv6",
-    "every port", "sip over udp", "one packet", "sctp", "nat with another port", "ipip tunnel", "gue tunnel",
-    "gue tunnel, plain", "gre tunnel", "gre tunnel, plain", "tunnel across families", "firewall mark",
-    "firewall mark in both families", "firewall mark, IPv6 tunnel", "virtual server group",
-    "virtual server group of marks", "virtual server groups of both families", "active/active",
-]  # fmt: skip
-"""Every shape of the table; not those that begin with real servers taken to be down."""
-
-LIVE = """
-cd "$(mktemp -d)"; tar xf -
-try() {
-    ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up
-    ip addr add 192.168.227.101/24 dev eth0; ip addr add fd00:227::101/64 dev eth0 nodad
-    ipvsadm -R < "$1.rules" || return 1
-    ipvsadm -Sn | sort > "$1.own"; ipvsadm -C
-    sort "$1.saved" | diff - "$1.own" || return 1
-    keepalived --check --dont-fork --no-syslog -f "$1.conf" -p "$PWD/p" -c "$PWD/c" & daemon=$!
-    for wait in 1 2 3 4 5 6 7 8; do sleep 0.3; ipvsadm -Sn | sort > "$1.live"; cmp -s "$1.own" "$1.live" && break; done
-    kill "$daemon"; wait "$daemon"
-    diff "$1.own" "$1.live"
-}
-export -f try
-for rules in *.rules; do unshare --net bash -c "try ${rules%.rules}" || echo "REFUSED ${rules%.rules}"; done
-rm -rf "$PWD"
-echo end
-"""
-
-
-@pytest.mark.lab
-@pytest.mark.skipif(not LAB.exists(), reason="needs the lab: hactl lab up, and a deploy of inventories/lab.yml")
-def test_the_kernel_holds_what_the_rules_say_whoever_fills_it(tmp_path: Path) -> None:
-    """On a director of the lab,
-    in network namespaces of its own: `ipvsadm --restore` and Keepalived make the same table."""
-    for index, name in enumerate(LIVE_CASES):
-        variables = topology(CASES[name].frontends, hosts=CASES[name].hosts).host_variables("lvs1", Facts())
-        services = variables["ipvs_services"]
-        for suffix, lines in (
-            ("rules", [line for each in services for line in each.lines]),
-            ("saved", [line for each in services for line in each.saved]),
-            ("conf", [render_file(shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", variables)]),
-        ):
-            (tmp_path / f"{index}.{suffix}").write_text("".join(f"{line}\n" for line in lines))
-    archive = subprocess.run(["tar", "cf", "-", "-C", str(tmp_path), "."], capture_output=True, check=True).stdout
-    command = ["ssh", "-F", str(LAB), "lvs2", f"bash -c {_quoted(LIVE)}"]
-    done = subprocess.run(command, input=archive, capture_output=True, timeout=600, check=False)
-    said = done.stdout.decode()
-    assert said.endswith("end\n"), done.stderr.decode()
-    assert "REFUSED" not in said, said
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,62 @@
+"""Every shape of the IPVS table, in a real kernel: the rules file and Keepalived make the same of it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+from provision.data import shipped
+from provision.facts import Facts
+from provision.templates import render_file
+
+from tests.e2e.site import Site
+from tests.inventory.building import topology
+from tests.roles.keepalived_cases import CASES
+
+LIVE_CASES = [
+    "lab", "both families", "scheduler flags of mh", "scheduler flags of sh", "persistence", "persistence of IPv6",
+    "every port", "sip over udp", "one packet", "sctp", "nat with another port", "ipip tunnel", "gue tunnel",
+    "gue tunnel, plain", "gre tunnel", "gre tunnel, plain", "tunnel across families", "firewall mark",
+    "firewall mark in both families", "firewall mark, IPv6 tunnel", "virtual server group",
+    "virtual server group of marks", "virtual server groups of both families", "active/active",
+]  # fmt: skip
+"""Every shape of the table; not those that begin with real servers taken to be down."""
+
+LIVE = """
+cd "$(mktemp -d)"; tar xf -
+try() {
+    ip link set lo up; ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up
+    ip addr add 192.168.227.101/24 dev eth0; ip addr add fd00:227::101/64 dev eth0 nodad
+    ipvsadm -R < "$1.rules" || return 1
+    ipvsadm -Sn | sort > "$1.own"; ipvsadm -C
+    sort "$1.saved" | diff - "$1.own" || return 1
+    keepalived --check --dont-fork --no-syslog -f "$1.conf" -p "$PWD/p" -c "$PWD/c" & daemon=$!
+    for wait in 1 2 3 4 5 6 7 8; do sleep 0.3; ipvsadm -Sn | sort > "$1.live"; cmp -s "$1.own" "$1.live" && break; done
+    kill "$daemon"; wait "$daemon"
+    diff "$1.own" "$1.live"
+}
+export -f try
+for rules in *.rules; do unshare --net bash -c "try ${rules%.rules}" || echo "REFUSED ${rules%.rules}"; done
+rm -rf "$PWD"
+echo end
+"""
+
+
+def test_the_kernel_holds_what_the_rules_say_whoever_fills_it(site: Site, tmp_path: Path) -> None:
+    """In network namespaces of their own on a director. Slow: an emulated machine starts Keepalived 24 times."""
+    for index, name in enumerate(LIVE_CASES):
+        variables = topology(CASES[name].frontends, hosts=CASES[name].hosts).host_variables("lvs1", Facts())
+        services = variables["ipvs_services"]
+        for suffix, lines in (
+            ("rules", [line for each in services for line in each.lines]),
+            ("saved", [line for each in services for line in each.saved]),
+            ("conf", [render_file(shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", variables)]),
+        ):
+            (tmp_path / f"{index}.{suffix}").write_text("".join(f"{line}\n" for line in lines))
+    archive = subprocess.run(["tar", "cf", "-", "-C", str(tmp_path), "."], capture_output=True, check=True).stdout
+    command = ["ssh", "-F", str(site.ssh_config), "lvs2", f"bash -c {shlex.quote(LIVE)}"]
+    done = subprocess.run(command, input=archive, capture_output=True, timeout=600, check=False)
+    said = done.stdout.decode()
+    assert said.endswith("end\n"), done.stderr.decode()
+    assert "REFUSED" not in said, said
