@@ -14,7 +14,7 @@ HACTL = Path(sys.executable).parent / "hactl"
 LAB = Path(__file__).parent.parent / "inventories" / "lab.yml"
 
 
-def hactl(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+def hactl(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a user does, without a terminal."""
     return subprocess.run(
         [HACTL, *arguments],
@@ -23,7 +23,6 @@ def hactl(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         timeout=60,
         check=False,
-        **options,
     )
 
 
@@ -75,4 +74,7 @@ def test_limit_to_nothing_is_refused() -> None:
 
 
 def test_shell_completion_is_offered() -> None:
-    assert "_HACTL_COMPLETE" in hactl("--show-completion", "bash").stdout
+    """What `hactl --install-completion` puts into the shell's start-up files; the option itself asks the parent shell."""
+    environment = {**os.environ, "_HACTL_COMPLETE": "source_bash"}
+    done = subprocess.run([HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False)
+    assert "_hactl_completion()" in done.stdout

@@ -79,7 +79,7 @@ class AgentChannel:
         """Give the agent all of `data`. Raises HostError when the connection is lost."""
         try:
             self._channel.sendall(data)
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise self._lost(error) from error
 
     def read_line(self) -> bytes | None:
@@ -139,7 +139,7 @@ class AgentChannel:
         self._buffer += data
         return bool(data)
 
-    def _lost(self, error: OSError) -> HostError:
+    def _lost(self, error: OSError | EOFError) -> HostError:
         if isinstance(error, TimeoutError):
             return HostError(self._session.host, f"no answer for {SILENCE:.0f} seconds")
         return HostError(self._session.host, "the connection was lost")
