@@ -74,7 +74,7 @@ def test_limit_to_nothing_is_refused() -> None:
 
 
 def test_shell_completion_is_offered() -> None:
-    """What `hactl --install-completion` puts into the shell's start-up files; the option itself asks the parent shell."""
+    """The script that `hactl --install-completion` installs; the option itself asks which shell it was called from."""
     environment = {**os.environ, "_HACTL_COMPLETE": "source_bash"}
     done = subprocess.run([HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False)
     assert "_hactl_completion()" in done.stdout
