@@ -6,10 +6,10 @@ import io
 import tarfile
 
 import pytest
+
 from provision.apply import ApplyFailed, Op, Step, build_payload, prepare
 from provision.errors import Exit, HactlError, Locked
 from provision.remote.protocol import ProtocolError
-
 from tests.memory import MemorySession
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from provision.desired import DesiredHost, File
 from provision.errors import HostError, InputError
 from provision.facts import Facts
 from provision.observe import observe
-
 from tests.memory import MemorySession
 
 WANTED = DesiredHost("web1", (File("/etc/x", b"new"),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.apply import MINIMUM_ARGS
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.facts import Facts

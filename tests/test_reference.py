@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from provision.desired import DesiredHost
 from provision.errors import InputError
 from provision.facts import Facts
@@ -23,7 +25,6 @@ from provision.inventory.model.vrrp import Vrrp
 from provision.inventory.reader import read_inventory
 from provision.project import Project, load
 from provision.remote.target import Target
-from pydantic import TypeAdapter, ValidationError
 
 TOP = Path(__file__).parent.parent
 DOCUMENT = TOP / "docs" / "inventory.md"

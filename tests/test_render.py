@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.desired import Address, DesiredHost, File, Module, Package, Sysctl, Unit
 from provision.errors import InputError
 from provision.facts import Facts

@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
 from provision.data import shipped
 from provision.errors import InputError, Position
 from provision.inventory.hosts import Host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from provision.errors import Exit, HactlError, HostError, InputError, Position, Problem, Unreachable
 from provision.rollout import Rollout, raise_all
 

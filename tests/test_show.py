@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+
 from provision.desired import DesiredHost, File, Item, Sysctl, Unit
 from provision.facts import Facts
 from provision.observe import Observed, ObservedItem

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from provision.errors import UsageError
 from provision.project import load
 from provision.starter import Answers, compose, write

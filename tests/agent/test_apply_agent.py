@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from provision.apply import ApplyFailed, Op, Transaction, build_payload, prepare
 from provision.desired import DesiredHost, File, Unit
 from provision.errors import HostError, Locked
 from provision.observe import observe
 from provision.remote.protocol import LedgerEntry, encode_ledger
-
 from tests.agent.local import GROUP, ME, LocalHost
 
 pytestmark = pytest.mark.agent

@@ -6,12 +6,12 @@ import os
 import time
 
 import pytest
+
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.errors import HostError
 from provision.facts import Facts, Interface
 from provision.observe import Observed, observe
 from provision.remote.protocol import LedgerEntry, encode_ledger
-
 from tests.agent.local import GROUP, ME, LocalHost
 
 pytestmark = pytest.mark.agent

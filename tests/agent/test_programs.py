@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from provision.agent import program
 
 pytestmark = pytest.mark.agent

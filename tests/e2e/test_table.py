@@ -9,7 +9,6 @@ from pathlib import Path
 from provision.data import shipped
 from provision.facts import Facts
 from provision.templates import render_file
-
 from tests.e2e.site import Site
 from tests.inventory.building import topology
 from tests.roles.keepalived_cases import CASES

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from provision.inventory.hosts import Inventory
 from provision.inventory.reader import read_inventory
 

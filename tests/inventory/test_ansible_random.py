@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from provision.errors import InputError
 from provision.inventory.hosts import RESERVED
 from provision.inventory.reader import read_inventory

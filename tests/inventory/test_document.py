@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from provision.inventory.document import MAX_DEPTH, Reader
 from provision.inventory.source import Node
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from provision.errors import Position, UsageError
 from provision.inventory.hosts import Group, Host, Inventory
 from provision.inventory.reader import read_inventory

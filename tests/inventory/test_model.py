@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from provision.errors import InputError, Problem
 from provision.inventory.explain import validated
 from provision.inventory.model import Frontend, Keepalived
@@ -13,7 +14,6 @@ from provision.inventory.model.service import expand_range
 from provision.inventory.reader import read_inventory
 from provision.inventory.source import Node
 from provision.inventory.topology import build
-
 from tests.inventory.building import PLACE, frontend, service, topology
 
 INVENTORY = """\

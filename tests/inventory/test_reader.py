@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from provision.errors import Exit, InputError
 from provision.inventory.hosts import Inventory
 from provision.inventory.reader import read_inventory

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from provision.inventory import secrets
 from provision.inventory.secrets import SecretError, Vault, decrypt, from_environment, read_password
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.errors import Position
 from provision.inventory.source import MASK, Node
 

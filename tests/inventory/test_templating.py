@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from provision.errors import InputError
 from provision.inventory.hosts import Host
 from provision.inventory.reader import read_inventory
 from provision.inventory.source import Node
 from provision.inventory.templating import resolve, resolve_inventory
-
 from tests.inventory.test_ansible import ansible
 
 TEMPLATES = Path(__file__).parent / "cases_templates" / "hosts.yml"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.data import shipped
 from provision.errors import InputError
 from provision.facts import Facts, Interface
@@ -16,7 +17,6 @@ from provision.inventory.openings import Opening
 from provision.inventory.reader import read_inventory
 from provision.inventory.templating import resolve_inventory
 from provision.inventory.topology import Topology, build
-
 from tests.inventory.building import DUAL, GROUPS, HOSTS, frontend, inventory, service, topology
 
 API = frontend(name="api", vips=["192.168.227.20"], directors=["lvs2", "lvs1"], vrrp={"virtual_router_id": 20})

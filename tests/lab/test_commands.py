@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from provision.lab import commands
 from provision.lab.layout import Layout
 from provision.lab.plan import LabSpec

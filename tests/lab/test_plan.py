@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.errors import LabError
 from provision.lab.plan import LabSpec, lab_name
 

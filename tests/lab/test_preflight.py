@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from provision.errors import LabError
 from provision.lab import preflight
 from provision.lab.plan import LabSpec

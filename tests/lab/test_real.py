@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from provision.errors import LabError
 from provision.lab import cgroups, control, image, network, trees
 from provision.lab.access import lab_target

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from provision.data import shipped
 from provision.inventory.reader import read_inventory
 from provision.inventory.topology import Topology, build
 from provision.lint.rules import RULES, findings
-
 from tests.inventory.building import DUAL, GROUPS, HOSTS, frontend, service, topology
 
 API = frontend(name="api", vips=["192.168.227.20"], vrrp={"virtual_router_id": 20})

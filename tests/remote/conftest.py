@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
-
 from tests.remote.netns import Namespace, Server, keygen
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from provision.desired import Address, DesiredHost, File, Sysctl, Unit
 from provision.facts import Facts, Interface
 from provision.remote.protocol import (

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+
 from provision.desired import Address, DesiredHost, File, Sysctl
 from provision.errors import HostError, Unreachable
 from provision.observe import Observed, observe
 from provision.remote.ssh import Session
-
 from tests.remote.conftest import Net
 from tests.remote.netns import keygen
 

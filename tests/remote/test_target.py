@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from provision.errors import InputError, Position
 from provision.inventory.hosts import Host
 from provision.inventory.source import Node

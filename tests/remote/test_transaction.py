@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from provision.apply import ApplyFailed, Op, Transaction, build_payload, prepare
 from provision.desired import Address, DesiredHost, File, Sysctl
 from provision.errors import HostError, Locked
 from provision.observe import Observed, observe
 from provision.remote.ssh import Session
-
 from tests.remote.conftest import Net
 
 pytestmark = pytest.mark.ssh

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from provision.facts import Interface
 from provision.render import SYSCTL_FILE
-
 from tests.roles.site import content, render, sysctls
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from provision.desired import Unit
 
+from provision.desired import Unit
 from tests.roles.site import content, render
 
 SCRIPT = "/usr/local/lib/hactl/firewall"

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
+
 from provision.data import shipped
 from provision.errors import InputError
 from provision.facts import Facts
@@ -20,8 +22,6 @@ from provision.inventory.explain import candidates
 from provision.inventory.model import Frontend
 from provision.inventory.settings import HostSettings
 from provision.templates import render_file
-from pydantic import BaseModel
-
 from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.keepalived_cases import CASES, Case
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from provision.desired import Address, Module, Unit
 
+from provision.desired import Address, Module, Unit
 from tests.roles.site import REDHAT, content, render, sysctls
 
 SCRIPT = "/usr/local/lib/hactl/lo-vip"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from provision.desired import Package, Unit
-
 from tests.roles.site import REDHAT, content, render
 
 
