@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from provision.desired import File, Item
-from provision.errors import Exit, HactlError, Unreachable, UsageError
+from provision.errors import Exit, HactlError, LabError, Unreachable, UsageError
 from provision.events import Console
 from provision.facts import Facts
 from provision.lint.rules import check
@@ -137,12 +137,20 @@ def _report(results: list[HostResult], json: bool, interrupted: bool) -> Exit:
 
 
 def lab_up(project: Project) -> None:
-    """Boot every host of the inventory in a lab of its own."""
+    """Boot every host of the inventory in a lab of its own.
+
+    Raises:
+        LabError: a host has no literal address, or the machine cannot carry the lab.
+    """
     from provision.lab.control import up
     from provision.lab.plan import LabSpec
 
-    directors = set(project.topology.directors())
-    hosts = [(name, address, name in directors) for name, address in project.topology.addresses().items()]
+    directors, addresses = set(project.topology.directors()), project.topology.addresses()
+    unknown = [name for name in project.inventory.hosts if name not in addresses]
+    if unknown:
+        what = f"the address of {', '.join(unknown)} is not known: the lab asks no name server"
+        raise LabError(what, "give each a literal `ansible_host`, or an `address` beside it")
+    hosts = [(name, address, name in directors) for name, address in addresses.items()]
     up(LabSpec.of(project.lab_name, hosts), Console().note)
 
 
