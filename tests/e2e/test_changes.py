@@ -97,7 +97,7 @@ def test_drift_is_shown_and_mended(site: Site) -> None:
     shown = site.hactl("plan")
     assert shown.code == 2
     assert "-# by hand" in shown.out
-    assert "value 1 → 0" in shown.out
+    assert "send_redirects  1 → 0" in shown.out
 
     site.deploy()
     assert site.ssh("web1", "stat -c %a /etc/hactl/lo-vips") == "644"
