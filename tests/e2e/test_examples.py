@@ -38,7 +38,7 @@ def test_two_front_ends_active_on_a_director_each(site: Site) -> None:
     site.deploy()
     for vip, holder in {"192.168.228.10": "lvs1", "192.168.228.20": "lvs2"}.items():
         site.await_pages(vip, PAGES)
-        assert site.holders(vip) == [holder]
+        assert site.holders(vip, [holder]) == [holder]
     api = site.pages("192.168.228.20", 4)
     assert set(api) == PAGES
     site.assert_in_step()
