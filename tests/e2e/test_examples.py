@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.site import HACTL, Site
+from tests.e2e.site import HACTL, Site, patiently
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = {"this is web1!", "this is web2!"}
@@ -34,10 +33,14 @@ def copied(site: Site, example: str) -> None:
     site.hosts = ("lvs1", "lvs2", "web1", "web2", "client")
 
 
-def await_holder(site: Site, vip: str) -> list[str]:
-    """Who has the VIP once the directors' `preempt_delay` of 10 s is over."""
-    time.sleep(12)
-    return site.holders(vip)
+def await_holder(site: Site, vip: str, holder: str) -> list[str]:
+    """Who has the VIP in the end: the directors wait for their `preempt_delay` of 10 s first."""
+    found: list[str] = []
+    for _ in patiently(40):
+        found = site.holders(vip)
+        if found == [holder]:
+            break
+    return found
 
 
 def test_two_front_ends_active_on_a_director_each(site: Site) -> None:
@@ -45,7 +48,7 @@ def test_two_front_ends_active_on_a_director_each(site: Site) -> None:
     site.deploy()
     for vip, holder in {"192.168.228.10": "lvs1", "192.168.228.20": "lvs2"}.items():
         site.await_pages(vip, PAGES)
-        assert await_holder(site, vip) == [holder]
+        assert await_holder(site, vip, holder) == [holder]
     api = site.pages("192.168.228.20", 4)
     assert set(api) == PAGES
     site.assert_in_step()
