@@ -180,3 +180,25 @@ def tunnel_shrinks_packets(topology: Topology) -> Iterator[Hit]:
             what = f"`{frontend.name}` is forwarded through a tunnel"
             fix = "raise the MTU between directors and real servers, or clamp the MSS to 1440"
             yield service.node.at("forward"), what, fix
+
+
+@rule(
+    "tunnel-across-families-synchronised",
+    "error",
+    "A tunnel to the other address family on directors that synchronise connections",
+    "the kernel takes no real server of another family while a sync daemon runs, and the service stays empty",
+    "kernel, net/netfilter/ipvs/ip_vs_ctl.c",
+)
+def tunnel_across_families_synchronised(topology: Topology) -> Iterator[Hit]:
+    """The messages of the sync protocol have one family for the client, the VIP and the real server."""
+    for frontend, service in _services(topology):
+        if all(topology.hosts[each.host].keepalived.lvs_sync_daemon is None for each in frontend.directors):
+            continue
+        for server in service.real_servers:
+            missing = [family for family in service.families if server.address(family) is None]
+            if missing and service.forward(server) == "tun":
+                what = (
+                    f"{server.host} has no IPv{missing[0]} address, and the directors of `{frontend.name}` synchronise"
+                )
+                fix = "set `keepalived: {lvs_sync_daemon: false}` on the directors, or give it such an address"
+                yield service.node.at("real_servers"), what, fix

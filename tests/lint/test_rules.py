@@ -49,6 +49,9 @@ def differing(**keepalived: Any) -> dict[str, dict[str, Any]]:
 
 
 UNICAST = vrrp(unicast=True)
+TUNNELLED = served(forward="tun", check={"type": "ping"})
+ACROSS = {**HOSTS, "web1": {"ansible_host": "fd00:227::103"}, "web2": {"ansible_host": "fd00:227::104"}}
+ALONE = {name: {**own, "keepalived": {"lvs_sync_daemon": False}} for name, own in ACROSS.items()}
 SEPARATE = {
     **HOSTS,
     **{
@@ -66,6 +69,7 @@ EXAMPLES: dict[str, Example] = {
     "real-server-is-director": Example(
         served(real_servers=["web", "lvs2"]), served(real_servers=["web", "lvs2"], forward="nat")
     ),
+    "tunnel-across-families-synchronised": Example(TUNNELLED, TUNNELLED, hosts=ACROSS, sound_hosts=ALONE),
     "vip-is-a-host-address": Example([frontend(vips=["192.168.227.103"])], [frontend()]),
     "vip-twice": Example([frontend(), {**API, "vips": ["192.168.227.10"], "services": []}], [frontend(), API]),
     "vrid-clash": Example([frontend(), {**API, "vrrp": {"virtual_router_id": 10}}], [frontend(), API]),

@@ -201,7 +201,11 @@ CASES: dict[str, Case] = {
     "gre tunnel": _service(forward="tun", tunnel={"type": "gre", "checksum": "csum"}),
     "tunnel across families": Case(
         [frontend(services=[service(forward="tun", check={"type": "ping"})])],
-        hosts={**HOSTS, "web1": {"ansible_host": "fd00:227::103"}, "web2": {"ansible_host": "fd00:227::104"}},
+        hosts={  # the kernel takes no such real server while connections are synchronised
+            **{name: {**HOSTS[name], "keepalived": {"lvs_sync_daemon": False}} for name in ("lvs1", "lvs2")},
+            "web1": {"ansible_host": "fd00:227::103"},
+            "web2": {"ansible_host": "fd00:227::104"},
+        },
     ),
     "firewall mark": _service(port=None, fwmark=5, check={"type": "tcp", "port": 80}),
     "firewall mark in both families": Case(
