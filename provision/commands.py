@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 from provision.desired import File, Item
-from provision.errors import Exit, HactlError, LabError, Unreachable, UsageError
+from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console
 from provision.facts import Facts
 from provision.lint.rules import check
 from provision.plan import mask
 from provision.project import Project
-from provision.rollout import HostResult, Rollout, Survey, raise_all, survey
+from provision.rollout import HostResult, Rollout, Survey, refusals, survey
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 
@@ -97,17 +97,10 @@ def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, 
 
 def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
     """A host could not be looked at: say so for each and change nothing anywhere."""
-    results = []
-    for host in hosts:
-        error = found.failures.get(host)
-        outcome = "skipped" if error is None else "unreachable" if isinstance(error, Unreachable) else "failed"
-        execs = found.sessions[host].execs if host in found.sessions else 0
-        message = "not touched: as it was" if error is None else str(error).removeprefix(f"{host}: ")
-        results.append(HostResult(host, outcome, 0, execs, found.seconds[host], message))
     if json:
-        print_json(results_json(False, results))
+        print_json(results_json(False, refusals(found, hosts)))
     try:
-        raise_all(list(found.failures.values()))
+        found.raise_failures()
     except HactlError as error:
         error.hint = f"{error.hint}\n  Nothing was changed on any host.".lstrip()
         raise

@@ -18,16 +18,6 @@ class Events(Protocol):
         """Something about the whole run."""
 
 
-class Silent:
-    """Tells nobody: for callers that read the result."""
-
-    def host(self, host: str, text: str) -> None:
-        """Drop the step."""
-
-    def note(self, text: str) -> None:
-        """Drop the note."""
-
-
 class Console:
     """Progress on standard error: a live line on a terminal, a line a step elsewhere.
 

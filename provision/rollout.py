@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from provision.apply import REFUSED, Transaction, build_payload, prepare
@@ -166,9 +166,22 @@ def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostRes
     return results | dict(zip(waiting, left, strict=True))
 
 
+def refusals(found: Survey, hosts: Iterable[str]) -> list[HostResult]:
+    """The results of a deploy that never began, because some of `hosts` could not be looked at."""
+    return [
+        _failure(found, host, found.failures[host]) if host in found.failures else _untouched(found, host)
+        for host in hosts
+    ]
+
+
+def _untouched(found: Survey, host: str) -> HostResult:
+    return _result(found, host, "skipped", "not touched: as it was")
+
+
 def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
     changes = len(found.plans[host].changes) if outcome == "changed" else 0
-    return HostResult(host, outcome, changes, found.sessions[host].execs, found.seconds[host], message, code)
+    execs = found.sessions[host].execs if host in found.sessions else 0
+    return HostResult(host, outcome, changes, execs, found.seconds[host], message, code)
 
 
 def _run_batch(found: Survey, batch: dict[str, Transaction], events: Events) -> dict[str, HostResult]:
@@ -270,7 +283,7 @@ def _let_go(found: Survey, host: str, transaction: Transaction) -> HostResult:
         transaction.roll_back()
     except HostError as error:
         return _failure(found, host, error)
-    return _result(found, host, "skipped", "not touched: as it was")
+    return _untouched(found, host)
 
 
 @contextmanager
@@ -282,8 +295,8 @@ def _timed(found: Survey, host: str) -> Iterator[None]:
         found.seconds[host] += time.monotonic() - started
 
 
-def _failure(found: Survey, host: str, error: HostError) -> HostResult:
+def _failure(found: Survey, host: str, error: HactlError) -> HostResult:
     outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
     code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
     message = str(error).removeprefix(f"{host}: ")
-    return replace(_result(found, host, outcome, message, code), changes=0)
+    return _result(found, host, outcome, message, code)
