@@ -85,6 +85,7 @@ def same_shape(text: str, reference: str, value: str) -> bool:
 
 @given(st.sampled_from(PLACES), st.one_of(st.sampled_from(NASTY), st.text(max_size=12)), st.booleans())
 @example(("notify", ("frontends", 0, "vrrp", "notify_fault")), '/bin/x"\nvrrp_strict', False)
+@example(("http check", ("frontends", 0, "services", 0, "check", "urls", 2, "regex")), "\\", False)
 @settings(max_examples=600, deadline=None)
 def test_a_hostile_text_is_refused_or_stays_in_its_place(
     place: tuple[str, tuple[Any, ...]], nasty: str, prefixed: bool
@@ -96,7 +97,10 @@ def test_a_hostile_text_is_refused_or_stays_in_its_place(
     if got is None:
         return
     assert reference is not None, "what extends a refused text was accepted"
-    assert same_shape(got, reference, BENIGN + nasty)
+    written = BENIGN + nasty
+    if path[-1] == "regex":  # the one text that may hold backslashes: between quotes each is written as two
+        written = written.replace("\\", "\\\\")
+    assert same_shape(got, reference, written)
 
 
 @pytest.mark.parametrize("nasty", NASTY)
