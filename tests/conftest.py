@@ -1,10 +1,18 @@
-"""In CI nothing is skipped in silence: a test that could not run there is a failure of the run."""
+"""In CI nothing is skipped in silence, and what hypothesis tries is the same for the same commit.
+
+Elsewhere hypothesis goes on looking with new examples each time; what it finds becomes an `@example`.
+"""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.hookimpl(trylast=True)
