@@ -151,6 +151,75 @@ def deploy_command(
     raise typer.Exit(deploy(_load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab))
 
 
+@app.command("verify")
+def verify_command(
+    inventory: InventoryPath = None,
+    json: Json = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")] = None,
+    lab: Lab = False,
+) -> None:
+    """Look at every host and at the wire, and say what is not as it should be.
+
+    Changes nothing. Tests of your own in `tests/` beside the inventory run as well."""
+    from provision.prove.verify import verify
+
+    raise typer.Exit(verify(_load(inventory), json=json, junit=junit, lab=lab))
+
+
+Drill = Annotated[
+    list[str] | None,
+    typer.Option("--drill", metavar="NAME", help="Only this drill; repeat. Default: all."),
+]
+Report = Annotated[Path | None, typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page here.")]
+
+
+@app.command("failover-test")
+def failover_test_command(
+    inventory: InventoryPath = None,
+    drill: Drill = None,
+    report: Report = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before breaking real hosts.")] = False,
+    from_controller: Annotated[
+        bool, typer.Option("--from-controller", help="Probe from this machine, where the inventory has no client.")
+    ] = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Break the front end on purpose, one drill after the other, and measure what clients see.
+
+    Every fault is undone, by its host itself if need be."""
+    from provision.prove.failover_test import failover_test
+
+    raise typer.Exit(
+        failover_test(
+            _load(inventory),
+            drills=tuple(drill or ()),
+            report=report,
+            yes=yes,
+            from_controller=from_controller,
+            json=json,
+            lab=lab,
+        )
+    )
+
+
+@app.command("rehearse")
+def rehearse_command(
+    inventory: InventoryPath = None,
+    change: Annotated[
+        Path | None, typer.Option(metavar="OTHER", help="Then deploy this inventory over it, under load.")
+    ] = None,
+    drill: Drill = None,
+    report: Report = None,
+    json: Json = False,
+) -> None:
+    """Try an inventory in a lab of its own: boot, deploy, verify, drills, report, and away with it. Needs root."""
+    from provision.prove.rehearse import rehearse
+
+    other = _load(change) if change else None
+    raise typer.Exit(rehearse(_load(inventory), other, drills=tuple(drill or ()), report=report, json=json))
+
+
 @lab_app.command("up")
 def lab_up(inventory: InventoryPath = None) -> None:
     """Boot every host of the inventory. Needs root."""

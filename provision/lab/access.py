@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from provision.lab.control import layout_of_running
+from provision.lab.layout import Layout, cache_root
+from provision.lab.plan import lab_name
 from provision.remote.target import Target, from_options
 
 
@@ -11,3 +15,10 @@ def lab_target(name: str, host: str) -> Target:
     layout, spec = layout_of_running(name)
     spec.host(host)
     return from_options(host, host, {}, str(layout.ssh_config))
+
+
+def in_lab(name: str, targets: Iterable[Target]) -> bool:
+    """Whether every login leads into the lab of this name: its own `known_hosts` vouches for the hosts."""
+    known_hosts = str(Layout(lab_name(name), cache_root()).known_hosts)
+    logins = list(targets)
+    return bool(logins) and all(known_hosts in login.known_hosts for login in logins)
