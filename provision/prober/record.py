@@ -24,7 +24,8 @@ class Request:
     """One request: `service` is an index, `start` when it was due, whether or not the one before had ended.
 
     `connect` and `done` are seconds from `start`; None where it never came so far. `error` is empty for a good one,
-    else refused, reset, timeout, unreachable or answer (not an HTTP 2xx or 3xx).
+    else refused, reset, timeout, unreachable or answer (not an HTTP 2xx or 3xx); `done` is then when it failed, None
+    for a timeout.
     """
 
     service: int
@@ -36,12 +37,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One long-lived connection: open from `opened`; `lost` is when it broke, None for one that lives."""
+    """One long-lived connection: open from `opened`; `lost` is when it broke, None for one that did not.
+
+    `closed` is when the server ended it in good order, between two answers; another was opened in its place. `error`
+    says how it was lost: reset, timeout, unreachable or answer (it ended in the middle of one).
+    """
 
     service: int
     opened: float
     lost: float | None = None
     error: str = ""
+    closed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
