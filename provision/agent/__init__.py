@@ -7,6 +7,7 @@ from importlib import resources
 
 PARTS = {
     "observe": ("common", "facts", "observe"),
+    "look": ("common", "look"),
     "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
 }
 """The files that make up each agent, in order."""
@@ -14,6 +15,6 @@ PARTS = {
 
 @functools.cache
 def program(name: str) -> str:
-    """The text of the agent `observe` or `apply`."""
+    """The text of one of the agents in PARTS."""
     folder = resources.files(__name__)
     return "".join(folder.joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in PARTS[name])

@@ -21,13 +21,14 @@ class LiveAddress:
 class Listener:
     """A socket that takes connections or datagrams; `address` is `*` for a wildcard of either family.
 
-    `unit` is the systemd unit that owns it, empty where none does.
+    `unit` is the systemd unit that owns it, empty where none does. `family` is 4 or 6 where it takes only that.
     """
 
     protocol: str
     address: str
     port: int
     unit: str = ""
+    family: int = 0
 
 
 @dataclass(frozen=True)

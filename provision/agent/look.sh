@@ -1,0 +1,108 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Look: print what this host does right now. Changes nothing; Keepalived's own answer, a file, is read and removed.
+#
+# The tools' output goes over as it is, a section each, headed by a line of US and the section's name; the controller
+# reads it. The last section is `end`: output without it is a dropped connection.
+
+section() { printf '%s%s\n' "$US" "$1"; }
+
+clock() { # seconds since the epoch, with a fraction where date knows it
+    now=$(date +%s.%N)
+    case $now in *[!0-9.]* | *.) now=$(date +%s) ;; esac
+    section clock
+    printf '%s\n' "$now"
+}
+
+kernel() { # one grep for all: a fork costs more than a file, and a number in /proc/sys must be read in one go
+    set +f
+    set -- "$R"/proc/sys/kernel/random/boot_id "$R"/proc/sys/net/ipv4/ip_forward "$R"/proc/sys/net/ipv4/vs/* \
+        "$R"/proc/sys/net/ipv4/conf/*/arp_ignore "$R"/proc/sys/net/ipv4/conf/*/arp_announce \
+        "$R"/proc/sys/net/ipv4/conf/*/send_redirects "$R"/proc/sys/net/ipv4/conf/*/rp_filter \
+        "$R"/proc/sys/net/ipv4/ip_nonlocal_bind "$R"/proc/sys/net/ipv6/conf/*/forwarding \
+        "$R"/sys/class/net/*/address "$R"/sys/class/net/*/carrier
+    set -f
+    section files
+    grep -sH '' "$@" | while IFS= read -r line; do # without the tests' scratch root
+        printf '%s\n' "${line#"$R"}"
+    done
+}
+
+listeners() { # --cgroup names the unit without a walk through /proc; iproute2 before 5.8 has no such option
+    sockets=$(ss -lntuH --cgroup 2>/dev/null) || sockets=$(ss -lntuH 2>/dev/null) || sockets=''
+    section listeners
+    printf '%s\n' "$sockets"
+}
+
+owners() { # sets `units`: keepalived, and the units that own a listener
+    units=$NL'keepalived.service'
+    for line in $sockets; do
+        case $line in *cgroup:*.service*) ;; *) continue ;; esac
+        unit=${line##*cgroup:}
+        unit=${unit%%.service*}.service
+        unit=${unit##*/}
+        case $units$NL in *"$NL$unit$NL"*) ;; *) units=$units$NL$unit ;; esac
+    done
+}
+
+show_units() { # sets `pid`, Keepalived's main process
+    states=$(systemctl show -p Id,ActiveState,UnitFileState,MainPID -- $units 2>/dev/null) || states=''
+    pid=0
+    case $states in
+    *'Id=keepalived.service'*)
+        for line in ${states%%"$NL$NL"*}; do # the first asked is the first answered
+            case $line in MainPID=*) pid=${line#*=} ;; esac
+        done
+        ;;
+    esac
+    section units
+    printf '%s\n' "$states"
+}
+
+# Keepalived answers SIGJSON with a file in its /tmp, which PrivateTmp may have made its own: hence /proc/PID/root.
+# A build without JSON would die of that signal, so the number is Keepalived's own word.
+ask_keepalived() {
+    signal='' answer=$R/proc/$pid/root/tmp/keepalived.json
+    [ "$pid" != 0 ] && have keepalived || return 0
+    signal=$(keepalived --signum=JSON 2>/dev/null) || signal=''
+    case $signal in '' | *[!0-9]*) signal='' && return 0 ;; esac
+    rm -f "$answer"
+    kill -s "$signal" "$pid" 2>/dev/null || kill "-$signal" "$pid" 2>/dev/null || signal=''
+}
+
+await_keepalived() { # for two seconds; asked again, since somebody else who looks may have taken the answer away
+    json='' tries=0
+    while [ -n "$signal" ] && [ $tries -lt 40 ]; do
+        if [ -f "$answer" ] && [ -O "$answer" ] && [ ! -L "$answer" ]; then
+            json=$(cat "$answer" 2>/dev/null)
+            case $json in *']') break ;; esac
+        fi
+        json='' tries=$((tries + 1))
+        [ $((tries % 10)) != 0 ] || kill "-$signal" "$pid" 2>/dev/null || break
+        sleep 0.05 2>/dev/null || sleep 1
+    done
+    [ -z "$json" ] || rm -f "$answer"
+    section vrrp
+    printf '%s\n' "$json"
+}
+
+table() { # the kernel's; absent where nothing has loaded it
+    [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
+    section ipvs_saved
+    ipvsadm -Sn 2>/dev/null
+    section ipvs
+    ipvsadm -Ln 2>/dev/null
+    section sync
+    ipvsadm -Ln --daemon 2>/dev/null
+}
+
+clock
+listeners
+owners
+show_units
+ask_keepalived
+kernel
+section addresses
+ip -o addr show 2>/dev/null
+table
+await_keepalived
+section end
