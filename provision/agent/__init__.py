@@ -8,6 +8,8 @@ from importlib import resources
 PARTS = {
     "observe": ("common", "facts", "observe"),
     "look": ("common", "look"),
+    "fault": ("common", "fault"),
+    "watch": ("common", "watch"),
     "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
 }
 """The files that make up each agent, in order."""
