@@ -1,4 +1,4 @@
-"""The molecule scenario as its users run it: create, deploy twice, look at every host, destroy."""
+"""The molecule scenarios as their users run them: all of them at once, with their labs gone afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -36,33 +36,45 @@ def molecule(environment: dict[str, str], *words: str) -> str:
     return ran.stdout + ran.stderr
 
 
+#: The steps of each scenario, and how many tests its verify step runs.
+SCENARIOS = {
+    "change": (("create", "prepare", "converge", "idempotence", "verify", "destroy"), 15),
+    "default": (("create", "converge", "idempotence", "verify", "destroy"), 19),
+    "failover": (("create", "converge", "side_effect", "verify", "destroy"), 35),
+}
+
+
 def remains() -> list[str]:
-    """What is left of the scenario's lab on this machine: state, namespaces, mounts, disks, processes."""
+    """What is left of the scenarios' labs on this machine: state, namespaces, mounts, disks, processes."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    cache = Path(os.environ.get("HACTL_CACHE") or "/var/cache/hactl") / "lab" / "hosts" / "molecule"
-    paths = [Path("/run/hactl/lab/molecule"), cache, *Path("/run/netns").glob("hl-molecule*")]
+    cache = Path(os.environ.get("HACTL_CACHE") or "/var/cache/hactl") / "lab" / "hosts"
+    paths = [*Path("/run/hactl/lab").glob("molecule-*"), *cache.glob("molecule-*")]
+    paths += Path("/run/netns").glob("hl-molecule*")
     commands = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile
             commands.append(path.read_bytes())
     return [
-        *(str(path) for path in paths if path.exists()),
-        *(mount for mount in mounts if str(cache) in mount),
+        *(str(path) for path in paths),
+        *(mount for mount in mounts if f"{cache}/molecule-" in mount),
         *(command.decode() for command in commands if b"hl-molecule" in command),
     ]
 
 
-def test_the_scenario_passes_and_leaves_nothing(environment: dict[str, str]) -> None:
-    output = molecule(environment, "test")
-    passed = re.search(r"^(\d+) passed in", output, re.MULTILINE)
-    assert passed and int(passed[1]) == 19, output  # molecule is green, too, when it found no test
-    for step in ("create", "converge", "idempotence", "verify", "destroy"):
-        assert f"default > {step}: Executed: Successful" in output
+def test_all_scenarios_pass_and_leave_nothing(environment: dict[str, str]) -> None:
+    output = molecule(environment, "test", "--all")
+    for scenario, (steps, _) in SCENARIOS.items():
+        for step in steps:
+            assert f"{scenario} > {step}: Executed: Successful" in output
+    # molecule is green, too, when it found no test; the scenarios run in the order of their names.
+    passed = [int(count) for count in re.findall(r"^(\d+) passed in", output, re.MULTILINE)]
+    assert passed == [count for _, count in SCENARIOS.values()], output
     assert remains() == []
 
 
 def test_destroy_takes_away_what_a_killed_create_left(environment: dict[str, str]) -> None:
-    hactl = subprocess.Popen([BIN / "hactl", "lab", "up", "molecule/default/inventory/molecule.yml"], cwd=ROOT)
+    inventory = "molecule/default/inventory/molecule-default.yml"
+    hactl = subprocess.Popen([BIN / "hactl", "lab", "up", inventory], cwd=ROOT)
     while hactl.poll() is None and not list(Path("/run/netns").glob("hl-molecule-*")):
         time.sleep(0.02)
     hactl.kill()

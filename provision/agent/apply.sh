@@ -55,6 +55,10 @@ change() { # third pass: the changes themselves
 write_ledger() { # atomically, and only once everything is confirmed
     [ -n "$number" ] || return 0
     staged_path "$number"
+    [ -s "$temporary" ] || { # owns nothing any more: a host that was left keeps no ledger
+        rm -f "$temporary" "$STATE/ledger"
+        return
+    }
     chmod 644 "$temporary" && mv -f "$temporary" "$STATE/ledger"
 }
 

@@ -123,6 +123,14 @@ def test_after_a_confirmed_change_the_unit_is_current(host: LocalHost) -> None:
         assert seen.items[item.kind, item.name].attributes == item.attributes()
 
 
+def test_a_host_that_owns_nothing_any_more_keeps_no_ledger(host: LocalHost) -> None:
+    begin(host, everything(host), *FILES).confirm()
+    assert host.exists("var/lib/hactl/ledger")
+    begin(host, [Op("remove", ("/etc/k.conf", sha(CONFIG))), Op("ledger", ("1",))], b"").confirm()
+    assert not host.exists("var/lib/hactl/ledger")
+    assert leftovers(host) == []
+
+
 def test_rolled_back_changes_leave_the_host_as_it_was(host: LocalHost) -> None:
     ops = everything(host)
     before = host.snapshot()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from conftest import VIP
+from conftest import holders
 from testinfra.host import Host
 
-
-def holds_vip(host: Host) -> bool:
-    return f" {VIP}/32 " in host.check_output("ip -oneline -4 address show")
+VIP = "192.168.231.10"
 
 
 def test_exactly_one_director_holds_the_vip(directors: list[Host]) -> None:
-    assert [holds_vip(host) for host in directors].count(True) == 1
+    assert len(holders(directors, VIP)) == 1
 
 
 def test_keepalived_is_enabled_and_running(director: Host) -> None:

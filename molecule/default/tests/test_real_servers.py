@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import VIP
 from testinfra.host import Host
+
+VIP = "192.168.231.10"
 
 
 @pytest.mark.parametrize(("name", "value"), [("arp_ignore", 1), ("arp_announce", 2)])

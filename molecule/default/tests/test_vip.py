@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from conftest import GROUPS, VIP
+from conftest import GROUPS, holders
 from testinfra.host import Host
+
+VIP = "192.168.231.10"
 
 
 def test_the_real_servers_answer_in_turn(client: Host) -> None:
@@ -19,9 +21,5 @@ def test_the_real_servers_answer_in_turn(client: Host) -> None:
 def test_only_the_holder_answers_arp(client: Host, directors: list[Host]) -> None:
     client.check_output("ip neighbour flush to %s && ping -c 1 -W 2 %s", VIP, VIP)
     neighbour = client.check_output("ip neighbour show to %s", VIP).split()
-    macs = {
-        host.check_output("cat /sys/class/net/eth0/address")
-        for host in directors
-        if f" {VIP}/32 " in host.check_output("ip -oneline -4 address show")
-    }
+    macs = {host.check_output("cat /sys/class/net/eth0/address") for host in holders(directors, VIP)}
     assert macs == {neighbour[neighbour.index("lladdr") + 1]}

@@ -1,8 +1,12 @@
-"""Hosts of the scenario as fixtures: each director and each real server in turn, or all directors at once."""
+"""What the scenarios share: the hosts of the inventory as fixtures, each in turn or all directors at once.
+
+molecule says in the environment which scenario runs; its inventory and its lab are called after it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,24 +15,29 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-INVENTORY = Path(__file__).parents[1] / "inventory" / "molecule.yml"
-VIP = "192.168.231.10"
+FOLDER = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+LAB = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME']}"
 
 
-def read_groups() -> dict[str, list[str]]:
+def read_groups(inventory: Path) -> dict[str, list[str]]:
     """The hosts of every group, as `hactl inventory --list` prints them."""
-    argv = ["hactl", "inventory", str(INVENTORY), "--list"]
+    argv = ["hactl", "inventory", str(inventory), "--list"]
     listed = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
     return {name: group["hosts"] for name, group in listed.items() if "hosts" in group}
 
 
-GROUPS = read_groups()
+GROUPS = read_groups(FOLDER / "inventory" / f"{LAB}.yml")
 
 
 def log_in(name: str, config: pytest.Config) -> Host:
     """A host of the lab by name; ssh keeps one connection to it for all tests."""
-    socket = "/run/hactl/lab/molecule/ssh-%%h"  # doubled, since testinfra formats its commands
+    socket = f"/run/hactl/lab/{LAB}/ssh-%%h"  # doubled, since testinfra formats its commands
     return testinfra.get_host(f"ssh://{name}", ssh_config=config.getoption("ssh_config"), controlpath=socket)
+
+
+def holders(directors: list[Host], vip: str) -> list[Host]:
+    """The directors that have the VIP."""
+    return [host for host in directors if f" {vip}/32 " in host.check_output("ip -oneline -4 address show")]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,0 +1,94 @@
+"""After the change: what came is served, what went has left no trace, and the hosts agree with the inventory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+
+import pytest
+from conftest import FOLDER, holders, log_in, read_groups
+from testinfra.host import Host
+
+OLD, NEW = "192.168.232.210", "192.168.232.220"
+CHANGED = FOLDER / "inventory" / "changed.yml"
+STAY = read_groups(CHANGED)["web"]
+
+
+@pytest.fixture(scope="session")
+def gone(pytestconfig: pytest.Config) -> Host:
+    """The decommissioned real server."""
+    return log_in("web2", pytestconfig)
+
+
+@pytest.fixture(scope="session", params=STAY)
+def kept(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Host:
+    """Each real server that stays."""
+    return log_in(request.param, pytestconfig)
+
+
+def test_the_old_vip_is_on_no_director(director: Host) -> None:
+    assert OLD not in director.check_output("ip -oneline address show")
+    assert OLD not in director.check_output("ipvsadm --save --numeric")
+    assert director.run("grep -rl %s /etc/keepalived /etc/ipvsadm.rules", OLD).stdout == ""
+
+
+def test_the_old_vip_is_on_no_real_server(real_server: Host) -> None:
+    assert OLD not in real_server.check_output("ip -oneline address show")
+    assert real_server.run("grep -rlF %s /etc /usr/local/lib /var/lib/hactl 2>/dev/null", OLD).stdout == ""
+
+
+def test_nobody_answers_for_the_old_vip(client: Host) -> None:
+    client.check_output("ip neighbour flush to %s", OLD)
+    assert client.run("ping -c 2 -W 1 %s", OLD).rc == 1
+    assert "lladdr" not in client.check_output("ip neighbour show to %s", OLD)
+
+
+def test_exactly_one_director_holds_the_new_vip(directors: list[Host]) -> None:
+    assert len(holders(directors, NEW)) == 1
+
+
+def test_the_directors_send_to_those_that_stay_alone(director: Host) -> None:
+    live = director.check_output("ipvsadm --save --numeric").splitlines()
+    assert sorted(line.strip() for line in live) == [
+        f"-A -t {NEW}:22 -s wlc",
+        f"-A -t {NEW}:80 -s rr",
+        *(f"-a -t {NEW}:{port} -r 192.168.232.{host}:{port} -g -w 1" for port in (22, 80) for host in (103, 105)),
+    ]
+
+
+def test_those_that_stay_have_the_new_vip_alone(kept: Host) -> None:
+    assert f" lo    inet {NEW}/32 " in kept.check_output("ip -oneline -4 address show to %s", NEW)
+    assert max(kept.sysctl(f"net.ipv4.conf.{scope}.arp_ignore") for scope in ("all", "eth0")) == 1
+
+
+def test_the_page_comes_from_those_that_stay(client: Host) -> None:
+    pages = client.check_output("for i in 1 2 3 4; do curl -sSf --max-time 2 http://%s/; done", NEW).splitlines()
+    assert Counter(filter(None, pages)) == {f"this is {name}!": 2 for name in STAY}
+
+
+def test_the_new_service_is_served(client: Host) -> None:
+    keys = set(client.check_output("ssh-keyscan -T 3 -t ed25519 %s 2>/dev/null | cut -d' ' -f3", NEW).split())
+    own = {client.check_output("ssh-keyscan -T 3 -t ed25519 192.168.232.%s 2>/dev/null | cut -d' ' -f3", host)
+           for host in ("103", "105")}  # fmt: skip
+    assert len(own) == 2
+    assert keys and keys <= own
+
+
+def test_nothing_of_ours_is_left_on_the_decommissioned_server(gone: Host) -> None:
+    shown = gone.check_output("ip -oneline address show")
+    assert OLD not in shown
+    assert NEW not in shown
+    assert "lo:0" not in shown
+    assert gone.check_output("find / -xdev -path '*hactl*' -not -path '/opt/*' -type f") == ""
+    assert gone.check_output("systemctl list-units --all --no-legend 'hactl-*'") == ""
+    assert not gone.service("nginx").is_running  # it came with hactl
+    for name in ("arp_ignore", "arp_announce"):
+        assert gone.sysctl(f"net.ipv4.conf.all.{name}") == 0
+
+
+def test_the_hosts_are_as_the_inventory_says() -> None:
+    ran = subprocess.run(["hactl", "plan", str(CHANGED), "--json"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    planned = json.loads(ran.stdout)["hosts"]
+    assert planned == {host: [] for host in ("lvs1", "lvs2", "web1", "web2", "web3")}

@@ -1,0 +1,82 @@
+"""What clients may see of each fault, judged by the figures that `hactl failover-test` wrote down."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+REPORT = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "report"
+#: Faults of a director; long-lived connections must outlive each of them.
+DIRECTOR = ("hand-over", "failback", "keepalived-stop", "keepalived-kill", "link-down", "vrrp-blocked", "power-cut")
+REAL_SERVER = ("real-server-stop", "real-server-flap", "real-server-without-vip", "all-real-servers-down")
+VIP = "192.168.233.10"
+
+
+@pytest.fixture(scope="session")
+def drills() -> dict[str, Any]:
+    """The drills of the run by their names."""
+    return {drill["name"]: drill for drill in json.loads((REPORT / "report.json").read_text())["drills"]}
+
+
+@pytest.fixture(params=DIRECTOR)
+def director_drill(request: pytest.FixtureRequest, drills: dict[str, Any]) -> Any:
+    """Each fault of a director."""
+    return drills[request.param]
+
+
+def test_all_drills_were_run(drills: dict[str, Any]) -> None:
+    assert sorted(drills) == sorted((*DIRECTOR, *REAL_SERVER))
+
+
+@pytest.mark.parametrize("name", (*DIRECTOR, *REAL_SERVER))
+def test_the_drill_passed(drills: dict[str, Any], name: str) -> None:
+    assert drills[name]["ok"], drills[name]["messages"]
+    assert drills[name]["skipped"] is None
+    assert drills[name]["requests"] > 0
+
+
+def test_every_connection_survives(director_drill: Any) -> None:
+    assert director_drill["connections"] == {"established": 200, "survived": 200}, director_drill["messages"]
+
+
+def test_one_director_holds_the_vip_afterwards(director_drill: Any) -> None:
+    # While the adverts are blocked both must hold it: that is what this drill is about.
+    assert len(director_drill["holders"]) == (2 if director_drill["name"] == "vrrp-blocked" else 1)
+
+
+def test_a_power_cut_is_over_within_its_bound_and_within_a_second(drills: dict[str, Any]) -> None:
+    drill = drills["power-cut"]
+    assert 0 < drill["outage_ms"] <= min(drill["bound_ms"] + drill["noise"]["slowest_ms"] + 5, 1000), drill
+
+
+def test_a_stop_costs_150_ms_at_most(drills: dict[str, Any]) -> None:
+    assert drills["keepalived-stop"]["outage_ms"] <= 150
+
+
+@pytest.mark.parametrize("name", ["hand-over", "failback"])
+def test_a_planned_change_of_the_holder_costs_nothing(drills: dict[str, Any], name: str) -> None:
+    assert drills[name]["requests"] >= 2000
+    assert drills[name]["failed_requests"] == 0
+    assert drills[name]["slowest_ms"] <= 200
+
+
+def test_split_brain_is_named(drills: dict[str, Any]) -> None:
+    assert any("split brain" in message for message in drills["vrrp-blocked"]["messages"])
+
+
+def test_the_report_is_whole() -> None:
+    cases = ElementTree.parse(REPORT / "junit.xml").getroot().iter("testcase")
+    assert len(list(cases)) == len((*DIRECTOR, *REAL_SERVER))
+    assert "power-cut" in (REPORT / "report.html").read_text()
+
+
+def test_no_director_keeps_anything_of_the_drills(director: Host) -> None:
+    assert director.run("ls -A /run/hactl/fault 2>/dev/null").stdout == ""
+    assert "hactl_drill" not in director.run("nft list tables 2>/dev/null").stdout
+    assert director.service("keepalived").is_running
