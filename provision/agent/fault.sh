@@ -190,8 +190,10 @@ undo_and_say() {
 
 undo_leftovers() { # what a run that died left behind; one that lives keeps this host to itself
     [ -d "$FAULTS" ] || return 0
-    for name in $(ls "$FAULTS"); do
-        folder=$FAULTS/$name
+    set +f
+    for folder in "$FAULTS"/*; do
+        set -f
+        name=${folder##*/}
         ! alive "$folder/main" || {
             say busy "$name"
             exit 5
@@ -235,7 +237,7 @@ inject() { # KIND ARGUMENT...
 fault() { # NAME SECONDS KIND ARGUMENT...
     undo_leftovers
     folder=$FAULTS/$1
-    mkdir -p "$R/run/hactl" && chmod 755 "$R/run/hactl" && mkdir -p "$folder" && echo $$ >"$folder/main" || {
+    { mkdir -p "$R/run/hactl" && chmod 755 "$R/run/hactl" && mkdir -p "$folder" && echo $$ >"$folder/main"; } || {
         say failed "cannot write below $FAULTS"
         exit 1
     }
@@ -266,11 +268,11 @@ guard() { # NAME SECONDS
 
 traces() { # files, packet filters and processes of drills; the patterns do not match the command that looks for them
     undo_leftovers
-    for path in $(find "$R/run/hactl" -mindepth 1 2>/dev/null); do say trace file "${path#"$R"}"; done
-    ! have nft || for table in $(nft list tables 2>/dev/null); do say trace table "$table"; done
+    find "$R/run/hactl" -mindepth 1 2>/dev/null | while IFS= read -r path; do say trace file "${path#"$R"}"; done
+    ! have nft || nft list tables 2>/dev/null | while IFS= read -r table; do say trace table "$table"; done
     set +f
-    for path in $(grep -sl '[/]run/hactl/fault' "$R"/proc/[0-9]*/cmdline); do say trace process guard; done
-    for path in $(grep -sl 'monito[r]' "$R"/proc/[0-9]*/cmdline); do say trace process monitor; done
+    grep -sl '[/]run/hactl/fault' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process guard; done
+    grep -sl 'monito[r].address' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process monitor; done
     set -f
     say end
 }

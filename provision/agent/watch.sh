@@ -11,7 +11,7 @@
 table() { # sets `now`
     now=table
     [ -r "$R/proc/net/ip_vs" ] || return 0
-    while IFS=' ' read -r word address method weight rest; do
+    while IFS=' ' read -r word address method weight _; do
         case $word in
         TCP | UDP | SCTP | FWM) now=$now$US$word' '$address ;;
         '->') [ "$weight" = Weight ] || now=$now$US$address' '$weight ;;

@@ -16,6 +16,9 @@ GUEST_RESIDENT = 340
 
 SNAPSHOT = "ready"
 
+NETDEV = "n0"
+"""QEMU's name for a guest's network."""
+
 
 def port(spec: LabSpec, host: LabHost) -> str:
     """The bridge port of a host: its number, as interface names end at 15 characters."""
@@ -75,8 +78,8 @@ def qemu(spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, 
         "-device", "virtio-blk-pci,drive=d0",
         "-blockdev", f"driver=raw,node-name=d1,read-only=on,file.driver=file,file.filename={at.seed}",
         "-device", "virtio-blk-pci,drive=d1",
-        "-netdev", f"tap,id=n0,ifname={port(spec, host)},script=no,downscript=no",
-        "-device", f"virtio-net-pci,netdev=n0,mac={host.mac},romfile=",
+        "-netdev", f"tap,id={NETDEV},ifname={port(spec, host)},script=no,downscript=no",
+        "-device", f"virtio-net-pci,netdev={NETDEV},mac={host.mac},romfile=",
         "-pidfile", str(at.pid_file), "-daemonize",
     ]  # fmt: skip
     return [*argv, "-loadvm", SNAPSHOT] if restore else argv
@@ -126,6 +129,11 @@ def nspawn(spec: LabSpec, host: LabHost, layout: Layout) -> list[str]:
         "--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
         "--console=pipe", "--boot",
     ]  # fmt: skip
+
+
+def container_carrier(spec: LabSpec, host: LabHost, layout: Layout, *, up: bool) -> list[str]:
+    """The container's eth0 loses or regains its carrier with the bridge's port, the other end of its veth pair."""
+    return ["ip", "-n", layout.namespace, "link", "set", port(spec, host), "up" if up else "down"]
 
 
 def machine_name(spec: LabSpec, host: LabHost) -> str:

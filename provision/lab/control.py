@@ -19,8 +19,9 @@ from provision.lab import cgroups, commands, director, files, image, keys, netwo
 from provision.lab.director import Ground
 from provision.lab.image import Events
 from provision.lab.layout import Layout, cache_root
+from provision.lab.monitor import Monitor
 from provision.lab.plan import LabHost, LabSpec, lab_name
-from provision.lab.run import try_run
+from provision.lab.run import run, try_run
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,33 @@ def boot(name: str, host: str, events: Events) -> None:
         if cgroups.members(f"{layout.cgroup}/{host}"):
             raise LabError(f"{host} is running", f"hactl lab cut {host} cuts its power")
         _power_on(spec, target, layout, events)
+
+
+def unplug(name: str, host: str, events: Events) -> float:
+    """Pull the host's network cable: its interface loses the carrier. Returns time.monotonic() just before."""
+    return _cable(name, host, events, plugged=False)
+
+
+def plug(name: str, host: str, events: Events) -> float:
+    """Put the host's network cable back. Returns time.monotonic() just before."""
+    return _cable(name, host, events, plugged=True)
+
+
+def _cable(name: str, host: str, events: Events, *, plugged: bool) -> float:
+    layout = _layout(name)
+    spec = _existing(layout)
+    target = spec.host(host)
+    with _locked(layout, events):
+        if not cgroups.members(f"{layout.cgroup}/{host}"):
+            raise LabError(f"{host} is off", f"hactl lab boot {host}")
+        moment = time.monotonic()
+        if target.kind == "director":
+            with Monitor(layout.host(host).qmp) as monitor:
+                monitor.execute("set_link", name=commands.NETDEV, up=plugged)
+        else:
+            run(commands.container_carrier(spec, target, layout, up=plugged))
+    events(f"{host}: cable {'plugged in' if plugged else 'pulled'}")
+    return moment
 
 
 def _power_on(spec: LabSpec, host: LabHost, layout: Layout, events: Events) -> None:

@@ -28,7 +28,7 @@ class Monitor:
         self._stream.close()
         self._socket.close()
 
-    def execute(self, command: str, **arguments: str) -> Any:
+    def execute(self, command: str, **arguments: str | bool) -> Any:
         """The command's return value; raises LabError with QEMU's own words when it fails."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         while True:
