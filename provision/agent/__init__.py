@@ -10,6 +10,7 @@ PARTS = {
     "look": ("common", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
+    "probe": ("common", "probe"),
     "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
 }
 """The files that make up each agent, in order."""

@@ -1,0 +1,34 @@
+# shellcheck shell=sh
+# Starts a Python program that follows on standard input: its length in bytes and a newline, then JSON with its modules
+# and settings (provision/prober/program.py). Nothing is written to a disk: -B, and the modules live in memory alone.
+
+have python3 || {
+    printf '%s\n' '{"error": "there is no python3", "fix": "install it there (apt-get install python3)"}'
+    exit 1
+}
+exec python3 -I -B -u -c '
+import json, os, sys, types
+def read(count):
+    data = b""
+    while len(data) < count:
+        more = os.read(0, count - len(data))
+        if not more:
+            sys.exit(1)
+        data += more
+    return data
+length = b""
+while not length.endswith(b"\n"):
+    length += read(1)
+given = json.loads(read(int(length)).decode())
+if sys.version_info < (3, 7):
+    print(json.dumps({"error": "python3 there is %d.%d" % sys.version_info[:2], "fix": "3.7 or later is needed"}))
+    sys.exit(1)
+for name, text in given["modules"]:
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__path__ = []
+    parent, _, own = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], own, module)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main(given["settings"])
+'
