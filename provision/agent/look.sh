@@ -14,17 +14,16 @@ clock() { # seconds since the epoch, with a fraction where date knows it
 }
 
 kernel() { # one grep for all: a fork costs more than a file, and a number in /proc/sys must be read in one go
-    set +f
-    set -- "$R"/proc/sys/kernel/random/boot_id "$R"/proc/sys/net/ipv4/ip_forward "$R"/proc/sys/net/ipv4/vs/* \
-        "$R"/proc/sys/net/ipv4/conf/*/arp_ignore "$R"/proc/sys/net/ipv4/conf/*/arp_announce \
-        "$R"/proc/sys/net/ipv4/conf/*/send_redirects "$R"/proc/sys/net/ipv4/conf/*/rp_filter \
-        "$R"/proc/sys/net/ipv4/ip_nonlocal_bind "$R"/proc/sys/net/ipv6/conf/*/forwarding \
-        "$R"/sys/class/net/*/address "$R"/sys/class/net/*/carrier
-    set -f
     section files
-    grep -sH '' "$@" | while IFS= read -r line; do # without the tests' scratch root
-        printf '%s\n' "${line#"$R"}"
-    done
+    cd "${R:-/}" || return
+    set +f
+    set -- proc/sys/kernel/random/boot_id proc/sys/net/ipv4/ip_forward proc/sys/net/ipv4/vs/* \
+        proc/sys/net/ipv4/conf/*/arp_ignore proc/sys/net/ipv4/conf/*/arp_announce \
+        proc/sys/net/ipv4/conf/*/send_redirects proc/sys/net/ipv4/conf/*/rp_filter \
+        proc/sys/net/ipv4/ip_nonlocal_bind proc/sys/net/ipv6/conf/*/forwarding \
+        sys/class/net/*/address sys/class/net/*/carrier
+    set -f
+    grep -sH '' "$@"
 }
 
 listeners() { # --cgroup names the unit without a walk through /proc; iproute2 before 5.8 has no such option

@@ -54,12 +54,12 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
             host=host,
             clock=float(sections["clock"][0]) - now,
             round_trip=round_trip,
-            boot_id=files.get("/proc/sys/kernel/random/boot_id", ""),
+            boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
             seconds=took,
             macs=_of_interfaces(files, "address"),
             carriers={name: value == "1" for name, value in _of_interfaces(files, "carrier").items()},
             addresses=tuple(_addresses(sections.get("addresses", ()))),
-            sysctls={_dotted(path): value for path, value in files.items() if path.startswith("/proc/sys/net/")},
+            sysctls={_dotted(path): value for path, value in files.items() if path.startswith("proc/sys/net/")},
             listeners=tuple(_listeners(sections.get("listeners", ()))),
             units={unit.name: unit for unit in _units(sections.get("units", ()))},
             vrrp=tuple(_vrrp("".join(sections.get("vrrp", ())))),
@@ -81,17 +81,14 @@ def _files(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _of_interfaces(files: Mapping[str, str], name: str) -> dict[str, str]:
-    base, end = "/sys/class/net/", f"/{name}"
-    return {
-        path[len(base) : -len(end)]: value
-        for path, value in files.items()
-        if path.startswith(base) and path.endswith(end)
-    }
+    base, end = "sys/class/net/", f"/{name}"
+    named = (item for item in files.items() if item[0].startswith(base) and item[0].endswith(end))
+    return {path[len(base) : -len(end)]: value for path, value in named}
 
 
 def _dotted(path: str) -> str:
     """A parameter's name by sysctl(8)'s rule: dots and slashes change places."""
-    return path.removeprefix("/proc/sys/").translate(str.maketrans("./", "/."))
+    return path.removeprefix("proc/sys/").translate(str.maketrans("./", "/."))
 
 
 def _addresses(lines: Iterable[str]) -> Iterator[LiveAddress]:

@@ -1,0 +1,138 @@
+"""The kernel's table of virtual services beside the intended one, and the connection-sync daemons."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from provision.inventory.frontends import ResolvedFrontend, ResolvedService
+from provision.inventory.ipvs_rules import IpvsService, ipvs_services
+from provision.inventory.model.checks import FileCheck, MiscCheck
+from provision.live.seen import Seen
+from provision.live.state import Finding
+
+Servers = Mapping[str, str]
+
+
+def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """The lines of `ipvsadm --save --numeric`, by selector: the service's options, and each server's by its address."""
+    table: dict[str, tuple[str, dict[str, str]]] = {}
+    for line in lines:
+        words = line.split()
+        selector, rest = " ".join(words[1:3]), words[3:]
+        if rest[:1] == ["-6"]:
+            selector, rest = f"{selector} -6", rest[1:]
+        if words[0] == "-A":
+            table[selector] = (" ".join(rest), {})
+        elif words[0] == "-a" and selector in table:
+            table[selector][1][rest[1]] = " ".join(rest[2:])
+    return table
+
+
+def table(seen: Seen, host: str) -> Iterator[Finding]:
+    """The live table is the intended one: every service, every real server in it, with its weight and method.
+
+    Services that hactl knows nothing of are left alone; `foreign_services` names them.
+    """
+    live = saved_table(seen.lives[host].ipvs_saved)
+    for frontend in seen.topology.directed_by(host):
+        for service in frontend.services:
+            for intended, names in _intended(frontend, service):
+                if intended.selector in live:
+                    yield from _service(host, service, intended, names, live[intended.selector])
+                else:
+                    fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
+                    why = f"the table has {', '.join(live) or 'nothing at all'}"
+                    yield Finding("table", host, f"the service {intended.selector} is not in the table", why, fix)
+
+
+def _intended(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tuple[IpvsService, dict[str, str]]]:
+    """Each entry of the table that a service makes, with the names of its servers by their address there."""
+    alone = dataclasses.replace(frontend, services=(service,))
+    for entry in ipvs_services((alone,)):
+        places = (server.rule.split()[1] for server in entry.servers)
+        yield entry, dict(zip(places, (server.host for server in service.real_servers), strict=True))
+
+
+def _service(
+    host: str, service: ResolvedService, intended: IpvsService, names: Servers, live: tuple[str, dict[str, str]]
+) -> Iterator[Finding]:
+    options, servers = live
+    wanted = saved_table(intended.saved)[intended.selector]
+    if options != wanted[0]:
+        why = f"`{options}` in place of `{wanted[0]}`"
+        yield Finding("table", host, f"{intended.selector} has other options", why, "deploy")
+    sorry = service.model.sorry_server
+    for place, rule in wanted[1].items():
+        if place not in servers:
+            what = f"{names[place]} is missing from {intended.selector}"
+            why = f"{place} is not in the table: its check fails, or somebody took it out"
+            fix = f"ask it yourself from {host}; `journalctl -u keepalived` has the check's reason"
+            yield Finding("table", host, what, why, fix)
+        elif servers[place] != rule and not _only_weight(service, servers[place], rule):
+            yield Finding("table", host, *_differs(names[place], intended.selector, servers[place], rule))
+    for place, rule in servers.items():
+        if place in names:
+            continue
+        if sorry and place.rpartition(":")[0].strip("[]") == str(sorry.address):
+            if "-w 0" not in rule:
+                why = "too few real servers are well (`quorum`)"
+                fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
+                yield Finding("table", host, f"the sorry server answers for {intended.selector}", why, fix)
+        else:
+            what = f"{place} is in {intended.selector} and not in the inventory"
+            fix = f"`ipvsadm -d {intended.selector} -r {place}` takes it out"
+            yield Finding("table", host, what, rule, fix)
+
+
+def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str, str]:
+    if rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), ""):
+        why = f"{_weight(rule)[3:]} in place of {_weight(wanted)[3:]}"
+        fix = "0 takes no new connections: drained, or its check fails under `inhibit_on_failure`"
+        return f"{name} has another weight in {selector}", why, fix
+    return f"{name} has other options in {selector}", f"`{rule}` in place of `{wanted}`", "deploy"
+
+
+def _only_weight(service: ResolvedService, rule: str, wanted: str) -> bool:
+    """Whether the two differ in a weight that a check sets as it likes."""
+    checks = [*service.model.check, *(check for server in service.real_servers for check in server.options.check or ())]
+    moving = any(
+        (isinstance(check, MiscCheck) and check.dynamic) or (isinstance(check, FileCheck) and check.weight)
+        for check in checks
+    )
+    return moving and rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), "")
+
+
+def _weight(rule: str) -> str:
+    words = rule.split()
+    return f"-w {words[words.index('-w') + 1]}" if "-w" in words else "-w 1"
+
+
+def foreign_services(seen: Seen, host: str) -> tuple[str, ...]:
+    """The services of the live table that are none of hactl's, by selector."""
+    own = {service.selector for service in seen.wanted(host).services}
+    return tuple(selector for selector in saved_table(seen.lives[host].ipvs_saved) if selector not in own)
+
+
+def sync_daemons(seen: Seen, host: str) -> Iterator[Finding]:
+    """Connections are synchronised as configured: the daemons run, on the right interface, with the same identifier.
+
+    Unbound, both run on every director; bound to an instance, the sending one on its master and the other elsewhere.
+    """
+    live, wanted = seen.lives[host], seen.wanted(host).sync
+    if wanted is None:
+        return
+    roles = {"master", "backup"}
+    if wanted.instance:
+        state = next((own.state for own in live.vrrp if own.name == wanted.instance), "")
+        roles = {"master"} if state == "MASTER" else {"backup"}
+    running = {daemon.role: daemon for daemon in live.sync}
+    fix = "`systemctl restart keepalived` there starts it"
+    for role in sorted(roles):
+        daemon = running.get(role)
+        if daemon is None:
+            why = "connections would break in a failover"
+            yield Finding("sync_daemons", host, f"its {role} sync daemon does not run", why, fix)
+        elif (daemon.interface, daemon.sync_id) != (wanted.interface, wanted.sync_id):
+            why = f"on {daemon.interface} with id {daemon.sync_id}, not on {wanted.interface} with {wanted.sync_id}"
+            yield Finding("sync_daemons", host, f"its {role} sync daemon is not as configured", why, fix)
