@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provision.desired import File, Item
 from provision.errors import Exit, HactlError, LabError, UsageError
-from provision.events import Console
+from provision.events import Console, Events
 from provision.facts import Facts
 from provision.lint.rules import check
 from provision.plan import mask
@@ -88,11 +88,21 @@ def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, 
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(found.plans))
         if found.changes() and not yes and not _agreed():
             raise UsageError("deploy: not confirmed; nothing was changed")
-        rollout = Rollout(project.topology.stages(), serial, _owner(), project.digest())
-        results = roll_out(found, rollout, console)
+        results, code = carry_out(project, found, serial, console)
         console.done()
-        ordered = [results[host] for host in targets if host in results]
-        return _report(ordered, json, found.interrupted)
+        if json:
+            print_json(results_json(code == Exit.OK, results))
+        else:
+            Screen().show(results_lines(results))
+        return code
+
+
+def carry_out(project: Project, found: Survey, serial: int, events: Events) -> tuple[list[HostResult], Exit]:
+    """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
+    results = roll_out(found, Rollout(project.topology.stages(), serial, _owner(), project.digest()), events)
+    codes = [result.exit_code for result in results.values() if result.exit_code]
+    code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
+    return [results[host] for host in found.plans], code
 
 
 def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
@@ -119,16 +129,6 @@ def _owner() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def _report(results: list[HostResult], json: bool, interrupted: bool) -> Exit:
-    codes = [result.exit_code for result in results if result.exit_code]
-    code = Exit.INTERRUPTED if interrupted else max(codes, default=Exit.OK)
-    if json:
-        print_json(results_json(code == Exit.OK, results))
-    else:
-        Screen().show(results_lines(results))
-    return code
-
-
 def lab_up(project: Project) -> None:
     """Boot every host of the inventory in a lab of its own.
 
@@ -138,13 +138,21 @@ def lab_up(project: Project) -> None:
     from provision.lab.control import up
     from provision.lab.plan import LabSpec
 
+    up(LabSpec.of(project.lab_name, lab_hosts(project)), Console().note)
+
+
+def lab_hosts(project: Project) -> list[tuple[str, str, bool]]:
+    """The hosts of the inventory for its lab: name, address, whether it is a director.
+
+    Raises:
+        LabError: a host has no literal address.
+    """
     directors, addresses = set(project.topology.directors()), project.topology.addresses()
     unknown = [name for name in project.inventory.hosts if name not in addresses]
     if unknown:
         what = f"the address of {', '.join(unknown)} is not known: the lab asks no name server"
         raise LabError(what, "give each a literal `ansible_host`, or an `address` beside it")
-    hosts = [(name, address, name in directors) for name, address in addresses.items()]
-    up(LabSpec.of(project.lab_name, hosts), Console().note)
+    return [(name, address, name in directors) for name, address in addresses.items()]
 
 
 def lab_status(name: str, json: bool) -> Exit:

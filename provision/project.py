@@ -20,16 +20,17 @@ from provision.render import render_host
 
 @dataclass(frozen=True)
 class Project:
-    """An inventory, its templates resolved, and the topology it describes."""
+    """An inventory, its templates resolved, and the topology it describes; `lab` is the lab it has, if not its own."""
 
     path: Path
     inventory: Inventory
     topology: Topology
+    lab: str = ""
 
     @property
     def lab_name(self) -> str:
         """The name of this inventory's lab."""
-        return self.path.stem
+        return self.lab or self.path.stem
 
     def managed(self, limit: str = "") -> tuple[str, ...]:
         """The hosts hactl has something to do with, in inventory order, cut to `limit` (hosts or groups, by commas).
