@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ProbeService:
     """One virtual service to ask: every request is a new TCP connection, and an HTTP GET of `path` where there is one.
 
-    `name` is for people: `web 192.168.227.10:80`.
+    `name` is for people: `web 192.168.227.10:80`. `host` is the Host of the GET, empty for the address.
     """
 
     frontend: str
@@ -17,6 +17,7 @@ class ProbeService:
     address: str
     port: int
     path: str | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

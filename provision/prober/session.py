@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
+from provision.errors import HostError
+from provision.prober import program
+from provision.prober.collector import Collector
+from provision.prober.local import LocalSession
 from provision.prober.record import ProbeService, Recording
-from provision.remote.channel import Session
+from provision.remote.channel import Channel, Session
+
+PATIENCE = 3.0
+"""Seconds for each request: a lost SYN comes again after 1 s (RFC 6298 §2), and then shows as a slow answer."""
+
+PINGS = 8
+"""Exchanges by which the clocks are compared at the start; the one with the shortest round trip counts."""
 
 
 class Prober:
@@ -17,6 +32,24 @@ class Prober:
 
     services: tuple[ProbeService, ...]
     messages: tuple[str, ...]
+
+    def __init__(self, host: str, channel: Channel, services: Sequence[ProbeService], cadence: float) -> None:
+        self._host = host
+        self._channel = channel
+        self._error: HostError | None = None
+        self._lock = threading.Lock()
+        self._samples = 0
+        self._best = (float("inf"), 0.0)
+        self._compared = threading.Event()
+        ready = program.read(channel, host)
+        self.services = tuple(
+            service if http else dataclasses.replace(service, path=None)
+            for service, http in zip(services, ready["ready"]["http"], strict=True)
+        )
+        self.messages = _messages(services, ready["ready"])
+        self._collector = Collector(self.services, cadence, ready["begin"])
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @classmethod
     def start(
@@ -33,7 +66,24 @@ class Prober:
         It ends by itself after `limit_seconds`, or when the connection to it goes. Raises HostError where the client
         cannot run it.
         """
-        raise NotImplementedError
+        if not services:
+            raise HostError(session.host, "there is nothing to probe", "only TCP services can be probed")
+        settings = {
+            "task": "load",
+            "services": [(service.address, service.port, service.path, service.host) for service in services],
+            "cadence": cadence,
+            "connections": connections,
+            "limit": limit_seconds,
+            "patience": PATIENCE,
+        }
+        channel = program.start(session, settings)
+        try:
+            prober = cls(session.host, channel, services, cadence)
+            prober._compare()
+        except BaseException:
+            channel.close()
+            raise
+        return prober
 
     def __enter__(self) -> Prober:
         return self
@@ -42,34 +92,39 @@ class Prober:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End it; nothing is raised here."""
-        raise NotImplementedError
+        with contextlib.suppress(HostError, OSError):
+            self._channel.close()
+        self._reader.join(5)
 
     @property
     def offset(self) -> float:
         """Seconds to add to the controller's monotonic clock to get the client's."""
-        raise NotImplementedError
+        return self._best[1]
 
     @property
     def uncertainty(self) -> float:
         """By how many seconds `offset` can be wrong: half the round trip of its best sample."""
-        raise NotImplementedError
+        return self._best[0] / 2
 
     def to_client(self, moment: float) -> float:
         """A `time.monotonic()` of the controller on the client's clock."""
-        raise NotImplementedError
+        return moment + self.offset
 
     @property
     def established(self) -> int:
         """How many long-lived connections are open now. Raises HostError when the prober is gone."""
-        raise NotImplementedError
+        self.check()
+        return self._collector.alive
 
     def check(self) -> None:
         """Raise HostError when the prober is gone: the connection was lost, or its time limit came."""
-        raise NotImplementedError
+        if self._error:
+            raise self._error
 
     def recording(self) -> Recording:
         """All records up to 0.2 s ago, from any thread and after any loss; unanswered requests have no `done`."""
-        raise NotImplementedError
+        with self._lock:
+            return self._collector.recording()
 
     def stop(self) -> Recording:
         """Begin no more requests, wait for the answers still due (3 s at most), end it and return everything.
@@ -77,9 +132,66 @@ class Prober:
         Each long-lived connection is asked once more: one that does not answer is lost. Raises HostError when the
         prober was gone already; `recording` then has what came before.
         """
-        raise NotImplementedError
+        self.check()
+        self._channel.send(b"stop\n")
+        self._reader.join(PATIENCE + 5)
+        self.check()
+        if not self._collector.ended:
+            raise HostError(self._host, "the prober does not stop")
+        self._channel.close()
+        return self.recording()
+
+    def _compare(self) -> None:
+        """Compare the clocks: one exchange after the other."""
+        for _ in range(PINGS):
+            self._compared.clear()
+            self._ping()
+            if not self._compared.wait(5):
+                self.check()
+                raise HostError(self._host, "the prober does not answer")
+            self.check()
+
+    def _ping(self) -> None:
+        self._samples += 1
+        self._sent = time.monotonic()
+        self._channel.send(b"ping %d\n" % self._samples)
+
+    def _read(self) -> None:
+        """Take in what the prober says, until its end."""
+        try:
+            while not self._collector.ended:
+                said = program.read(self._channel, self._host)
+                if "pong" in said:
+                    self._pong(said, time.monotonic())
+                else:
+                    with self._lock:
+                        self._collector.take(said)
+        except (HostError, OSError, ValueError) as error:
+            self._error = error if isinstance(error, HostError) else HostError(self._host, "the connection was lost")
+        self._compared.set()
+
+    def _pong(self, said: dict[str, Any], now: float) -> None:
+        """One sample: the client's time is that of the middle of the exchange, give or take half of it."""
+        if said["pong"] != self._samples:
+            return
+        trip = now - self._sent
+        if trip < self._best[0]:
+            self._best = (trip, said["at"] - (now + self._sent) / 2)
+        self._compared.set()
+
+
+def _messages(services: Sequence[ProbeService], ready: dict[str, Any]) -> tuple[str, ...]:
+    found = list(ready["notes"])
+    for service, http, persistent, said in zip(
+        services, ready["http"], ready["persistent"], ready["said"], strict=True
+    ):
+        if service.path and not http:
+            found.append(f"{service.name}: plain connections are measured; GET {service.path} got no page ({said})")
+        elif http and not persistent:
+            found.append(f"{service.name}: the server ends each connection after an answer; the long-lived ones idle")
+    return tuple(dict.fromkeys(found))
 
 
 def local_session() -> Session:
     """A session on the controller itself, for an inventory without a client."""
-    raise NotImplementedError
+    return LocalSession()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from provision.prober import program
+from provision.prober.collector import heard
 from provision.prober.record import Advert, Claim
 from provision.remote.channel import Session
 
@@ -34,7 +38,10 @@ class ByMac:
 
 @dataclass(frozen=True)
 class Listen:
-    """Every VRRP advert and every claim of an address that passes within `seconds`."""
+    """Every VRRP advert and every claim of an address that passes within `seconds`.
+
+    Heard where the addresses of the other questions are; without any, on every Ethernet interface of the client.
+    """
 
     seconds: float
 
@@ -47,6 +54,7 @@ class OnLink:
 
 
 Question = WhoHas | MacOf | ByMac | Listen | OnLink
+_KINDS: dict[type, str] = {WhoHas: "who-has", MacOf: "mac-of", ByMac: "by-mac", Listen: "listen", OnLink: "on-link"}
 
 
 @dataclass(frozen=True)
@@ -74,4 +82,21 @@ def ask(session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
     It takes as long as the longest `Listen`, 0.6 s at least. Raises HostError without python3 on the client, without
     the right to raw sockets, or when the connection is lost.
     """
-    raise NotImplementedError
+    channel = program.start(session, {"task": "ask", "questions": [_settings(question) for question in questions]})
+    try:
+        said = program.read(channel, session.host)
+    finally:
+        channel.close()
+    return tuple(_answer(question, found, said) for question, found in zip(questions, said["answers"], strict=True))
+
+
+def _settings(question: Question) -> dict[str, Any]:
+    return {"kind": _KINDS[type(question)], **dataclasses.asdict(question)}
+
+
+def _answer(question: Question, found: Mapping[str, Any], said: Mapping[str, Any]) -> Answer:
+    if isinstance(question, Listen):
+        adverts, claims = heard(line for line in said["heard"] if line[1] <= said["begin"] + question.seconds)
+        return Answer(question, adverts=adverts, claims=claims, problem=said["problem"])
+    macs, reply, interface = tuple(found["macs"]), found.get("reply", ""), found.get("interface", "")
+    return Answer(question, macs, reply, interface, problem=found.get("problem", ""))

@@ -1,0 +1,187 @@
+"""The load: request n is due at t0 + n × cadence / services, whatever became of those before it (open loop).
+
+A closed loop, which waits for an answer before it asks again, hides an outage behind a single slow request.
+"""
+
+from __future__ import annotations
+
+import collections
+import errno
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Any, Dict
+
+ENOUGH = 16384
+"""Bytes of an answer after which it counts as answered: big pages must not fill the network."""
+
+RESET_ON_CLOSE = struct.pack("@ii", 1, 0)
+"""SO_LINGER 0: no TIME_WAIT holds a port of ours or a socket of theirs, and IPVS forgets the connection in 10 s."""
+
+ERRORS = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "reset",
+    errno.ETIMEDOUT: "timeout",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EACCES: "unreachable",
+    errno.EPERM: "unreachable",
+}
+Handlers = Dict[int, "Callable[[], None]"]
+"""What to call when a file descriptor has something to say."""
+
+OWN_FAULTS = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""The client itself is at its end: no figure would mean anything, so these end the prober."""
+
+
+def error_of(code: int) -> str:
+    """The word of record.py for an errno. Raises OSError for a fault of the client's own."""
+    if code in OWN_FAULTS:
+        raise OSError(code, "the client cannot open more connections")
+    return ERRORS.get(code, "unreachable")
+
+
+def get(path: str, host: str) -> bytes:
+    """A request after whose answer the server closes."""
+    return f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: hactl\r\nConnection: close\r\n\r\n".encode()
+
+
+def good_answer(head: bytes) -> bool:
+    """Whether an answer begins as HTTP 2xx or 3xx does."""
+    return head[:5] == b"HTTP/" and head[8:9] == b" " and head[9:10] in (b"2", b"3")
+
+
+class Service:
+    """A service to ask; `request` is empty for plain connections."""
+
+    def __init__(self, address: str, port: int, path: str | None, host: str) -> None:
+        self.target = (address, port)
+        self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.path = path
+        self.host = host or (f"[{address}]" if ":" in address else address)
+        self.request = get(path, self.host) if path else b""
+        self.persistent = False
+
+
+class Request:
+    """One request on its way."""
+
+    __slots__ = ("answered", "connected", "due", "head", "number", "service", "sock")
+
+    def __init__(self, number: int, due: float, service: Service) -> None:
+        self.number = number
+        self.due = due
+        self.service = service
+        self.connected: float | None = None
+        self.head = b""
+        self.answered = 0
+        self.sock: socket.socket | None = None
+
+
+class Load:
+    """All requests. `finished` are lists of number, connect, done (whole microseconds after due, or None) and error."""
+
+    def __init__(self, poll: select.epoll, handlers: Handlers, services: list[Service]) -> None:
+        self.poll = poll
+        self.handlers = handlers
+        self.services = services
+        self.finished: list[list[Any]] = []
+        self.pending: collections.deque[Request] = collections.deque()
+        self.started = 0
+        self.late = 0.0
+
+    def schedule(self, begin: float, cadence: float, limit: float) -> None:
+        """The first request is due at `begin`; each may take `limit` seconds."""
+        self.begin = begin
+        self.step = cadence / len(self.services)
+        self.limit = limit
+
+    def next_due(self) -> float:
+        """When the next request is due."""
+        return self.begin + self.started * self.step
+
+    def turn(self, now: float) -> None:
+        """Begin every request that is due."""
+        while self.next_due() <= now:
+            due = self.next_due()
+            request = Request(self.started, due, self.services[self.started % len(self.services)])
+            self.started += 1
+            self.pending.append(request)
+            self._open(request)
+
+    def expire(self, now: float) -> None:
+        """Give up what has taken too long."""
+        while self.pending and (self.pending[0].sock is None or self.pending[0].due + self.limit <= now):
+            request = self.pending.popleft()
+            if request.sock is not None:
+                self._end(request, "timeout")
+
+    def unanswered(self) -> bool:
+        """Whether an answer is still awaited."""
+        return any(request.sock is not None for request in self.pending)
+
+    def _open(self, request: Request) -> None:
+        service = request.service
+        try:
+            sock = socket.socket(service.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            error_of(error.errno or errno.EMFILE)
+            raise
+        request.sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.late = max(self.late, time.monotonic() - request.due)
+        code = sock.connect_ex(service.target)
+        if code not in (0, errno.EINPROGRESS):
+            self._end(request, error_of(code))
+            return
+        self.handlers[sock.fileno()] = lambda: self._ready(request)
+        self.poll.register(sock, select.EPOLLOUT)
+
+    def _ready(self, request: Request) -> None:
+        assert request.sock is not None
+        try:
+            if request.connected is None:
+                self._connected(request, request.sock)
+            else:
+                self._read(request, request.sock)
+        except OSError as error:
+            self._end(request, error_of(error.errno or errno.ECONNRESET))
+
+    def _connected(self, request: Request, sock: socket.socket) -> None:
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._end(request, error_of(code))
+            return
+        request.connected = time.monotonic()
+        if not request.service.request:
+            self._end(request, "")
+            return
+        sock.send(request.service.request)
+        self.poll.modify(sock, select.EPOLLIN)
+
+    def _read(self, request: Request, sock: socket.socket) -> None:
+        try:
+            data = sock.recv(ENOUGH)
+        except BlockingIOError:
+            return
+        if len(request.head) < 12:
+            request.head = (request.head + data)[:12]
+        request.answered += len(data)
+        if not data or request.answered >= ENOUGH:
+            self._end(request, "" if good_answer(request.head) else "answer")
+
+    def _end(self, request: Request, error: str) -> None:
+        sock = request.sock
+        assert sock is not None
+        request.sock = None
+        if self.handlers.pop(sock.fileno(), None):
+            self.poll.unregister(sock)
+        sock.close()
+        connect = None if request.connected is None else round((request.connected - request.due) * 1e6)
+        done = None if error == "timeout" else round((time.monotonic() - request.due) * 1e6)
+        self.finished.append([request.number, connect, done, error])

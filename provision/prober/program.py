@@ -1,0 +1,48 @@
+"""The client's program as one message: its modules and settings, for the agent `probe`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from provision.agent import program
+from provision.errors import HostError
+from provision.remote.channel import Channel, Session
+
+PACKAGE = "provision.prober.client"
+MODULES = ("netlink", "packets", "listener", "questions", "load", "lasting", "trial", "main")
+"""In the order in which they need one another; the last holds `main`."""
+
+
+def message(settings: Mapping[str, Any]) -> bytes:
+    """What the agent reads: a length, the modules with their full names, the settings."""
+    folder = resources.files(PACKAGE)
+    parents = ["provision", "provision.prober", PACKAGE]
+    modules = [(name, "") for name in parents]
+    modules += [(f"{PACKAGE}.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8")) for name in MODULES]
+    text = json.dumps({"modules": modules, "settings": settings}).encode()
+    return f"{len(text)}\n".encode() + text
+
+
+def start(session: Session, settings: Mapping[str, Any]) -> Channel:
+    """Run the program with these settings. Raises HostError where no agent can be started."""
+    channel = session.run_agent(program("probe"))
+    channel.send(message(settings))
+    return channel
+
+
+def read(channel: Channel, host: str) -> dict[str, Any]:
+    """The program's next line. Raises HostError for its complaint, for its end, and for a lost connection."""
+    line = channel.read_line()
+    if line is None:
+        raise HostError(host, "the prober ended unexpectedly", "is python3 complete there? try `python3 -I -c pass`")
+    try:
+        said: dict[str, Any] = json.loads(line)
+    except ValueError:
+        text = line.decode(errors="replace").strip()[:200]
+        raise HostError(host, f"the prober said something unexpected: {text}") from None
+    if "error" in said:
+        raise HostError(host, f"the prober cannot go on: {said['error']}", said.get("fix", ""))
+    return said
