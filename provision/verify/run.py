@@ -1,0 +1,73 @@
+"""Runs the suite, and an operator's own tests beside the inventory, with pytest in this process.
+
+Nothing is printed and nothing written but the JUnit file that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provision.errors import HactlError
+from provision.events import Events
+from provision.live.sessions import Sessions
+from provision.project import Project
+from provision.verify.plugin import OWN_TESTS, SUITE, VerifyPlugin
+from provision.verify.result import Check, Verification
+from provision.verify.snapshot import take
+
+_ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def run(project: Project, sessions: Sessions, events: Events, junit: Path | None = None) -> Verification:
+    """Look at everything once, then judge it; `sessions` are those of all managed hosts and the client.
+
+    Raises:
+        HactlError: pytest itself could not do its work.
+    """
+    started = time.monotonic()
+    snapshot = take(project, sessions, events)
+    plugin = VerifyPlugin(project, sessions, snapshot)
+    own = project.path.parent.resolve() / OWN_TESTS
+    words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", str(project.path.parent.resolve())]
+    words += ["--import-mode=importlib", "-o", f"pythonpath={own}", "--capture=sys", "-p", "no:cacheprovider"]
+    words += [f"--junit-xml={junit}"] if junit else []
+    words += [str(SUITE), *([str(own)] if own.is_dir() else [])]
+    with _quiet() as output:
+        code = pytest.main(words, plugins=[plugin])
+    if code == pytest.ExitCode.INTERRUPTED and not plugin.checks:
+        raise KeyboardInterrupt
+    if code not in _ENDED and all(check.ok for check in plugin.checks):
+        raise HactlError(f"pytest ended with {code!r}", output.getvalue().strip()[-2000:])
+    checks = (*plugin.checks, *_nothing(own, plugin.checks))
+    return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
+
+
+def _nothing(own: Path, checks: list[Check]) -> Iterator[Check]:
+    """An operator's folder of tests in which pytest finds none: a typing mistake must not look like a success."""
+    if own.is_dir() and not any(check.name.startswith(f"{OWN_TESTS}/") for check in checks):
+        message = f"no test was found in {own}: files are called test_*.py, functions test_*"
+        yield Check(f"{OWN_TESTS}/", "", False, None, 0.0, message)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[io.StringIO]:
+    """Keep pytest from printing, from leaving compiled files beside tests, and from taking in whatever is installed."""
+    kept, bytecode, output = dict(os.environ), sys.dont_write_bytecode, io.StringIO()
+    sys.dont_write_bytecode = True
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            yield output
+    finally:
+        sys.dont_write_bytecode = bytecode
+        os.environ.clear()
+        os.environ.update(kept)
