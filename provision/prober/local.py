@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections.abc import Sequence
 
 from provision.errors import HostError
 from provision.remote.channel import Channel
@@ -14,12 +15,11 @@ HOST = "controller"
 
 
 class LocalChannel:
-    """An agent in a process of our own."""
+    """An agent in a process of our own, started by `command`."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", BOOTSTRAP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+    def __init__(self, command: Sequence[str]) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
         assert self._process.stdin and self._process.stdout
         self._input, self._output = self._process.stdin, self._process.stdout
         while self._output.readline() not in (MARKER, b""):
@@ -65,10 +65,11 @@ class LocalChannel:
 
 
 class LocalSession:
-    """Runs agents on the controller, with the controller's own rights."""
+    """Runs agents on the controller with its own rights, by the words of `shell`."""
 
-    def __init__(self) -> None:
+    def __init__(self, shell: Sequence[str] = ("/bin/sh",)) -> None:
         self.execs = 0
+        self._shell = shell
 
     @property
     def host(self) -> str:
@@ -78,6 +79,6 @@ class LocalSession:
     def run_agent(self, program: str) -> Channel:
         """Start an agent."""
         self.execs += 1
-        channel = LocalChannel()
+        channel = LocalChannel([*self._shell, "-c", BOOTSTRAP])
         channel.send(encode_program(program))
         return channel

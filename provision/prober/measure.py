@@ -151,7 +151,8 @@ def survivors(connections: Iterable[Connection], since: float, until: float = ma
         for connection in connections
         if connection.opened <= since < min(_or_never(connection.lost), _or_never(connection.closed))
     ]
-    return Survivors(len(there), sum(_or_never(connection.lost) > until for connection in there))
+    broken = sum(connection.lost is not None and connection.lost <= until for connection in there)
+    return Survivors(len(there), len(there) - broken)
 
 
 def _or_never(moment: float | None) -> float:
