@@ -134,6 +134,18 @@ def _instance(host: str, frontend: ResolvedFrontend, family: int, settings: Sett
     )
 
 
+def takeover_wait(found: Sequence[Instance], keepalived: Keepalived) -> float:
+    """Seconds after which any other director alive has taken over what this one leaves; 0 without an instance.
+
+    A backup waits for as many adverts as may be missed and its skew, which is less than one more (RFC 5798 §6.1).
+    """
+    return max((_missed(each.vrrp, keepalived) * each.vrrp.interval for each in found), default=0)
+
+
+def _missed(vrrp: Vrrp, keepalived: Keepalived) -> int:
+    return (vrrp.down_timer_adverts or keepalived.vrrp_down_timer_adverts or 3) + 1
+
+
 def groups(found: Sequence[Instance], keepalived: Keepalived) -> tuple[Group, ...]:
     """The sync groups of the instances; both families of one front end are one even when nobody asked."""
     options = {group.name: group for group in keepalived.sync_groups}

@@ -1,0 +1,190 @@
+"""Role keepalived: a director whose keepalived was killed does not stay a holder. Script and daemons run for real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provision.data import shipped
+from provision.facts import Facts
+from provision.templates import render_file
+from tests.inventory.building import DUAL, frontend, topology
+from tests.roles.site import REDHAT, content, render
+
+TEMPLATES = shipped("roles") / "keepalived" / "templates"
+SCRIPT = "/usr/local/lib/hactl/release-vips"
+LIST = "/etc/hactl/vips"
+DROP_IN = "/etc/systemd/system/keepalived.service.d/hactl.conf"
+VIP = "192.168.227.10"
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+KEEPALIVED = pytest.mark.skipif(
+    shutil.which("keepalived") is None or os.geteuid() != 0, reason="needs root and the package keepalived"
+)
+
+
+@pytest.mark.parametrize("facts", [{}, REDHAT])
+def test_systemd_cleans_up_after_a_crash_and_starts_keepalived_again(tmp_path: Path, facts: dict[str, object]) -> None:
+    desired = render(tmp_path, "lvs1", **facts)
+    lines = content(desired, DROP_IN).splitlines()
+    assert f"ExecStopPost=-/bin/sh {SCRIPT}" in lines and "Restart=on-failure" in lines
+    drop_in = desired.get("file", DROP_IN)
+    assert drop_in is not None and not getattr(drop_in, "unit", None), "a new drop-in must not reload keepalived"
+
+
+@pytest.mark.parametrize(
+    ("vrrp", "seconds"),
+    [
+        ({}, "0.8"),
+        ({"advert_int": 0.1}, "0.4"),
+        ({"advert_int": 1}, "4"),
+        ({"advert_int": 0.5, "down_timer_adverts": 5}, "3"),
+    ],
+)
+def test_the_addresses_stay_until_any_backup_has_taken_them(vrrp: dict[str, object], seconds: str) -> None:
+    """No backup waits as long as that: its skew is less than one advert interval."""
+    vips = [{"address": VIP, "prefix": 24}, "fd00:227::10", {"address": "192.168.227.11", "excluded": True}]
+    found = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
+    text = render_file(TEMPLATES, "vips.j2", found.host_variables("lvs1", Facts()))
+    assert text.splitlines()[1:] == [f"wait {seconds}", VIP, "192.168.227.11", "fd00:227::10"]
+
+
+def test_a_real_server_has_no_such_list(tmp_path: Path) -> None:
+    assert render(tmp_path, "web1").get("file", LIST) is None
+
+
+class Director:
+    """The rendered script with a list of its own, run in new namespaces that have the director's interface."""
+
+    def __init__(self, folder: Path) -> None:
+        self.list = folder / "vips"
+        self.script = folder / "release-vips"
+        self.script.write_text(content(render(folder, "lvs1"), SCRIPT).replace(LIST, str(self.list)))
+        self.list.write_text(f"# a comment\nwait 0.3\n{VIP}\n192.168.227.11\nfd00::10\n")
+
+    def run(self, shell: str, result: str, addresses: str) -> tuple[str, float]:
+        """What is left on the interface, and the seconds the script took."""
+        add = "".join(f"ip address add {address} dev eth0; " for address in addresses.split())
+        run = f"SERVICE_RESULT={result} {shell} {self.script} >&2 || echo failed; ip -o address show dev eth0"
+        text = f"ip link add eth0 type veth peer name p; ip link set eth0 up; {add}{run}"
+        before = time.monotonic()
+        done = subprocess.run(["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20)
+        return done.stdout, time.monotonic() - before
+
+
+@pytest.fixture
+def director(tmp_path: Path) -> Iterator[Director]:
+    yield Director(tmp_path)
+
+
+EVERY = f"192.168.227.101/24 {VIP}/24 192.168.227.11/32 192.168.227.110/32 fd00::101/64 fd00::10/128"
+
+
+@ROOT
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+@pytest.mark.parametrize("result", ["signal", "core-dump", "exit-code", "timeout", "oom-kill"])
+def test_what_a_killed_keepalived_left_is_taken_off_and_nothing_else(
+    director: Director, shell: str, result: str
+) -> None:
+    left, seconds = director.run(shell, result, EVERY)
+    assert [line.split()[3] for line in left.splitlines() if "scope link" not in line] == [
+        "192.168.227.101/24",
+        "192.168.227.110/32",
+        "fd00::101/64",
+    ]
+    assert seconds >= 0.3
+
+
+@ROOT
+def test_a_keepalived_that_was_asked_to_end_is_left_alone(director: Director) -> None:
+    left, _ = director.run("dash", "success", EVERY)
+    assert f"{VIP}/24" in left and "fd00::10/128" in left
+
+
+@ROOT
+def test_nobody_waits_where_nothing_was_left(director: Director) -> None:
+    director.list.write_text(f"wait 9\n{VIP}\n")
+    left, seconds = director.run("dash", "signal", "192.168.227.101/24")
+    assert "192.168.227.101/24" in left and "failed" not in left and seconds < 5
+
+
+PAIR = """
+for n in 1 2; do
+    ip netns add $1-$n; ip -n $1-$n link set lo up
+done
+ip link add eth0 netns $1-1 type veth peer name eth0 netns $1-2
+for n in 1 2; do ip -n $1-$n address add 192.168.227.10$n/24 dev eth0; ip -n $1-$n link set eth0 up; done
+"""
+
+
+class Pair:
+    """Two directors that run the real keepalived, VRRP only, each in a namespace of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, f"hl-crash-{os.getpid()}"
+        self.daemons: list[subprocess.Popen[bytes]] = []
+        subprocess.run(["sh", "-ec", PAIR, "sh", self.name], check=True, timeout=20)
+        for number in (1, 2):
+            self.daemons.append(self._start(number))
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        conf = self.folder / f"lvs{number}.conf"
+        text = content(render(self.folder, f"lvs{number}"), "/etc/keepalived/keepalived.conf")
+        text = text.replace("/var/lib/hactl/handover", str(self.folder)).split("virtual_server ")[0]
+        conf.write_text("\n".join(line for line in text.splitlines() if "lvs_sync_daemon" not in line))
+        pids = [f"--{kind}={self.folder}/{kind}{number}" for kind in ("pid", "vrrp_pid")]
+        command = ["ip", "netns", "exec", f"{self.name}-{number}", "keepalived", "-n", "-P", "-f", str(conf), *pids]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def holders(self) -> list[int]:
+        """The directors that have the virtual IP, by number."""
+        show = ["ip", "-o", "address", "show", "to", VIP]
+        return [n for n in (1, 2) if subprocess.check_output(["ip", "netns", "exec", f"{self.name}-{n}", *show])]
+
+    def wait_for(self, *wanted: int) -> bool:
+        """Whether these become the holders within five seconds."""
+        end = time.monotonic() + 5
+        while self.holders() != list(wanted):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL for all processes of the first director at once, which no process could do itself any good in."""
+        pids = [(self.folder / f"{kind}1").read_text().strip() for kind in ("vrrp_pid", "pid")]
+        subprocess.run(["kill", "-9", *pids], check=True)
+        self.daemons[0].wait(5)
+
+    def clean_up(self, script: Path) -> None:
+        """What systemd does then, in the first director's network."""
+        command = ["ip", "netns", "exec", f"{self.name}-1", "sh", str(script)]
+        subprocess.run(command, env={"SERVICE_RESULT": "signal"}, check=True, timeout=20)
+
+    def close(self) -> None:
+        for daemon in self.daemons:
+            daemon.terminate()
+            daemon.wait(10)
+        for number in (1, 2):
+            subprocess.run(["ip", "netns", "del", f"{self.name}-{number}"], check=True)
+
+
+@pytest.mark.keepalived
+@KEEPALIVED
+def test_after_sigkill_both_hold_the_address_until_the_clean_up(tmp_path: Path, director: Director) -> None:
+    director.list.write_text(content(render(tmp_path, "lvs1"), LIST))
+    pair = Pair(tmp_path)
+    try:
+        assert pair.wait_for(1), "the director of the higher priority is master"
+        pair.kill()
+        assert pair.wait_for(1, 2), "keepalived alone leaves the address where it was"
+        pair.clean_up(director.script)
+        assert pair.holders() == [2]
+    finally:
+        pair.close()
