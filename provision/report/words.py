@@ -1,0 +1,60 @@
+"""Figures in words, the same in the terminal, in JUnit and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from provision.drills.result import DrillResult, Drills
+
+VERDICTS = {True: "pass", False: "FAIL", None: "skip"}
+
+
+def passed(drill: DrillResult) -> bool | None:
+    """Whether a drill passed; None for one that was skipped."""
+    return None if drill.skipped is not None else drill.ok
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration in ms for people: one decimal below 10 ms, none above, a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
+
+
+def spoken(value: float | None) -> str:
+    """A duration in ms with its unit: `4.2 ms`, `612 ms`, `8.40 s` from ten thousand on, `none` for none."""
+    if value is None:
+        return "none"
+    return f"{value / 1000:.2f} s" if value >= 10_000 else f"{milliseconds(value)} ms"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 drill`, `2 drills`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def frontends(drills: Drills) -> tuple[str, ...]:
+    """The front ends of a run, in the order in which they first appear."""
+    return tuple(dict.fromkeys(drill.frontend for drill in drills.drills))
+
+
+def tally(drills: Sequence[DrillResult]) -> str:
+    """How many drills passed, failed and were skipped: `9 passed, 1 failed, 1 skipped`."""
+    found = [passed(drill) for drill in drills]
+    names = {True: "passed", False: "failed", None: "skipped"}
+    return ", ".join(f"{found.count(kind)} {name}" for kind, name in names.items() if kind in found) or "none was run"
+
+
+def noise_floor(drills: Sequence[DrillResult]) -> str:
+    """What the prober measured while nothing was wrong: the range over all drills; empty without any."""
+    floors = [drill.noise for drill in drills if drill.noise and drill.noise.requests]
+    if not floors:
+        return ""
+    median = _range([floor.median_ms for floor in floors])
+    p99 = _range([floor.p99_ms for floor in floors])
+    return f"noise floor: median {median}, p99 {p99}, slowest {spoken(max(floor.slowest_ms for floor in floors))}"
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = milliseconds(min(values)), milliseconds(max(values))
+    return f"{low} ms" if low == high else f"{low}–{high} ms"
