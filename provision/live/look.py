@@ -22,8 +22,17 @@ def look(session: Session) -> LiveHost:
     Raises:
         HostError: the connection was lost, or the host lacks a tool without which nothing can be said.
     """
+    return look_with(session, "look")[0]
+
+
+def look_with(session: Session, agent: str) -> tuple[LiveHost, Sections]:
+    """A host as it is right now, and all that the agent printed: one that ends with the look and prints more before.
+
+    Raises:
+        HostError: as `look`.
+    """
     began, begun = time.time(), time.monotonic()
-    channel = session.run_agent(program("look"))
+    channel = session.run_agent(program(agent))
     sections: Sections = {}
     lines: list[str] = []
     round_trip = 0.0
@@ -39,7 +48,7 @@ def look(session: Session) -> LiveHost:
     if "end" not in sections:
         raise HostError(session.host, "the connection was lost while looking at the host; nothing was changed")
     try:
-        return live_host(session.host, sections, began + round_trip / 2, round_trip, time.monotonic() - begun)
+        return live_host(session.host, sections, began + round_trip / 2, round_trip, time.monotonic() - begun), sections
     except LookError as error:
         raise HostError(session.host, f"what it says about itself cannot be read: {error}") from error
 

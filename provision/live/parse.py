@@ -154,6 +154,9 @@ def _instance(data: Mapping[str, Any], stats: Mapping[str, int]) -> VrrpInstance
         became_master=stats["become_master"],
         released_master=stats["release_master"],
         errors=sum(stats.get(name, 0) for name in _ERRORS),
+        base_priority=data.get("base_priority", 0),
+        version=data.get("version", 0),
+        since=float(data.get("last_transition", 0)),
     )
 
 

@@ -36,6 +36,7 @@ class VrrpInstance:
     """A VRRP instance as its Keepalived reports it; `priority` is the effective one, advert counters count from start.
 
     `errors` sums the packets refused: wrong TTL, checksum, address list, advert interval, authentication, version.
+    `since` is when it took its state, in seconds since the epoch by the host's clock, 0 where it does not say.
     """
 
     name: str
@@ -50,6 +51,9 @@ class VrrpInstance:
     became_master: int = 0
     released_master: int = 0
     errors: int = 0
+    base_priority: int = 0
+    version: int = 0
+    since: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def table(seen: Seen, host: str) -> Iterator[Finding]:
     live = saved_table(seen.lives[host].ipvs_saved)
     for frontend in seen.topology.directed_by(host):
         for service in frontend.services:
-            for intended, names in _intended(frontend, service):
+            for intended, names in entries(frontend, service):
                 if intended.selector in live:
                     yield from _service(host, service, intended, names, live[intended.selector])
                 else:
@@ -46,7 +46,7 @@ def table(seen: Seen, host: str) -> Iterator[Finding]:
                     yield Finding("table", host, f"the service {intended.selector} is not in the table", why, fix)
 
 
-def _intended(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tuple[IpvsService, dict[str, str]]]:
+def entries(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tuple[IpvsService, dict[str, str]]]:
     """Each entry of the table that a service makes, with the names of its servers by their address there."""
     alone = dataclasses.replace(frontend, services=(service,))
     for entry in ipvs_services((alone,)):

@@ -1,0 +1,54 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Trace: what explains a symptom, beside the look: filters, logs, neighbours, processes. A part that comes before the
+# look, which calls `more`.
+
+filters() { # the packet filters; those of iptables as well where they are not nft's own
+    section filters
+    ! have nft || nft list ruleset 2>/dev/null
+    for tables in iptables-legacy-save ip6tables-legacy-save iptables-save ip6tables-save; do
+        case $tables in *legacy*) ;; *) ! have nft || continue ;; esac
+        ! have $tables || $tables 2>/dev/null
+    done
+}
+
+processes() { # of keepalived: number, name, state, parent (proc(5), /proc/PID/stat)
+    section processes
+    set +f
+    grep -sh '^[0-9]* (keepalived' "$R"/proc/[0-9]*/stat
+    set -f
+}
+
+log() { # what keepalived and systemd said about it since the boot, and SELinux's refusals
+    section log
+    ! have journalctl || journalctl -qb --no-pager -o short-unix -n 400 -u keepalived 2>/dev/null
+    section denied
+    ! have tail || tail -n 2000 "$R/var/log/audit/audit.log" 2>/dev/null | grep 'avc: .*keepalived' | tail -n 5
+}
+
+managers() { # who else may take addresses away
+    section managers
+    systemctl is-active systemd-networkd NetworkManager 2>/dev/null
+    section networkd
+    set +f
+    grep -sH '^ *\(KeepConfiguration\|Name\|ManageForeignRoutingPolicyRules\) *=' "$R"/etc/systemd/network/*.network \
+        "$R"/run/systemd/network/*.network "$R"/etc/systemd/network/*.network.d/*.conf
+    set -f
+}
+
+more() {
+    section release
+    uname -r
+    section neighbours
+    ip neigh show 2>/dev/null
+    processes
+    filters
+    log
+    managers
+    section strict
+    grep -snE '^[[:space:]]*(vrrp_strict|strict_mode)' "$R/etc/keepalived/keepalived.conf"
+    section ipvs_module
+    [ ! -e "$R/proc/net/ip_vs" ] || echo loaded
+    section synced # connections by origin
+    [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || grep -c LOCAL "$R/proc/net/ip_vs_conn_sync"
+    [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || grep -c SYNC "$R/proc/net/ip_vs_conn_sync"
+}
