@@ -10,6 +10,7 @@ PARTS = {
     "look": ("common", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
+    "versions": ("common", "versions"),
     "probe": ("common", "probe"),
     "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
 }
