@@ -8,6 +8,8 @@ from importlib import resources
 PARTS = {
     "observe": ("common", "facts", "observe"),
     "look": ("common", "look"),
+    "status": ("common", "recall", "look"),
+    "doctor": ("common", "trace", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
     "versions": ("common", "versions"),
