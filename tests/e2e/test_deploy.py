@@ -85,7 +85,7 @@ def test_directors_balance_as_the_rules_file_says_and_sync_connections(site: Sit
         assert live.count("\n") == 2, live
         state = "master" if host == "lvs1" else "backup"
         assert state in site.ssh(host, "ipvsadm --list --daemon")
-        assert site.ssh(host, "cat /proc/sys/net/ipv4/vs/sync_threshold").split() == ["1", "10"]
+        assert site.ssh(host, "cat /proc/sys/net/ipv4/vs/sync_threshold").split() == ["2", "0"]
         redirects = "cd /proc/sys/net/ipv4/conf && cat all/send_redirects default/send_redirects eth0/send_redirects"
         assert site.ssh(host, redirects).split() == ["0", "0", "0"]
         assert site.ssh(host, "systemctl is-enabled keepalived; systemctl is-active keepalived") == "enabled\nactive"

@@ -148,7 +148,7 @@ def test_modules_are_those_of_the_schedulers() -> None:
 
 def test_short_connections_are_synchronised_and_dead_servers_hold_nobody() -> None:
     found = sysctls(director([frontend()]))
-    assert found["net.ipv4.vs.sync_threshold"] == "1 10"
+    assert found["net.ipv4.vs.sync_threshold"] == "2 0"
     assert found["net.ipv4.vs.sync_refresh_period"] == "1"
     assert found["net.ipv4.vs.expire_nodest_conn"] == "1"
     assert found["net.ipv4.vs.expire_quiescent_template"] == "1"
