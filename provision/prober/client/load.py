@@ -159,7 +159,7 @@ class Load:
             return
         request.connected = time.monotonic()
         if not request.service.request:
-            self._end(request, "")
+            self._end(request, "", request.connected)
             return
         sock.send(request.service.request)
         self.poll.modify(sock, select.EPOLLIN)
@@ -175,7 +175,7 @@ class Load:
         if not data or request.answered >= ENOUGH:
             self._end(request, "" if good_answer(request.head) else "answer")
 
-    def _end(self, request: Request, error: str) -> None:
+    def _end(self, request: Request, error: str, at: float = 0.0) -> None:
         sock = request.sock
         assert sock is not None
         request.sock = None
@@ -183,5 +183,5 @@ class Load:
             self.poll.unregister(sock)
         sock.close()
         connect = None if request.connected is None else round((request.connected - request.due) * 1e6)
-        done = None if error == "timeout" else round((time.monotonic() - request.due) * 1e6)
+        done = None if error == "timeout" else round(((at or time.monotonic()) - request.due) * 1e6)
         self.finished.append([request.number, connect, done, error])

@@ -6,7 +6,7 @@ import socket
 import threading
 
 from provision.prober.client.lasting import head, stays_open
-from provision.prober.client.load import ENOUGH, Service, good_answer
+from provision.prober.client.load import ENOUGH, RESET_ON_CLOSE, Service, good_answer
 
 PATIENCE = 2.0
 """Seconds to wait for each answer."""
@@ -47,6 +47,7 @@ def _try(service: Service) -> str:
 def _talk(service: Service, request: bytes, end: bytes | None) -> bytes:
     """The beginning of the answer to a request; without `end`, up to the close of the connection."""
     with socket.create_connection(service.target, PATIENCE) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.sendall(request)
         answer = b""
         while len(answer) < ENOUGH and not (end and end in answer):
