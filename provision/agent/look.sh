@@ -103,6 +103,6 @@ kernel
 section addresses
 ip -o addr show 2>/dev/null
 table
-! have more || more # what another agent that ends with this one wants to know as well
+! have look_further || look_further # what another agent that ends with this one wants to know as well
 await_keepalived
 section end

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
 # Recall: what a host remembers, beside the look: its last confirmed generation, hand-overs in force, the directors' log.
-# A part that comes before the look, which calls `more`.
+# A part that comes before the look, which calls `look_further`.
 
 recall_generation() { # the newest: its number, then what is known about it
     newest=''
@@ -30,7 +30,7 @@ recall_checks() { # what the health checks of this boot said last
         -t Keepalived_healthcheckers 2>/dev/null
 }
 
-more() {
+look_further() {
     recall_generation
     recall_handover
     [ "$pid" = 0 ] || recall_checks

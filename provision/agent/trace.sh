@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
 # Trace: what explains a symptom, beside the look: filters, logs, neighbours, processes. A part that comes before the
-# look, which calls `more`.
+# look, which calls `look_further`.
 
 filters() { # the packet filters; those of iptables as well where they are not nft's own
     section filters
@@ -35,7 +35,7 @@ managers() { # who else may take addresses away
     set -f
 }
 
-more() {
+look_further() {
     section release
     uname -r
     section neighbours
