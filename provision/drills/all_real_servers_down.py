@@ -1,0 +1,81 @@
+"""Every real server's service stops: the sorry server answers, or clients are refused at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from provision.drills.drill import Outcome, Verdict
+from provision.drills.judge import must
+from provision.drills.servers import MARGIN, ServerDrill, no_unit, out_everywhere, removal_bound, unit_of
+from provision.drills.stage import Stage
+from provision.prober.record import Request
+
+QUICK = 0.2
+"""Seconds within which a client must be told no: hanging is worse."""
+
+
+class AllRealServersDown(ServerDrill):
+    """The addresses stay with their one holder, and everything returns."""
+
+    name = "all-real-servers-down"
+
+    def __init__(self) -> None:
+        self._settled_at: float | None = None
+
+    def skip(self, stage: Stage) -> str:
+        """Each must be stoppable, and each noticed."""
+        servers = stage.frontend.real_servers
+        if not servers:
+            return "the front end has no real servers"
+        if lacking := next((host for host in servers if not unit_of(stage, host)), ""):
+            return no_unit(lacking)
+        blind = next((host for host in servers if not removal_bound(stage, host)), "")
+        return f"no check of {blind} would notice that its service has stopped" if blind else ""
+
+    def patience(self, stage: Stage) -> float:
+        """The slowest check's bound, and a margin."""
+        return max(removal_bound(stage, host) or 0 for host in stage.frontend.real_servers) + MARGIN
+
+    def inject(self, stage: Stage) -> float:
+        """Stop all of them at once."""
+        faults = [stage.arm(host, "unit-stop", unit_of(stage, host)) for host in stage.frontend.real_servers]
+        moment = time.monotonic()
+        with ThreadPoolExecutor(len(faults), thread_name_prefix="inject") as pool:
+            list(pool.map(lambda fault: fault.inject(), faults))
+        return moment
+
+    def settled(self, stage: Stage) -> bool:
+        """Whether none is left in any table, for a second at least."""
+        if not all(out_everywhere(stage, host) for host in stage.frontend.real_servers):
+            return False
+        self._settled_at = self._settled_at or time.monotonic()
+        return time.monotonic() - self._settled_at > 1
+
+    def unsettled(self, stage: Stage) -> str:
+        """A dead real server in the table."""
+        return f"real servers that are all stopped are still in a table after {self.patience(stage):.1f} s"
+
+    def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
+        """What clients were told once the tables were empty."""
+        yield from super().judge(stage, outcome)
+        assert stage.prober is not None and self._settled_at is not None
+        since = stage.prober.to_client(self._settled_at)
+        told = [request for request in outcome.requests if request.start > since and request.done is not None]
+        if any(service.model.sorry_server for service in stage.frontend.services):
+            well = [request for request in told if not request.error]
+            yield must(bool(well), "nobody answers though there is a sorry server")
+            yield Verdict(bool(well), f"the sorry server answered {len(well)} of {len(told)} requests" if well else "")
+            return
+        yield _refused(told)
+
+
+def _refused(told: list[Request]) -> Verdict:
+    quick = [request for request in told if request.error in ("refused", "unreachable", "reset")
+             and (request.done or 0) <= QUICK]  # fmt: skip
+    if told and len(quick) == len(told):
+        slowest = max((request.done or 0) * 1000 for request in quick)
+        return Verdict(True, f"with no real server left, all {len(told)} requests were refused within {slowest:.0f} ms")
+    left = len(told) - len(quick)
+    return Verdict(False, f"with no real server left, {left} of {len(told)} requests were left hanging")

@@ -1,0 +1,23 @@
+"""Graceful stop of the master's Keepalived: it says goodbye with priority 0."""
+
+from __future__ import annotations
+
+from provision.drills import bounds
+from provision.drills.stage import Stage
+from provision.drills.takeover import Takeover
+
+UNIT = "keepalived.service"
+
+
+class KeepalivedStop(Takeover):
+    """The successor need not wait for three adverts, only for its skew."""
+
+    name = "keepalived-stop"
+
+    def bound(self, stage: Stage) -> float | None:
+        """The successor's skew, and an advert's time."""
+        return bounds.graceful_stop(stage.frontend, stage.successor)
+
+    def inject(self, stage: Stage) -> float:
+        """Stop it."""
+        return stage.break_host(stage.holder, "unit-stop", UNIT)

@@ -1,0 +1,69 @@
+"""The kernel's IPVS table as drills compare it: who has which weight, in the kernel's own words and the inventory's."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from provision.inventory.frontends import ResolvedFrontend
+from provision.inventory.ipvs_rules import FLAGS, ipvs_services
+
+Entry = tuple[str, str]
+"""A real server in a service: `-t 192.168.227.10:80` and `192.168.227.103:80`, as ipvsadm(8) writes them."""
+
+Table = Mapping[Entry, int]
+"""The weight of every real server in the table."""
+
+
+def kernel_table(fields: Sequence[str]) -> dict[Entry, int]:
+    """The table from a `table` line of agent/watch.sh: `TCP C0A8E30A:0050` opens a service, `C0A8E367:0050 1` follows.
+
+    Raises ValueError for what /proc/net/ip_vs never writes.
+    """
+    found: dict[Entry, int] = {}
+    service = ""
+    for field in fields:
+        word, value = field.split(" ", 1)
+        if word == "FWM":
+            service = f"-f {int(value, 16)}"
+        elif word.lower() in FLAGS:
+            service = f"{FLAGS[word.lower()]} {_endpoint(value)}"
+        else:
+            found[service, _endpoint(word)] = int(value)
+    return found
+
+
+def _endpoint(text: str) -> str:
+    """`C0A8E30A:0050` or `[fd00:0000:…:0010]:0050` as ipvsadm(8) writes it."""
+    address, _, port = text.rpartition(":")
+    if address.startswith("["):
+        return f"[{ipaddress.IPv6Address(address.strip('[]'))}]:{int(port, 16)}"
+    return f"{ipaddress.IPv4Address(int(address, 16))}:{int(port, 16)}"
+
+
+def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
+    """The weights while every real server is alive; /proc/net/ip_vs does not tell a mark's family, so nor does this."""
+    found: dict[Entry, int] = {}
+    for service in ipvs_services(frontends):
+        for server in service.servers:
+            words = server.rule.split()
+            selector = service.selector.removesuffix(" -6") if service.selector.startswith("-f") else service.selector
+            found[selector, words[words.index("-r") + 1]] = int(words[words.index("-w") + 1])
+    return found
+
+
+def hosts_of(frontend: ResolvedFrontend) -> dict[Entry, str]:
+    """Which host each real server of a front end's intended table is."""
+    names = {str(address): server.host for one in frontend.services for server in one.real_servers
+             for address in server.addresses}  # fmt: skip
+    return {entry: names[entry[1].rpartition(":")[0].strip("[]")] for entry in intended_table([frontend])}
+
+
+def taking(table: Table, frontend: ResolvedFrontend, host: str) -> bool:
+    """Whether `host` gets new connections of a service of the front end: it is in the table with a weight over 0."""
+    return any(table.get(entry, 0) > 0 for entry, name in hosts_of(frontend).items() if name == host)
+
+
+def as_intended(table: Table, frontend: ResolvedFrontend) -> bool:
+    """Whether every real server of the front end has its weight in the table; other services do not matter."""
+    return all(table.get(entry) == weight for entry, weight in intended_table([frontend]).items())
