@@ -38,7 +38,7 @@ def _described(service: ResolvedService) -> str:
     model = service.model
     if model.marks:
         return f"fwmark {', '.join(map(str, model.marks))}"
-    return f"{model.protocol} port {model.port or 'any'}"
+    return f"{model.protocol.upper()} " + (f"port {model.port}" if model.port else "on every port")
 
 
 def _probes(frontend: ResolvedFrontend, service: ResolvedService) -> list[ProbeService]:

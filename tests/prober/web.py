@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -29,6 +30,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     """Takes many connections at once."""
 
+    address_family = socket.AF_INET6  # takes IPv4, too
     request_queue_size = 1024
     daemon_threads = True
 
@@ -37,6 +39,6 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    server = Server(("0.0.0.0", int(sys.argv[1])), Handler)  # noqa: S104
+    server = Server(("::", int(sys.argv[1])), Handler)
     print("ready", flush=True)
     server.serve_forever()

@@ -1,0 +1,41 @@
+"""What of an inventory is probed."""
+
+from __future__ import annotations
+
+from provision.prober.record import ProbeService
+from provision.prober.services import services_of
+from tests.inventory.building import DUAL, frontend, service, topology
+
+
+def test_every_tcp_service_is_probed_on_each_of_its_addresses() -> None:
+    both = frontend(vips=["192.168.227.10", "fd00:227::10"])
+    found, messages = services_of(topology([both], hosts=DUAL))
+    assert found == (
+        ProbeService("web", "web 192.168.227.10:80", "192.168.227.10", 80, "/"),
+        ProbeService("web", "web [fd00:227::10]:80", "fd00:227::10", 80, "/"),
+    )
+    assert messages == ()
+
+
+def test_an_http_check_knows_the_page_and_the_host() -> None:
+    check = {"type": "http", "urls": [{"path": "/health", "virtualhost": "www.example.org"}, {"path": "/"}]}
+    found, _ = services_of(topology([frontend(services=[service(check=check)])]))
+    assert (found[0].path, found[0].host) == ("/health", "www.example.org")
+    own = {"real_server_defaults": {"check": {"type": "http", "virtualhost": "rs.example.org"}}}
+    found, _ = services_of(topology([frontend(services=[service(**own)])]))
+    assert (found[0].path, found[0].host) == ("/", "rs.example.org")
+
+
+def test_what_cannot_be_probed_is_said() -> None:
+    others = [
+        service(protocol="udp", port=53),
+        service(port=None, fwmark=7, check={"type": "tcp", "port": 80}),
+        service(port=None, persistence_timeout=50, check={"type": "tcp", "port": 80}),
+    ]
+    found, messages = services_of(topology([frontend(services=others)]))
+    assert found == ()
+    assert messages == (
+        "web: UDP port 53 is not probed: a probe needs connections, UDP has none",
+        "web: fwmark 7 is not probed: it names no port to connect to",
+        "web: TCP on every port is not probed: it names no port to connect to",
+    )
