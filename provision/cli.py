@@ -249,6 +249,32 @@ def lab_shell(
     raise typer.Exit(shell(inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words))
 
 
+@app.command("status")
+def status_command(
+    inventory: InventoryPath = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    json: Json = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus's text format.")] = False,
+    lab: Lab = False,
+) -> None:
+    """Show who holds what, which real servers answer, and what is wrong.
+
+    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
+    from provision.daily.status import status
+
+    raise typer.Exit(status(_load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))
+
+
+@app.command("doctor")
+def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Look for the causes of what is wrong, and show what tells them.
+
+    Exit 0 when nothing was found, 1 when something was."""
+    from provision.daily.doctor import doctor
+
+    raise typer.Exit(doctor(_load(inventory), json=json, lab=lab))
+
+
 @lab_app.command("cut")
 def lab_cut(
     host: Annotated[str, typer.Argument(help="A host of the lab.")],

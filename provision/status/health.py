@@ -1,0 +1,62 @@
+"""What Keepalived's health checks last said of each real server, read from its log. Pure.
+
+Keepalived logs a check when its result changes, in the words of check_tcp.c, check_http.c and so on, with the server as
+`[ADDRESS]:protocol:port`; ipwrapper.c tells that it adds, removes or disables it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_LINE = re.compile(r"(\d+\.\d+) \S+ Keepalived_healthcheckers\[(\d+)\]: (.*)")
+_SERVER = re.compile(r"\[[0-9A-Fa-f.:]+\]:\w+:\d+|\[[0-9A-Fa-f.:]+\]")
+_IN, _OUT = ("Adding service", "Enabling service"), ("Removing service", "Disabling service")
+_NOISE = ("Activating", "Changing weight", "Initializing")
+
+
+@dataclass(frozen=True)
+class Health:
+    """`well` is whether the checks passed last, `reason` their words without the server, `at` the host's clock."""
+
+    well: bool
+    reason: str
+    at: float
+
+
+def checks(lines: Iterable[str]) -> Iterator[tuple[float, str]]:
+    """What the checker that runs now has said and when, of lines of `journalctl -o short-unix`; not an earlier one."""
+    found = [match.groups() for line in lines if (match := _LINE.match(line))]
+    last = found[-1][1] if found else ""
+    return ((float(at), text) for at, pid, text in found if pid == last)
+
+
+def health(lines: Iterable[str]) -> dict[str, Health]:
+    """The last word on each real server, by `[ADDRESS]:protocol:port` as Keepalived writes it.
+
+    A check of several tries counts once, with the words of its end.
+    """
+    found: dict[str, Health] = {}
+    for at, text in checks(lines):
+        named = _SERVER.search(text)
+        if named is None or text.startswith(_NOISE) or "quorum" in text:
+            continue
+        server, was = named.group(), found.get(named.group())
+        if text.startswith((*_IN, *_OUT)):
+            well = text.startswith(_IN)
+            found[server] = Health(well, was.reason if was and was.well == well else "", was.at if was else at)
+        else:
+            found[server] = Health(_good(text), _without(text, server), at)
+    return found
+
+
+def _good(text: str) -> bool:
+    return any(word in text.lower() for word in ("success", "succeed"))
+
+
+def _without(text: str, server: str) -> str:
+    """A check's words without the server's address, which stands beside them: `TCP_CHECK failed after 1 retries`."""
+    for words in (f" on service {server}", f" to {server}", f" for {server}", f" of {server}", f" {server}"):
+        text = text.replace(words, "", 1) if words in text else text
+    return " ".join(text.split()).rstrip(".")
