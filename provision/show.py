@@ -60,7 +60,7 @@ def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
             yield _headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
         yield "", ""
-    yield _counts(plans), BOLD
+    yield plan_counts(plans), BOLD
 
 
 def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[Change]]]:
@@ -99,7 +99,8 @@ def _diff_lines(change: Change) -> Iterator[Line]:
         yield f"      … {len(lines) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
 
 
-def _counts(plans: Mapping[str, HostPlan]) -> str:
+def plan_counts(plans: Mapping[str, HostPlan]) -> str:
+    """How much there is to do, and on how many hosts: the last line of a plan."""
     actions = [change.action for plan in plans.values() for change in plan.changes]
     if not actions:
         return f"Plan: nothing to do on {_many(len(plans), 'host')}."

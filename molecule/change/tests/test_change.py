@@ -80,7 +80,8 @@ def test_nothing_of_ours_is_left_on_the_decommissioned_server(gone: Host) -> Non
     assert OLD not in shown
     assert NEW not in shown
     assert "lo:0" not in shown
-    assert gone.check_output("find / -xdev -path '*hactl*' -not -path '/opt/*' -type f") == ""
+    assert gone.check_output("find /etc /usr/local -path '*hactl*' -type f") == ""
+    assert not gone.file("/var/lib/hactl/ledger").exists
     assert gone.check_output("systemctl list-units --all --no-legend 'hactl-*'") == ""
     assert not gone.service("nginx").is_running  # it came with hactl
     for name in ("arp_ignore", "arp_announce"):
