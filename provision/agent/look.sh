@@ -8,7 +8,7 @@ section() { printf '%s%s\n' "$US" "$1"; }
 
 clock() { # seconds since the epoch, with a fraction where date knows it
     now=$(date +%s.%N)
-    case $now in *[!0-9.]* | *.) now=$(date +%s) ;; esac
+    case $now in *[!0-9.]* | *.) now=${now%%.*} ;; esac
     section clock
     printf '%s\n' "$now"
 }

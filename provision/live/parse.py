@@ -50,10 +50,12 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
     """
     try:
         files = dict(_files(sections.get("files", ())))
+        told = sections["clock"][0]
+        rounded = 0.0 if "." in told else 1.0  # a date(1) without fractions tells the second that has begun
         return LiveHost(
             host=host,
-            clock=float(sections["clock"][0]) - now,
-            round_trip=round_trip,
+            clock=float(told) + rounded / 2 - now,
+            round_trip=round_trip + rounded,
             boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
             seconds=took,
             macs=_of_interfaces(files, "address"),
@@ -115,10 +117,11 @@ def _listeners(lines: Iterable[str]) -> Iterator[Listener]:
             continue
         address, _, port = words[4].rpartition(":")
         address = address.partition("%")[0].strip("[]")
-        unit = next((word for word in words[6:] if word.startswith("cgroup:")), "").rpartition("/")[2]
+        cgroup = next((word for word in words[6:] if word.startswith("cgroup:")), "").split("/")
+        unit = next((part for part in cgroup if part.endswith(".service")), "")
         family = 0 if address == "*" else 6 if ":" in address else 4  # `*` is ss's word for a socket of both families
         name = "*" if address in _WILDCARDS else address
-        yield Listener(words[0], name, int(port), unit if unit.endswith(".service") else "", family)
+        yield Listener(words[0], name, int(port), unit, family)
 
 
 def _units(lines: Iterable[str]) -> Iterator[LiveUnit]:
