@@ -151,6 +151,35 @@ def deploy_command(
     raise typer.Exit(deploy(_load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab))
 
 
+@app.command("history")
+def history_command(
+    inventory: InventoryPath = None,
+    host: Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")] = "",
+    diff: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show what generation N changed.")] = None,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """List what was confirmed on each host: when, by whom, from which inventory."""
+    from provision.history import history
+
+    raise typer.Exit(history(_load(inventory), host=host, diff=diff, json=json, lab=lab))
+
+
+@app.command("rollback")
+def rollback_command(
+    inventory: InventoryPath = None,
+    to: Annotated[int | None, typer.Option(metavar="N", min=1, help="The generation; default: the one before.")] = None,
+    limit: Limit = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Make the hosts again what they were at a generation: plan, ask, then as a deploy."""
+    from provision.history import rollback
+
+    raise typer.Exit(rollback(_load(inventory), to=to, limit=limit, yes=yes, json=json, lab=lab))
+
+
 @app.command("verify")
 def verify_command(
     inventory: InventoryPath = None,
