@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,9 +30,13 @@ MINIMUM_ARGS = {
     "module": 1,
     "unit": 2,
     "ledger": 1,
+    "generation": 2,
 }
 """The verbs of the apply agent and the fields that each needs at least."""
 
+
+TELL = 10.0
+"""Seconds between two words to a host that waits; it gives up after 60 s of silence (agent/guard.sh)."""
 
 REFUSED = "was refused by its parser"
 """What the agent says of a staged file that its `validate` command does not accept."""
@@ -105,6 +110,7 @@ class Transaction:
         self._host = host
         self._channel = channel
         self._open = True
+        self._waiting = True
         self._steps = steps
 
     @property
@@ -121,11 +127,12 @@ class Transaction:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._open = False
+        self._open = self._waiting = False
         self._channel.close()
 
     def apply(self) -> None:
         """Make the changes. Raises ApplyFailed, whose `outcome` says how the host was left."""
+        self._waiting = False
         try:
             _send(self._channel, b"go\n")
             _follow(self._host, self._channel, "applied", self._steps)
@@ -133,6 +140,14 @@ class Transaction:
             self._open = False
             self._channel.close()
             raise
+
+    def keep_waiting(self) -> None:
+        """Tell a host that waits for its turn that somebody is still there; it gives up after a minute of silence.
+
+        Once it was told to apply, this does nothing: from then on only the deadline counts.
+        """
+        if self._waiting:
+            _send(self._channel, b"wait\n")
 
     def confirm(self) -> None:
         """Keep the changes and write the ledger. Raises ApplyFailed where the host took them back instead."""
@@ -145,7 +160,7 @@ class Transaction:
     def _finish(self, word: bytes, wanted: str) -> None:
         if not self._open:
             raise ValueError("the transaction has ended already")
-        self._open = False
+        self._open = self._waiting = False
         try:
             _send(self._channel, word)
             _follow(self._host, self._channel, wanted, self._steps, confirming=word == b"confirm\n")
@@ -153,10 +168,13 @@ class Transaction:
             self._channel.close()
 
 
-def prepare(session: Session, payload: bytes, owner: str, digest: str, deadline: int) -> Transaction:
+def prepare(
+    session: Session, payload: bytes, owner: str, digest: str, deadline: int, number: int = 0, counts: str = ""
+) -> Transaction:
     """Begin a payload's transaction: lock, install missing packages, stage and validate every file; one exec.
 
-    `owner` and `digest` (of the inventory) are shown to whoever finds the host locked. `deadline` is the number of
+    `owner` is shown to whoever finds the host locked. It, the inventory's `digest`, the `number` of the generation that
+    is to come of it and the `counts` of its changes are what the host's log says of it. `deadline` is the number of
     seconds the host waits for its confirmation, once applied, before it undoes everything by itself.
 
     Raises Locked, with nothing changed; ApplyFailed, whose `outcome` says how the host was left; HostError or
@@ -165,13 +183,40 @@ def prepare(session: Session, payload: bytes, owner: str, digest: str, deadline:
     channel = session.run_agent(program("apply"))
     steps: list[Step] = []
     try:
-        header = encode_line(owner, digest, str(deadline)) + f"{len(payload)}\n".encode()
-        _send(channel, header + payload)
+        header = encode_line(owner, digest, str(deadline), str(number or ""), counts)
+        _send(channel, header + f"{len(payload)}\n".encode() + payload)
         _follow(session.host, channel, "ready", steps)
     except BaseException:
         channel.close()
         raise
     return Transaction(session.host, channel, steps)
+
+
+class Waiting:
+    """Transactions that wait for others to be ready: they are told that somebody is still there; a context manager."""
+
+    def __init__(self) -> None:
+        self._transactions: list[Transaction] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> Waiting:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+
+    def add(self, transaction: Transaction) -> None:
+        """Tell this one from now on, until it is applied or ended."""
+        self._transactions.append(transaction)
+
+    def _tell(self) -> None:
+        while not self._done.wait(TELL):
+            for transaction in tuple(self._transactions):
+                transaction.keep_waiting()
 
 
 def _send(channel: Channel, data: bytes) -> None:
@@ -207,6 +252,8 @@ def _follow(host: str, channel: Channel, wanted: str, steps: list[Step], *, conf
 def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[Step]) -> HostError:
     if word == "locked":
         return locked_error(host, decode_lock(fields))
+    if word == "unfinished":
+        return _unfinished(host, decode_lock(fields))
     if word == "rolled_back":
         kept = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
         return ApplyFailed(
@@ -221,6 +268,40 @@ def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[S
             tuple(steps),
         )
     return ApplyFailed(host, "unknown", f"the agent answered {word!r}", "run plan to see how it was left", tuple(steps))
+
+
+def _unfinished(host: str, holder: LockHolder) -> Locked:
+    what = f"a run of {holder.who} since {holder.since or 'unknown'} was cut off in mid-apply"
+    return Locked(host, what, "nothing else was changed; run deploy again: it undoes that run first")
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A run that had been cut off and has ended now: `outcome` is `undone`, or `kept` where it had been confirmed."""
+
+    outcome: str
+    who: str
+    since: str
+
+
+def recover(session: Session) -> Recovered | None:
+    """End what a run left on the host that was cut off; None where there is nothing of the kind. One exec.
+
+    Raises Locked where the host is held by a run that lives, ApplyFailed where not all could be undone.
+    """
+    channel = session.run_agent(program("recover"))
+    try:
+        line = channel.read_line()
+        if line is None or not line.endswith(b"\n"):
+            raise _lost(session.host, [], False)
+        word, *fields = decode_line(line)
+        if word == "nothing":
+            return None
+        if word in ("undone", "kept"):
+            return Recovered(word, fields[0], fields[1])
+        raise _ending(session.host, word, fields, "a run that was cut off could not be undone", [])
+    finally:
+        channel.close()
 
 
 def _lost(host: str, steps: list[Step], confirming: bool, why: str = "") -> ApplyFailed:

@@ -6,6 +6,8 @@ import dataclasses
 import getpass
 import socket
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from provision.desired import File, Item
@@ -15,7 +17,8 @@ from provision.facts import Facts
 from provision.lint.rules import check
 from provision.plan import mask
 from provision.project import Project
-from provision.rollout import HostResult, Rollout, Survey, refusals, survey
+from provision.remote.target import Target
+from provision.rollout import HostResult, Render, Rollout, Survey, refusals, survey
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 
@@ -79,16 +82,33 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
 def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
     """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
     check(project)
-    console = Console()
     targets = project.targets(project.managed(limit), lab)
-    with survey(targets, project.render, project.inventory.secrets, console) as found:
+    return push(project, targets, Wanted(project.render, project.inventory.secrets), yes=yes, serial=serial, json=json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What hosts are to become: how to render each, what to mask, and, where it is no deploy of the inventory, why."""
+
+    render: Render
+    secrets: frozenset[str]
+    note: str = ""
+    digest: str = ""
+
+
+def push(
+    project: Project, targets: Mapping[str, Target], wanted: Wanted, *, yes: bool, serial: int, json: bool
+) -> Exit:
+    """Survey the targets, show the plan, ask, carry it out, report."""
+    console = Console()
+    with survey(targets, wanted.render, wanted.secrets, console, mend=True) as found:
         console.done()
         if found.failures:
             return _refuse(found, tuple(targets), json)
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(found.plans))
         if found.changes() and not yes and not _agreed():
-            raise UsageError("deploy: not confirmed; nothing was changed")
-        results, code = carry_out(project, found, serial, console)
+            raise UsageError("not confirmed; nothing was changed")
+        results, code = carry_out(project, found, serial, console, wanted)
         console.done()
         if json:
             print_json(results_json(code == Exit.OK, results))
@@ -97,9 +117,14 @@ def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, 
         return code
 
 
-def carry_out(project: Project, found: Survey, serial: int, events: Events) -> tuple[list[HostResult], Exit]:
+def carry_out(
+    project: Project, found: Survey, serial: int, events: Events, wanted: Wanted | None = None
+) -> tuple[list[HostResult], Exit]:
     """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
-    results = roll_out(found, Rollout(project.topology.stages(), serial, _owner(), project.digest()), events)
+    note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    run = (_owner(), digest or project.digest(), found.next_generation(), when, note)
+    results = roll_out(found, Rollout(project.topology.stages(), serial, *run), events)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code
@@ -119,7 +144,7 @@ def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("deploy: nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
+        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
     sys.stderr.write("Apply these changes? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from provision.agent import program
@@ -42,12 +42,18 @@ class ObservedItem:
 
 @dataclass(frozen=True)
 class Observed:
-    """A host as it was found. `items` holds the desired ones and those of the ledger, by kind and name."""
+    """A host as it was found. `items` holds the desired ones and those of the ledger, by kind and name.
+
+    `unfinished` is a run that was cut off there and neither kept nor undone yet; `generation` the newest confirmed one,
+    0 where there is none.
+    """
 
     facts: Facts
     items: Mapping[tuple[str, str], ObservedItem]
     ledger: tuple[LedgerEntry, ...] = ()
     lock: LockHolder | None = None
+    unfinished: LockHolder | None = None
+    generation: int = 0
 
 
 def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[DesiredHost, Observed]:
@@ -57,15 +63,15 @@ def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[D
     """
     channel = session.run_agent(program("observe"))
     try:
-        facts, ledger, lock = _read_facts(session.host, channel)
-        desired = render(facts)
-        channel.send(encode_request(desired, ledger))
+        seen = _read_facts(session.host, channel)
+        desired = render(seen.facts)
+        channel.send(encode_request(desired, seen.ledger))
         items = _read_items(session.host, channel)
     except ProtocolError as error:
         raise HostError(session.host, str(error), "nothing was changed") from error
     finally:
         channel.close()
-    return desired, Observed(facts, MappingProxyType(items), ledger, lock)
+    return desired, replace(seen, items=MappingProxyType(items))
 
 
 def _next(host: str, channel: Channel) -> tuple[str, ...]:
@@ -78,10 +84,12 @@ def _next(host: str, channel: Channel) -> tuple[str, ...]:
     return fields
 
 
-def _read_facts(host: str, channel: Channel) -> tuple[Facts, tuple[LedgerEntry, ...], LockHolder | None]:
+def _read_facts(host: str, channel: Channel) -> Observed:
+    """What the host tells before it is asked for any item."""
     facts: list[Sequence[str]] = []
     ledger: list[LedgerEntry] = []
-    lock = None
+    lock = unfinished = None
+    generation = 0
     while (fields := _next(host, channel))[0] != "facts-end":
         if fields[0] == "fact":
             facts.append(fields[1:])
@@ -89,9 +97,13 @@ def _read_facts(host: str, channel: Channel) -> tuple[Facts, tuple[LedgerEntry, 
             ledger.append(decode_ledger(fields[1:]))
         elif fields[0] == "lock":
             lock = decode_lock(fields[1:])
+        elif fields[0] == "unfinished":
+            unfinished = decode_lock(fields[1:])
+        elif fields[0] == "generation":
+            generation = int(fields[1])
         else:
             raise ProtocolError(f"the agent answered {fields[0]!r} in place of a fact")
-    return decode_facts(facts), tuple(ledger), lock
+    return Observed(decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation)
 
 
 def _read_items(host: str, channel: Channel) -> dict[tuple[str, str], ObservedItem]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from provision.apply import Op
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.generations import DIFF_LINES, Generation, Made, write_about, write_desired
 from provision.observe import Observed, ObservedItem
 from provision.remote.protocol import LedgerEntry, encode_ledger
 
@@ -46,11 +47,17 @@ class HostPlan:
     changes: tuple[Change, ...]
     desired: DesiredHost
     observed: Observed
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def generation(self, number: int, who: str, when: str, digest: str, note: str = "") -> Generation:
+        """What the host keeps of this plan once it is confirmed."""
+        made = (Made(c.kind, c.name, c.action, c.detail, c.diff[:DIFF_LINES]) for c in self.changes)
+        return Generation(number, who, when, digest, tuple(made), note)
 
 
 def plan_host(desired: DesiredHost, observed: Observed, secrets: frozenset[str]) -> HostPlan:
     """The plan of one host; `secrets` are masked in its diffs."""
-    return HostPlan(desired.host, diff(desired, observed, secrets), desired, observed)
+    return HostPlan(desired.host, diff(desired, observed, secrets), desired, observed, secrets)
 
 
 def diff(desired: DesiredHost, observed: Observed, secrets: frozenset[str] = frozenset()) -> tuple[Change, ...]:
@@ -173,16 +180,38 @@ def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[s
     old, new = (was.content or b"") if was else b"", item.content if item else b""
     if item is not None and _attributes(was).get("sha256") == item.sha256:
         return ()
-    lines = difflib.unified_diff(_lines(old, secrets), _lines(new, secrets), "before", "after", lineterm="", n=3)
+    after, places = _lines(new), _secret_places(new, secrets)
+    before = [_mask_place(line, places) for line in _lines(old)]
+    masked = [[mask(line, secrets) for line in lines] for lines in (before, after)]
+    lines = difflib.unified_diff(*masked, "before", "after", lineterm="", n=3)
     return tuple(lines)[2:]
 
 
-def _lines(content: bytes, secrets: frozenset[str]) -> list[str]:
+def _lines(content: bytes) -> list[str]:
     try:
-        text = content.decode()
+        return content.decode().splitlines()
     except UnicodeDecodeError:
         return [f"(binary, {len(content)} bytes)"]
-    return mask(text, secrets).splitlines()
+
+
+def _secret_places(content: bytes, secrets: frozenset[str]) -> frozenset[str]:
+    """What stands before a secret in its line: there the old file has the old secret, which nobody knows any more."""
+    found = {"auth_pass "}
+    for line in _lines(content):
+        for secret in secrets:
+            before, held, _ = line.partition(secret)
+            if held and before.strip():
+                found.add(before.lstrip())
+    return frozenset(found)
+
+
+def _mask_place(line: str, places: frozenset[str]) -> str:
+    text = line.lstrip()
+    place = max((place for place in places if text.startswith(place)), key=len, default="")
+    if not place:
+        return line
+    value = rf"[^{place[-1]}]*" if place[-1] in "\"'" else r"\S*"
+    return line[: len(line) - len(text)] + place + MASK + re.sub(value, "", text[len(place) :], count=1)
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
@@ -198,15 +227,19 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def operations(plan: HostPlan) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
-    """The ops of a plan and the contents of the files they stage, numbered from 1.
+def operations(plan: HostPlan, generation: Generation | None = None) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
+    """The ops of a plan and the contents of the files they stage, numbered from 1; the host keeps `generation`.
 
     Packages come first because validators come with them; kernel parameters come before addresses, so that a real
     server never answers ARP for the VIP; units come when all their files are in place; what is taken away goes
     in the opposite order.
     """
     builder = _Builder(plan)
-    return builder.ops(), tuple(builder.contents)
+    ops = builder.ops()
+    if generation is not None:
+        documents = (write_about(generation), write_desired(plan.desired, plan.secrets))
+        ops = (*ops, Op("generation", tuple(str(builder.carry(document)) for document in documents)))
+    return ops, tuple(builder.contents)
 
 
 class _Builder:
@@ -236,10 +269,14 @@ class _Builder:
     def _made(self, kind: type[Item]) -> list[Change]:
         return [change for change in self.made if isinstance(change.item, kind)]
 
+    def carry(self, content: bytes) -> int:
+        """The number under which the payload carries `content`."""
+        self.contents.append(content)
+        return len(self.contents)
+
     def _number(self, item: Item | None) -> int:
         assert isinstance(item, File)
-        self.contents.append(item.content)
-        return len(self.contents)
+        return self.carry(item.content)
 
     def _daemon_reload(self, changes: Sequence[Change]) -> Iterable[Op]:
         if any(change.kind == "file" and change.name.startswith("/etc/systemd/") for change in changes):
@@ -266,8 +303,7 @@ class _Builder:
             yield Op("sysctl", (change.name, change.entry.detail[0]))
 
     def _ledger(self) -> int:
-        self.contents.append(encode_ledger(ledger(self.plan.desired, self.plan.observed)))
-        return len(self.contents)
+        return self.carry(encode_ledger(ledger(self.plan.desired, self.plan.observed)))
 
 
 def unit_files(desired: DesiredHost, unit: str) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from provision.apply import REFUSED, Transaction, build_payload, prepare
+from provision.apply import REFUSED, Transaction, Waiting, build_payload, prepare, recover
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, HostError, Locked, Unreachable
 from provision.events import Events
 from provision.facts import Facts
 from provision.observe import observe
 from provision.plan import HostPlan, operations, plan_host
+from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
 
@@ -69,6 +70,10 @@ class Survey:
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
 
+    def next_generation(self) -> int:
+        """The number of the generation that comes of this survey: one more than any host has."""
+        return 1 + max((plan.observed.generation for plan in self.plans.values()), default=0)
+
     def changes(self) -> int:
         """How many changes all hosts need together."""
         return sum(len(plan.changes) for plan in self.plans.values())
@@ -99,12 +104,18 @@ Render = Callable[[str, Facts], DesiredHost]
 
 
 @contextmanager
-def survey(targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events) -> Iterator[Survey]:
-    """Connect to all targets, look at them and plan; the connections close when the block ends."""
+def survey(
+    targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events, *, mend: bool = False
+) -> Iterator[Survey]:
+    """Connect to all targets, look at them and plan; the connections close when the block ends.
+
+    Where a run was cut off, `mend` ends it first; without it, it is only told.
+    """
     found = Survey()
+    mending = _Mending(mend, events)
     try:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
-            list(pool.map(lambda target: _look(target, render, secrets, found, events), targets.values()))
+            list(pool.map(lambda target: _look(target, render, secrets, found, mending), targets.values()))
         found.plans = {host: found.plans[host] for host in targets if host in found.plans}
         yield found
     finally:
@@ -112,11 +123,33 @@ def survey(targets: Mapping[str, Target], render: Render, secrets: frozenset[str
             session.close()
 
 
-def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey, events: Events) -> None:
+@dataclass(frozen=True)
+class _Mending:
+    """What becomes of a run that was cut off on a host."""
+
+    allowed: bool
+    events: Events
+
+    def begin(self, session: Session, unfinished: LockHolder) -> bool:
+        """End it, or tell of it; True where the host has to be looked at again."""
+        what = f"{session.host}: a run of {unfinished.who} since {unfinished.since or 'unknown'} was cut off here"
+        if not self.allowed:
+            self.events.note(f"{what}; deploy undoes it first, so its plan may differ from this one")
+            return False
+        done = recover(session)
+        ended = "its confirmed changes were completed" if done and done.outcome == "kept" else "its changes were undone"
+        self.events.note(f"{what}: {ended} just now")
+        return True
+
+
+def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey, mending: _Mending) -> None:
     started = time.monotonic()
+    events = mending.events
     try:
         session = found.sessions[target.host] = connect(target)
         desired, observed = observe(session, lambda facts: render(target.host, facts))
+        if observed.unfinished and mending.begin(session, observed.unfinished):
+            desired, observed = observe(session, lambda facts: render(target.host, facts))
         found.plans[target.host] = plan_host(desired, observed, secrets)
         events.host(target.host, "looked at")
     except HactlError as error:
@@ -127,12 +160,18 @@ def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey
 
 @dataclass(frozen=True)
 class Rollout:
-    """What a deploy needs to know beside the survey: the order, the batch size and who deploys what."""
+    """What a deploy needs to know beside the survey: the order, the batch size, who deploys what, and when.
+
+    `number`, `when` (UTC) and `note` are those of the generation that each changed host keeps.
+    """
 
     stages: tuple[tuple[str, ...], ...]
     serial: int
     owner: str
     digest: str
+    number: int
+    when: str
+    note: str = ""
 
     def batches(self, hosts: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time."""
@@ -151,12 +190,20 @@ def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostRes
     """
     due = [host for host, plan in found.plans.items() if plan.changes]
     results = {host: _result(found, host, "unchanged") for host in found.plans if host not in due}
-    begun = dict(zip(due, _each(found, events, lambda host: _prepare(found, rollout, host, events), due), strict=True))
+    with Waiting() as patience:
+        begun_all = _each(found, events, lambda host: _prepare(found, rollout, host, patience, events), due)
+        return results | _go_on(found, rollout, dict(zip(due, begun_all, strict=True)), events)
+
+
+def _go_on(
+    found: Survey, rollout: Rollout, begun: Mapping[str, Transaction | HostError], events: Events
+) -> dict[str, HostResult]:
+    """Apply what was prepared, batch by batch, while every host is ready; let go of the rest."""
     refused = {host: error for host, error in begun.items() if isinstance(error, HostError)}
     waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
-    results |= {host: _failure(found, host, error) for host, error in refused.items()}
+    results = {host: _failure(found, host, error) for host, error in refused.items()}
     stopped = bool(refused) or found.interrupted
-    for batch in rollout.batches(due):
+    for batch in rollout.batches(list(begun)):
         if stopped:
             break
         done = _run_batch(found, {host: waiting.pop(host) for host in batch}, events)
@@ -212,14 +259,17 @@ def _each(found: Survey, events: Events, job: Callable[[str], Result], hosts: It
         return [future.result() for future in futures]
 
 
-def _prepare(found: Survey, rollout: Rollout, host: str, events: Events) -> Transaction | HostError:
+def _prepare(found: Survey, rollout: Rollout, host: str, patience: Waiting, events: Events) -> Transaction | HostError:
     with _timed(found, host):
         try:
             plan = found.plans[host]
             packages = [change.name for change in plan.changes if change.kind == "package"]
             events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
-            payload = build_payload(*operations(plan))
-            transaction = prepare(found.sessions[host], payload, rollout.owner, rollout.digest, DEADLINE)
+            kept = plan.generation(rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note)
+            payload = build_payload(*operations(plan, kept))
+            who, counts = (rollout.owner, rollout.digest), kept.counts.replace(" ", "")
+            transaction = prepare(found.sessions[host], payload, *who, DEADLINE, rollout.number, counts)
+            patience.add(transaction)
         except HostError as error:
             events.host(host, "refused")
             return _not_ready(error)

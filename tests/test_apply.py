@@ -46,7 +46,7 @@ def transaction(*answers: str) -> MemorySession:
 def test_prepare_apply_confirm() -> None:
     session = transaction("step|2|ok", "applied", "alive", "confirmed")
     begun = prepare(session, b"payload", "kim@ops", "digest", 60)
-    assert session.channel.told == b"kim@ops\x1fdigest\x1f60\n7\npayload"
+    assert session.channel.told == b"kim@ops\x1fdigest\x1f60\x1f\x1f\n7\npayload"
     begun.apply()
     begun.confirm()
     assert begun.steps == (Step(1, True), Step(2, True))

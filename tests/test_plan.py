@@ -155,6 +155,23 @@ def test_the_ledger_remembers_what_was_there_before_the_first_deploy() -> None:
     assert later == first
 
 
+def test_the_secret_that_was_there_before_is_masked_too() -> None:
+    """Nobody knows it any more, but it stands where the new one stands."""
+    lines = "  auth_pass {0}\n  user x password='{0} {0}' tls\n  key={0}\n"
+    new = File("/etc/x", lines.format("s3cret-new").encode())
+    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, lines.format("s3cret-old").encode() + b"gone\n")
+    for known in (frozenset({"s3cret-new", "s3cret-new s3cret-new"}), frozenset({"s3cret-new"})):
+        [change] = diff(host(new), observed(was), known)
+        shown = "\n".join(change.diff)
+        assert "s3cret" not in shown and "-gone" in shown, shown
+
+
+def test_a_password_that_leaves_the_file_is_masked() -> None:
+    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, b"  auth_type PASS\n  auth_pass 0ld-one\n")
+    [change] = diff(host(File("/etc/x", b"")), observed(was), frozenset())
+    assert change.diff[-1] == f"-  auth_pass {MASK}"
+
+
 def test_a_secret_is_masked_in_every_diff() -> None:
     secret = File("/etc/x", b"pass hunter2\n")
     was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64}, b"pass hunter2 old\n")

@@ -11,7 +11,7 @@ STAGES = (("web1", "web2", "web3"), ("lvs2",), ("lvs1",))
 
 
 def batches(serial: int, *due: str) -> list[tuple[str, ...]]:
-    return list(Rollout(STAGES, serial, "kim@ops", "digest").batches(due))
+    return list(Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z").batches(due))
 
 
 def test_real_servers_then_backups_then_the_master() -> None:

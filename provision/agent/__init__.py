@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
+TRANSACTION = ("common", "transaction", "undo", "boot", "generations", "files", "kernel", "units")
+
 PARTS = {
     "observe": ("common", "facts", "observe"),
     "look": ("common", "look"),
@@ -14,7 +16,9 @@ PARTS = {
     "watch": ("common", "watch"),
     "versions": ("common", "versions"),
     "probe": ("common", "probe"),
-    "apply": ("common", "transaction", "files", "packages", "kernel", "units", "apply"),
+    "apply": (*TRANSACTION, "guard", "packages", "apply"),
+    "recover": (*TRANSACTION, "recover"),
+    "generations": ("common", "history"),
 }
 """The files that make up each agent, in order."""
 

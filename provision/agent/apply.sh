@@ -15,9 +15,9 @@ each_op() { # FUNCTION: calls it with the fields of every op
 prepare() { # first pass: everything that takes space, before anything changes
     case $1 in
     stage) stage "$2" "$R$3" ;;
-    ledger) stage "$2" "$STATE/ledger" ;;
     package) kept=$kept${kept:+ }$2 package_index=$index ;;
     file) [ "$4" != absent ] || [ ! -e "$R$3" ] || appeared "$3" ;;
+    generation) check_generation ;;
     esac
 }
 
@@ -26,15 +26,23 @@ check() { # second pass: with the packages there, ownership and the parsers
     package) say step "$index" ok ;;
     stage)
         shift
-        number=$1 path=$R$2
+        nth=$1 path=$R$2
         shift 2
-        finish_stage "$number" "$path" "$@"
+        finish_stage "$nth" "$path" "$@"
         say step "$index" ok
         ;;
     esac
 }
 
-change() { # third pass: the changes themselves
+intend() { # third pass: the journal of what would outlive a power cut
+    case $1 in
+    file) remember "$R$3" "$2" ;;
+    remove) remember "$R$2" ;;
+    unit) intend_unit "$2" "$3" ;;
+    esac
+}
+
+change() { # fourth pass: the changes themselves
     case $1 in
     stage | package) return ;;
     file) swap "$2" "$R$3" "$4" ;;
@@ -46,26 +54,22 @@ change() { # third pass: the changes themselves
         shift
         change_unit "$@"
         ;;
-    ledger) number=$2 ;; # put in place by the confirmation
+    ledger) ledger=$2 ;; # put in place by the confirmation, as is the generation
+    generation) about=$2 desired=$3 ;;
     *) fail "unknown operation $1" ;;
     esac
     say step "$index" ok
 }
 
-write_ledger() { # atomically, and only once everything is confirmed
-    [ -n "$number" ] || return 0
-    staged_path "$number"
-    [ -s "$temporary" ] || { # owns nothing any more: a host that was left keeps no ledger
-        rm -f "$temporary" "$STATE/ledger"
-        return
-    }
-    chmod 644 "$temporary" && mv -f "$temporary" "$STATE/ledger"
-}
-
 hear() { # ANNOUNCEMENT WORD: end of file, any other word, a signal or the deadline undo everything
-    (IFS= read -r word <&3 && [ "$word" = "$2" ]) &
+    (
+        while IFS= read -r word <&3 && [ "$word" = wait ]; do
+            : >"$work/heard"
+        done
+        [ "$word" = "$2" ]
+    ) &
     child=$!
-    echo $child >"$work/$1" || fail "no space in $RUN"
+    echo $child >"$work/$1" || fail "no space in $STATE"
     say "$1"
     wait $child || {
         child=''
@@ -75,47 +79,75 @@ hear() { # ANNOUNCEMENT WORD: end of file, any other word, a signal or the deadl
     rm -f "$work/$1"
 }
 
+lay_out() { # what the confirmation puts in place, ready to be renamed
+    [ -z "$ledger" ] || { mv "$work/files/$ledger" "$work/ledger" && chmod 644 "$work/ledger"; } || return 1
+    [ -z "$about" ] || lay_generation "$about" "$desired"
+}
+
 finish() {
     trap '' HUP INT TERM
     index=0
     still_running
-    write_ledger >"$work/log" 2>&1 || fail "cannot write the ledger: $(reason)"
-    reversed
-    for step in $lines; do
-        case $step in restore"$US"*)
-            old=${step#*"$US"}
-            rm -f "${old%%"$US"*}"
-            ;;
-        esac
-    done
-    release
+    lay_out 2>"$work/log" || fail "cannot write the ledger: $(reason)"
+    commit
+    conclude
     say confirmed
 }
 
-for tool in tar dd mktemp sha256sum mkdir chown chmod ln mv tail tr; do
-    have $tool || refuse "the tool $tool is missing"
-done
-IFS=$US read -r who _ deadline
-IFS= read -r length || exit 1
-IFS=$NL
-take_lock
-unpack
-trap 'fail "interrupted by a signal, or the connection is gone"' HUP INT
-trap 'fail "not confirmed before the deadline"' TERM
-watch &
-watchdog=$!
-each_op prepare
-sync_staged
-if [ -n "$kept" ]; then
-    index=$package_index
-    IFS=' '
-    set -- $kept
+unpack() { # the controller's archive: `ops` and files/N
+    said=$(dd bs="$length" count=1 iflag=fullblock 2>/dev/null | tar -xf - -C "$work" 2>&1) || {
+        release # where there is no space for the archive, there is none for a log
+        refuse "cannot unpack into $STATE: $(printf '%s\n' "$said" | printable)"
+    }
+    ops=$(cat "$work/ops")
+}
+
+begin() { # lock, and somebody beside who undoes
+    IFS=$US read -r who inventory deadline number counts
+    IFS= read -r length || exit 1
     IFS=$NL
-    install_packages "$@"
-fi
-each_op check
-hear ready go # nothing but packages has changed so far: waiting here has no deadline
-number=''
-each_op change
-hear applied confirm # from here on the deadline runs
-finish
+    take_lock
+    make_work
+    unpack
+    trap 'fail "interrupted by a signal, or the connection is gone"' HUP INT
+    trap too_late TERM
+    watch &
+    watchdog=$!
+    echo $watchdog >"$work/watch"
+    start_guard
+}
+
+get_ready() { # everything that may fail without a change
+    each_op prepare
+    arm
+    sync_staged
+    if [ -n "$kept" ]; then
+        index=$package_index
+        IFS=' '
+        set -- $kept
+        IFS=$NL
+        install_packages "$@"
+    fi
+    each_op check
+}
+
+transact() {
+    for tool in tar dd mktemp sha256sum mkdir chown chmod ln mv tail tr; do
+        have $tool || refuse "the tool $tool is missing"
+    done
+    begin
+    get_ready
+    hear ready go # nothing but packages has changed so far
+    olds='' places='' ledger='' about=''
+    each_op intend
+    sync_journal
+    each_op change
+    hear applied confirm # from here on the deadline runs
+    finish
+}
+
+case ${1-} in
+guard) guard "$2" "$3" ;;
+boot) at_boot ;;
+*) transact ;;
+esac

@@ -12,6 +12,7 @@ R=${HACTL_ROOT:-} # a scratch root in the tests, empty on a host
 NL='
 '
 US=$(printf '\037\t')
+# shellcheck disable=SC2034
 TAB=${US#?}
 US=${US%?}
 IFS=$NL
@@ -25,3 +26,8 @@ say() { # one line; its fields joined by US
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+alive() { # PID: does it run? Nobody may have waited for it yet.
+    kill -0 "$1" 2>/dev/null && { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    case $stat in *') Z '*) return 1 ;; esac
+}

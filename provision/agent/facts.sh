@@ -136,6 +136,6 @@ lock_line() {
     { IFS=$US read -r who since pid <"$R/run/hactl/lock/owner"; } 2>/dev/null
     IFS=$NL
     alive=no
-    [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null || alive=yes
+    [ -z "$pid" ] || ! alive "$pid" || alive=yes
     say lock "$who" "$since" "$alive"
 }

@@ -84,11 +84,22 @@ unchanged() { # PATH OBSERVED
         appeared "${1#"$R"}"
 }
 
-set_aside() { # PATH: keeps the present file beside it for the undo
+set_aside() { # PATH [N]: keeps the present file beside it for the undo; N is what comes in its place
     old=${1%/*}/.${1##*/}.hactl-old
     rm -f "$old"
-    note restore "$old" "$1"
+    note restore "$old" "$1" "${2-}"
     ln "$1" "$old" 2>/dev/null || cp -p "$1" "$old" 2>"$work/log" || fail "cannot keep ${1#"$R"}: $(reason)"
+    olds=$olds$old$NL
+}
+
+remember() { # PATH [N]: how to undo what will become of it, before anything changes
+    check_place "$1"
+    if [ -e "$1" ]; then
+        set_aside "$1" "${2-}"
+    elif [ -n "${2-}" ]; then
+        note unlink "$1" "$2"
+    fi
+    places=$places${1%/*}$NL
 }
 
 relabel() { # the SELinux context that belongs to a path
@@ -98,18 +109,13 @@ relabel() { # the SELinux context that belongs to a path
 swap() { # N PATH OBSERVED
     unchanged "$2" "$3"
     staged_path "$1"
-    if [ "$digest" = absent ]; then
-        note unlink "$2"
-    else
-        set_aside "$2"
-    fi
+    note swapped "$2"
     mv -f "$temporary" "$2" 2>"$work/log" || fail "cannot put ${2#"$R"} in place: $(reason)"
     relabel "$2" 2>/dev/null || :
 }
 
 take_away() { # PATH OBSERVED
     unchanged "$1" "$2"
-    [ "$2" != absent ] || return 0
-    set_aside "$1"
+    note swapped "$1"
     rm -f "$1" 2>"$work/log" || fail "cannot remove ${1#"$R"}: $(reason)"
 }

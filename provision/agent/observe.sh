@@ -64,7 +64,8 @@ probe_sysctls() { # grep, because a number in /proc/sys must be read in one go
 probe_units() { # sets `states`: for each unit its properties, a newline each, and an empty line
     states=''
     [ -n "$units" ] || return 0
-    states=$(systemctl show -p UnitFileState,ActiveState,MainPID,InvocationID,InactiveExitTimestampMonotonic \
+    states=$(systemctl show -p \
+        UnitFileState,ActiveState,MainPID,InvocationID,InactiveExitTimestampMonotonic,StateChangeTimestampMonotonic \
         -- $units 2>&1) || die "systemctl does not work here: ${states%%"$NL"*}"
 }
 
@@ -151,7 +152,7 @@ show_module() {
 }
 
 unit_state() { # takes the next unit's properties off `states`
-    enabled='' active='' pid='' invocation='' began=0
+    enabled='' active='' pid='' invocation='' began=0 changed=0
     while [ -n "$states" ]; do
         next_line "$states"
         states=$rest
@@ -162,6 +163,7 @@ unit_state() { # takes the next unit's properties off `states`
         MainPID=*) pid=${first#*=} ;;
         InvocationID=*) invocation=${first#*=} ;;
         InactiveExitTimestampMonotonic=*) began=${first#*=} ;;
+        StateChangeTimestampMonotonic=*) changed=${first#*=} ;; # a start, or a reload through systemctl
         esac
     done
     [ -n "$invocation" ] || invocation=$pid
@@ -183,11 +185,18 @@ boot_time() { # seconds since the epoch, worked out once
     booted=$(($(date +%s) - ${uptime%%.*}))
 }
 
+stamped() { # HEAD: is the stamp about what this process loaded last?
+    case $1 in
+    "boot "*) [ "$began" -ge "${1#boot }" ] ;; # about whatever starts after that moment
+    *) [ "$1" = "$invocation $changed" ] ;;
+    esac
+}
+
 is_current() { # NAME [CHECK [FILE...]]: does the running unit run what is installed?
     name=$1 check=${2-}
     shift
     [ $# = 0 ] || shift
-    want=$invocation newest=0
+    want='' newest=0
     for path; do
         if entry_of "$path"; then
             want=$want$NL$digest' '$path
@@ -202,11 +211,11 @@ is_current() { # NAME [CHECK [FILE...]]: does the running unit run what is insta
             stamp=$stamp${stamp:+$NL}$line
         done <"$R/run/hactl/loaded/$name"
     fi
-    if [ "${stamp%%"$NL"*}" = "$invocation" ]; then
-        [ "$stamp" = "$want" ] || return 1
+    if stamped "${stamp%%"$NL"*}"; then
+        [ "$stamp" = "${stamp%%"$NL"*}$want" ] || return 1
     elif [ "$newest" -gt 0 ]; then
         boot_time
-        [ $((booted + began / 1000000 - 1)) -gt "$newest" ] || return 1 # a second's slack: the clocks are rounded
+        [ $((booted + changed / 1000000 - 1)) -gt "$newest" ] || return 1 # a second's slack: the clocks are rounded
     fi
     [ -n "$check" ] || return 0
     IFS=' '
@@ -247,6 +256,32 @@ show_items() {
     done
 }
 
+unfinished_line() { # of a run that was cut off: neither confirmed nor undone
+    set +f
+    for run in "$R"/var/lib/hactl/run-??????; do
+        set -f
+        [ -d "$run" ] || continue
+        who=unknown since=''
+        { IFS=$US read -r who since _ <"$run/run"; } 2>/dev/null
+        IFS=$NL
+        say unfinished "$who" "$since"
+    done
+    set -f
+}
+
+generation_line() { # the newest one
+    newest=0
+    set +f
+    for generation in "$R"/var/lib/hactl/generations/*; do
+        set -f
+        generation=${generation##*/}
+        case $generation in *[!0-9]*) continue ;; esac
+        [ "$generation" -le $newest ] || newest=$generation
+    done
+    set -f
+    say generation $newest
+}
+
 for tool in ip stat sha256sum grep head dd; do
     have $tool || die "the tool $tool is missing"
 done
@@ -259,6 +294,8 @@ say fact network_scripts $scripts
 selinux_fact
 [ ! -r "$R/var/lib/hactl/ledger" ] || cat "$R/var/lib/hactl/ledger"
 lock_line
+[ "${alive-no}" = yes ] || unfinished_line
+generation_line
 say facts-end
 read_request
 probe_files

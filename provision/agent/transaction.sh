@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# The transaction of the apply agent: lock, journal, undo, and the watchdog beside. The connection may die at any point:
-# output that cannot be written and input that ends both mean "undo", and undoing never needs the connection.
+# The transaction of the apply agent: lock, journal, and how it ends. The connection may die at any point: output that
+# cannot be written and input that ends both mean "undo", and undoing never needs the connection.
 
 umask 077
 trap : PIPE # caught, not ignored: a write then fails, and commands started here have the default again
@@ -8,7 +8,7 @@ exec 3<&0   # background commands get /dev/null as standard input: the controlle
 RUN=$R/run/hactl
 STATE=$R/var/lib/hactl
 MAIN=$$
-index=0 work='' staged=$NL watched=$NL watchdog='' child='' kept='' number=''
+index=0 work='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted=''
 
 run() { # a command whose output goes to the log; a signal interrupts the wait, never the command
     (umask 022 && exec "$@") >"$work/log" 2>&1 </dev/null 3<&- &
@@ -30,106 +30,106 @@ reason() { # what the last command said
 
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 
-# ---------------------------------------------------------------------------------------------------- ending
-
 note() { # the journal: how to undo what comes next
     IFS=$US
-    printf '%s\n' "$*" >>"$work/journal" || fail "cannot write the journal in $RUN"
+    printf '%s\n' "$*" >>"$work/journal" || fail "cannot write the journal in $STATE"
     IFS=$NL
 }
 
-reversed() { # sets `lines` to the journal, last line first
-    lines=''
-    [ -f "$work/journal" ] || return 0
-    while IFS= read -r line; do
-        lines=$line$NL$lines
-    done <"$work/journal"
+# ---------------------------------------------------------------------------------------------------- the lock
+
+holder_of() { # sets who holds the host: `holder`, `since`, `pid`
+    holder=unknown since='' pid=''
+    { IFS=$US read -r holder since pid <"$RUN/lock/owner"; } 2>/dev/null
+    IFS=$NL
 }
 
-undo_early() { # one journal line of those undone in reverse order
-    case $1 in
-    unlink) rm -f "$2" ;;
-    restore) # OLD PATH; when both are still one inode, rename leaves OLD in place
-        [ ! -e "$2" ] || { mv -f "$2" "$3" && rm -f "$2" && relabel "$3"; }
-        ;;
-    rmdir) rmdir "$2" 2>/dev/null || : ;;
-    sysctl) printf '%s\n' "$3" >"$2" ;;
-    address) "$2_address" "$3" "$4" "${5-}" ;;
-    module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
-    unit) within_a_minute systemctl "$2" "$3" ;;
-    stamp) if [ -f "$3" ]; then mv -f "$3" "$2"; else rm -f "$2"; fi ;;
-    esac
+own_lock() {
+    IFS=$US
+    printf '%s\n' "$who$US$since$US$1" >"$RUN/lock/owner.new" && mv -f "$RUN/lock/owner.new" "$RUN/lock/owner"
+    IFS=$NL
 }
 
-undo_late() { # one journal line of those that need the old files back first
-    case $1 in
-    late)
-        case $again in *"$NL$2 $3$NL"*) return 0 ;; esac
-        again=$again$2' '$3$NL
-        verb=$2
-        [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
-        within_a_minute systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
-        ;;
-    esac
+take_over() { # PID: get the lock of a holder that died; false where it lives, or somebody else was quicker
+    holder_of
+    [ -n "$pid" ] && ! alive "$pid" && mkdir "$RUN/lock/after-$pid" 2>/dev/null || return 1
+    who=$holder
+    own_lock "$1"
 }
 
-unit_is_back() { # VERB NAME
-    [ "$1" = enable ] || unit_is active "$2" || {
-        echo 'not active' >"$work/log"
-        return 1
+say_locked() {
+    holder_of
+    living=no
+    [ -z "$pid" ] || ! alive "$pid" || living=yes
+    if [ $living = no ] && find_unfinished; then say_unfinished; fi
+    say locked "$holder" "$since" $living
+    exit 5
+}
+
+say_unfinished() {
+    read_run
+    say unfinished "$who" "$since"
+    exit 5
+}
+
+take_lock() {
+    mkdir -p "$RUN" 2>/dev/null
+    chmod 755 "$RUN" 2>/dev/null
+    if ! mkdir "$RUN/lock" 2>/dev/null; then
+        [ -d "$RUN/lock" ] || refuse "cannot make $RUN/lock: is $R/run writable?"
+        say_locked
+    fi
+    trap 'rm -rf "$RUN/lock"; exit 1' HUP INT TERM
+    since=$(now)
+    own_lock $MAIN
+    ! find_unfinished || {
+        rm -rf "$RUN/lock"
+        say_unfinished
     }
 }
 
-stamp_again() { # a unit that took its old files back runs what is installed
-    for op in $ops; do
-        IFS=$US
-        set -- "$1" $op
-        IFS=$NL
-        case $2:$3:${4-} in "unit:$1:stamp")
-            unit=$1
-            shift 4
-            write_stamp "$unit" "$@" || :
-            return 0
-            ;;
-        esac
-    done
+make_work() { # where all of this run is kept until it has ended: on a disk, to outlive a power cut
+    work=$(mkdir -p "$STATE" && chmod 755 "$STATE" && mktemp -d "$STATE/run-XXXXXX") 2>/dev/null &&
+        printf '%s\n' "$who$US$since$US$inventory$US$number$US$counts" 2>/dev/null >"$work/run" && : >"$work/log" && return
+    rm -rf "$RUN/lock" ${work:+"$work"}
+    refuse "no space for a working folder in $STATE"
 }
 
-problem() { # FIELDS: an undo that did not work
-    IFS=' '
-    problems="$problems$*: $(reason); "
+find_unfinished() { # sets `work` to what a run left that did not come to its end
+    set +f
+    for work in "$STATE"/run-??????; do
+        set -f
+        [ -d "$work" ] && return 0
+    done
+    set -f
+    work=''
+    return 1
+}
+
+read_run() { # who had begun what is in `work`
+    who=unknown since='' inventory='' number='' counts=''
+    { IFS=$US read -r who since inventory number counts <"$work/run"; } 2>/dev/null
     IFS=$NL
-}
-
-undo() { # sets `problems`: what could not be undone
-    trap '' HUP INT TERM
-    problems='' again=$NL watched=$NL
-    reversed
-    journal=$lines
-    for step in $journal; do
-        IFS=$US
-        set -- $step
-        IFS=$NL
-        undo_early "$@" 2>"$work/log" || problem "$@"
-    done
-    case $journal in *daemon-reload*) run systemctl daemon-reload ;; esac
-    for step in $journal; do
-        IFS=$US
-        set -- $step
-        IFS=$NL
-        undo_late "$@" 2>"$work/log" || problem "$@"
-    done
 }
 
 release() {
     [ -z "$watchdog$child" ] || kill $watchdog $child 2>/dev/null # what holds the channel open
+    disarm
     rm -rf "$work"
+    rmdir "$STATE" 2>/dev/null # where nothing was ever confirmed
     rm -rf "$RUN/lock"
 }
 
-roll_back() {
+# ---------------------------------------------------------------------------------------------------- ending
+
+take_back() { # WHY: undo, tell the log, let go; sets `problems`
     undo
+    if [ -z "$problems" ]; then record rolled-back "$1"; else record rollback-failed "$1"; fi
     release # first the lock: who reads the answer may begin again at once
+}
+
+roll_back() { # WHY
+    take_back "$1"
     [ -z "$problems" ] || {
         say rollback_failed "$problems"
         exit 2
@@ -141,51 +141,7 @@ roll_back() {
 fail() {
     trap '' HUP INT TERM
     say failed "$index" "$*"
-    roll_back
-}
-
-watch() { # runs beside: tells the controller we live, keeps the deadline, takes over should the main shell be killed
-    trap '' HUP
-    trap : PIPE
-    beat=0
-    while kill -0 $MAIN 2>/dev/null; do
-        sleep 1 >/dev/null 2>&1 3<&- # it must not hold the channel open
-        beat=$((beat + 1))
-        [ $((beat % 5)) != 0 ] || say alive || kill -HUP $MAIN 2>/dev/null
-        [ -e "$work/applied" ] || continue
-        deadline=$((deadline - 1))
-        [ $deadline -gt 0 ] || kill -TERM $MAIN 2>/dev/null
-    done
-    watchdog=''
-    for announced in "$work/ready" "$work/applied"; do
-        [ ! -e "$announced" ] || child=$(cat "$announced")
-    done
-    say failed 0 'the agent was killed'
-    roll_back
-}
-
-# ---------------------------------------------------------------------------------------------------- beginning
-
-take_lock() {
-    mkdir -p "$RUN" 2>/dev/null
-    chmod 755 "$RUN" 2>/dev/null
-    if ! mkdir "$RUN/lock" 2>/dev/null; then
-        [ -d "$RUN/lock" ] || refuse "cannot make $RUN/lock: is $R/run writable?"
-        holder=unknown since='' pid='' alive=no
-        { IFS=$US read -r holder since pid <"$RUN/lock/owner"; } 2>/dev/null
-        IFS=$NL
-        [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null || alive=yes
-        say locked "$holder" "$since" $alive
-        exit 5
-    fi
-    trap 'rm -rf "$RUN/lock"; exit 1' HUP INT TERM
-    IFS=$US
-    printf '%s\n' "$who$US$(now)$US$MAIN" >"$RUN/lock/owner"
-    IFS=$NL
-    work=$(mktemp -d "$RUN/run-XXXXXX") || {
-        rm -rf "$RUN/lock"
-        refuse "no space for a working folder in $RUN"
-    }
+    roll_back "$*"
 }
 
 refuse() { # before anything could have changed
@@ -194,10 +150,52 @@ refuse() { # before anything could have changed
     exit 1
 }
 
-unpack() { # the controller's archive: `ops` and files/N
-    said=$(dd bs="$length" count=1 iflag=fullblock 2>/dev/null | tar -xf - -C "$work" 2>&1) || {
-        release # where there is no space for the archive, there is none for a log
-        refuse "cannot unpack into $RUN: $(printf '%s\n' "$said" | printable)"
-    }
-    ops=$(cat "$work/ops")
+commit() { # one rename is the confirmation: before it a power cut undoes everything, behind it nothing
+    sync $places "$work" 2>/dev/null || :
+    mv "$work/journal" "$work/confirmed" 2>"$work/log" || fail "cannot confirm: $(reason)"
+    sync "$work" 2>/dev/null || :
 }
+
+conclude() { # what a confirmed run still has to do; begun anew where it was cut off
+    if [ -s "$work/ledger" ]; then
+        mv -f "$work/ledger" "$STATE/ledger"
+    elif [ -e "$work/ledger" ]; then
+        rm -f "$STATE/ledger" # owns nothing any more: a host that was left keeps no ledger
+    fi
+    keep_generation
+    reversed "$work/confirmed"
+    for step in $lines; do
+        case $step in restore"$US"*)
+            old=${step#*"$US"}
+            rm -f "${old%%"$US"*}"
+            ;;
+        esac
+    done
+    record confirmed
+    release
+}
+
+settle() { # WHY: end what a run that died had begun: keep what was confirmed, else undo it; sets `outcome`
+    read_run
+    ops=$(cat "$work/ops" 2>/dev/null)
+    for announced in "$work/ready" "$work/applied"; do
+        [ ! -e "$announced" ] || kill "$(cat "$announced")" 2>/dev/null
+    done
+    problems=''
+    if [ -e "$work/confirmed" ]; then
+        outcome=kept
+        conclude
+    else
+        outcome=undone
+        take_back "$1"
+    fi
+}
+
+record() { # OUTCOME [WHY]: a line in this host's log; of the reason only what hactl says itself, as a parser quotes secrets
+    log=$R/var/log/hactl.log
+    [ ! -e "$log" ] || [ "$(wc -c <"$log")" -lt 262144 ] || mv -f "$log" "$log.1"
+    why=${2-}
+    [ -z "$why" ] || why=" why=\"${why%%: *}\""
+    printf '%s %s inventory=%s generation=%s changes=%s outcome=%s%s\n' \
+        "$(now)" "$who" "$inventory" "${number:--}" "${counts:--}" "$1" "$why" >>"$log"
+} 2>/dev/null

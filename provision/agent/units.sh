@@ -3,12 +3,15 @@
 
 unit_is() { systemctl "is-$1" --quiet "$2" 2>/dev/null; } # active|enabled
 
-state_of() { # NAME: sets `state` to its state, main PID and invocation in a line
-    state=$(systemctl show -p ActiveState,MainPID,InvocationID -- "$1" 2>/dev/null)
-    set -- $state
-    IFS=' '
-    state=$*
-    IFS=$NL
+state_of() { # NAME: sets `state` to its state, main PID and invocation in a line, `changed` to when it last changed
+    state='' changed=''
+    for property in $(systemctl show -p ActiveState,MainPID,InvocationID,StateChangeTimestampMonotonic \
+        -- "$1" 2>/dev/null); do
+        case $property in
+        StateChange*) changed=${property#*=} ;;
+        *) state=$state${state:+ }$property ;;
+        esac
+    done
 }
 
 verb() { # VERB NAME
@@ -23,20 +26,35 @@ last_words() { # what the unit itself said, for the operator
 
 must_run() { # NAME VERB: active afterwards; noted, so that it is looked at again before the confirmation
     state_of "$1"
+    tries=0
+    # Of Type=notify, a daemon may say that it is still at it (sd_notify(3), RELOADING=1); on a slow host that shows.
+    while [ $tries -lt 100 ]; do
+        case $state in *ActiveState=reloading*) ;; *) break ;; esac
+        tries=$((tries + 1))
+        sleep 0.1 2>/dev/null 3<&- || sleep 1 3<&-
+        state_of "$1"
+    done
     case $state in *ActiveState=active*) ;; *) fail "$1 is not active after its $2: $(last_words "$1")" ;; esac
     case $watched in *"$NL$1$US"*) # looked at before: only the last look counts
         rest=${watched#*"$NL$1$US"}
         watched=${watched%%"$NL$1$US"*}$NL${rest#*"$NL"}
         ;;
     esac
-    watched=$watched$1$US$state$NL
+    watched=$watched$1$US$state$US$changed$NL
+}
+
+intend_unit() { # NAME VERB: links of enabled units lie on the disk
+    case $2 in
+    enable) unit_is enabled "$1" || note unit disable "$1" ;;
+    disable) ! unit_is enabled "$1" || note late enable "$1" ;;
+    esac
 }
 
 change_unit() { # NAME VERB [FILE...]
     unit=$1 action=$2
     case $action in
-    enable) unit_is enabled "$unit" || { note unit disable "$unit" && verb enable "$unit"; } ;;
-    disable) ! unit_is enabled "$unit" || { note late enable "$unit" && verb disable "$unit"; } ;;
+    enable) unit_is enabled "$unit" || verb enable "$unit" ;;
+    disable) ! unit_is enabled "$unit" || verb disable "$unit" ;;
     start) unit_is active "$unit" || { note unit stop "$unit" && verb start "$unit" && must_run "$unit" start; } ;;
     stop) ! unit_is active "$unit" || { note late start "$unit" && verb stop "$unit"; } ;;
     reload) reload "$unit" ;;
@@ -63,12 +81,19 @@ reload() { # NAME: it must come through with the same main process
     [ "$state" = "$before" ] || fail "$1 did not survive its reload: \"$before\" became \"$state\""
 }
 
-write_stamp() { # NAME FILE...: what the running process has loaded
-    name=$1
-    shift
+loaded_since() { # NAME: sets `text` to which process has loaded its files, and when; at boot, to whichever comes next
+    if [ -n "$booted" ]; then
+        IFS=' ' read -r text _ <"$R/proc/uptime"
+        text="boot ${text%.*}${text#*.}0000"
+        return
+    fi
     case $watched in
-    *"$NL$name$US"*) state=${watched#*"$NL$name$US"} && state=${state%%"$NL"*} ;; # just looked at
-    *) state_of "$name" ;;
+    *"$NL$1$US"*) # just looked at
+        state=${watched#*"$NL$1$US"}
+        state=${state%%"$NL"*}
+        changed=${state#*"$US"} state=${state%%"$US"*}
+        ;;
+    *) state_of "$1" ;;
     esac
     text=${state#*InvocationID=}
     text=${text%% *}
@@ -76,6 +101,13 @@ write_stamp() { # NAME FILE...: what the running process has loaded
         text=${state#*MainPID=}
         text=${text%% *}
     fi
+    text="$text $changed"
+}
+
+write_stamp() { # NAME FILE...: what the running process has loaded
+    name=$1
+    shift
+    loaded_since "$name"
     for path; do
         digest_of "$R$path" || return 1
         text=$text$NL$digest' '$path
@@ -95,8 +127,10 @@ stamp() { # NAME stamp FILE...
 
 still_running() { # a daemon can die a moment after its reload
     for entry in $watched; do
-        state_of "${entry%%"$US"*}"
-        [ "$state" = "${entry#*"$US"}" ] ||
-            fail "${entry%%"$US"*} did not stay up: \"${entry#*"$US"}\" became \"$state\"; $(last_words "${entry%%"$US"*}")"
+        IFS=$US
+        set -- $entry
+        IFS=$NL
+        state_of "$1"
+        [ "$state" = "$2" ] || fail "$1 did not stay up: \"$2\" became \"$state\"; $(last_words "$1")"
     done
 }

@@ -32,6 +32,7 @@ esac
     "systemctl": r"""#!/bin/sh
 units=$HACTL_ROOT/units
 echo "$*" >>"$units/log"
+[ "$1" != --no-block ] || shift
 verb=$1
 for last; do :; done
 unit=$units/$last
@@ -50,9 +51,11 @@ show)
         [ ! -e "$unit/active" ] || pid=$(cat "$unit/pid")
         began=0
         [ ! -e "$unit/began" ] || began=$(cat "$unit/began")
-        for property in MainPID=$pid InactiveExitTimestampMonotonic=$began \
+        changed=$began
+        [ ! -e "$unit/changed" ] || changed=$(cat "$unit/changed")
+        for property in MainPID=$pid InactiveExitTimestampMonotonic=$began StateChangeTimestampMonotonic=$changed \
             UnitFileState=$([ -e "$unit/enabled" ] && echo enabled || echo disabled) \
-            ActiveState=$([ -e "$unit/active" ] && echo active || echo inactive) \
+            ActiveState=$(rm "$unit/reloading" 2>/dev/null && echo reloading || { [ -e "$unit/active" ] && echo active; } || echo inactive) \
             InvocationID=$([ $pid = 0 ] || echo inv$pid); do
             case ,$properties, in *",${property%%=*},"*) echo "$property" ;; esac
         done
@@ -70,6 +73,7 @@ restart) fresh; echo yes >"$unit/active" ;;
 stop) rm -f "$unit/active" ;;
 reload)
     [ ! -e "$unit/slow" ] || sleep "$(cat "$unit/slow")"
+    [ ! -e "$unit/lingers" ] || touch "$unit/reloading"
     [ ! -e "$unit/dies" ] || { rm "$unit/active"; exit 0; }
     [ ! -e "$unit/broken" ] || { echo "Job for $last failed." >&2; exit 1; } ;;
 daemon-reload) ;;
@@ -158,6 +162,11 @@ class LocalChannel:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
 
+    def kill_login(self) -> None:
+        """As a login manager that ends a session: SIGKILL for all that belongs to it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def stderr(self) -> str:
         assert self.process.stderr
         return self.process.stderr.read().decode()
@@ -181,6 +190,8 @@ class LocalHost:
             self.command(name, text)
         (root / "run/hactl").mkdir(parents=True)
         (root / "sys/module").mkdir(parents=True)
+        for folder in ("var/lib", "var/log", "etc/systemd/system"):
+            (root / folder).mkdir(parents=True)
         tools = "/usr/sbin:/usr/bin:/sbin:/bin"
         if shell == "busybox":
             applets = root / "applets"
@@ -228,7 +239,7 @@ class LocalHost:
         for top in ("etc", "var", "run", "proc/sys", "sys", "units"):
             base = self.root / top
             for path in [base, *base.rglob("*")] if base.exists() else []:
-                if path.name in ("log", "pids", "pid"):
+                if path.name in ("log", "pids", "pid", "hactl.log"):
                     continue
                 with contextlib.suppress(FileNotFoundError):  # an agent may be at work
                     found[str(path.relative_to(self.root))] = (oct(path.lstat().st_mode), content_of(path))
@@ -244,6 +255,7 @@ class LocalHost:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         channel = LocalChannel(self, process)
         self.channels.append(channel)

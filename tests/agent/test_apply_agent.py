@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from provision.apply import ApplyFailed, Op, Transaction, build_payload, prepare
+from provision.agent import program
+from provision.apply import ApplyFailed, Op, build_payload, prepare
 from provision.desired import DesiredHost, File, Unit
 from provision.errors import HostError, Locked
 from provision.observe import observe
-from provision.remote.protocol import LedgerEntry, encode_ledger
 from tests.agent.local import GROUP, ME, LocalHost
+from tests.agent.scenario import CONFIG, FILES, LEDGER, begin, everything, install, leftovers, sha, stage, wait_until
 
 pytestmark = pytest.mark.agent
-
-CONFIG = b"new \x00 bytes\xff\n"
-
-
-def sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def begin(host: LocalHost, ops: Sequence[Op], *files: bytes, deadline: int = 60) -> Transaction:
-    transaction = prepare(host, build_payload(ops, files), "kim@ops", "digest", deadline)
-    transaction.apply()
-    return transaction
-
-
-def stage(number: int, path: str, mode: str = "0640", validate: str = "") -> Op:
-    return Op("stage", (str(number), path, mode, ME, GROUP, validate))
-
-
-def install(path: str, observed: str = "absent", validate: str = "") -> list[Op]:
-    return [stage(1, path, validate=validate), Op("file", ("1", path, observed))]
-
-
-def everything(host: LocalHost) -> list[Op]:
-    """An op of every kind, on a host prepared for it; its files are CONFIG, a unit file, a ledger."""
-    host.write("etc/k.conf", "old\n").chmod(0o600)
-    host.write("etc/gone", "bye\n").chmod(0o604)
-    host.unit("k.service")
-    host.unit("old.service")
-    host.unit("v.service", active="", enabled="")
-    host.write("run/hactl/loaded/k.service", f"inv77\n{sha(b'old' + bytes([10]))} /etc/k.conf\n").chmod(0o600)
-    return [
-        Op("package", ("nginx",)),
-        stage(1, "/etc/k.conf", "0640"),
-        stage(2, "/etc/systemd/new/v.service", "0644"),
-        Op("module", ("ip_vs",)),
-        Op("sysctl", ("net.ipv4.ip_forward", "1")),
-        Op("file", ("1", "/etc/k.conf", sha(b"old\n"))),
-        Op("file", ("2", "/etc/systemd/new/v.service", "absent")),
-        Op("remove", ("/etc/gone", sha(b"bye\n"))),
-        Op("address", ("add", "192.168.227.10/32", "lo", "lo:0")),
-        Op("address", ("del", "192.168.227.20/32", "lo", "lo:5")),
-        Op("unit", ("", "daemon-reload")),
-        Op("unit", ("old.service", "stop")),
-        Op("unit", ("old.service", "disable")),
-        Op("unit", ("v.service", "enable")),
-        Op("unit", ("v.service", "start")),
-        Op("unit", ("k.service", "reload")),
-        Op("unit", ("k.service", "stamp", "/etc/k.conf")),
-        Op("ledger", ("3",)),
-    ]
-
-
-LEDGER = encode_ledger([LedgerEntry("file", "/etc/k.conf", (sha(CONFIG),))])
-FILES = (CONFIG, b"[Service]\n", LEDGER)
-
-
-def leftovers(host: LocalHost) -> list[str]:
-    paths = [str(path.relative_to(host.root)) for path in host.root.rglob("*")]
-    return [path for path in paths if ".hactl" in path or "run/hactl/run" in path or "run/hactl/lock" in path]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)
 
 
 def test_confirmed_changes_stay(host: LocalHost) -> None:
@@ -101,7 +33,7 @@ def test_confirmed_changes_stay(host: LocalHost) -> None:
     assert "inet 192.168.227.10/32 scope global lo:0" in host.read("addresses")
     assert "192.168.227.20" not in host.read("addresses")
     assert host.exists("sys/module/ip_vs") and host.exists("units/v.service/active")
-    assert host.read("run/hactl/loaded/k.service") == f"inv77\n{sha(CONFIG)} /etc/k.conf\n"
+    assert host.read("run/hactl/loaded/k.service") == f"inv77 0\n{sha(CONFIG)} /etc/k.conf\n"
     assert host.read("var/lib/hactl/ledger").encode() == LEDGER
     assert host.calls() == [
         "daemon-reload",
@@ -173,7 +105,7 @@ def test_a_connection_that_dies_in_the_middle_rolls_back(host: LocalHost, way: s
     ops = everything(host)
     host.write("units/k.service/slow", "1")
     before = host.snapshot()
-    channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
+    channel = host.run_agent(program("apply"))
     payload = build_payload(ops, FILES)
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
     wait_until(lambda: "reload k.service" in host.calls())
@@ -334,17 +266,25 @@ def test_a_daemon_that_dies_after_its_reload_is_not_confirmed(host: LocalHost) -
     assert not host.exists("etc/k.conf")
 
 
+def test_a_daemon_that_is_still_reloading_is_waited_for(host: LocalHost) -> None:
+    host.unit("k.service", lingers="yes")
+    transaction = begin(host, [Op("unit", ("k.service", "reload"))])
+    transaction.confirm()
+    assert transaction.steps[0].ok
+    assert not host.exists("units/k.service/reloading")
+
+
 def test_a_unit_may_be_told_more_than_once(host: LocalHost) -> None:
     host.unit("k.service")
     verbs = ("reload", "restart", "reload", "stamp")
     begin(host, [Op("unit", ("k.service", verb)) for verb in verbs]).confirm()
     assert host.calls() == ["reload k.service", "restart k.service", "reload k.service"]
-    assert host.read("run/hactl/loaded/k.service") == "inv101\n", "the stamp is of the process that runs now"
+    assert host.read("run/hactl/loaded/k.service") == "inv101 0\n", "the stamp is of the process that runs now"
 
 
 def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
     host.unit("k.service", slow="6")
-    channel = host.run_agent(__import__("provision.agent").agent.program("apply"))
+    channel = host.run_agent(program("apply"))
     payload = build_payload([Op("unit", ("k.service", "reload"))])
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
     assert channel.read_line() == b"ready\n"

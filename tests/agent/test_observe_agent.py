@@ -180,7 +180,13 @@ class TestCurrent:
         host.unit("k.service", began=str(int((1000.5 - ago) * 1_000_000)))
 
     def stamp(self, host: LocalHost, invocation: str, digest: str) -> None:
-        host.write("run/hactl/loaded/k.service", f"{invocation}\n{digest} /etc/k.conf\n")
+        """Of when the unit was as it is now."""
+        loaded = (host.root / "units/k.service/began").read_text()
+        host.write("run/hactl/loaded/k.service", f"{invocation} {loaded}\n{digest} /etc/k.conf\n")
+
+    def reloaded(self, host: LocalHost, ago: float) -> None:
+        """By hand, `ago` seconds ago."""
+        host.write("units/k.service/changed", str(int((1000.5 - ago) * 1_000_000)))
 
     def test_started_after_the_file_was_written(self, host: LocalHost) -> None:
         host.write("etc/k.conf", "new\n")
@@ -207,6 +213,31 @@ class TestCurrent:
         self.started(host, ago=30)
         self.stamp(host, "inv12", File("/etc/k.conf", b"new\n").sha256)
         assert self.current(host) == "no"
+
+    def test_edited_by_hand_and_reloaded_and_put_back(self, host: LocalHost) -> None:
+        """The right file lies there, and the wrong one is loaded; the unit's last change of state tells."""
+        host.write("etc/k.conf", "new\n")
+        self.started(host, ago=30)
+        self.stamp(host, "inv77", File("/etc/k.conf", b"new\n").sha256)
+        self.reloaded(host, ago=10)
+        assert self.current(host) == "no"
+
+    def test_reloaded_by_hand_with_the_right_file(self, host: LocalHost) -> None:
+        host.write("etc/k.conf", "new\n")
+        time.sleep(2.1)
+        self.started(host, ago=30)
+        self.stamp(host, "inv77", File("/etc/k.conf", b"new\n").sha256)
+        self.reloaded(host, ago=0)
+        assert self.current(host) == "yes"
+
+    def test_a_stamp_made_at_boot_is_about_whatever_started_later(self, host: LocalHost) -> None:
+        host.write("etc/k.conf", "new\n")
+        self.started(host, ago=1)
+        digest = File("/etc/k.conf", b"new\n").sha256
+        for ago, expected in ((2, "yes"), (0, "no")):
+            loaded = int((1000.5 - ago) * 1_000_000)
+            host.write("run/hactl/loaded/k.service", f"boot {loaded}\n{digest} /etc/k.conf\n")
+            assert self.current(host) == expected
 
     def test_its_check_has_the_last_word(self, host: LocalHost) -> None:
         self.started(host, ago=0)

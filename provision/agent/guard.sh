@@ -1,0 +1,71 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Who undoes when the agent cannot: a watch beside it, and a guard outside the login's session.
+
+PATIENCE=60 # seconds without a word from the controller, before anything was changed
+
+watch() { # runs beside: tells the controller we live, takes over should the main shell be killed
+    trap '' HUP
+    trap : PIPE
+    beat=0
+    while alive $MAIN; do
+        sleep 1 >/dev/null 2>&1 3<&- # it must not hold the channel open
+        beat=$((beat + 1))
+        [ $((beat % 5)) != 0 ] || say alive || kill -HUP $MAIN 2>/dev/null
+    done
+    watchdog=''
+    [ -d "$work" ] && read -r me <"$work/watch" && take_over "$me" || exit
+    settle 'the agent was killed'
+    [ $outcome = undone ] || {
+        say confirmed
+        exit
+    }
+    say failed 0 'the agent was killed'
+    [ -z "$problems" ] || {
+        say rollback_failed "$problems"
+        exit
+    }
+    say rolled_back "$kept"
+}
+
+start_guard() { # under the service manager: whoever ends the login, ends all that belongs to it
+    printf '%s\n' "${p-}" >"$work/agent" 2>"$work/log" || fail "cannot keep the agent in $STATE: $(reason)"
+    set -- sh "$work/agent" guard "$watchdog" "$deadline"
+    if [ -z "$R" ] && [ -d /run/systemd/system ] && have systemd-run; then
+        run systemd-run --quiet --collect --unit="hactl-${work##*/}" -- "$@" && return
+    fi
+    ! have setsid || set -- setsid "$@"
+    "$@" >/dev/null 2>&1 </dev/null 3<&- &
+}
+
+guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent and watch were killed together
+    trap '' HUP
+    work=${0%/*} applied=$2 ready=$PATIENCE
+    while [ -d "$work" ]; do
+        holder_of
+        if [ -z "$pid" ] || alive "$pid" || alive "$1"; then
+            deadlines
+        elif take_over $$; then
+            settle 'the agent was killed'
+        fi
+        sleep 1
+    done
+}
+
+deadlines() { # of one second
+    if [ -e "$work/applied" ]; then
+        applied=$((applied - 1))
+        [ $applied -gt 0 ] || kill -TERM "$pid" 2>/dev/null
+    elif [ -e "$work/ready" ]; then
+        ready=$((ready - 1))
+        [ ! -e "$work/heard" ] || ready=$PATIENCE
+        rm -f "$work/heard"
+        [ $ready -gt 0 ] || kill -TERM "$pid" 2>/dev/null
+    fi
+}
+
+too_late() {
+    if [ -e "$work/ready" ]; then
+        fail "nothing was heard from the controller for $PATIENCE seconds"
+    fi
+    fail 'not confirmed before the deadline'
+}

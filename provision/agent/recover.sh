@@ -1,0 +1,29 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Recover: end what a run left that was cut off, before anybody looks at this host again.
+
+recover() {
+    find_unfinished || {
+        say nothing
+        exit
+    }
+    read_run
+    mkdir -p "$RUN" && chmod 755 "$RUN"
+    if mkdir "$RUN/lock" 2>/dev/null; then
+        own_lock $$
+    elif ! take_over $$; then
+        say_locked
+    fi
+    [ -d "$work" ] || { # whoever was quicker has done it
+        rm -rf "$RUN/lock"
+        say nothing
+        exit
+    }
+    settle 'the run was cut off'
+    [ -z "$problems" ] || {
+        say rollback_failed "$problems"
+        exit 2
+    }
+    say $outcome "$who" "$since"
+}
+
+recover

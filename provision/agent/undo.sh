@@ -1,0 +1,125 @@
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# Undoing: backwards through the journal. Every step may be repeated, since whoever undoes may be cut off as well. At boot
+# only what lies on the disk is taken back: parameters, addresses and processes went with the power.
+
+reversed() { # JOURNAL: sets `lines` to it, last line first
+    lines=''
+    [ -f "$1" ] || return 0
+    while IFS= read -r line; do
+        lines=$line$NL$lines
+    done <"$1"
+}
+
+ours() { # PATH N: has this run put its Nth file there?
+    case $swapped in *"$NL$1$NL"*) return 0 ;; esac
+    [ -n "$2" ] && digest_of "$1" || return 1
+    there=$digest
+    digest_of "$work/files/$2" && [ "$there" = "$digest" ]
+}
+
+put_back() { # OLD PATH N: the file kept aside, unless the place was never reached and holds what somebody else put there
+    [ -e "$1" ] || return 0
+    if [ ! -e "$2" ] || ours "$2" "$3"; then
+        mv -f "$1" "$2" || return 1 # when both are still one inode, rename leaves the old one in place
+        relabel "$2"
+    fi
+    rm -f "$1"
+}
+
+undo_disk() { # one journal line about what lies on the disk
+    case $1 in
+    swapped) swapped=$swapped$2$NL ;;
+    unlink) if [ -z "${3-}" ] || ours "$2" "$3"; then rm -f "$2"; fi ;;
+    restore) put_back "$2" "$3" "${4-}" ;;
+    rmdir) rmdir "$2" 2>/dev/null || : ;;
+    unit) undo_unit "$2" "$3" ;;
+    esac
+}
+
+undo_unit() { # VERB NAME; nothing may be waited for at boot: the others wait for us
+    if [ -n "$booted" ] && [ "$1" = stop ]; then
+        within_a_minute systemctl --no-block stop "$2"
+    else
+        within_a_minute systemctl "$1" "$2"
+    fi
+}
+
+undo_running() { # one journal line about what lives in memory
+    case $1 in
+    sysctl) printf '%s\n' "$3" >"$2" ;;
+    address) "$2_address" "$3" "$4" "${5-}" ;;
+    module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
+    stamp) if [ -f "$3" ]; then cp -p "$3" "$2"; else rm -f "$2"; fi ;;
+    esac
+}
+
+undo_early() { # one journal line of those undone in reverse order
+    undo_disk "$@" || return 1
+    [ -n "$booted" ] || undo_running "$@"
+}
+
+undo_late() { # one journal line of those that need the old files back first
+    [ "$1" = late ] || return 0
+    case $again in *"$NL$2 $3$NL"*) return 0 ;; esac
+    again=$again$2' '$3$NL
+    verb=$2
+    if [ -n "$booted" ]; then
+        case $verb in
+        enable) within_a_minute systemctl enable "$3" ;;
+        start) within_a_minute systemctl --no-block start "$3" ;;
+        esac
+        return
+    fi
+    [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
+    within_a_minute systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
+}
+
+unit_is_back() { # VERB NAME
+    [ "$1" = enable ] || unit_is active "$2" || {
+        echo 'not active' >"$work/log"
+        return 1
+    }
+}
+
+stamp_again() { # [UNIT]: a unit that took its old files back runs what is installed; at boot, all that will start
+    for op in $ops; do
+        IFS=$US
+        set -- "${1-}" $op
+        IFS=$NL
+        case $2:${4-} in unit:stamp) ;; *) continue ;; esac
+        [ "${1:-$3}" = "$3" ] || continue
+        (
+            unit=$3
+            shift 4
+            write_stamp "$unit" "$@" || :
+        )
+        [ -z "$1" ] || return 0
+    done
+}
+
+problem() { # FIELDS: an undo that did not work
+    IFS=' '
+    problems="$problems$*: $(reason); "
+    IFS=$NL
+}
+
+undo() { # sets `problems`: what could not be undone
+    trap '' HUP INT TERM
+    problems='' again=$NL watched=$NL swapped=$NL
+    reversed "$work/journal"
+    journal=$lines
+    for step in $journal; do
+        IFS=$US
+        set -- $step
+        IFS=$NL
+        undo_early "$@" 2>"$work/log" || problem "$@"
+    done
+    case $booted$journal in yes* | *daemon-reload*) run systemctl daemon-reload ;; esac
+    for step in $journal; do
+        IFS=$US
+        set -- $step
+        IFS=$NL
+        undo_late "$@" 2>"$work/log" || problem "$@"
+    done
+    [ -z "$booted" ] || stamp_again
+}
