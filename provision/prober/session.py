@@ -20,6 +20,9 @@ from provision.remote.channel import Channel, Session
 PATIENCE = 3.0
 """Seconds for each request: a lost SYN comes again after 1 s (RFC 6298 §2), and then shows as a slow answer."""
 
+SILENCE = 5.0
+"""Seconds without a line, of which twenty a second should come, after which the prober counts as gone."""
+
 PINGS = 8
 """Exchanges by which the clocks are compared at the start; the one with the shortest round trip counts."""
 
@@ -48,6 +51,7 @@ class Prober:
         )
         self.messages = _messages(services, ready["ready"])
         self._collector = Collector(self.services, cadence, ready["begin"])
+        self._heard = time.monotonic()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -117,9 +121,11 @@ class Prober:
         return self._collector.alive
 
     def check(self) -> None:
-        """Raise HostError when the prober is gone: the connection was lost, or its time limit came."""
+        """Raise HostError when the prober is gone: the connection was lost or hangs, or its time limit came."""
         if self._error:
             raise self._error
+        if not self._collector.ended and time.monotonic() - self._heard > SILENCE:
+            raise HostError(self._host, f"nothing was heard from the prober for {SILENCE:.0f} seconds")
 
     def recording(self) -> Recording:
         """All records up to 0.2 s ago, from any thread and after any loss; unanswered requests have no `done`."""
@@ -161,8 +167,9 @@ class Prober:
         try:
             while not self._collector.ended:
                 said = program.read(self._channel, self._host)
+                self._heard = time.monotonic()
                 if "pong" in said:
-                    self._pong(said, time.monotonic())
+                    self._pong(said, self._heard)
                 else:
                     with self._lock:
                         self._collector.take(said)

@@ -49,7 +49,8 @@ def test_a_gratuitous_packet_is_a_claim_and_a_reply_an_answer() -> None:
     assert packets.parse(arp(2, "10.0.0.9", "10.0.0.9")) == Claim("10.0.0.9", mac)
     assert packets.parse(arp(2, "10.0.0.9", "10.0.0.1")) == Owner("10.0.0.9", mac)
     assert packets.parse(arp(1, "10.0.0.9", "10.0.0.1")) is None
-    assert packets.parse(arp(1, "0.0.0.0", "10.0.0.9")) is None, "a probe for a free address claims nothing"
+    probe = arp(1, "0.0.0.0", "10.0.0.9")  # noqa: S104
+    assert packets.parse(probe) is None, "a probe for a free address claims nothing"
 
 
 @pytest.mark.parametrize(("flags", "kind"), [(0x60, Owner), (0x20, Claim), (0xA0, Claim)])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from provision.errors import HostError
-from provision.prober import measure
+from provision.prober import measure, program
 from provision.prober.record import Recording
 from provision.prober.session import Prober, local_session
 from tests.prober.lan import Lan, service, until
@@ -98,6 +98,7 @@ def test_idle_connections_of_a_plain_service_are_watched_too(lan: Lan) -> None:
         recording = record(lan, lambda: host.hit(80, 2200), 2.5, path=None)
         good = [request for request in recording.requests if not request.error]
         assert {request.done == request.connect for request in good} == {True} and len(good) > 100
+    assert {connection.error for connection in recording.connections if connection.lost} == {"reset"}
     assert measure.survivors(recording.connections, recording.requests[250].start) == (40, 0)
 
 
@@ -182,6 +183,47 @@ def test_what_came_before_a_loss_is_kept(lan: Lan) -> None:
         with pytest.raises(HostError, match="controller: the prober cannot go on"):
             prober.stop()
         assert len(prober.recording().requests) == pytest.approx(120, abs=12)
+
+
+def test_a_prober_that_says_nothing_any_more_is_gone(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.prober.session.SILENCE", 0.5)
+    with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
+        prober.check()
+        process = prober._channel._process  # type: ignore[attr-defined]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.8)
+        try:
+            with pytest.raises(HostError, match="nothing was heard from the prober"):
+                prober.check()
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+
+def test_it_ends_when_nobody_can_tell_it_anything_any_more(lan: Lan) -> None:
+    with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
+        prober._channel.end_input()
+        time.sleep(0.5)
+        with pytest.raises(HostError, match="the prober ended unexpectedly"):
+            prober.check()
+
+
+def test_a_wall_clock_that_is_set_is_noticed_and_moves_nothing(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's clock is put forward by an hour in the middle: here by changing what the program calls the time."""
+    asked, said = "wall = time.time()", "wall = time.time() + 3600 * (self.load.started > 50)"
+    plain = program.message
+    monkeypatch.setattr(program, "message", lambda settings: _edited(plain(settings), asked, said))
+    with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
+        time.sleep(0.6)
+        recording = prober.stop()
+    assert recording.wall_jump == pytest.approx(3600, abs=0.1)
+    assert measure.outage(recording.requests, 0.15) == 0
+
+
+def _edited(message: bytes, old: str, new: str) -> bytes:
+    text = message.split(b"\n", 1)[1]
+    assert text.count(old.encode()) == 1
+    text = text.replace(old.encode(), new.encode())
+    return b"%d\n" % len(text) + text
 
 
 CONTROLLER = """
