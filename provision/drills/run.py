@@ -17,7 +17,14 @@ from provision.prober.session import Prober
 from provision.prober.wire import ask
 
 CONNECTIONS = 200
+"""Long-lived connections beside the requests."""
+
 FLOOR_SECONDS = 1.2
+"""Seconds for which the noise floor is measured before each fault."""
+
+SETTLED_SECONDS = 1.5
+"""Seconds for which a fault stays once it has settled: clients must be seen to be served then."""
+
 AFTERWARDS = 1.0
 """Seconds for which clients are watched after everything is back."""
 
@@ -90,7 +97,8 @@ def _go_through(site: Site, drill: Drill, stage: Stage, course: Course) -> None:
     if _wait(site, stage, lambda: drill.settled(stage), rest):
         course.settled = time.monotonic()
     _note_settled(stage, drill, course)
-    _wait(site, stage, lambda: False, course.injected + drill.seconds - time.monotonic())
+    stays = max(course.injected + drill.seconds, (course.settled or 0.0) + SETTLED_SECONDS)
+    _wait(site, stage, lambda: False, stays - time.monotonic())
     tell("undoing")
     course.undone = time.monotonic()
     stage.mark("undone", course.undone)

@@ -29,6 +29,8 @@ from provision.prober.session import local_session
 from provision.project import Project
 from provision.remote.channel import Session
 from provision.remote.target import Target
+from provision.report import write
+from provision.report.terminal import lines
 from provision.show import Screen, print_json
 
 
@@ -60,16 +62,13 @@ def failover_test(
         raise
     finally:
         console.done()
-    from provision import report as reporting
-    from provision.report import terminal
-
     if report is not None:
-        for path in reporting.write(result, report):
+        for path in write(result, report):
             console.note(f"wrote {path}")
     if json:
         print_json(result.json())
     else:
-        Screen().show(terminal.lines(result))
+        Screen().show(lines(result))
     return Exit.OK if result.ok else Exit.FAILED
 
 
