@@ -103,6 +103,7 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
         "virtual_servers": servers,
         "virtual_server_groups": ipvs_view.server_groups(directed) if servers else (),
         "sync_daemon": sync,
+        "handover_files": tuple(keepalived_view.handover(each.name).file for each in directed),
         "takeover_wait": f"{keepalived_view.takeover_wait(instances, keepalived):g}",
         "has_password": any(each.vrrp.auth_pass for each in instances)
         or bool(keepalived.ssl and keepalived.ssl.password),

@@ -1,4 +1,4 @@
-"""Role keepalived: a director whose keepalived was killed does not stay a holder. Script and daemons run for real."""
+"""Role keepalived: one holder of each address, whether it is stopped or killed. Script and daemons run for real."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.site import REDHAT, content, render
 
 TEMPLATES = shipped("roles") / "keepalived" / "templates"
-SCRIPT = "/usr/local/lib/hactl/release-vips"
-LIST = "/etc/hactl/vips"
+SCRIPT = "/usr/local/lib/hactl/director"
+LIST = "/etc/hactl/director"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/hactl.conf"
 VIP = "192.168.227.10"
 
@@ -30,10 +30,14 @@ KEEPALIVED = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("facts", [{}, REDHAT])
-def test_systemd_cleans_up_after_a_crash_and_starts_keepalived_again(tmp_path: Path, facts: dict[str, object]) -> None:
+def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_again(
+    tmp_path: Path, facts: dict[str, object]
+) -> None:
     desired = render(tmp_path, "lvs1", **facts)
     lines = content(desired, DROP_IN).splitlines()
-    assert f"ExecStopPost=-/bin/sh {SCRIPT}" in lines and "Restart=on-failure" in lines
+    for hook, word in [("ExecStartPre", "start"), ("ExecStop", "stop"), ("ExecStopPost", "stopped")]:
+        assert f"{hook}=-/bin/sh {SCRIPT} {word}" in lines
+    assert "Restart=on-failure" in lines
     drop_in = desired.get("file", DROP_IN)
     assert drop_in is not None and not getattr(drop_in, "unit", None), "a new drop-in must not reload keepalived"
 
@@ -51,8 +55,14 @@ def test_the_addresses_stay_until_any_backup_has_taken_them(vrrp: dict[str, obje
     """No backup waits as long as that: its skew is less than one advert interval."""
     vips = [{"address": VIP, "prefix": 24}, "fd00:227::10", {"address": "192.168.227.11", "excluded": True}]
     found = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
-    text = render_file(TEMPLATES, "vips.j2", found.host_variables("lvs1", Facts()))
-    assert text.splitlines()[1:] == [f"wait {seconds}", VIP, "192.168.227.11", "fd00:227::10"]
+    text = render_file(TEMPLATES, "director.j2", found.host_variables("lvs1", Facts()))
+    assert text.splitlines()[1:] == [
+        f"wait {seconds}",
+        "handover /var/lib/hactl/handover/web",
+        VIP,
+        "192.168.227.11",
+        "fd00:227::10",
+    ]
 
 
 def test_a_real_server_has_no_such_list(tmp_path: Path) -> None:
@@ -63,15 +73,16 @@ class Director:
     """The rendered script with a list of its own, run in new namespaces that have the director's interface."""
 
     def __init__(self, folder: Path) -> None:
-        self.list = folder / "vips"
-        self.script = folder / "release-vips"
+        self.list = folder / "list"
+        self.script = folder / "director"
         self.script.write_text(content(render(folder, "lvs1"), SCRIPT).replace(LIST, str(self.list)))
-        self.list.write_text(f"# a comment\nwait 0.3\n{VIP}\n192.168.227.11\nfd00::10\n")
+        self.handover = folder / "web"
+        self.list.write_text(f"# a comment\nwait 0.3\nhandover {self.handover}\n{VIP}\n192.168.227.11\nfd00::10\n")
 
-    def run(self, shell: str, result: str, addresses: str) -> tuple[str, float]:
+    def run(self, shell: str, word: str, result: str, addresses: str) -> tuple[str, float]:
         """What is left on the interface, and the seconds the script took."""
         add = "".join(f"ip address add {address} dev eth0; " for address in addresses.split())
-        run = f"SERVICE_RESULT={result} {shell} {self.script} >&2 || echo failed; ip -o address show dev eth0"
+        run = f"SERVICE_RESULT={result} {shell} {self.script} {word} >&2 || echo failed; ip -o address show dev eth0"
         text = f"ip link add eth0 type veth peer name p; ip link set eth0 up; {add}{run}"
         before = time.monotonic()
         done = subprocess.run(["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20)
@@ -92,7 +103,7 @@ EVERY = f"192.168.227.101/24 {VIP}/24 192.168.227.11/32 192.168.227.110/32 fd00:
 def test_what_a_killed_keepalived_left_is_taken_off_and_nothing_else(
     director: Director, shell: str, result: str
 ) -> None:
-    left, seconds = director.run(shell, result, EVERY)
+    left, seconds = director.run(shell, "stopped", result, EVERY)
     assert [line.split()[3] for line in left.splitlines() if "scope link" not in line] == [
         "192.168.227.101/24",
         "192.168.227.110/32",
@@ -103,15 +114,40 @@ def test_what_a_killed_keepalived_left_is_taken_off_and_nothing_else(
 
 @ROOT
 def test_a_keepalived_that_was_asked_to_end_is_left_alone(director: Director) -> None:
-    left, _ = director.run("dash", "success", EVERY)
+    left, _ = director.run("dash", "stopped", "success", EVERY)
     assert f"{VIP}/24" in left and "fd00::10/128" in left
 
 
 @ROOT
 def test_nobody_waits_where_nothing_was_left(director: Director) -> None:
     director.list.write_text(f"wait 9\n{VIP}\n")
-    left, seconds = director.run("dash", "signal", "192.168.227.101/24")
+    left, seconds = director.run("dash", "stopped", "signal", "192.168.227.101/24")
     assert "192.168.227.101/24" in left and "failed" not in left and seconds < 5
+
+
+@ROOT
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+def test_a_master_lowers_its_priority_and_waits_before_it_is_stopped(director: Director, shell: str) -> None:
+    left, seconds = director.run(shell, "stop", "success", EVERY)
+    assert director.handover.read_text() == "-253\n"
+    assert seconds >= 0.3 and f"{VIP}/24" in left, "it goes on answering"
+
+
+@ROOT
+def test_a_backup_is_stopped_at_once(director: Director) -> None:
+    director.list.write_text(f"wait 9\nhandover {director.handover}\n{VIP}\n")
+    _, seconds = director.run("dash", "stop", "success", "192.168.227.101/24")
+    assert seconds < 5 and not director.handover.exists()
+
+
+@ROOT
+@pytest.mark.parametrize(("number", "then"), [("-253\n", "0\n"), ("100\n", "100\n"), ("0\n", "0\n")])
+def test_a_start_takes_back_what_a_stop_has_lowered_but_no_hand_over(
+    director: Director, number: str, then: str
+) -> None:
+    director.handover.write_text(number)
+    director.run("dash", "start", "success", "192.168.227.101/24")
+    assert director.handover.read_text() == then
 
 
 PAIR = """
@@ -136,7 +172,9 @@ class Pair:
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         conf = self.folder / f"lvs{number}.conf"
         text = content(render(self.folder, f"lvs{number}"), "/etc/keepalived/keepalived.conf")
-        text = text.replace("/var/lib/hactl/handover", str(self.folder)).split("virtual_server ")[0]
+        text = text.replace("/var/lib/hactl/handover/web", f"{self.folder}/handover{number}").split("virtual_server ")[
+            0
+        ]
         conf.write_text("\n".join(line for line in text.splitlines() if "lvs_sync_daemon" not in line))
         pids = [f"--{kind}={self.folder}/{kind}{number}" for kind in ("pid", "vrrp_pid")]
         command = ["ip", "netns", "exec", f"{self.name}-{number}", "keepalived", "-n", "-P", "-f", str(conf), *pids]
@@ -162,9 +200,9 @@ class Pair:
         subprocess.run(["kill", "-9", *pids], check=True)
         self.daemons[0].wait(5)
 
-    def clean_up(self, script: Path) -> None:
-        """What systemd does then, in the first director's network."""
-        command = ["ip", "netns", "exec", f"{self.name}-1", "sh", str(script)]
+    def systemd(self, script: Path, word: str) -> None:
+        """What systemd runs in the first director's network, after a crash or before a stop."""
+        command = ["ip", "netns", "exec", f"{self.name}-1", "sh", str(script), word]
         subprocess.run(command, env={"SERVICE_RESULT": "signal"}, check=True, timeout=20)
 
     def close(self) -> None:
@@ -175,16 +213,29 @@ class Pair:
             subprocess.run(["ip", "netns", "del", f"{self.name}-{number}"], check=True)
 
 
+@pytest.fixture
+def pair(tmp_path: Path, director: Director) -> Iterator[Pair]:
+    text = content(render(tmp_path, "lvs1"), LIST)
+    director.list.write_text(text.replace("/var/lib/hactl/handover/web", f"{tmp_path}/handover1"))
+    found = Pair(tmp_path)
+    try:
+        assert found.wait_for(1), "the director of the higher priority is master"
+        yield found
+    finally:
+        found.close()
+
+
 @pytest.mark.keepalived
 @KEEPALIVED
-def test_after_sigkill_both_hold_the_address_until_the_clean_up(tmp_path: Path, director: Director) -> None:
-    director.list.write_text(content(render(tmp_path, "lvs1"), LIST))
-    pair = Pair(tmp_path)
-    try:
-        assert pair.wait_for(1), "the director of the higher priority is master"
-        pair.kill()
-        assert pair.wait_for(1, 2), "keepalived alone leaves the address where it was"
-        pair.clean_up(director.script)
-        assert pair.holders() == [2]
-    finally:
-        pair.close()
+def test_after_sigkill_both_hold_the_address_until_the_clean_up(pair: Pair, director: Director) -> None:
+    pair.kill()
+    assert pair.wait_for(1, 2), "keepalived alone leaves the address where it was"
+    pair.systemd(director.script, "stopped")
+    assert pair.holders() == [2]
+
+
+@pytest.mark.keepalived
+@KEEPALIVED
+def test_the_backup_has_the_address_before_the_master_is_stopped(pair: Pair, director: Director) -> None:
+    pair.systemd(director.script, "stop")
+    assert pair.wait_for(2) and pair.daemons[0].poll() is None
