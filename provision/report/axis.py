@@ -67,6 +67,7 @@ def close_up(drill: DrillResult, timeline: Timeline) -> Axis | None:
     undone = next((mark.at for mark in timeline.marks if mark.text == "undone"), full.end)
     moments = [(drill.bound_ms or 0.0) / 1000, (drill.outage_ms or 0.0) / 1000]
     moments += [edge for span in timeline.spans if span.kind == "holder" for edge in (span.start, span.end)]
+    moments += [mark.at for mark in timeline.marks]
     moments += [request.start for request in timeline.requests if request.error or request.done is None]
     reach = 1.25 * max([0.8, *(moment for moment in moments if moment < undone - 0.05)])
     found = Axis(max(full.start, -0.25 * reach), min(full.end, reach))

@@ -101,7 +101,7 @@ def _figures(drill: DrillResult) -> dict[str, str]:
         "failed": str(drill.failed_requests),
         "slowest answer": spoken(drill.slowest_ms),
         "connections kept": f"{kept.survived} of {kept.established}",
-        "held the VIP then": ", ".join(drill.holders) or "nobody",
+        "held the VIP": ", ".join(drill.holders) or "nobody",
         "took": f"{drill.seconds:.0f} s",
     }
     if noise:

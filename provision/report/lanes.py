@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from provision.drills.result import DrillResult, Mark, Noise, Span, Timeline
 from provision.prober.record import Request
-from provision.report.axis import Axis
+from provision.report.axis import UNITS, Axis
 from provision.report.buckets import Bucket, buckets
 from provision.report.svg import tag, title, words
 from provision.report.words import spoken
 
-HEAD, ROW = 18, 15
-"""Pixels of a lane's heading, and of one row."""
+HEAD, ROW, GAP = 19, 15, 10
+"""Pixels of a lane's heading, of one row, and below a lane."""
 
 FAILED, LATENCY = 12, 76
 """Pixels of the share of failed requests, and of the answers' times below it."""
@@ -97,28 +97,30 @@ def bound_lane(axis: Axis, drill: DrillResult) -> Lane:
         anchor, shift = ("end", -5) if inside else ("start", 5)
         style = f"figure {kind}-figure" if inside else "figure"
         labels.append(words(spoken(value), x=axis.percent(end), dx=shift, y=y + 9, text_anchor=anchor, class_=style))
-    return Lane(len(known) * ROW + 4, tuple(names), tuple(shapes), tuple(labels))
+    return Lane(len(known) * ROW + GAP, tuple(names), tuple(shapes), tuple(labels))
 
 
 def requests_lane(axis: Axis, timeline: Timeline, service: int, floor: Noise | None) -> Lane:
     """A service's requests by when they began: the share that failed, and how late the good ones were answered."""
     mine: list[Request] = [request for request in timeline.requests if request.service == service]
     width = max(GRAIN, axis.length / 400)
-    found = buckets(mine, axis.start, axis.end, width)
+    found = buckets(mine, math.floor(axis.start / width) * width, axis.end, width)  # the injection between two of them
     top = HEAD + FAILED + 4
     names = [_name("failed", HEAD + FAILED - 2, "name bad")]
     shapes = [_path(_shares(axis, found, width), "failed")]
+    service_name = timeline.services[service].name if service < len(timeline.services) else "a service"
+    labels = [_heading(f"requests to {service_name}")]
     for value, label in ((1, "1 ms"), (10, "10 ms"), (100, "100 ms"), (1000, "1 s")):
         names.append(_name(label, top + _depth(value) + 4, "scale"))
-        shapes.append(tag("path", d=f"M0 {top + _depth(value):.1f}H2000", class_="grid"))
+        shapes.append(tag("path", d=f"M0 {top + _depth(value):.1f}H{UNITS}", class_="grid"))
     if floor and floor.p99_ms:
         y = top + _depth(floor.p99_ms)
         said = title(f"noise floor: 99 of 100 answers within {spoken(floor.p99_ms)} while nothing was wrong")
-        shapes.append(tag("path", said, d=f"M0 {y:.1f}H2000", class_="floor"))
+        shapes.append(tag("path", said, d=f"M0 {y:.1f}H{UNITS}", class_="floor"))
+        labels.append(words("noise floor", x="100%", y=y - 4, text_anchor="end", class_="scale"))
     shapes.append(_path(_ranges(axis, found, width, top), "range"))
     shapes.append(_path(_medians(axis, found, width, top), "median"))
-    text = f"requests to {timeline.services[service].name}" if service < len(timeline.services) else "requests"
-    return Lane(top + LATENCY + 6, tuple(names), tuple(shapes), (_heading(text),))
+    return Lane(top + LATENCY + GAP, tuple(names), tuple(shapes), tuple(labels))
 
 
 def _depth(value_ms: float) -> float:
@@ -168,7 +170,7 @@ def holder_lane(axis: Axis, spans: Sequence[Span], vip: str, directors: Sequence
             said = f"two directors held {vip} from {start:.2f} s to {end:.2f} s"
             shapes.append(_bar(axis, start, end, height, ROW - 4, "split", said))
         height += ROW
-    return Lane(height + 6, tuple(names), tuple(shapes), (_heading(f"{vip} held by"),))
+    return Lane(height + GAP, tuple(names), tuple(shapes), (_heading(f"{vip} held by"),))
 
 
 def overlaps(spans: Iterable[Span]) -> tuple[tuple[float, float], ...]:
@@ -208,7 +210,7 @@ def adverts_lane(axis: Axis, timeline: Timeline, directors: Sequence[str]) -> La
     shapes.append(_path((f"M{x} {height + 3}v5" for x in claims), "tick"))
     numbers = ", ".join(str(each) for each in sorted({each for _, each in rows}))
     heading = f"VRRP adverts of VRID {numbers}; gratuitous ARP" if rows else "gratuitous ARP"
-    return Lane(height + ROW + 6, tuple(names), tuple(shapes), (_heading(heading),))
+    return Lane(height + ROW + GAP, tuple(names), tuple(shapes), (_heading(heading),))
 
 
 def health_lane(axis: Axis, spans: Sequence[Span], directors: Sequence[str]) -> Lane | None:
@@ -229,7 +231,9 @@ def health_lane(axis: Axis, spans: Sequence[Span], directors: Sequence[str]) -> 
             said = f"{server}: weight {span.value} in {span.by}'s table from {span.start:.2f} s to {span.end:.2f} s"
             kind = f"{'hollow ' if span.value == '0' else ''}d{which % 4}"
             shapes.append(_bar(axis, span.start, span.end, top + which * 5, 4, kind, said))
-    return Lane(HEAD + len(servers) * tall + 6, tuple(names), tuple(shapes), (_heading("real servers in the tables"),))
+    return Lane(
+        HEAD + len(servers) * tall + GAP, tuple(names), tuple(shapes), (_heading("real servers in the tables"),)
+    )
 
 
 def seconds_lane(axis: Axis) -> Lane:

@@ -7,7 +7,7 @@ from html import escape
 
 from provision.report.svg import tag, title, words
 
-WIDTH, BOX, GAP, STEP = 880, 160, 80, 58
+WIDTH, BOX, GAP, STEP = 920, 180, 60, 58
 """Of the drawing, of a box, between boxes, and from one box to the next below it."""
 
 COLUMNS = (("client", "client"), ("vip", "virtual IP"), ("director", "director"), ("real server", "real server"))
@@ -50,7 +50,7 @@ def _of_kind(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str,
 def _box(x: float, y: float, name: str, address: str, kind: str) -> str:
     frame = tag("rect", x=x, y=y, width=BOX, height=42, rx=7, class_="box vip" if kind == "virtual IP" else "box")
     middle, below = x + BOX / 2, y + (34 if name else 26)
-    long = {"textLength": 140, "lengthAdjust": "spacingAndGlyphs"} if len(address) > 21 else {}
+    long = {"textLength": BOX - 14, "lengthAdjust": "spacingAndGlyphs"} if len(address) > 22 else {}
     shown = words(address, x=middle, y=below, text_anchor="middle", class_="address", **long)
     return frame + shown + (words(name, x=middle, y=y + 18, text_anchor="middle", class_="host") if name else "")
 

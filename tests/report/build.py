@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import cache
 
 from provision.drills.registry import NAMES
 from provision.drills.result import DrillResult, Drills, Mark, Noise, Span, Survival, Timeline
@@ -14,6 +15,7 @@ WEB = ProbeService("web", f"web {VIP}:80", VIP, 80, "/")
 FLOOR = Noise(requests=400, failed=0, median_ms=0.9, p99_ms=4.1, slowest_ms=11.0)
 
 
+@cache
 def timeline(outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, services: int = 1) -> Timeline:
     """A takeover: requests are lost for `outage` seconds from the injection on, then lvs2 holds the VIP."""
     dice = random.Random(7)
@@ -43,7 +45,7 @@ def timeline(outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, ser
             Span("health", "web2", "", 3.0, 6.0, "lvs2"),
             Span("health", "web2", "1", 6.0, end, "lvs2"),
         ),
-        marks=(Mark(0.0, "injected"), Mark(4.0, "undone")),
+        marks=(Mark(0.0, "injected"), Mark(min(4.0, end), "undone")),
         sources={"192.168.227.101": "lvs1", "192.168.227.102": "lvs2"},
     )
 
