@@ -20,7 +20,9 @@ processes() { # of keepalived: number, name, state, parent (proc(5), /proc/PID/s
 
 log() { # what keepalived and systemd said about it since the boot, and SELinux's refusals
     section log
-    ! have journalctl || journalctl -qb --no-pager -o short-unix -n 400 -u keepalived 2>/dev/null
+    # not the answers to our own questions
+    ! have journalctl || journalctl -qb --no-pager -o short-unix -n 3000 -u keepalived 2>/dev/null |
+        grep -v 'Printing VRRP as json' | tail -n 400
     section denied
     ! have tail || tail -n 2000 "$R/var/log/audit/audit.log" 2>/dev/null | grep 'avc: .*keepalived' | tail -n 5
 }
@@ -44,11 +46,16 @@ look_further() {
     filters
     log
     managers
+    section handover
+    set +f
+    grep -sH '^[1-9]' "$R"/var/lib/hactl/handover/*
+    set -f
     section strict
     grep -snE '^[[:space:]]*(vrrp_strict|strict_mode)' "$R/etc/keepalived/keepalived.conf"
     section ipvs_module
     [ ! -e "$R/proc/net/ip_vs" ] || echo loaded
     section synced # connections by origin
-    [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || grep -c LOCAL "$R/proc/net/ip_vs_conn_sync"
-    [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || grep -c SYNC "$R/proc/net/ip_vs_conn_sync"
+    [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || for origin in LOCAL SYNC; do
+        printf '%s %s\n' $origin "$(grep -c " ESTABLISHED .*$origin" "$R/proc/net/ip_vs_conn_sync")"
+    done
 }

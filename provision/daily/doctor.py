@@ -1,0 +1,103 @@
+"""`hactl doctor`: look at everything once, then say what is the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from provision.doctor.case import Case, Sections, Trace
+from provision.doctor.lines import report_lines
+from provision.doctor.result import Report
+from provision.doctor.rules import diagnose
+from provision.errors import Exit, HactlError, HostError
+from provision.events import Console, Events
+from provision.live.look import look_with
+from provision.live.seen import Seen
+from provision.live.sessions import PARALLEL, Sessions
+from provision.live.state import LiveHost
+from provision.observe import observe
+from provision.plan import Change, plan_host
+from provision.prober.wire import ask
+from provision.project import Project
+from provision.show import Screen, print_json
+from provision.verify.wire import Wire, questions
+
+
+def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
+    """Print what is the matter and what tells it.
+
+    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at.
+    """
+    console = Console()
+    hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
+    with Sessions(project.targets(hosts, lab)) as sessions:
+        report = examine(project, sessions, console)
+    console.done()
+    if json:
+        print_json(report.json())
+    else:
+        Screen().show(report_lines(report))
+    if report.errors:
+        return Exit.UNREACHABLE
+    return Exit.FAILED if report.diagnoses else Exit.OK
+
+
+def examine(project: Project, sessions: Sessions, events: Events) -> Report:
+    """Two execs on each host, one on the client for the wire, all at once; then every rule over what they said."""
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="doctor") as pool:
+        looks = {host: pool.submit(_look, project, sessions, host, events) for host in sessions.targets}
+        found = {host: look.result() for host, look in looks.items()}
+    looked = {host: one for host, one in found.items() if isinstance(one, _Looked)}
+    errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
+    seen = Seen(project.topology, {host: one.live for host, one in looked.items()})
+    traces = {host: Trace(host, one.sections) for host, one in looked.items()}
+    changes = {host: one.changes for host, one in looked.items()}
+    return diagnose(Case(seen, traces, changes, _wire(sessions, seen, events), errors))
+
+
+@dataclass(frozen=True)
+class _Looked:
+    live: LiveHost
+    sections: Sections
+    changes: tuple[Change, ...]
+
+
+def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _Looked | HostError:
+    try:
+        live, sections = look_with(sessions.of(host), "doctor")
+        changes = _changes(project, sessions, host) if host in project.topology.managed() else ()
+    except HostError as error:
+        events.host(host, "failed")
+        return error
+    events.host(host, "looked at")
+    return _Looked(live, sections, changes)
+
+
+def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...]:
+    """What a deploy would change; nothing where that cannot be said, which other rules tell the reason of."""
+    try:
+        desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
+    except HostError:
+        raise
+    except HactlError:
+        return ()
+    return plan_host(desired, observed, project.inventory.secrets).changes
+
+
+def _wire(sessions: Sessions, seen: Seen, events: Events) -> Wire:
+    """What the wire says to the client's questions."""
+    clients: Mapping[str, LiveHost] = {host: seen.lives[host] for host in seen.topology.clients if host in seen.lives}
+    client = next(iter(clients), "")
+    if not client:
+        why = (
+            "no host of the group `clients` could be asked" if seen.topology.clients else "the inventory has no client"
+        )
+        return Wire(reason=why)
+    asked = questions(seen)
+    try:
+        answers = ask(sessions.of(client), asked)
+    except HostError as error:
+        return Wire(client, reason=str(error), failed=True)
+    events.host(client, "asked the wire")
+    return Wire(client, dict(zip(asked, answers, strict=True)))
