@@ -11,10 +11,12 @@ from provision.doctor.registry import FAILOVER, OUTAGE, rule
 from provision.doctor.result import Clue, Evidence
 from provision.doctor.vrrp import SPLIT
 from provision.live.kernel import arp, send_redirects
-from provision.live.state import Finding
 from provision.live.vips import holders, stray_lo_vips
 from provision.prober.wire import WhoHas
 from provision.verify.wire import NotAsked, vip_answers
+
+REASON = 2.0
+"""Seconds before it leaves MASTER within which the reason for it is logged."""
 
 _MANAGERS = ("systemd-networkd", "NetworkManager")
 
@@ -73,16 +75,23 @@ def vip_removed(case: Case) -> Iterator[Clue]:
 
 
 def _silent_falls(case: Case, host: str) -> list[LogLine]:
-    """The times in ten minutes that an instance left MASTER although no better advert came and nothing was reloaded."""
-    found, before = [], LogLine(0, "", 0, "", "")
+    """The times in ten minutes that an instance left MASTER although no better advert came and no group told it to."""
+    found: list[LogLine] = []
+    state: dict[str, str] = {}
+    reason: dict[str, float] = {}
     for line in case.traces[host].lately(600):
-        if line.who != "Keepalived_vrrp":
+        match = re.match(r"(?:VRRP_Group)?\((\S+)\) (.*)", line.text)
+        if line.who != "Keepalived_vrrp" or match is None:
             continue
-        name = re.match(r"\(\S+\) Entering BACKUP STATE$", line.text)
-        told = "higher priority" in before.text or "lower priority" in before.text or before.at > line.at - 0.001
-        if name and not ("higher priority" in before.text and line.at - before.at < 2) and not told:
-            found.append(line)
-        before = line
+        name, words = match.groups()
+        entered = re.match(r"Entering (\w+) STATE$", words)
+        if entered:
+            alone = line.at - max(reason.get(name, 0), reason.get("group", 0)) > REASON
+            if entered[1] == "BACKUP" and state.get(name) == "MASTER" and alone:
+                found.append(line)
+            state[name] = entered[1]
+        elif "higher" in words or "Syncing" in words:
+            reason["group" if "Syncing" in words else name] = line.at
     return found
 
 
@@ -186,11 +195,6 @@ def stale_arp(case: Case) -> Iterator[Clue]:
                     yield Clue(client, f"it sends what is for {vip} to nobody", cause, fix, (shown, right))
 
 
-def _plain(case: Case, host: str, findings: Iterator[Finding], shown: Evidence) -> Iterator[Clue]:
-    for finding in findings:
-        yield Clue(host, finding.what, finding.evidence, finding.fix, (shown,))
-
-
 @rule(
     "stray-lo-vip",
     OUTAGE,
@@ -200,7 +204,9 @@ def _plain(case: Case, host: str, findings: Iterator[Finding], shown: Evidence) 
 def stray_lo_vip(case: Case) -> Iterator[Clue]:
     for host in case.traces:
         if host in case.seen.topology.managed():
-            yield from _plain(case, host, stray_lo_vips(case.seen, host), case.addresses(host, *case.seen.vips()))
+            for finding in stray_lo_vips(case.seen, host):
+                shown = case.addresses(host, *case.seen.vips())
+                yield Clue(host, finding.evidence, f"it {finding.what}", finding.fix, (shown,))
 
 
 @rule("redirects", FAILOVER, "no director sends ICMP redirects", "RFC 792; kernel ip-sysctl, send_redirects")

@@ -10,10 +10,10 @@ from provision.doctor.daemon import stopped
 from provision.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
 from provision.doctor.result import Clue, Evidence
 from provision.doctor.vrrp import dropping
+from provision.live.health import Health, health
 from provision.live.service import listeners
 from provision.live.state import Finding
 from provision.live.table import entries, sync_daemons, table
-from provision.status.health import Health, health
 
 _CHANGED = re.compile(r"(Removing|Adding|Disabling|Enabling) service (\[\S+) (?:from|to|in|of)")
 _SYNC_PORT = re.compile(r"\b8848\b")

@@ -15,7 +15,7 @@ from provision.live.state import LiveHost, LiveServer, LiveService, VrrpInstance
 from provision.live.table import entries
 from provision.live.vips import holders
 from provision.live.vrrp import UNIT
-from provision.status.health import Health, health
+from provision.live.health import Health, health
 from provision.status.model import (
     DirectorStatus,
     FrontendStatus,
