@@ -21,7 +21,7 @@ from provision.live.sessions import Sessions
 from provision.project import Project
 from provision.verify.plugin import OWN_TESTS, SUITE, VerifyPlugin
 from provision.verify.result import Check, Verification
-from provision.verify.snapshot import take
+from provision.verify.snapshot import Snapshot, take
 
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -34,20 +34,29 @@ def run(project: Project, sessions: Sessions, events: Events, junit: Path | None
     """
     started = time.monotonic()
     snapshot = take(project, sessions, events)
+    checks = examine(project, sessions, snapshot, junit)
+    return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
+
+
+def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Path | None = None) -> tuple[Check, ...]:
+    """Judge what was found: a check for each test of the suite and each of the operator's own.
+
+    Raises:
+        HactlError: pytest itself could not do its work.
+    """
     plugin = VerifyPlugin(project, sessions, snapshot)
     own = project.path.parent.resolve() / OWN_TESTS
     words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", str(project.path.parent.resolve())]
     words += ["--import-mode=importlib", "-o", f"pythonpath={own}", "--capture=sys", "-p", "no:cacheprovider"]
     words += [f"--junit-xml={junit}"] if junit else []
     words += [str(SUITE), *([str(own)] if own.is_dir() else [])]
-    with _quiet() as output:
+    with _quiet(own) as output:
         code = pytest.main(words, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED and not plugin.checks:
         raise KeyboardInterrupt
     if code not in _ENDED and all(check.ok for check in plugin.checks):
         raise HactlError(f"pytest ended with {code!r}", output.getvalue().strip()[-2000:])
-    checks = (*plugin.checks, *_nothing(own, plugin.checks))
-    return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
+    return (*plugin.checks, *_nothing(own, plugin.checks))
 
 
 def _nothing(own: Path, checks: list[Check]) -> Iterator[Check]:
@@ -58,8 +67,11 @@ def _nothing(own: Path, checks: list[Check]) -> Iterator[Check]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[io.StringIO]:
-    """Keep pytest from printing, from leaving compiled files beside tests, and from taking in whatever is installed."""
+def _quiet(own: Path) -> Iterator[io.StringIO]:
+    """Keep pytest from printing, from leaving compiled files beside tests, and from taking in whatever is installed.
+
+    The operator's modules are forgotten, for there may be a second run in this process.
+    """
     kept, bytecode, output = dict(os.environ), sys.dont_write_bytecode, io.StringIO()
     sys.dont_write_bytecode = True
     os.environ.pop("PYTEST_ADDOPTS", None)
@@ -71,3 +83,6 @@ def _quiet() -> Iterator[io.StringIO]:
         sys.dont_write_bytecode = bytecode
         os.environ.clear()
         os.environ.update(kept)
+        for name, module in list(sys.modules.items()):
+            if own in Path(getattr(module, "__file__", None) or "/").parents:
+                del sys.modules[name]
