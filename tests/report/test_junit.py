@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.report.junit import junit
@@ -35,6 +35,7 @@ def test_a_skipped_drill_is_skipped_with_its_reason() -> None:
     assert skipped.get("message") == "one director only"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_message_breaks_the_document(said: str) -> None:
     root = ElementTree.fromstring(junit(drills(drill(ok=False, messages=(said,)))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.drills.registry import NAMES
@@ -66,6 +66,7 @@ def test_a_message_cannot_move_the_cursor() -> None:
 figures = st.none() | st.floats(0, 99_999)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NAMES), st.text(max_size=200), figures, figures, figures, st.integers(0, 99_999), st.booleans())
 def test_nothing_is_wider_than_the_screen(
     name: str, said: str, outage: float | None, bound: float | None, slowest: float | None, count: int, skip: bool
