@@ -27,6 +27,8 @@ FLOOR_SECONDS = 3.0
 QUIET_SECONDS = 3.0
 #: Seconds after the deploy at which it counts as settled in any case; the figures then say what was not.
 PATIENCE = 60.0
+#: Columns for a service's name, so that a line fits into 80.
+NAME_WIDTH = 36
 #: Seconds after which the prober ends by itself, should the controller be gone.
 LIMIT = 900.0
 
@@ -212,14 +214,15 @@ def _doubts(recording: Recording) -> Iterable[str]:
 
 def lines(change: Change) -> Iterator[Line]:
     """What clients saw, a line a service; then what went, what came and what else there is to say."""
-    width = max((len(service.name) for service in change.services), default=0)
+    width = min(NAME_WIDTH, max((len(service.name) for service in change.services), default=0))
     if change.services:
-        yield f"{'':<{width}}  requests  failed   slowest    outage  connections", DIM
+        yield f"{'':<{width}} requests failed   slowest    outage    kept", DIM
     for service in change.services:
         slow = "-" if service.slowest_ms is None else f"{service.slowest_ms:.0f} ms"
-        alive = f"{service.survived}/{service.established}"
-        figures = f"{service.requests:>8}  {service.failed_requests:>6}  {slow:>8}  {service.outage_ms:>5.0f} ms"
-        yield f"{service.name:<{width}}  {figures}  {alive:>11}", RED if service.failed_requests else GREEN
+        name = service.name if len(service.name) <= width else f"{service.name[: width - 1]}…"
+        figures = f"{service.requests:>8} {service.failed_requests:>6} {slow:>9} {service.outage_ms:>6.0f} ms"
+        kept = f"{service.survived}/{service.established}"
+        yield f"{name:<{width}} {figures} {kept:>7}", RED if service.failed_requests else GREEN
     yield from ((f"gone: {name}", "") for name in change.gone)
     yield from ((f"new: {name}", "") for name in change.new)
     for message in change.messages:

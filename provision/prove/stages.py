@@ -38,7 +38,7 @@ class Stage:
             head = indent
         for line in rest:
             yield from (
-                (text, "") for text in textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+                (text, "") for text in textwrap.wrap(line.strip(), WIDTH, initial_indent="  ", subsequent_indent="    ")
             )
 
 
