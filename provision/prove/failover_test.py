@@ -62,13 +62,13 @@ def failover_test(
         raise
     finally:
         console.done()
-    if report is not None:
-        for path in write(result, report):
-            console.note(f"wrote {path}")
     if json:
         print_json(result.json())
     else:
         Screen().show(lines(result))
+    if report is not None:  # last: a folder that cannot be written must not cost the figures
+        for path in write(result, report):
+            console.note(f"wrote {path}")
     return Exit.OK if result.ok else Exit.FAILED
 
 
