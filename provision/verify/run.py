@@ -46,7 +46,8 @@ def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Pat
     """
     plugin = VerifyPlugin(project, sessions, snapshot)
     own = project.path.parent.resolve() / OWN_TESTS
-    words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", str(project.path.parent.resolve())]
+    beside = str(project.path.parent.resolve())
+    words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", beside, "--confcutdir", beside]
     words += ["--import-mode=importlib", "-o", f"pythonpath={own}", "--capture=sys", "-p", "no:cacheprovider"]
     words += [f"--junit-xml={junit}"] if junit else []
     words += [str(SUITE), *([str(own)] if own.is_dir() else [])]

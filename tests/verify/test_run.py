@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,8 +47,9 @@ def well(project: Project) -> Snapshot:
 
 
 @pytest.fixture
-def own(project: Project) -> Callable[[str], None]:
-    """Write an operator's own test file."""
+def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Write an operator's own test file; in this process, a `tests.conftest` is loaded already: ours."""
+    monkeypatch.delitem(sys.modules, "tests.conftest", raising=False)
 
     def write(text: str) -> None:
         folder = project.path.parent / "tests"
