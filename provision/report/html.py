@@ -93,7 +93,10 @@ def _section(index: int, drill: DrillResult, drills: Drills) -> Section:
 
 
 def _figures(drill: DrillResult) -> dict[str, str]:
+    """By their names; of a drill that was given up before its fault there is only the time it took."""
     noise, kept = drill.noise, drill.connections
+    if not drill.requests:
+        return {"took": f"{drill.seconds:.0f} s"}
     found = {
         "outage": spoken(drill.outage_ms),
         "bound": spoken(drill.bound_ms),

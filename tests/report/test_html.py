@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provision.drills.registry import NAMES
-from provision.drills.result import Drills
+from provision.drills.result import DrillResult, Drills
 from provision.report import write
 from provision.report.html import page
 from tests.report.browser import Browser
@@ -143,6 +143,14 @@ def test_eleven_long_drills_stay_small() -> None:
     long = timeline(outage=0.6, end=100)
     assert len(long.requests) > 20_000
     assert len(page(drills(*(drill(name, timeline=long) for name in NAMES))).encode()) < 1_500_000
+
+
+def test_a_drill_that_was_given_up_before_its_fault_has_no_figures() -> None:
+    given_up = DrillResult("hand-over", "web", ok=False, messages=("no connection could be opened",), seconds=15.8)
+    shown = page(drills(given_up))
+    assert "nothing was measured" in shown
+    assert "<dt>outage</dt>" not in shown and "0 of 0" not in shown
+    assert "How to read the pictures" not in shown
 
 
 def test_a_run_without_any_drill_says_so() -> None:
