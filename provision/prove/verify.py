@@ -72,11 +72,10 @@ def _part(check: Check, topology: Topology) -> str:
 
 
 def _titled(host: str, topology: Topology) -> str:
-    if host in topology.directors():
-        return f"{host}  director"
-    if host in topology.real_servers():
-        return f"{host}  real server"
-    return f"{host}  client" if host in topology.clients else host
+    """A host and its part, aligned with the others."""
+    groups = {"director": topology.directors(), "real server": topology.real_servers(), "client": topology.clients}
+    part = next((part for part, hosts in groups.items() if host in hosts), "")
+    return f"{host:<{max(map(len, topology.hosts))}}  {part}"
 
 
 def _failures(checks: Sequence[Check]) -> Iterator[Line]:
