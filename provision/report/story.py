@@ -25,8 +25,9 @@ def summary(drill: DrillResult) -> str:
 
 
 def events(timeline: Timeline) -> tuple[tuple[float, str], ...]:
-    """What changed and when, in seconds from the injection, in order."""
-    return tuple(sorted([*_marks(timeline), *_spans(timeline), *_failures(timeline), *_goodbyes(timeline)]))
+    """What changed and when, in seconds from the injection, in order; of one moment what the drill did comes first."""
+    found = [*_marks(timeline), *_goodbyes(timeline), *_spans(timeline), *_failures(timeline)]
+    return tuple(sorted(found, key=lambda event: event[0]))
 
 
 def _marks(timeline: Timeline) -> Iterator[tuple[float, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from provision.drills.result import DrillResult, Span, Timeline
 from provision.report import lanes
@@ -37,16 +38,10 @@ def picture(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Seque
     )  # fmt: skip
     heading = f"{drill.name} from {axis.start:.1f} s to {axis.end:.1f} s after the injection"
     plot = tag(
-        "svg", title(heading), tag("desc", *_escaped(said)), stretched, *words, class_="plot", role="img", width="100%",
+        "svg", title(heading), tag("desc", escape(said)), stretched, *words, class_="plot", role="img", width="100%",
         height=height, data_start=axis.start, data_end=axis.end,
     )  # fmt: skip
     return tag("svg", *names, class_="names", width="100%", height=height, aria_hidden="true"), plot
-
-
-def _escaped(text: str) -> tuple[str, ...]:
-    from html import escape
-
-    return (escape(text),)
 
 
 def _lanes(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str]) -> Iterator[Lane | None]:

@@ -16,9 +16,9 @@ def test_the_figures_in_sentences() -> None:
 def test_what_changed_in_the_order_in_which_it_did() -> None:
     found = [what for _, what in events(timeline())]
     assert found == [
-        f"first failed request to web {VIP}:80: timeout",
         "injected",
         f"lvs1 has no longer {VIP}",
+        f"first failed request to web {VIP}:80: timeout",
         f"last of 120 failed requests to web {VIP}:80: timeout",
         f"lvs2 has {VIP}",
         "web2 in lvs2's table: out",
