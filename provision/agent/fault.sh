@@ -54,7 +54,14 @@ undo_unit_stop() { # UNIT
 inject_unit_kill() { # UNIT: all its processes, with no time for a last word
     unit_is active "$1" || refuse "$1 is not running"
     begin
-    run systemctl kill --signal=KILL "$1" || refuse "systemctl kill $1: $(why)"
+    # At once (Linux 5.14, cgroup.kill): one after the other, Keepalived's children hear of their parent's death (a SIGTERM
+    # by prctl(2)) and begin to say goodbye, and are killed half-way through taking the table down.
+    group=$R/sys/fs/cgroup$(systemctl show -p ControlGroup --value "$1")
+    if [ -w "$group/cgroup.kill" ]; then
+        echo 1 >"$group/cgroup.kill"
+    else
+        run systemctl kill --signal=KILL "$1" || refuse "systemctl kill $1: $(why)"
+    fi
 }
 
 undo_unit_kill() { undo_unit_stop "$@"; }
