@@ -89,7 +89,7 @@ while time.monotonic() < end:
     time.sleep(0.1)
 """
 
-ONLY_RIP = "sed -i 's/listen 80 default_server/listen 192.168.227.103:80/' /etc/nginx/sites-enabled/default"
+ONLY_RIP = "sed -i 's/listen 80 default_server/listen 192.168.227.103:80/' /etc/nginx/sites-available/default"
 
 FIRST = (
     Fault("web1", f"ip address del {VIP}/32 dev lo", "systemctl restart hactl-lo-vip", [
@@ -171,7 +171,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def settle(site: Site) -> Run:
     """Verify until all is well: a mended fault takes a check's interval to be forgotten."""
     done = None
-    for _ in patiently(60):
+    for _ in patiently(120):
         done = site.hactl("verify", "--json")
         if done.code == 0:
             return done
