@@ -110,7 +110,7 @@ begin() { # lock, and somebody beside who undoes
     make_work
     unpack
     trap 'fail "interrupted by a signal, or the connection is gone"' HUP INT
-    trap too_late TERM
+    trap told_to_end TERM
     watch &
     watchdog=$!
     echo $watchdog >"$work/watch"

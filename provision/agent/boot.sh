@@ -5,7 +5,7 @@ UNIT=hactl-undo.service
 
 arm() { # systemd reads it when it starts: it need not be told now
     units=$R/etc/systemd/system
-    [ -d "$units" ] || return 0 # the next deploy undoes what was cut off
+    [ -d "$R/run/systemd/system" ] || return 0 # no systemd, by sd_booted(3): the next deploy undoes what was cut off
     mkdir -p "$units/sysinit.target.wants" 2>"$work/log" && boot_unit 2>"$work/log" >"$units/$UNIT" &&
         chmod 644 "$units/$UNIT" && ln -sf "../$UNIT" "$units/sysinit.target.wants/$UNIT" 2>"$work/log" && return
     fail "cannot write ${units#"$R"}/$UNIT: $(reason)"
@@ -37,6 +37,11 @@ TimeoutStartSec=300
 END
 }
 
+going_down() { # services cannot be reloaded any more: the next boot undoes all, from the same journal
+    [ -z "$booted" ] && [ -e "$R/etc/systemd/system/$UNIT" ] || return 1
+    case $(systemctl is-system-running 2>/dev/null) in stopping | offline | unknown | '') ;; *) return 1 ;; esac
+}
+
 disarm() { # systemctl, too, takes an empty folder away
     rm -f "$R/etc/systemd/system/sysinit.target.wants/$UNIT" "$R/etc/systemd/system/$UNIT"
     rmdir "$R/etc/systemd/system/sysinit.target.wants" 2>/dev/null || :
@@ -44,10 +49,10 @@ disarm() { # systemctl, too, takes an empty folder away
 
 at_boot() { # the lock was in memory, and went with the power
     work=${0%/*} booted=yes
-    [ -d "$work" ] && mkdir -p "$RUN" && mkdir "$RUN/lock" 2>/dev/null || exit 0
+    [ -d "$work" ] && mkdir -p "$RUN" || exit 0
     chmod 755 "$RUN"
     read_run
-    own_lock $$
+    if mkdir "$RUN/lock" 2>/dev/null; then own_lock $$; else take_over $$ || exit 0; fi
     settle 'the host was rebooted, or lost its power, in mid-apply'
     [ -z "$problems" ]
 }

@@ -54,18 +54,22 @@ guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent an
 deadlines() { # of one second
     if [ -e "$work/applied" ]; then
         applied=$((applied - 1))
-        [ $applied -gt 0 ] || kill -TERM "$pid" 2>/dev/null
+        [ $applied -gt 0 ] || too_late
     elif [ -e "$work/ready" ]; then
         ready=$((ready - 1))
         [ ! -e "$work/heard" ] || ready=$PATIENCE
         rm -f "$work/heard"
-        [ $ready -gt 0 ] || kill -TERM "$pid" 2>/dev/null
+        [ $ready -gt 0 ] || too_late
     fi
 }
 
 too_late() {
-    if [ -e "$work/ready" ]; then
-        fail "nothing was heard from the controller for $PATIENCE seconds"
-    fi
+    : >"$work/late"
+    kill -TERM "$pid" 2>/dev/null
+}
+
+told_to_end() { # by the guard, or by whoever else
+    [ -e "$work/late" ] || fail 'interrupted by a signal'
+    [ ! -e "$work/ready" ] || fail "nothing was heard from the controller for $PATIENCE seconds"
     fail 'not confirmed before the deadline'
 }

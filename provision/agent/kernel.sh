@@ -52,7 +52,10 @@ change_address() { # add|del ADDRESS/PREFIX DEVICE [LABEL]
         note address del "$2" "$3"
     else
         has_address "$2" "$3" || return 0
-        note address add "$2" "$3" "${4-}"
+        label=${shown%%\\*}
+        label=${label##* }
+        case $label in "$3:"*) ;; *) label='' ;; esac
+        note address add "$2" "$3" "$label"
     fi
     "$1_address" "$2" "$3" "${4-}" >"$work/log" 2>&1 || fail "cannot $1 the address $2 on $3: $(reason)"
 }

@@ -90,7 +90,8 @@ take_lock() {
 
 make_work() { # where all of this run is kept until it has ended: on a disk, to outlive a power cut
     work=$(mkdir -p "$STATE" && chmod 755 "$STATE" && mktemp -d "$STATE/run-XXXXXX") 2>/dev/null &&
-        printf '%s\n' "$who$US$since$US$inventory$US$number$US$counts" 2>/dev/null >"$work/run" && : >"$work/log" && return
+        printf '%s\n' "$who$US$since$US$inventory$US$number$US$counts" 2>/dev/null >"$work/run" &&
+        : >"$work/journal" && : >"$work/log" && return
     rm -rf "$RUN/lock" ${work:+"$work"}
     refuse "no space for a working folder in $STATE"
 }
@@ -123,6 +124,7 @@ release() {
 # ---------------------------------------------------------------------------------------------------- ending
 
 take_back() { # WHY: undo, tell the log, let go; sets `problems`
+    ! going_down || exit 1
     undo
     if [ -z "$problems" ]; then record rolled-back "$1"; else record rollback-failed "$1"; fi
     release # first the lock: who reads the answer may begin again at once

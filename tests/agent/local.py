@@ -77,6 +77,7 @@ reload)
     [ ! -e "$unit/dies" ] || { rm "$unit/active"; exit 0; }
     [ ! -e "$unit/broken" ] || { echo "Job for $last failed." >&2; exit 1; } ;;
 daemon-reload) ;;
+is-system-running) cat "$HACTL_ROOT/system-state" 2>/dev/null || echo running ;;
 *) exit 9 ;;
 esac
 """,
@@ -190,7 +191,7 @@ class LocalHost:
             self.command(name, text)
         (root / "run/hactl").mkdir(parents=True)
         (root / "sys/module").mkdir(parents=True)
-        for folder in ("var/lib", "var/log", "etc/systemd/system"):
+        for folder in ("var/lib", "var/log", "etc/systemd/system", "run/systemd/system"):
             (root / folder).mkdir(parents=True)
         tools = "/usr/sbin:/usr/bin:/sbin:/bin"
         if shell == "busybox":

@@ -49,7 +49,7 @@ def everything(host: LocalHost) -> list[Op]:
         Op("file", ("2", "/etc/systemd/new/v.service", "absent")),
         Op("remove", ("/etc/gone", sha(b"bye\n"))),
         Op("address", ("add", "192.168.227.10/32", "lo", "lo:0")),
-        Op("address", ("del", "192.168.227.20/32", "lo", "lo:5")),
+        Op("address", ("del", "192.168.227.20/32", "lo", "")),
         Op("unit", ("", "daemon-reload")),
         Op("unit", ("old.service", "stop")),
         Op("unit", ("old.service", "disable")),

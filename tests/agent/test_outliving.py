@@ -138,6 +138,21 @@ def test_a_unit_that_starts_after_such_a_boot_is_known_to_run_what_is_installed(
     assert host.read("run/hactl/loaded/k.service") == f"boot 1000500000\n{sha(b'old' + bytes([10]))} /etc/k.conf\n"
 
 
+def test_on_the_way_down_it_is_left_to_the_next_boot(host: LocalHost) -> None:
+    """A reboot in mid-apply: nothing can be reloaded any more, and an undo that is half done helps nobody."""
+    ops = everything(host)
+    before = on_disk(host)
+    begin(host, ops, *FILES)
+    host.write("system-state", "stopping\n")
+    host.channels[-1].process.terminate()
+    assert host.channels[-1].process.wait(10) == 1
+    cut_power(host)
+    assert on_disk(host) != before
+    host.write("system-state", "starting\n")
+    boot(host)
+    assert on_disk(host) == before and leftovers(host) == []
+
+
 def test_what_was_confirmed_survives_a_power_cut_in_the_clean_up(host: LocalHost) -> None:
     """The confirmation is one rename; whatever comes after it is done by the next boot."""
     stop_at = "#!/bin/sh\ncase $* in *hactl/ledger) touch $HACTL_ROOT/stopped; sleep 60 ;; esac\n"
