@@ -70,6 +70,7 @@ def outcome_of(stage: Stage, course: Course, recording: Recording) -> Outcome:
         failed=measure.failed(during),
         slowest_ms=measure.slowest(during),
         survivors=measure.survivors(recording.connections, injected, undone),
+        returned=measure.survivors(recording.connections, undone),
         return_outage_ms=measure.outage(returning, slow),
         holders=course.holders or {},
         tables=course.tables or {},

@@ -29,8 +29,9 @@ class Outcome:
     """What was recorded of a drill. Moments and spans are on the client's clock, durations in seconds.
 
     `requests` are those begun between the injection and the undoing, `returning` those after it. `outage_ms` is the
-    longest run of bad requests, `affected_ms` the time from the first bad one to the last. `holders` of each address,
-    `tables` of each director and `answers` of the wire are those of the moment at which the fault had settled.
+    longest run of bad requests, `affected_ms` the time from the first bad one to the last. `survivors` were open when
+    the fault came and lived until it was undone, `returned` were open then and lived to the end. `holders` of each
+    address, `tables` of each director and `answers` of the wire are of the moment at which the fault had settled.
     """
 
     injected: float
@@ -46,6 +47,7 @@ class Outcome:
     failed: int
     slowest_ms: float | None
     survivors: Survivors
+    returned: Survivors
     return_outage_ms: float
     holders: Mapping[str, tuple[str, ...]]
     tables: Mapping[str, Table]

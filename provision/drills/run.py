@@ -38,10 +38,7 @@ def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
     began = time.monotonic()
     course = Course()
     try:
-        limit = 120 + drill.seconds + drill.patience(stage)
-        with Prober.start(
-            site.client(), services, cadence=CADENCE, connections=CONNECTIONS, limit_seconds=limit
-        ) as prober:
+        with Prober.start(site.client(), services, cadence=CADENCE, connections=CONNECTIONS) as prober:
             stage.prober = prober
             with _undone_whatever(site, drill, stage):
                 _go_through(site, drill, stage, course)

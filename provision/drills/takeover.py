@@ -46,6 +46,8 @@ class Takeover(Drill):
             yield within_bound("the outage", outcome.outage_ms, bound, outcome)
             yield within_bound("an outage during the return", outcome.return_outage_ms, bound, outcome)
         yield all_survived(outcome.survivors)
+        lost = outcome.returned.established - outcome.returned.survived
+        yield must(not lost, f"{lost} of {outcome.returned.established} long-lived connections were lost on the return")
         host = self.now_at(stage, outcome)
         for answer in outcome.answers:
             yield one_mac(answer, host, stage.mac(host))

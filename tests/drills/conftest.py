@@ -1,4 +1,4 @@
-"""The real agents under a real sh: units stubbed in a scratch root, addresses and packet filters real in a namespace."""
+"""The real agents under a real sh: units stubbed in a scratch root, addresses and filters real in a namespace."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +75,6 @@ def test_spans_of_one_director_never_overlap(states: list[tuple[float, bool]]) -
     sights = [Sight("lvs1", at, frozenset({VIP}) if held else frozenset(), {}) for at, held in states]
     found = spans(sights, ONE, 11.0, float)
     held = [span for span in found if span.kind == "holder"]
-    assert all(first.end <= second.start for first, second in zip(held, held[1:], strict=False))
+    assert all(first.end <= second.start for first, second in pairwise(held))
     assert shared(found, 0.0) == 0.0
     assert (held[-1].end == 11.0) == states[-1][1] if held else True
