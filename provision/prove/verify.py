@@ -14,6 +14,7 @@ from provision.live.sessions import Sessions
 from provision.project import Project
 from provision.show import BOLD, DIM, GREEN, RED, WIDTH, Line, Screen, print_json
 from provision.verify.result import Check, Verification
+from provision.verify.run import run
 
 
 def verify(project: Project, *, json: bool, junit: Path | None, lab: bool) -> Exit:
@@ -25,8 +26,6 @@ def verify(project: Project, *, json: bool, junit: Path | None, lab: bool) -> Ex
     lint(project)
     console = Console()
     with sessions(project, lab) as opened:
-        from provision.verify.run import run  # pytest and testinfra take a moment to import
-
         result = run(project, opened, console, junit)
     console.done()
     if json:

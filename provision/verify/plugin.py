@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +23,11 @@ from provision.live.state import Finding
 from provision.project import Project
 from provision.verify.backend import testinfra_host
 from provision.verify.result import Check
+from provision.verify.run import OWN_TESTS, SUITE
 from provision.verify.snapshot import Snapshot
 from provision.verify.wire import Served, served
 
 Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
-
-SUITE = Path(__file__).parent / "suite"
-OWN_TESTS = "tests"
-"""The folder beside the inventory where an operator's own tests are."""
 
 
 def refuse(findings: Iterable[Finding]) -> None:

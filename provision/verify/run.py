@@ -11,19 +11,20 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
-
-import pytest
 
 from provision.errors import HactlError
 from provision.events import Events
 from provision.live.sessions import Sessions
 from provision.project import Project
-from provision.verify.plugin import OWN_TESTS, SUITE, VerifyPlugin
 from provision.verify.result import Check, Verification
 from provision.verify.snapshot import Snapshot, take
 
-_ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+SUITE = Path(__file__).parent / "suite"
+OWN_TESTS = "tests"
+"""The folder beside the inventory where an operator's own tests are."""
 
 
 def run(project: Project, sessions: Sessions, events: Events, junit: Path | None = None) -> Verification:
@@ -33,7 +34,12 @@ def run(project: Project, sessions: Sessions, events: Events, junit: Path | None
         HactlError: pytest itself could not do its work.
     """
     started = time.monotonic()
-    snapshot = take(project, sessions, events)
+    with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as pool:
+        taken = pool.submit(take, project, sessions, events)
+        import_module(
+            "provision.verify.plugin"
+        )  # pytest takes a moment: spent while hosts are asked
+        snapshot = taken.result()
     checks = examine(project, sessions, snapshot, junit)
     return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
 
@@ -44,6 +50,10 @@ def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Pat
     Raises:
         HactlError: pytest itself could not do its work.
     """
+    import pytest
+
+    from provision.verify.plugin import VerifyPlugin
+
     plugin = VerifyPlugin(project, sessions, snapshot)
     own = project.path.parent.resolve() / OWN_TESTS
     beside = str(project.path.parent.resolve())
@@ -55,7 +65,8 @@ def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Pat
         code = pytest.main(words, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED and not plugin.checks:
         raise KeyboardInterrupt
-    if code not in _ENDED and all(check.ok for check in plugin.checks):
+    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if code not in ended and all(check.ok for check in plugin.checks):
         raise HactlError(f"pytest ended with {code!r}", output.getvalue().strip()[-2000:])
     return (*plugin.checks, *_nothing(own, plugin.checks))
 

@@ -61,7 +61,7 @@ def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
 
 def run(project: Project, snapshot: Snapshot, junit: Path | None = None) -> dict[tuple[str, str], Check]:
     """The checks by name and host, all of different ones."""
-    sessions = Sessions({host: Target(host, "192.0.2.1") for host in HOSTS})
+    sessions = Sessions({host: Target(host, "127.0.0.1", port=9) for host in HOSTS})
     checks = examine(project, sessions, snapshot, junit)
     found = {(check.name, check.host): check for check in checks}
     assert len(found) == len(checks), "two checks have the same name"
