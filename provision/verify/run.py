@@ -36,9 +36,7 @@ def run(project: Project, sessions: Sessions, events: Events, junit: Path | None
     started = time.monotonic()
     with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as pool:
         taken = pool.submit(take, project, sessions, events)
-        import_module(
-            "provision.verify.plugin"
-        )  # pytest takes a moment: spent while hosts are asked
+        import_module("provision.verify.plugin")  # pytest takes a moment: spent while hosts are asked
         snapshot = taken.result()
     checks = examine(project, sessions, snapshot, junit)
     return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
@@ -59,11 +57,12 @@ def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Pat
     beside = str(project.path.parent.resolve())
     words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", beside, "--confcutdir", beside]
     words += ["--import-mode=importlib", "-o", f"pythonpath={own}", "--capture=sys", "-p", "no:cacheprovider"]
+    words += ["--continue-on-collection-errors"]
     words += [f"--junit-xml={junit}"] if junit else []
     words += [str(SUITE), *([str(own)] if own.is_dir() else [])]
     with _quiet(own) as output:
         code = pytest.main(words, plugins=[plugin])
-    if code == pytest.ExitCode.INTERRUPTED and not plugin.checks:
+    if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     if code not in ended and all(check.ok for check in plugin.checks):

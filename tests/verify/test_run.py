@@ -174,9 +174,21 @@ def test_own_tests_that_cannot_run_fail(
     project: Project, well: Snapshot, own: Callable[[str], None], text: str, words: str
 ) -> None:
     own(text)
-    failed = [check for check in run(project, well).values() if not check.ok]
+    checks = run(project, well).values()
+    failed = [check for check in checks if not check.ok]
     assert len(failed) == 1
     assert words in failed[0].message
+    assert len(checks) > 40, "and the suite's own checks were made all the same"
+
+
+def test_with_nat_nobody_is_asked_for_the_vip(project: Project) -> None:
+    project.path.write_text(project.path.read_text().replace("forward: dr", "forward: nat"))
+    changed = load(project.path)
+    lives = healthy(changed.topology)
+    managed = dict.fromkeys(changed.topology.managed(), ())
+    checks = run(changed, Snapshot(Seen(changed.topology, lives), {}, managed, NOBODY))
+    assert all(check.ok for check in checks.values())
+    assert {name for name, _ in checks if name.startswith("serves_vip") or "NOTSET" in name} == set()
 
 
 def test_nothing_is_printed_and_the_operators_options_do_not_matter(
