@@ -135,8 +135,8 @@ class Process(Strict):
     rt_priority: RealTime | None = None
     """Real-time priority (`vrrp_rt_priority` and so on). Absent: not real-time."""
     rlimit_rttime: Annotated[Integer, Field(ge=2)] | None = None
-    """Microseconds of CPU between two blocking calls while real-time (`vrrp_rlimit_rttime` and so on). Keepalived's
-    default: 10000."""
+    """Microseconds of CPU between two blocking calls while real-time (`vrrp_rlimit_rttime` and so on), beyond which
+    the kernel kills it. Keepalived's default, 10000, is too little to start with on a slow director: 1000000."""
     no_swap: Flag = False
     """Keep it in memory (`vrrp_no_swap` and so on)."""
     cpu_affinity: Cpus = ()
