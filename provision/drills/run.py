@@ -40,7 +40,7 @@ def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
     try:
         with Prober.start(site.client(), services, cadence=CADENCE, connections=CONNECTIONS) as prober:
             stage.prober = prober
-            with _undone_whatever(site, drill, stage):
+            with undone_whatever(site, drill, stage):
                 _go_through(site, drill, stage, course)
             result = assess(drill, stage, course, prober.stop(), site.left_behind())
     except HactlError as error:
@@ -56,7 +56,7 @@ def _skipped(site: Site, drill: Drill, stage: Stage, services: bool) -> str:
 
 
 @contextmanager
-def _undone_whatever(site: Site, drill: Drill, stage: Stage) -> Iterator[None]:
+def undone_whatever(site: Site, drill: Drill, stage: Stage) -> Iterator[None]:
     """However the drill ends, its fault is undone; a second Ctrl-C leaves it to the host, and says so."""
     try:
         yield
