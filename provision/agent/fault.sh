@@ -32,7 +32,7 @@ begin() { # from here on there is something to undo
     printf '%s\n' "$record" >"$folder/fault" || refuse "cannot write $folder"
 }
 
-alive() { # FILE: whether the process it names lives
+lives() { # FILE: whether the process it names lives
     pid=''
     { IFS= read -r pid <"$1"; } 2>/dev/null
     [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
@@ -160,7 +160,7 @@ undo() { # of $folder, by whoever comes first; sets `problem`
         [ ! -d "$folder" ]
         return
     fi
-    [ "$MODE" = guard ] || ! alive "$folder/guard" || kill "$pid" 2>/dev/null
+    [ "$MODE" = guard ] || ! lives "$folder/guard" || kill "$pid" 2>/dev/null
     if [ -e "$folder/fault" ]; then
         IFS= read -r line <"$folder/fault"
         IFS=$US
@@ -201,7 +201,7 @@ undo_leftovers() { # what a run that died left behind; one that lives keeps this
     for folder in "$FAULTS"/*; do
         set -f
         name=${folder##*/}
-        ! alive "$folder/main" || {
+        ! lives "$folder/main" || {
             say busy "$name"
             exit 5
         }
@@ -215,7 +215,7 @@ undo_leftovers() { # what a run that died left behind; one that lives keeps this
 }
 
 arm() { # NAME SECONDS: the guard is a process of its own session, fed from a file: it needs neither us nor the login
-    printf '%s\n' "$p" >"$folder/program"
+    printf '%s\n' "${p-}" >"$folder/program"
     printf 'guard%s%s%s%s\n' "$US" "$1" "$US" "$2" >"$folder/order"
     set -- sh "$folder/program"
     ! have setsid || set -- setsid "$@"

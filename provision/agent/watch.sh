@@ -11,7 +11,7 @@
 table() { # sets `now`
     now=table
     [ -r "$R/proc/net/ip_vs" ] || return 0
-    while IFS=' ' read -r word address method weight _; do
+    while IFS=' ' read -r word address _ weight _; do
         case $word in
         TCP | UDP | SCTP | FWM) now=$now$US$word' '$address ;;
         '->') [ "$weight" = Weight ] || now=$now$US$address' '$weight ;;
@@ -26,7 +26,7 @@ trap 'exit 1' HUP INT TERM
 ip -o addr show
 before='' ticks=0
 say watching
-while IFS= read -r line; do
+while IFS= read -r _; do
     table
     [ "$now" = "$before" ] || printf '%s\n' "$now" || exit 1
     before=$now
