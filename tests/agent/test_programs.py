@@ -13,7 +13,7 @@ from provision.agent import program
 pytestmark = pytest.mark.agent
 
 
-@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations"])
+@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations", "fault", "watch", "versions"])
 def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     """Of the whole: its parts, alone, cannot see each other's variables."""
     parts = "shell=sh disable=SC2034,SC2086,SC2154"
@@ -24,7 +24,7 @@ def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     assert (shown.returncode, shown.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations"])
+@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations", "fault", "watch", "versions"])
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"], ["bash", "--posix"]])
 def test_every_sh_can_read_it(name: str, shell: list[str]) -> None:
     subprocess.run([*shell, "-n"], input=program(name), text=True, check=True)
