@@ -15,9 +15,18 @@ Every error says what is wrong, why it matters and what to do about it. None end
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+# C0 but tab and newline, DEL, C1, and what turns or hides text on a terminal (Unicode's bidirectional controls).
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """`text` fit for a terminal: control characters, which a host or a file may have put there, in visible form."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 class Exit(IntEnum):

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Protocol, TextIO
 
+from provision.errors import plain
+
 
 class Events(Protocol):
     """Somebody who is told how a run goes on; called from several threads."""
@@ -36,7 +38,7 @@ class Console:
     def host(self, host: str, text: str) -> None:
         """Show a host's newest step; on a terminal all hosts share one line that is rewritten."""
         with self._lock:
-            self._states[host] = text
+            self._states[host] = text = plain(text)
             if self._live:
                 self._draw()
                 self._tick()
@@ -48,7 +50,7 @@ class Console:
         """Print a line that stays."""
         with self._lock:
             self._clear()
-            self._stream.write(f"{self._elapsed()} {text}\n")
+            self._stream.write(f"{self._elapsed()} {plain(text)}\n")
             self._stream.flush()
 
     def done(self) -> None:

@@ -20,7 +20,7 @@ from provision.errors import Exit, HactlError, HostError, Locked, Unreachable
 from provision.events import Events
 from provision.facts import Facts
 from provision.observe import observe
-from provision.plan import HostPlan, operations, plan_host
+from provision.plan import HostPlan, mask, operations, plan_host
 from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
@@ -348,5 +348,6 @@ def _timed(found: Survey, host: str) -> Iterator[None]:
 def _failure(found: Survey, host: str, error: HactlError) -> HostResult:
     outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
     code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
-    message = str(error).removeprefix(f"{host}: ")
+    secrets = found.plans[host].secrets if host in found.plans else ()
+    message = mask(str(error).removeprefix(f"{host}: "), secrets)  # a parser quotes the line that it refuses
     return _result(found, host, outcome, message, code)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from provision.errors import Exit
+from provision.errors import Exit, plain
 from provision.plan import Change, HostPlan
 from provision.rollout import HostResult
 
@@ -35,7 +35,8 @@ class Screen:
 
     def show(self, lines: Iterable[Line]) -> None:
         """Print lines, each with its colour (an SGR code, or empty)."""
-        for text, colour in lines:
+        for line, colour in lines:
+            text = plain(line)
             shown = f"\x1b[{colour}m{text}\x1b[0m" if colour and self._colour else text
             self._stream.write(f"{shown}\n")
         self._stream.flush()
@@ -43,7 +44,7 @@ class Screen:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(plain(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 def plan_json(plans: Mapping[str, HostPlan]) -> dict[str, Any]:

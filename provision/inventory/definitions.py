@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from provision.errors import Position, Problem
@@ -11,11 +12,14 @@ from provision.inventory.model.checks import BfdCheck, BfdTiming, Connecting
 from provision.inventory.model.text import Strict
 from provision.inventory.settings import HostSettings
 
+_HOST_NAME = re.compile(r"[\w:][\w.:-]*")
+
 
 def definition_problems(
     frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings], inventory: Inventory
 ) -> Iterator[Problem]:
-    """Names defined twice with different meanings, sync groups nobody joins, checks that have no port."""
+    """Host names that are none, names defined twice with different meanings, sync groups nobody joins, and so on."""
+    yield from _host_names(inventory)
     yield from _clashes(frontends)
     yield from _sync_groups(frontends, settings, inventory)
     yield from _bfd_sessions(frontends)
@@ -27,6 +31,15 @@ def definition_problems(
 def definition(tracked: Strict) -> Strict:
     """What is tracked without the weight it is tracked with: two front ends may share the one and not the other."""
     return tracked.model_copy(update={"weight": None, "reverse": False})
+
+
+def _host_names(inventory: Inventory) -> Iterator[Problem]:
+    """Names that mean something else where they are used: as a folder of `render --out`, in a command to be copied."""
+    for name, host in inventory.hosts.items():
+        if not _HOST_NAME.fullmatch(name):
+            what = f"{name!a} cannot be a host's name"
+            why = "folders are called after it, and commands that are shown name it"
+            yield Problem(host.position, "host-name", what, why, "use letters, digits, `.`, `_` and `-`")
 
 
 def _clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:

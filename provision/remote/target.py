@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ ARGS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 CONNECT_TIMEOUT = 10.0
+_UNSAFE_ADDRESS = re.compile(r"^-|[\s'\"`$\\;&<>|(){}\x00-\x1f\x7f]")
+_UNSAFE_USER = re.compile(r"^-|[\s'\"`$;&<>|(){}\x00-\x1f\x7f]|\\$")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def from_options(host: str, name: str, options: Mapping[str, Any], config_file: 
     address = str(merged.get("hostname", name)).replace("%h", name)
     user = str(merged.get("user") or getpass.getuser())
     port = _number(merged.get("port", 22), "Port", 65535)
+    _refuse_unsafe(name, address, user)
     proxy, jumps = _proxy(host, merged, config_file)
     return Target(
         host=host,
@@ -101,8 +105,23 @@ def _hop(host: str, text: str, config_file: str) -> Target:
     return from_options(host, name, {key: value for key, value in options.items() if value}, config_file)
 
 
+def _refuse_unsafe(name: str, address: str, user: str) -> None:
+    """Raise OptionError where these would be more than words to the shell that runs a proxy command.
+
+    Nothing can be quoted, for they may stand inside quotes there: so they are refused, as OpenSSH 9.6 does
+    (CVE-2023-51385).
+    """
+    for text, unsafe, what in (
+        (name, _UNSAFE_ADDRESS, "host"),
+        (address, _UNSAFE_ADDRESS, "host"),
+        (user, _UNSAFE_USER, "user"),
+    ):
+        if unsafe.search(text):
+            raise OptionError(f"{text!a} is no name of a {what}: a shell would read it as something else")
+
+
 def _filled(command: str, tokens: Mapping[str, str]) -> str:
-    """A proxy command with its tokens filled in; values come from the operator's own files."""
+    """A proxy command with its tokens filled in; `_refuse_unsafe` has seen the values."""
     parts = command.split("%%")
     for mark, value in tokens.items():
         parts = [part.replace(mark, value) for part in parts]
@@ -166,9 +185,17 @@ class _Reader:
         return replace(
             target,
             become=target.user != "root" and _is_yes(self.host.var("ansible_become", False)),
-            become_password=self._first("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
-            password=self._first("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
+            become_password=self._password("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
+            password=self._password("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
         )
+
+    def _password(self, *names: str) -> str:
+        """A password, which is one line: what came after it would be read as something else."""
+        text = self._first(*names)
+        if set(text) & set("\n\r\0"):
+            name = next(name for name in names if self.host.var(name) not in (None, ""))
+            raise self._problem(name, "a password holds a line's end or a NUL", "write it in one line")
+        return text
 
     def _first(self, *names: str) -> str:
         for name in names:
