@@ -138,7 +138,7 @@ transact() {
     begin
     get_ready
     hear ready go # nothing but packages has changed so far
-    olds='' places='' ledger='' about=''
+    olds='' places='' to_link=$NL ledger='' about=''
     each_op intend
     sync_journal
     each_op change

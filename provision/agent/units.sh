@@ -45,16 +45,19 @@ must_run() { # NAME VERB: active afterwards; noted, so that it is looked at agai
 
 intend_unit() { # NAME VERB: links of enabled units lie on the disk
     case $2 in
-    enable) unit_is enabled "$1" || note unit disable "$1" ;;
-    disable) ! unit_is enabled "$1" || note late enable "$1" ;;
+    enable) unit_is enabled "$1" || { note unit disable "$1" && to_link=$to_link$1$NL; } ;;
+    disable) ! unit_is enabled "$1" || { note late enable "$1" && to_link=$to_link$1$NL; } ;;
     esac
+}
+
+link_unit() { # NAME VERB: where it was not so already
+    case $to_link in *"$NL$1$NL"*) verb "$2" "$1" ;; esac
 }
 
 change_unit() { # NAME VERB [FILE...]
     unit=$1 action=$2
     case $action in
-    enable) unit_is enabled "$unit" || verb enable "$unit" ;;
-    disable) ! unit_is enabled "$unit" || verb disable "$unit" ;;
+    enable | disable) link_unit "$unit" "$action" ;;
     start) unit_is active "$unit" || { note unit stop "$unit" && verb start "$unit" && must_run "$unit" start; } ;;
     stop) ! unit_is active "$unit" || { note late start "$unit" && verb stop "$unit"; } ;;
     reload) reload "$unit" ;;
