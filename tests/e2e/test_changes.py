@@ -43,7 +43,7 @@ LEFT_OVER = f"""
 ip -o addr show to {VIP}
 cd /etc && ls -d hactl/lo-vips systemd/system/hactl-lo-vip.service sysctl.d/99-zz-hactl.conf 2>/dev/null
 ls -d /usr/local/lib/hactl/lo-vip 2>/dev/null
-systemctl list-units --all --no-legend 'hactl-*'
+systemctl list-unit-files --no-legend 'hactl-*'; systemctl list-units --no-legend 'hactl-*'
 cat /proc/sys/net/ipv4/conf/all/arp_ignore /proc/sys/net/ipv4/conf/all/arp_announce
 systemctl is-active nginx
 cat /etc/sysctl.d/10-mine.conf
