@@ -14,7 +14,7 @@ recall_generation() { # the newest: its number, then what is known about it
     section generation
     [ -n "$newest" ] || return 0
     printf '%s\n' "$newest"
-    gzip -dc "$R/var/lib/hactl/generations/$newest/about.gz" 2>/dev/null
+    gzip -dc "$R/var/lib/hactl/generations/$newest/about.gz" 2>/dev/null && echo # its one line has no end
 }
 
 recall_handover() { # FILE:NUMBER, what is added to the director's priority (keepalived.conf(5), track_file)
