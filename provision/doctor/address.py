@@ -145,7 +145,7 @@ def arp_flux(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no stranger answers ARP for a VIP",
     "RFC 5227 (address conflicts)",
-    unless=("arp-flux", "vip-by-hand", "dead-holder", *SPLIT),
+    unless=("arp-flux", "vip-by-hand", "stray-lo-vip", *SPLIT),
 )
 def vip_elsewhere(case: Case) -> Iterator[Clue]:
     for vip in case.seen.vips():

@@ -40,8 +40,10 @@ def _places(case: Case, host: str) -> dict[str, str]:
 
 
 def _failing(case: Case, host: str) -> dict[str, tuple[str, Health]]:
-    """The real servers whose check failed last on a director: names and last words by place."""
-    found = {}
+    """The real servers whose check failed last on a director that checks them: names and last words by place."""
+    found: dict[str, tuple[str, Health]] = {}
+    if stopped(case, host):
+        return found  # it says that it removes them when it ends, too
     said = _health(case, host)
     for place, name in _places(case, host).items():
         address, _, port = place.rpartition(":")
@@ -135,18 +137,27 @@ def check_failing(case: Case) -> Iterator[Clue]:
 )
 def server_flapping(case: Case) -> Iterator[Clue]:
     for host in case.directors:
-        turns: dict[str, list[LogLine]] = {}
-        for line in case.traces[host].lately(600):
-            if (match := _CHANGED.search(line.text)) and match[1] in ("Removing", "Disabling"):
-                turns.setdefault(match[2], []).append(line)
-        for place, lines in turns.items():
+        names = {place.rpartition(":")[0].strip("[]"): name for place, name in _places(case, host).items()}
+        for server, lines in _taken_out(case, host).items():
             if len(lines) >= 3:
-                names = {f"[{own.rpartition(':')[0].strip('[]')}]": name for own, name in _places(case, host).items()}
-                name = next((name for own, name in names.items() if place.startswith(own)), place)
+                name = names.get(server.partition("]")[0].strip("["), server)
                 symptom = f"{name} was taken out {len(lines)} times in ten minutes"
                 cause = "its service restarts or stalls, or the check's time limits are too tight for it"
                 fix = f"look at {name}'s own log at those times; `retry` and `timeout` of the check bridge short stalls"
                 yield Clue(host, symptom, cause, fix, (case.logged(host, lines),))
+
+
+def _taken_out(case: Case, host: str) -> dict[str, list[LogLine]]:
+    """The times in ten minutes that a check took a real server out, by server; at its end Keepalived removes all."""
+    found: dict[str, list[LogLine]] = {}
+    spoken: dict[str, float] = {}
+    for line in case.traces[host].lately(600):
+        match = _CHANGED.search(line.text)
+        if match is None:
+            spoken |= {server: line.at for server in re.findall(r"\[\S+", line.text) if "fail" in line.text}
+        elif match[1] in ("Removing", "Disabling") and line.at - spoken.get(match[2], 0) < 2:
+            found.setdefault(match[2], []).append(line)
+    return found
 
 
 @rule(

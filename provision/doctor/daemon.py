@@ -13,7 +13,7 @@ from provision.live.vrrp import UNIT, instances
 CONFIG = "/etc/keepalived/keepalived.conf"
 _SECURITY = re.compile(
     r"SECURITY VIOLATION|Unsafe permissions|[Dd]isabling (track|misc|notify)? ?script|not executable for uid|"
-    r"check_script_secure|default user '.*' for script execution does not exist"
+    r"check_script_secure|[Ss]cript user '.*' does not exist|Unable to set default user"
 )
 _TRACKED = re.compile(r"VRRP_Script|Script `|track|Interface|interface|FAULT|BFD|Quorum|process")
 

@@ -29,7 +29,7 @@ class Clue:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A clue and its rule. `rank` 1: clients suffer; 2: the next failover will not do what it should; 3: worth knowing."""
+    """A clue and its rule. `rank` 1: clients suffer; 2: a failover would not do what it should; 3: worth knowing."""
 
     rule: str
     rank: int

@@ -110,7 +110,7 @@ def _differences(each: list[tuple[str, VrrpInstance]]) -> Iterator[str]:
 
 
 def _refusals(case: Case, host: str, name: str) -> list[LogLine]:
-    """What Keepalived said in the last minute about adverts it refused for an instance."""
+    """What Keepalived said in the last seconds about adverts it refused for an instance."""
     return [
         line
         for line in case.traces[host].lately(60)

@@ -111,7 +111,7 @@ def _director_row(one: DirectorStatus, *, several: bool) -> tuple[str, ...]:
     priority = f"{one.priority}"
     if one.handover:
         priority += f" (hand-over +{one.handover})"
-    elif one.priority != one.base_priority:
+    elif one.base_priority and one.priority != one.base_priority:
         priority += f" (base {one.base_priority})"
     return name, one.state, priority, age(one.seconds), _adverts(one), " ".join(one.sync) or "none"
 
