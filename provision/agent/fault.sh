@@ -279,7 +279,7 @@ traces() { # files, packet filters and processes of drills; the patterns do not 
     ! have nft || nft list tables 2>/dev/null | while IFS= read -r table; do say trace table "$table"; done
     set +f
     grep -sl '[/]run/hactl/fault' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process guard; done
-    grep -sl 'monito[r].address' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process monitor; done
+    grep -slzx 'monito[r]' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process monitor; done
     set -f
     say end
 }

@@ -44,7 +44,7 @@ def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
                 _go_through(site, drill, stage, course)
             result = assess(drill, stage, course, prober.stop(), site.left_behind())
     except HactlError as error:
-        messages = (" ".join(str(error).split()), *stage.notes)
+        messages = (" ".join(str(error).split()), *stage.notes, *_afterwards(site, stage))
         return replace(blank, ok=False, messages=messages, seconds=time.monotonic() - began)
     return replace(result, seconds=time.monotonic() - began)
 
@@ -53,6 +53,18 @@ def _skipped(site: Site, drill: Drill, stage: Stage, services: bool) -> str:
     if drill.lab_only and not site.lab:
         return f"in a lab only: {drill.lab_only}"
     return drill.skip(stage) if services else "it has no TCP service on a VIP: clients' view cannot be measured"
+
+
+def _afterwards(site: Site, stage: Stage) -> tuple[str, ...]:
+    """After a drill that broke off: wait until everything is back, and say what is not as it was."""
+    deadline = time.monotonic() + _return_patience(stage)
+    try:
+        site.watch.restart()
+        while not stage.recovered() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return site.left_behind()
+    except HactlError as error:
+        return (" ".join(str(error).split()),)
 
 
 @contextmanager

@@ -82,6 +82,12 @@ def test_nothing_of_it_stays(namespace: NamespaceHost) -> None:
     assert eventually(lambda: traces(Logins(namespace), ["lvs1"]) == before)  # type: ignore[arg-type]
 
 
+def test_a_watcher_that_stayed_would_be_seen(namespace: NamespaceHost) -> None:
+    (namespace.root / "proc").symlink_to("/proc")
+    with Watch(Logins(namespace), ["lvs1"]):  # type: ignore[arg-type]
+        assert "process monitor" in traces(Logins(namespace), ["lvs1"])["lvs1"][0]  # type: ignore[arg-type]
+
+
 def test_a_watcher_that_is_lost_is_noticed_and_can_be_started_again(namespace: NamespaceHost) -> None:
     table(namespace, BOTH)
     with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
