@@ -181,9 +181,9 @@ def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[s
     if item is not None and _attributes(was).get("sha256") == item.sha256:
         return ()
     after, places = _lines(new), _secret_places(new, secrets)
-    before = [_mask_place(line, places) for line in _lines(old)]
-    masked = [[mask(line, secrets) for line in lines] for lines in (before, after)]
-    lines = difflib.unified_diff(*masked, "before", "after", lineterm="", n=3)
+    before = [mask(_mask_place(line, places), secrets) for line in _lines(old)]
+    after = [mask(line, secrets) for line in after]
+    lines = difflib.unified_diff(before, after, "before", "after", lineterm="", n=3)
     return tuple(lines)[2:]
 
 

@@ -24,7 +24,7 @@ last_words() { # what the unit itself said, for the operator
     ! have journalctl || journalctl -q --no-pager -n 4 -o cat -u "$1" 2>/dev/null | tail -c 500 | tr -s '\000-\037\177' ' '
 }
 
-must_run() { # NAME VERB: active afterwards; noted, so that it is looked at again before the confirmation
+await_reload() { # NAME: as `state_of`, once it is no longer reloading
     state_of "$1"
     tries=0
     # Of Type=notify, a daemon may say that it is still at it (sd_notify(3), RELOADING=1); on a slow host that shows.
@@ -34,6 +34,10 @@ must_run() { # NAME VERB: active afterwards; noted, so that it is looked at agai
         sleep 0.1 2>/dev/null 3<&- || sleep 1 3<&-
         state_of "$1"
     done
+}
+
+must_run() { # NAME VERB: active afterwards; noted, so that it is looked at again before the confirmation
+    await_reload "$1"
     case $state in *ActiveState=active*) ;; *) fail "$1 is not active after its $2: $(last_words "$1")" ;; esac
     case $watched in *"$NL$1$US"*) # looked at before: only the last look counts
         rest=${watched#*"$NL$1$US"}
@@ -96,7 +100,7 @@ loaded_since() { # NAME: sets `text` to which process has loaded its files, and 
         state=${state%%"$NL"*}
         changed=${state#*"$US"} state=${state%%"$US"*}
         ;;
-    *) state_of "$1" ;;
+    *) await_reload "$1" ;;
     esac
     text=${state#*InvocationID=}
     text=${text%% *}

@@ -53,9 +53,11 @@ show)
         [ ! -e "$unit/began" ] || began=$(cat "$unit/began")
         changed=$began
         [ ! -e "$unit/changed" ] || changed=$(cat "$unit/changed")
-        for property in MainPID=$pid InactiveExitTimestampMonotonic=$began StateChangeTimestampMonotonic=$changed \
+        for property in MainPID=$pid \
+            InactiveExitTimestampMonotonic=$began StateChangeTimestampMonotonic=$changed \
             UnitFileState=$([ -e "$unit/enabled" ] && echo enabled || echo disabled) \
-            ActiveState=$(rm "$unit/reloading" 2>/dev/null && echo reloading || { [ -e "$unit/active" ] && echo active; } || echo inactive) \
+            ActiveState=$(rm "$unit/reloading" 2>/dev/null && echo reloading ||
+                { [ -e "$unit/active" ] && echo active; } || echo inactive) \
             InvocationID=$([ $pid = 0 ] || echo inv$pid); do
             case ,$properties, in *",${property%%=*},"*) echo "$property" ;; esac
         done
