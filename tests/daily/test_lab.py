@@ -14,7 +14,7 @@ from provision.daily.doctor import examine
 from provision.doctor.result import Report
 from provision.live.sessions import Sessions
 from provision.project import Project, load
-from provision.verify.backend import testinfra_host
+from provision.verify import backend
 from tests.doctor.faults import FAULTS, FORGET, LINGERING, Fault
 from tests.e2e.site import Site, Terminal
 
@@ -46,7 +46,7 @@ class Ward:
         self.project, self.sessions = project, sessions
 
     def run(self, host: str, script: str) -> None:
-        done = testinfra_host(self.sessions, host).run(f"set -e; {script}")
+        done = backend.testinfra_host(self.sessions, host).run(f"set -e; {script}")
         assert done.rc == 0, f"{host}: {script}: {done.stderr}"
 
     def report(self) -> Report:

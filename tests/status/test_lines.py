@@ -47,7 +47,7 @@ def test_what_is_wrong_stands_on_top() -> None:
     assert "SOMETHING IS WRONG" in shown[0][0]
     assert shown[1] == ("! lvs2 could not be looked at: no route to host", RED)
     row = next(line for line, _ in shown if line.startswith("  web1 "))
-    assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed after")
+    assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed")
 
 
 def test_nobody_holds_it() -> None:

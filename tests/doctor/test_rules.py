@@ -1,0 +1,183 @@
+"""Rules by example, above all those that a lab cannot show; a lab's faults are in `faults.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provision.doctor.lines import report_lines
+from provision.doctor.rules import RULES
+from provision.live.state import LiveUnit
+from provision.plan import Change
+from tests.doctor.building import LAB, case, log, named, report
+from tests.inventory.building import frontend, service, topology
+from tests.live.building import healthy
+
+VIP = "192.168.227.10"
+LVS1, LVS2 = (healthy(LAB)[host] for host in ("lvs1", "lvs2"))
+MASTER2 = {"vrrp": (replace(LVS2.vrrp[0], state="MASTER"),)}
+
+
+def test_nothing_is_found_where_all_is_well_and_all_of_it_is_said() -> None:
+    found = report()
+    assert named(found) == []
+    assert set(found.well) | set(found.unasked) == set(RULES)
+    assert set(found.unasked) == {"vrid-clash", "vip-elsewhere", "server-silent"}
+
+
+def test_every_rule_says_where_it_is_known_from_and_what_is_well() -> None:
+    for each in RULES.values():
+        assert each.source and each.well and each.rank in (1, 2, 3)
+        assert set(each.unless) <= set(RULES), each.id
+
+
+def test_two_masters_and_nothing_on_the_hosts_that_explains_it() -> None:
+    found = report(lvs2=MASTER2)
+    assert named(found) == [("vrrp-not-heard", "")]
+    clue = found.diagnoses[0].clue
+    assert clue.symptom == "lvs1 and lvs2 are both MASTER of VI_web"
+    assert ["MASTER" in line for evidence in clue.evidence for line in evidence.lines] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["ip protocol vrrp drop", "meta l4proto 112 counter packets 7 bytes 280 drop", "-A INPUT -d 224.0.0.18/32 -j DROP",
+     "ip6 daddr ff02::12 reject"],
+)  # fmt: skip
+def test_a_filter_explains_two_masters(rule: str) -> None:
+    found = report({"lvs2": {"filters": ["table inet x {", f"    {rule}", "}"]}}, lvs2=MASTER2)
+    assert named(found) == [("vrrp-filtered", "lvs2")]
+    assert found.diagnoses[0].clue.evidence[0].lines == (rule,)
+
+
+@pytest.mark.parametrize(
+    "rule", ["ip protocol vrrp accept", "tcp dport 112 accept", "type filter hook input; policy drop"]
+)
+def test_a_filter_that_lets_vrrp_through_explains_nothing(rule: str) -> None:
+    assert named(report({"lvs2": {"filters": [rule]}})) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(VI_web) received an invalid passwd!", "(VI_web) wrong version. Received 2 and expect 3",
+     "(VI_web) advertisement interval mismatch mine=1 sec rcv'd=2 sec", "(VI_web) received a 0 auth, expecting 1!"],
+)  # fmt: skip
+def test_refused_adverts_explain_two_masters(text: str) -> None:
+    found = report({"lvs2": {"log": log(text, begin=999)}}, lvs2=MASTER2)
+    assert named(found) == [("vrrp-settings-differ", "")]
+    assert text in str(found.diagnoses[0].clue)
+    assert named(report({"lvs2": {"log": log(text, begin=900)}})) == []  # it is over
+
+
+def test_fault_and_what_it_is_for() -> None:
+    fault = {"vrrp": (replace(LVS2.vrrp[0], state="FAULT"),), "carriers": {"eth0": False}}
+    found = report({"lvs2": {"log": log("(VI_web) Entering FAULT STATE")}}, lvs2=fault)
+    assert named(found) == [("fault-state", "lvs2")]
+    assert found.diagnoses[0].clue.cause == "eth0 has no carrier"
+
+
+FLAP = (
+    "TCP_CHECK on service [192.168.227.103]:tcp:80 failed after 1 retries.",
+    "Removing service [192.168.227.103]:tcp:80 from VS [192.168.227.10]:tcp:80",
+    "TCP connection to [192.168.227.103]:tcp:80 success.",
+    "Adding service [192.168.227.103]:tcp:80 to VS [192.168.227.10]:tcp:80",
+)
+
+
+def test_a_real_server_that_comes_and_goes() -> None:
+    lines = log(*FLAP * 3, who="Keepalived_healthcheckers", step=1)
+    found = report({"lvs1": {"log": lines}})
+    assert named(found) == [("server-flapping", "lvs1")]
+    assert found.diagnoses[0].clue.symptom == "web1 was taken out 3 times in ten minutes"
+
+
+def test_a_keepalived_that_ended_three_times_took_nobody_out() -> None:
+    lines = log(*FLAP[1:] * 3, who="Keepalived_healthcheckers", step=1)
+    assert named(report({"lvs1": {"log": lines}})) == []
+
+
+def test_a_check_that_fails_though_the_service_listens() -> None:
+    lines = log(*FLAP[:2], who="Keepalived_healthcheckers", step=0.01)
+    missing = {"ipvs_saved": tuple(line for line in LVS1.ipvs_saved if "103" not in line)}
+    found = report({"lvs1": {"log": lines}}, lvs1=missing)
+    assert named(found) == [("check-failing", "web1")]
+    assert "TCP_CHECK failed after 1 retries" in str(found.diagnoses[0].clue.evidence)
+
+
+def test_directors_that_change_again_and_again() -> None:
+    turns = log(*("(VI_web) Entering MASTER STATE", "(VI_web) Master received advert with higher priority 100, ours 99",
+                  "(VI_web) Entering BACKUP STATE") * 3, step=1)  # fmt: skip
+    assert named(report({"lvs2": {"log": turns}})) == [("vrrp-flapping", "lvs2")]
+
+
+def test_a_vip_that_was_taken_away_and_who_could_have_done_it() -> None:
+    fall = log("(VI_web) Entering MASTER STATE", "(VI_web) Entering BACKUP STATE")
+    by_hand = report({"lvs1": {"log": fall, "managers": ["inactive", "inactive"]}})
+    assert named(by_hand) == [("vip-removed", "lvs1")]
+    assert "by hand" in by_hand.diagnoses[0].clue.cause
+    manager = report({"lvs1": {"log": fall, "managers": ["active", "inactive"]}})
+    assert "systemd-networkd took it away" in manager.diagnoses[0].clue.cause
+
+
+@pytest.mark.parametrize(
+    "reason", ["(VI_web) Master received advert from 192.168.227.102 with higher priority 199, ours 100",
+               "VRRP_Group(G) Syncing instances to BACKUP state"],
+)  # fmt: skip
+def test_a_fall_with_a_reason_is_none_of_that(reason: str) -> None:
+    lines = log("(VI_web) Entering MASTER STATE", reason, "(VI_web) Entering BACKUP STATE", step=0.01)
+    assert named(report({"lvs1": {"log": lines}})) == []
+
+
+def test_the_rules_about_kernels() -> None:
+    old = {"release": ["4.18.0-553.el8"]}
+    reuse = {"sysctls": {**LVS1.sysctls, "net.ipv4.vs.conn_reuse_mode": "1"}}
+    assert named(report({"lvs1": old}, lvs1=reuse)) == [("conn-reuse", "lvs1")]
+    assert named(report(lvs1=reuse)) == []
+    assert named(report({"lvs1": {"ipvs_module": []}})) == [("no-ipvs", "lvs1")]
+    nat = topology([frontend(services=[service(forward="nat")])])
+    off = {"sysctls": {**healthy(nat)["lvs1"].sysctls, "net.ipv4.ip_forward": "0"}}
+    assert ("forwarding-off", "lvs1") in named(report(of=nat, lvs1=off))
+
+
+def test_strict_mode_and_selinux_and_hand_overs() -> None:
+    assert named(report({"lvs1": {"strict": ["3:    vrrp_strict"]}})) == [("vrrp-strict", "lvs1")]
+    denied = 'type=AVC msg=audit(1.2:3): avc:  denied  { name_connect } comm="keepalived"'
+    assert named(report({"lvs1": {"denied": [denied]}})) == [("selinux-denied", "lvs1")]
+    raised = {"lvs2": {"handover": ["/var/lib/hactl/handover/web:100"]}}
+    assert named(report(raised)) == [("handover-in-force", "lvs2")]
+
+
+def test_a_file_that_was_edited_says_more_than_that_it_is_not_loaded() -> None:
+    edited = Change("file", "/etc/keepalived/keepalived.conf", "update", "content", ("--- a", "+++ b", "-x", "+y"))
+    unit = Change("unit", "keepalived.service", "update", "reload")
+    assert named(report(changes={"lvs1": (edited, unit)})) == [("config-edited", "lvs1")]
+    assert named(report(changes={"lvs1": (unit,)})) == [("config-not-loaded", "lvs1")]
+
+
+def test_a_director_that_cannot_be_reached_is_named_and_not_judged() -> None:
+    found = report(errors={"lvs1": "lvs1: no route to host"})
+    assert named(found) == [("host-unreachable", "lvs1")]
+    assert found.errors == {"lvs1": "lvs1: no route to host"}
+
+
+def test_a_stopped_keepalived_is_not_the_same_as_one_that_left_the_vip_behind() -> None:
+    down = {"vrrp": (), "units": {"keepalived.service": LiveUnit("keepalived.service", "failed", "enabled")}}
+    assert named(report(lvs2=down)) == [("keepalived-down", "lvs2")]
+    assert ("dead-holder", "lvs1") in named(report(lvs1=down))
+    assert ("keepalived-down", "lvs1") not in named(report(lvs1=down))
+
+
+def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
+    lines = log("(VI_web) Entering MASTER STATE", "(VI_web) Entering BACKUP STATE " + "x" * 200)
+    found = report({"lvs1": {"filters": ["ip protocol 112 drop " + "y" * 90], "log": lines}, "lvs2": {"release": ["4.1"]}},
+                   lvs2={"sysctls": {**LVS2.sysctls, "net.ipv4.vs.conn_reuse_mode": "1"}})  # fmt: skip
+    assert [diagnosis.rank for diagnosis in found.diagnoses] == [1, 3]
+    shown = [line for line, _ in report_lines(found)]
+    assert max(map(len, shown)) <= 80
+    assert shown[-1] == "2 causes were found; 33 of 38 rules hold."
+
+
+def test_words_of_evidence_are_whole_ones() -> None:
+    trace = case({"lvs1": {"addresses": [f"2: eth0 inet {VIP}/32", f"2: eth0 inet {VIP}1/32"]}}).traces["lvs1"]
+    assert trace.shown("addresses", VIP) == (f"2: eth0 inet {VIP}/32",)
