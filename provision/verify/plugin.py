@@ -7,7 +7,7 @@ A test may take `snapshot`, `topology` and `host` (testinfra's, once for every m
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,14 +30,13 @@ from provision.verify.wire import Served, served
 Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
-def refuse(findings: Iterable[Finding]) -> None:
-    """Fail the test with the findings, a line each; pass where there are none."""
-    if lines := [_words(finding) for finding in findings]:
+def refuse(findings: Iterable[Finding], about: str = "") -> None:
+    """Fail the test with the findings, a line each; pass where there are none.
+
+    A finding names its host, unless that is the one the test is `about`.
+    """
+    if lines := [str(replace(each, host="") if each.host == about else each) for each in findings]:
         pytest.fail("\n".join(lines), pytrace=False)
-
-
-def _words(finding: Finding) -> str:
-    return "; ".join(part for part in (finding.what, finding.evidence, finding.fix) if part)
 
 
 @dataclass(eq=False)  # pluggy wants to hash it

@@ -116,7 +116,7 @@ SECOND = (
     Fault("lvs2", f"ip address add {VIP}/32 dev eth0", f"ip address del {VIP}/32 dev eth0 || :", [
         ("one_holder web", "", f"lvs1 and lvs2 both hold {VIP}"),
         ("one_holder web", "", "only lvs1 is master: `ip address del"),
-        ("holder_is_master web", "", "its VI_web is BACKUP"),
+        ("holder_is_master web", "", f"lvs2: holds {VIP} without being master; its VI_web is BACKUP"),
     ]),
     Fault("lvs1", "ipvsadm -C", "systemctl restart keepalived", [
         ("table", "lvs1", f"the service -t {VIP}:80 is not in the table; the table has nothing at all"),

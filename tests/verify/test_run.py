@@ -90,6 +90,13 @@ def test_a_finding_is_a_failure_with_its_words(project: Project, well: Snapshot)
     assert message == ("nothing listens on tcp port 80; 192.168.227.10 is to be served there; start the service")
 
 
+def test_a_finding_about_a_front_end_names_the_host(project: Project, well: Snapshot) -> None:
+    lives = well.seen.lives
+    broken = Seen(project.topology, {**lives, "lvs1": replace(lives["lvs1"], vrrp=())})
+    message = run(project, replace(well, seen=broken))["holder_is_master web", ""].message
+    assert message.startswith("lvs1: holds 192.168.227.10 without being master")
+
+
 def test_what_a_deploy_would_change_is_a_failure(project: Project, well: Snapshot) -> None:
     change = Change("file", "/etc/keepalived/keepalived.conf", "update", "content")
     check = run(project, replace(well, changes={**well.changes, "lvs2": (change,)}))["installed", "lvs2"]

@@ -38,7 +38,7 @@ def test_serves_vip(served: Served, snapshot: Snapshot) -> None:
     """Each real server answers for the VIP when it is addressed by its hardware address."""
     try:
         snapshot.require(served.host)
-        refuse(serves_vip(snapshot.seen, snapshot.wire, served))
+        refuse(serves_vip(snapshot.seen, snapshot.wire, served), served.host)
     except NotAsked as reason:
         pytest.skip(str(reason))
 

@@ -18,25 +18,25 @@ def test_installed(managed: str, snapshot: Snapshot) -> None:
     if changes := snapshot.changes[managed]:
         items = ", ".join(f"{change.kind} {change.name} ({change.detail or change.action})" for change in changes)
         what, fix = f"differs from the inventory in {items}", "`hactl plan` shows it, `hactl deploy` mends it"
-        refuse([Finding("installed", managed, what, fix=fix)])
+        refuse([Finding("installed", managed, what, fix=fix)], managed)
 
 
 def test_host(any_host: str, host_check: HostCheck, snapshot: Snapshot) -> None:
     """Every check of `provision.live.findings.HOST`, on every host of the inventory."""
     snapshot.require(any_host)
-    refuse(host_check(snapshot.seen, any_host))
+    refuse(host_check(snapshot.seen, any_host), any_host)
 
 
 def test_director(director: str, director_check: HostCheck, snapshot: Snapshot) -> None:
     """Every check of `provision.live.findings.DIRECTOR`, on every director."""
     snapshot.require(director)
-    refuse(director_check(snapshot.seen, director))
+    refuse(director_check(snapshot.seen, director), director)
 
 
 def test_real_server(real_server: str, real_server_check: HostCheck, snapshot: Snapshot) -> None:
     """Every check of `provision.live.findings.REAL_SERVER`, on every real server."""
     snapshot.require(real_server)
-    refuse(real_server_check(snapshot.seen, real_server))
+    refuse(real_server_check(snapshot.seen, real_server), real_server)
 
 
 def test_foreign_services(director: str, snapshot: Snapshot, record_property: Callable[[str, object], None]) -> None:
