@@ -79,14 +79,14 @@ def _no_such(number: int) -> UsageError:
 def table_lines(kept: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:
     """A table of at most 80 columns, newest first; `*` marks a host's present generation."""
     width = min(max((len(host) for host in kept), default=4), 14)
-    yield f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<14}  {'INVENTORY':<12}  CHANGES", BOLD
+    yield f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES", BOLD
     for host, generations in kept.items():
         if not generations:
             yield f"{_cut(host, width):<{width}}     -  nothing was ever confirmed here", DIM
         for generation in reversed(generations):
             mark = "*" if generation is generations[-1] else " "
-            when, who = generation.when[:16].replace("T", " "), _cut(generation.who, 14)
-            line = f"{_cut(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<14}"
+            when, who = generation.when[:16].replace("T", " "), _cut(generation.who, 12)
+            line = f"{_cut(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<12}"
             yield f"{line}  {_cut(generation.digest, 12):<12}  {generation.counts}".rstrip(), ""
             if generation.note:
                 yield f"{' ' * width}         {generation.note}", DIM
@@ -191,9 +191,7 @@ def choose(found: Mapping[str, Chronicle], number: int) -> dict[str, Generation]
     chosen = {host: chronicle.up_to(number) for host, chronicle in found.items()}
     missing = [host for host, generation in chosen.items() if generation is None]
     if missing:
-        what = (
-            f"{', '.join(missing)}: nothing confirmed at generation {number} or before is kept there"
-        )
+        what = f"{', '.join(missing)}: nothing confirmed at generation {number} or before is kept there"
         raise _too_far(what, "nothing was changed; leave them out with --limit, or choose a later generation")
     return {host: generation for host, generation in chosen.items() if generation is not None}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 
 import pytest
 
-from provision.apply import ApplyFailed, Op, Step, build_payload, prepare
+from provision import apply
+from provision.apply import ApplyFailed, Op, Step, Waiting, build_payload, prepare
 from provision.errors import Exit, HactlError, Locked
 from provision.remote.protocol import ProtocolError
 from tests.memory import MemorySession
@@ -97,3 +99,18 @@ def test_a_locked_host(alive: str, hint: str) -> None:
 def test_every_ending_is_an_error_of_this_host() -> None:
     with pytest.raises(HactlError, match=r"^web1: "):
         prepare(MemorySession("failed|0|the tool tar is missing", "rolled_back|"), b"", "kim", "d", 60)
+
+
+def test_who_waits_is_told_that_somebody_is_there_until_it_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "TELL", 0.01)
+    session = transaction("step|2|ok", "applied", "confirmed")
+    with Waiting() as waiting:
+        begun = prepare(session, b"", "kim@ops", "digest", 60)
+        waiting.add(begun)
+        while session.channel.told.count(b"wait\n") < 3:
+            time.sleep(0.01)
+        begun.apply()
+        told = session.channel.told
+        assert told.endswith(b"wait\ngo\n")
+        time.sleep(0.05)
+        assert session.channel.told == told
