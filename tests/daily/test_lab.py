@@ -15,7 +15,7 @@ from provision.doctor.result import Report
 from provision.live.sessions import Sessions
 from provision.project import Project, load
 from provision.verify import backend
-from tests.doctor.faults import FAULTS, FORGET, LINGERING, Fault
+from tests.doctor.faults import FAULTS, FORGET, LINGERING, ROUNDS
 from tests.e2e.site import Site, Terminal
 
 pytestmark = [
@@ -116,20 +116,24 @@ def test_the_doctor_finds_nothing_on_a_site_that_is_well(ward: Ward) -> None:
     assert not report.unasked and not report.errors
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.rule)
-def test_the_doctor_names_the_fault_and_nothing_else(ward: Ward, fault: Fault) -> None:
+@pytest.mark.parametrize("rules", ROUNDS, ids="+".join)
+def test_the_doctor_names_each_fault_and_nothing_else(ward: Ward, rules: tuple[str, ...]) -> None:
+    faults = [FAULTS[rule] for rule in rules]
     try:
-        ward.run(fault.on, fault.breaks)
+        for fault in faults:
+            ward.run(fault.on, fault.breaks)
         report = ward.report()
     finally:
-        ward.run(fault.on, fault.mends)
-        if fault.forgets:
+        for fault in faults:
+            ward.run(fault.on, fault.mends)
+        if any(fault.forgets for fault in faults):
             ward.run("client", FORGET)
-    named = {(diagnosis.rule, diagnosis.clue.host): diagnosis.clue for diagnosis in report.diagnoses}
-    assert fault.named in named, named
-    others = {rule for rule, _ in named if rule != fault.rule and rule not in LINGERING}
-    assert others <= set(fault.companions), named
-    evidence = named[fault.named].evidence
+    found = {(diagnosis.rule, diagnosis.clue.host): diagnosis.clue for diagnosis in report.diagnoses}
+    wanted = {fault.named for fault in faults}
+    assert wanted <= set(found), found
+    allowed = LINGERING | {rule for fault in faults for rule in fault.companions}
+    assert {one for one in set(found) - wanted if one[0] not in allowed} == set(), found
+    evidence = [shown for one in wanted for shown in found[one].evidence]
     assert evidence and all(shown.command and shown.lines for shown in evidence)
 
 

@@ -62,7 +62,7 @@ vrrp_script everybody {
 
 FORGET = f"ip neigh del {VIP} dev eth0 || :"
 
-FAULTS = (
+_FAULTS = (
     Fault("dsr-black-hole", "web1", f"ip addr del {VIP}/32 dev lo", "systemctl restart hactl-lo-vip"),
     Fault(
         "arp-flux", "web1",
@@ -167,4 +167,24 @@ FAULTS = (
     ),
     Fault("vip-removed", "lvs1", f"ip addr del {VIP}/32 dev eth0; sleep 1.5", ":"),
 )  # fmt: skip
-"""The order matters: three faults of a stopped Keepalived follow each other, and the last stays in the log."""
+
+FAULTS = {fault.rule: fault for fault in _FAULTS}
+
+ROUNDS = (
+    ("dsr-black-hole", "service-on-rip", "redirects", "config-edited", "stale-arp"),
+    ("rp-filter", "service-down", "table-by-hand", "clock-spread"),
+    ("arp-flux", "vip-by-hand", "sync-inert"),
+    ("vrid-clash", "stray-lo-vip"),
+    ("config-not-loaded",),
+    ("handover-in-force",),
+    ("vrrp-filtered",),
+    ("vrrp-settings-differ",),
+    ("script-security",),
+    ("keepalived-hung",),
+    ("keepalived-down",),
+    ("no-ipvs",),
+    ("dead-holder",),
+    ("vip-removed",),
+)
+"""Faults made together, on different hosts, since a look at an emulated director takes seconds; the order of the rounds
+matters: three are about the same stopped Keepalived, and what the last one does stays in the log."""
