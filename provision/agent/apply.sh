@@ -12,6 +12,13 @@ each_op() { # FUNCTION: calls it with the fields of every op
     done
 }
 
+lead() { # before all: where the files are
+    case $1 in
+    stage) collect_ways "$R$3" ;;
+    remove) collect_ways "$R$2" ;;
+    esac
+}
+
 prepare() { # first pass: everything that takes space, before anything changes
     case $1 in
     stage) stage "$2" "$R$3" ;;
@@ -118,6 +125,8 @@ begin() { # lock, and somebody beside who undoes
 }
 
 get_ready() { # everything that may fail without a change
+    each_op lead
+    check_ways
     each_op prepare
     arm
     sync_staged
@@ -132,7 +141,7 @@ get_ready() { # everything that may fail without a change
 }
 
 transact() {
-    for tool in tar dd mktemp sha256sum mkdir chown chmod ln mv tail tr; do
+    for tool in tar dd mktemp sha256sum stat mkdir chown chmod ln mv tail tr; do
         have $tool || refuse "the tool $tool is missing"
     done
     begin

@@ -1,6 +1,39 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
 # Files: staged beside their place, validated there, swapped in by rename, the old one kept for the undo.
 
+ways=$NL # the folders above all managed files
+
+collect_ways() { # PATH: those above it that are there
+    way=${1%/*}
+    while [ -n "$way" ] && [ "$way" != "$R" ]; do
+        case $ways in *"$NL$way$NL"*) return ;; esac
+        [ ! -e "$way" ] && [ ! -L "$way" ] || ways=$ways$way$NL
+        way=${way%/*}
+    done
+}
+
+check_ways() { # whoever may change a folder could lead us elsewhere with a link, between our look and our write
+    me=0 links=''
+    [ -z "$R" ] || me=$(id -u)
+    set -- $ways
+    [ $# = 0 ] || ways=$(stat -c '%u %A %n' "$@" 2>"$work/log") || fail "cannot look at the folders: $(reason)"
+    for way in $ways; do
+        name=${way#* * }
+        case $way in
+        "$me l"*) links=$links$name$NL ;;
+        "$me "?????????[tT]*) ;; # as in /tmp, everybody may change what is his own
+        "$me "????????w*) fail "everybody may change the folder ${name#"$R"} and put a link there; chmod o-w it" ;;
+        "$me "*) ;;
+        *) fail "${name#"$R"} belongs to another user than root, who could put a link there; chown it" ;;
+        esac
+    done
+    ways=$NL
+    for name in $links; do # of root's own: where they lead to
+        collect_ways "$(cd -P "$name/" 2>/dev/null && pwd)/"
+    done
+    [ -z "$links" ] || check_ways
+}
+
 make_parents() { # PATH: its missing parent folders, each recorded
     parent=${1%/*}
     [ -n "$parent" ] && [ ! -d "$parent" ] || return 0
@@ -85,11 +118,16 @@ unchanged() { # PATH OBSERVED
 }
 
 set_aside() { # PATH [N]: keeps the present file beside it for the undo; N is what comes in its place
-    old=${1%/*}/.${1##*/}.hactl-old
-    rm -f "$old"
+    old=$(mktemp -u "${1%/*}/.${1##*/}.hactl-XXXXXX")
     note restore "$old" "$1" "${2-}"
-    ln "$1" "$old" 2>/dev/null || cp -p "$1" "$old" 2>"$work/log" || fail "cannot keep ${1#"$R"}: $(reason)"
+    ln "$1" "$old" 2>/dev/null || copy_aside "$@"
     olds=$olds$old$NL
+}
+
+copy_aside() { # PATH [N]: where the file system has no hard links; never into something that was there
+    old=$(mktemp "${1%/*}/.${1##*/}.hactl-XXXXXX" 2>"$work/log") || fail "cannot keep ${1#"$R"}: $(reason)"
+    note restore "$old" "$1" "${2-}"
+    cp -p "$1" "$old" 2>"$work/log" || fail "cannot keep ${1#"$R"}: $(reason)"
 }
 
 remember() { # PATH [N]: how to undo what will become of it, before anything changes

@@ -195,6 +195,7 @@ settle() { # WHY: end what a run that died had begun: keep what was confirmed, e
 
 record() { # OUTCOME [WHY]: a line in this host's log; of the reason only what hactl says itself, as a parser quotes secrets
     log=$R/var/log/hactl.log
+    [ ! -L "$log" ] || return 0
     [ ! -e "$log" ] || [ "$(wc -c <"$log")" -lt 262144 ] || mv -f "$log" "$log.1"
     why=${2-}
     [ -z "$why" ] || why=" why=\"${why%%: *}\""

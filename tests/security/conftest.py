@@ -1,0 +1,64 @@
+"""A host in a scratch folder that everybody can enter, and an unprivileged user on it who watches and plants links."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.agent.local import LocalHost
+
+NOBODY = 65534
+
+
+@dataclass
+class Sighting:
+    """What the unprivileged user saw."""
+
+    seen: list[str]
+    rounds: int = 0
+
+
+@contextlib.contextmanager
+def unprivileged(secret: str, folders: list[Path], links: Mapping[Path, Path] | None = None) -> Iterator[Sighting]:
+    """A user without any right who looks for `secret` and plants `links`, again and again, while the block runs."""
+    script = Path(__file__).with_name("spy.py").read_text()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", script, str(NOBODY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin and process.stdout
+    planted = {str(path): str(target) for path, target in (links or {}).items()}
+    task = {"secret": secret, "folders": [str(folder) for folder in folders], "links": planted}
+    process.stdin.write(json.dumps(task) + "\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "ready\n"
+    sighting = Sighting([])
+    try:
+        yield sighting
+    finally:
+        found = json.loads(process.communicate(timeout=20)[0])
+        sighting.seen, sighting.rounds = found["seen"], found["rounds"]
+
+
+@pytest.fixture
+def host() -> Iterator[LocalHost]:
+    """A host in a folder that everybody may enter, unlike pytest's own."""
+    if os.getuid() != 0:
+        pytest.skip("a user other than one's own needs root")
+    root = Path(tempfile.mkdtemp(prefix="hactl-security-"))
+    root.chmod(0o755)
+    local = LocalHost(root, "dash")
+    try:
+        yield local
+    finally:
+        local.end()
+        shutil.rmtree(root)
