@@ -71,10 +71,10 @@ class Fault:
     expected: Sequence[tuple[str, str, str]]
 
 
-#: Adverts of our VRID from the client itself: VRRP version 3, a valid checksum, priority 1 (RFC 5798 §5).
+#: Adverts of our VRID from a real server: VRRP version 3, a valid checksum, priority 1 (RFC 5798 §5).
 STRANGER = f"""
 import socket, struct, time
-ours, group, vip = map(socket.inet_aton, ("192.168.227.100", "224.0.0.18", "{VIP}"))
+ours, group, vip = map(socket.inet_aton, ("192.168.227.104", "224.0.0.18", "{VIP}"))
 packet = struct.pack("!BBBBHH4s", 0x31, 10, 1, 1, 20, 0, vip)
 words = ours + group + struct.pack("!HH", 112, len(packet)) + packet
 total = sum(struct.unpack(f"!{{len(words) // 2}}H", words))
@@ -87,6 +87,17 @@ end = time.monotonic() + 60
 while time.monotonic() < end:
     sender.sendto(packet, ("224.0.0.18", 0))
     time.sleep(0.1)
+"""
+
+BLOCK = """
+nft -f - <<'END'
+table inet verify {
+    chain input {
+        type filter hook input priority raw; policy accept;
+        meta l4proto 112 drop
+    }
+}
+END
 """
 
 ONLY_RIP = "sed -i 's/listen 80 default_server/listen 192.168.227.103:80/' /etc/nginx/sites-available/default"
@@ -105,6 +116,10 @@ FIRST = (
     Fault("lvs1", "sysctl -qw net.ipv4.conf.eth0.send_redirects=1", "sysctl -qw net.ipv4.conf.eth0.send_redirects=0", [
         ("send_redirects", "lvs1", "effective on eth0: all 0, eth0 1"),
     ]),
+    Fault("lvs2", BLOCK, "nft delete table inet verify", [
+        ("one_holder web", "", f"lvs1 and lvs2 both hold {VIP}"),
+        ("own_vrids web", "", "split brain: lvs1 and lvs2 both advertise VRID 10"),
+    ]),
     Fault("lvs2", f"ipvsadm -d -t {VIP}:80 -r 192.168.227.104:80; ipvsadm -A -t 10.9.9.9:99",
           f"ipvsadm -a -t {VIP}:80 -r 192.168.227.104:80 -g -w 1; ipvsadm -D -t 10.9.9.9:99", [
         ("table", "lvs2", f"web2 is missing from -t {VIP}:80"),
@@ -113,10 +128,9 @@ FIRST = (
 )  # fmt: skip
 
 SECOND = (
-    Fault("lvs2", f"ip address add {VIP}/32 dev eth0", f"ip address del {VIP}/32 dev eth0 || :", [
-        ("one_holder web", "", f"lvs1 and lvs2 both hold {VIP}"),
-        ("one_holder web", "", "only lvs1 is master: `ip address del"),
-        ("holder_is_master web", "", f"lvs2: holds {VIP} without being master; its VI_web is BACKUP"),
+    Fault("web2", f"ip address add {VIP}/32 dev eth0", f"ip address del {VIP}/32 dev eth0", [
+        ("one_holder web", "", f"lvs1 and web2 both hold {VIP}"),
+        ("one_holder web", "", f"only lvs1 is master: `ip address del {VIP} dev eth0` on web2"),
     ]),
     Fault("lvs1", "ipvsadm -C", "systemctl restart keepalived", [
         ("table", "lvs1", f"the service -t {VIP}:80 is not in the table; the table has nothing at all"),
@@ -126,10 +140,10 @@ SECOND = (
         ("listeners", "web1", f"listens on 192.168.227.103, any IPv6 address, not on {VIP} port 80"),
         (f"serves_vip {VIP}:80", "web1", "got a reset"),
     ]),
-    Fault("client", f"cat >/tmp/stranger.py <<'END'\n{STRANGER}\nEND\n"
+    Fault("web2", f"cat >/tmp/stranger.py <<'END'\n{STRANGER}\nEND\n"
                     "setsid python3 /tmp/stranger.py >/dev/null 2>&1 &",
           "kill $(pgrep -f '^python3 /tmp/stranger.py'); rm /tmp/stranger.py", [
-        ("own_vrids web", "", "192.168.227.100, which is no director of web, advertises VRID 10"),
+        ("own_vrids web", "", "192.168.227.104, which is no director of web, advertises VRID 10"),
     ]),
 )  # fmt: skip
 
