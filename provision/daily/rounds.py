@@ -16,15 +16,16 @@ from provision.plan import plan_host
 from provision.project import Project
 from provision.status.build import Looked, Recalled, recalled
 
-Answer = tuple[LiveHost, Recalled, int | None]
+Answer = tuple[LiveHost, Recalled]
 
 
 @dataclass
 class _Look:
-    """A look at one host that goes on or has ended."""
+    """A look at one host that goes on or has ended, and the comparison with the inventory that may follow it."""
 
     began: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
+    compared: threading.Event = field(default_factory=threading.Event)
     answer: Answer | None = None
     error: HostError | None = None
 
@@ -38,49 +39,65 @@ class Rounds:
         self._looks: dict[str, _Look] = {}
         self._drift: dict[str, int] = {}
 
-    def take(self, patience: float | None = None, *, drift: bool = True) -> Looked:
-        """A round: one exec a host, and one more where `drift` is to be known as well, all hosts at once.
+    def once(self) -> Looked:
+        """One round, waited for: two execs a host, the second of which compares it with the inventory."""
+        taken = time.time()
+        self._begin(drift=True)
+        for look in self._looks.values():
+            look.compared.wait()
+        return self._result(taken)
 
-        After `patience` seconds a host that has not answered counts as one that does not; its look goes on.
+    def take(self, patience: float, *, drift: bool) -> Looked:
+        """The next round: one exec a host, all at once; where `drift` is to be known, a second one is not waited for.
+
+        A host that has not answered after `patience` seconds counts as one that does not answer. Its look goes on, and
+        no later round waits for it until it has ended: its answer would be an old one, so another look is made then.
         """
         taken = time.time()
+        for look in self._begin(drift):
+            look.ended.wait(max(0.0, look.began + patience - time.monotonic()))
+        return self._result(taken)
+
+    def _begin(self, drift: bool) -> list[_Look]:
+        """Start a look at every host that none goes on at; returns those."""
+        begun = []
         for host in self._sessions.targets:
             if host not in self._looks or self._looks[host].ended.is_set():
-                self._looks[host] = look = _Look()
+                look = self._looks[host] = _Look()
                 threading.Thread(target=self._look, args=(host, look, drift), daemon=True).start()
-        deadline = None if patience is None else time.monotonic() + patience
-        for look in self._looks.values():
-            look.ended.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return self._result(taken)
+                begun.append(look)
+        return begun
 
     def _look(self, host: str, look: _Look, drift: bool) -> None:
         try:
-            session = self._sessions.of(host)
-            live, sections = look_with(session, "status")
-            look.answer = live, recalled(sections), self._changes(host) if drift else None
+            live, sections = look_with(self._sessions.of(host), "status")
+            look.answer = live, recalled(sections)
+            look.ended.set()
+            if drift:
+                self._compare(host)
         except HostError as error:
             look.error = error
         finally:
             look.ended.set()
+            look.compared.set()
 
-    def _changes(self, host: str) -> int | None:
-        """How many changes a deploy would make; None where that cannot be said."""
+    def _compare(self, host: str) -> None:
+        """Note how many changes a deploy would make, where that can be said."""
         project = self._project
         try:
             desired, observed = observe(self._sessions.of(host), lambda facts: project.render(host, facts))
         except HactlError:
-            return None
-        return len(plan_host(desired, observed, project.inventory.secrets).changes)
+            self._drift.pop(host, None)
+            return
+        self._drift[host] = len(plan_host(desired, observed, project.inventory.secrets).changes)
 
     def _result(self, taken: float) -> Looked:
         lives, recalls, errors = {}, {}, {}
         for host, look in self._looks.items():
             if look.ended.is_set() and look.answer:
-                lives[host], recalls[host], changes = look.answer
-                if changes is not None:
-                    self._drift[host] = changes
+                lives[host], recalls[host] = look.answer
             else:
                 waited = time.monotonic() - look.began
                 errors[host] = str(look.error) if look.error else f"no answer for {waited:.0f} s"
-        drift = {host: count for host, count in self._drift.items() if host in lives}
+        drift = {host: count for host, count in dict(self._drift).items() if host in lives}
         return Looked(Seen(self._project.topology, lives), recalls, errors, drift, taken)

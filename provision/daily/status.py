@@ -19,7 +19,7 @@ from provision.status.prometheus import exposition
 EVERY = 2.0
 """Seconds between two screens."""
 
-PATIENCE = 4.0
+PATIENCE = 10.0
 """Seconds after which a watched host that has not answered is shown as one that does not."""
 
 DRIFT_EVERY = 60.0
@@ -45,7 +45,7 @@ def status(project: Project, *, watch: bool, json: bool, prometheus: bool, lab: 
         if watch:
             _watch(project, rounds)
             return Exit.OK
-        found = status_of(project.path.name, rounds.take())
+        found = status_of(project.path.name, rounds.once())
     if json:
         print_json(found.json())
     elif prometheus:
@@ -72,7 +72,7 @@ def _watch(project: Project, rounds: Rounds) -> None:
             began = time.monotonic()
             compare = began - compared >= DRIFT_EVERY
             compared = began if compare else compared
-            now = status_of(project.path.name, rounds.take(None if before is None else PATIENCE, drift=compare), before)
+            now = status_of(project.path.name, rounds.take(PATIENCE, drift=compare), before)
             news.extend(changes(before, now) if before else ())
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[2J")
