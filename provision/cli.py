@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.errors import Exit, HactlError, UsageError
+from provision.errors import Exit, HactlError, UsageError, plain
 
 if TYPE_CHECKING:
     from provision.project import Project
@@ -249,6 +250,32 @@ def rehearse_command(
     raise typer.Exit(rehearse(_load(inventory), other, drills=tuple(drill or ()), report=report, json=json))
 
 
+@app.command("status")
+def status_command(
+    inventory: InventoryPath = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    json: Json = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus's text format.")] = False,
+    lab: Lab = False,
+) -> None:
+    """Show who holds what, which real servers answer, and what is wrong.
+
+    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
+    from provision.daily.status import status
+
+    raise typer.Exit(status(_load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))
+
+
+@app.command("doctor")
+def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Look for the causes of what is wrong, and show what tells them.
+
+    Exit 0 when nothing was found, 1 when something was."""
+    from provision.daily.doctor import doctor
+
+    raise typer.Exit(doctor(_load(inventory), json=json, lab=lab))
+
+
 @lab_app.command("up")
 def lab_up(inventory: InventoryPath = None) -> None:
     """Boot every host of the inventory. Needs root."""
@@ -276,32 +303,6 @@ def lab_shell(
 
     words = command or []
     raise typer.Exit(shell(inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words))
-
-
-@app.command("status")
-def status_command(
-    inventory: InventoryPath = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
-    json: Json = False,
-    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus's text format.")] = False,
-    lab: Lab = False,
-) -> None:
-    """Show who holds what, which real servers answer, and what is wrong.
-
-    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
-    from provision.daily.status import status
-
-    raise typer.Exit(status(_load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))
-
-
-@app.command("doctor")
-def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
-    """Look for the causes of what is wrong, and show what tells them.
-
-    Exit 0 when nothing was found, 1 when something was."""
-    from provision.daily.doctor import doctor
-
-    raise typer.Exit(doctor(_load(inventory), json=json, lab=lab))
 
 
 @lab_app.command("cut")
@@ -344,6 +345,8 @@ def main() -> None:
     """Run the command line; the one place where errors become text and an exit code."""
     # Imports make objects that stay: to collect after every 700 costs a seventh of the time and finds nothing.
     gc.set_threshold(100_000)
+    # Passwords are in memory: none shall be left in a core file. The hard limit stays for what is started from here.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else Exit.OK)
@@ -366,5 +369,6 @@ def main() -> None:
 
 
 def _say(text: str) -> None:
+    text = plain(text)
     red = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     sys.stderr.write(f"\x1b[31m{text}\x1b[0m\n" if red else f"{text}\n")
