@@ -91,7 +91,7 @@ def service_down(case: Case) -> Iterator[Clue]:
         for finding in listeners(case.seen, host):
             if finding.what.startswith("nothing listens"):
                 port = finding.what.rpartition(" ")[2]
-                lines = case.traces[host].shown("listeners", port)
+                lines = case.traces[host].listening(port)
                 shown = [Evidence(host, f"ss -lntu | grep :{port}", lines or ("(nothing)",)), *_logs(case, host)]
                 cause = finding.what
                 yield Clue(host, "no connection gets there", cause, "start the service there", tuple(shown))

@@ -43,6 +43,11 @@ class Trace:
         patterns = [re.compile(rf"(?<![\w.:]){re.escape(word)}(?![\w:]|\.\d)") for word in words]
         return tuple(line.strip() for line in self.of(section) if any(each.search(line) for each in patterns))
 
+    def listening(self, port: str) -> tuple[str, ...]:
+        """The lines of `ss -lntu` about a port."""
+        lines = (line.split() for line in self.of("listeners"))
+        return tuple(" ".join(words) for words in lines if len(words) > 4 and words[4].endswith(f":{port}"))
+
     @cached_property
     def clock(self) -> float:
         """The host's wall clock at the look, in seconds since the epoch."""

@@ -65,7 +65,7 @@ def service_on_rip(case: Case) -> Iterator[Clue]:
         for finding in listeners(case.seen, host):
             if finding.what.startswith("listens on"):
                 port = finding.what.rpartition(" ")[2]
-                lines = case.traces[host].shown("listeners", port)
+                lines = case.traces[host].listening(port)
                 shown = (Evidence(host, f"ss -lntu | grep :{port}", lines), *_wire(case, host))
                 symptom = "clients get a reset from it, and the directors' checks pass"
                 yield Clue(host, symptom, f"it {finding.what}", finding.fix, shown)

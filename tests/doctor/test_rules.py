@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from provision.doctor.lines import report_lines
 from provision.doctor.rules import RULES
-from provision.live.state import LiveUnit
+from provision.live.state import Listener, LiveUnit
 from provision.plan import Change
 from tests.doctor.building import LAB, case, log, named, report
 from tests.inventory.building import frontend, service, topology
@@ -182,3 +183,16 @@ def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
 def test_words_of_evidence_are_whole_ones() -> None:
     trace = case({"lvs1": {"addresses": [f"2: eth0 inet {VIP}/32", f"2: eth0 inet {VIP}1/32"]}}).traces["lvs1"]
     assert trace.shown("addresses", VIP) == (f"2: eth0 inet {VIP}/32",)
+
+
+def test_the_documents_name_every_rule() -> None:
+    text = (Path(__file__).parents[2] / "docs/doctor.md").read_text()
+    assert [each for each in RULES if f"| `{each}` |" not in text] == []
+
+
+def test_a_service_on_its_own_address_alone_is_shown_as_ss_shows_it() -> None:
+    line = "tcp LISTEN 0 511 192.168.227.103:80 0.0.0.0:* cgroup:/system.slice/nginx.service"
+    only = {"listeners": (Listener("tcp", "192.168.227.103", 80, "nginx.service", 4),)}
+    found = report({"web1": {"listeners": [line, line.replace(":80 ", ":8080 ")]}}, web1=only)
+    assert named(found) == [("service-on-rip", "web1")]
+    assert found.diagnoses[0].clue.evidence[0].lines == (line,)
