@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.local import LocalHost
+from tests.remote.conftest import net  # noqa: F401  (a fixture)
 
 NOBODY = 65534
 

@@ -1,7 +1,8 @@
 """An unprivileged user of a host, in a process of its own: reads what it can, and plants symbolic links.
 
-Argument: its number. Standard input: one JSON line `{"folders": […], "secret": …, "links": {PATH: TARGET}}`; the end of the input ends it. Standard
-output: one JSON line with the paths in which the secret could be read, and how often everything was looked at.
+Argument: the user's number. Standard input: one JSON line `{"folders": […], "secret": …, "links": {PATH: TARGET}}`; the
+end of the input ends it. Standard output: `ready`, then one JSON line with the paths in which the secret could be read,
+and how often everything was looked at.
 """
 
 from __future__ import annotations

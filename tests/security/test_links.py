@@ -59,18 +59,18 @@ def in_place_of_a_folder_to_be_made(host: LocalHost, victim: Path) -> str:
     return "/srv/shared/app/z.conf"
 
 
-def behind_a_link_of_root(host: LocalHost, victim: Path) -> str:
+def behind_a_link_of_root(host: LocalHost, _victim: Path) -> str:
     own(host.write("srv/theirs/app/x", b"").parent)
     (host.root / "srv/app").symlink_to(host.root / "srv/theirs/app")
     return "/srv/app/z.conf"
 
 
-def in_a_folder_of_another_user(host: LocalHost, victim: Path) -> str:
+def in_a_folder_of_another_user(host: LocalHost, _victim: Path) -> str:
     own(host.write("home/kim/app/x", b"").parent)
     return "/home/kim/app/z.conf"
 
 
-def in_a_folder_everybody_may_change(host: LocalHost, victim: Path) -> str:
+def in_a_folder_everybody_may_change(host: LocalHost, _victim: Path) -> str:
     host.write("srv/open/x", b"").parent.chmod(0o777)
     return "/srv/open/z.conf"
 
