@@ -23,6 +23,9 @@ from provision.remote.channel import Session
 
 Traces = Mapping[str, frozenset[str]]
 
+WATCHER = "process monitor"
+"""The trace of a watcher (agent/watch.sh), which runs all through a run."""
+
 
 class Broken(HactlError):
     """A front end is not as it should be before anything was done to it."""
@@ -45,6 +48,7 @@ class Site:
     lives: Mapping[str, LiveHost] = field(init=False, default_factory=dict)
     traces: Traces = field(init=False, default_factory=dict)
     leftovers: tuple[str, ...] = ()
+    _watched_before: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.sessions, self.topology.directors())
@@ -60,8 +64,12 @@ class Site:
         self.lives, self.traces = self._looked(), self._traces()
 
     def broken(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
-        """What is not as it should be with a front end and its hosts, as of the last look."""
-        return tuple(str(finding) for finding in judge(Seen(self.topology, self.lives), frontend))
+        """What is not as it should be with a front end and its hosts, as of the last look.
+
+        A clock that differs breaks nothing: figures are of monotonic clocks.
+        """
+        found = judge(Seen(self.topology, self.lives), frontend)
+        return tuple(str(finding) for finding in found if finding.check != "clock")
 
     def stage(self, drill: str, frontend: ResolvedFrontend) -> Stage:
         """What a drill on a front end works with."""
@@ -75,6 +83,12 @@ class Site:
             drill, self.topology, frontend, self.sessions, self.watch, self.lives, self.lab, holder,
             successor(Seen(self.topology, self.lives), frontend, holder), before, self.client,
         )  # fmt: skip
+
+    def watchers_left(self) -> tuple[str, ...]:
+        """Hosts on which a watcher goes on though the watching has ended. Raises HostError."""
+        found = {host: traced for host, (traced, _) in traces(self.sessions, self.hosts).items()}
+        new = [host for host in self.hosts if WATCHER in found[host] and host not in self._watched_before]
+        return tuple(f"{host}: a watcher of its addresses is left behind" for host in new)
 
     def left_behind(self) -> tuple[str, ...]:
         """What is not as it was at the last look, in words; looks again."""
@@ -102,4 +116,6 @@ class Site:
         found = traces(self.sessions, self.hosts)
         for host, (_, undone) in found.items():
             self.leftovers += tuple(f"{host}: undid {name}, which a run that died had left behind" for name in undone)
-        return {host: traced for host, (traced, _) in found.items()}
+        if not self.traces:  # before anything was watched
+            self._watched_before = frozenset(host for host, (traced, _) in found.items() if WATCHER in traced)
+        return {host: traced - {WATCHER} for host, (traced, _) in found.items()}

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -143,13 +144,15 @@ def run_drills(
         _refuse_broken(site)
         about, configurations = versions(sessions, site.hosts)
         with site.watch:
-            results = tuple(_run_all(site, chosen_drills(drills)))
+            results = _run_all(site, chosen_drills(drills))
+        if left := site.watchers_left():
+            results[-1] = replace(results[-1], ok=False, messages=(*left, *results[-1].messages))
     secrets = project.inventory.secrets
     return Drills(
         inventory=str(project.path),
         digest=project.digest(),
         started=started,
-        drills=results,
+        drills=tuple(results),
         topology=_parts(project),
         vips=tuple(str(vip.address) for one in project.topology.frontends for vip in one.vips),
         versions=about,
