@@ -80,6 +80,8 @@ def _silent_falls(case: Case, host: str) -> list[LogLine]:
     state: dict[str, str] = {}
     reason: dict[str, float] = {}
     for line in case.traces[host].lately(600):
+        if line.text.startswith(("Reloading", "Stopping", "Starting")):
+            reason["group"] = line.at
         match = re.match(r"(?:VRRP_Group)?\((\S+)\) (.*)", line.text)
         if line.who != "Keepalived_vrrp" or match is None:
             continue

@@ -123,7 +123,7 @@ def test_a_vip_that_was_taken_away_and_who_could_have_done_it() -> None:
 
 @pytest.mark.parametrize(
     "reason", ["(VI_web) Master received advert from 192.168.227.102 with higher priority 199, ours 100",
-               "VRRP_Group(G) Syncing instances to BACKUP state"],
+               "VRRP_Group(G) Syncing instances to BACKUP state", "Reloading"],
 )  # fmt: skip
 def test_a_fall_with_a_reason_is_none_of_that(reason: str) -> None:
     lines = log("(VI_web) Entering MASTER STATE", reason, "(VI_web) Entering BACKUP STATE", step=0.01)
