@@ -14,6 +14,7 @@ watch() { # runs beside: tells the controller we live, takes over should the mai
     done
     watchdog=''
     [ -d "$work" ] && read -r me <"$work/watch" && take_over "$me" || exit
+    end_reader
     settle 'the agent was killed'
     [ $outcome = undone ] || {
         say confirmed
@@ -25,6 +26,12 @@ watch() { # runs beside: tells the controller we live, takes over should the mai
         exit
     }
     say rolled_back "$kept"
+}
+
+end_reader() { # of a main shell that died just now: it holds the channel open; later its number may be another's
+    for announced in "$work/ready" "$work/applied"; do
+        [ ! -e "$announced" ] || kill "$(cat "$announced")" 2>/dev/null
+    done
 }
 
 start_guard() { # under the service manager: whoever ends the login, ends all that belongs to it
@@ -45,6 +52,7 @@ guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent an
         if [ -z "$pid" ] || alive "$pid" || alive "$1"; then
             deadlines
         elif take_over $$; then
+            end_reader
             settle 'the agent was killed'
         fi
         sleep 1

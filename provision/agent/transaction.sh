@@ -180,9 +180,6 @@ conclude() { # what a confirmed run still has to do; begun anew where it was cut
 settle() { # WHY: end what a run that died had begun: keep what was confirmed, else undo it; sets `outcome`
     read_run
     ops=$(cat "$work/ops" 2>/dev/null)
-    for announced in "$work/ready" "$work/applied"; do
-        [ ! -e "$announced" ] || kill "$(cat "$announced")" 2>/dev/null
-    done
     problems=''
     if [ -e "$work/confirmed" ]; then
         outcome=kept

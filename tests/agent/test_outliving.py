@@ -238,3 +238,15 @@ def test_what_somebody_else_put_in_a_place_never_reached_stays(host: LocalHost) 
     channel.process.wait(20)
     assert host.read("etc/a.conf") == "somebody else's\n"
     assert leftovers(host) == []
+
+
+def test_after_a_boot_no_process_is_taken_for_one_of_the_dead_run(host: LocalHost) -> None:
+    """Process numbers begin anew: what had the number of the run's reader may be anything."""
+    begin(host, everything(host), *FILES)
+    (work,) = (host.root / "var/lib/hactl").glob("run-*")
+    cut_power(host)
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        (work / "applied").write_text(f"{bystander.pid}\n")
+        boot(host)
+        assert bystander.poll() is None
+        bystander.kill()
