@@ -74,7 +74,7 @@ class Fault:
         try:
             channel.send(encode_line("undo"))
             fields = _read(self.spec.host, channel)
-            while fields[0] == "done":  # the undoing was asked for before the fault had run its course
+            while fields[0] in ("leftover", "ready", "injected", "done"):  # interrupted before this was read
                 fields = _read(self.spec.host, channel)
         except HostError:
             fields = self._undo_by_another_login()

@@ -66,6 +66,17 @@ def test_undoing_twice_or_what_was_never_armed_does_no_harm(host: LocalHost) -> 
     assert host.calls() == [], "nothing was injected, so that nothing had to be undone"
 
 
+def test_an_interrupted_injection_is_undone_all_the_same(host: LocalHost) -> None:
+    """Ctrl-C between the word and its answer."""
+    host.unit("nginx.service")
+    one = fault(host)
+    one.arm()
+    host.channels[-1].send(encode_line("go"))
+    one.undo()
+    assert is_up(host)
+    assert nothing_left(host)
+
+
 def test_a_dead_connection_undoes_it(host: LocalHost) -> None:
     host.unit("nginx.service")
     one = fault(host)
