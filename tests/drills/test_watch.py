@@ -42,7 +42,9 @@ def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 def table(namespace: NamespaceHost, text: str) -> None:
     (namespace.root / "proc/net").mkdir(parents=True, exist_ok=True)
-    (namespace.root / "proc/net/ip_vs").write_text(text)
+    new = namespace.root / "proc/net/new"
+    new.write_text(text)
+    new.replace(namespace.root / "proc/net/ip_vs")  # at once, as the kernel changes it
 
 
 def test_addresses_and_weights_as_they_change(namespace: NamespaceHost) -> None:
