@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -96,7 +97,8 @@ def test_a_watcher_that_is_lost_is_noticed_and_can_be_started_again(namespace: N
         agent = watch._channels["lvs1"]._process.pid  # type: ignore[attr-defined]
         children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
         for pid in (agent, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         assert eventually(lambda: bool(watch._lost))
         with pytest.raises(HostError, match="lost in mid-drill"):
             watch.check()
