@@ -227,7 +227,7 @@ ip link set lo up
 ip link add eth0 type veth peer name eth1
 ip link set eth0 up; ip link set eth1 up
 ip addr add 192.0.2.101/24 dev eth0
-exec keepalived -t -f "$0"
+exec env --ignore-signal=TERM keepalived -t -f "$0"
 """
 
 

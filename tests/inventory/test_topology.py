@@ -381,25 +381,27 @@ def test_old_kernels_reuse_ports_slowly(kernel: str, slow: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "version", "trusted"),
+    ("user", "version", "dies"),
     [
-        (None, "", True),
-        ("root", "2.2.7", True),
-        ("nobody", "2.2.7", False),
-        ("nobody", "", False),
-        ("nobody", "2.2.8", True),
+        ("root", "2.2.7", False),
+        ("root", "", False),
+        (None, "2.2.7", True),
+        ("nobody", "2.2.7", True),
+        ("nobody", "", True),
+        ("nobody", "2.2.8", False),
     ],
 )
-def test_keepalived_t_is_not_asked_where_it_kills_itself(user: str | None, version: str, trusted: bool) -> None:
+def test_keepalived_t_of_debian_12_kills_itself(user: str | None, version: str, dies: bool) -> None:
     """keepalived issue 2617: with a script that runs as another user than root, 2.2.7 ends with 143."""
     script = {"notify": {"command": "/bin/true", "user": user} if user else "/bin/true"}
     found = topology([frontend(vrrp={"virtual_router_id": 10, **script})])
-    assert variables(found, "lvs1", keepalived_version=version)["keepalived_tests"] is trusted
+    assert variables(found, "lvs1", keepalived_version=version, os_id="debian")["keepalived_test_dies"] is dies
+    assert variables(found, "lvs1", keepalived_version="", os_id="rocky")["keepalived_test_dies"] is False
 
 
-def test_scripts_run_as_root_and_only_those_nobody_else_can_write() -> None:
+def test_scripts_run_as_nobody_and_as_root_only_what_nobody_else_can_write() -> None:
     with_script = variables(topology([frontend(vrrp={"virtual_router_id": 10, "notify": "/bin/true"})]), "lvs1")
-    assert (with_script["script_user"], with_script["enable_script_security"]) == ("root", True)
+    assert (with_script["script_user"], with_script["enable_script_security"]) == ("nobody", True)
     without = variables(topology([frontend()]), "lvs1")
     assert (without["script_user"], without["enable_script_security"]) == (None, False)
 

@@ -36,7 +36,7 @@ ip link set lo up
 ip link add eth0 type veth peer name eth1
 ip link set eth0 up; ip link set eth1 up
 ip addr add 192.168.227.101/24 dev eth0; ip addr add fd00:227::101/64 dev eth0 nodad
-exec keepalived -t -f "$0"
+exec env --ignore-signal=TERM keepalived -t -f "$0"  # as the role calls 2.2.7
 """
 
 

@@ -146,8 +146,8 @@ class Process(Strict):
 class Keepalived(Strict):
     """Keepalived's global_defs; field names are those of keepalived.conf(5). Times are in seconds.
 
-    `router_id` defaults to the host's name. Scripts run as root under `enable_script_security` unless
-    `script_user` says otherwise: without either, Keepalived looks for a user that no package makes.
+    `router_id` defaults to the host's name. Scripts run as `nobody`, and what is to run as root must be
+    something that nobody else can write to; `script_user`, or the `user` of a script, says otherwise.
     """
 
     router_id: Text | None = None
@@ -179,7 +179,7 @@ class Keepalived(Strict):
     rs_init_notifies: Flag = False
     """Run `notify_up` and `notify_down` at the start, too."""
     script_user: Word | None = None
-    """Who scripts run as that do not say so. Absent: root, if there are any (hactl)."""
+    """Who scripts run as that do not say so. Absent: `nobody`, if there are any (hactl)."""
     script_group: Word | None = None
     """Group they run as. Absent: the user's."""
     enable_script_security: Flag | None = None
