@@ -22,6 +22,7 @@ SCRIPT = "/usr/local/lib/hactl/director"
 LIST = "/etc/hactl/director"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/hactl.conf"
 VIP = "192.168.227.10"
+HOOKS = [("ExecStartPre", "start"), ("ExecStartPost", "started"), ("ExecStop", "stop"), ("ExecStopPost", "stopped")]
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 KEEPALIVED = pytest.mark.skipif(
@@ -35,7 +36,7 @@ def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_aga
 ) -> None:
     desired = render(tmp_path, "lvs1", **facts)
     lines = content(desired, DROP_IN).splitlines()
-    for hook, word in [("ExecStartPre", "start"), ("ExecStop", "stop"), ("ExecStopPost", "stopped")]:
+    for hook, word in HOOKS:
         assert f"{hook}=-/bin/sh {SCRIPT} {word}" in lines
     assert "Restart=on-failure" in lines
     drop_in = desired.get("file", DROP_IN)
@@ -58,6 +59,7 @@ def test_the_addresses_stay_until_any_backup_has_taken_them(vrrp: dict[str, obje
     text = render_file(TEMPLATES, "director.j2", found.host_variables("lvs1", Facts()))
     assert text.splitlines()[1:] == [
         f"wait {seconds}",
+        "rejoin 5",
         "handover /var/lib/hactl/handover/web",
         VIP,
         "192.168.227.11",
@@ -141,13 +143,32 @@ def test_a_backup_is_stopped_at_once(director: Director) -> None:
 
 
 @ROOT
-@pytest.mark.parametrize(("number", "then"), [("-253\n", "0\n"), ("100\n", "100\n"), ("0\n", "0\n")])
-def test_a_start_takes_back_what_a_stop_has_lowered_but_no_hand_over(
+@pytest.mark.parametrize(("number", "then"), [("-253\n", "-253\n"), ("0\n", "-253\n"), ("100\n", "100\n")])
+def test_who_starts_is_the_last_in_line_but_an_operators_hand_over_stays(
     director: Director, number: str, then: str
 ) -> None:
     director.handover.write_text(number)
     director.run("dash", "start", "success", "192.168.227.101/24")
     assert director.handover.read_text() == then
+
+
+@ROOT
+def test_the_very_first_start_is_no_return(director: Director) -> None:
+    director.run("dash", "start", "success", "192.168.227.101/24")
+    assert not director.handover.exists()
+
+
+@ROOT
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+def test_who_has_started_is_told_the_connections_before_its_priority_counts(director: Director, shell: str) -> None:
+    director.list.write_text(f"rejoin 0.5\nhandover {director.handover}\n{VIP}\n")
+    director.handover.write_text("-253\n")
+    _, seconds = director.run(shell, "started", "success", "192.168.227.101/24")
+    assert seconds < 0.5 and director.handover.read_text() == "-253\n", "systemd is not kept waiting"
+    end = time.monotonic() + 5
+    while director.handover.read_text() != "0\n":
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 PAIR = """
