@@ -63,7 +63,8 @@ def vrrp_filtered(case: Case) -> Iterator[Clue]:
         shown = Evidence(host, "nft list ruleset", lines)
         cause = f"a packet filter of {host} drops VRRP: the directors do not hear each other"
         fix = "take that rule away; let protocol 112 through from the other directors"
-        yield Clue(host, symptom, cause, fix, (shown, case.vrrp(host)))
+        told = [case.vrrp(each) for each in case.directors if split_brain or each == host]
+        yield Clue(host, symptom, cause, fix, (shown, *told))
 
 
 @rule(
@@ -81,13 +82,13 @@ def vrrp_settings_differ(case: Case) -> Iterator[Clue]:
                 told.setdefault(wanted.name, []).append((live.host, own))
         for name, each in told.items():
             differs = ", ".join(_differences(each))
-            refusals = {host: _refusals(case, host, name) for host, _ in each}
+            seconds = 60 if split(case, frontend) else 5  # what was mended a moment ago is still in the log
+            refusals = {host: _refusals(case, host, name, seconds) for host, _ in each}
             lines = [line for found in refusals.values() for line in found]
             if not differs and not lines:
                 continue
-            hosts = " and ".join(host for host, _ in each)
             what = differs or f"they refuse adverts: {lines[-1].text}"
-            symptom = split(case, frontend) or f"{hosts} do not accept each other's adverts"
+            symptom = split(case, frontend) or f"adverts of {name} are refused"
             shown = tuple(case.vrrp(host) for host, _ in each)
             logs = tuple(case.logged(host, found, 3) for host, found in refusals.items() if found)
             cause = f"the directors' settings of {name} differ: {what}"
@@ -109,13 +110,10 @@ def _differences(each: list[tuple[str, VrrpInstance]]) -> Iterator[str]:
             yield f"{word} " + ", ".join(f"{value} on {host}" for host, value in shown.items())
 
 
-def _refusals(case: Case, host: str, name: str) -> list[LogLine]:
-    """What Keepalived said in the last seconds about adverts it refused for an instance."""
-    return [
-        line
-        for line in case.traces[host].lately(60)
-        if line.text.startswith(f"({name})") and _REFUSED.search(line.text)
-    ]
+def _refusals(case: Case, host: str, name: str, seconds: float) -> list[LogLine]:
+    """What Keepalived said lately about adverts it refused for an instance."""
+    lately = case.traces[host].lately(seconds)
+    return [line for line in lately if line.text.startswith(f"({name})") and _REFUSED.search(line.text)]
 
 
 @rule("vrid-clash", OUTAGE, "the VRIDs on the wire are ours alone", "RFC 5798 §5.2.3; keepalived issue 2444")

@@ -159,7 +159,7 @@ _FAULTS = (
         "no-ipvs", "lvs2",
         "ipvsadm -C; ipvsadm --stop-daemon master || :; ipvsadm --stop-daemon backup || :;"
         " modprobe -r ip_vs_rr; modprobe -r ip_vs",
-        "modprobe ip_vs",
+        "modprobe ip_vs; sysctl -q --system",  # its parameters went with the module
     ),
     Fault(
         "dead-holder", "lvs2",
