@@ -82,8 +82,8 @@ def vrrp_settings_differ(case: Case) -> Iterator[Clue]:
                 told.setdefault(wanted.name, []).append((live.host, own))
         for name, each in told.items():
             differs = ", ".join(_differences(each))
-            seconds = 60 if split(case, frontend) else 5  # what was mended a moment ago is still in the log
-            refusals = {host: _refusals(case, host, name, seconds) for host, _ in each}
+            since = max(_loaded(case, host) for host, _ in each)  # what was said before is about other settings
+            refusals = {host: _refusals(case, host, name, since) for host, _ in each}
             lines = [line for found in refusals.values() for line in found]
             if not differs and not lines:
                 continue
@@ -110,10 +110,16 @@ def _differences(each: list[tuple[str, VrrpInstance]]) -> Iterator[str]:
             yield f"{word} " + ", ".join(f"{value} on {host}" for host, value in shown.items())
 
 
-def _refusals(case: Case, host: str, name: str, seconds: float) -> list[LogLine]:
-    """What Keepalived said lately about adverts it refused for an instance."""
-    lately = case.traces[host].lately(seconds)
-    return [line for line in lately if line.text.startswith(f"({name})") and _REFUSED.search(line.text)]
+def _refusals(case: Case, host: str, name: str, since: float) -> list[LogLine]:
+    """What Keepalived has said about adverts it refused for an instance since a moment."""
+    lines = (line for line in case.traces[host].lately(60) if line.at > since)
+    return [line for line in lines if line.text.startswith(f"({name})") and _REFUSED.search(line.text)]
+
+
+def _loaded(case: Case, host: str) -> float:
+    """When a director's Keepalived read its file last, by its log."""
+    loads = (line.at for line in case.traces[host].log if line.text.startswith(("Reloading", "Starting Keepalived v")))
+    return max(loads, default=0.0)
 
 
 @rule("vrid-clash", OUTAGE, "the VRIDs on the wire are ours alone", "RFC 5798 §5.2.3; keepalived issue 2444")
