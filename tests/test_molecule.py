@@ -40,7 +40,7 @@ def molecule(environment: dict[str, str], *words: str) -> str:
 SCENARIOS = {
     "change": (("create", "prepare", "converge", "idempotence", "verify", "destroy"), 15),
     "default": (("create", "converge", "idempotence", "verify", "destroy"), 19),
-    "failover": (("create", "converge", "side_effect", "verify", "destroy"), 35),
+    "failover": (("create", "converge", "side_effect", "verify", "destroy"), 34),
 }
 
 

@@ -47,11 +47,21 @@ def remains() -> list[str]:
     return [str(path) for path in paths if path.exists()]
 
 
+def additive() -> str:
+    """The example of a change with web2 kept: whoever removes a real server cuts the requests it is answering."""
+    text = CHANGE.read_text()
+    start = text.index("    decommissioned:")
+    kept = "        web2: {ansible_host: 192.168.227.104}\n"
+    return text[:start].rstrip() + "\n" + kept + text[text.index("    clients:") :]
+
+
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
-    """One rehearsal of the shipped lab and its example of a change; its JSON and the folder of its report."""
+    """One rehearsal of the shipped lab and of what is added to it; its JSON and the folder of its report."""
     folder = tmp_path_factory.mktemp("report")
-    words = [HACTL, "rehearse", LAB, "--change", CHANGE, "--drill", "hand-over", "--report", folder, "--json"]
+    other = folder / "next.yml"
+    other.write_text(additive())
+    words = [HACTL, "rehearse", LAB, "--change", other, "--drill", "hand-over", "--report", folder, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
     assert "Traceback" not in done.stderr, done.stderr
     document = json.loads(done.stdout)
@@ -82,7 +92,7 @@ def test_both_inventories_are_verified(rehearsed: tuple[Any, Path]) -> None:
     before, after = document["verify"], document["change"]["verify"]
     assert before["ok"] and after["ok"]
     assert {"web1", "web2"} <= {check["host"] for check in before["checks"]}
-    assert {"web1", "web3"} <= {check["host"] for check in after["checks"]}
+    assert {"web1", "web2", "web3"} <= {check["host"] for check in after["checks"]}
 
 
 @lab_test
@@ -100,7 +110,7 @@ def test_no_request_failed_while_the_change_was_deployed(rehearsed: tuple[Any, P
 def test_the_drill_ran_against_the_changed_site_and_is_reported(rehearsed: tuple[Any, Path]) -> None:
     document, folder = rehearsed
     assert [(drill["name"], drill["ok"]) for drill in document["drills"]["drills"]] == [("hand-over", True)]
-    assert json.loads((folder / "report.json").read_text())["inventory"] == str(CHANGE)
+    assert json.loads((folder / "report.json").read_text())["inventory"] == str(folder / "next.yml")
     assert "hand-over" in (folder / "report.html").read_text()
 
 
