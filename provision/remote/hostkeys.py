@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.ssh_exception import BadHostKeyException, SSHException
 
 from provision.errors import Unreachable
@@ -24,11 +27,37 @@ class UnknownKey(SSHException):
 
 
 def load_known_hosts(client: paramiko.SSHClient, target: Target) -> None:
-    """Give a client all keys that the target's known_hosts files hold; files that are not there hold none."""
-    for name in target.known_hosts:
-        path = Path(name).expanduser()
-        if path.is_file() and path.name != "null":
-            client.get_host_keys().load(str(path))
+    """Give a client all keys that the target's known_hosts files hold, but for revoked ones and certificates'.
+
+    Files that are not there hold none; a damaged line holds none either, as with ssh(1).
+    """
+    revoked = _revoked(target)
+    for line in _lines(target):
+        with contextlib.suppress(InvalidHostKey, SSHException, ValueError):
+            entry = None if line.startswith("@") else HostKeyEntry.from_line(line)
+            if entry and entry.key and entry.hostnames and entry.key.get_base64() not in revoked:
+                for name in entry.hostnames:
+                    client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+
+
+def _lines(target: Target) -> Iterator[str]:
+    for path in (Path(name).expanduser() for name in target.known_hosts):
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.strip() and not line.lstrip().startswith("#"):
+                    yield line.strip()
+
+
+def _revoked(target: Target) -> frozenset[str]:
+    """The keys that known_hosts files revoke, for whatever host: `@revoked PATTERN TYPE KEY` (sshd(8))."""
+    words = (line.split() for line in _lines(target))
+    return frozenset(each[3] for each in words if each[0] == "@revoked" and len(each) > 3)
+
+
+def _refuse_revoked(target: Target, hostname: str, key: paramiko.PKey) -> None:
+    if key.get_base64() in _revoked(target):
+        what = f"the host key of {hostname} is revoked ({key.get_name()} {key.fingerprint})"
+        raise UnknownKey(what, "it was stolen or is no longer used: give the host another key")
 
 
 class RefuseUnknown(paramiko.MissingHostKeyPolicy):
@@ -39,6 +68,7 @@ class RefuseUnknown(paramiko.MissingHostKeyPolicy):
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
         """Raise UnknownKey with the fingerprint and the way to record it."""
+        _refuse_revoked(self.target, hostname, key)
         raise UnknownKey(
             f"the host key of {hostname} is not known ({key.get_name()} {key.fingerprint})",
             f"compare the fingerprint with the host's own, then: {_record_command(self.target)}",
@@ -49,7 +79,8 @@ class RecordNew(RefuseUnknown):
     """OpenSSH's `accept-new`: an unknown key is written to the first known_hosts file; a changed one is refused."""
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        """Append the key. Raises UnknownKey where there is no file to write it to."""
+        """Append the key. Raises UnknownKey where it is revoked or there is no file to write it to."""
+        _refuse_revoked(self.target, hostname, key)
         if not self.target.known_hosts:
             return super().missing_host_key(client, hostname, key)
         path = Path(self.target.known_hosts[0]).expanduser()

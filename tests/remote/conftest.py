@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ import pytest
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
 from tests.remote.netns import Namespace, Server, keygen
+
+NUMBERS = itertools.count(1)  # another package of tests has hosts of its own
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
     for tool in ("ip", "nsenter", "unshare", "sudo", "ssh-keygen", "nc"):
         assert shutil.which(tool), f"{tool} is missing"
     base = tmp_path_factory.mktemp("net")
-    stem = f"hactl-t{os.getpid()}-"
+    stem = f"hactl-t{os.getpid()}-{next(NUMBERS)}"
     spaces: list[Namespace] = []
     servers: list[Server] = []
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def test_whoever_cannot_show_the_right_host_key_gets_no_password(net: Net, tmp_p
         time.sleep(0.05)
     assert "KEX done" in said
     assert "userauth-request" not in said and "Failed password" not in said and "Accepted" not in said
+
+
+@pytest.mark.ssh
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_revoked_host_key_is_refused_whoever_vouches_for_it(net: Net, tmp_path: Path, strict: bool) -> None:
+    known = net.near.known_hosts(tmp_path / "known")
+    before = known.read_text()
+    known.write_text(f"{before}@revoked * {before.split(maxsplit=1)[1]}")
+    after = known.read_text()
+    with pytest.raises(Unreachable, match="is revoked"):
+        net.connect(net.target(known, strict=strict))
+    assert known.read_text() == after
+
+
+@pytest.mark.ssh
+def test_hashed_names_comments_and_damaged_lines_are_read_as_ssh_reads_them(net: Net, tmp_path: Path) -> None:
+    known = net.near.known_hosts(tmp_path / "known")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
+    assert known.read_text().startswith("|1|")
+    known.write_text(f"# a comment\n\nweb9 ssh-ed25519 AAAA\n@cert-authority * ssh-rsa AAAA\n{known.read_text()}")
+    net.connect(net.target(known)).close()
 
 
 @pytest.mark.ssh
