@@ -82,7 +82,7 @@ def vrrp_settings_differ(case: Case) -> Iterator[Clue]:
                 told.setdefault(wanted.name, []).append((live.host, own))
         for name, each in told.items():
             differs = ", ".join(_differences(each))
-            since = max(_loaded(case, host) for host, _ in each)  # what was said before is about other settings
+            since = max(_loaded(case, director.host) for director in frontend.directors)
             refusals = {host: _refusals(case, host, name, since) for host, _ in each}
             lines = [line for found in refusals.values() for line in found]
             if not differs and not lines:
@@ -117,7 +117,9 @@ def _refusals(case: Case, host: str, name: str, since: float) -> list[LogLine]:
 
 
 def _loaded(case: Case, host: str) -> float:
-    """When a director's Keepalived read its file last, by its log."""
+    """When a director's Keepalived read its file last, by its log: what was said before is about other settings."""
+    if host not in case.traces:
+        return 0.0
     loads = (line.at for line in case.traces[host].log if line.text.startswith(("Reloading", "Starting Keepalived v")))
     return max(loads, default=0.0)
 

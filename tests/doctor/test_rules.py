@@ -70,6 +70,8 @@ def test_refused_adverts_explain_two_masters(text: str) -> None:
     assert text in str(found.diagnoses[0].clue)
     mended = {"lvs2": {"log": log(text, begin=990)}, "lvs1": {"log": log("Reloading", begin=995)}}
     assert named(report(mended)) == []
+    silent = report(mended, lvs1={"vrrp": ()})  # also where that director now says nothing
+    assert ("vrrp-settings-differ", "") not in named(silent)
 
 
 def test_fault_and_what_it_is_for() -> None:
