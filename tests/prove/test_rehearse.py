@@ -61,7 +61,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, P
     folder = tmp_path_factory.mktemp("report")
     other = folder / "next.yml"
     other.write_text(additive())
-    words = [HACTL, "rehearse", LAB, "--change", other, "--drill", "hand-over", "--report", folder, "--json"]
+    words = [HACTL, "rehearse", LAB, "--change", other, "--drill", "real-server-stop", "--report", folder, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
     assert "Traceback" not in done.stderr, done.stderr
     document = json.loads(done.stdout)
@@ -102,16 +102,16 @@ def test_no_request_failed_while_the_change_was_deployed(rehearsed: tuple[Any, P
     assert service["name"] == "web 192.168.227.10:80"
     assert service["requests"] > 200
     assert service["failed_requests"] == 0
-    assert change["new"] == ["web 192.168.227.10:22"]
+    assert change["new"] == ["web 192.168.227.11:80"]
     assert change["gone"] == []
 
 
 @lab_test
 def test_the_drill_ran_against_the_changed_site_and_is_reported(rehearsed: tuple[Any, Path]) -> None:
     document, folder = rehearsed
-    assert [(drill["name"], drill["ok"]) for drill in document["drills"]["drills"]] == [("hand-over", True)]
+    assert [(drill["name"], drill["ok"]) for drill in document["drills"]["drills"]] == [("real-server-stop", True)]
     assert json.loads((folder / "report.json").read_text())["inventory"] == str(folder / "next.yml")
-    assert "hand-over" in (folder / "report.html").read_text()
+    assert "real-server-stop" in (folder / "report.html").read_text()
 
 
 @lab_test
