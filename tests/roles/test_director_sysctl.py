@@ -17,6 +17,12 @@ def test_redirects_are_off_on_all_on_default_and_on_the_interface(tmp_path: Path
         assert parameters[f"net.ipv4.conf.{name}.send_redirects"] == "0"
 
 
+def test_a_backup_that_takes_packets_for_a_vip_never_says_that_it_has_it(tmp_path: Path) -> None:
+    parameters = sysctls(render(tmp_path, "lvs1"))
+    assert parameters["net.ipv4.conf.all.arp_ignore"] == "1"
+    assert parameters["net.ipv4.conf.all.arp_announce"] == "2"
+
+
 def test_a_dot_in_an_interface_s_name_is_written_as_sysctl_wants_it(tmp_path: Path) -> None:
     vlan = (Interface("eth0.100", ("192.168.227.101/24",)),)
     desired = render(tmp_path, "lvs1", interfaces=vlan)

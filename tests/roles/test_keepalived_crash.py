@@ -22,7 +22,10 @@ SCRIPT = "/usr/local/lib/hactl/director"
 LIST = "/etc/hactl/director"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/hactl.conf"
 VIP = "192.168.227.10"
-HOOKS = [("ExecStartPre", "start"), ("ExecStartPost", "started"), ("ExecStop", "stop"), ("ExecStopPost", "stopped")]
+HOOKS = [
+    ("ExecStartPre", "start"), ("ExecStartPost", "started"), ("ExecReload", "reload"), ("ExecStop", "stop"),
+    ("ExecStopPost", "stopped"),
+]  # fmt: skip
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 KEEPALIVED = pytest.mark.skipif(
@@ -169,6 +172,22 @@ def test_who_has_started_is_told_the_connections_before_its_priority_counts(dire
     while director.handover.read_text() != "0\n":
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@ROOT
+def test_a_backup_takes_packets_for_the_addresses_without_having_them(director: Director) -> None:
+    show = "ip -4 route show table local proto 112; ip -6 route show table local proto 112"
+    script = f"sh {director.script}"
+    moved = f"sed -i s/192.168.227.11/192.168.227.12/ {director.list}"
+    text = f"""
+        ip link set lo up; {script} start; {show}; echo; {moved}; {script} reload; {show}; ip -4 -o address show
+        echo; SERVICE_RESULT=signal {script} stopped; {show}; echo; SERVICE_RESULT=success {script} stopped; {show}"""
+    done = subprocess.run(["unshare", "-n", "sh", "-ec", text], capture_output=True, text=True, timeout=20, check=True)
+    parts = [[line.split()[1] for line in part.splitlines()] for part in done.stdout.split("\n\n")]
+    assert parts[0] == [VIP, "192.168.227.11", "fd00::10"]
+    assert parts[1] == [VIP, "192.168.227.12", "fd00::10", "lo"], "the last is 127.0.0.1: no other address is there"
+    assert parts[2] == parts[1][:3], "a killed one starts again"
+    assert "".join(done.stdout.split("\n\n")[3:]).strip() == ""
 
 
 PAIR = """

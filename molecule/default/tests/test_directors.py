@@ -29,6 +29,6 @@ def test_the_live_table_is_the_rules_file(director: Host) -> None:
 def test_connections_are_synchronised_and_no_client_is_redirected(director: Host) -> None:
     daemons = director.check_output("ipvsadm --list --daemon")
     assert "master sync daemon" in daemons or "backup sync daemon" in daemons
-    assert director.sysctl("net.ipv4.vs.sync_threshold") == "1\t10"
+    assert director.sysctl("net.ipv4.vs.sync_threshold") == "2\t0"
     for scope in ("all", "default", "eth0"):
         assert director.sysctl(f"net.ipv4.conf.{scope}.send_redirects") == 0
