@@ -10,12 +10,12 @@ from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.ipvs_rules import IpvsService
 from provision.inventory.keepalived_view import HANDOVER
 from provision.live.findings import judge
+from provision.live.health import Health, health
 from provision.live.seen import Seen
 from provision.live.state import LiveHost, LiveServer, LiveService, VrrpInstance
 from provision.live.table import entries
 from provision.live.vips import holders
 from provision.live.vrrp import UNIT
-from provision.live.health import Health, health
 from provision.status.model import (
     DirectorStatus,
     FrontendStatus,
