@@ -77,8 +77,8 @@ def lab_of(spec: LabSpec, progress: Events, say: Events) -> Iterator[None]:
         try:
             up(spec, progress)
             yield
-        except KeyboardInterrupt:
-            say(f"interrupted: taking lab {spec.name} away")
+        except KeyboardInterrupt as interruption:
+            say(f"{str(interruption) or 'interrupted'}: taking lab {spec.name} away")
             raise
         finally:
             with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -100,8 +100,8 @@ def _only_one(name: str) -> Iterator[None]:
         yield
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 @contextmanager
