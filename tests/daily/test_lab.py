@@ -19,7 +19,7 @@ from tests.doctor.faults import FAULTS, FORGET, LINGERING, ROUNDS
 from tests.e2e.site import Site, Terminal
 
 pytestmark = [
-    pytest.mark.lab,
+    pytest.mark.faults,
     pytest.mark.timeout(900),
     pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root"),
 ]
