@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from provision.errors import LabError
 from provision.inventory.topology import Topology
-from provision.prober.measure import Floor, failed, noise, outage, slow_after, slowest, survivors
-from provision.prober.record import ProbeService, Recording, Request
+from provision.prober.measure import Floor, failed, noise, outage, slow_after, slowest, survivors, two_speakers
+from provision.prober.record import Advert, ProbeService, Recording, Request
 from provision.prober.session import Prober
 from provision.remote.ssh import Session
 from provision.show import DIM, GREEN, RED, WIDTH, Line
@@ -145,14 +145,27 @@ def settled(requests: Iterable[Request], late: float, since: float, now: float) 
     return now - since >= QUIET_SECONDS and bool(recent) and not outage(recent, late)
 
 
+def split_brains(adverts: Sequence[Advert], topology: Topology) -> tuple[str, ...]:
+    """A message for each time in which two directors advertised one VRID: both held its addresses then."""
+    names = {str(address): host for host, one in topology.hosts.items() for address in one.address}
+    return tuple(
+        f"split brain: {' and '.join(sorted(names.get(source, source) for source in rivalry.sources))} both advertised "
+        f"VRID {rivalry.vrid} for {rivalry.end - rivalry.start:.1f} s"
+        for frontend in topology.frontends
+        for rivalry in two_speakers(adverts, frontend.vrrp.virtual_router_id, frontend.vrrp.interval)
+    )
+
+
 def under_load(
-    session: Session, services: tuple[ProbeService, ...], outline: Change, deploy: Callable[[], str], waits: float
+    session: Session,
+    services: tuple[ProbeService, ...],
+    outline: Change,
+    deploy: Callable[[], str],
+    after: Topology,
 ) -> Change:
     """Call `deploy` while the prober asks `services` from the client behind `session`; returns what it saw.
 
-    `deploy` returns what it changed, in words.
-
-    `waits` is how many seconds the front end may wait by its own configuration before it takes its last step.
+    `deploy` deploys `after` and returns what it changed, in words.
 
     Raises:
         HostError: the prober cannot run there, or was lost; whatever `deploy` raises.
@@ -169,17 +182,22 @@ def under_load(
             what = f"{floor.failed} of {floor.requests} requests failed before the change began"
             raise LabError(what, "hactl verify on the first inventory says why")
         plan = deploy()
-        _await_rest(prober, slow_after(floor), waits)
+        _await_rest(prober, slow_after(floor), last_step(after))
         seconds = prober.to_client(time.monotonic()) - began
         recording = prober.stop()
     return replace(
         outline,
         services=judge(recording, began),
         plan=plan,
-        messages=(*outline.messages, *prober.messages, *_doubts(recording)),
+        messages=(*outline.messages, *split_brains(recording.adverts, after), *prober.messages, *_doubts(recording)),
         usual_ms=floor.slowest_ms,
         seconds=seconds,
     )
+
+
+def last_step(topology: Topology) -> float:
+    """Seconds after a deploy until the last director may take back what is its own (RFC 5798 §6.1, preempt_delay)."""
+    return max((each.crash_bound + (each.vrrp.preempt_delay or 0.0) for each in topology.frontends), default=0.0)
 
 
 def _warm_up(prober: Prober) -> None:
@@ -226,4 +244,4 @@ def lines(change: Change) -> Iterator[Line]:
     yield from ((f"gone: {name}", "") for name in change.gone)
     yield from ((f"new: {name}", "") for name in change.new)
     for message in change.messages:
-        yield from ((line, DIM) for line in textwrap.wrap(message, WIDTH, subsequent_indent="  "))
+        yield from ((line, "") for line in textwrap.wrap(message, WIDTH, subsequent_indent="  "))

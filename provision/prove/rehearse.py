@@ -14,13 +14,12 @@ from provision.commands import carry_out
 from provision.drills.result import Drills
 from provision.errors import Exit, HactlError, LabError
 from provision.events import Console
-from provision.inventory.topology import Topology
 from provision.lab.plan import LabSpec
 from provision.lint.rules import check
 from provision.live.sessions import Sessions
 from provision.prober.services import services_of
 from provision.project import Project
-from provision.prove.change import Change, compare, left_alone, lines, under_load
+from provision.prove.change import Change, compare, last_step, left_alone, lines, under_load
 from provision.prove.failover_test import chosen_drills, run_drills, site_hosts
 from provision.prove.rehearsal import lab_of, spec_of
 from provision.prove.stages import Progress, Stages
@@ -164,7 +163,7 @@ class _Rehearsal:
         outline = replace(outline, messages=(*left_alone(before, after), *unprobed))
         with Sessions(self.project.targets((self.client,), lab=True)) as sessions:
             session = sessions.of(self.client)
-            self.change = under_load(session, both, outline, lambda: self.deploy(other), last_step(after))
+            self.change = under_load(session, both, outline, lambda: self.deploy(other), after)
         if not self.change.ok:
             raise HactlError(self.change.summary())
         return self.change.summary()
@@ -231,8 +230,3 @@ def verdict(found: Verification) -> str:
     error = HactlError(counts)
     error.exit_code = found.exit
     raise error
-
-
-def last_step(topology: Topology) -> float:
-    """Seconds after a deploy until the last director may take back what is its own (RFC 5798 §6.1, preempt_delay)."""
-    return max((each.crash_bound + (each.vrrp.preempt_delay or 0.0) for each in topology.frontends), default=0.0)

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from provision.errors import LabError
-from provision.prober.record import Connection, ProbeService, Recording, Request
+from provision.prober.record import Advert, Connection, ProbeService, Recording, Request
 from provision.prove import change
-from provision.prove.change import Change, ServiceSeen, compare, judge, left_alone, lines, settled, under_load
+from provision.prove.change import (
+    Change,
+    ServiceSeen,
+    compare,
+    judge,
+    left_alone,
+    lines,
+    settled,
+    split_brains,
+    under_load,
+)
 from tests.inventory.building import GROUPS, HOSTS, frontend, topology
 
 
@@ -79,7 +89,7 @@ def test_settled_is_three_seconds_without_a_bad_request() -> None:
 
 def test_without_a_service_in_both_the_change_is_deployed_all_the_same() -> None:
     outline = Change(gone=(WEB.name,), new=(API.name,), messages=("kept",))
-    seen = under_load(None, (), outline, lambda: "2 to update.", 0.0)  # type: ignore[arg-type]  # nobody is asked
+    seen = under_load(None, (), outline, lambda: "2 to update.", topology([frontend()]))  # type: ignore[arg-type]  # nobody is asked
     assert seen.ok
     assert seen.plan == "2 to update."
     assert len(seen.messages) == 2
@@ -116,7 +126,16 @@ def test_a_front_end_that_does_not_serve_is_not_changed(monkeypatch: pytest.Monk
         raise AssertionError("deployed although nothing was served")
 
     with pytest.raises(LabError, match="1 of 1 requests failed before the change began"):
-        under_load(None, (WEB,), Change(), deploy, 0.0)  # type: ignore[arg-type]
+        under_load(None, (WEB,), Change(), deploy, topology([frontend()]))  # type: ignore[arg-type]
+
+
+def test_two_directors_that_advertise_at_once_are_named() -> None:
+    rivals = ("192.168.227.101", "192.168.227.102")
+    one = [Advert(number / 5, rivals[0], 10, 100, 3) for number in range(20)]
+    two = [Advert(1.1 + number / 5, rivals[1], 10, 99, 3) for number in range(10)]
+    site = topology([frontend()])
+    assert split_brains(one, site) == ()
+    assert split_brains(one + two, site) == ("split brain: lvs1 and lvs2 both advertised VRID 10 for 1.9 s",)
 
 
 def test_the_table_fits_into_80_columns() -> None:

@@ -102,7 +102,7 @@ def test_no_request_failed_while_the_change_was_deployed(rehearsed: tuple[Any, P
     assert service["name"] == "web 192.168.227.10:80"
     assert service["requests"] > 200
     assert service["failed_requests"] == 0
-    assert change["new"] == ["web 192.168.227.11:80"]
+    assert change["new"] == ["api 192.168.227.11:80"]
     assert change["gone"] == []
 
 
