@@ -64,6 +64,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, P
     words = [HACTL, "rehearse", LAB, "--change", other, "--drill", "real-server-stop", "--report", folder, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
     assert "Traceback" not in done.stderr, done.stderr
+    assert done.stdout, done.stderr
     document = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr + json.dumps({**document, "verify": None}, indent=1)
     yield document, folder
