@@ -109,7 +109,7 @@ class AgentChannel:
 
     def end_input(self) -> None:
         """Close the agent's standard input."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             self._channel.shutdown_write()
 
     def exit_status(self, timeout: float) -> int:
@@ -119,7 +119,8 @@ class AgentChannel:
 
     def close(self) -> None:
         """Close the channel; the agent then undoes what is not confirmed."""
-        self._channel.close()
+        with contextlib.suppress(OSError, EOFError):  # the connection may be gone already
+            self._channel.close()
 
     def _next_line(self) -> bytes | None:
         start = 0

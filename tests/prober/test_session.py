@@ -60,7 +60,8 @@ def test_packets_dropped_for_300_ms_are_an_outage_of_300_ms(lan: Lan) -> None:
         recording = record(lan, lambda: host.hit(80, 300), 1.8)
     assert measure.outage(recording.requests, LATE) == pytest.approx(300, abs=exact(recording))
     assert measure.failed(recording.requests) == 0, "TCP sends again: the answers are late, not missing"
-    assert measure.slowest(recording.requests) == pytest.approx(1020, abs=50 + exact(recording))
+    # The kernel sends a SYN again after a second; what comes on top is the machine's own.
+    assert 990 < measure.slowest(recording.requests) < 1500 + exact(recording)
     assert measure.survivors(recording.connections, first_bad(recording)) == (40, 40)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import contextlib
 import os
 import shutil
 import signal
@@ -156,9 +157,10 @@ class Server:
     def cut(self) -> None:
         """Kill the processes that serve connections, as if the line had gone; what they started is left alone."""
         for pid in self.connections():
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            for victim in (pid, *(int(child) for child in children if _is_sshd(child))):
-                os.kill(victim, signal.SIGKILL)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that ended by itself meanwhile
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                for victim in (pid, *(int(child) for child in children if _is_sshd(child))):
+                    os.kill(victim, signal.SIGKILL)
 
     def delete(self) -> None:
         self.cut()
