@@ -140,7 +140,7 @@ def test_without_raw_sockets_an_answer_says_so(lan: Lan) -> None:
 
 
 def test_a_session_that_cannot_run_it_is_a_host_error(lan: Lan) -> None:
-    with pytest.raises(HostError, match="controller: the (prober|agent) ended"):
+    with pytest.raises(HostError, match=r"controller: the (prober|agent) ended"):
         ask(lan.session("timeout", "0.01"), [Listen(2)])
 
 
