@@ -24,7 +24,11 @@ LAB = ROOT / "inventories" / "lab.yml"
 CHANGE = ROOT / "docs" / "examples" / "change" / "lab.yml"
 NAME = "lab-rehearsal"
 
-whole = [pytest.mark.lab, pytest.mark.timeout(600), pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
+whole = [
+    pytest.mark.proof,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root"),
+]
 
 
 def test_an_unknown_drill_is_refused_before_anything_boots() -> None:

@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.site import Run, Site, patiently
 
 pytestmark = [
-    pytest.mark.lab,
+    pytest.mark.proof,
     pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root"),
 ]
