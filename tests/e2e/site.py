@@ -25,7 +25,7 @@ HACTL = Path(sys.executable).parent / "hactl"
 #: put back with the same bytes shows as well; the sizes are left out where the times tell.
 SNAPSHOT = """
 find /etc /usr/local /var/lib/hactl /var/lib/dpkg/status /var/www /run/hactl -xdev '(' -type f -o -type l ')' \
-    -printf '%p %m %u:%g %s %T@ %l\\n' 2>/dev/null | grep -v '^/run/hactl/loaded/'
+    -printf '%p %m %u:%g %s %T@ %l\\n' 2>/dev/null | grep -v '^/run/hactl/loaded'
 find /run/hactl -maxdepth 1 2>/dev/null
 cd /proc/sys/net && grep -rH '' ipv4/conf ipv4/vs ipv4/ip_forward ipv6/conf 2>/dev/null
 ip -o addr show | sed 's/ *valid_lft.*//'
