@@ -25,6 +25,17 @@ def fault(host: object, kind: str = "unit-stop", *arguments: str, limit: int = 6
     return Fault(Logins(host), name, FaultSpec("web1", kind, arguments or STOP[1]), limit)  # type: ignore[arg-type]
 
 
+def orphaned(host: LocalHost) -> Fault:
+    """A fault that is in force, its agent killed: only its guard is left."""
+    host.unit("nginx.service")
+    one = fault(host)
+    one.arm()
+    one.inject()
+    host.channels[-1].kill()
+    host.channels[-1].process.wait()
+    return one
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -160,12 +171,7 @@ def test_a_host_that_another_run_is_breaking_is_left_alone(host: LocalHost) -> N
 
 
 def test_a_lost_connection_is_made_up_for_by_another(host: LocalHost) -> None:
-    host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
-    one.inject()
-    host.channels[-1].kill()
-    host.channels[-1].process.wait()
+    one = orphaned(host)
     assert not is_up(host)
     one.undo()
     assert is_up(host)
@@ -173,12 +179,7 @@ def test_a_lost_connection_is_made_up_for_by_another(host: LocalHost) -> None:
 
 
 def test_without_another_connection_the_guard_is_named(host: LocalHost) -> None:
-    host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
-    one.inject()
-    host.channels[-1].kill()
-    host.channels[-1].process.wait()
+    one = orphaned(host)
     one._sessions.host = Unreachable()  # type: ignore[attr-defined]
     with pytest.raises(HostError, match="the guard on web1 undoes it within 60 s"):
         one.undo()
