@@ -184,7 +184,7 @@ def sync_inert(case: Case) -> Iterator[Clue]:
             line = [line for line in trace.of("files") if "sync_threshold:" in line]
             shown.append(Evidence(host, "cat /proc/sys/net/ipv4/vs/sync_threshold", tuple(line)))
         if findings:
-            fix = "`systemctl restart keepalived` starts the daemons; sync_threshold `1 10`, sync_refresh_period 1"
+            fix = "`systemctl restart keepalived` starts the daemons; sync_threshold `2 0`, sync_refresh_period 1"
             yield Clue(host, "connections would break in a failover", "; ".join(findings), fix, tuple(shown))
 
 
