@@ -71,6 +71,8 @@ ask_keepalived() {
 await_keepalived() { # for two seconds; asked again, since somebody else who looks may have taken the answer away
     json='' tries=0
     while [ -n "$signal" ] && [ $tries -lt 40 ]; do
+        # Not in POSIX, but in dash and busybox: the file has to be root's own, not one that somebody put there.
+        # shellcheck disable=SC3067
         if [ -f "$answer" ] && [ -O "$answer" ] && [ ! -L "$answer" ]; then
             json=$(cat "$answer" 2>/dev/null)
             case $json in *']') break ;; esac
