@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,8 @@ import typer
 from provision.errors import Exit, HactlError, UsageError, plain
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from provision.project import Project
 
 app = typer.Typer(
@@ -29,6 +32,12 @@ lab_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(lab_app, name="lab")
+kafka_app = typer.Typer(
+    help="Kafka behind the front end.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(kafka_app, name="kafka")
 
 DEFAULT_INVENTORY = "inventories/lab.yml"
 InventoryPath = Annotated[
@@ -337,6 +346,11 @@ def lab_down(inventory: InventoryPath = None) -> None:
     down(inventory_path(inventory).stem, _note)
 
 
+@kafka_app.callback()
+def kafka() -> None:
+    """Kafka behind the front end."""
+
+
 #: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.
 _BadUsage: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -347,6 +361,7 @@ def main() -> None:
     gc.set_threshold(100_000)
     # Passwords are in memory: none shall be left in a core file. The hard limit stays for what is started from here.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _end_as_interrupted()
     try:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else Exit.OK)
@@ -366,6 +381,17 @@ def main() -> None:
         sys.exit(Exit.OK)
     finally:
         gc.freeze()  # at exit the interpreter collects what is not frozen: 0.1 s for memory that goes anyway
+
+
+def _end_as_interrupted() -> None:
+    """Take SIGTERM and a closed terminal for Ctrl-C, so that what is open is undone; `nohup` stays in force."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
 
 
 def _say(text: str) -> None:
