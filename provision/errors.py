@@ -82,6 +82,10 @@ class HactlError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
+    def line(self) -> str:
+        """The same on one line, for a table or a report."""
+        return " ".join("; ".join(part for part in (self.message, self.hint) if part).split())
+
 
 class InputError(HactlError):
     """The operator's files are wrong. Nothing was changed on any host."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,21 @@ def test_shell_completion_is_offered() -> None:
     environment = {**os.environ, "_HACTL_COMPLETE": "source_bash"}
     done = subprocess.run([HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False)
     assert "_hactl_completion()" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_asked_to_end_undoes_as_after_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
+    mark = tmp_path / "connecting"
+    proxy = tmp_path / "proxy"
+    proxy.write_text(f"#!/bin/sh\n: >{mark}\nexec sleep 2\n")
+    proxy.chmod(0o755)
+    path = tmp_path / "site.yml"
+    path.write_text(LAB.read_text().replace("-F /run/hactl/lab/lab/ssh_config", f"-o ProxyCommand={proxy}"))
+    with subprocess.Popen([HACTL, "plan", path], stderr=subprocess.PIPE, text=True) as running:
+        while not mark.exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=30)
+    assert running.returncode == 130, said
+    assert said.endswith("interrupted\n") and "Traceback" not in said

@@ -44,7 +44,7 @@ def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
                 _go_through(site, drill, stage, course)
             result = assess(drill, stage, course, prober.stop(), site.left_behind())
     except HactlError as error:
-        messages = (" ".join(str(error).split()), *stage.notes, *_afterwards(site, stage))
+        messages = (error.line(), *stage.notes, *_afterwards(site, stage))
         return replace(blank, ok=False, messages=messages, seconds=time.monotonic() - began)
     return replace(result, seconds=time.monotonic() - began)
 
@@ -64,7 +64,7 @@ def _afterwards(site: Site, stage: Stage) -> tuple[str, ...]:
             time.sleep(0.1)
         return site.left_behind()
     except HactlError as error:
-        return (" ".join(str(error).split()),)
+        return (error.line(),)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from provision.commands import lab_hosts
 from provision.errors import InputError, LabError, Problem
@@ -64,14 +63,14 @@ def _clash(project: Project, other: Project, name: str, address: str, owner: str
 def lab_of(spec: LabSpec, progress: Events, say: Events) -> Iterator[None]:
     """Fresh hosts for the length of the block; they are gone after it, however it ends.
 
-    SIGTERM and SIGHUP end the block as Ctrl-C does. What a killed rehearsal left is removed first.
+    What a killed rehearsal left is removed first.
 
     Raises:
         LabError: a rehearsal of this inventory is running, or the machine cannot carry the lab.
     """
     if os.geteuid() != 0:
         raise LabError("a rehearsal needs root, as its lab's hosts do", "run the command again with sudo")
-    with _only_one(spec.name), _signals(_interrupt, signal.SIGTERM, signal.SIGHUP):
+    with _only_one(spec.name):
         if down(spec.name, progress):
             say(f"lab {spec.name}: removed what an earlier rehearsal had left")
         try:
@@ -81,7 +80,7 @@ def lab_of(spec: LabSpec, progress: Events, say: Events) -> Iterator[None]:
             say(f"{str(interruption) or 'interrupted'}: taking lab {spec.name} away")
             raise
         finally:
-            with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with _undisturbed():
                 down(spec.name, progress)
 
 
@@ -100,14 +99,11 @@ def _only_one(name: str) -> Iterator[None]:
         yield
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 @contextmanager
-def _signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers, *numbers: int) -> Iterator[None]:
-    """Handle signals this way for the length of the block."""
-    before = {number: signal.signal(number, handler) for number in numbers}
+def _undisturbed() -> Iterator[None]:
+    """Nothing that asks for an end is heard for the length of the block."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:
         yield
     finally:
