@@ -364,6 +364,8 @@ def main() -> None:
     _end_as_interrupted()
     try:
         code = app(standalone_mode=False)
+        if code == Exit.INTERRUPTED and not isinstance(code, Exit):
+            _say("interrupted")  # Typer makes a bare 130 of KeyboardInterrupt; a command that returns it has said more
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except typer.Exit as done:
         sys.exit(done.exit_code)
