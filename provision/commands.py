@@ -15,12 +15,14 @@ from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
 from provision.lint.rules import check
+from provision.outcome import HostResult
 from provision.plan import mask
 from provision.project import Project
 from provision.remote.target import Target
-from provision.rollout import HostResult, Render, Rollout, Survey, refusals, survey
+from provision.rollout import Rollout, refusals
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
+from provision.survey import Render, Survey, survey
 
 
 def render(project: Project, host: str, out: Path | None) -> None:

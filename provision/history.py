@@ -15,8 +15,8 @@ from provision.generations import Chronicle, Generation, Made, open_chronicle
 from provision.project import Project
 from provision.remote.ssh import connect
 from provision.remote.target import Target
-from provision.rollout import PARALLEL, raise_all
 from provision.show import BOLD, COLOURS, DIM, Line, Screen, print_json
+from provision.survey import PARALLEL, raise_all
 
 MARK = {"create": "+", "update": "~", "remove": "-"}
 

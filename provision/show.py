@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from provision.errors import Exit, plain
+from provision.outcome import HostResult
 from provision.plan import Change, HostPlan
-from provision.rollout import HostResult
 
 WIDTH = 80
 #: Lines shown of one file's diff; `hactl render` shows the whole file.

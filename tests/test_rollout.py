@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provision.errors import Exit, HactlError, HostError, InputError, Position, Problem, Unreachable
-from provision.rollout import Rollout, raise_all
+from provision.rollout import Rollout
+from provision.survey import raise_all
 
 STAGES = (("web1", "web2", "web3"), ("lvs2",), ("lvs1",))
 

@@ -9,8 +9,8 @@ import pytest
 from provision.desired import DesiredHost, File, Item, Sysctl, Unit
 from provision.facts import Facts
 from provision.observe import Observed, ObservedItem
+from provision.outcome import HostResult
 from provision.plan import HostPlan, plan_host
-from provision.rollout import HostResult
 from provision.show import DIFF_LINES, Screen, plan_json, plan_lines, results_json, results_lines
 
 QUIET = Sysctl("net.ipv4.conf.all.arp_ignore", "1")

@@ -27,8 +27,8 @@ from provision.prove.verify import lines as verify_lines
 from provision.prove.verify import sessions
 from provision.report import terminal, write
 from provision.report.words import tally
-from provision.rollout import survey
 from provision.show import BOLD, Line, Screen, plan_counts, print_json
+from provision.survey import survey
 from provision.verify.result import Verification
 
 #: Seconds beyond its own timers within which a deployed front end must be as `verify` wants it: checkers find servers.

@@ -1,0 +1,135 @@
+"""The survey: all hosts looked at at once, and what is to be done to each; their connections stay open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from provision.apply import REFUSED, recover
+from provision.desired import DesiredHost
+from provision.errors import Exit, HactlError
+from provision.events import Events
+from provision.facts import Facts
+from provision.observe import observe
+from provision.plan import HostPlan, plan_host
+from provision.remote.protocol import LockHolder
+from provision.remote.ssh import Session, connect
+from provision.remote.target import Target
+
+#: How many hosts are talked to at once: about 3 ms of CPU a host on the controller, and sshd's MaxStartups is per host.
+PARALLEL = 32
+
+
+@dataclass
+class Survey:
+    """All hosts as they were found, their connections still open, and what is to be done to each."""
+
+    plans: dict[str, HostPlan] = field(default_factory=dict)
+    failures: dict[str, HactlError] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def next_generation(self) -> int:
+        """The number of the generation that comes of this survey: one more than any host has."""
+        return 1 + max((plan.observed.generation for plan in self.plans.values()), default=0)
+
+    def changes(self) -> int:
+        """How many changes all hosts need together."""
+        return sum(len(plan.changes) for plan in self.plans.values())
+
+    def raise_failures(self) -> None:
+        """Raise what kept hosts from being surveyed; the worst decides the exit code.
+
+        Raises:
+            HactlError: one error that names all of them.
+        """
+        raise_all(list(self.failures.values()))
+
+
+def raise_all(errors: Sequence[HactlError]) -> None:
+    """Raise nothing, the one error, or one that holds them all under the exit code of the first."""
+    unique = {str(error): error for error in errors}
+    if len(unique) == 1:
+        raise next(iter(unique.values()))
+    if unique:
+        worst = max(unique.values(), key=lambda error: error.exit_code == Exit.INPUT)
+        both = HactlError("\n".join(unique))
+        both.exit_code = worst.exit_code
+        raise both
+
+
+Render = Callable[[str, Facts], DesiredHost]
+
+
+@contextmanager
+def survey(
+    targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events, *, mend: bool = False
+) -> Iterator[Survey]:
+    """Connect to all targets, look at them and plan; the connections close when the block ends.
+
+    Where a run was cut off, `mend` ends it first; without it, it is only told.
+    """
+    found = Survey()
+    mending = _Mending(mend, events)
+    try:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
+            list(pool.map(lambda target: _look(target, render, secrets, found, mending), targets.values()))
+        found.plans = {host: found.plans[host] for host in targets if host in found.plans}
+        yield found
+    finally:
+        for session in found.sessions.values():
+            session.close()
+
+
+@dataclass(frozen=True)
+class _Mending:
+    """What becomes of a run that was cut off on a host."""
+
+    allowed: bool
+    events: Events
+
+    def begin(self, session: Session, unfinished: LockHolder) -> bool:
+        """End it, or tell of it; True where the host has to be looked at again."""
+        what = f"{session.host}: a run of {unfinished.who} since {unfinished.since or 'unknown'} was cut off here"
+        if not self.allowed:
+            self.events.note(f"{what}; deploy undoes it first, so its plan may differ from this one")
+            return False
+        done = recover(session)
+        ended = "its confirmed changes were completed" if done and done.outcome == "kept" else "its changes were undone"
+        self.events.note(f"{what}: {ended} just now")
+        return True
+
+
+def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey, mending: _Mending) -> None:
+    started = time.monotonic()
+    events = mending.events
+    try:
+        session = found.sessions[target.host] = connect(target)
+        desired, observed = observe(session, lambda facts: render(target.host, facts))
+        if observed.unfinished and mending.begin(session, observed.unfinished):
+            desired, observed = observe(session, lambda facts: render(target.host, facts))
+        found.plans[target.host] = plan_host(desired, observed, secrets)
+        events.host(target.host, "looked at")
+    except HactlError as error:
+        found.failures[target.host] = not_ready(error)
+        events.host(target.host, "failed")
+    found.seconds[target.host] = time.monotonic() - started
+
+
+Failure = TypeVar("Failure", bound=HactlError)
+
+
+def not_ready(error: Failure) -> Failure:
+    """The error of a host that could not be looked at or made ready: nothing was changed there, nor anywhere.
+
+    A file its own parser refuses is wrong input; anything else makes the host one that cannot be used.
+    """
+    if error.exit_code == Exit.FAILED:
+        refused = REFUSED in error.message
+        error.exit_code = Exit.INPUT if refused else Exit.UNREACHABLE
+    return error
