@@ -1,0 +1,1 @@
+"""The files that Kafka and ZooKeeper read, read and written by Java's own rules."""
