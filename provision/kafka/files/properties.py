@@ -84,7 +84,7 @@ def _logical_lines(text: Text) -> Iterator[Text]:
         else:
             yield line
             line = None
-    if line and line.text:
+    if line is not None:
         yield line
 
 
