@@ -22,11 +22,12 @@ import yaml
 HACTL = Path(sys.executable).parent / "hactl"
 
 #: Everything a deploy may touch, and the neighbourhood. A file's time of change counts, so a file that was written and
-#: put back with the same bytes shows as well; the sizes are left out where the times tell.
+#: put back with the same bytes shows as well. /run/hactl/loaded says what daemons
+#: have read: it may tell more after a run that was undone.
 SNAPSHOT = """
 find /etc /usr/local /var/lib/hactl /var/lib/dpkg/status /var/www /run/hactl -xdev '(' -type f -o -type l ')' \
     -printf '%p %m %u:%g %s %T@ %l\\n' 2>/dev/null | grep -v '^/run/hactl/loaded'
-find /run/hactl -maxdepth 1 2>/dev/null
+find /run/hactl -maxdepth 1 ! -name loaded 2>/dev/null
 cd /proc/sys/net && grep -rH '' ipv4/conf ipv4/vs ipv4/ip_forward ipv6/conf 2>/dev/null
 ip -o addr show | sed 's/ *valid_lft.*//'
 nft -s list ruleset
