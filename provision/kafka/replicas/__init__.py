@@ -1,1 +1,1 @@
-"""What becomes of each replica: the controller's state machine, and the state told from what a cluster says of itself."""
+"""What becomes of replicas: the controller's state machine, and the states told from what a cluster answers."""

@@ -1,7 +1,7 @@
 """A replica's state, told from metadata, reassignments, live brokers and log folders. Pure.
 
-KRaft has no machine that drives replicas, and a ZooKeeper controller keeps its own to itself: both ways the state follows
-from what the cluster answers. `tests/kafka` compares it with what a ZooKeeper controller writes into its log.
+KRaft has no machine that drives replicas, and a ZooKeeper controller keeps its own to itself: both ways the state
+follows from what the cluster answers. `tests/kafka` compares it with what a ZooKeeper controller writes into its log.
 """
 
 from __future__ import annotations

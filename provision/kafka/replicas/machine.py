@@ -83,8 +83,8 @@ def path(before: State, after: State, of: Machine = Machine.V2_4) -> tuple[State
 def at_startup(alive: bool, of: Machine = Machine.V2_4) -> State:
     """The state of a replica once a newly elected controller has started its machine.
 
-    `initializeReplicaState` takes a dead replica for one whose deletion failed, lest a topic be half deleted; from 2.4.0
-    on `startup` then moves it on to offline.
+    `initializeReplicaState` takes a dead replica for one whose deletion failed, lest a topic be half deleted; from
+    2.4.0 on `startup` then moves it on to offline.
     """
     if alive:
         return State.ONLINE

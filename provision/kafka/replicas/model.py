@@ -72,7 +72,7 @@ class Quorum:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One look. `logs` has an entry for each broker whose log folders could be read; `quorum` is None with ZooKeeper."""
+    """One look. `logs` has an entry for each broker whose log folders could be read; without KRaft `quorum` is None."""
 
     version: tuple[int, ...]
     brokers: frozenset[int]

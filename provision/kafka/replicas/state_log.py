@@ -1,7 +1,7 @@
 """A ZooKeeper controller's `state-change.log`: every step that its machine made or refused. Pure.
 
-The lines come from `ReplicaStateMachine.logSuccessfulTransition` and `logFailedStateChange` by `StateChangeLogger`. They
-are written at TRACE: `log4j.logger.state.change.logger=TRACE` (what Kafka ships says INFO, and then there are none).
+The lines come from `ReplicaStateMachine.logSuccessfulTransition` and `logFailedStateChange` by `StateChangeLogger`.
+They are written at TRACE only: `log4j.logger.state.change.logger=TRACE` (what Kafka ships says INFO).
 """
 
 from __future__ import annotations
