@@ -25,11 +25,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one broker; `alone` are partitions that are gone with it however long one waits."""
+    """The answer for one broker; `stalled` are partitions that stall without it however long one waits."""
 
     broker: int
     refusals: tuple[Refusal, ...]
-    alone: tuple[TopicPartition, ...] = ()
+    stalled: tuple[TopicPartition, ...] = ()
 
     @property
     def may(self) -> bool:
@@ -43,8 +43,8 @@ def gate(cluster: Cluster, broker: int) -> Verdict:
     refusals = [refusal for each in held for refusal in _availability(each, broker)]
     if cluster.quorum and broker in cluster.quorum.voters:
         refusals += _quorum(cluster.quorum, broker)
-    alone = [each.name for each in held if set(each.isr) <= {broker} and len(each.replicas) <= each.min_isr]
-    return Verdict(broker, tuple(refusals), tuple(alone))
+    stalled = [each.name for each in held if broker in each.isr and len(each.replicas) <= each.min_isr]
+    return Verdict(broker, tuple(refusals), tuple(stalled))
 
 
 def _availability(partition: Partition, broker: int) -> Iterator[Refusal]:
@@ -90,7 +90,7 @@ def _caught_up(quorum: Quorum, voter: int) -> bool:
 
 @dataclass(frozen=True)
 class Node:
-    """One node of a roll: its id, whether it is a controller, whether it is ready (alive, and in its last known ISRs)."""
+    """One node of a roll: its id, whether it is a controller, whether it is ready to serve."""
 
     id: int
     controller: bool

@@ -54,7 +54,7 @@ def test_a_broker_without_a_replica_is_not_concerned() -> None:
 def test_partitions_that_could_never_be_rolled_do_not_stop_it_but_are_named(min_isr: int) -> None:
     verdict = gate(cluster(isr=(1,), replicas=(1,), min_isr=min_isr), 1)
     assert verdict.may
-    assert [str(name) for name in verdict.alone] == ["orders-0"]
+    assert [str(name) for name in verdict.stalled] == ["orders-0"]
 
 
 @given(st.sets(st.integers(1, 5), min_size=1), st.data(), st.integers(1, 5))
