@@ -29,6 +29,7 @@ MINIMUM_ARGS = {
     "address": 3,
     "module": 1,
     "unit": 2,
+    "await": 0,
     "ledger": 1,
     "generation": 2,
 }
@@ -100,6 +101,14 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a host holds: the lines of `ip -o addr show` and of `ipvsadm --save --numeric`."""
+
+    addresses: tuple[str, ...] = ()
+    ipvs: tuple[str, ...] = ()
+
+
 class Transaction:
     """One host's changes: prepared, then applied, then confirmed. Whatever is left unconfirmed is undone.
 
@@ -131,13 +140,39 @@ class Transaction:
         self._channel.close()
 
     def apply(self) -> None:
-        """Make the changes. Raises ApplyFailed, whose `outcome` says how the host was left."""
+        """Make the changes, or what is left of them. Raises ApplyFailed, whose `outcome` says how the host was left."""
         self._waiting = False
+        self._exchange("go", "applied")
+
+    def reach(self) -> None:
+        """Make the changes up to the op `await`; `apply` then makes the rest. Raises ApplyFailed as that."""
+        self._exchange("go", "reached")
+
+    def look(self) -> Told:
+        """What the host holds now; before `apply` as well as after it. Raises ApplyFailed where it ended instead."""
+        found: dict[str, list[str]] = {"address": [], "ipvs": []}
+        self._exchange("look", "told", found)
+        return Told(tuple(found["address"]), tuple(found["ipvs"]))
+
+    def hand_over(self) -> int:
+        """Lower the host's priority, so that another director takes its addresses; returns how many files said so.
+
+        Whatever ends the transaction takes it back; so does `take_back`. 0 where no Keepalived of hactl's runs there.
+        Raises ApplyFailed where the transaction ended instead.
+        """
+        return int(self._exchange("hand-over", "handed-over")[0])
+
+    def take_back(self) -> None:
+        """Give the host its own priority again. Raises ApplyFailed where the transaction ended instead."""
+        self._exchange("take-back", "taken-back")
+
+    def _exchange(self, word: str, wanted: str, found: dict[str, list[str]] | None = None) -> list[str]:
+        """Say a word and read up to the answer `wanted`; its fields."""
         try:
-            _send(self._channel, b"go\n")
-            _follow(self._host, self._channel, "applied", self._steps)
+            _send(self._channel, f"{word}\n".encode())
+            return _follow(self._host, self._channel, wanted, self._steps, found=found)
         except BaseException:
-            self._open = False
+            self._open = self._waiting = False
             self._channel.close()
             raise
 
@@ -227,8 +262,19 @@ def _send(channel: Channel, data: bytes) -> None:
         return
 
 
-def _follow(host: str, channel: Channel, wanted: str, steps: list[Step], *, confirming: bool = False) -> None:
-    """Read answers up to `wanted`; any other ending is raised."""
+def _follow(
+    host: str,
+    channel: Channel,
+    wanted: str,
+    steps: list[Step],
+    *,
+    confirming: bool = False,
+    found: dict[str, list[str]] | None = None,
+) -> list[str]:
+    """Read answers up to `wanted`, whose fields are returned; any other ending is raised.
+
+    Lines that begin with a key of `found` are collected there.
+    """
     failure = ""
     while True:
         try:
@@ -244,7 +290,9 @@ def _follow(host: str, channel: Channel, wanted: str, steps: list[Step], *, conf
             failure = fields[1].strip()
             steps.append(Step(int(fields[0]), False, failure))
         elif word == wanted:
-            return
+            return fields
+        elif found is not None and word in found:
+            found[word].append(fields[0])
         elif word != "alive":
             raise _ending(host, word, fields, failure, steps)
 

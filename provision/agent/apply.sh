@@ -57,6 +57,7 @@ change() { # fourth pass: the changes themselves
     sysctl) set_sysctl "$2" "$3" "$R$4" ;;
     address) change_address "$2" "$3" "$4" "${5-}" ;;
     module) load_module "$2" ;;
+    await) hear reached go ;; # what comes next happens on several hosts at once
     unit)
         shift
         change_unit "$@"
@@ -68,21 +69,42 @@ change() { # fourth pass: the changes themselves
     say step "$index" ok
 }
 
-hear() { # ANNOUNCEMENT WORD: end of file, any other word, a signal or the deadline undo everything
+listen() { # WORD: a child waits for the controller's next one, and ends with a status that says which it was
     (
-        while IFS= read -r word <&3 && [ "$word" = wait ]; do
+        while IFS= read -r word <&3; do
             : >"$work/heard"
+            case $word in
+            wait) ;;
+            "$1") exit 0 ;;
+            look) exit 3 ;;
+            hand-over) exit 4 ;;
+            take-back) exit 5 ;;
+            *) exit 1 ;;
+            esac
         done
-        [ "$word" = "$2" ]
+        exit 1
     ) &
     child=$!
-    echo $child >"$work/$1" || fail "no space in $STATE"
+    echo $child >"$work/$announced" || fail "no space in $STATE"
+}
+
+hear() { # ANNOUNCEMENT WORD: questions are answered; end of file, any other word, a signal or the deadline undo everything
+    announced=$1
+    listen "$2"
     say "$1"
-    wait $child || {
+    while :; do
+        wait $child
+        heard=$?
         child=''
-        fail "not told to $2"
-    }
-    child=''
+        case $heard in
+        0) break ;;
+        3) tell ;;
+        4) hand_over ;;
+        5) take_back_over ;;
+        *) fail "not told to $2" ;;
+        esac
+        listen "$2"
+    done
     rm -f "$work/$1"
 }
 

@@ -29,7 +29,7 @@ watch() { # runs beside: tells the controller we live, takes over should the mai
 }
 
 end_reader() { # of a main shell that died just now: it holds the channel open; later its number may be another's
-    for announced in "$work/ready" "$work/applied"; do
+    for announced in "$work/ready" "$work/reached" "$work/applied"; do
         [ ! -e "$announced" ] || kill "$(cat "$announced")" 2>/dev/null
     done
 }
@@ -63,7 +63,7 @@ deadlines() { # of one second
     if [ -e "$work/applied" ]; then
         applied=$((applied - 1))
         [ $applied -gt 0 ] || too_late
-    elif [ -e "$work/ready" ]; then
+    elif [ -e "$work/ready" ] || [ -e "$work/reached" ]; then
         ready=$((ready - 1))
         [ ! -e "$work/heard" ] || ready=$PATIENCE
         rm -f "$work/heard"
@@ -78,6 +78,6 @@ too_late() {
 
 told_to_end() { # by the guard, or by whoever else
     [ -e "$work/late" ] || fail 'interrupted by a signal'
-    [ ! -e "$work/ready" ] || fail "nothing was heard from the controller for $PATIENCE seconds"
+    { [ ! -e "$work/ready" ] && [ ! -e "$work/reached" ]; } || fail "nothing was heard from the controller for $PATIENCE seconds"
     fail 'not confirmed before the deadline'
 }

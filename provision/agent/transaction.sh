@@ -173,6 +173,7 @@ conclude() { # what a confirmed run still has to do; begun anew where it was cut
             ;;
         esac
     done
+    end_hand_over "$lines"
     record confirmed
     release
 }

@@ -122,4 +122,5 @@ undo() { # sets `problems`: what could not be undone
         undo_late "$@" 2>"$work/log" || problem "$@"
     done
     [ -z "$booted" ] || stamp_again
+    end_hand_over "$journal"
 }
