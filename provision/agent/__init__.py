@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-TRANSACTION = ("common", "transaction", "undo", "boot", "generations", "files", "kernel", "units")
+TRANSACTION = ("common", "transaction", "undo", "handover", "boot", "generations", "files", "kernel", "units")
 
 PARTS = {
     "observe": ("common", "facts", "observe"),
