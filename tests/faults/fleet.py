@@ -1,0 +1,199 @@
+"""Twenty hosts of which one cannot be reached: a real sshd in a network namespace each, with the real agents.
+
+They have no systemd and no VIP; what is changed is a file, a kernel parameter and an address.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.faults.halting import reach, release, settle
+from tests.faults.host import Host
+from tests.faults.judge import NEW, OLD, Ended, lies
+from tests.faults.outcome import Cell, Outcome, symbol
+from tests.faults.site import Run, difference
+from tests.faults.steps import Step
+from tests.remote.netns import Namespace, Server, keygen, run
+
+FAULT = "1 of 20 unreachable"
+MEANING = "the cable of one host of twenty is pulled; from the first step on"
+COUNT = 20
+VICTIM = "h7"
+STEM = "hactl-fleet"
+SILENT = 75.0
+"""Seconds until a host that hears nothing more has undone what it was told to do: a minute, and some to do it."""
+
+STEPS = {
+    "connect": None,
+    "observe": Step("observe", "", "before", "sha256sum *"),
+    "ready": Step("ready", "", "before", "mktemp */.*.hactl-XXXXXX", "ready"),
+    "change": Step("change", "", "after", "mv -f */.*.hactl-?????? *"),
+    "applied": Step("applied", "", "after", "mv -f */.*.hactl-?????? *", "applied"),
+    "confirm": Step("confirm", "", "before", "mv */journal */confirmed"),
+}
+"""The steps of these hosts; they have no Keepalived to halt at."""
+
+CELLS = tuple(Cell(FAULT, step) for step in STEPS)
+
+
+class Box(Host):
+    """One of the twenty: a folder as its root, and a network namespace."""
+
+    places = "/etc/cell /var/lib/hactl /run/hactl /tmp"
+
+    def __init__(self, name: str, server: Server) -> None:
+        super().__init__(name, server.path("/"), lambda: {server.process.pid})
+
+    def init(self) -> int:
+        """The sshd that everything there belongs to."""
+        return next(iter(self.processes()))
+
+    def snapshot(self) -> frozenset[str]:
+        """Its processes are numbered as this machine's, which has others, too."""
+        return frozenset(line for line in super().snapshot() if not line.startswith("process "))
+
+
+class Fleet:
+    """Twenty boxes, each on a wire of its own to the controller's namespace."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._spaces = [Namespace(f"{STEM}-c")]
+        self._servers: list[Server] = []
+        self.boxes: dict[str, Box] = {}
+        self.current = 0
+        self._looks: dict[int, dict[str, frozenset[str]]] = {}
+
+    def boot(self) -> None:
+        """Bring them all up, and deploy both variants."""
+        key = keygen(self._folder / "key")
+        known = []
+        for number in range(COUNT):
+            server = self._box(number, key)
+            self._servers.append(server)
+            self.boxes[f"h{number}"] = Box(f"h{number}", server)
+            known.append(server.known_hosts(self._folder / f"known-{number}").read_text())
+        (self._folder / "known_hosts").write_text("".join(known))
+        for variant in (0, 1):
+            self.inventory(variant).write_text(yaml.safe_dump(self._inventory(variant, key), sort_keys=False))
+        self.boxes[VICTIM].instrument()
+        for variant in (1, 0):
+            self.deploy(variant)
+            self._looks[variant] = self.look()
+
+    def _box(self, number: int, key: Path) -> Server:
+        client, space = self._spaces[0], Namespace(f"{STEM}-{number}")
+        self._spaces.append(space)
+        run(
+            "ip", "-n", client.name, "link", "add", f"h{number}",
+            "type", "veth", "peer", "name", "eth0", "netns", space.name,
+        )  # fmt: skip
+        for name, device, last in ((client.name, f"h{number}", 1), (space.name, "eth0", 2)):
+            run("ip", "-n", name, "addr", "add", f"10.77.{number}.{last}/30", "dev", device)
+            run("ip", "-n", name, "link", "set", device, "up")
+        return Server(space, f"10.77.{number}.2", self._folder / f"h{number}", key)
+
+    def delete(self) -> None:
+        """Take all of it away."""
+        for server in self._servers:
+            server.delete()
+        for space in self._spaces:
+            space.delete()
+
+    def inventory(self, variant: int) -> Path:
+        """The file of a variant."""
+        return self._folder / f"fleet-{variant}.yml"
+
+    def _inventory(self, variant: int, key: Path) -> dict[str, Any]:
+        hosts = {f"h{number}": {"ansible_host": f"10.77.{number}.2"} for number in range(COUNT)}
+        login = f"-o UserKnownHostsFile={self._folder / 'known_hosts'} -o IdentitiesOnly=yes -o ConnectTimeout=5"
+        variables = {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(key),
+            "ansible_ssh_common_args": login,
+            "cell_variant": variant,
+        }
+        frontend = {"name": "x", "vips": ["10.78.0.9"], "directors": "x", "vrrp": {"virtual_router_id": 1}}
+        fleet = {"hosts": hosts, "vars": {"hactl_roles": ["cell", "spare_address"]}}
+        elsewhere = {"hosts": {"d0": {"ansible_host": "10.78.0.1"}, "d1": {"ansible_host": "10.78.0.2"}}}
+        return {"all": {"vars": {**variables, "frontends": [frontend]}, "children": {"fleet": fleet, "x": elsewhere}}}
+
+    def start(self, variant: int) -> Run:
+        """Begin to deploy a variant."""
+        inside = ["nsenter", f"--net={self._spaces[0].path}"]
+        return Run(self.inventory(variant), inside, ["--limit", "fleet"])
+
+    def deploy(self, variant: int) -> None:
+        """Deploy a variant, which must succeed."""
+        ended = self.start(variant).wait()
+        assert ended.code == 0, f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
+        self.current = variant
+
+    def look(self) -> dict[str, frozenset[str]]:
+        """All of them now."""
+        with ThreadPoolExecutor(4) as pool:
+            return dict(zip(self.boxes, pool.map(Box.snapshot, self.boxes.values()), strict=True))
+
+    def states(self, target: int) -> dict[str, str]:
+        """For each, OLD or NEW, or by what it differs from what it was."""
+        names = {host: {self._looks[target][host]: NEW, self._looks[1 - target][host]: OLD} for host in self.boxes}
+        return {
+            host: names[host].get(lines) or "\n".join(difference(self._looks[1 - target][host], lines))
+            for host, lines in self.look().items()
+        }
+
+    @contextmanager
+    def unplugged(self, host: str) -> Iterator[None]:
+        """Without the cable of a host, and nobody is told so."""
+        cable = ["ip", "-n", self._spaces[0].name, "link", "set", host]
+        subprocess.run([*cable, "down"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*cable, "up"], check=True)
+
+
+def run_cell(fleet: Fleet, cell: Cell) -> Outcome:
+    """Pull the cable of one host at the cell's step, and see what becomes of all."""
+    outcome, began, target = Outcome(cell.fault, cell.step), time.monotonic(), 1 - fleet.current
+    try:
+        ended, states = _run(fleet, STEPS[cell.step], target)
+        outcome.code, outcome.end = ended.code, symbol(states[VICTIM], ended.message(VICTIM))
+        outcome.problems += [f"{host}: {state}" for host, state in states.items() if state not in (OLD, NEW)]
+        outcome.problems += lies(ended, states)
+        if ended.code == 0:
+            outcome.problems.append("the deploy succeeded, although a host could not be reached")
+    except (AssertionError, LookupError) as error:
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+    outcome.problems += _next_deploy(fleet, target)
+    outcome.seconds = round(time.monotonic() - began, 1)
+    return outcome
+
+
+def _run(fleet: Fleet, step: Step | None, target: int) -> tuple[Ended, dict[str, str]]:
+    victim = fleet.boxes[VICTIM]
+    if step is None:
+        with fleet.unplugged(VICTIM):
+            return fleet.start(target).wait(), fleet.states(target)
+    run = reach(victim, step, lambda: fleet.start(target))
+    with fleet.unplugged(VICTIM):
+        release(victim, run)
+        ended = run.wait()
+        return ended, settle(fleet.states, target, SILENT)
+
+
+def _next_deploy(fleet: Fleet, target: int) -> Sequence[str]:
+    fleet.boxes[VICTIM].disarm()
+    try:
+        fleet.deploy(target)
+    except AssertionError as error:
+        return [str(error)]
+    return [f"after the next deploy {host}: {state}" for host, state in fleet.states(target).items() if state != NEW]

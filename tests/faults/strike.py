@@ -1,0 +1,141 @@
+"""The faults: the rows of the matrix. Each strikes while the host halts at a step."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provision.lab import control
+from tests.faults.host import Host, send
+from tests.faults.judge import Ended
+from tests.faults.site import LAB, Run, Site
+
+
+@dataclass
+class Scene:
+    """A deploy of `target` that stands at a step; `second` is how another one ended meanwhile."""
+
+    site: Site
+    target: int
+    run: Run
+    second: Ended | None = None
+
+    @property
+    def host(self) -> Host:
+        """The host that stands there: the master."""
+        return self.site.victim
+
+
+def nothing(_scene: Scene) -> None:
+    """Nothing to do."""
+
+
+def nothing_before(_host: Host) -> None:
+    """Nothing to prepare."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    `prepare` comes before the deploy, `strike` at the step, `mend` when the deploy has ended, `clear` when the next one
+    has succeeded. `seconds`: how long the host may take, from the mending on, until nothing is left of the run.
+    """
+
+    name: str
+    meaning: str
+    strike: Callable[[Scene], None]
+    prepare: Callable[[Host], None] = nothing_before
+    mend: Callable[[Scene], None] = nothing
+    clear: Callable[[Host], None] = nothing_before
+    seconds: float = 20.0
+
+
+def kill_controller(scene: Scene) -> None:
+    scene.run.signal(signal.SIGKILL)
+
+
+def cut_connection(scene: Scene) -> None:
+    send(scene.host.logins(), signal.SIGKILL)
+
+
+def kill_agent(scene: Scene) -> None:
+    send([scene.host.agent()], signal.SIGKILL)
+    scene.host.go()  # what the agent had begun ends as it would: it is not the agent
+
+
+def kill_login(scene: Scene) -> None:
+    """As a login manager does: all that belongs to the session, at once."""
+    os.killpg(os.getpgid(scene.host.agent()), signal.SIGKILL)
+
+
+def cut_power(scene: Scene) -> None:
+    control.cut(LAB, scene.host.name, lambda _text: None)
+    scene.host.disarm()
+    control.boot(LAB, scene.host.name, lambda _text: None)
+
+
+#: What a deploy writes to, on a disk of its own that is small enough to be filled.
+SMALL_DISK = """
+set -e
+mkdir -p /mnt/small; mount -t tmpfs -o size=3m,mode=755 small /mnt/small
+for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
+    mkdir -p "/mnt/small$folder"; cp -a "$folder/." "/mnt/small$folder/"; mount --bind "/mnt/small$folder" "$folder"
+done
+"""
+BIG_DISK = """
+set -e
+for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
+    umount "$folder"; find "$folder" -mindepth 1 -delete; cp -a "/mnt/small$folder/." "$folder/"
+done
+umount /mnt/small; rmdir /mnt/small
+"""
+
+
+def fill_disk(scene: Scene) -> None:
+    scene.host.run("dd if=/dev/zero of=/mnt/small/full bs=4k 2>/dev/null; df /mnt/small | grep -q ' 100% '")
+
+
+def make_read_only(scene: Scene) -> None:
+    scene.host.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc && ! touch /etc/cell/x 2>/dev/null")
+
+
+def begin_second(scene: Scene) -> None:
+    scene.second = scene.site.start(scene.target).wait()
+
+
+def stall(scene: Scene) -> None:
+    """The whole host stands still, until the controller has given up."""
+    scene.host.signal_all(signal.SIGSTOP)
+
+
+def kill_keepalived(scene: Scene) -> None:
+    send(scene.host.named("keepalived"), signal.SIGKILL)
+
+
+FAULTS = (
+    Fault("controller killed", "hactl gets SIGKILL", kill_controller),
+    Fault("connection cut", "the sshd processes of the login get SIGKILL", cut_connection),
+    Fault("agent killed", "the agent's main shell gets SIGKILL", kill_agent),
+    Fault("login killed", "all processes of the login get SIGKILL, as a login manager does", kill_login),
+    Fault(
+        "disk full", "no byte is free below /var/lib/hactl and the managed folders of /etc", fill_disk,
+        prepare=lambda host: host.run(SMALL_DISK) and None,
+        mend=lambda scene: scene.host.run("rm /mnt/small/full") and None,
+        clear=lambda host: host.run(BIG_DISK) and None,
+    ),
+    Fault(
+        "/etc read-only", "/etc is remounted read-only until the deploy has ended", make_read_only,
+        mend=lambda scene: scene.host.run("umount /etc") and None,
+    ),
+    Fault("power cut", "the host loses its power and boots again", cut_power, seconds=40.0),
+    Fault("second deploy", "another hactl deploys the same inventory", begin_second),
+    Fault(
+        "host stalled", "the host stands still until hactl gives up on it, a minute", stall,
+        mend=lambda scene: scene.host.signal_all(signal.SIGCONT), seconds=40.0,
+    ),
+    Fault("keepalived killed", "all processes of Keepalived get SIGKILL", kill_keepalived, seconds=40.0),
+)  # fmt: skip
+BY_NAME = {fault.name: fault for fault in FAULTS}
