@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.errors import Exit, HactlError, UsageError, plain
+from provision.lint.formats import Format
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,6 +50,7 @@ InventoryPath = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+LintFormat = Annotated[Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")]
 Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
 Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")]
 
@@ -113,11 +115,11 @@ def inventory_command(
 
 
 @app.command("lint")
-def lint_command(inventory: InventoryPath = None, json: Json = False) -> None:
+def lint_command(inventory: InventoryPath = None, json: Json = False, form: LintFormat = Format.TEXT) -> None:
     """Find mistakes that no single host's parser can see."""
     from provision.lint.rules import report
 
-    raise typer.Exit(report(_load(inventory), json))
+    raise typer.Exit(report(_load(inventory), Format.JSON if json else form))
 
 
 @app.command("render")

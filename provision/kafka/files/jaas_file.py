@@ -116,6 +116,8 @@ class _Parser:
                 glued = None
         finally:
             modules.append(Module(name.shown, flag, tuple(options), name.position))
+        if not name.text and not self._refusals:
+            self._refusals.append(self._secrecy.refusal("module-missing", "null", name))  # AppConfigurationEntry's
         self._next()
 
     def _flag(self) -> tuple[str, Token | None]:

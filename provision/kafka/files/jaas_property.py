@@ -61,6 +61,8 @@ class _Parser:
         flag, glued = self._flag()
         if flag:
             self._options(options, glued)
+        if flag and not name.text and not self._refusals:
+            self._refusals.append(self._secrecy.refusal("module-missing", "null", name))  # AppConfigurationEntry's
         return Module(name.shown, flag, tuple(options), name.position)
 
     def _flag(self) -> tuple[str, Token | None]:

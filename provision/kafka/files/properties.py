@@ -84,8 +84,8 @@ def _logical_lines(text: Text) -> Iterator[Text]:
         else:
             yield line
             line = None
-    if line is not None:
-        yield line
+    if line is not None and (line.text or not text.text.endswith("\r\n")):
+        yield line  # a lone backslash at the end is an entry, but not before CR LF: so Java has it
 
 
 def _natural_lines(text: Text) -> Iterator[Text]:

@@ -63,7 +63,8 @@ def _comment_end(text: str, start: int) -> int:
     if text.startswith("/*", start):
         end = text.find("*/", start + 2)
         return len(text) if end < 0 else end + 2
-    return next((index for index in range(start, len(text)) if text[index] in "\r\n"), len(text))
+    # The character behind a lone `/` is consumed before the end of the line is looked for, be it that very end.
+    return next((index for index in range(start + 2, len(text)) if text[index] in "\r\n"), len(text))
 
 
 def _token(text: str, start: int, extra: str) -> tuple[str, str | None, int]:
