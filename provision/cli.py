@@ -281,6 +281,33 @@ def status_command(
 def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
     """Look for the causes of what is wrong, and show what tells them.
 
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)]
+
+
+@app.command("drain")
+def drain_command(
+    host: Host,
+    inventory: InventoryPath = None,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for what is left.")] = 300,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Take a host out of service without a lost request, until `undrain`.
+
+    A real server gets no new connections, a director hands its addresses over. Exit 1 when something is left."""
+    from provision.daily.drain import drain
+
+    raise typer.Exit(drain(_load(inventory), host, wait=wait, json=json, lab=lab))
+
+
+@app.command("undrain")
+def undrain_command(host: Host, inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Give a drained host its work back."""
+    from provision.daily.drain import undrain
+
+    raise typer.Exit(undrain(_load(inventory), host, json=json, lab=lab))
+
+
     Exit 0 when nothing was found, 1 when something was."""
     from provision.daily.doctor import doctor
 

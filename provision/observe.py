@@ -15,6 +15,7 @@ from provision.remote.protocol import (
     LedgerEntry,
     LockHolder,
     ProtocolError,
+    decode_drains,
     decode_facts,
     decode_ledger,
     decode_line,
@@ -45,7 +46,8 @@ class Observed:
     """A host as it was found. `items` holds the desired ones and those of the ledger, by kind and name.
 
     `unfinished` is a run that was cut off there and neither kept nor undone yet; `generation` the newest confirmed one,
-    0 where there is none.
+    0 where there is none. `drained` are the real servers that get no new connections from it, with who drained them and
+    when; under `.` is the same of the host itself.
     """
 
     facts: Facts
@@ -54,6 +56,7 @@ class Observed:
     lock: LockHolder | None = None
     unfinished: LockHolder | None = None
     generation: int = 0
+    drained: Mapping[str, str] = field(default_factory=dict)
 
 
 def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[DesiredHost, Observed]:
@@ -90,6 +93,7 @@ def _read_facts(host: str, channel: Channel) -> Observed:
     ledger: list[LedgerEntry] = []
     lock = unfinished = None
     generation = 0
+    drained: list[str] = []
     while (fields := _next(host, channel))[0] != "facts-end":
         if fields[0] == "fact":
             facts.append(fields[1:])
@@ -101,9 +105,11 @@ def _read_facts(host: str, channel: Channel) -> Observed:
             unfinished = decode_lock(fields[1:])
         elif fields[0] == "generation":
             generation = int(fields[1])
+        elif fields[0] == "drained":
+            drained.append(fields[1])
         else:
             raise ProtocolError(f"the agent answered {fields[0]!r} in place of a fact")
-    return Observed(decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation)
+    return Observed(decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation, decode_drains(drained))
 
 
 def _read_items(host: str, channel: Channel) -> dict[tuple[str, str], ObservedItem]:

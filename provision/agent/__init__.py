@@ -8,10 +8,10 @@ from importlib import resources
 TRANSACTION = ("common", "transaction", "undo", "handover", "boot", "generations", "files", "kernel", "units")
 
 PARTS = {
-    "observe": ("common", "facts", "observe"),
-    "look": ("common", "look"),
-    "status": ("common", "recall", "look"),
-    "doctor": ("common", "trace", "look"),
+    "observe": ("common", "facts", "drained", "observe"),
+    "look": ("common", "drained", "look"),
+    "status": ("common", "recall", "drained", "look"),
+    "doctor": ("common", "trace", "drained", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
     "versions": ("common", "versions"),
@@ -19,6 +19,7 @@ PARTS = {
     "apply": (*TRANSACTION, "guard", "packages", "apply"),
     "recover": (*TRANSACTION, "recover"),
     "generations": ("common", "history"),
+    "drain": ("common", "drain"),
 }
 """The files that make up each agent, in order."""
 

@@ -104,6 +104,8 @@ ask_keepalived
 kernel
 section addresses
 ip -o addr show 2>/dev/null
+section drained
+drained_lines
 table
 ! have look_further || look_further # what another agent that ends with this one wants to know as well
 await_keepalived

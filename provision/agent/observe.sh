@@ -296,6 +296,9 @@ selinux_fact
 lock_line
 [ "${alive-no}" = yes ] || unfinished_line
 generation_line
+for line in $(drained_lines); do
+    say drained "$line"
+done
 say facts-end
 read_request
 probe_files

@@ -12,6 +12,18 @@ from provision.inventory.model.text import IpAddress
 from provision.inventory.model.vrrp import TrackFile
 from provision.inventory.settings import HostSettings
 
+DRAIN = "/var/lib/hactl/drain"
+"""The folder of the files that drain real servers, one a host, on every director that sends it connections."""
+
+
+def drain_file(host: str) -> TrackFile:
+    """The file whose number is added to the weight of a real server in all its services: 0, or far below any weight.
+
+    Keepalived reads it at each start and reload and whenever it changes, so a drain needs no new configuration.
+    """
+    name = f"hactl_drain_{host}"  # a host's name may be longer than an identifier of the inventory
+    return TrackFile.model_construct(name=name, file=f"{DRAIN}/{host}", weight=1, init=0)
+
 
 @dataclass(frozen=True)
 class Server:
@@ -29,6 +41,11 @@ class Server:
     def session(self) -> str:
         """The name of the BFD session with it, should a check want one."""
         return f"hactl_{self.host}" + ("_6" if self.address.version == 6 else "")
+
+    @property
+    def drain(self) -> TrackFile:
+        """The file that drains it."""
+        return drain_file(self.host)
 
 
 @dataclass(frozen=True)
@@ -179,8 +196,8 @@ def _members(service: ResolvedService, family: int) -> Iterator[str]:
 
 
 def check_files(servers: Sequence[VirtualServer]) -> tuple[TrackFile, ...]:
-    """The files that checks read, each once; the path serves as the name."""
-    found: dict[str, TrackFile] = {}
+    """The files that checks read, each once: those of the inventory, named by their path, and those that drain."""
+    found = {server.drain.name: server.drain for virtual in servers for server in virtual.servers}
     for check in _checks(servers):
         if isinstance(check, FileCheck):
             found.setdefault(check.file, TrackFile.model_construct(name=check.file, file=check.file, init=check.init))

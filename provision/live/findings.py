@@ -13,7 +13,7 @@ from provision.live.kernel import arp, forwarding, rp_filter, send_redirects
 from provision.live.seen import Seen
 from provision.live.service import listeners
 from provision.live.state import Finding
-from provision.live.table import sync_daemons, table
+from provision.live.table import drained_alike, sync_daemons, table
 from provision.live.vips import best_is_master, holder_is_master, lo_vips, one_holder, stray_lo_vips
 from provision.live.vrrp import heard, instances, keepalived_runs, no_fault
 
@@ -39,7 +39,7 @@ DIRECTOR: tuple[HostCheck, ...] = (
     keepalived_runs, instances, no_fault, table, sync_daemons, send_redirects, forwarding,
 )  # fmt: skip
 REAL_SERVER: tuple[HostCheck, ...] = (lo_vips, arp, rp_filter, listeners)
-FRONTEND: tuple[FrontendCheck, ...] = (one_holder, holder_is_master, best_is_master, heard)
+FRONTEND: tuple[FrontendCheck, ...] = (one_holder, holder_is_master, best_is_master, heard, drained_alike)
 
 
 def judge(seen: Seen, frontend: ResolvedFrontend | None = None) -> list[Finding]:

@@ -22,6 +22,7 @@ from provision.live.state import (
     SyncDaemon,
     VrrpInstance,
 )
+from provision.remote.protocol import decode_drains
 
 Sections = dict[str, list[str]]
 
@@ -51,6 +52,7 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
     try:
         files = dict(_files(sections.get("files", ())))
         told = sections["clock"][0]
+        drains = decode_drains(sections.get("drained", ()))
         rounded = 0.0 if "." in told else 1.0  # a date(1) without fractions tells the second that has begun
         return LiveHost(
             host=host,
@@ -68,6 +70,8 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
             ipvs_saved=tuple(line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()),
             services=tuple(_services(sections.get("ipvs", ()))),
             sync=tuple(_sync(sections.get("sync", ()))),
+            drained={host: words for host, words in drains.items() if host != "."},
+            out=drains.get(".", ""),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise LookError(f"{type(error).__name__}: {error}") from error

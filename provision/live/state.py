@@ -102,7 +102,9 @@ class LiveHost:
 
     `clock` is its wall clock minus the controller's at the same moment, in seconds, and exact to half of `round_trip`.
     `macs` maps interfaces to hardware addresses, `carriers` to whether the link is up. `sysctls` maps dotted names to
-    values. `ipvs_saved` are the lines of `ipvsadm --save --numeric`. `vrrp` is empty where no Keepalived answers.
+    values. `drained` are the real servers that are drained on this director, with who did it and when; `out` says the
+    same of the director itself, empty where it is in service. `ipvs_saved` are the lines of `ipvsadm --save
+    --numeric`. `vrrp` is empty where no Keepalived answers.
     """
 
     host: str
@@ -120,6 +122,8 @@ class LiveHost:
     ipvs_saved: tuple[str, ...] = ()
     services: tuple[LiveService, ...] = ()
     sync: tuple[SyncDaemon, ...] = ()
+    drained: Mapping[str, str] = field(default_factory=dict)
+    out: str = ""
 
     def holds(self, address: str) -> bool:
         """Whether it has `address` on an interface other than the loopback."""

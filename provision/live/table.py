@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.ipvs_rules import IpvsService, ipvs_services
@@ -12,6 +13,7 @@ from provision.live.seen import Seen
 from provision.live.state import Finding
 
 Servers = Mapping[str, str]
+_WEIGHT = re.compile(r"-w \d+")
 
 
 def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
@@ -32,14 +34,18 @@ def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
 def table(seen: Seen, host: str) -> Iterator[Finding]:
     """The live table is the intended one: every service, every real server in it, with its weight and method.
 
+    A server that is drained has weight 0.
+
     Services that hactl knows nothing of are left alone; `foreign_services` names them.
     """
     live = saved_table(seen.lives[host].ipvs_saved)
+    drained = seen.lives[host].drained
     for frontend in seen.topology.directed_by(host):
         for service in frontend.services:
             for intended, names in entries(frontend, service):
                 if intended.selector in live:
-                    yield from _service(host, service, intended, names, live[intended.selector])
+                    wanted = with_drains(intended, names, drained)
+                    yield from _service(host, service, wanted, names, live[intended.selector])
                 else:
                     fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
                     why = f"the table has {', '.join(live) or 'nothing at all'}"
@@ -52,6 +58,31 @@ def entries(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tu
     for entry in ipvs_services((alone,)):
         places = (server.rule.split()[1] for server in entry.servers)
         yield entry, dict(zip(places, (server.host for server in service.real_servers), strict=True))
+
+
+def with_drains(intended: IpvsService, names: Servers, drained: Container[str]) -> IpvsService:
+    """The entry with weight 0 for those of its servers, named by their places, that are drained."""
+    servers = tuple(
+        dataclasses.replace(server, rule=_WEIGHT.sub("-w 0", server.rule, count=1))
+        if names[server.rule.split()[1]] in drained
+        else server
+        for server in intended.servers
+    )
+    return dataclasses.replace(intended, servers=servers)
+
+
+def drained_alike(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
+    """A server that is drained is so on every director: else a failover would send it connections again."""
+    lives = list(seen.directors(frontend))
+    for server in frontend.real_servers:
+        where = [live.host for live in lives if server in live.drained]
+        for live in lives:
+            if where and live.host not in where:
+                what = f"{server} is drained on {', '.join(where)} and not here"
+                why = "a failover would send it connections again"
+                yield Finding(
+                    "drained_alike", live.host, what, why, f"`hactl drain {server}` again, or `hactl undrain`"
+                )
 
 
 def _service(

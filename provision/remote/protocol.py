@@ -127,6 +127,16 @@ def decode_lock(fields: Sequence[str]) -> LockHolder:
     return LockHolder(who, since, alive == "yes")
 
 
+def decode_drains(lines: Iterable[str]) -> dict[str, str]:
+    """Lines `HOST WHO WHEN` of what is drained (agent/drained.sh), as `WHO, WHEN` by host; `.` is the host itself."""
+    found = {}
+    for line in lines:
+        host, _, words = line.strip().partition(" ")
+        who, _, when = words.partition(" ")
+        found[host] = f"{who or 'somebody'}, {when or 'unknown'}"
+    return found
+
+
 def decode_facts(lines: Iterable[Sequence[str]]) -> Facts:
     """Facts from the fields of the `fact` lines, the word `fact` left off; unknown names are ignored."""
     interfaces: list[Interface] = []

@@ -119,7 +119,7 @@ def _director(looked: Looked, frontend: ResolvedFrontend, host: str) -> Iterator
         if each.host != host:
             continue
         if own is None:
-            yield DirectorStatus(host, wanted.name, _without_answer(live), handover=raised, sync=sync)
+            yield DirectorStatus(host, wanted.name, _without_answer(live), handover=raised, sync=sync, drained=live.out)
         else:
             yield _instance(looked, live, own, raised, sync)
 
@@ -135,7 +135,7 @@ def _instance(looked: Looked, live: LiveHost, own: VrrpInstance, raised: int, sy
     since = max(0.0, looked.recalls[live.host].clock - own.since) if own.since else 0.0
     return DirectorStatus(
         live.host, own.name, own.state, own.priority, own.base_priority, raised, since,
-        own.adverts_sent, own.adverts_received, own.errors, None, sync,
+        own.adverts_sent, own.adverts_received, own.errors, None, sync, live.out,
     )  # fmt: skip
 
 
@@ -146,7 +146,8 @@ def _services(looked: Looked, frontend: ResolvedFrontend, service: ResolvedServi
         live = looked.seen.lives.get(director)
         found = next((one for one in live.services if one.selector == entry.selector), None) if live else None
         recall = looked.recalls.get(director, Recalled())
-        servers = tuple(_servers(service, entry, names, found, recall)) if director else ()
+        drained = live.drained if live else {}
+        servers = tuple(_servers(service, entry, names, found, recall, drained)) if director else ()
         scheduler = found.scheduler if found else service.model.scheduler
         yield ServiceStatus(entry.selector, scheduler, director, found is not None, servers)
 
@@ -164,16 +165,23 @@ def _servers(
     names: Mapping[str, str],
     found: LiveService | None,
     recall: Recalled,
+    drained: Mapping[str, str],
 ) -> Iterator[ServerStatus]:
     live = {_place(server): server for server in (found.servers if found else ())}
     weights = {server.rule.split()[1]: _weight(server.rule) for server in entry.servers}
     for place, name in names.items():
-        yield _server(service, name, place, live.get(place), weights[place], recall)
+        one = _server(service, name, place, live.get(place), weights[place], recall)
+        yield replace(one, state="drained", reason=drained[name], seconds=None) if _drained(one, drained) else one
     for place, server in live.items():
         if place not in names:
             sorry = service.model.sorry_server
             kind = "sorry" if sorry and str(sorry.address) == server.address else "foreign"
             yield ServerStatus(place, place, server.weight, None, server.active, server.inactive, kind)
+
+
+def _drained(server: ServerStatus, drained: Mapping[str, str]) -> bool:
+    """Whether a server gets nothing because somebody drained it; one that is down as well is shown as down."""
+    return server.name in drained and server.weight == 0 and server.state != "down"
 
 
 def _server(

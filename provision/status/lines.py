@@ -109,7 +109,9 @@ def _director_row(one: DirectorStatus, *, several: bool) -> tuple[str, ...]:
     if not one.priority:
         return name, one.state, f"+{one.handover} hand-over" if one.handover else "", "", "", " ".join(one.sync)
     priority = f"{one.priority}"
-    if one.handover:
+    if one.drained:
+        priority += " (drained)"
+    elif one.handover:
         priority += f" (hand-over +{one.handover})"
     elif one.base_priority and one.priority != one.base_priority:
         priority += f" (base {one.base_priority})"

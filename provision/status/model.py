@@ -25,6 +25,7 @@ class DirectorStatus:
     carried over from an earlier look. `priority` is the effective one; `handover` what a planned hand-over adds to it.
     `seconds` is for how long it has had its state. `rate` is adverts a second, sent by a master and heard by a backup,
     None where there was no earlier look to count from. `sync` are its connection-sync daemons: master, backup.
+    `drained` says who took it out of service and when, empty where it is in service.
     """
 
     host: str
@@ -39,6 +40,7 @@ class DirectorStatus:
     errors: int = 0
     rate: float | None = None
     sync: tuple[str, ...] = ()
+    drained: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class ServerStatus:
 
     `weight` is the live one, None where it is not in the table. `state` is up, down (its check fails), drained (weight
     0 on purpose), missing (its check is well, or says nothing), sorry (the sorry server) or foreign (not in the
-    inventory). `reason` is the last word of its checks, `seconds` how long ago they said it, None where they have not.
+    inventory). `reason` is who drained it and when, or the last word of its checks, `seconds` how long ago they said
+    it, None where they have not.
     """
 
     name: str

@@ -85,6 +85,11 @@ HOSTS = healthy(LAB)
 LVS1, LVS2, WEB1 = HOSTS["lvs1"], HOSTS["lvs2"], HOSTS["web1"]
 
 BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
+    "drained on one director alone": (
+        {"lvs1": {"drained": {"web2": "ops@desk, 2026-11-22T08:00:00Z"}}},
+        ("drained_alike", "lvs2"),
+        "web2 is drained on lvs1 and not here; a failover would send it connections again",
+    ),
     "the VIP on the backup as well": (
         {"lvs2": with_address(LVS2, "eth0", VIP)},
         ("one_holder", ""),

@@ -80,7 +80,9 @@ class Director:
     def __init__(self, folder: Path) -> None:
         self.list = folder / "list"
         self.script = folder / "director"
-        self.script.write_text(content(render(folder, "lvs1"), SCRIPT).replace(LIST, str(self.list)))
+        self.mark = folder / "drained"
+        text = content(render(folder, "lvs1"), SCRIPT).replace(LIST, str(self.list))
+        self.script.write_text(text.replace("/var/lib/hactl/drained", str(self.mark)))
         self.handover = folder / "web"
         self.list.write_text(f"# a comment\nwait 0.3\nhandover {self.handover}\n{VIP}\n192.168.227.11\nfd00::10\n")
 
@@ -128,6 +130,33 @@ def test_nobody_waits_where_nothing_was_left(director: Director) -> None:
     director.list.write_text(f"wait 9\n{VIP}\n")
     left, seconds = director.run("dash", "stopped", "signal", "192.168.227.101/24")
     assert "192.168.227.101/24" in left and "failed" not in left and seconds < 5
+
+
+@ROOT
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+@pytest.mark.parametrize("drained, after", [(False, "0\n"), (True, "-253\n")])
+def test_a_director_that_starts_is_last_in_line_for_a_while_or_as_long_as_it_is_drained(
+    director: Director, shell: str, drained: bool, after: str
+) -> None:
+    director.list.write_text(f"rejoin 0.2\nhandover {director.handover}\n{VIP}\n")
+    director.handover.write_text("0\n")
+    if drained:
+        director.mark.write_text("ops@desk 2026-11-22T08:00:00Z\n")
+    director.run(shell, "start", "success", EVERY)
+    assert director.handover.read_text() == "-253\n"
+    director.run(shell, "started; sleep 1", "success", EVERY)
+    assert director.handover.read_text() == after
+
+
+@ROOT
+@pytest.mark.parametrize("number", ["0", "100"])
+def test_a_front_end_that_is_new_on_a_drained_director_does_not_come_to_it(director: Director, number: str) -> None:
+    director.handover.write_text(f"{number}\n")
+    director.run("dash", "reload", "success", EVERY)
+    assert director.handover.read_text() == f"{number}\n", "in service it is left alone"
+    director.mark.write_text("ops@desk 2026-11-22T08:00:00Z\n")
+    director.run("dash", "reload", "success", EVERY)
+    assert director.handover.read_text() == "-253\n"
 
 
 @ROOT
