@@ -137,13 +137,13 @@ begin() { # lock, and somebody beside who undoes
     IFS=$NL
     take_lock
     make_work
-    unpack
     trap 'fail "interrupted by a signal, or the connection is gone"' HUP INT
     trap told_to_end TERM
     watch &
     watchdog=$!
     echo $watchdog >"$work/watch"
     start_guard
+    unpack
 }
 
 get_ready() { # everything that may fail without a change

@@ -52,7 +52,7 @@ at_boot() { # the lock was in memory, and went with the power
     [ -d "$work" ] && mkdir -p "$RUN" || exit 0
     chmod 755 "$RUN"
     read_run
-    if mkdir "$RUN/lock" 2>/dev/null; then own_lock $$; else take_over $$ || exit 0; fi
+    make_lock $$ || take_over $$ || exit 0
     settle 'the host was rebooted, or lost its power, in mid-apply'
     [ -z "$problems" ]
 }

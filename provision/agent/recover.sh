@@ -8,11 +8,7 @@ recover() {
     }
     read_run
     mkdir -p "$RUN" && chmod 755 "$RUN"
-    if mkdir "$RUN/lock" 2>/dev/null; then
-        own_lock $$
-    elif ! take_over $$; then
-        say_locked
-    fi
+    make_lock $$ || take_over $$ || say_locked
     [ -d "$work" ] || { # whoever was quicker has done it
         rm -rf "$RUN/lock"
         say nothing

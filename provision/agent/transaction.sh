@@ -44,10 +44,25 @@ holder_of() { # sets who holds the host: `holder`, `since`, `pid`
     IFS=$NL
 }
 
-own_lock() {
-    IFS=$US
+own_lock() { # PID
     printf '%s\n' "$who$US$since$US$1" >"$RUN/lock/owner.new" && mv -f "$RUN/lock/owner.new" "$RUN/lock/owner"
-    IFS=$NL
+}
+
+make_lock() { # PID: lock and owner appear at once, as a lock without an owner would be nobody's; false where there is one
+    rm -rf "$RUN/lock-$1"
+    { mkdir "$RUN/lock-$1" && printf '%s\n' "$who$US$since$US$1" >"$RUN/lock-$1/owner" &&
+        mv -T "$RUN/lock-$1" "$RUN/lock"; } 2>/dev/null && return
+    rm -rf "$RUN/lock-$1"
+    return 1
+}
+
+sweep_locks() { # of who was killed while it made one
+    set +f
+    for left in "$RUN"/lock-*; do
+        set -f
+        [ ! -d "$left" ] || alive "${left##*-}" || rm -rf "$left"
+    done
+    set -f
 }
 
 take_over() { # PID: get the lock of a holder that died; false where it lives, or somebody else was quicker
@@ -55,6 +70,13 @@ take_over() { # PID: get the lock of a holder that died; false where it lives, o
     [ -n "$pid" ] && ! alive "$pid" && mkdir "$RUN/lock/after-$pid" 2>/dev/null || return 1
     who=$holder
     own_lock "$1"
+}
+
+take_dead_lock() { # of a run that died before there was anything to undo
+    holder_of
+    [ -n "$pid" ] && ! alive "$pid" && ! find_unfinished && mkdir "$RUN/lock/after-$pid" 2>/dev/null || return 1
+    since=$(now)
+    own_lock $MAIN
 }
 
 say_locked() {
@@ -75,13 +97,13 @@ say_unfinished() {
 take_lock() {
     mkdir -p "$RUN" 2>/dev/null
     chmod 755 "$RUN" 2>/dev/null
-    if ! mkdir "$RUN/lock" 2>/dev/null; then
+    sweep_locks
+    since=$(now)
+    if ! make_lock $MAIN; then
         [ -d "$RUN/lock" ] || refuse "cannot make $RUN/lock: is $R/run writable?"
-        say_locked
+        take_dead_lock || say_locked
     fi
     trap 'rm -rf "$RUN/lock"; exit 1' HUP INT TERM
-    since=$(now)
-    own_lock $MAIN
     ! find_unfinished || {
         rm -rf "$RUN/lock"
         say_unfinished

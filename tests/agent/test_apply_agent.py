@@ -245,8 +245,15 @@ def test_two_at_once(host: LocalHost) -> None:
     begin(host, [Op("sysctl", ("net.ipv4.ip_forward", "0"))]).confirm()
 
 
-def test_a_stale_lock_names_the_command_that_breaks_it(host: LocalHost) -> None:
+def test_the_lock_of_a_run_that_died_before_it_began_is_taken(host: LocalHost) -> None:
     host.write("run/hactl/lock/owner", "kim@ops\x1f2026-01-01T00:00:00Z\x1f4194999\n")
+    host.write("run/hactl/lock-4194998/owner", "")  # of one that died while it made the lock
+    begin(host, install("/etc/new.conf"), CONFIG).confirm()
+    assert leftovers(host) == []
+
+
+def test_a_lock_that_names_no_owner_names_the_command_that_breaks_it(host: LocalHost) -> None:
+    host.write("run/hactl/lock/owner", "")
     with pytest.raises(Locked, match=r"no longer running\n.*rm -r /run/hactl/lock"):
         begin(host, [Op("module", ("x",))])
 
