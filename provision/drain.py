@@ -87,17 +87,13 @@ def _last_server(
     """No director may be left without a server that takes new connections: alive, and not drained."""
     for live in seen.directors(frontend):
         found = next((one for one in live.services if one.selector == selector), None)
-        alive = {f"{_bracketed(one.address)}:{one.port}" for one in (found.servers if found else ()) if one.weight}
+        alive = {one.place for one in (found.servers if found else ()) if one.weight}
         others = {name for place, name in names.items() if place in alive} - {host, *live.drained}
         if not others:
             rest = [name for name in dict.fromkeys(names.values()) if name != host]
             why = ", ".join(f"{name} is {'drained' if name in live.drained else 'down'}" for name in rest)
             what = f"{host} is the last real server of {selector} that takes connections"
             yield f"{what} ({why or 'it has no other'})", "undrain or mend another first; nothing was changed"
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def _director_refusals(seen: Seen, host: str) -> Iterator[tuple[str, str]]:
@@ -163,7 +159,7 @@ def _connections(seen: Seen, host: str) -> Iterator[Left]:
             }
             for one in live.services:
                 for server in one.servers:
-                    if (one.selector, f"{_bracketed(server.address)}:{server.port}") in places and server.active:
+                    if (one.selector, server.place) in places and server.active:
                         yield Left(live.host, f"{server.active} connections of {one.selector}", server.active)
 
 

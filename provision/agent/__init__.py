@@ -20,6 +20,7 @@ PARTS = {
     "recover": (*TRANSACTION, "recover"),
     "generations": ("common", "history"),
     "drain": ("common", "drain"),
+    "leave": ("common", "leave"),
 }
 """The files that make up each agent, in order."""
 

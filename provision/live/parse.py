@@ -68,7 +68,7 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
             units={unit.name: unit for unit in _units(sections.get("units", ()))},
             vrrp=tuple(_vrrp("".join(sections.get("vrrp", ())))),
             ipvs_saved=tuple(line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()),
-            services=tuple(_services(sections.get("ipvs", ()))),
+            services=tuple(ipvs_services(sections.get("ipvs", ()))),
             sync=tuple(_sync(sections.get("sync", ()))),
             drained={host: words for host, words in drains.items() if host != "."},
             out=drains.get(".", ""),
@@ -167,8 +167,8 @@ def _instance(data: Mapping[str, Any], stats: Mapping[str, int]) -> VrrpInstance
     )
 
 
-def _services(lines: Iterable[str]) -> Iterator[LiveService]:
-    """`ipvsadm -Ln`: a line a service, below it one a real server, after `->`."""
+def ipvs_services(lines: Iterable[str]) -> Iterator[LiveService]:
+    """The table as `ipvsadm -Ln` prints it: a line a service, below it one a real server, after `->`."""
     selector, scheduler = "", ""
     servers: list[LiveServer] = []
     for line in lines:

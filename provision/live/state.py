@@ -67,6 +67,11 @@ class LiveServer:
     active: int
     inactive: int
 
+    @property
+    def place(self) -> str:
+        """Where it is, as ipvsadm writes it: `192.168.227.103:80`, `[fd00::3]:80`."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
 
 @dataclass(frozen=True)
 class LiveService:

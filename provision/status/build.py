@@ -167,7 +167,7 @@ def _servers(
     recall: Recalled,
     drained: Mapping[str, str],
 ) -> Iterator[ServerStatus]:
-    live = {_place(server): server for server in (found.servers if found else ())}
+    live = {server.place: server for server in (found.servers if found else ())}
     weights = {server.rule.split()[1]: _weight(server.rule) for server in entry.servers}
     for place, name in names.items():
         one = _server(service, name, place, live.get(place), weights[place], recall)
@@ -197,11 +197,6 @@ def _server(
     if live.weight == 0:
         state = "down" if said and not said.well else "drained"
     return ServerStatus(name, place, live.weight, intended, live.active, live.inactive, state, reason, seconds)
-
-
-def _place(server: LiveServer) -> str:
-    at = f"[{server.address}]" if ":" in server.address else server.address
-    return f"{at}:{server.port}"
 
 
 def _as_logged(place: str, protocol: str) -> str:

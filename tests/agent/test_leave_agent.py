@@ -1,0 +1,153 @@
+"""Servers that leave get no new connections, and their weight back when nobody listens any more; several shells."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from provision.agent import program
+from provision.desired import DesiredHost, File
+from provision.facts import Facts, Interface
+from provision.leaving import RULES, Leaver, eased, leavers
+from provision.observe import Observed, ObservedItem
+from provision.plan import HostPlan, plan_host
+from tests.agent.local import LocalHost
+
+pytestmark = pytest.mark.agent
+
+VIP = "-t 192.168.227.10:80"
+OLD = f"# ours\n-A {VIP} -s mh\n" + "".join(f"-a {VIP} -r 10.0.0.{n}:80 -g -w {n} -x 9\n" for n in (1, 2, 3))
+
+#: A table of one line a server, `PLACE WEIGHT ACTIVE`; -e changes a weight, and is written down.
+IPVSADM = rf"""#!/bin/sh
+table=$HACTL_ROOT/table
+case $1 in
+-Sn)
+    echo "-A {VIP} -s mh"
+    while read -r place weight _; do echo "-a {VIP} -r $place -g -w $weight"; done <"$table" ;;
+-Ln)
+    echo "TCP  192.168.227.10:80 mh"
+    while read -r place weight active; do echo "  -> $place Route $weight $active 7"; done <"$table" ;;
+-e)
+    echo "$*" >>"$HACTL_ROOT/edits"
+    grep -q "^$5 " "$table" || exit 1
+    while read -r place weight active; do
+        [ "$place" != "$5" ] || weight=$8
+        echo "$place $weight $active"
+    done <"$table" >"$table.new"
+    mv "$table.new" "$table" ;;
+*) exit 9 ;;
+esac
+"""
+
+
+class Told:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def host(self, name: str, text: str) -> None:
+        raise AssertionError((name, text))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def plan(old: str, new: str, path: str = RULES[0]) -> HostPlan:
+    was = ObservedItem("file", path, {"sha256": "", "mode": "0640", "owner": "root", "group": "root"}, old.encode())
+    facts = Facts(interfaces=(Interface("eth0", ("10.0.0.9/24", "192.168.227.10/32")),))
+    observed = Observed(facts, MappingProxyType({("file", path): was}))
+    return plan_host(DesiredHost("web1", (File(path, new.encode()),)), observed, frozenset())
+
+
+def without(number: int, text: str = OLD) -> str:
+    return "".join(line for line in text.splitlines(True) if f"10.0.0.{number}:" not in line)
+
+
+@pytest.fixture
+def director(host: LocalHost) -> LocalHost:
+    host.command("ipvsadm", IPVSADM)
+    host.write("table", "10.0.0.1:80 1 4\n10.0.0.2:80 2 2\n10.0.0.3:80 3 0\n")
+    return host
+
+
+def weights(host: LocalHost) -> list[int]:
+    return [int(line.split()[1]) for line in host.read("table").splitlines()]
+
+
+def ended(host: LocalHost) -> None:
+    host.channels[-1].process.wait(5)
+
+
+@pytest.mark.parametrize("path", RULES)
+def test_who_leaves_is_who_is_in_the_installed_rules_alone(path: str) -> None:
+    assert leavers(plan(OLD, without(2), path)) == (Leaver(VIP, "10.0.0.2:80", "-r 10.0.0.2:80 -g -w 2 -x 9"),)
+    assert leavers(plan(without(2), OLD, path)) == ()
+
+
+def test_nobody_is_eased_where_nobody_stays() -> None:
+    """A port that changes on all servers, a service that ends: there is nowhere else for new connections to go."""
+    assert leavers(plan(OLD, OLD.replace(":80 -g", ":81 -g"))) == ()
+    assert leavers(plan(OLD, "# ours\n")) == ()
+    only_drained = without(3, without(2)).replace("-w 1", "-w 0")
+    assert leavers(plan(OLD, only_drained)) == ()
+
+
+def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is_gone(director: LocalHost) -> None:
+    with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as easing:
+        assert weights(director) == [1, 2, 0]
+        easing.gone()
+    ended(director)
+    assert weights(director) == [1, 2, 0]
+    assert director.read("edits") == f"-e {VIP} -r 10.0.0.3:80 -g -w 0 -x 9\n"
+
+
+@pytest.mark.parametrize("how", ["the block ends", "an error", "the connection"])
+def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: str) -> None:
+    try:
+        with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()):
+            if how == "an error":
+                raise RuntimeError
+            if how == "the connection":
+                director.channels[-1].close()
+    except RuntimeError:
+        assert how == "an error"
+    ended(director)
+    assert weights(director) == [1, 2, 3]
+
+
+def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
+    director.write("table", "10.0.0.1:80 1 4\n10.0.0.3:80 0 0\n")
+    with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()):
+        pass
+    ended(director)
+    assert weights(director) == [1, 0] and not director.exists("edits")
+
+
+def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> None:
+    told, began = Told(), time.monotonic()
+    with eased({"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1) as easing:
+        easing.gone()
+    assert told.notes == [
+        "waiting for 2 connections of servers that leave",
+        "2 connections of servers that leave did not end within 1 s",
+    ]
+    assert time.monotonic() - began < 10
+
+
+def test_where_nobody_leaves_no_exec_is_spent(director: LocalHost) -> None:
+    with eased({"web1": plan(OLD, OLD)}, {"web1": director}, Told()):
+        assert director.execs == 0
+
+
+def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
+    parts = "shell=sh disable=SC2034,SC2086,SC2154"
+    (tmp_path / "agent.sh").write_text(program("leave").replace(parts, "shell=sh disable=SC2086"))
+    shellcheck = shutil.which("shellcheck")
+    assert shellcheck, "install shellcheck"
+    shown = subprocess.run([shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stdout) == (0, "")
