@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from tests.faults import strike
 from tests.faults.halting import reach, release, settle
 from tests.faults.host import patiently
-from tests.faults.judge import NEW, OLD, Ended, gave_up, lies
+from tests.faults.judge import LEFT, NEW, OLD, Ended, gave_up, lies
 from tests.faults.outcome import Cell, Outcome, symbol
 from tests.faults.probe import EVERY, PATIENCE
 from tests.faults.site import Site
@@ -23,6 +23,9 @@ SLACK = PATIENCE + 2 * EVERY + 0.1
 
 OF_KEEPALIVED = ("change", "reload", "applied", "confirm")
 """Where Keepalived is killed: around its reload."""
+
+LEAVE_A_LOCK = (Cell("agent killed", "lock"), Cell("login killed", "lock"))
+"""Where the host is locked and the guard has not been started yet: the next deploy takes the lock."""
 
 CELLS = tuple(
     Cell(fault.name, step.name)
@@ -60,12 +63,14 @@ def _run(site: Site, fault: Fault, cell: Cell, target: int, outcome: Outcome) ->
     states = settle(site.states, target, fault.seconds)
     outcome.code, outcome.end = ended.code, symbol(states[site.victim.name], ended.message(site.victim.name))
     outcome.problems += judged(ended, scene.second, states, was)
+    if LEFT in states.values() and cell not in LEAVE_A_LOCK:
+        outcome.problems.append("a lock is left")
 
 
 def judged(ended: Ended, second: Ended | None, states: Mapping[str, str], was: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with how it ended. `was`: the states that `second` left, where there was one."""
     for host, state in states.items():
-        if state not in (OLD, NEW) and not gave_up(ended.message(host)):
+        if state not in (OLD, NEW, LEFT) and not gave_up(ended.message(host)):
             yield f"{host} is neither as it was nor as intended:\n{state}"
     if second is None:
         yield from lies(ended, states)

@@ -1,70 +1,103 @@
-"""One lab of pairs for the whole matrix. The cells that were chosen run beforehand, one at a time on each pair."""
+"""One lab of pairs, and twenty boxes, for the whole matrix. The chosen cells run beforehand, one at a time on each."""
 
 from __future__ import annotations
 
 import json
 import os
 import queue
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from provision.lab import control
-from tests.faults.cells import Cell, Outcome, run_cell
+from tests.faults import cells, fleet
+from tests.faults.outcome import Cell, Outcome
 from tests.faults.site import LAB, Site, start_lab, vip, write_roles
 from tests.faults.watching import Watch
 
 PAIRS = 5
-"""At most so many pairs: systemd takes a few of the machine's 128 inotify instances in each container."""
+"""At most so many pairs: systemd takes some of the machine's 128 inotify instances in each container."""
 RESULTS = "HACTL_FAULT_RESULTS"
 """Names the file that the outcomes are written to, for scripts/fault-matrix."""
 
 
 @pytest.fixture(scope="session")
-def outcomes(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[Cell, Outcome]]:
+def outcomes(request: pytest.FixtureRequest) -> Iterator[Mapping[Cell, Outcome]]:
     """What became of every cell that was chosen."""
     chosen: list[Cell] = [
         item.callspec.params["cell"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "cell" in getattr(item, "fixturenames", ())
+        if isinstance(item, pytest.Function) and "outcomes" in item.fixturenames
     ]
-    folder = tmp_path_factory.mktemp(LAB)
+    folder = Path(tempfile.mkdtemp(prefix="hactl-faults-", dir="/var/tmp"))
     write_roles(folder)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            parts = [
+                pool.submit(on_the_fleet, folder, [cell for cell in chosen if cell.fault == fleet.FAULT]),
+                pool.submit(on_pairs, folder, [cell for cell in chosen if cell.fault != fleet.FAULT]),
+            ]
+            done = {cell: outcome for part in parts for cell, outcome in part.result().items()}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.environ.get(RESULTS):
+        Path(os.environ[RESULTS]).write_text(json.dumps([outcome.json() for outcome in done.values()]))
+    yield done
+
+
+def on_pairs(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
+    """The outcome of each cell; every pair takes the next one when it is free."""
+    if not chosen:
+        return {}
+    waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in chosen:
+        waiting.put(cell)
     count = max(1, min(PAIRS, len(chosen) // 3))
+    done: dict[Cell, Outcome] = {}
     control.down(LAB, lambda _text: None)
     try:
         start_lab(count)
-        done = run_all([Site(number, folder) for number in range(count)], chosen)
-        yield done
+        sites = [Site(number, folder) for number in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(Site.set_up, sites))
+            with Watch([vip(number) for number in range(count)]) as watch:
+                list(pool.map(lambda site: work(site, watch, waiting, done), sites))
     finally:
         control.down(LAB, lambda _text: None)
-    if os.environ.get(RESULTS):
-        Path(os.environ[RESULTS]).write_text(json.dumps([outcome.json() for outcome in done.values()], indent=1))
-
-
-def run_all(sites: list[Site], cells: list[Cell]) -> dict[Cell, Outcome]:
-    """The outcome of each cell; every site takes the next one when it is free."""
-    waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
-    for cell in cells:
-        waiting.put(cell)
-    done: dict[Cell, Outcome] = {}
-    with ThreadPoolExecutor(len(sites)) as pool:
-        list(pool.map(Site.set_up, sites))
-        with Watch([vip(number) for number in range(len(sites))]) as watch:
-            list(pool.map(lambda site: work(site, watch, waiting, done), sites))
     return done
 
 
 def work(site: Site, watch: Watch, waiting: queue.SimpleQueue[Cell], done: dict[Cell, Outcome]) -> None:
-    """One site's work: cell after cell."""
+    """One pair's work: cell after cell."""
     while True:
         try:
             cell = waiting.get_nowait()
         except queue.Empty:
             return
-        done[cell] = outcome = run_cell(site, watch, cell)
-        print(f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}", flush=True)
+        tell(cell, done.setdefault(cell, cells.run_cell(site, watch, cell)))
+
+
+def on_the_fleet(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
+    """The outcome of each cell, one after the other."""
+    if not chosen:
+        return {}
+    twenty = fleet.Fleet(folder)
+    done = {}
+    try:
+        twenty.boot()
+        for cell in chosen:
+            done[cell] = fleet.run_cell(twenty, cell)
+            tell(cell, done[cell])
+    finally:
+        twenty.delete()
+    return done
+
+
+def tell(cell: Cell, outcome: Outcome) -> None:
+    """Say how far it is, to who waits for minutes (with `pytest -s`)."""
+    problems = "".join(f"\n    {problem}" for problem in outcome.problems)
+    print(f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}{problems}", flush=True)

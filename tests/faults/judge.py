@@ -8,6 +8,8 @@ from typing import Any
 
 OLD, NEW = "as it was", "as intended"
 """The two states that a host may end in. Any other text says what is wrong with it."""
+LEFT = "as it was, but for the lock of the dead run"
+"""What an agent leaves that was killed between its lock and its guard: the next deploy takes the lock."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,13 @@ def lies(ended: Ended, states: Mapping[str, str]) -> Iterator[str]:
         return
     for host, result in ended.hosts.items():
         said, state = result["outcome"], states[host]
+        state = OLD if state == LEFT else state
         if state not in _may_be(said, ended.message(host)):
             yield f"{host} was said to be {said} ({ended.message(host)!r}) but is {state!r}"
     outcomes = {result["outcome"] for result in ended.hosts.values()}
     if (ended.code == 0) != (outcomes <= {"changed", "unchanged"}):
         yield f"exit code {ended.code} with the outcomes {sorted(outcomes)}"
-    if ended.code in (3, 4, 5) and any(state != OLD for state in states.values()):
+    if ended.code in (3, 4, 5) and any(state not in (OLD, LEFT) for state in states.values()):
         yield f"exit code {ended.code} says that nothing was changed, but: {dict(states)}"
     if not ended.hosts:
         yield f"it said nothing of any host: {ended.words}"

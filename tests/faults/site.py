@@ -22,7 +22,7 @@ from provision.lab import cgroups, control
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabSpec
 from tests.faults.host import Host, patiently
-from tests.faults.judge import NEW, OLD, Ended
+from tests.faults.judge import LEFT, NEW, OLD, Ended
 
 LAB = "faults"
 HACTL = Path(sys.executable).parent / "hactl"
@@ -160,6 +160,9 @@ class Site:
             return NEW
         if lines == self._looks[1 - target][host]:
             return OLD
+        # A lock, and not one process of an agent: they are in the snapshot, too.
+        if {line for line in lines if "/run/hactl/lock" not in line} == self._looks[1 - target][host]:
+            return LEFT
         return "\n".join(difference(self._looks[1 - target][host], lines))
 
     def holders(self) -> list[str]:

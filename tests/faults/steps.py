@@ -30,7 +30,7 @@ class Step:
 STEPS = (
     Step("connect", "logged in; the agent has not arrived yet", "before", "dd bs=*"),
     Step("observe", "the agent reads the host", "before", "sha256sum *"),
-    Step("lock", "it has just taken the lock", "after", "mkdir */lock"),
+    Step("lock", "it has just taken the lock", "after", "mv -T */lock-* */lock"),
     Step("unpack", "the archive is about to be unpacked", "before", "tar -xf - -C *"),
     Step("stage", "the first staged file is there, empty", "after", "mktemp */.*.hactl-XXXXXX"),
     Step("validate", "the daemon's parser is about to read a staged file", "before", "keepalived -t *"),

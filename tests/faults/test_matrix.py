@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.faults.cells import CELLS, REPRESENTATIVE, Cell, Outcome
+from tests.faults.outcome import Cell, Outcome
+from tests.faults.rows import CELLS, REPRESENTATIVE
 
 pytestmark = [
     pytest.mark.matrix,

@@ -1,0 +1,44 @@
+"""The matrix as text: two tables of 80 columns at most, and how to read them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.faults.outcome import SYMBOLS, Outcome
+from tests.faults.steps import STEPS
+
+NAME, CELL = 19, 8
+HALVES = (tuple(step.name for step in STEPS[:7]), tuple(step.name for step in STEPS[7:]))
+
+
+def shown(outcome: Outcome | None) -> str:
+    """A cell: how the host ended, and the worst outage in milliseconds where there is a VIP."""
+    if outcome is None:
+        return "."
+    end = "x" if outcome.problems else outcome.end
+    return end if outcome.outage is None else f"{end} {outcome.outage}"
+
+
+def tables(outcomes: Sequence[Outcome], faults: Sequence[str]) -> str:
+    """A row a fault, a column a step; first the steps before any change, then the others."""
+    found = {(outcome.fault, outcome.step): outcome for outcome in outcomes}
+    return "\n".join(line for half in HALVES for line in (*_table(found, faults, half), ""))
+
+
+def _table(found: Mapping[tuple[str, str], Outcome], faults: Sequence[str], steps: Sequence[str]) -> Iterator[str]:
+    yield " " * NAME + "".join(f"{step:>{CELL}}" for step in steps)
+    for fault in faults:
+        yield f"{fault:<{NAME}}" + "".join(f"{shown(found.get((fault, step))):>{CELL}}" for step in steps)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """How many cells, how they ended, and the worst outage, in a sentence."""
+    wrong = sum(1 for outcome in outcomes if outcome.problems)
+    outages = [outcome.outage for outcome in outcomes if outcome.outage is not None]
+    parts = [
+        f"{count} {meaning}"
+        for mark, meaning in SYMBOLS.items()
+        if (count := sum(1 for outcome in outcomes if shown(outcome).split()[0] == mark))
+    ]
+    ended = "; ".join(parts)
+    return f"{len(outcomes)} cells, {wrong} of them wrong: {ended}. Worst outage: {max(outages, default=0)} ms."
