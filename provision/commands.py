@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -16,13 +17,15 @@ from provision.events import Console, Events
 from provision.facts import Facts
 from provision.lint.rules import check
 from provision.outcome import HostResult
-from provision.plan import mask
+from provision.plan import MASK, mask
 from provision.project import Project
 from provision.remote.target import Target
 from provision.rollout import Rollout, refusals
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 from provision.survey import Render, Survey, survey
+
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(\n-----END)", re.DOTALL)
 
 
 def render(project: Project, host: str, out: Path | None) -> None:
@@ -44,7 +47,7 @@ def render(project: Project, host: str, out: Path | None) -> None:
 def _print_item(host: str, item: Item, secrets: frozenset[str]) -> None:
     if isinstance(item, File):
         print(f"# {host}: {item.kind} {item.name}  {item.mode} {item.owner}:{item.group}")
-        print(mask(item.content.decode(errors="replace"), secrets))
+        print(_PRIVATE_KEY.sub(rf"\1{MASK}\2", mask(item.content.decode(errors="replace"), secrets)))
     else:
         shown = (f"{key}={value}" for key, value in item.attributes().items() if key != "current")
         print(f"# {host}: {item.kind} {item.name} {' '.join(shown)}".rstrip())

@@ -126,12 +126,12 @@ class ResolvedFrontend:
 def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings: Settings) -> ResolvedFrontend:
     """The front end with its groups and names turned into hosts. Raises InputError with every problem found."""
     problems: list[Problem] = []
-    directors = _hosts(model.directors, node.at("directors"), inventory, problems)
+    directors = named_hosts(model.directors, node.at("directors"), inventory, problems)
     problems += _strangers(model.priorities, directors, node.at("priorities"), "directors")
     services = []
     for index, service in enumerate(model.services):
         place = node.at("services", index)
-        servers = _hosts(service.real_servers, place.at("real_servers"), inventory, problems)
+        servers = named_hosts(service.real_servers, place.at("real_servers"), inventory, problems)
         options = place.at("real_server_options")
         problems += _strangers(service.real_server_options, servers, options, "real servers")
         vips = _service_vips(model, service, place, problems)
@@ -144,7 +144,7 @@ def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings
     return ResolvedFrontend(model, _ranked(model, directors, settings), tuple(services), node)
 
 
-def _hosts(names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]) -> tuple[str, ...]:
+def named_hosts(names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]) -> tuple[str, ...]:
     """The hosts that `names` (groups and hosts) stand for, each once, in the order written."""
     found: dict[str, None] = {}
     for index, name in enumerate(names):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
-from provision.inventory import ipvs_rules, ipvs_view, keepalived_view, openings
+from provision.inventory import ipvs_rules, ipvs_view, kafka_view, keepalived_view, openings
 from provision.inventory.frontends import ResolvedFrontend
-from provision.inventory.model.checks import MiscCheck
+from provision.inventory.model.checks import KafkaCheck, MiscCheck
 from provision.inventory.model.globals import Keepalived
 from provision.inventory.model.text import Script, Strict
 from provision.inventory.model.vrrp import TrackScript
@@ -53,9 +53,16 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "frontends": tuple(each for each in topology.frontends if each in directed or each in served),
         "real_server_vips": _real_server_vips(host, served),
         "tunnel_ends": tunnel_ends(host, served),
+        "kafka": kafka_view.node_files(topology, host),
+        "zookeeper": kafka_view.member_files(topology, host),
+        "kafka_check": kafka_view.check_files(topology, host, facts),
     }
     director = _director_variables(topology, host, facts, interface)
-    opened = (*director.pop("director_openings"), *openings.real_server_openings(host, served, settings))
+    opened = (
+        *director.pop("director_openings"),
+        *openings.real_server_openings(host, served, settings),
+        *kafka_view.node_openings(topology, host),
+    )
     return {**common, **director, "firewall_openings": tuple(dict.fromkeys(opened))}
 
 
@@ -176,6 +183,8 @@ def _commands(value: object) -> Iterator[str | None]:
     """The user (None: the common one) of every command that Keepalived runs, at any depth of a value."""
     if isinstance(value, Script | TrackScript | MiscCheck):
         yield value.user
+    elif isinstance(value, KafkaCheck):
+        yield None
     elif isinstance(value, Strict):
         for name in type(value).model_fields:
             yield from _commands(getattr(value, name))

@@ -12,6 +12,7 @@ from provision.inventory.model.checks import (
     Check,
     DnsCheck,
     HttpCheck,
+    KafkaCheck,
     SmtpCheck,
     SslCheck,
     TcpCheck,
@@ -106,4 +107,6 @@ def _check_port(check: Check, own: int | None) -> tuple[str, int | None]:
             return "udp", check.port or own
         case BfdCheck():
             return "udp", BFD_PORT
+        case KafkaCheck():
+            return "tcp", own
     return "", None

@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from provision.errors import Problem
 from provision.facts import Facts
@@ -14,7 +14,17 @@ from provision.inventory.explain import validated
 from provision.inventory.hosts import Host
 from provision.inventory.model.frontend import Owner, Priority
 from provision.inventory.model.globals import Keepalived
-from provision.inventory.model.text import Address, Flag, Identifier, InterfaceName, IpAddress, Strict, Word, as_list
+from provision.inventory.model.text import (
+    Address,
+    Flag,
+    Identifier,
+    Integer,
+    InterfaceName,
+    IpAddress,
+    Strict,
+    Word,
+    as_list,
+)
 from provision.inventory.source import Node
 
 
@@ -67,6 +77,12 @@ class HostSettings(Strict):
     """Roles besides those its place in the front ends gives it (hactl)."""
     ipvs_manager: Owner | None = None
     """Who fills its IPVS table, where no front end says. Absent: Keepalived (hactl)."""
+    kafka_id: Annotated[Integer, Field(ge=0, le=2147483647)] | None = None
+    """Number of the Kafka node on it (`node.id`, `broker.id`); its data belongs to the number (hactl)."""
+    kafka_host: Word | None = None
+    """Name or address that its broker advertises. Absent: its address (hactl)."""
+    zookeeper_id: Annotated[Integer, Field(ge=1, le=255)] | None = None
+    """Number of the ZooKeeper member on it (`myid`) (hactl)."""
     hactl_facts: PinnedFacts = PinnedFacts()
     """Facts that hold whatever the host says of itself."""
     keepalived: Keepalived = Keepalived()

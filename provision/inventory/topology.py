@@ -18,6 +18,7 @@ from provision.inventory.definitions import definition_problems
 from provision.inventory.explain import validated
 from provision.inventory.frontends import ResolvedFrontend, resolve_frontend
 from provision.inventory.hosts import Host, Inventory
+from provision.inventory.kafka import KafkaCluster, check_problems, kafka_checks, resolve_kafka
 from provision.inventory.model.frontend import Frontend
 from provision.inventory.schema import kind
 from provision.inventory.settings import HostSettings, address_problem, read_settings
@@ -31,6 +32,8 @@ DECOMMISSIONED = "decommissioned"
 
 DIRECTOR_ROLES = ("director_sysctl", "keepalived", "ipvs", "firewall")
 REAL_SERVER_ROLES = ("real_server", "firewall")
+KAFKA_ROLES = ("kafka", "firewall")
+ZOOKEEPER_ROLES = ("zookeeper", "firewall")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Topology:
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False, repr=False)
     clients: tuple[str, ...] = ()
     decommissioned: tuple[str, ...] = ()
+    kafka: KafkaCluster | None = None
 
     def node(self, host: str) -> Node:
         """A node at the place where `host` is named, for complaints about it."""
@@ -82,7 +86,16 @@ class Topology:
             roles += DIRECTOR_ROLES
         if self.served_by(host):
             roles += REAL_SERVER_ROLES
+        roles += self._kafka_roles(host)
         return tuple(dict.fromkeys([*roles, *self.hosts[host].hactl_roles]))
+
+    def _kafka_roles(self, host: str) -> tuple[str, ...]:
+        """ZooKeeper before Kafka, which waits for it; what checks a broker, on the directors that do."""
+        if self.kafka is None:
+            return ()
+        member = ZOOKEEPER_ROLES if self.kafka.member(host) else ()
+        node = KAFKA_ROLES if self.kafka.on(host) else ()
+        return (*member, *node, *(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()))
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """The order of a rollout: all other hosts, then pure backups, then masters, last the decommissioned hosts.
@@ -127,11 +140,13 @@ def build(inventory: Inventory) -> Topology:
     settings = _settings(inventory, problems)
     frontends = tuple(_frontends(inventory, settings, problems))
     problems += definition_problems(frontends, settings, inventory)
+    kafka = resolve_kafka(inventory, settings, problems)
+    problems += check_problems(kafka, frontends) if kafka or not problems else ()
     if problems:
         raise InputError(problems)
     positions = {name: host.position for name, host in inventory.hosts.items()}
     idle = (_members(inventory, CLIENTS), _members(inventory, DECOMMISSIONED))
-    topology = Topology(frontends, settings, positions, *idle)
+    topology = Topology(frontends, settings, positions, *idle, kafka)
     problems += _unplaced(topology, inventory)
     if problems:
         raise InputError(problems)

@@ -87,7 +87,7 @@ WORDS = {
         "{type: tcp}", "{type: htp}",
         "11:27: wrong-value: `type` cannot be `htp`; the nearest known one is `http`, of tcp, http, ssl, dns, "
         "smtp, udp, "
-        "ping, misc, file, bfd",
+        "ping, misc, file, kafka, bfd",
     ),
     "a check without type": (
         "{type: tcp}", "{port: 80}",

@@ -150,6 +150,7 @@ def outputs(case: Case) -> list[Any]:
         text = render_file(TEMPLATES, "keepalived.conf.j2", variables) if found.directed_by(host) else ""
         rules = [service.lines for service in variables["ipvs_services"]]
         shown.append((text, rules, variables["firewall_openings"], variables["ipvs_manager"], found.roles_of(host)))
+        shown.append([variables[name] for name in ("kafka", "zookeeper", "kafka_check")])
     return shown
 
 

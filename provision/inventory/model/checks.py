@@ -11,6 +11,7 @@ from provision.inventory.model.text import (
     Command,
     FilePath,
     Flag,
+    Identifier,
     Integer,
     InterfaceName,
     Pattern,
@@ -223,6 +224,17 @@ class FileCheck(Strict):
     """Number written into the file where it does not exist (`init_file`)."""
 
 
+class KafkaCheck(Timing):
+    """A Kafka broker that is ready: it speaks the protocol, lets `login` in, and is in its own metadata."""
+
+    type: Literal["kafka"]
+    """Says that it is a broker (`MISC_CHECK` with hactl's program)."""
+    login: Identifier
+    """User of the cluster that the check logs in as; best one without any rights."""
+    timeout: Annotated[Integer, Field(gt=0)] = 5
+    """Seconds until a broker that has not answered counts as not ready (`misc_timeout`)."""
+
+
 class BfdTiming(Strict):
     """The timers of a BFD session (RFC 5880), in milliseconds, and its hop limits."""
 
@@ -252,9 +264,19 @@ class BfdCheck(BfdTiming):
 
 
 Check = Annotated[
-    TcpCheck | HttpCheck | SslCheck | DnsCheck | SmtpCheck | UdpCheck | PingCheck | MiscCheck | FileCheck | BfdCheck,
+    TcpCheck
+    | HttpCheck
+    | SslCheck
+    | DnsCheck
+    | SmtpCheck
+    | UdpCheck
+    | PingCheck
+    | MiscCheck
+    | FileCheck
+    | KafkaCheck
+    | BfdCheck,
     Field(discriminator="type"),
 ]
 Checks = Annotated[tuple[Check, ...], BeforeValidator(as_list)]
 
-__all__ = ["BfdTiming", "Check", "Checks", "Url"]
+__all__ = ["BfdTiming", "Check", "Checks", "KafkaCheck", "Url"]

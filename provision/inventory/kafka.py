@@ -1,0 +1,262 @@
+"""The Kafka cluster of an inventory, every name resolved: which host is which node, and what it calls itself.
+
+Rules: `kafka-differs`, `kafka-id-missing`, `kafka-id-twice`, `kafka-property-unknown`, `kafka-property-value`,
+`kafka-property-owned`, `kafka-check`, and those of the model.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provision.errors import InputError, Problem
+from provision.inventory.explain import validated
+from provision.inventory.frontends import ResolvedFrontend, named_hosts
+from provision.inventory.hosts import Inventory
+from provision.inventory.model.checks import KafkaCheck
+from provision.inventory.model.kafka import GENERATED, Kafka
+from provision.inventory.schema import nearest
+from provision.inventory.settings import HostSettings, address_problem
+from provision.inventory.source import Node
+from provision.kafka.certificates import state_folder
+from provision.kafka.definitions import broker as broker_properties
+
+Settings = Mapping[str, HostSettings]
+
+OWNED = frozenset(
+    (
+        "process.roles",
+        "node.id",
+        "broker.id",
+        "broker.id.generation.enable",
+        "listeners",
+        "advertised.listeners",
+        "log.dir",
+        "log.dirs",
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "controller.listener.names",
+        "listener.security.protocol.map",
+        "inter.broker.listener.name",
+        "security.inter.broker.protocol",
+        "sasl.enabled.mechanisms",
+        "sasl.mechanism.inter.broker.protocol",
+        "sasl.mechanism.controller.protocol",
+        "sasl.jaas.config",
+        "ssl.keystore.type",
+        "ssl.keystore.location",
+        "ssl.truststore.type",
+        "ssl.truststore.location",
+        "ssl.keystore.key",
+        "ssl.keystore.certificate.chain",
+        "ssl.truststore.certificates",
+        "authorizer.class.name",
+        "zookeeper.connect",
+        "zookeeper.set.acl",
+    )
+)
+"""Properties that follow from the rest of the variable; one of them by hand would contradict it."""
+
+
+@dataclass(frozen=True)
+class KafkaNode:
+    """A broker, a controller or both; `endpoint` is the host that it advertises: a name or an address."""
+
+    host: str
+    id: int
+    endpoint: str
+    broker: bool
+    controller: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the ZooKeeper ensemble and where the others find it."""
+
+    host: str
+    id: int
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class KafkaCluster:
+    """A cluster; nodes in inventory order. `certificates` is the folder they are in, None without TLS."""
+
+    model: Kafka
+    nodes: tuple[KafkaNode, ...]
+    members: tuple[Member, ...]
+    certificates: Path | None
+    node: Node = field(compare=False, repr=False)
+
+    @property
+    def brokers(self) -> tuple[KafkaNode, ...]:
+        """The nodes that hold data and answer clients."""
+        return tuple(node for node in self.nodes if node.broker)
+
+    @property
+    def controllers(self) -> tuple[KafkaNode, ...]:
+        """The voters of KRaft's quorum; none in ZooKeeper mode."""
+        return tuple(node for node in self.nodes if node.controller)
+
+    @property
+    def cluster_id(self) -> str:
+        """KRaft's cluster id: the inventory's, else one made of the cluster's name alone, so that it never changes."""
+        made = uuid.uuid5(uuid.NAMESPACE_OID, f"hactl/kafka/{self.model.name}")
+        return self.model.cluster_id or base64.urlsafe_b64encode(made.bytes).decode().rstrip("=")
+
+    @property
+    def replication(self) -> int:
+        """How many brokers keep a partition unless a property says otherwise: three, or all there are."""
+        return min(3, len(self.brokers))
+
+    def broker(self, host: str) -> KafkaNode | None:
+        """The broker on a host."""
+        return next((node for node in self.brokers if node.host == host), None)
+
+    def on(self, host: str) -> KafkaNode | None:
+        """The node on a host."""
+        return next((node for node in self.nodes if node.host == host), None)
+
+    def member(self, host: str) -> Member | None:
+        """The member of the ensemble on a host."""
+        return next((member for member in self.members if member.host == host), None)
+
+    def bootstraps(self, frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
+        """What clients may bootstrap with: the name, and the addresses of services with a broker behind them."""
+        hosts = {node.host for node in self.brokers}
+        vips = (
+            str(address)
+            for frontend in frontends
+            for service in frontend.services
+            if hosts & {server.host for server in service.real_servers}
+            for address in service.addresses
+        )
+        return tuple(dict.fromkeys([*([self.model.bootstrap] if self.model.bootstrap else []), *vips]))
+
+
+def resolve_kafka(inventory: Inventory, settings: Settings, problems: list[Problem]) -> KafkaCluster | None:
+    """The cluster that the variable `kafka` describes, None without one; adds what is wrong to `problems`."""
+    node = _variable(inventory, problems)
+    if node is None:
+        return None
+    try:
+        model = validated(Kafka, node)
+    except InputError as error:
+        problems += error.problems
+        return None
+    found = len(problems)
+    problems += _property_problems(model, node)
+    brokers = named_hosts(model.brokers, node.at("brokers"), inventory, problems)
+    voters = named_hosts(model.controllers, node.at("controllers"), inventory, problems) or brokers
+    ensemble = model.zookeeper.hosts if model.zookeeper else ()
+    members = named_hosts(ensemble, node.at("zookeeper", "hosts"), inventory, problems)
+    nodes = tuple(dict.fromkeys([*brokers, *(voters if model.kraft else ())]))
+    problems += _id_problems(nodes, "kafka_id", inventory, settings)
+    problems += _id_problems(members, "zookeeper_id", inventory, settings)
+    if len(problems) > found:
+        return None
+    return KafkaCluster(
+        model,
+        tuple(
+            KafkaNode(host, _id(settings[host].kafka_id), _endpoint(settings[host]), host in brokers,
+                      model.kraft and host in voters)
+            for host in nodes
+        ),
+        tuple(Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0])) for host in members),
+        _certificates(model, inventory),
+        node,
+    )  # fmt: skip
+
+
+def _certificates(model: Kafka, inventory: Inventory) -> Path | None:
+    if model.tls is None:
+        return None
+    return state_folder(model.name) if model.tls == GENERATED else inventory.path.absolute().parent / model.tls
+
+
+def _id(number: int | None) -> int:
+    assert number is not None
+    return number
+
+
+def _endpoint(settings: HostSettings) -> str:
+    return settings.kafka_host or str(settings.address[0])
+
+
+def _variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
+    """The variable `kafka`, which all hosts that have it must agree on."""
+    nodes = [host.vars["kafka"] for host in inventory.hosts.values() if "kafka" in host.vars]
+    if any(node != nodes[0] for node in nodes):
+        different = next(node for node in nodes if node != nodes[0])
+        what = "`kafka` is not the same on all hosts"
+        why = "brokers, directors and clients must agree on the cluster"
+        problems.append(Problem(different.position, "kafka-differs", what, why, "set it once, in `all: vars:`"))
+        return None
+    return nodes[0] if nodes else None
+
+
+def _id_problems(hosts: Sequence[str], name: str, inventory: Inventory, settings: Settings) -> Iterator[Problem]:
+    """Nodes without a number or address, and two with one number: data belongs to the number, not to the host."""
+    seen: dict[int, str] = {}
+    for host in hosts:
+        number = getattr(settings[host], name)
+        place = inventory.hosts[host].node(name).position
+        if not settings[host].address:
+            yield address_problem(inventory.hosts[host])
+        if number is None:
+            why = "the data of a node belongs to its number, so that it must not follow from the order here"
+            yield Problem(place, "kafka-id-missing", f"{host} has no `{name}`", why, f"give it `{name}: NUMBER`")
+        elif seen.setdefault(number, host) != host:
+            what = f"`{name}` {number} is that of {seen[number]}, too"
+            yield Problem(place, "kafka-id-twice", what, "a number stands for one node", "give one of them another")
+
+
+def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
+    """Properties that Kafka does not know, or would refuse when it starts; and those that are not the operator's."""
+    known = broker_properties(model.numbers)
+    for name, value in model.properties.items():
+        place = node.at("properties").key_position(name)
+        if name in OWNED or name.startswith("listener.name."):
+            why = "it follows from the other fields of `kafka`"
+            yield Problem(place, "kafka-property-owned", f"`{name}` is hactl's to set", why, "take it out")
+        elif name not in known:
+            why = "a broker ignores what it does not know"
+            what = f"Kafka {model.version} has no property `{name}`"
+            yield Problem(place, "kafka-property-unknown", what, why, nearest(name, known))
+        elif complaint := known[name].complaint(value):
+            what = f"`{name}` {complaint}"
+            yield Problem(node.at("properties", name).position, "kafka-property-value", what,
+                          "the broker does not start", "correct it")  # fmt: skip
+
+
+def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]:
+    """The checks of brokers on a director with these front ends, by the broker's host."""
+    found = {}
+    for frontend in frontends:
+        for service in frontend.services:
+            for server in service.real_servers:
+                checks = server.options.check if server.options.check is not None else service.model.check
+                for check in checks:
+                    if isinstance(check, KafkaCheck):
+                        found[server.host] = check
+    return found
+
+
+def check_problems(cluster: KafkaCluster | None, frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
+    """Checks of type `kafka` on what is no broker, or with a login that the cluster does not have."""
+    told: set[str] = set()
+    for frontend in frontends:
+        for host, check in kafka_checks([frontend]).items():
+            place = frontend.node.at("services").position
+            if cluster is None or cluster.broker(host) is None:
+                what = f"{host} is checked as a Kafka broker and is none"
+                why, fix = "the check logs in to the broker there", "name it under `kafka: brokers:`"
+                yield Problem(place, "kafka-check", what, why, fix)
+            elif check.login not in cluster.model.users and check.login not in told:
+                told.add(check.login)
+                what = f"`login: {check.login}` is no user of the cluster"
+                why, fix = "the check would always fail", nearest(check.login, cluster.model.users)
+                yield Problem(place, "kafka-check", what, why, fix)

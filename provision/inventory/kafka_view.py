@@ -1,0 +1,392 @@
+"""What the files of a Kafka node, a ZooKeeper member and a director that checks brokers are made of.
+
+All settings are written by `provision.kafka.files`, which quotes; the templates only put the texts in their places.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.errors import HactlError, InputError, Position, Problem
+from provision.facts import Facts
+from provision.inventory.kafka import KafkaCluster, KafkaNode, kafka_checks
+from provision.inventory.model.kafka import GENERATED
+from provision.inventory.openings import Opening
+from provision.kafka import certificates
+from provision.kafka.files import jaas, properties, zoo_cfg
+from provision.kafka.files.jaas import DIGEST, PLAIN, SCRAM, Login
+
+if TYPE_CHECKING:
+    from provision.inventory.topology import Topology
+
+CREDENTIALS = "/run/credentials/kafka.service"
+"""Where systemd shows the broker, and nobody else, the files of `LoadCredential=` (systemd.exec(5))."""
+
+CONTROLLER = "CONTROLLER"
+ITERATIONS = 4096
+"""Of SCRAM: Kafka's default and the least it takes (ScramMechanism)."""
+
+AUTHORIZERS = {
+    True: "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    False: "kafka.security.authorizer.AclAuthorizer",
+}
+"""With KRaft and without."""
+
+ZOOKEEPER_USER = "kafka"
+"""What the brokers call themselves towards ZooKeeper; the password is the secret."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A file in /etc/kafka that only root and the broker may read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class KafkaFiles:
+    """What the templates of role kafka see as `kafka`; `credentials` are its secret files."""
+
+    cluster_id: str
+    version: str
+    kraft: bool
+    log4j2: bool
+    heap: str
+    port: int
+    data: tuple[str, ...]
+    archive: str
+    sha512: str
+    jars: str
+    jaas: bool
+    zookeeper_connect: str
+    scram_users: tuple[str, ...]
+    credentials: tuple[Credential, ...]
+
+
+@dataclass(frozen=True)
+class ZooKeeperFiles:
+    """What the templates of role zookeeper see as `zookeeper`."""
+
+    id: int
+    heap: str
+    zoo_cfg: str
+    jaas: str
+
+
+@dataclass(frozen=True)
+class CheckFiles:
+    """What the templates of role kafka_check see as `kafka_check`: its settings, and the group that may read them."""
+
+    settings: str
+    group: str
+
+
+def node_files(topology: Topology, host: str) -> KafkaFiles | None:
+    """Everything about the node on a host; None where there is none.
+
+    Raises:
+        InputError: `kafka-certificate`, where a certificate cannot be had.
+    """
+    cluster = topology.kafka
+    node = cluster.on(host) if cluster else None
+    if cluster is None or node is None:
+        return None
+    model = cluster.model
+    origin = model.distribution
+    return KafkaFiles(
+        cluster_id=cluster.cluster_id,
+        version=model.version,
+        kraft=model.kraft,
+        log4j2=model.numbers >= (4,),
+        heap=model.heap,
+        port=model.port if node.broker else model.controller_port,
+        data=model.data,
+        archive=origin.archive or "",
+        sha512=origin.sha512 or "",
+        jars=origin.jars or "",
+        jaas=not model.kraft,
+        zookeeper_connect=_connect(cluster),
+        scram_users=tuple(model.users) if _scram(cluster) else (),
+        credentials=tuple(_credentials(topology, cluster, node)),
+    )
+
+
+def _credentials(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> Iterator[Credential]:
+    yield Credential("server.properties", properties.write(broker_settings(cluster, node)).decode())
+    if cluster.certificates is not None:
+        ca, own = certificate(topology, cluster, node)
+        yield Credential("ca.pem", ca)
+        yield Credential("node.pem", own)
+    if cluster.model.kraft:
+        yield Credential("format", _format_arguments(cluster))
+    else:
+        yield Credential("jaas.conf", jaas.write({"Client": _zookeeper_login(cluster)}).decode())
+        for user in cluster.model.users if _scram(cluster) else ():
+            yield Credential(f"scram-{user}", properties.write(_scram_settings(cluster, user)).decode())
+
+
+def broker_settings(cluster: KafkaCluster, node: KafkaNode) -> Mapping[str, properties.Value]:
+    """server.properties of a node, in the order in which an operator reads it; the operator's own come last."""
+    model = cluster.model
+    return {
+        **(_kraft_settings(cluster, node) if model.kraft else _zookeeper_settings(cluster, node)),
+        "log.dirs": model.data,
+        **_security_settings(cluster),
+        **_copies(cluster),
+        "auto.create.topics.enable": False,
+        **model.properties,
+    }
+
+
+def listener(cluster: KafkaCluster) -> str:
+    """The listener of clients and brokers, called after its protocol as Kafka's own default is."""
+    return "SASL_SSL" if cluster.certificates is not None else "SASL_PLAINTEXT"
+
+
+def _bound(cluster: KafkaCluster, port: int) -> str:
+    """Every address: direct routing leaves packets addressed to the VIP, which no other binding would take."""
+    v6 = any(":" in node.endpoint for node in cluster.nodes)
+    return f"://{'[::]' if v6 else '0.0.0.0'}:{port}"  # noqa: S104
+
+
+def _endpoint(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
+    model, name = cluster.model, listener(cluster)
+    roles = [role for role, has in (("broker", node.broker), ("controller", node.controller)) if has]
+    bound = [name + _bound(cluster, model.port)] if node.broker else []
+    bound += [CONTROLLER + _bound(cluster, model.controller_port)] if node.controller else []
+    voters = [f"{each.id}@{_endpoint(each.endpoint, model.controller_port)}" for each in cluster.controllers]
+    advertised = {"advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}"} if node.broker else {}
+    return {
+        "process.roles": roles,
+        "node.id": node.id,
+        "controller.quorum.voters": voters,
+        "controller.listener.names": CONTROLLER,
+        "listeners": bound,
+        **advertised,
+        "listener.security.protocol.map": [f"{name}:{name}", f"{CONTROLLER}:{name}"],
+        "inter.broker.listener.name": name,
+        "sasl.mechanism.controller.protocol": "PLAIN",
+        f"listener.name.{CONTROLLER.lower()}.sasl.enabled.mechanisms": "PLAIN",
+        f"listener.name.{CONTROLLER.lower()}.plain.sasl.jaas.config": jaas.property_value(_controller_login(cluster)),
+    }
+
+
+def _controller_login(cluster: KafkaCluster) -> Login:
+    """PLAIN with one user: SCRAM's credentials are in the metadata that a controller logs in to fetch."""
+    admin, password = cluster.model.admin, _password(cluster, cluster.model.admin)
+    return Login(PLAIN, {"username": admin, "password": password, f"user_{admin}": password})
+
+
+def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
+    model, name = cluster.model, listener(cluster)
+    return {
+        "broker.id": node.id,
+        "zookeeper.connect": _connect(cluster),
+        "zookeeper.set.acl": True,
+        "listeners": name + _bound(cluster, model.port),
+        "advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}",
+        "inter.broker.listener.name": name,
+    }
+
+
+def _connect(cluster: KafkaCluster) -> str:
+    port = cluster.model.zookeeper.port if cluster.model.zookeeper else 0
+    return ",".join(_endpoint(member.endpoint, port) for member in cluster.members)
+
+
+def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
+    model = cluster.model
+    settings: dict[str, properties.Value] = {
+        "sasl.enabled.mechanisms": model.mechanisms,
+        "sasl.mechanism.inter.broker.protocol": model.mechanisms[0],
+    }
+    for mechanism in model.mechanisms:
+        key = f"listener.name.{listener(cluster).lower()}.{mechanism.lower()}.sasl.jaas.config"
+        settings[key] = jaas.property_value(_login(cluster, mechanism))
+    if cluster.certificates is not None:
+        settings |= {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": f"{CREDENTIALS}/node.pem",
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": f"{CREDENTIALS}/ca.pem",
+        }
+    return {
+        **settings,
+        "authorizer.class.name": AUTHORIZERS[model.kraft],
+        "super.users": f"User:{model.admin}",
+    }
+
+
+def _login(cluster: KafkaCluster, mechanism: str) -> Login:
+    """The admin's own login, and with PLAIN every user: that module knows no others than its options name."""
+    model = cluster.model
+    own = {"username": model.admin, "password": _password(cluster, model.admin)}
+    if mechanism != "PLAIN":
+        return Login(SCRAM, own)
+    return Login(PLAIN, own | {f"user_{name}": user.password for name, user in model.users.items()})
+
+
+def _password(cluster: KafkaCluster, user: str) -> str:
+    return cluster.model.users[user].password
+
+
+def _copies(cluster: KafkaCluster) -> dict[str, properties.Value]:
+    """How often data is kept; one copy may be missing and acks=all still goes on."""
+    copies, least = cluster.replication, max(1, cluster.replication - 1)
+    return {
+        "default.replication.factor": copies,
+        "min.insync.replicas": least,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": least,
+    }
+
+
+def _scram(cluster: KafkaCluster) -> tuple[str, ...]:
+    return tuple(each for each in cluster.model.mechanisms if each != "PLAIN")
+
+
+def _format_arguments(cluster: KafkaCluster) -> str:
+    """The arguments of StorageTool that must not show in its command line, one a line (argparse4j, @FILE)."""
+    return "".join(
+        f'--add-scram\n{mechanism}=[name={name},iterations={ITERATIONS},password="{user.password}"]\n'
+        for name, user in cluster.model.users.items()
+        for mechanism in _scram(cluster)
+    )
+
+
+def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
+    """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
+    text = f"[iterations={ITERATIONS},password={_password(cluster, user)}]"
+    return dict.fromkeys(_scram(cluster), text)
+
+
+def _zookeeper_login(cluster: KafkaCluster) -> Login:
+    assert cluster.model.zookeeper is not None
+    return Login(DIGEST, {"username": ZOOKEEPER_USER, "password": cluster.model.zookeeper.password})
+
+
+def names(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> frozenset[str]:
+    """All that clients and other nodes may call a node: a client that bootstraps through the VIP calls it that."""
+    own = (str(address) for address in topology.hosts[node.host].address)
+    bootstraps = cluster.bootstraps(topology.frontends) if node.broker else ()
+    return frozenset([node.endpoint, *own, *bootstraps])
+
+
+def certificate(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> tuple[str, str]:
+    """The CA's certificate, and the node's key and chain, as PEM. Raises InputError, rule `kafka-certificate`."""
+    folder, place = cluster.certificates, cluster.node.at("tls").position
+    assert folder is not None
+    try:
+        if cluster.model.tls == GENERATED:
+            return certificates.ensure(folder, node.host, names(topology, cluster, node))
+        return (folder / "ca.pem").read_text(), (folder / f"{node.host}.pem").read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_certificate(place, str(error), "put it there, or set `tls: generated`") from None
+    except HactlError as error:
+        raise _no_certificate(place, str(error), error.hint) from None
+
+
+def _no_certificate(place: Position, why: str, fix: str) -> InputError:
+    return InputError([Problem(place, "kafka-certificate", "a certificate cannot be read", why, fix)])
+
+
+def member_files(topology: Topology, host: str) -> ZooKeeperFiles | None:
+    """Everything about the ZooKeeper member on a host; None where there is none."""
+    cluster = topology.kafka
+    member = cluster.member(host) if cluster else None
+    if cluster is None or member is None:
+        return None
+    model = cluster.model.zookeeper
+    assert model is not None
+    return ZooKeeperFiles(member.id, model.heap, _zoo_cfg(cluster), _member_jaas(cluster))
+
+
+def _zoo_cfg(cluster: KafkaCluster) -> str:
+    """zoo.cfg. With a single member ZooKeeper wants no `server.N` and no quorum (QuorumPeerConfig)."""
+    model = cluster.model.zookeeper
+    assert model is not None
+    settings: dict[str, properties.Value] = {
+        "tickTime": 2000,
+        "initLimit": 10,
+        "syncLimit": 5,
+        "dataDir": "/var/lib/zookeeper",
+        "clientPort": model.port,
+        "maxClientCnxns": 3000,
+        "autopurge.snapRetainCount": 3,
+        "autopurge.purgeInterval": 24,
+        "admin.enableServer": False,
+        "4lw.commands.whitelist": ["srvr", "mntr", "ruok"],
+        "authProvider.1": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+        "sessionRequireClientSASLAuth": True,
+        "jaasLoginRenew": 3600000,
+    }
+    if len(cluster.members) < 2:
+        return properties.write(settings).decode()
+    quorum: dict[str, properties.Value] = {
+        "quorum.auth.enableSasl": True,
+        "quorum.auth.learnerRequireSasl": True,
+        "quorum.auth.serverRequireSasl": True,
+        "quorum.cnxn.threads.size": 20,
+    }
+    servers = [zoo_cfg.Server(each.id, each.endpoint, model.peer_port, model.election_port) for each in cluster.members]
+    return zoo_cfg.write(settings | quorum, servers).decode()
+
+
+def _member_jaas(cluster: KafkaCluster) -> str:
+    model = cluster.model.zookeeper
+    assert model is not None
+    quorum = model.quorum_password
+    return jaas.write(
+        {
+            "Server": Login(DIGEST, {f"user_{ZOOKEEPER_USER}": model.password}),
+            "QuorumServer": Login(DIGEST, {"user_member": quorum}),
+            "QuorumLearner": Login(DIGEST, {"username": "member", "password": quorum}),
+        }
+    ).decode()
+
+
+def check_files(topology: Topology, host: str, facts: Facts) -> CheckFiles | None:
+    """What the check of brokers needs on a director; None where there is no such check."""
+    cluster, checks = topology.kafka, kafka_checks(topology.directed_by(host))
+    if cluster is None or not checks:
+        return None
+    settings = topology.hosts[host].keepalived
+    user = settings.script_user or "nobody"
+    group = user.partition(" ")[2] or {"nobody": "nogroup" if facts.os_family == "debian" else "nobody"}.get(user, user)
+    return CheckFiles(json.dumps(dict(_check_settings(topology, cluster)), indent=1, sort_keys=True) + "\n", group)
+
+
+def _check_settings(topology: Topology, cluster: KafkaCluster) -> Iterator[tuple[str, object]]:
+    """By broker; every director has all of them, as a front end has the same directors for all its brokers."""
+    for node in cluster.brokers:
+        check = kafka_checks(topology.frontends).get(node.host)
+        if check:
+            ca = certificate(topology, cluster, node)[0] if cluster.certificates is not None else ""
+            own = topology.hosts[node.host].address
+            yield node.host, {
+                "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint, "ca": ca,
+                "mechanism": cluster.model.mechanisms[0], "user": check.login,
+                "password": _password(cluster, check.login), "timeout": check.timeout,
+            }  # fmt: skip
+
+
+def node_openings(topology: Topology, host: str) -> tuple[Opening, ...]:
+    """What clients, other nodes and members must reach on a host of the cluster, on its own addresses."""
+    cluster = topology.kafka
+    if cluster is None:
+        return ()
+    node, member, ensemble = cluster.on(host), cluster.member(host), cluster.model.zookeeper
+    ports = [cluster.model.port] if node and node.broker else []
+    ports += [cluster.model.controller_port] if node and node.controller else []
+    ports += [ensemble.port, ensemble.peer_port, ensemble.election_port] if ensemble and member else []
+    own = topology.hosts[host].address
+    return tuple(Opening("tcp", port, str(address), address.version) for port in ports for address in own)

@@ -1,0 +1,169 @@
+"""The typed, frozen model of the variable `kafka`: a cluster of brokers behind a front end."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from provision.inventory.model.service import Hosts
+from provision.inventory.model.text import FilePath, Identifier, Port, Strict, Word, as_list, mistake
+
+Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
+
+GENERATED = "generated"
+"""The value of `tls` with which hactl makes the certificates itself."""
+
+CLUSTER_ID = r"[A-Za-z0-9_-]{22}"
+"""A UUID in URL-safe base64 without padding (Kafka's Uuid.toString)."""
+
+
+def _password(value: str) -> str:
+    if not re.fullmatch(r"[!#-+.-\[\]-~-]{1,256}", value):
+        raise mistake(
+            "kafka-password", "this password holds a blank, a comma, a double quote, a backslash or what is not ASCII",
+            "properties, JAAS, StorageTool and SASL's mechanisms read these differently",
+            "choose another, up to 256 characters",
+        )  # fmt: skip
+    if "${" in value:
+        raise mistake(
+            "kafka-password", "this password holds `${`", "Java replaces that in a JAAS file", "choose another"
+        )
+    return value
+
+
+KafkaSecret = Annotated[str, AfterValidator(_password)]
+Scalar = str | int | float | bool
+
+
+class KafkaUser(Strict):
+    """A user of the cluster."""
+
+    password: KafkaSecret
+    """Its password, from `!vault` or `!env`: printable ASCII without blanks, commas, double quotes and backslashes."""
+
+
+class Distribution(Strict):
+    """Where a broker takes Kafka's jars from: an archive or a folder, one of the two."""
+
+    archive: Annotated[str, Field(pattern=r"^(https?://|/)[^\s\"'$\\`]+$")] | None = None
+    """Official archive (`kafka_2.13-VERSION.tgz`): a URL that the broker fetches it from, or a path there."""
+    sha512: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")] | None = None
+    """SHA-512 of the archive; without it nothing is unpacked."""
+    jars: FilePath | None = None
+    """Folder on the broker with all jars."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Distribution:
+        if (self.archive is None) == (self.jars is None):
+            raise mistake(
+                "kafka-distribution", "`distribution` needs either `archive` or `jars`", "the jars have one origin",
+                "keep one of the two",
+            )  # fmt: skip
+        if (self.archive is None) != (self.sha512 is None):
+            raise mistake(
+                "kafka-distribution", "`archive` and `sha512` go together", "an archive nobody checked is not run",
+                "copy the digest from the archive's `.sha512` file",
+            )  # fmt: skip
+        return self
+
+
+class ZooKeeper(Strict):
+    """The ensemble that a cluster in ZooKeeper mode keeps its metadata in."""
+
+    hosts: Hosts
+    """Its members: a group, a host, or a list of these; each has a `zookeeper_id`."""
+    password: KafkaSecret
+    """What the brokers log in to the ensemble with (SASL, DIGEST-MD5)."""
+    quorum_password: KafkaSecret
+    """What the members log in to each other with (`quorum.auth.*`)."""
+    port: Port = 2181
+    """Client port."""
+    peer_port: Port = 2888
+    """Port on which followers reach the leader."""
+    election_port: Port = 3888
+    """Port of the leader's election."""
+    heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "128m"
+    """Heap of a member, as Java's -Xmx takes it."""
+
+
+class Kafka(Strict):
+    """One Kafka cluster. Its brokers are the real servers of a front end, through which clients bootstrap."""
+
+    name: Identifier = "kafka"
+    """Name of the cluster; its id is made of it."""
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    """Version of Kafka: 3.9 or 4.x."""
+    mode: Literal["kraft", "zookeeper"] = "kraft"
+    """Where the metadata is: in Kafka's own controllers, or in ZooKeeper (3.9 only)."""
+    cluster_id: Annotated[str, Field(pattern=rf"^{CLUSTER_ID}$")] | None = None
+    """KRaft: id of a cluster that is there already. Absent: made of `name`."""
+    brokers: Hosts
+    """The brokers: a group, a host, or a list of these; each has a `kafka_id`."""
+    controllers: Annotated[tuple[Word, ...], BeforeValidator(as_list)] = ()
+    """KRaft: the voters of the metadata quorum. Absent: the brokers, each both at once."""
+    zookeeper: ZooKeeper | None = None
+    """The ensemble, in ZooKeeper mode."""
+    distribution: Distribution
+    """Where the jars come from."""
+    port: Port = 9092
+    """Port of the listener for clients and other brokers."""
+    controller_port: Port = 9093
+    """KRaft: port of the controllers."""
+    bootstrap: Word | None = None
+    """Name that clients bootstrap with, for the certificates. The VIPs are in them anyway."""
+    mechanisms: Annotated[tuple[Mechanism, ...], BeforeValidator(as_list), Field(min_length=1)] = ("SCRAM-SHA-512",)
+    """SASL mechanisms of the listener; brokers use the first among themselves (`sasl.enabled.mechanisms`)."""
+    admin: Identifier = "admin"
+    """The user of the brokers and controllers themselves: a super user."""
+    users: Annotated[dict[Identifier, KafkaUser], Field(min_length=1)]
+    """Users by name. They are there before the first broker starts."""
+    tls: str | None = None
+    """`generated`: hactl makes a CA and certificates and keeps them in ~/.local/state/hactl/kafka/NAME. Else a folder
+    beside the inventory with `ca.pem` and, for each host, `HOST.pem`: its key and its chain. Absent: no TLS."""
+    heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
+    """Heap of a broker, as Java's -Xmx takes it."""
+    data: Annotated[tuple[FilePath, ...], BeforeValidator(as_list), Field(min_length=1)] = ("/var/lib/kafka",)
+    """Folders for the logs, best one a disk (`log.dirs`)."""
+    properties: dict[str, Scalar] = Field(default_factory=dict)
+    """Further broker properties by Kafka's names; name, type and range are checked."""
+
+    @property
+    def kraft(self) -> bool:
+        """Whether Kafka keeps its metadata itself."""
+        return self.mode == "kraft"
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version as numbers."""
+        return tuple(map(int, self.version.split(".")))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Kafka:
+        if not (3, 9) <= self.numbers < (5,):
+            raise mistake(
+                "kafka-version", f"Kafka {self.version} is not known", "roles and checks are made for 3.9 and 4.x",
+                "use one of these",
+            )  # fmt: skip
+        if self.mode == "zookeeper" and self.numbers >= (4,):
+            raise mistake(
+                "kafka-version", f"Kafka {self.version} has no ZooKeeper mode", "4.0 took it out (KIP-833)",
+                "set `mode: kraft`, or use 3.9",
+            )  # fmt: skip
+        if (self.mode == "zookeeper") != (self.zookeeper is not None):
+            raise mistake(
+                "kafka-mode", "`zookeeper` belongs to `mode: zookeeper`, and only there",
+                "the metadata is in one place", "correct one of the two",
+            )  # fmt: skip
+        if self.mode == "zookeeper" and (self.controllers or self.cluster_id):
+            raise mistake(
+                "kafka-mode", "in ZooKeeper mode there are neither `controllers` nor a `cluster_id`",
+                "ZooKeeper elects the controller and keeps the id", "leave them out",
+            )  # fmt: skip
+        if self.admin not in self.users:
+            raise mistake(
+                "kafka-admin", f"`users` has no `{self.admin}`", "the brokers log in to each other as that user",
+                "give it a password, or name another user as `admin`",
+            )  # fmt: skip
+        return self
