@@ -1,0 +1,108 @@
+"""When a record, an older value and a tombstone are gone at the latest. Pure; milliseconds, None: nothing bounds it.
+
+Times count from the moment of the write and hold while records go on being written (a segment is rolled by an append),
+clocks and record timestamps are right, and the cleaner keeps up.
+"""
+
+from __future__ import annotations
+
+from provision.kafka.retention.model import FOREVER, Cleaner, Topic, Use
+
+
+def rate_per_partition(use: Use) -> float | None:
+    """Bytes a second into one partition, None where unknown or nothing is written."""
+    return use.rate / use.partitions if use.rate else None
+
+
+def rolled(topic: Topic, use: Use) -> int:
+    """Until its segment is no longer the active one: full, or old (LogSegment.shouldRoll)."""
+    rate = rate_per_partition(use)
+    full = int(topic.segment_bytes / rate * 1000) if rate else topic.max_segment_ms
+    return min(full, topic.max_segment_ms)
+
+
+def round_time(topic: Topic, cleaner: Cleaner) -> int:
+    """Between two looks for segments to delete.
+
+    Of a topic that is only deleted the task `kafka-log-retention` takes care (LogManager.cleanupLogs); of one that is
+    also compacted a cleaner thread, after its back-off (LogCleaner.CleanerThread.doWork).
+    """
+    return cleaner.backoff if topic.compacts else cleaner.check_interval
+
+
+def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until retention.ms has removed a record.
+
+    A segment goes when its *largest* timestamp is older than retention.ms, so that the first record of a segment stays
+    for the time of the whole segment longer (UnifiedLog.deleteRetentionMsBreachedSegments).
+    """
+    if not _is_deleted(topic, cleaner) or topic.retention_ms < 0:
+        return None
+    return rolled(topic, use) + topic.retention_ms + round_time(topic, cleaner)
+
+
+def readable_by_size(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until retention.bytes has removed a record.
+
+    A segment goes only when what remains is still at least retention.bytes
+    (UnifiedLog.deleteRetentionSizeBreachedSegments), so a segment and retention.bytes have to follow.
+    """
+    rate = rate_per_partition(use)
+    if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
+        return None
+    return int((topic.segment_bytes + topic.retention_bytes) / rate * 1000) + round_time(topic, cleaner)
+
+
+def readable(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until a record can no longer be read, whichever rule comes first."""
+    return _least(readable_by_time(topic, cleaner, use), readable_by_size(topic, cleaner, use))
+
+
+def superseded(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until a value is gone, counted from the write of a newer one with its key; passes take no time here.
+
+    A log is due when its first dirty record is older than max.compaction.lag.ms (LogCleanerManager.maxCompactionDelay),
+    or when its dirty share exceeds min.cleanable.dirty.ratio (LogCleanerManager.grabFilthiestCompactedLog).
+    """
+    if not topic.compacts or not cleaner.enabled:
+        return None
+    bounds = []
+    if topic.max_lag < FOREVER:
+        bounds.append(topic.max_lag + cleaner.backoff)
+    dirty, rate = dirty_bytes(topic, use), rate_per_partition(use)
+    if dirty is not None and rate:
+        bounds.append(int(dirty / rate * 1000) + max(rolled(topic, use), topic.min_lag) + cleaner.backoff)
+    return min(bounds, default=None)
+
+
+def dirty_bytes(topic: Topic, use: Use) -> int | None:
+    """How much of a partition can be dirty before a pass: the ratio is of the log without its active segment."""
+    clean = clean_bytes(use)
+    if clean is None or topic.dirty_ratio >= 1:
+        return None
+    return int(clean * topic.dirty_ratio / (1 - topic.dirty_ratio))
+
+
+def clean_bytes(use: Use) -> int | None:
+    """A partition in which each key has one value."""
+    if use.keys is None or use.record_bytes is None:
+        return None
+    return use.keys_per_partition * use.record_bytes
+
+
+def tombstone_gone(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until a tombstone is gone: the first pass gives it delete.retention.ms, the first pass after that removes it.
+
+    The horizon is written into the batch by the first pass (RecordBatch.deleteHorizonMs, Cleaner.shouldRetainRecord).
+    """
+    one_pass = superseded(topic, cleaner, use)
+    return None if one_pass is None else one_pass + topic.delete_retention + one_pass
+
+
+def _is_deleted(topic: Topic, cleaner: Cleaner) -> bool:
+    """Whether anybody applies the retention: to compacted logs only the cleaner does (LogManager.cleanupLogs)."""
+    return topic.deletes and (cleaner.enabled or not topic.compacts)
+
+
+def _least(*bounds: int | None) -> int | None:
+    return min((bound for bound in bounds if bound is not None), default=None)
