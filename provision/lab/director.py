@@ -89,6 +89,8 @@ def save(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> None:
             run(["cp", "--reflink=auto", "--sparse=always", str(at.disk), str(partial)])
         finally:
             monitor.human("cont")
+    with Agent(at.agent) as agent:
+        agent.set_clock()
     for old in target.parent.glob(f"{host.name}-{'?' * 16}.qcow2"):
         old.unlink()
     partial.rename(target)
