@@ -277,10 +277,6 @@ def status_command(
     raise typer.Exit(status(_load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))
 
 
-@app.command("doctor")
-def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
-    """Look for the causes of what is wrong, and show what tells them.
-
 Host = Annotated[str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)]
 
 
@@ -307,6 +303,10 @@ def undrain_command(host: Host, inventory: InventoryPath = None, json: Json = Fa
 
     raise typer.Exit(undrain(_load(inventory), host, json=json, lab=lab))
 
+
+@app.command("doctor")
+def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Look for the causes of what is wrong, and show what tells them.
 
     Exit 0 when nothing was found, 1 when something was."""
     from provision.daily.doctor import doctor
@@ -375,9 +375,15 @@ def lab_down(inventory: InventoryPath = None) -> None:
     down(inventory_path(inventory).stem, _note)
 
 
-@kafka_app.callback()
-def kafka() -> None:
-    """Kafka behind the front end."""
+@kafka_app.command("lint")
+def kafka_lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="All that belong together.", show_default=False)],
+    form: LintFormat = Format.TEXT,
+) -> None:
+    """Find mistakes in the files of brokers, clients and ZooKeeper, in JAAS files and scripts, looked at together."""
+    from provision.kafka.lint.report import report
+
+    raise typer.Exit(report(files, form))
 
 
 #: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.

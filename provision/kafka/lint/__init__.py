@@ -1,0 +1,1 @@
+"""Mistakes in the raw files of Kafka and ZooKeeper, looked at together."""
