@@ -35,6 +35,12 @@ AUTHORIZERS = {
 }
 """With KRaft and without."""
 
+_LOGGING = {
+    True: "-Dlog4j2.configurationFile=/etc/kafka/log4j2.properties",
+    False: "-Dlog4j.configuration=file:/etc/kafka/log4j.properties",
+}
+"""From 4.0 on, and before."""
+
 ZOOKEEPER_USER = "kafka"
 """What the brokers call themselves towards ZooKeeper; the password is the secret."""
 
@@ -55,13 +61,12 @@ class KafkaFiles:
     version: str
     kraft: bool
     log4j2: bool
+    logging: str
     heap: str
-    port: int
     data: tuple[str, ...]
     archive: str
     sha512: str
     jars: str
-    jaas: bool
     zookeeper_connect: str
     scram_users: tuple[str, ...]
     credentials: tuple[Credential, ...]
@@ -102,13 +107,12 @@ def node_files(topology: Topology, host: str) -> KafkaFiles | None:
         version=model.version,
         kraft=model.kraft,
         log4j2=model.numbers >= (4,),
+        logging=_LOGGING[model.numbers >= (4,)],
         heap=model.heap,
-        port=model.port if node.broker else model.controller_port,
         data=model.data,
         archive=origin.archive or "",
         sha512=origin.sha512 or "",
         jars=origin.jars or "",
-        jaas=not model.kraft,
         zookeeper_connect=_connect(cluster),
         scram_users=tuple(model.users) if _scram(cluster) else (),
         credentials=tuple(_credentials(topology, cluster, node)),
