@@ -52,6 +52,10 @@ InventoryPath = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 LintFormat = Annotated[Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")]
 Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
+Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
+ClientFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
+]
 Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")]
 
 
@@ -384,6 +388,22 @@ def kafka_lint(
     from provision.kafka.lint.report import report
 
     raise typer.Exit(report(files, form))
+
+
+@kafka_app.command("replicas")
+def kafka_replicas(
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    gate: Annotated[int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")] = None,
+    json: Json = False,
+) -> None:
+    """Show the state of every replica, and what is wrong; or answer whether a broker may go down.
+
+    Exit 0 when all is whole (or the broker may go), 1 when not, 4 when the cluster cannot be reached."""
+    from provision.kafka.commands import replicas
+
+    raise typer.Exit(replicas(bootstrap=bootstrap, client=client, watch=watch, broker=gate, json=json))
 
 
 #: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.
