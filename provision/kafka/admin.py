@@ -1,0 +1,121 @@
+"""A connection to a cluster for the administrator's questions, and their failures in the operator's words."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from provision.errors import HostError, Unreachable
+from provision.kafka.client_file import Login
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+PATIENCE = 10.0
+"""Seconds for the bootstrap, for each answer, and for a question that is asked again."""
+
+AGAIN = 0.5
+"""Seconds until a question is asked again."""
+
+T = TypeVar("T")
+
+
+@contextmanager
+def connected(login: Login) -> Iterator[KafkaAdminClient]:
+    """An admin client that is logged in; whatever it fails with while in use becomes an error of the cluster.
+
+    Raises:
+        Unreachable: none of the bootstrap servers can be connected or logged in to.
+        HostError: the cluster refuses or does not answer a question.
+    """
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    name = ",".join(_written(*address) for address in login.bootstrap)
+    heard = _Heard()
+    logger = logging.getLogger("kafka")
+    logger.addHandler(heard)
+    logger.propagate = False
+    _dial(login, name)
+    try:
+        client = KafkaAdminClient(**_settings(login))
+    except KafkaError as error:
+        raise Unreachable(name, heard.last or str(error), "see the cluster's log and the client's file") from None
+    try:
+        yield client
+    except KafkaError as error:
+        raise HostError(name, f"the cluster does not answer: {error}", heard.last) from None
+    finally:
+        client.close()
+        logger.removeHandler(heard)
+
+
+def patiently(question: Callable[[KafkaAdminClient], T], admin: KafkaAdminClient) -> T:
+    """The answer to a question, which is asked again where a broker that was to answer has just gone.
+
+    Raises:
+        KafkaError: the cluster refuses it, or has not answered after some seconds.
+    """
+    from kafka.errors import RetriableError
+
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return question(admin)
+        except RetriableError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(AGAIN)
+
+
+def _dial(login: Login, name: str) -> None:
+    """Open and close one connection: the client itself would not tell a refused one from a silent broker."""
+    for host, port in login.bootstrap:
+        try:
+            socket.create_connection((host, port), PATIENCE).close()
+            return
+        except OSError as error:
+            said = error.strerror or str(error)
+    raise Unreachable(name, f"cannot connect: {said}", "is a broker running, and is this its client listener?")
+
+
+def _settings(login: Login) -> dict[str, object]:
+    settings: dict[str, object] = {
+        "bootstrap_servers": [
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap
+        ],
+        "client_id": "hactl",
+        "security_protocol": login.protocol,
+        "bootstrap_timeout_ms": int(PATIENCE * 1000),
+        "request_timeout_ms": int(PATIENCE * 1000),
+    }
+    if login.tls:
+        settings["ssl_context"] = login.tls
+    if login.mechanism:
+        settings |= {
+            "sasl_mechanism": login.mechanism,
+            "sasl_plain_username": login.user,
+            "sasl_plain_password": login.password,
+        }
+    return settings
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class _Heard(logging.Handler):
+    """Keeps the last complaint of the client that tells a cause, for it does so in its log alone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message, on one line; that the bootstrap failed as well is no cause."""
+        if not record.getMessage().startswith("Bootstrap failed"):
+            self.last = " ".join(record.getMessage().split())
