@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from provision.agent import program
@@ -30,6 +31,8 @@ MINIMUM_ARGS = {
     "module": 1,
     "unit": 2,
     "await": 0,
+    "table": 4,
+    "checker": 1,
     "ledger": 1,
     "generation": 2,
 }
@@ -53,11 +56,15 @@ class Op:
 
 @dataclass(frozen=True)
 class Step:
-    """What became of one op; `index` counts from 1 in the order of the ops, `message` says why it failed."""
+    """What became of one op; `index` counts from 1 in the order of the ops, `message` says why it failed.
+
+    `at` is when that was heard, by `time.monotonic()`.
+    """
 
     index: int
     ok: bool
     message: str = ""
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 class ApplyFailed(HostError):
@@ -312,7 +319,7 @@ def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[S
             host,
             "rollback_failed",
             failure,
-            f"rollback failed, look at the host: {' '.join(fields)}",
+            f"rollback failed, look at the host: {' '.join(fields)}\nthe next deploy, or a reboot, tries once more",
             tuple(steps),
         )
     return ApplyFailed(host, "unknown", f"the agent answered {word!r}", "run plan to see how it was left", tuple(steps))

@@ -7,7 +7,7 @@ import getpass
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
 from provision.lint.rules import check
-from provision.outcome import HostResult
+from provision.outcome import HostResult, refusals
+from provision.outside.check import Outside
+from provision.outside.viewpoint import viewpoint
 from provision.plan import MASK, mask
 from provision.project import Project
 from provision.remote.target import Target
-from provision.rollout import Rollout, refusals
+from provision.rollout import Rollout
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 from provision.survey import Render, Survey, survey
@@ -88,7 +90,8 @@ def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, 
     """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
     check(project)
     targets = project.targets(project.managed(limit), lab)
-    return push(project, targets, Wanted(project.render, project.inventory.secrets), yes=yes, serial=serial, json=json)
+    wanted = Wanted(project.render, project.inventory.secrets)
+    return push(project, targets, wanted, yes=yes, serial=serial, json=json, lab=lab)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Wanted:
 
 
 def push(
-    project: Project, targets: Mapping[str, Target], wanted: Wanted, *, yes: bool, serial: int, json: bool
+    project: Project, targets: Mapping[str, Target], wanted: Wanted, *, yes: bool, serial: int, json: bool, lab: bool
 ) -> Exit:
     """Survey the targets, show the plan, ask, carry it out, report."""
     console = Console()
@@ -113,23 +116,26 @@ def push(
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(found.plans))
         if found.changes() and not yes and not _agreed():
             raise UsageError("not confirmed; nothing was changed")
-        results, code = carry_out(project, found, serial, console, wanted)
+        results, code = carry_out(project, found, serial, console, wanted, lab=lab)
         console.done()
         if json:
-            print_json(results_json(code == Exit.OK, results))
+            print_json(results_json(code == Exit.OK, results, found.outside))
         else:
-            Screen().show(results_lines(results))
+            Screen().show(results_lines(results, found.outside))
         return code
 
 
 def carry_out(
-    project: Project, found: Survey, serial: int, events: Events, wanted: Wanted | None = None
+    project: Project, found: Survey, serial: int, events: Events, wanted: Wanted | None = None, *, lab: bool = False
 ) -> tuple[list[HostResult], Exit]:
     """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
     note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run = (_owner(), digest or project.digest(), found.next_generation(), when, note)
-    results = roll_out(found, Rollout(project.topology.stages(), serial, *run), events)
+    desired = {host: plan.desired for host, plan in found.plans.items()}
+    place = viewpoint(project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab)
+    outside = Outside(project.topology, desired, place)
+    results = roll_out(found, Rollout(project.topology.stages(), serial, *run), outside, events)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code
@@ -168,7 +174,24 @@ def lab_up(project: Project) -> None:
     from provision.lab.control import up
     from provision.lab.plan import LabSpec
 
-    up(LabSpec.of(project.lab_name, lab_hosts(project)), Console().note)
+    spec = LabSpec.of(project.lab_name, lab_hosts(project))
+    collect_jars(project, Console().note)
+    up(spec, Console().note)
+
+
+def collect_jars(project: Project, say: Callable[[str], None]) -> None:
+    """Put Kafka's jars where the lab's nodes see them, if that is where the inventory says that they are.
+
+    Raises:
+        LabError: Maven Central cannot be asked, or it is no version whose jars are known.
+    """
+    from provision.kafka.distribution import collect
+    from provision.lab.commands import SHARE
+    from provision.lab.layout import cache_root
+
+    model = project.topology.kafka.model if project.topology.kafka else None
+    if model and model.distribution.jars == f"{SHARE}/kafka/{model.version}":
+        collect(model.version, cache_root() / "share" / "kafka", say)
 
 
 def lab_hosts(project: Project) -> list[tuple[str, str, bool]]:

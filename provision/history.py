@@ -162,7 +162,7 @@ def rollback(project: Project, *, to: int | None, limit: str, yes: bool, json: b
         return stored[host].desired
 
     wanted = Wanted(render, secrets, f"rollback to {number}", digest)
-    return push(project, targets, wanted, yes=yes, serial=0, json=json)
+    return push(project, targets, wanted, yes=yes, serial=0, json=json, lab=lab)
 
 
 def target_number(found: Mapping[str, Chronicle]) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from provision.errors import Exit
+from provision.errors import Exit, HactlError, Locked, Unreachable
+from provision.plan import mask
+from provision.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,31 @@ class HostResult:
         if self.message:
             entry["message"] = self.message
         return entry
+
+
+def ended(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
+    """The result of a surveyed host; changes count where they were kept."""
+    changes = len(found.plans[host].changes) if outcome == "changed" else 0
+    execs = found.sessions[host].execs if host in found.sessions else 0
+    return HostResult(host, outcome, changes, execs, found.seconds[host], message, code)
+
+
+def failure(found: Survey, host: str, error: HactlError) -> HostResult:
+    """The result of a host that failed, secrets masked: a parser quotes the line that it refuses."""
+    outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
+    code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
+    secrets = found.plans[host].secrets if host in found.plans else ()
+    return ended(found, host, outcome, mask(str(error).removeprefix(f"{host}: "), secrets), code)
+
+
+def untouched(found: Survey, host: str) -> HostResult:
+    """The result of a host whose turn never came."""
+    return ended(found, host, "skipped", "not touched: as it was")
+
+
+def refusals(found: Survey, hosts: Iterable[str]) -> list[HostResult]:
+    """The results of a deploy that never began, because some of `hosts` could not be looked at."""
+    return [
+        failure(found, host, found.failures[host]) if host in found.failures else untouched(found, host)
+        for host in hosts
+    ]

@@ -1,27 +1,27 @@
-"""The rollout: look at all hosts at once, then change them in an order that keeps the VIP served.
+"""The rollout: all hosts prepare, then change in an order that keeps the VIP served.
 
 All hosts prepare first, at once: lock, packages, staging, validation. Only when every host is ready do changes begin:
-real servers, then backup directors, then masters. A batch is held open until every host of it has applied; then all are
-confirmed. One failure rolls the batch back, leaves the rest as it was and ends the run.
+real servers, then backup directors, then masters. A batch is held open until every host of it has applied and the front
+ends were found served from outside; then all are confirmed. One failure rolls the batch back, leaves the rest as it was
+and ends the run.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from provision.adverts import CONFIG, Clash, clashes, together
 from provision.apply import Transaction, Waiting, build_payload, prepare
-from provision.errors import Exit, HactlError, HostError, Locked, Unreachable
+from provision.batch import Batch, meeting
+from provision.desired import File
+from provision.errors import HostError
 from provision.events import Events
-from provision.outcome import HostResult
-from provision.plan import mask, operations
-from provision.survey import PARALLEL, Survey, not_ready
-
-Result = TypeVar("Result")
+from provision.outcome import HostResult, ended, failure, untouched
+from provision.outside.check import Outside
+from provision.plan import HostPlan, operations
+from provision.survey import Survey, not_ready
 
 #: Seconds until a host that hears nothing more undoes what it was told to do.
 DEADLINE = 60
@@ -42,15 +42,25 @@ class Rollout:
     when: str
     note: str = ""
 
-    def batches(self, hosts: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time."""
+    def batches(self, hosts: Sequence[str], joined: Sequence[frozenset[str]] = ()) -> Iterator[tuple[str, ...]]:
+        """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time.
+
+        Hosts that are `joined` are a batch of their own, when the last of them is due.
+        """
+        left = [group & set(hosts) for group in joined if len(group & set(hosts)) > 1]
+        bound = frozenset().union(*left)
+        passed: set[str] = set()
         for stage in self.stages:
-            due = [host for host in stage if host in hosts]
+            due = [host for host in stage if host in hosts and host not in bound]
             size = self.serial or len(due) or 1
             yield from (tuple(due[start : start + size]) for start in range(0, len(due), size))
+            passed |= set(stage)
+            for group in [group for group in left if group <= passed]:
+                left.remove(group)
+                yield tuple(host for each in self.stages for host in each if host in group)
 
 
-def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostResult]:
+def deploy(found: Survey, rollout: Rollout, outside: Outside, events: Events) -> dict[str, HostResult]:
     """Prepare all hosts at once, then apply the surveyed plans batch by batch.
 
     Nothing but packages changes anywhere before every host has staged and validated everything. Returns a result for
@@ -58,87 +68,102 @@ def deploy(found: Survey, rollout: Rollout, events: Events) -> dict[str, HostRes
     `found.interrupted` tells.
     """
     due = [host for host, plan in found.plans.items() if plan.changes]
-    results = {host: _result(found, host, "unchanged") for host in found.plans if host not in due}
-    with Waiting() as patience:
-        begun_all = _each(found, events, lambda host: _prepare(found, rollout, host, patience, events), due)
-        return results | _go_on(found, rollout, dict(zip(due, begun_all, strict=True)), events)
+    results = {host: ended(found, host, "unchanged") for host in found.plans if host not in due}
+    if not due:
+        return results
+    joined = joint(outside, found.plans, due, events)
+    with Waiting() as waiting:
+        looking = threading.Thread(target=outside.begin, args=(due,), daemon=True, name="outside")
+        looking.start()
+        try:
+            meet = frozenset().union(*joined)
+            ready = found.each(events, lambda host: _prepare(found, rollout, host, host in meet, waiting, events), due)
+            looking.join()
+            if outside.unchecked:
+                events.note(f"not checked from outside: {outside.unchecked}")
+            begun = dict(zip(due, ready, strict=True))
+            return results | _go_on(found, rollout, outside, begun, joined, events)
+        finally:
+            found.outside = outside.summary()
+            outside.close()
+
+
+def joint(
+    outside: Outside, plans: Mapping[str, HostPlan], due: Sequence[str], events: Events
+) -> tuple[frozenset[str], ...]:
+    """The directors that must change at the same moment; why is told."""
+    found: list[Clash] = []
+    for frontend in outside.topology.frontends:
+        hosts = [director.host for director in frontend.directors if director.host in plans]
+        texts = {host: _texts(plans[host]) for host in hosts}
+        old = {host: was for host, (was, _) in texts.items() if was is not None}
+        found += clashes(old, {host: now for host, (_, now) in texts.items() if now is not None})
+    groups = tuple(group & set(due) for group in together(tuple(dict.fromkeys(found))) if len(group & set(due)) > 1)
+    for why in dict.fromkeys(clash.why for clash in found if any(clash.hosts & group for group in groups)):
+        events.note(f"{why}: the directors change at the same moment, as they refuse each other's adverts meanwhile")
+    return groups
+
+
+def _texts(plan: HostPlan) -> tuple[str | None, str | None]:
+    """What a director's Keepalived is configured with, and what it is to be."""
+    item, seen = plan.desired.get("file", CONFIG), plan.observed.items.get(("file", CONFIG))
+    new = item.content.decode(errors="replace") if isinstance(item, File) else None
+    if seen is None or seen.attributes is None:
+        return None, new
+    return (seen.content.decode(errors="replace") if seen.content is not None else new), new
 
 
 def _go_on(
-    found: Survey, rollout: Rollout, begun: Mapping[str, Transaction | HostError], events: Events
+    found: Survey,
+    rollout: Rollout,
+    outside: Outside,
+    begun: Mapping[str, Transaction | HostError],
+    joined: Sequence[frozenset[str]],
+    events: Events,
 ) -> dict[str, HostResult]:
     """Apply what was prepared, batch by batch, while every host is ready; let go of the rest."""
     refused = {host: error for host, error in begun.items() if isinstance(error, HostError)}
     waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
-    results = {host: _failure(found, host, error) for host, error in refused.items()}
+    results = {host: failure(found, host, error) for host, error in refused.items()}
     stopped = bool(refused) or found.interrupted
-    for batch in rollout.batches(list(begun)):
+    for hosts in rollout.batches(list(begun), joined):
         if stopped:
             break
-        done = _run_batch(found, {host: waiting.pop(host) for host in batch}, events)
+        transactions = {host: waiting.pop(host) for host in hosts}
+        batch = Batch(
+            found, outside, events, transactions, any(group & set(hosts) for group in joined),
+            _complete(outside, hosts, waiting),
+        )  # fmt: skip
+        done = batch.run()
         results |= done
         stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
-    left = _each(found, events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
+    left = found.each(events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
 
 
-def refusals(found: Survey, hosts: Iterable[str]) -> list[HostResult]:
-    """The results of a deploy that never began, because some of `hosts` could not be looked at."""
-    return [
-        _failure(found, host, found.failures[host]) if host in found.failures else _untouched(found, host)
-        for host in hosts
-    ]
-
-
-def _untouched(found: Survey, host: str) -> HostResult:
-    return _result(found, host, "skipped", "not touched: as it was")
-
-
-def _result(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
-    changes = len(found.plans[host].changes) if outcome == "changed" else 0
-    execs = found.sessions[host].execs if host in found.sessions else 0
-    return HostResult(host, outcome, changes, execs, found.seconds[host], message, code)
-
-
-def _run_batch(found: Survey, batch: dict[str, Transaction], events: Events) -> dict[str, HostResult]:
-    """Apply to every host of the batch, then confirm them all or roll them all back."""
-    errors = dict(
-        zip(batch, _each(found, events, lambda host: _apply(found, host, batch[host], events), batch), strict=True)
+def _complete(outside: Outside, hosts: Sequence[str], waiting: Mapping[str, Transaction]) -> frozenset[str]:
+    """The front ends that get the last of their directors with this batch."""
+    return frozenset(
+        one.name
+        for one in outside.topology.frontends
+        if (directors := {director.host for director in one.directors}) & set(hosts) and not directors & set(waiting)
     )
-    if found.interrupted or any(errors.values()):
-        done = _each(found, events, lambda host: _roll_back(found, host, batch[host], errors[host], events), batch)
-    else:
-        done = _each(found, events, lambda host: _confirm(found, host, batch[host], events), batch)
-    return dict(zip(batch, done, strict=True))
 
 
-def _each(found: Survey, events: Events, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
-    """Run `job` for all hosts at once and wait for all of them.
-
-    The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
-    every host's state is known in the end. The second one stops at once.
-    """
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts") as pool:
-        futures = [pool.submit(job, host) for host in hosts]
-        try:
-            wait(futures)
-        except KeyboardInterrupt:
-            found.interrupted = True
-            events.note("interrupted: rolling the running batch back; Ctrl-C again leaves at once")
-        return [future.result() for future in futures]
-
-
-def _prepare(found: Survey, rollout: Rollout, host: str, patience: Waiting, events: Events) -> Transaction | HostError:
-    with _timed(found, host):
+def _prepare(
+    found: Survey, rollout: Rollout, host: str, meets: bool, waiting: Waiting, events: Events
+) -> Transaction | HostError:
+    with found.timed(host):
         try:
             plan = found.plans[host]
             packages = [change.name for change in plan.changes if change.kind == "package"]
             events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
             kept = plan.generation(rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note)
-            payload = build_payload(*operations(plan, kept))
+            ops, files = operations(plan, kept)
+            payload = build_payload(meeting(ops) if meets else ops, files)
             who, counts = (rollout.owner, rollout.digest), kept.counts.replace(" ", "")
             transaction = prepare(found.sessions[host], payload, *who, DEADLINE, rollout.number, counts)
-            patience.add(transaction)
+            waiting.add(transaction)
         except HostError as error:
             events.host(host, "refused")
             return not_ready(error)
@@ -146,63 +171,10 @@ def _prepare(found: Survey, rollout: Rollout, host: str, patience: Waiting, even
     return transaction
 
 
-def _apply(found: Survey, host: str, transaction: Transaction, events: Events) -> HostError | None:
-    events.host(host, f"applying {len(found.plans[host].changes)} changes")
-    with _timed(found, host):
-        try:
-            transaction.apply()
-        except HostError as error:
-            events.host(host, "failed")
-            return error
-    return None
-
-
-def _confirm(found: Survey, host: str, transaction: Transaction, events: Events) -> HostResult:
-    with _timed(found, host):
-        try:
-            transaction.confirm()
-        except HostError as error:
-            return _failure(found, host, error)
-    events.host(host, "changed")
-    return _result(found, host, "changed")
-
-
-def _roll_back(
-    found: Survey, host: str, transaction: Transaction, failed: HostError | None, events: Events
-) -> HostResult:
-    if failed:
-        return _failure(found, host, failed)
-    with _timed(found, host):
-        try:
-            transaction.roll_back()
-        except HostError as error:
-            return _failure(found, host, error)
-    events.host(host, "rolled back")
-    cause = "interrupted" if found.interrupted else "another host of its batch failed"
-    return _result(found, host, "rolled_back", f"{cause}; rolled back: as it was", Exit.FAILED)
-
-
 def _let_go(found: Survey, host: str, transaction: Transaction) -> HostResult:
     """End the transaction of a host whose turn never came."""
     try:
         transaction.roll_back()
     except HostError as error:
-        return _failure(found, host, error)
-    return _untouched(found, host)
-
-
-@contextmanager
-def _timed(found: Survey, host: str) -> Iterator[None]:
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        found.seconds[host] += time.monotonic() - started
-
-
-def _failure(found: Survey, host: str, error: HactlError) -> HostResult:
-    outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
-    code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
-    secrets = found.plans[host].secrets if host in found.plans else ()
-    message = mask(str(error).removeprefix(f"{host}: "), secrets)  # a parser quotes the line that it refuses
-    return _result(found, host, outcome, message, code)
+        return failure(found, host, error)
+    return untouched(found, host)

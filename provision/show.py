@@ -50,7 +50,8 @@ def print_json(document: Any) -> None:
 def plan_json(plans: Mapping[str, HostPlan]) -> dict[str, Any]:
     """The document of `plan --json`."""
     hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
-    return {"changes": sum(map(len, hosts.values())), "hosts": hosts}
+    alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
+    return {"changes": sum(map(len, hosts.values())), "hosts": hosts, "left_alone": alone, "drained": drains(plans)}
 
 
 def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
@@ -61,7 +62,28 @@ def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
             yield _headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
         yield "", ""
+    notes = [*_left_alone_lines(plans), *(f"{name} is drained ({by})" for name, by in drains(plans).items())]
+    yield from ((note, DIM) for note in notes)
+    if notes:
+        yield "", ""
     yield plan_counts(plans), BOLD
+
+
+def drains(plans: Mapping[str, HostPlan]) -> dict[str, str]:
+    """Who is drained, and by whom since when: real servers as their directors have it, directors as they say."""
+    found: dict[str, str] = {}
+    for host, plan in plans.items():
+        found |= {host if name == "." else name: by for name, by in plan.observed.drained.items()}
+    return found
+
+
+def _left_alone_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
+    """What is nobody's by the inventory, hosts that have the same in one line."""
+    owners: dict[str, list[str]] = {}
+    for host, plan in plans.items():
+        for text in plan.left_alone:
+            owners.setdefault(text, []).append(host)
+    yield from (f"left alone on {', '.join(hosts)}: {text}" for text, hosts in owners.items())
 
 
 def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[Change]]]:
@@ -116,8 +138,11 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def results_lines(results: Sequence[HostResult]) -> Iterator[Line]:
-    """The outcome of a deploy: a line a host, the state of each that did not end as intended, the counts."""
+def results_lines(results: Sequence[HostResult], outside: str = "") -> Iterator[Line]:
+    """The outcome of a deploy: a line a host, the state of each that did not end as intended, the counts.
+
+    `outside` says what became of the check from outside.
+    """
     width = max((len(result.host) for result in results), default=0)
     for result in results:
         figures = f"{result.changes:>3} changes  {result.execs} execs  {result.seconds:6.2f} s"
@@ -127,6 +152,8 @@ def results_lines(results: Sequence[HostResult]) -> Iterator[Line]:
     outcomes = [result.outcome for result in results]
     counts = ", ".join(f"{outcomes.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(outcomes))
     changed = sum(result.changes for result in results)
+    if outside:
+        yield outside[:1].upper() + outside[1:] + ".", "" if outside.startswith("checked") else YELLOW
     yield f"Deploy: {counts}. {_made(changed, results)}", BOLD
 
 
@@ -138,6 +165,7 @@ def _made(changed: int, results: Sequence[HostResult]) -> str:
     return "No change was kept." if begun else "Nothing changed."
 
 
-def results_json(ok: bool, results: Sequence[HostResult]) -> dict[str, Any]:
-    """The document of `deploy --json`."""
-    return {"ok": ok, "hosts": {result.host: result.json() for result in results}}
+def results_json(ok: bool, results: Sequence[HostResult], outside: str = "") -> dict[str, Any]:
+    """The document of `deploy --json`; `outside` is in it where something had to be checked from outside."""
+    document = {"ok": ok, "hosts": {result.host: result.json() for result in results}}
+    return {**document, "outside": outside} if outside else document

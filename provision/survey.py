@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from provision.apply import REFUSED, recover
+from provision.apply import REFUSED, ApplyFailed, recover
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError
 from provision.events import Events
@@ -24,15 +24,22 @@ from provision.remote.target import Target
 PARALLEL = 32
 
 
+Result = TypeVar("Result")
+
+
 @dataclass
 class Survey:
-    """All hosts as they were found, their connections still open, and what is to be done to each."""
+    """All hosts as they were found, their connections still open, and what is to be done to each.
+
+    `interrupted` tells of a Ctrl-C in the rollout, `outside` what became of its check from outside.
+    """
 
     plans: dict[str, HostPlan] = field(default_factory=dict)
     failures: dict[str, HactlError] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    outside: str = ""
 
     def next_generation(self) -> int:
         """The number of the generation that comes of this survey: one more than any host has."""
@@ -41,6 +48,30 @@ class Survey:
     def changes(self) -> int:
         """How many changes all hosts need together."""
         return sum(len(plan.changes) for plan in self.plans.values())
+
+    def each(self, events: Events, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
+        """Run `job` for all hosts at once and wait for all of them.
+
+        The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
+        every host's state is known in the end. The second one stops at once.
+        """
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts") as pool:
+            futures = [pool.submit(job, host) for host in hosts]
+            try:
+                wait(futures)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                events.note("interrupted: rolling the running batch back; Ctrl-C again leaves at once")
+            return [future.result() for future in futures]
+
+    @contextmanager
+    def timed(self, host: str) -> Iterator[None]:
+        """Count the time of the block as this host's."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[host] += time.monotonic() - started
 
     def raise_failures(self) -> None:
         """Raise what kept hosts from being surveyed; the worst decides the exit code.
@@ -129,7 +160,8 @@ def not_ready(error: Failure) -> Failure:
 
     A file its own parser refuses is wrong input; anything else makes the host one that cannot be used.
     """
-    if error.exit_code == Exit.FAILED:
+    gone_wrong = isinstance(error, ApplyFailed) and error.outcome == "rollback_failed"
+    if error.exit_code == Exit.FAILED and not gone_wrong:
         refused = REFUSED in error.message
         error.exit_code = Exit.INPUT if refused else Exit.UNREACHABLE
     return error

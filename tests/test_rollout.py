@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from provision.apply import Op
+from provision.batch import disturbs, meeting
+from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, HostError, InputError, Position, Problem, Unreachable
+from provision.facts import Facts
+from provision.observe import Observed
+from provision.plan import Change, HostPlan
 from provision.rollout import Rollout
 from provision.survey import raise_all
 
@@ -54,3 +60,47 @@ def test_different_hosts_are_each_named() -> None:
     with pytest.raises(HactlError) as caught:
         raise_all([HostError("web1", "full"), HostError("web2", "full")])
     assert str(caught.value).splitlines() == ["web1: full", "web2: full"]
+
+
+def joined(serial: int, *due: str) -> list[tuple[str, ...]]:
+    run = Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z")
+    return list(run.batches(due, [frozenset({"lvs1", "lvs2"})]))
+
+
+def test_directors_that_refuse_each_other_meanwhile_are_one_batch() -> None:
+    assert joined(0, "lvs1", "lvs2", "web1") == [("web1",), ("lvs2", "lvs1")]
+    assert joined(1, "lvs1", "lvs2", "web1", "web2") == [("web1",), ("web2",), ("lvs2", "lvs1")]
+
+
+def test_one_that_has_nothing_to_change_joins_nobody() -> None:
+    assert joined(0, "lvs1", "web1") == [("web1",), ("lvs1",)]
+
+
+OPS = [
+    Op("stage", ("1", "/etc/keepalived/keepalived.conf", "0640", "root", "root", "")),
+    Op("file", ("1", "/etc/keepalived/keepalived.conf", "absent")),
+    Op("unit", ("-", "daemon-reload")),
+    Op("unit", ("keepalived.service", "reload")),
+    Op("unit", ("keepalived.service", "stamp", "/etc/keepalived/keepalived.conf")),
+]
+
+
+def test_hosts_that_change_together_meet_before_keepalived_reads_its_file() -> None:
+    assert meeting(OPS) == (*OPS[:3], Op("await"), *OPS[3:])
+    assert meeting(OPS[:3]) == tuple(OPS[:3]), "nothing to meet for"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Change("unit", "keepalived.service", "update", "reload"), True),
+        (Change("file", "/etc/keepalived/keepalived.conf", "update"), True),
+        (Change("sysctl", "net.ipv4.ip_forward", "update"), True),
+        (Change("address", "10.0.0.1/32", "remove"), True),
+        (Change("file", "/etc/ipvsadm.rules", "update"), False),
+        (Change("package", "ipvsadm", "create"), False),
+    ],
+)
+def test_what_may_disturb_a_director_that_holds_addresses(change: Change, expected: bool) -> None:
+    plan = HostPlan("lvs1", (change,), DesiredHost("lvs1"), Observed(Facts(), {}))
+    assert disturbs(plan) is expected

@@ -82,19 +82,21 @@ def ask(session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
     It takes as long as the longest `Listen`, 0.6 s at least. Raises HostError without python3 on the client, without
     the right to raw sockets, or when the connection is lost.
     """
-    channel = program.start(session, {"task": "ask", "questions": [_settings(question) for question in questions]})
+    channel = program.start(session, {"task": "ask", "questions": [settings(question) for question in questions]})
     try:
         said = program.read(channel, session.host)
     finally:
         channel.close()
-    return tuple(_answer(question, found, said) for question, found in zip(questions, said["answers"], strict=True))
+    return tuple(answer(question, found, said) for question, found in zip(questions, said["answers"], strict=True))
 
 
-def _settings(question: Question) -> dict[str, Any]:
+def settings(question: Question) -> dict[str, Any]:
+    """A question as the client's program reads it."""
     return {"kind": _KINDS[type(question)], **dataclasses.asdict(question)}
 
 
-def _answer(question: Question, found: Mapping[str, Any], said: Mapping[str, Any]) -> Answer:
+def answer(question: Question, found: Mapping[str, Any], said: Mapping[str, Any]) -> Answer:
+    """What the client's program `said`, of which `found` is its answer to `question`."""
     if isinstance(question, Listen):
         adverts, claims = heard(line for line in said["heard"] if line[1] <= said["begin"] + question.seconds)
         return Answer(question, adverts=adverts, claims=claims, problem=said["problem"])

@@ -122,7 +122,7 @@ class _Rehearsal:
         targets = project.targets(project.managed(), lab=True)
         with survey(targets, project.render, project.inventory.secrets, self.progress) as found:
             found.raise_failures()
-            results, code = carry_out(project, found, 0, self.progress)
+            results, code = carry_out(project, found, 0, self.progress, lab=True)
             if found.interrupted:
                 raise KeyboardInterrupt
             if code != Exit.OK:

@@ -15,9 +15,8 @@ from tests.agent.test_outliving import boot, cut_power
 pytestmark = pytest.mark.agent
 
 WEB, API = "var/lib/hactl/handover/web", "var/lib/hactl/handover/api"
-ROUTER = (
-    "wait 0.8\nrejoin 5\nhandover /var/lib/hactl/handover/web\nhandover /var/lib/hactl/handover/api\n192.168.227.10\n"
-)
+HANDOVERS = "handover /var/lib/hactl/handover/web\nhandover /var/lib/hactl/handover/api\n"
+ROUTER = f"wait 0.8\nrejoin 5\n{HANDOVERS}192.168.227.10\n"
 
 
 def director(host: LocalHost) -> list[Op]:

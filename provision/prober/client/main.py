@@ -15,7 +15,7 @@ import select
 import time
 from typing import Any
 
-from provision.prober.client import netlink, questions, trial
+from provision.prober.client import gate, netlink, questions, trial
 from provision.prober.client.lasting import Crowd
 from provision.prober.client.listener import Wire
 from provision.prober.client.load import Handlers, Load, Service
@@ -31,10 +31,12 @@ HEAD_START = 0.1
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Do one of the tasks, `ask` or `load`; what goes wrong is said in a line of JSON."""
+    """Do one of the tasks, `ask`, `gate` or `load`; what goes wrong is said in a line of JSON."""
     try:
         if settings["task"] == "ask":
             say(questions.ask(settings["questions"]))
+        elif settings["task"] == "gate":
+            gate.serve(say)
         else:
             Recorder(settings).run()
     except BrokenPipeError:

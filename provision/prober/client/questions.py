@@ -134,8 +134,8 @@ class Wires:
             wire.close()
 
 
-def ask(questions: list[dict[str, Any]]) -> dict[str, Any]:
-    """The answers, and the adverts and claims heard from `begin` on.
+def ask(questions: list[dict[str, Any]], window: float = WINDOW) -> dict[str, Any]:
+    """The answers, and the adverts and claims heard from `begin` on; answers are waited for `window` seconds.
 
     They are heard where the other questions' addresses are; without any, on every Ethernet interface.
     """
@@ -149,7 +149,7 @@ def ask(questions: list[dict[str, Any]]) -> dict[str, Any]:
         if seconds:
             problem = _listen(wires, [question.address for question in asked if question.address])
         begin = time.monotonic()
-        _collect(wires, asked, heard, max(seconds, WINDOW if wires.by_name else 0.0))
+        _collect(wires, asked, heard, max(seconds, window if wires.by_name else 0.0))
     finally:
         for question in asked:
             question.close()
@@ -176,7 +176,7 @@ def _listen(wires: Wires, addresses: list[str]) -> str:
 
 def _collect(wires: Wires, asked: list[Open], heard: list[Seen], seconds: float) -> None:
     begin = time.monotonic()
-    sends = [begin, begin + AGAIN]
+    sends = [begin, begin + min(AGAIN, seconds / 2)]
     by_sock = {wire.sock: wire for wire in wires.by_name.values()}
     while True:
         now = time.monotonic()

@@ -1,0 +1,210 @@
+"""One batch of a rollout: hand over, apply, check from outside, give back, confirm; or roll all of it back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provision.adverts import CONFIG
+from provision.apply import Op, Transaction
+from provision.errors import Exit, HostError
+from provision.events import Events
+from provision.inventory.frontends import ResolvedFrontend
+from provision.outcome import HostResult, ended, failure
+from provision.outside.check import Outside, can_hand_over, patience
+from provision.plan import HostPlan
+from provision.survey import Survey
+
+KEEPALIVED = "keepalived.service"
+MARGIN = 0.1
+"""Seconds beyond a failover bound after which a second director would have been master."""
+
+SLOW = 5.0
+"""Seconds that a takeover may take beyond its bound: whether it happens is asked, not how fast."""
+
+
+def disturbs(plan: HostPlan) -> bool:
+    """Whether the changes may disturb a director that holds addresses: not packages, nor files that nothing loads."""
+    return any(change.kind in ("unit", "sysctl", "address") or change.name == CONFIG for change in plan.changes)
+
+
+def meeting(ops: Sequence[Op]) -> tuple[Op, ...]:
+    """The ops with a meeting point before Keepalived takes its new configuration."""
+    at = next((index for index, op in enumerate(ops) if op.verb == "unit" and op.args[0] == KEEPALIVED), len(ops))
+    return (*ops[:at], Op("await"), *ops[at:]) if at < len(ops) else tuple(ops)
+
+
+@dataclass
+class Batch:
+    """The hosts of a batch with their transactions, all `ready`.
+
+    `together` says that they meet before Keepalived reloads. `due` are the front ends (by name) that must be served
+    once it is through, whether or not they were before.
+    """
+
+    found: Survey
+    outside: Outside
+    events: Events
+    transactions: dict[str, Transaction]
+    together: bool = False
+    due: frozenset[str] = frozenset()
+    errors: dict[str, HostError | None] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    away: dict[str, tuple[ResolvedFrontend, ...]] = field(default_factory=dict)
+
+    def run(self) -> dict[str, HostResult]:
+        """Go through the batch; confirm it all, or roll it all back. Never raises for a host's failure."""
+        for step in (self._open, self._hand_over, self._meet, self._apply, self._check, self._give_back):
+            step()
+            if self._bad:
+                return self._all(self._roll_back)
+        return self._all(self._confirm)
+
+    @property
+    def _bad(self) -> bool:
+        return self.found.interrupted or bool(self.problems) or any(self.errors.values())
+
+    def _all(self, end: Callable[[str], HostResult]) -> dict[str, HostResult]:
+        hosts = self.transactions
+        return dict(zip(hosts, self.found.each(self.events, end, hosts), strict=True))
+
+    def _try(self, hosts: Collection[str], act: Callable[[Transaction], object]) -> dict[str, object]:
+        """Do something to several hosts at once; who fails is in `errors`, and the others' answers are returned."""
+
+        def attempt(host: str) -> object:
+            with self.found.timed(host):
+                try:
+                    return act(self.transactions[host])
+                except HostError as error:
+                    self.errors[host] = error
+                    self.events.host(host, "failed")
+                    return None
+
+        return dict(zip(hosts, self.found.each(self.events, attempt, hosts), strict=True))
+
+    def _guarded(self, look: Callable[[], list[str]]) -> list[str]:
+        """A look from outside: what is wrong; also where a host or the client was lost meanwhile."""
+
+        def attempt(_: str) -> list[str]:
+            try:
+                return look()
+            except HostError as error:
+                if error.host in self.transactions:
+                    self.errors[error.host] = error
+                return [error.line()]
+
+        return self.found.each(self.events, attempt, ["outside"])[0]
+
+    def _open(self) -> None:
+        def ask() -> list[str]:
+            self.outside.open_batch(self.transactions)
+            return []
+
+        self.problems = self._guarded(ask)
+
+    def _hand_over(self) -> None:
+        """Whoever holds addresses and is to be disturbed hands over first, where another can take them."""
+        if self.together:
+            return
+        fronts = {
+            host: tuple(one for one in held if can_hand_over(one))
+            for host, held in self.outside.holders().items()
+            if disturbs(self.found.plans[host])
+        }
+        hosts = [host for host, able in fronts.items() if able]
+        for host in hosts:
+            self.events.host(host, "handing over")
+        lowered = self._try(hosts, Transaction.hand_over)
+        self.away = {host: fronts[host] for host in hosts if lowered[host]}
+        if not self.away or self._bad:
+            return
+        wait = max(one.crash_bound for able in self.away.values() for one in able) + SLOW
+        self.problems = self._look(away=True, patience=wait)
+
+    def _meet(self) -> None:
+        if self.together:
+            self._try(self.transactions, Transaction.reach)
+
+    def _apply(self) -> None:
+        for host in self.transactions:
+            self.events.host(host, f"applying {len(self.found.plans[host].changes)} changes")
+        self._try(self.transactions, Transaction.apply)
+
+    def _check(self) -> None:
+        """As good as before, and still so when a second director would have taken over."""
+        disturbed = [host for host in self.transactions if disturbs(self.found.plans[host]) and host not in self.away]
+        fronts = [one for host in disturbed for one in self.outside.topology.directed_by(host)]
+        waiting = [one.crash_bound for one in fronts if self.outside.is_served(one) or one.name in self.due]
+        settled = max((self._reloaded(host) for host in disturbed), default=0.0) + max(waiting, default=0.0) + MARGIN
+        self.problems = self._look(away=True, patience=patience(self.outside.topology), settled=settled)
+
+    def _reloaded(self, host: str) -> float:
+        """When Keepalived took its new configuration; what comes after it in a transaction is quick."""
+        steps = self.transactions[host].steps
+        return steps[-1].at if steps else time.monotonic()
+
+    def _give_back(self) -> None:
+        """Whoever handed over takes its addresses back; where that is not well, it hands over before the undoing."""
+        if not self.away:
+            return
+        self._try(self.away, Transaction.take_back)
+        fronts = {one.name: host for host, able in self.away.items() for one in able}
+        own = {one.name: host for host, able in self.away.items() for one in able if returns(one, host)}
+        bounds = [one.crash_bound + (one.vrrp.preempt_delay or 0) for able in self.away.values() for one in able]
+        if self._bad or not fronts:
+            return
+        self.problems = self._look(at=own, patience=max(max(bounds) + SLOW, patience(self.outside.topology)))
+        if self.problems and not any(self.errors.values()):
+            self._try(self.away, Transaction.hand_over)
+            self._look(away=True, patience=max(bounds) + SLOW)
+
+    def _look(
+        self, *, at: Mapping[str, str] | None = None, away: bool = False, patience: float, settled: float = 0.0
+    ) -> list[str]:
+        for host in self.transactions:
+            self.events.host(host, "checking from outside")
+        expected = self.outside.expected(self.due, tuple(self.away) if away else (), at)
+
+        def look() -> list[str]:
+            return self.outside.check(
+                self.transactions, expected, patience=patience, settled=settled, stop=self._stopped
+            )
+
+        return self._guarded(look)
+
+    def _stopped(self) -> bool:
+        return self.found.interrupted
+
+    def _confirm(self, host: str) -> HostResult:
+        with self.found.timed(host):
+            try:
+                self.transactions[host].confirm()
+            except HostError as error:
+                return failure(self.found, host, error)
+        self.events.host(host, "changed")
+        return ended(self.found, host, "changed")
+
+    def _roll_back(self, host: str) -> HostResult:
+        error = self.errors.get(host)
+        if error:
+            return failure(self.found, host, error)
+        with self.found.timed(host):
+            try:
+                self.transactions[host].roll_back()
+            except HostError as second:
+                return failure(self.found, host, second)
+        self.events.host(host, "rolled back")
+        return ended(self.found, host, "rolled_back", f"{self._cause()}; rolled back: as it was", Exit.FAILED)
+
+    def _cause(self) -> str:
+        if self.found.interrupted:
+            return "interrupted"
+        if self.problems:
+            return "\n".join((f"the check from outside failed: {self.problems[0]}", *self.problems[1:]))
+        return "another host of its batch failed"
+
+
+def returns(frontend: ResolvedFrontend, host: str) -> bool:
+    """Whether a director takes the addresses of a front end back at once: it is the best, and waits for nothing."""
+    return frontend.master == host and not frontend.vrrp.preempt_delay

@@ -1,0 +1,206 @@
+"""The check from outside over a whole rollout: what was seen before a batch, and whether it is as good after it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+from provision.adverts import CONFIG, speakers
+from provision.apply import Told, Transaction
+from provision.desired import DesiredHost, File
+from provision.drills.bounds import removal
+from provision.errors import HactlError, HostError
+from provision.inventory.frontends import ResolvedFrontend
+from provision.inventory.topology import Topology
+from provision.outside.gate import Gate, vips_of
+from provision.outside.judge import Case, Expected, intended_table, served, wrong
+from provision.outside.sighting import Sighting
+from provision.outside.view import View
+from provision.outside.viewpoint import Viewpoint
+from provision.prober.local import HOST
+
+MOST = 15.0
+"""Seconds for which a batch is given time to come right, at most: a host waits 60 for its confirmation."""
+
+PAUSE = 0.1
+"""Seconds between two looks."""
+
+RULES = ("/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm")
+"""Where the rules of a director's table are (role ipvs)."""
+
+
+class Outside:
+    """What a rollout asks from outside. `desired` is what each surveyed host is to be.
+
+    `viewpoint` opens a session to where the front ends are looked at from. `unchecked` says why nothing is seen from
+    outside, empty where it is; the directors' own words are judged all the same.
+    """
+
+    def __init__(self, topology: Topology, desired: Mapping[str, DesiredHost], viewpoint: Viewpoint) -> None:
+        self.topology = topology
+        self.unchecked = ""
+        self.checks = 0
+        self.seconds = 0.0
+        self._desired = desired
+        self._viewpoint = viewpoint
+        self._open = ExitStack()
+        self._gate: Gate | None = None
+        self._before = Sighting()
+
+    def begin(self, hosts: Collection[str]) -> None:
+        """Look at everything as it is before the first change, at the real servers among `hosts` too. Never raises."""
+        try:
+            session = self._open.enter_context(self._viewpoint())
+            self._gate = self._open.enter_context(Gate.open(session, self.topology))
+            if session.host == HOST and not self._gate.on_link():
+                raise HactlError("no client")
+            self._gate.learn()
+            self._before = Sighting(self._gate.look(tuple(hosts)))
+        except HactlError as error:
+            self.unchecked = error.line()
+            self.close()
+
+    def close(self) -> None:
+        """End the client's program."""
+        self._gate = None
+        with suppress(HostError):
+            self._open.close()
+
+    def summary(self) -> str:
+        """What became of it, for the result; empty where nothing had to be checked."""
+        if self.unchecked:
+            return f"not checked from outside: {self.unchecked}"
+        times = "once" if self.checks == 1 else f"{self.checks} times"
+        return f"checked from outside {times}, {self.seconds:.1f} s" if self.checks else ""
+
+    def holders(self) -> dict[str, tuple[ResolvedFrontend, ...]]:
+        """Which directors of the batch hold addresses, and of which front ends, as they told before it."""
+        found = {
+            host: tuple(
+                one
+                for one in self.topology.directed_by(host)
+                if any(self._before.holds(host, vip) for vip in vips_of([one]))
+            )
+            for host in self._before.told
+        }
+        return {host: fronts for host, fronts in found.items() if fronts}
+
+    def open_batch(self, batch: Mapping[str, Transaction]) -> None:
+        """Ask the batch's directors what they hold before anything is done. Raises HostError."""
+        self._before = Sighting(self._before.view, self._ask(batch))
+
+    def is_served(self, frontend: ResolvedFrontend) -> bool:
+        """Whether somebody held an address of it before the batch."""
+        return any(served(self._before, vip) for vip in vips_of([frontend]))
+
+    def check(
+        self,
+        batch: Mapping[str, Transaction],
+        expected: Iterable[Expected],
+        *,
+        patience: float = 0.0,
+        settled: float = 0.0,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> list[str]:
+        """What is not as it must be, in words; looks again while something is wrong and there is patience.
+
+        `settled` is the moment (time.monotonic()) before which all being well proves nothing yet. The batch after it
+        is compared with what was seen last. Raises HostError when a host or the client is lost.
+        """
+        began = time.monotonic()
+        wanted = tuple(expected)
+        while True:
+            looked = time.monotonic()
+            after = self._see(batch)
+            problems = wrong(self._case(batch, after), wanted)
+            now = time.monotonic()
+            if stop() or (not problems and looked >= settled) or (problems and now >= max(began + patience, settled)):
+                break
+            time.sleep(PAUSE if problems else max(0.0, settled - now))
+        self.checks += 1
+        self.seconds += time.monotonic() - began
+        if not problems:
+            self._before = Sighting(_merged(self._before.view, after.view), {**self._before.told, **after.told})
+        return problems
+
+    def expected(
+        self, due: Collection[str] = (), away: Collection[str] = (), at: Mapping[str, str] | None = None
+    ) -> list[Expected]:
+        """Every front end as it must be now.
+
+        `due` are those (by name) that must be served although they were not, `away` directors that must hold nothing
+        that another could, `at` says by front end which director must hold it.
+        """
+        return [
+            Expected(
+                one,
+                self._vips(one),
+                one.name in due,
+                frozenset(away) if can_hand_over(one) else frozenset(),
+                (at or {}).get(one.name, ""),
+            )
+            for one in self.topology.frontends
+        ]
+
+    def _vips(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
+        """The addresses that its directors are to be configured for: in a rollback they may not be today's."""
+        files = [self._file(director.host, CONFIG) for director in frontend.directors]
+        known = [speakers(text) for text in files if text is not None]
+        listed = {vip for own in known for speaker in own for vip in speaker.vips}
+        excluded = {str(vip.address) for vip in frontend.vips if vip.excluded}
+        return tuple(vip for vip in vips_of([frontend]) if not known or vip in listed | excluded)
+
+    def _file(self, host: str, *paths: str) -> str | None:
+        """The text of the first of these files that a host is to have."""
+        items = (self._desired[host].get("file", path) for path in paths) if host in self._desired else ()
+        return next((item.content.decode(errors="replace") for item in items if isinstance(item, File)), None)
+
+    def _case(self, batch: Mapping[str, Transaction], after: Sighting) -> Case:
+        rules = {host: self._file(host, *RULES) for host in batch}
+        return Case(
+            before=self._before,
+            after=after,
+            batch=tuple(batch),
+            names={mac: host for host, mac in self._gate.macs.items()} if self._gate else {},
+            intended={host: intended_table(text) for host, text in rules.items() if text is not None},
+        )
+
+    def _see(self, batch: Mapping[str, Transaction]) -> Sighting:
+        """The client and the batch's directors, all at once. Raises HostError."""
+        with ThreadPoolExecutor(1, thread_name_prefix="client") as pool:
+            looking = pool.submit(self._gate.look, tuple(batch)) if self._gate else None
+            told = self._ask(batch)
+            return Sighting(looking.result() if looking else None, told)
+
+    def _ask(self, batch: Mapping[str, Transaction]) -> dict[str, Told]:
+        directors = [host for host in batch if self.topology.directed_by(host)]
+        if not directors:
+            return {}
+        with ThreadPoolExecutor(len(directors), thread_name_prefix="told") as pool:
+            return dict(zip(directors, pool.map(lambda host: batch[host].look(), directors), strict=True))
+
+
+def can_hand_over(frontend: ResolvedFrontend) -> bool:
+    """Whether another director takes over from one that lowers its priority: not with `nopreempt` (RFC 5798 §6.4.2)."""
+    return len(frontend.directors) > 1 and not frontend.vrrp.nopreempt
+
+
+def _merged(before: View | None, after: View | None) -> View | None:
+    """The newer view, with what the older one knew of other real servers."""
+    if before is None or after is None:
+        return after
+    return View(after.owners, after.believed, after.replies, {**before.servers, **after.servers})
+
+
+def patience(topology: Topology) -> float:
+    """Seconds within which health checks have taken out what does not answer, and a takeover is through."""
+    checks = [
+        removal(service, server) or 0.0
+        for one in topology.frontends
+        for service in one.services
+        for server in service.real_servers
+    ]
+    takeovers = [one.crash_bound for one in topology.frontends]
+    return min(MOST, max([*checks, *takeovers], default=0.0) + 1.0)
