@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from provision.kafka.files.properties import Entry, Properties
+from provision.kafka.lint.cleanup_rules import TOPIC_KEYS
+from provision.kafka.lint.keys import alike, complaint, known
 from provision.kafka.lint.registry import Files, number, rule
 from provision.lint.registry import Hit
 
@@ -20,8 +22,6 @@ REMOVED = {
     "advertised.port": ("3.0", "`advertised.listeners`"),
     "quota.producer.default": ("3.0", "kafka-configs --alter with a quota"),
     "quota.consumer.default": ("3.0", "kafka-configs --alter with a quota"),
-    "zookeeper.connect": ("4.0", "KRaft: `process.roles` and `controller.quorum.bootstrap.servers`"),
-    "inter.broker.protocol.version": ("4.0", "kafka-features upgrade --release-version"),
     "log.message.format.version": ("4.0", "nothing"),
 }
 SIMPLE = "kafka.security.auth.SimpleAclAuthorizer"
@@ -69,6 +69,48 @@ def _glued(file: Properties) -> Iterator[tuple[Entry, str, str]]:
             yield entry, found[2], found[1]
 
 
+def _complaint(kind: str, entry: Entry) -> str:
+    """Why Kafka does not take a value for one of its key's type; empty where it does."""
+    key, text = entry.key.text, entry.value.trimmed().text
+    why = complaint(known(kind).get(key, ""), text)
+    return f"Invalid value {text} for configuration {key}: {why}" if why else ""
+
+
+@rule(
+    "value-type",
+    "error",
+    "A value that is no number, or not true or false",
+    "it does not start",
+    "org.apache.kafka.common.config.ConfigDef.parseType",
+)
+def value_type(files: Files) -> Iterator[Hit]:
+    """Every key that Kafka has, of brokers and clients."""
+    for kind, file in files.settings():
+        glued = [entry for entry, _, _ in _glued(file)]
+        for key in file.plain():
+            entry = file.entry(key)
+            if entry and entry not in glued and _complaint(kind, entry):
+                yield entry, f"Kafka says: {_complaint(kind, entry)}", "correct the value"
+
+
+@rule(
+    "key-misspelt",
+    "warning",
+    "A key that is spelt almost like one that Kafka has",
+    "Kafka takes it for one of a plug-in, and uses its default for the one that is meant",
+    "org.apache.kafka.common.config.AbstractConfig.logUnused",
+)
+def key_misspelt(files: Files) -> Iterator[Hit]:
+    """Keys below `listener.name.` are left out, and those that other rules name."""
+    for kind, file in files.settings():
+        for key in file.plain() if kind != "zookeeper" else ():
+            elsewhere = key.lower() in REMOVED or key in TOPIC_KEYS or key.startswith("listener.name.")
+            meant = "" if elsewhere or key in known(kind) else alike(kind, key)
+            entry = file.entry(key)
+            if entry and meant:
+                yield entry, f"there is no `{key}`", f"write `{meant}`"
+
+
 @rule(
     "lines-run-together",
     "error",
@@ -80,11 +122,9 @@ def lines_run_together(files: Files) -> Iterator[Hit]:
     """`0Host.name=…`: the line end between them was lost."""
     for kind, file in files.settings():
         for entry, second, value in _glued(file):
-            name = entry.key.text
-            what = f"`{name}={value}` and `{second}=…` stand on one line"
-            if kind != "zookeeper":
-                whole = entry.value.trimmed().text
-                what += f"; Kafka says: Invalid value {whole} for configuration {name}: Not a number of type INT"
+            what = f"`{entry.key.text}={value}` and `{second}=…` stand on one line"
+            said = _complaint(kind, entry)
+            what += f"; Kafka says: {said}" if said else ""
             yield entry, what, f"begin a new line before `{second}`"
 
 

@@ -103,7 +103,8 @@ def _consumers(files: Files) -> Iterator[tuple[Properties, str, Command]]:
     added = [command for command in files.commands("kafka-acls") if command.has("--add")]
     if not added:
         return
-    users = {login.file: login.user for login in client_logins(files)}
+    exempt = {item.strip() for server in files.servers for item in server.get("super.users").split(";")}
+    users = {login.file: login.user for login in client_logins(files) if f"User:{login.user}" not in exempt}
     for client in files.clients:
         consumes = "consumer" in client.file.rsplit("/", 1)[-1] or client.entry("group.id")
         if consumes and client.file in users:
@@ -157,8 +158,8 @@ def file_misspelt(files: Files) -> Iterator[Hit]:
     for script in files.scripts:
         for command in script.commands:
             for word in (*command.words, *(value for _, value in command.assigned)):
-                short = word.rsplit("/", 1)[-1].rsplit("=", 1)[-1]
-                meant = _alike(short, names)
+                short = word.rsplit("=", 1)[-1].rsplit("/", 1)[-1]
+                meant = "" if short.startswith("-") else _alike(short, names)
                 if meant:
                     yield command, f"`{short}` is not among the files; {meant} is", f"write `{meant}`"
 

@@ -29,7 +29,7 @@ class Command:
     def values(self, *options: str) -> tuple[str, ...]:
         """What the options are set to, each time they occur: `--topic t` and `--topic=t`."""
         found = []
-        for word, after in zip(self.words, (*self.words[1:], ""), strict=True):
+        for word, after in zip(self.words, (*self.words[1:], ""), strict=False):
             name, equals, value = word.partition("=")
             if word in options:
                 found.append(after)

@@ -10,16 +10,21 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.Scanner;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import javax.security.auth.login.AppConfigurationEntry;
 import javax.security.auth.login.Configuration;
 import org.apache.kafka.common.config.SaslConfigs;
 import org.apache.kafka.common.config.types.Password;
 import org.apache.kafka.common.security.JaasContext;
+import org.apache.zookeeper.server.command.FourLetterCommands;
+import org.apache.zookeeper.server.quorum.QuorumPeerConfig;
+import org.apache.zookeeper.server.quorum.QuorumPeerConfig.ConfigException;
 
 /**
  * What Java and Kafka make of inputs. Each line of standard input is KIND and the input in base64; each line of
  * standard output the reading: fields in base64 with blanks between, first `ok` or `error` (then the message).
- * KIND is `properties`, `property` (a value of sasl.jaas.config) or `file` (a JAAS file).
+ * KIND is `properties`, `property` (a value of sasl.jaas.config), `file` (a JAAS file), `server` (server.properties, as
+ * a broker checks it before it starts) or `zoo` (zoo.cfg: the system properties it sets, the commands it allows).
  */
 public class Readings {
     static final String[] CONTEXTS = {"KafkaServer", "KafkaClient", "Client", "Server"};
@@ -38,11 +43,13 @@ public class Readings {
                 switch (words[0]) {
                     case "properties" -> properties(bytes, fields);
                     case "property" -> property(new String(bytes, StandardCharsets.UTF_8), fields);
-                    default -> file(file, bytes, fields);
+                    case "file" -> file(file, bytes, fields);
+                    case "server" -> server(bytes);
+                    default -> zoo(file, bytes, fields);
                 }
             } catch (Exception problem) {
                 Throwable cause = problem;
-                while (cause instanceof SecurityException && cause.getCause() != null)
+                while (cause instanceof SecurityException || cause instanceof ConfigException && cause.getCause() != null)
                     cause = cause.getCause();
                 fields = List.of("error", String.valueOf(cause.getMessage()));
             }
@@ -84,6 +91,29 @@ public class Readings {
             AppConfigurationEntry[] found = Configuration.getConfiguration().getAppConfigurationEntry(name);
             if (found != null)
                 modules(name, List.of(found), fields);
+        }
+    }
+
+    static void server(byte[] bytes) throws Exception {
+        Properties read = new Properties();
+        read.load(new ByteArrayInputStream(bytes));
+        new kafka.server.KafkaConfig(read);
+    }
+
+    static void zoo(Path path, byte[] bytes, List<String> fields) throws Exception {
+        Files.write(path, bytes);
+        Properties before = (Properties) System.getProperties().clone();
+        FourLetterCommands.resetWhiteList();
+        try {
+            new QuorumPeerConfig().parse(path.toString());
+            for (String name : new TreeSet<>(System.getProperties().stringPropertyNames()))
+                if (!before.containsKey(name))
+                    fields.add(name);
+            for (String command : new String[] {"conf", "stat", "mntr", "envi"})
+                if (FourLetterCommands.isEnabled(command))
+                    fields.add(command);
+        } finally {
+            System.setProperties(before);
         }
     }
 

@@ -1,4 +1,4 @@
-"""Java's and Kafka's own readings of files, to compare ours with: the JDK of this machine, Kafka's jar from Maven."""
+"""What Java, Kafka and ZooKeeper make of files, to compare ours with: this machine's JDK, jars from Maven Central."""
 
 from __future__ import annotations
 
@@ -14,19 +14,14 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 CACHE = Path.home() / ".cache" / "hactl" / "jars"
-MAVEN = "https://repo1.maven.org/maven2/org"
-KAFKA = "apache/kafka/kafka-clients/3.9.1/kafka-clients-3.9.1.jar"
-SLF4J = "slf4j/slf4j-api/1.7.36/slf4j-api-1.7.36.jar"
-JARS = {
-    KAFKA: "7568b998572d256f0b7bc0afdc1b7a2588b8b08415c62ce314c864a6851ae9d9",
-    SLF4J: "d3ef575e3e4979678dc01bf1dcce51021493b4d11fb7f1be8ad982877c16a1c0",
-}
+MAVEN = "https://repo1.maven.org/maven2"
 
 
 def jars() -> list[Path]:
-    """Kafka's client classes and what they need, from the cache, else from Maven Central; the digests are pinned."""
+    """The jars of `jars.sha256`, from the cache, else from Maven Central."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    return [_jar(path, digest) for path, digest in JARS.items()]
+    lines = (FOLDER / "jars.sha256").read_text().splitlines()
+    return [_jar(path, digest) for digest, path in (line.split() for line in lines)]
 
 
 def _jar(path: str, digest: str) -> Path:

@@ -1,0 +1,48 @@
+"""Files are told apart by what is in them, by their name only where that says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provision.errors import InputError, UsageError
+from provision.kafka.lint.registry import MOST_BYTES, kind, read
+
+KINDS = {
+    "x1": ("tickTime=2000\n", "zookeeper"),
+    "x2": ("dataDir=/d\nclientPort=2181\n", "zookeeper"),
+    "x3": ("process.roles=broker\n", "server"),
+    "x4": ("broker.id=0\nzookeeper.connect=z\n", "server"),
+    "x5": ("bootstrap.servers=b\n", "client"),
+    "x6": ("# c\nsasl.mechanism=PLAIN\n", "client"),
+    "x7": ("/* c */\nKafkaServer {\n a.B required;\n};\n", "jaas"),
+    "x8": ("#!/bin/sh\nsome { thing\n", "script"),
+    "x9": ("  bin/kafka-topics.sh --list\n", "script"),
+    "a.sh": ("f() {\n}\n", "script"),
+    "zoo.cfg": ("x=1\n", "zookeeper"),
+    "conf/server.properties": ("x=1\n", "server"),
+    "consumer.conf": ("", "client"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_is_told(name: str) -> None:
+    """One of each kind, and those that only their name tells."""
+    text, expected = KINDS[name]
+    assert kind(name, text.encode()) == expected
+
+
+def test_what_is_none_is_said() -> None:
+    """It becomes a finding, so that the others are looked at all the same."""
+    with pytest.raises(InputError, match=r"notes\.txt:1:1: file-unreadable: is neither"):
+        kind("notes.txt", b"hello\n")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Missing, a folder, or far too large for a configuration."""
+    large = tmp_path / "server.log"
+    large.write_bytes(b"x" * (MOST_BYTES + 1))
+    for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), (large, "larger than 1 MiB")):
+        with pytest.raises(UsageError, match=why):
+            read([path])
