@@ -115,7 +115,45 @@ class Unit:
         }
 
 
-Item = Package | Module | Sysctl | File | Address | Unit
+@dataclass(frozen=True)
+class Vip:
+    """An address that Keepalived alone puts on an interface of this host and takes off again, while it is master.
+
+    Nothing is made of it: whoever has it without being master got it from somebody's hand.
+    """
+
+    kind: ClassVar[str] = "vip"
+    name: str
+
+    def attributes(self) -> Mapping[str, str]:
+        """Nothing: where it is, is Keepalived's business."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Virtual:
+    """A service of the kernel's table that Keepalived fills: `name` is ipvsadm's selector, `options` what follows it.
+
+    `servers` are words `HOST PLACE OPTIONS…`, and `sorry` the place of the sorry server. `weights` says who but the
+    inventory sets weights: nobody (`fixed`), a check that leaves 0 behind (`zero`), a check that moves them (`any`).
+    """
+
+    kind: ClassVar[str] = "virtual"
+    name: str
+    options: str
+    servers: tuple[str, ...] = ()
+    weights: str = "fixed"
+    sorry: str = ""
+
+    def attributes(self) -> Mapping[str, str]:
+        """What `hactl render` shows of it."""
+        return {"options": self.options, "servers": "; ".join(self.servers)}
+
+
+Item = Package | Module | Sysctl | File | Address | Unit | Vip | Virtual
+
+WATCHED = ("vip", "virtual")
+"""The kinds that nobody is asked for by name: they are looked for in all that a host has of their kind."""
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from types import TracebackType
 from typing import Any
 
 from provision.agent import program
-from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit, Vip, Virtual
 from provision.errors import HostError
 from provision.remote.channel import Channel, Session
 from provision.remote.protocol import decode_line
 
 FORMAT = 1
-KINDS: Mapping[str, type[Item]] = {kind.kind: kind for kind in (Package, Module, Sysctl, File, Address, Unit)}
+_ALL = (Package, Module, Sysctl, File, Address, Unit, Vip, Virtual)
+KINDS: Mapping[str, type[Item]] = {kind.kind: kind for kind in _ALL}
 DIFF_LINES = 1000
 """How many lines of one file's diff are kept."""
 SIGNS = {"create": "+", "update": "~", "remove": "-"}
@@ -128,6 +129,8 @@ def _item(row: dict[str, Any]) -> Item:
     kind = KINDS[row.pop("kind")]
     if kind is File:
         row["content"] = base64.b64decode(row["content"], validate=True)
+    if kind is Virtual:
+        row["servers"] = tuple(row["servers"])
     return kind(**row)
 
 

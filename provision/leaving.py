@@ -8,22 +8,17 @@ The directors take the weights back by themselves should the run end otherwise.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from provision.agent import program
-from provision.desired import File
+from provision.drift import installed_table, rules, rules_file
 from provision.errors import HostError
 from provision.events import Events
 from provision.live.parse import ipvs_services
-from provision.live.table import saved_table
 from provision.plan import HostPlan
-from provision.remote.channel import Channel, Session
+from provision.remote.channel import Session
 from provision.remote.protocol import decode_line, encode_line
-
-RULES = ("/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm")
-"""Where role ipvs puts the intended table."""
 
 PATIENCE = 30.0
 """Seconds that the connections of a leaving server get at most."""
@@ -48,7 +43,8 @@ def leavers(plan: HostPlan) -> tuple[Leaver, ...]:
 
     Where none stays there is nobody to go to, so nothing is eased.
     """
-    before, after = _tables(plan)
+    item = rules_file(plan.desired)
+    before, after = installed_table(plan.desired, plan.observed), rules(item.content) if item else {}
     found = []
     for selector, (_, old) in before.items():
         new = after.get(selector, ("", {}))[1]
@@ -58,84 +54,79 @@ def leavers(plan: HostPlan) -> tuple[Leaver, ...]:
     return tuple(found)
 
 
-Table = Mapping[str, tuple[str, Mapping[str, str]]]
+class Departure:
+    """The servers that the plans of a rollout take out of tables that stay: a context manager around its batches.
 
-
-def _tables(plan: HostPlan) -> tuple[Table, Table]:
-    """The intended table as it is installed and as it is to be; two empty ones where it does not change."""
-    for path in RULES:
-        item, was = plan.desired.get("file", path), plan.observed.items.get(("file", path))
-        if isinstance(item, File) and was and was.content is not None:
-            texts = (content.decode(errors="replace") for content in (was.content, item.content))
-            before, after = (saved_table(line for line in text.splitlines() if line.startswith("-")) for text in texts)
-            return before, after
-    return {}, {}
-
-
-@contextmanager
-def eased(
-    plans: Mapping[str, HostPlan], sessions: Mapping[str, Session], events: Events, patience: float = PATIENCE
-) -> Iterator[Easing]:
-    """Ease every server that the plans take out of a table that stays, and wait for its connections, before the block.
-
-    Nothing happens, and no exec is spent, where none leaves. When the block ends without `Easing.gone`, the weights are
-    what they were.
-
-    Raises:
-        HostError: a director could not be told; nothing was changed.
+    Nothing happens, and no exec is spent, where none leaves. Once eased, they have their weight back when the block
+    ends without `gone`.
     """
-    going = {host: found for host, plan in plans.items() if host in sessions and (found := leavers(plan))}
-    with ExitStack() as stack:
-        directors = [stack.enter_context(_told(sessions[host], found)) for host, found in going.items()]
-        easing = Easing(directors, _holding(plans, going))
-        if directors:
-            easing.wait(patience, events)
-        yield easing
-        easing.end()
 
+    def __init__(
+        self,
+        plans: Mapping[str, HostPlan],
+        sessions: Mapping[str, Session],
+        events: Events,
+        patience: float = PATIENCE,
+    ) -> None:
+        found = {host: leavers(plan) for host, plan in plans.items() if host in sessions}
+        self._going = {host: some for host, some in found.items() if some}
+        self._holding = _holding(plans, self._going)
+        self._sessions = sessions
+        self._events = events
+        self._patience = patience
+        self._directors: list[_Director] = []
+        self._eased = self._gone = False
 
-class Easing:
-    """The directors that wait for a leaving server, over channels that stay open."""
+    def __enter__(self) -> Departure:
+        return self
 
-    def __init__(self, directors: list[_Director], holding: frozenset[str]) -> None:
-        self._directors = directors
-        self._counted = [one for one in directors if one.host in holding] or directors
-        self._done = False
+    def __exit__(self, *_: object) -> None:
+        for director in self._directors:
+            director.end(self._gone)
 
-    def gone(self) -> None:
-        """The servers are out of the tables: there is nothing to take back."""
-        self._done = True
+    def due(self, hosts: Collection[str]) -> bool:
+        """Whether it is time to ease: the first of the directors concerned is among those that change next."""
+        return not self._eased and any(host in hosts for host in self._going)
 
-    def end(self) -> None:
-        """Tell the directors so, where it is so."""
-        if self._done:
-            for director in self._directors:
-                director.gone()
+    def ease(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Give them no new connections, on all directors, and wait for what they have, unless `stop` says so.
 
-    def wait(self, patience: float, events: Events) -> None:
-        """Until no connection is left, by the directors that hold the addresses, or the patience has ended.
-
-        A director that is lost meanwhile is not waited for.
+        A director that cannot be told is named: what it sends there meanwhile may break.
         """
-        end, said = time.monotonic() + patience, 0
+        self._eased = True
+        for host, found in self._going.items():
+            try:
+                self._directors.append(_Director(self._sessions[host], found))
+            except HostError as error:
+                self._events.note(f"requests to servers that leave may break: {error.line()}")
+        counted = [one for one in self._directors if one.host in self._holding] or self._directors
+        end, said = time.monotonic() + self._patience, 0
         time.sleep(SETTLE)
-        while left := sum(director.connections() for director in self._counted):
+        while (left := sum(director.connections() for director in counted)) and not stop():
             if time.monotonic() >= end:
-                events.note(f"{left} connections of servers that leave did not end within {patience:.0f} s")
+                self._events.note(f"{left} connections of servers that leave did not end in {self._patience:.0f} s")
                 return
             if left != said:
-                events.note(f"waiting for {left} connections of servers that leave")
+                self._events.note(f"waiting for {left} connections of servers that leave")
                 said = left
             time.sleep(EVERY)
 
+    def gone(self) -> None:
+        """The servers are out of the tables: there is nothing to take back."""
+        self._gone = True
+
 
 class _Director:
-    """One director's part: a channel to the agent, which gives the weights back when it closes."""
+    """One director's part: a channel to the agent, which gives the weights back when it closes. Raises HostError."""
 
-    def __init__(self, host: str, channel: Channel, found: tuple[Leaver, ...]) -> None:
-        self.host = host
-        self._channel = channel
+    def __init__(self, session: Session, found: tuple[Leaver, ...]) -> None:
+        self.host = session.host
         self._places = {(one.selector, one.place) for one in found}
+        self._channel = session.run_agent(program("leave"))
+        self._channel.send(b"".join(encode_line(one.selector, one.options) for one in found) + b"\n")
+        if decode_line(self._channel.read_line() or b"") != ("eased",):
+            self._channel.close()
+            raise HostError(self.host, "the connection was lost before their weight was changed")
 
     def connections(self) -> int:
         """The active ones of the servers that leave."""
@@ -153,23 +144,15 @@ class _Director:
             if (service.selector, server.place) in self._places
         )
 
-    def gone(self) -> None:
+    def end(self, gone: bool) -> None:
+        """Let go of it; where the servers are not `gone`, they get their weight back."""
         try:
-            self._channel.send(encode_line("gone"))
+            if gone:
+                self._channel.send(encode_line("gone"))
         except HostError:
             return
-
-
-@contextmanager
-def _told(session: Session, found: tuple[Leaver, ...]) -> Iterator[_Director]:
-    channel = session.run_agent(program("leave"))
-    try:
-        channel.send(b"".join(encode_line(one.selector, one.options) for one in found) + b"\n")
-        if decode_line(channel.read_line() or b"") != ("eased",):
-            raise HostError(session.host, "the connection was lost before anything was changed")
-        yield _Director(session.host, channel, found)
-    finally:
-        channel.close()
+        finally:
+            self._channel.close()
 
 
 def _holding(plans: Mapping[str, HostPlan], going: Mapping[str, tuple[Leaver, ...]]) -> frozenset[str]:

@@ -97,6 +97,16 @@ class UnitEntry(Entry):
     check: str = ""
 
 
+class VipEntry(Entry):
+    """An address that Keepalived puts there and takes away: watched, never made."""
+
+    name: str
+
+
+class VirtualEntry(Entry):
+    """A service of the kernel's table that Keepalived fills; `loop` names the `ipvs_services`."""
+
+
 class Manifest(BaseModel):
     """All entries of one role."""
 
@@ -108,6 +118,8 @@ class Manifest(BaseModel):
     sysctls: list[SysctlEntry] = []
     addresses: list[AddressEntry] = []
     units: list[UnitEntry] = []
+    vips: list[VipEntry] = []
+    virtuals: list[VirtualEntry] = []
 
     def entries(self) -> list[tuple[str, int, Entry]]:
         """Every entry with its list's name and its index there."""

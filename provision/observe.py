@@ -47,7 +47,8 @@ class Observed:
 
     `unfinished` is a run that was cut off there and neither kept nor undone yet; `generation` the newest confirmed one,
     0 where there is none. `drained` are the real servers that get no new connections from it, with who drained them and
-    when; under `.` is the same of the host itself.
+    when; under `.` is the same of the host itself. `table` are the lines of `ipvsadm --save --numeric`, `loopback` the
+    global addresses on lo, `entries` what lies in the folders of `protocol.folders`.
     """
 
     facts: Facts
@@ -57,6 +58,9 @@ class Observed:
     unfinished: LockHolder | None = None
     generation: int = 0
     drained: Mapping[str, str] = field(default_factory=dict)
+    table: tuple[str, ...] = ()
+    loopback: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
 def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[DesiredHost, Observed]:
@@ -69,12 +73,18 @@ def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[D
         seen = _read_facts(session.host, channel)
         desired = render(seen.facts)
         channel.send(encode_request(desired, seen.ledger))
-        items = _read_items(session.host, channel)
+        items, others = _read_items(session.host, channel)
     except ProtocolError as error:
         raise HostError(session.host, str(error), "nothing was changed") from error
     finally:
         channel.close()
-    return desired, replace(seen, items=MappingProxyType(items))
+    return desired, replace(
+        seen,
+        items=MappingProxyType(items),
+        table=tuple(others["table"]),
+        loopback=tuple(others["loopback"]),
+        entries=tuple(others["entry"]),
+    )
 
 
 def _next(host: str, channel: Channel) -> tuple[str, ...]:
@@ -112,12 +122,17 @@ def _read_facts(host: str, channel: Channel) -> Observed:
     return Observed(decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation, decode_drains(drained))
 
 
-def _read_items(host: str, channel: Channel) -> dict[tuple[str, str], ObservedItem]:
+def _read_items(host: str, channel: Channel) -> tuple[dict[tuple[str, str], ObservedItem], Mapping[str, list[str]]]:
+    """The items asked for, and what there is besides, by kind: table, loopback, entry."""
     items: dict[tuple[str, str], ObservedItem] = {}
+    others: dict[str, list[str]] = {"table": [], "loopback": [], "entry": []}
     while (fields := _next(host, channel))[0] != "end":
+        if fields[0] in others:
+            others[fields[0]].append(fields[1])
+            continue
         item = _decode_item(fields, channel)
         items[item.kind, item.name] = item
-    return items
+    return items, others
 
 
 def _decode_item(fields: Sequence[str], channel: Channel) -> ObservedItem:

@@ -12,31 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provision.apply import Op
-from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.change import Change as Change
+from provision.desired import WATCHED, Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.drift import left_alone, table_changes
 from provision.generations import DIFF_LINES, Generation, Made, write_about, write_desired
 from provision.observe import Observed, ObservedItem
 from provision.remote.protocol import LedgerEntry, encode_ledger
 
 MASK = "********"
 SHORT = 4
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference: `action` is create, update or remove; `detail` says it in a few words."""
-
-    kind: str
-    name: str
-    action: str
-    detail: str = ""
-    diff: tuple[str, ...] = ()
-    item: Item | None = field(default=None, compare=False)
-    was: Mapping[str, str] = field(default_factory=dict, compare=False)
-    entry: LedgerEntry | None = field(default=None, compare=False)
-
-    def json(self) -> dict[str, str]:
-        """The change as `plan --json` prints it."""
-        return {"kind": self.kind, "name": self.name, "action": self.action}
 
 
 @dataclass(frozen=True)
@@ -48,6 +32,11 @@ class HostPlan:
     desired: DesiredHost
     observed: Observed
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        """What there is beside ours, one line each."""
+        return left_alone(self.desired, self.observed)
 
     def generation(self, number: int, who: str, when: str, digest: str, note: str = "") -> Generation:
         """What the host keeps of this plan once it is confirmed."""
@@ -62,12 +51,16 @@ def plan_host(desired: DesiredHost, observed: Observed, secrets: frozenset[str])
 
 def diff(desired: DesiredHost, observed: Observed, secrets: frozenset[str] = frozenset()) -> tuple[Change, ...]:
     """The changes that make `observed` into `desired`, in the order of the roles, removals last."""
-    changes = [_compare(item, observed, secrets) for item in desired.items if not isinstance(item, Unit)]
+    changes = [
+        _compare(item, observed, secrets)
+        for item in desired.items
+        if not isinstance(item, Unit) and item.kind not in WATCHED
+    ]
     found = [change for change in changes if change is not None]
     swapped = {change.item.unit for change in found if isinstance(change.item, File)}
     units = [_compare_unit(item, observed, swapped) for item in desired.items if isinstance(item, Unit)]
     found += [change for change in units if change is not None]
-    return (*found, *_removals(desired, observed, secrets))
+    return (*found, *table_changes(desired, observed), *_removals(desired, observed, secrets))
 
 
 def _found(observed: Observed, kind: str, name: str) -> ObservedItem | None:
@@ -262,6 +255,7 @@ class _Builder:
             *(op for change in self._made(Address) for op in _address(change)),
             *self._daemon_reload(self.made),
             *(op for change in self._made(Unit) for op in self._unit(change)),
+            *self._table(),
             *self._take_away(),
             Op("ledger", (str(self._ledger()),)),
         )
@@ -289,6 +283,15 @@ class _Builder:
             yield Op("unit", (unit.name, verb))
         if unit.active:
             yield Op("unit", (unit.name, "stamp", *unit_files(self.plan.desired, unit.name)))
+
+    def _table(self) -> Iterable[Op]:
+        """Behind the units: a reload may come first."""
+        changes = [change for change in self.made if change.kind == "virtual"]
+        for change in changes:
+            if change.action == "update":
+                yield Op("table", (change.was["verb"], change.name, change.was["options"], change.was["was"]))
+        if missing := [change.name for change in changes if change.action == "create"]:
+            yield Op("checker", tuple(missing))
 
     def _take_away(self) -> Iterable[Op]:
         by_kind = {kind: [c for c in self.removed if c.kind == kind] for kind in ("unit", "address", "file", "sysctl")}

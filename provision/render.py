@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit, Vip, Virtual
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
 from provision.inventory.hosts import Host, Inventory
+from provision.inventory.ipvs_rules import IpvsService
 from provision.inventory.schema import kind
 from provision.manifest import (
     AddressEntry,
@@ -23,6 +24,8 @@ from provision.manifest import (
     PackageEntry,
     SysctlEntry,
     UnitEntry,
+    VipEntry,
+    VirtualEntry,
 )
 from provision.roles import Role, bind, load_role, search_path
 from provision.templates import render_file, render_text
@@ -128,7 +131,19 @@ def _item(role: Role, entry: Entry, scope: Scope, place: Position) -> Item:
             return Address(text(entry.address), text(entry.device), text(entry.label))
         case UnitEntry():
             return Unit(text(entry.name), entry.enabled, entry.active, entry.on_change, text(entry.check))
+        case VipEntry():
+            return Vip(text(entry.name))
+        case VirtualEntry():
+            return _virtual(scope.get("item"), place)
     raise AssertionError(f"no item is made from {type(entry).__name__}")
+
+
+def _virtual(service: Any, place: Position) -> Virtual:
+    if not isinstance(service, IpvsService):
+        what = "`virtuals` lists services of the table"
+        raise InputError([Problem(place, "wrong-type", what, fix="write `loop: ipvs_services`")])
+    servers = tuple(f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers)
+    return Virtual(service.selector, service.rule, servers, service.weights, service.sorry)
 
 
 def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:

@@ -18,6 +18,7 @@ from provision.batch import Batch, meeting
 from provision.desired import File
 from provision.errors import HostError
 from provision.events import Events
+from provision.leaving import Departure
 from provision.outcome import HostResult, ended, failure, untouched
 from provision.outside.check import Outside
 from provision.plan import HostPlan, operations
@@ -126,17 +127,23 @@ def _go_on(
     waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
     results = {host: failure(found, host, error) for host, error in refused.items()}
     stopped = bool(refused) or found.interrupted
-    for hosts in rollout.batches(list(begun), joined):
-        if stopped:
-            break
-        transactions = {host: waiting.pop(host) for host in hosts}
-        batch = Batch(
-            found, outside, events, transactions, any(group & set(hosts) for group in joined),
-            _complete(outside, hosts, waiting),
-        )  # fmt: skip
-        done = batch.run()
-        results |= done
-        stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
+    with Departure(found.plans, found.sessions, events) as departure:
+        for hosts in rollout.batches(list(begun), joined):
+            if departure.due(hosts) and not stopped:
+                found.each(events, lambda _: departure.ease(lambda: found.interrupted), ("",))
+                stopped = found.interrupted
+            if stopped:
+                break
+            transactions = {host: waiting.pop(host) for host in hosts}
+            batch = Batch(
+                found, outside, events, transactions, any(group & set(hosts) for group in joined),
+                _complete(outside, hosts, waiting),
+            )  # fmt: skip
+            done = batch.run()
+            results |= done
+            stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
+        if not stopped:
+            departure.gone()
     left = found.each(events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
 

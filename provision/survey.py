@@ -11,14 +11,16 @@ from typing import TypeVar
 
 from provision.apply import REFUSED, ApplyFailed, recover
 from provision.desired import DesiredHost
-from provision.errors import Exit, HactlError
+from provision.errors import Exit, HactlError, HostError
 from provision.events import Events
 from provision.facts import Facts
+from provision.live.look import look
 from provision.observe import observe
 from provision.plan import HostPlan, plan_host
 from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
+from provision.strays import doubtful, strays, with_strays
 
 #: How many hosts are talked to at once: about 3 ms of CPU a host on the controller, and sshd's MaxStartups is per host.
 PARALLEL = 32
@@ -110,11 +112,25 @@ def survey(
     try:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
             list(pool.map(lambda target: _look(target, render, secrets, found, mending), targets.values()))
-        found.plans = {host: found.plans[host] for host in targets if host in found.plans}
+        found.plans = _with_strays({host: found.plans[host] for host in targets if host in found.plans}, found.sessions)
         yield found
     finally:
         for session in found.sessions.values():
             session.close()
+
+
+def _with_strays(plans: dict[str, HostPlan], sessions: Mapping[str, Session]) -> dict[str, HostPlan]:
+    """The plans, and what a hand put where only one may have it; who has an address twice is asked who is its master.
+
+    One that cannot be asked keeps what it has.
+    """
+    lives = {}
+    for host in doubtful(plans):
+        try:
+            lives[host] = look(sessions[host])
+        except HostError:
+            continue
+    return with_strays(plans, strays(plans, lives))
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ change() { # fourth pass: the changes themselves
         shift
         change_unit "$@"
         ;;
+    table) change_table "$2" "$3" "$4" "$5" ;;
+    checker)
+        shift
+        begin_checks "$@"
+        ;;
     ledger) ledger=$2 ;; # put in place by the confirmation, as is the generation
     generation) about=$2 desired=$3 ;;
     *) fail "unknown operation $1" ;;

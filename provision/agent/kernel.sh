@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Kernel parameters, modules and addresses.
+# Kernel parameters, modules, addresses, and the table of virtual services.
 
 fold() { # words joined by single blanks, in `folded`
     IFS=" $TAB"
@@ -58,4 +58,51 @@ change_address() { # add|del ADDRESS/PREFIX DEVICE [LABEL]
         note address add "$2" "$3" "$label"
     fi
     "$1_address" "$2" "$3" "${4-}" >"$work/log" 2>&1 || fail "cannot $1 the address $2 on $3: $(reason)"
+}
+
+edit_table() { # -E|-e SELECTOR OPTIONS
+    IFS=' '
+    run ipvsadm $1 $2 $3
+    said=$?
+    IFS=$NL
+    return $said
+}
+
+change_table() { # -E|-e SELECTOR OPTIONS OPTIONS-BEFORE
+    note table "$1" "$2" "$4"
+    edit_table "$1" "$2" "$3" || fail "ipvsadm $1 $2 $3: $(reason)"
+}
+
+checker() { # sets `checker` to the process of Keepalived's checks, empty where there is none
+    state_of keepalived.service
+    parent=${state#*MainPID=} checker=''
+    parent=${parent%% *}
+    for file in "$R"/run/keepalived/checkers.pid "$R"/run/checkers.pid "$R"/run/keepalived_checkers.pid; do
+        { read -r checker <"$file"; } 2>/dev/null || checker=''
+        case $checker in '' | *[!0-9]*) continue ;; esac
+        grep -q "^PPid:[^0-9]$parent\$" "$R/proc/$checker/status" 2>/dev/null && return 0
+    done
+    checker=''
+}
+
+in_table() { # SELECTOR...: are all of them?
+    saved=$NL$(ipvsadm -Sn 2>/dev/null)
+    for selector; do
+        case $saved in *"$NL-A $selector "*) ;; *) return 1 ;; esac
+    done
+}
+
+# Keepalived believes that what it once put into the table is there, and a reload asks nobody. Its checker alone is killed:
+# its parent starts another, which fills the table and takes what is there as it is. The addresses stay where they are.
+begin_checks() { # SELECTOR...
+    ! in_table "$@" || return 0
+    checker
+    [ -n "$checker" ] || fail 'cannot find the process of the checks: systemctl restart keepalived'
+    kill -KILL "$checker" 2>"$work/log" || fail "cannot end the checks: $(reason)"
+    tries=0
+    until in_table "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "Keepalived did not fill its table again: $(last_words keepalived.service)"
+        sleep 0.1 2>/dev/null 3<&- || sleep 1 3<&-
+    done
 }

@@ -252,7 +252,34 @@ show_items() {
         package) show_package "$1" ;;
         module) show_module "$1" ;;
         unit) show_unit "$@" ;;
+        folder) show_folder "$1" ;;
         esac
+    done
+}
+
+show_folder() { # PATH: what is in it, whoever put it there
+    set +f
+    for entry in "$R$1"/*; do
+        set -f
+        case $entry in *'/*' | *[[:cntrl:]]*) ;; *) say entry "${entry#"$R"}" ;; esac
+    done
+    set -f
+}
+
+show_loopback() { # what lo has besides 127/8 and ::1
+    for line in $addresses; do
+        case $line in *': lo '*' scope global '*) ;; *) continue ;; esac
+        IFS=' '
+        set -- $line
+        IFS=$NL
+        say loopback "$4"
+    done
+}
+
+show_table() { # the kernel's, where there is one
+    [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
+    for line in $(ipvsadm -Sn 2>/dev/null); do
+        say table "$line"
     done
 }
 
@@ -306,4 +333,6 @@ probe_sysctls
 probe_units
 probe_packages
 show_items
+show_loopback
+show_table
 say end

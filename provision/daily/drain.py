@@ -6,6 +6,7 @@ import getpass
 import socket
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from provision.drain import Left, Order, carry_out, directors_of, left_on, refusal, words
@@ -35,11 +36,11 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
         work.check()
         work.tell("drain")
         try:
-            work.check()  # somebody else may have drained the other one meanwhile
+            seen = work.check()  # somebody else may have drained the other one meanwhile
         except HactlError:
             work.tell("undrain")
             raise
-        left, seconds = work.wait(wait)
+        left, seconds = work.wait(wait, seen)
     console.done()
     if json:
         print_json(_document(host, work.kind, True, left, seconds))
@@ -104,10 +105,12 @@ class _Drain:
                 raise one
         return Seen(self.topology, {name: one for name, one in found.items() if not isinstance(one, HostError)})
 
-    def check(self) -> None:
-        """Raise HactlError where the host must not be drained."""
-        if problem := refusal(self.look(), self.host):
+    def check(self) -> Seen:
+        """The directors as they are now. Raises HactlError where the host must not be drained."""
+        seen = self.look()
+        if problem := refusal(seen, self.host):
             raise problem
+        return seen
 
     def tell(self, verb: str) -> None:
         """Tell the directors concerned; a drain that one of them refuses is taken back on the others.
@@ -131,9 +134,10 @@ class _Drain:
         carry_out(self._sessions.of(director), order)
         self.events.host(director, f"{verb}ed {self.host}" if director != self.host else f"{verb}ed")
 
-    def wait(self, limit: float) -> tuple[tuple[Left, ...], float]:
-        """What is left in the end, and after how many seconds."""
-        return await_end(lambda: left_on(self.look(), self.host), limit, self.events, self.host)
+    def wait(self, limit: float, seen: Seen) -> tuple[tuple[Left, ...], float]:
+        """What is left in the end, and after how many seconds; `seen` is the first look."""
+        looks = chain((lambda: seen,), repeat(self.look))
+        return await_end(lambda: left_on(next(looks)(), self.host), limit, self.events, self.host)
 
 
 def await_end(

@@ -103,6 +103,7 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
     return {
         "keepalived": keepalived,
         "vrrp_instances": instances,
+        "vips": tuple(str(vip.address) for each in instances for vip in (*each.vips, *each.excluded)),
         "sync_groups": groups,
         "tracked": tracked,
         "check_files": ipvs_view.check_files(servers),

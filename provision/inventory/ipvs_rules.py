@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
+from provision.inventory.model.checks import FileCheck, MiscCheck
 from provision.inventory.model.service import Service, Tunnel
 
 PACKET_FORWARDING = {"dr": "-g", "nat": "-m", "tun": "-i"}
@@ -18,15 +19,21 @@ class Destination:
 
     rule: str
     limits: str
+    host: str = ""
 
 
 @dataclass(frozen=True)
 class IpvsService:
-    """One service of the kernel's table, in ipvsadm's own spelling and order."""
+    """One service of the kernel's table, in ipvsadm's own spelling and order.
+
+    `weights` and `sorry` as in `provision.desired.Virtual`.
+    """
 
     selector: str
     rule: str
     servers: tuple[Destination, ...]
+    weights: str = "fixed"
+    sorry: str = ""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -68,7 +75,22 @@ def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str
 
 def _ipvs_service(service: ResolvedService, family: int, selector: str, port: int | None) -> IpvsService:
     servers = (_ipvs_server(service, server, family, port) for server in service.real_servers)
-    return IpvsService(selector, _ipvs_rule(service.model, family), tuple(servers))
+    sorry = service.model.sorry_server
+    place = f"{_bracketed(str(sorry.address))}:{sorry.port or port or 0}" if sorry else ""
+    return IpvsService(selector, _ipvs_rule(service.model, family), tuple(servers), weights_of(service), place)
+
+
+def weights_of(service: ResolvedService) -> str:
+    """Who but the inventory sets weights: `fixed`, `zero` or `any`, as in `provision.desired.Virtual`."""
+    options = [server.options for server in service.real_servers]
+    checks = [*service.model.check, *(check for own in options for check in own.check or ())]
+    if any(
+        (isinstance(check, MiscCheck) and check.dynamic) or (isinstance(check, FileCheck) and check.weight)
+        for check in checks
+    ):
+        return "any"
+    inhibited = service.model.inhibit_on_failure or any(own.inhibit_on_failure for own in options)
+    return "zero" if inhibited else "fixed"
 
 
 def _ipvs_rule(model: Service, family: int) -> str:
@@ -95,7 +117,8 @@ def _ipvs_server(service: ResolvedService, server: RealServer, family: int, port
     if forward == "tun":
         parts += _tunnel(server.options.tunnel or service.model.tunnel)
     limits = (("-x", server.options.uthreshold), ("-y", server.options.lthreshold))
-    return Destination(" ".join(parts), "".join(f" {option} {limit}" for option, limit in limits if limit))
+    limited = "".join(f" {option} {limit}" for option, limit in limits if limit)
+    return Destination(" ".join(parts), limited, server.host)
 
 
 def _tunnel(tunnel: Tunnel) -> list[str]:

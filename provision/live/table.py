@@ -7,8 +7,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
-from provision.inventory.ipvs_rules import IpvsService, ipvs_services
-from provision.inventory.model.checks import FileCheck, MiscCheck
+from provision.inventory.ipvs_rules import IpvsService, ipvs_services, weights_of
 from provision.live.seen import Seen
 from provision.live.state import Finding
 
@@ -17,16 +16,19 @@ _WEIGHT = re.compile(r"-w \d+")
 
 
 def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """The lines of `ipvsadm --save --numeric`, by selector: the service's options, and each server's by its address."""
+    """The lines of `ipvsadm --save --numeric`, by selector: the service's options, and each server's by its address.
+
+    Comments and other lines of a rules file are passed over.
+    """
     table: dict[str, tuple[str, dict[str, str]]] = {}
     for line in lines:
         words = line.split()
         selector, rest = " ".join(words[1:3]), words[3:]
         if rest[:1] == ["-6"]:
             selector, rest = f"{selector} -6", rest[1:]
-        if words[0] == "-A":
+        if words[:1] == ["-A"]:
             table[selector] = (" ".join(rest), {})
-        elif words[0] == "-a" and selector in table:
+        elif words[:1] == ["-a"] and selector in table:
             table[selector][1][rest[1]] = " ".join(rest[2:])
     return table
 
@@ -126,12 +128,7 @@ def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str
 
 def _only_weight(service: ResolvedService, rule: str, wanted: str) -> bool:
     """Whether the two differ in a weight that a check sets as it likes."""
-    checks = [*service.model.check, *(check for server in service.real_servers for check in server.options.check or ())]
-    moving = any(
-        (isinstance(check, MiscCheck) and check.dynamic) or (isinstance(check, FileCheck) and check.weight)
-        for check in checks
-    )
-    return moving and rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), "")
+    return weights_of(service) == "any" and rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), "")
 
 
 def _weight(rule: str) -> str:

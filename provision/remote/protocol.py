@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from provision.desired import DesiredHost, File, Item, Sysctl, Unit
+from provision.desired import WATCHED, DesiredHost, File, Item, Sysctl, Unit
 from provision.facts import Facts, Interface
 
 SEPARATOR = "\x1f"
@@ -20,6 +20,7 @@ MARKER = b"hactl-agent\n"
 BOOTSTRAP = 'echo hactl-agent; IFS= read -r n; p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
 """The constant command of every exec; it holds no single quote, `!` or backslash that a login shell could act on."""
 
+_OURS = re.compile(r"/etc/(hactl|keepalived)|/usr/local/lib/hactl|/etc/systemd/system/.*\.d")
 _FORBIDDEN = re.compile(r"[\x00\n\x1f]")
 _SYSCTL = re.compile(r"[A-Za-z0-9_@:+-]+(?:[./][A-Za-z0-9_@:+-]+)*")
 
@@ -93,6 +94,12 @@ def _ledger_question(entry: LedgerEntry) -> bytes:
     return encode_line(entry.kind, entry.name)
 
 
+def folders(desired: DesiredHost) -> tuple[str, ...]:
+    """The folders of managed files that are hactl's own or its daemons': what else is there counts beside ours."""
+    parents = (item.name.rpartition("/")[0] for item in desired.items if isinstance(item, File))
+    return tuple(dict.fromkeys(parent for parent in parents if _OURS.fullmatch(parent)))
+
+
 def encode_request(desired: DesiredHost, ledger: Iterable[LedgerEntry] = ()) -> bytes:
     """The items to look at, desired or in the ledger, preceded by their length in bytes.
 
@@ -102,7 +109,8 @@ def encode_request(desired: DesiredHost, ledger: Iterable[LedgerEntry] = ()) -> 
     for item in desired.items:
         if isinstance(item, File) and item.unit:
             files_of.setdefault(item.unit, []).append(item.name)
-    lines = [_question(item, files_of) for item in desired.items]
+    lines = [_question(item, files_of) for item in desired.items if item.kind not in WATCHED]
+    lines += [encode_line("folder", folder) for folder in folders(desired)]
     known = {(item.kind, item.name) for item in desired.items}
     lines += [_ledger_question(entry) for entry in ledger if (entry.kind, entry.name) not in known]
     data = b"".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.ipvs_rules import IpvsService
@@ -171,12 +172,23 @@ def _servers(
     weights = {server.rule.split()[1]: _weight(server.rule) for server in entry.servers}
     for place, name in names.items():
         one = _server(service, name, place, live.get(place), weights[place], recall)
-        yield replace(one, state="drained", reason=drained[name], seconds=None) if _drained(one, drained) else one
+        yield _as_drained(one, drained[name], recall.clock) if _drained(one, drained) else one
     for place, server in live.items():
         if place not in names:
             sorry = service.model.sorry_server
             kind = "sorry" if sorry and str(sorry.address) == server.address else "foreign"
             yield ServerStatus(place, place, server.weight, None, server.active, server.inactive, kind)
+
+
+def _as_drained(server: ServerStatus, words: str, clock: float) -> ServerStatus:
+    """The same with who drained it as the reason; `words` are `WHO, WHEN`."""
+    who, _, when = words.partition(", ")
+    try:
+        began: float | None = datetime.fromisoformat(when).timestamp()
+    except ValueError:
+        began = None
+    seconds = None if began is None else max(0.0, clock - began)
+    return replace(server, state="drained", reason=f"by {who}", seconds=seconds)
 
 
 def _drained(server: ServerStatus, drained: Mapping[str, str]) -> bool:

@@ -12,8 +12,9 @@ import pytest
 
 from provision.agent import program
 from provision.desired import DesiredHost, File
+from provision.drift import RULES
 from provision.facts import Facts, Interface
-from provision.leaving import RULES, Leaver, eased, leavers
+from provision.leaving import Departure, Leaver, leavers
 from provision.observe import Observed, ObservedItem
 from provision.plan import HostPlan, plan_host
 from tests.agent.local import LocalHost
@@ -98,9 +99,12 @@ def test_nobody_is_eased_where_nobody_stays() -> None:
 
 
 def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is_gone(director: LocalHost) -> None:
-    with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as easing:
+    with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+        assert departure.due(["web1", "web2"]) and not departure.due(["web2"])
+        departure.ease()
         assert weights(director) == [1, 2, 0]
-        easing.gone()
+        assert not departure.due(["web1"]), "once"
+        departure.gone()
     ended(director)
     assert weights(director) == [1, 2, 0]
     assert director.read("edits") == f"-e {VIP} -r 10.0.0.3:80 -g -w 0 -x 9\n"
@@ -109,7 +113,9 @@ def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is
 @pytest.mark.parametrize("how", ["the block ends", "an error", "the connection"])
 def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: str) -> None:
     try:
-        with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()):
+        with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+            departure.ease()
+            assert weights(director) == [1, 2, 0]
             if how == "an error":
                 raise RuntimeError
             if how == "the connection":
@@ -122,26 +128,34 @@ def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: 
 
 def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
     director.write("table", "10.0.0.1:80 1 4\n10.0.0.3:80 0 0\n")
-    with eased({"web1": plan(OLD, without(3))}, {"web1": director}, Told()):
-        pass
+    with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+        departure.ease()
     ended(director)
     assert weights(director) == [1, 0] and not director.exists("edits")
 
 
 def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> None:
     told, began = Told(), time.monotonic()
-    with eased({"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1) as easing:
-        easing.gone()
+    with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1) as departure:
+        departure.ease()
     assert told.notes == [
         "waiting for 2 connections of servers that leave",
-        "2 connections of servers that leave did not end within 1 s",
+        "2 connections of servers that leave did not end in 1 s",
     ]
     assert time.monotonic() - began < 10
 
 
+def test_whoever_interrupts_it_does_not_wait(director: LocalHost) -> None:
+    began = time.monotonic()
+    with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, Told()) as departure:
+        departure.ease(lambda: True)
+    assert time.monotonic() - began < 10
+
+
 def test_where_nobody_leaves_no_exec_is_spent(director: LocalHost) -> None:
-    with eased({"web1": plan(OLD, OLD)}, {"web1": director}, Told()):
-        assert director.execs == 0
+    with Departure({"web1": plan(OLD, OLD)}, {"web1": director}, Told()) as departure:
+        assert not departure.due(["web1"])
+    assert director.execs == 0
 
 
 def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
