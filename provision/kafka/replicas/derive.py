@@ -18,13 +18,14 @@ def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool 
 
     `has_log` says whether the broker's folders hold it, as far as known (None: nobody could tell). A replica that is
     being added stays new until all that are have caught up (`KafkaController.onPartitionReassignment`). One that is no
-    longer assigned is being deleted for as long as its log is there, which a dead broker cannot do. That a deletion
-    succeeded leaves nothing to see: the replica does not exist.
+    longer assigned is being deleted for as long as its log is there. A dead broker cannot do that, and the controller
+    keeps its replica offline until it is back (`TopicDeletionManager.retryDeletionForIneligibleReplicas`). That a
+    deletion succeeded or was given up leaves nothing to see.
     """
     if partition is None or broker not in partition.replicas:
         if not has_log:
             return State.NON_EXISTENT
-        return State.DELETION_STARTED if alive else State.DELETION_INELIGIBLE
+        return State.DELETION_STARTED if alive else State.OFFLINE
     if not alive or broker in partition.offline:
         return State.OFFLINE
     if broker in partition.adding or (has_log is False and broker not in partition.isr):
@@ -48,5 +49,5 @@ def _state(cluster: Cluster, partitions: Mapping[TopicPartition, Partition], rep
 
 
 def remembered(before: Cluster, now: Cluster) -> Cluster:
-    """`now` with the logs, last seen in `before`, of the brokers that can no longer be asked for theirs."""
-    return replace(now, logs={**{b: logs for b, logs in before.logs.items() if b not in now.brokers}, **now.logs})
+    """`now` with the logs, last seen in `before`, of the brokers that could not be asked for theirs."""
+    return replace(now, logs={**before.logs, **now.logs})

@@ -44,6 +44,6 @@ def troubles(cluster: Cluster) -> tuple[Trouble, ...]:
         kind = next((kind for kind, _, has in _KINDS if has(partition)), None)
         if kind:
             found.setdefault(kind, []).append(str(partition.name))
-    silent = tuple(f"broker {broker}" for broker in sorted(cluster.brokers - set(cluster.logs)))
+    silent = tuple(f"broker {broker}" for broker in sorted(cluster.silent))
     found_silent = (Trouble("silent", silent, "does not answer, though it counts as alive still"),) if silent else ()
     return found_silent + tuple(Trouble(kind, tuple(found[kind]), what) for kind, what, _ in _KINDS if kind in found)

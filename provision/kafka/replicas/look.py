@@ -39,7 +39,8 @@ def look(admin: KafkaAdminClient) -> Cluster:
         _partition(topic["name"], each, min_isr, moving, eligible) for topic in topics for each in topic["partitions"]
     ]
     version = tuple(admin.get_broker_version_data(min(brokers)).broker_version)
-    return Cluster(version, brokers, tuple(sorted(partitions, key=_name)), logs, _quorum(admin, min(brokers)))
+    quorum = _quorum(admin, min(brokers))
+    return Cluster(version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, brokers - set(logs))
 
 
 def _name(partition: Partition) -> TopicPartition:

@@ -72,10 +72,15 @@ class Quorum:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One look. `logs` has an entry for each broker whose log folders could be read; without KRaft `quorum` is None."""
+    """One look; without KRaft `quorum` is None.
+
+    `logs` has an entry for each broker whose log folders are known; those of `silent` brokers, which count as alive,
+    could not be read.
+    """
 
     version: tuple[int, ...]
     brokers: frozenset[int]
     partitions: tuple[Partition, ...]
     logs: Mapping[int, Mapping[TopicPartition, ReplicaLog]] = field(default_factory=dict)
     quorum: Quorum | None = None
+    silent: frozenset[int] = frozenset()

@@ -26,7 +26,6 @@ WORDS = {
     State.ONLINE: "online",
     State.OFFLINE: "offline",
     State.DELETION_STARTED: "being deleted",
-    State.DELETION_INELIGIBLE: "cannot be deleted",
 }
 
 
@@ -97,6 +96,8 @@ def _replica(cluster: Cluster, name: TopicPartition, partition: Partition | None
             log = cluster.logs.get(broker, {}).get(name)
             about.append(f"{log.lag} behind" if log and log.lag > 0 else "not in sync")
         about += ["leaving"] if broker in partition.removing else []
+    elif state is State.OFFLINE and (partition is None or broker not in partition.replicas):
+        about.append("to be deleted")
     elif partition and broker in partition.eligible:
         about.append("eligible")
     return f"{broker} {WORDS[state]}" + (f" ({', '.join(about)})" if about else "")

@@ -31,7 +31,7 @@ WHOLE = Partition(NAME, 1, (1, 2, 3), (1, 2, 3))
         (replace(WHOLE, offline=(2,)), 2, True, None, State.OFFLINE),  # its log folder has failed
         (WHOLE, 4, True, True, State.DELETION_STARTED),
         (None, 1, True, True, State.DELETION_STARTED),
-        (None, 1, False, True, State.DELETION_INELIGIBLE),
+        (None, 1, False, True, State.OFFLINE),  # to be deleted when it is back
         (WHOLE, 4, True, False, State.NON_EXISTENT),
         (None, 1, False, None, State.NON_EXISTENT),
     ],
@@ -70,10 +70,10 @@ def test_every_replica_that_is_assigned_or_has_a_log_has_a_state() -> None:
     }  # fmt: skip
 
 
-def test_a_log_that_a_dead_broker_was_seen_to_hold_cannot_be_deleted_there() -> None:
+def test_a_log_that_a_dead_broker_was_seen_to_hold_waits_there_for_its_deletion() -> None:
     before = cluster({1, 2, 3}, 1, 2, 3)
     now = remembered(before, cluster({1, 2}, partitions=()))
-    assert states(now) == {Replica("orders", 0, 3): State.DELETION_INELIGIBLE}
+    assert states(now) == {Replica("orders", 0, 3): State.OFFLINE}
 
 
 def test_what_a_live_broker_says_of_its_logs_counts_and_not_what_it_said() -> None:

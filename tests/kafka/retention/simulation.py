@@ -54,7 +54,7 @@ class Log:
 
 
 def worst(topic: Topic, cleaner: Cleaner, every: int, size: int, total: int) -> tuple[int, int]:
-    """Append `size` bytes every `every` ms for `total` ms: how long a record stayed and how many bytes there were, at most."""
+    """Append `size` bytes every `every` ms for `total` ms: the longest stay of a record, the most bytes there were."""
     log, longest, most = Log(topic), 0, 0
     for now in range(0, total, every):
         log.append(now, size)

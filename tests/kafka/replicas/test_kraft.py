@@ -1,0 +1,171 @@
+"""Three real KRaft brokers: what `hactl kafka replicas` shows and answers while one is killed and comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import kafka
+import pytest
+from kafka.admin import ConfigResource
+
+from provision.kafka.admin import connected, patiently
+from provision.kafka.client_file import login
+from provision.kafka.replicas.check import check
+from provision.kafka.replicas.derive import states
+from provision.kafka.replicas.look import look
+from provision.kafka.replicas.machine import State
+from provision.kafka.replicas.model import Cluster
+from tests.kafka.site import USERS, Site, kraft, until
+
+pytestmark = pytest.mark.kafka
+
+HACTL = [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "replicas"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three brokers and a topic of three partitions that stands one loss."""
+    with kraft(tmp_path_factory.mktemp("kraft")) as made:
+        made.create("orders", [(1, 2, 3), (2, 3, 1), (3, 1, 2)], min_insync_replicas="2")
+        yield made
+
+
+def hactl(site: Site, *words: str, bootstrap: str = "") -> subprocess.CompletedProcess[str]:
+    """`hactl kafka replicas` on the site."""
+    argv = [*HACTL, "--bootstrap", bootstrap or site.bootstrap, *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
+
+
+def seen(site: Site) -> Cluster:
+    """One look."""
+    with connected(login(site.bootstrap, None)) as admin:
+        return patiently(look, admin)
+
+
+def by_broker(cluster: Cluster, topic: str) -> dict[int, set[State]]:
+    """The states of a topic's replicas on each broker."""
+    found: dict[int, set[State]] = {}
+    for replica, state in states(cluster).items():
+        if replica.topic == topic:
+            found.setdefault(replica.broker, set()).add(state)
+    return found
+
+
+def test_where_all_serve_all_replicas_are_online_and_any_broker_may_go(site: Site) -> None:
+    until(lambda: hactl(site).returncode == 0, 20)
+    shown = hactl(site)
+    assert "brokers 1 2 3" in shown.stdout
+    assert "orders-0   1       3 of 3   2    1 online  2 online  3 online" in shown.stdout
+    document = json.loads(hactl(site, "--json").stdout)
+    assert document["troubles"] == []
+    assert {each["state"] for part in document["partitions"] for each in part["replicas"]} == {"OnlineReplica"}
+    for broker in ("1", "2", "3"):
+        answer = hactl(site, "--gate", broker)
+        assert (answer.returncode, answer.stdout) == (0, f"Broker {broker} may go down.\n")
+
+
+def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(site: Site) -> None:
+    watch = subprocess.Popen(
+        [*HACTL, "--bootstrap", site.bootstrap, "--watch"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    time.sleep(4)
+    site.end(3)
+    until(lambda: 3 not in site.live(), 30)
+    until(lambda: hactl(site).returncode == 1, 20)
+    assert by_broker(seen(site), "orders") == {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.OFFLINE}}
+    answer = hactl(site, "--gate", "2")
+    assert answer.returncode == 1
+    assert (
+        "orders-0: 2 of 3 replicas in sync, min.insync.replicas 2: without broker 2 acks=all would stall"
+        in answer.stdout
+    )
+    refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
+    assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
+    assert hactl(site, "--gate", "3").returncode == 0, "the one that is down is not in the way"
+    site.start(3)
+    until(lambda: hactl(site).returncode == 0)
+    assert hactl(site, "--gate", "2").returncode == 0
+    time.sleep(3)
+    os.kill(watch.pid, signal.SIGTERM)
+    output = watch.communicate(timeout=20)[0]
+    assert "orders-0 on broker 3: OnlineReplica -> OfflineReplica" in output
+    assert "orders-0 on broker 3: OfflineReplica -> OnlineReplica" in output
+    assert "no legal transition" not in output
+    assert watch.returncode == 0
+
+
+def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gone(site: Site) -> None:
+    site.create("moving", [(1, 2)])
+    producer = kafka.KafkaProducer(bootstrap_servers=site.bootstrap)
+    for _ in range(20):
+        producer.send("moving", os.urandom(50_000), partition=0)
+    producer.flush()
+    producer.close()
+    with site.admin() as admin:
+        throttled = {"leader.replication.throttled.replicas": "*", "follower.replication.throttled.replicas": "*"}
+        admin.alter_configs([ConfigResource("TOPIC", "moving", throttled)])
+        rates = {"leader.replication.throttled.rate": "1", "follower.replication.throttled.rate": "1"}
+        admin.alter_configs(
+            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)], raise_on_unknown=False
+        )
+        admin.alter_partition_reassignments({kafka.TopicPartition("moving", 0): [1, 3]})
+        until(lambda: 3 in by_broker(seen(site), "moving"), 10)
+        under_way = seen(site)
+        assert by_broker(under_way, "moving") == {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.NEW}}
+        assert hactl(site).returncode == 0, "what is still being added is not expected in sync"
+        admin.alter_configs([ConfigResource("TOPIC", "moving", dict.fromkeys(throttled, ""))])
+        admin.reset_configs(
+            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)], raise_on_unknown=False
+        )
+    until(lambda: by_broker(seen(site), "moving") == {1: {State.ONLINE}, 3: {State.ONLINE}}, 40)
+    found = check(states(under_way), states(seen(site)))
+    assert {(each.replica.broker, each.after) for each in found} == {(2, State.NON_EXISTENT), (3, State.ONLINE)}
+    assert all(each.legal for each in found)
+
+
+def test_a_deleted_topic_leaves_nothing(site: Site) -> None:
+    site.create("short", [(1, 2, 3)])
+    until(lambda: by_broker(seen(site), "short") == {each: {State.ONLINE} for each in (1, 2, 3)}, 10)
+    with site.admin() as admin:
+        admin.delete_topics(["short"])
+    until(lambda: by_broker(seen(site), "short") == {}, 20)
+
+
+def test_a_client_file_logs_in_and_a_wrong_password_is_told(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    text = (
+        f"bootstrap.servers=127.0.0.1:{site.sasl_ports[1]}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
+        f'sasl.jaas.config={module} \\\n  username="admin" password="{USERS["admin"]}";\n'
+    )
+    file.write_text(text)
+    argv = [*HACTL, "--client", str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode == 0, done.stderr
+    file.write_text(text.replace(USERS["admin"], "wr0ng"))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode == 4
+    assert "Authentication failed" in done.stderr
+    assert "wr0ng" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (["--gate", "9"], 64, "there is no broker 9"),
+    (["--watch", "--json"], 64, "--watch goes with neither"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused(site: Site, words: list[str], code: int, said: str) -> None:
+    done = hactl(site, *words)
+    assert (done.returncode, said in done.stderr) == (code, True)
+
+
+def test_a_port_that_nobody_listens_on_is_unreachable(site: Site) -> None:
+    done = hactl(site, bootstrap="127.0.0.1:1")
+    assert done.returncode == 4
+    assert "cannot connect: Connection refused" in done.stderr

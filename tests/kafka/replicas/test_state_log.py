@@ -1,0 +1,73 @@
+"""The controller's log. `state-change.log` is what a 3.9.1 controller wrote, with ZooKeeper, of one topic's partition:
+created, a broker killed and back, a replica moved away and back, the topic deleted while a broker was down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provision.kafka.replicas.machine import Machine, State
+from provision.kafka.replicas.model import Replica
+from provision.kafka.replicas.state_log import Step, replayed, steps
+
+LINES = (Path(__file__).parent / "state-change.log").read_text().splitlines()
+#: As StateChangeLogger and logFailedStateChange write it; no controller could be brought to do so here.
+REFUSED = (
+    "[2026-11-22 08:49:24,000] ERROR [Controller id=1 epoch=1] Controller 1 epoch 1 initiated state change "
+    "of replica 3 for partition a-b.c_1-12 from OnlineReplica to NewReplica failed (state.change.logger)"
+)
+
+
+def of(broker: int, lines: list[str]) -> list[str]:
+    """The states that the broker's replica was taken to, one after the other."""
+    return [step.after.value for step in steps(lines) if step.replica.broker == broker]
+
+
+def test_a_line_is_read_with_all_that_it_says() -> None:
+    assert next(steps(LINES)) == Step(1, 1, Replica("orders", 0, 1), State.NON_EXISTENT, State.NEW, failed=False)
+
+
+def test_the_life_of_a_replica_is_told_in_its_order() -> None:
+    assert of(3, LINES)[:8] == [
+        "NewReplica", "OnlineReplica", "OfflineReplica", "OnlineReplica", "OfflineReplica", "ReplicaDeletionStarted",
+        "ReplicaDeletionSuccessful", "NonExistentReplica",
+    ]  # fmt: skip
+
+
+def test_lines_about_partitions_and_anything_else_are_passed_over() -> None:
+    assert any("Changed partition" in line for line in LINES)
+    others = [line for line in LINES if "of replica" not in line]
+    assert list(steps([*others, "", "java.lang.IllegalStateException: …"])) == []
+
+
+def test_every_step_of_a_real_controller_is_one_of_the_machine() -> None:
+    assert all(step.legal(Machine.V2_4) and not step.failed for step in steps(LINES))
+
+
+def test_giving_a_deletion_up_while_a_broker_is_down_was_no_step_before_2_3() -> None:
+    old = [step for step in steps(LINES) if not step.legal(Machine.V1_0)]
+    assert {(step.before, step.after) for step in old} == {(State.OFFLINE, State.DELETION_INELIGIBLE)}
+
+
+def test_a_refused_step_is_read_and_counts_as_illegal_and_not_as_taken() -> None:
+    (step,) = steps([REFUSED])
+    assert (step.replica, step.failed, step.legal(Machine.V2_4)) == (Replica("a-b.c_1", 12, 3), True, False)
+    assert replayed([step]) == {}
+
+
+def test_replaying_gives_the_states_at_the_end() -> None:
+    created = LINES[: next(n for n, line in enumerate(LINES) if "OfflineReplica" in line)]
+    assert replayed(steps(created)) == {Replica("orders", 0, broker): State.ONLINE for broker in (1, 2, 3)}
+    assert replayed(steps(LINES)) == {}, "the topic is gone"
+
+
+def test_a_new_controller_begins_from_nothing_in_whatever_order_the_logs_are_read() -> None:
+    first = (
+        "[…] TRACE [Controller id=1 epoch=4] Changed state of replica 1 for partition t-0 "
+        "from NewReplica to OnlineReplica"
+    )
+    second = (
+        "[…] TRACE [Controller id=2 epoch=5] Changed state of replica 2 for partition t-0 "
+        "from ReplicaDeletionIneligible to OfflineReplica"
+    )
+    for lines in ([first, second], [second, first]):
+        assert replayed(steps(lines)) == {Replica("t", 0, 2): State.OFFLINE}

@@ -1,0 +1,198 @@
+"""Several real brokers on the loopback interface, with KRaft or with a real ZooKeeper, to be killed one by one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import kafka
+
+from provision.kafka.admin import patiently
+from provision.kafka.distribution import collect
+from tests.kafka.cluster import CACHE, free_ports
+
+VERSION = "3.9.1"
+IDS = (1, 2, 3)
+PATIENCE = 60.0
+USERS = {"admin": "s3cret"}
+
+LOG4J = """\
+log4j.rootLogger=WARN, stdout
+log4j.logger.state.change.logger=TRACE
+log4j.appender.stdout=org.apache.log4j.ConsoleAppender
+log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
+log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
+"""
+COMMON = {
+    "offsets.topic.num.partitions": "1",
+    "log.cleaner.dedupe.buffer.size": "4194304",
+    "log.cleaner.backoff.ms": "500",
+    "log.retention.check.interval.ms": "500",
+    "log.initial.task.delay.ms": "500",
+    "num.network.threads": "1",
+    "num.io.threads": "2",
+    "auto.create.topics.enable": "false",
+    "auto.leader.rebalance.enable": "false",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.sasl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    + " ".join(f'user_{user}="{password}"' for user, password in USERS.items())
+    + ";",
+}
+
+
+@dataclass
+class Site:
+    """Brokers 1 to 3 by id, each with its port; `running` are their processes."""
+
+    folder: Path
+    jars: Path
+    settings: Mapping[int, dict[str, str]]
+    ports: Mapping[int, int]
+    sasl_ports: Mapping[int, int]
+    running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def bootstrap(self) -> str:
+        """The first broker, which the tests leave alone."""
+        return f"127.0.0.1:{self.ports[1]}"
+
+    def java(self, name: str, main: str, *words: str, heap: int = 256) -> subprocess.Popen[bytes]:
+        """A Java program on the site's jars, its output in `NAME.log`; it shall start fast rather than run fast."""
+        argv = ["java", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        argv += [
+            f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
+            "-cp",
+            f"{self.jars}/*",
+            main,
+            *words,
+        ]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+
+    def start(self, broker: int) -> None:
+        """Start a broker; it is not ready yet."""
+        path = self.folder / f"{broker}.properties"
+        path.write_text("".join(f"{key}={value}\n" for key, value in self.settings[broker].items()))
+        self.running[broker] = self.java(str(broker), "kafka.Kafka", str(path))
+
+    def end(self, broker: int, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a broker's process."""
+        process = self.running.pop(broker)
+        os.kill(process.pid, how)
+        process.wait(PATIENCE)
+
+    def admin(self) -> kafka.KafkaAdminClient:
+        """An administrator's client of the library itself."""
+        return kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=20000)
+
+    def ask(self, question: Callable[[kafka.KafkaAdminClient], object]) -> None:
+        """Have something done, again where a broker has just gone."""
+        with self.admin() as admin:
+            patiently(question, admin)
+
+    def create(self, topic: str, assignment: Sequence[Sequence[int]], **settings: str) -> None:
+        """A topic whose partitions have these replicas; `min_insync_replicas` stands for `min.insync.replicas`."""
+        from kafka.admin import NewTopic
+
+        configs = {key.replace("_", "."): value for key, value in settings.items()}
+        replicas = {number: list(brokers) for number, brokers in enumerate(assignment)}
+        self.ask(lambda admin: admin.create_topics([NewTopic(topic, -1, -1, replicas, configs)]))
+
+    def log(self, name: str) -> str:
+        """What a process wrote so far."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def live(self) -> set[int]:
+        """The brokers that count as alive."""
+        try:
+            with kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000) as admin:
+                return {each["broker_id"] for each in admin.describe_cluster()["brokers"]}
+        except kafka.errors.KafkaError:
+            return set()
+
+
+def until(what: Callable[[], bool], seconds: float = PATIENCE) -> float:
+    """Wait until `what` holds; how long that took. Fails after so many seconds."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < seconds, "it did not come to that"
+        time.sleep(0.3)
+    return time.monotonic() - began
+
+
+def _settings(folder: Path, broker: int, port: int, sasl_port: int) -> dict[str, str]:
+    listeners = f"PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}"
+    data = {"log.dirs": str(folder / f"data{broker}")}
+    return {**COMMON, **data, "listeners": listeners, "advertised.listeners": listeners}
+
+
+@contextmanager
+def _site(folder: Path) -> Iterator[Site]:
+    """A site without anything that runs; whatever was started ends with the block."""
+    ports = free_ports(2 * len(IDS))
+    by_id = dict(zip(IDS, ports, strict=False))
+    sasl = dict(zip(IDS, ports[len(IDS) :], strict=True))
+    (folder / "log4j.properties").write_text(LOG4J)
+    settings = {broker: _settings(folder, broker, by_id[broker], sasl[broker]) for broker in IDS}
+    made = Site(folder, collect(VERSION, CACHE, print), settings, by_id, sasl)
+    try:
+        yield made
+    finally:
+        for process in made.running.values():
+            process.kill()
+        for process in made.running.values():
+            process.wait()
+
+
+@contextmanager
+def kraft(folder: Path) -> Iterator[Site]:
+    """Three nodes, each broker and controller, that all serve."""
+    with _site(folder) as site:
+        controllers = dict(zip(IDS, free_ports(len(IDS)), strict=True))
+        voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in controllers.items())
+        for node, settings in site.settings.items():
+            settings |= {
+                "process.roles": "broker,controller", "node.id": str(node), "controller.quorum.voters": voters,
+                "controller.listener.names": "CONTROLLER", "broker.session.timeout.ms": "6000",
+                "listeners": f"{settings['listeners']},CONTROLLER://127.0.0.1:{controllers[node]}",
+            }  # fmt: skip
+            _format(site, node)
+        for node in IDS:
+            site.start(node)
+            time.sleep(1)
+        until(lambda: site.live() == set(IDS))
+        yield site
+
+
+def _format(site: Site, node: int) -> None:
+    path = site.folder / f"{node}.properties"
+    path.write_text("".join(f"{key}={value}\n" for key, value in site.settings[node].items()))
+    words = ["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(path)]
+    assert site.java("format", "kafka.tools.StorageTool", *words).wait(PATIENCE) == 0, site.log("format")
+
+
+@contextmanager
+def zookeeper(folder: Path) -> Iterator[Site]:
+    """One ZooKeeper and three brokers that all serve."""
+    with _site(folder) as site:
+        (port,) = free_ports(1)
+        config = folder / "zoo.cfg"
+        config.write_text(f"tickTime=1000\ndataDir={folder / 'zk'}\nclientPort={port}\nadmin.enableServer=false\n")
+        site.running[0] = site.java("zk", "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config), heap=128)
+        for broker, settings in site.settings.items():
+            settings |= {
+                "broker.id": str(broker), "zookeeper.connect": f"127.0.0.1:{port}",
+                "zookeeper.session.timeout.ms": "5000",
+            }  # fmt: skip
+            site.start(broker)
+            time.sleep(1)
+        until(lambda: site.live() == set(IDS))
+        yield site
