@@ -120,7 +120,7 @@ class Batch:
         if not self.away or self._bad:
             return
         wait = max(one.crash_bound for able in self.away.values() for one in able) + SLOW
-        self.problems = self._look(away=True, patience=wait)
+        self.problems = self._look(away=True, patience=wait, applied=False)
 
     def _meet(self) -> None:
         if self.together:
@@ -160,7 +160,13 @@ class Batch:
             self._look(away=True, patience=max(bounds) + SLOW)
 
     def _look(
-        self, *, at: Mapping[str, str] | None = None, away: bool = False, patience: float, settled: float = 0.0
+        self,
+        *,
+        at: Mapping[str, str] | None = None,
+        away: bool = False,
+        patience: float,
+        settled: float = 0.0,
+        applied: bool = True,
     ) -> list[str]:
         for host in self.transactions:
             self.events.host(host, "checking from outside")
@@ -168,7 +174,12 @@ class Batch:
 
         def look() -> list[str]:
             return self.outside.check(
-                self.transactions, expected, patience=patience, settled=settled, stop=self._stopped
+                self.transactions,
+                expected,
+                patience=patience,
+                settled=settled,
+                stop=self._stopped,
+                applied=applied,
             )
 
         return self._guarded(look)

@@ -103,10 +103,11 @@ class Outside:
         patience: float = 0.0,
         settled: float = 0.0,
         stop: Callable[[], bool] = lambda: False,
+        applied: bool = True,
     ) -> list[str]:
         """What is not as it must be, in words; looks again while something is wrong and there is patience.
 
-        `settled` is the moment (time.monotonic()) before which all being well proves nothing yet. The batch after it
+        Before the batch is `applied`, its tables are not the intended ones yet. `settled` is the moment (time.monotonic()) before which all being well proves nothing yet. The batch after it
         is compared with what was seen last. Raises HostError when a host or the client is lost.
         """
         began = time.monotonic()
@@ -114,7 +115,7 @@ class Outside:
         while True:
             looked = time.monotonic()
             after = self._see(batch)
-            problems = wrong(self._case(batch, after), wanted)
+            problems = wrong(self._case(batch if applied else {}, after), wanted)
             now = time.monotonic()
             if stop() or (not problems and looked >= settled) or (problems and now >= max(began + patience, settled)):
                 break

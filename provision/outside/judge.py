@@ -82,14 +82,18 @@ def wrong(case: Case, expected: Collection[Expected]) -> list[str]:
 
 
 def _holder(case: Case, one: Expected, vip: str) -> Iterator[str]:
-    """One holder, and the one that it must be; nothing is asked of an address that nobody had and nobody is due to."""
+    """One holder, and the one that it must be; nothing is asked of an address that nobody had and nobody is due to.
+
+    A second holder that was there before the batch is not the batch's, until the front end's last director has changed.
+    """
     view = case.after.view
-    told = [host for host in case.after.told if case.after.holds(host, vip)]
+    told, answering = _having(case, case.after, vip)
     macs = view.owners.get(vip) if view else None
-    answering = [_name(case, mac) for mac in macs or ()]
     if len(told) > 1 or len(answering) > 1:
         both = told if len(told) > 1 else answering
-        yield f"one holder: {' and '.join(both)} both have {vip}"
+        before = {host for hosts in _having(case, case.before, vip) for host in hosts}
+        if one.due or not set(both) <= before:
+            yield f"one holder: {' and '.join(both)} both have {vip}"
     elif macs == () and (one.due or served(case.before, vip)):
         yield f"one holder: nobody answers for {vip}" + (f", and {told[0]} has it" if told else "")
     elif macs is None and not told and set(one.directors) <= set(case.after.told):
@@ -97,6 +101,12 @@ def _holder(case: Case, one: Expected, vip: str) -> Iterator[str]:
             yield f"one holder: none of {', '.join(one.directors)} has {vip}"
     else:
         yield from _right_holder(case, one, vip, told, macs or ())
+
+
+def _having(case: Case, sighting: Sighting, vip: str) -> tuple[list[str], list[str]]:
+    """Who has an address by its own word, and who answers for it."""
+    macs = sighting.view.owners.get(vip, ()) if sighting.view else ()
+    return [host for host in sighting.told if sighting.holds(host, vip)], [_name(case, mac) for mac in macs]
 
 
 def _right_holder(case: Case, one: Expected, vip: str, told: list[str], macs: tuple[str, ...]) -> Iterator[str]:

@@ -47,6 +47,13 @@ def test_all_is_well(topology: Topology) -> None:
     assert judge(topology, Sighting(WELL, {"lvs1": Told(HAS, TABLE), "lvs2": Told(HAS_NOT, TABLE)})) == []
 
 
+def test_a_second_holder_that_was_there_before_is_not_the_batchs(topology: Topology) -> None:
+    """Somebody's hand put it there; it goes with the director that has it, at the latest with the last one."""
+    both = Sighting(WELL, {"lvs1": Told(HAS), "lvs2": Told(HAS)})
+    assert judge(topology, both, both) == []
+    assert judge(topology, both, both, due=True) == [f"one holder: lvs1 and lvs2 both have {VIP}"]
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
