@@ -56,8 +56,9 @@ beside() { # PATH: sets `temporary`, a fresh file of unforeseeable name beside i
     set +f
     rm -f "${1%/*}/.${1##*/}.hactl-"?????? # of a run that lost its power
     set -f
-    temporary=$(mktemp "${1%/*}/.${1##*/}.hactl-XXXXXX" 2>"$work/log") || fail "cannot stage ${1#"$R"}: $(reason)"
-    note unlink "$temporary"
+    temporary=$(mktemp -u "${1%/*}/.${1##*/}.hactl-XXXXXX")
+    note unlink "$temporary" # first: where the journal has no space any more, nothing is left behind
+    (set -C && : >"$temporary") 2>"$work/log" || fail "cannot stage ${1#"$R"}: $(reason)"
 }
 
 stage() { # N PATH

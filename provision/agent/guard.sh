@@ -47,7 +47,7 @@ start_guard() { # under the service manager: whoever ends the login, ends all th
 guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent and watch were killed together
     trap '' HUP
     work=${0%/*} applied=$2 ready=$PATIENCE
-    while [ -d "$work" ]; do
+    while [ -d "$work" ] && [ ! -e "$work/left" ]; do
         holder_of
         if [ -z "$pid" ] || alive "$pid" || alive "$1"; then
             deadlines

@@ -14,6 +14,7 @@ recover() {
         say nothing
         exit
     }
+    last_try=yes # a host must not be kept from every further deploy
     settle 'the run was cut off'
     [ -z "$problems" ] || {
         say rollback_failed "$problems"

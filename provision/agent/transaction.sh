@@ -8,7 +8,7 @@ exec 3<&0   # background commands get /dev/null as standard input: the controlle
 RUN=$R/run/hactl
 STATE=$R/var/lib/hactl
 MAIN=$$
-index=0 work='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted=''
+index=0 work='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted='' last_try=''
 
 run() { # a command whose output goes to the log; a signal interrupts the wait, never the command
     (umask 022 && exec "$@") >"$work/log" 2>&1 </dev/null 3<&- &
@@ -135,8 +135,12 @@ read_run() { # who had begun what is in `work`
     IFS=$NL
 }
 
+hang_up() { # what holds the channel open
+    [ -z "$watchdog$child" ] || kill $watchdog $child 2>/dev/null
+}
+
 release() {
-    [ -z "$watchdog$child" ] || kill $watchdog $child 2>/dev/null # what holds the channel open
+    hang_up
     disarm
     rm -rf "$work"
     rmdir "$STATE" 2>/dev/null # where nothing was ever confirmed
@@ -148,8 +152,23 @@ release() {
 take_back() { # WHY: undo, tell the log, let go; sets `problems`
     ! going_down || exit 1
     undo
-    if [ -z "$problems" ]; then record rolled-back "$1"; else record rollback-failed "$1"; fi
-    release # first the lock: who reads the answer may begin again at once
+    if [ -z "$problems" ]; then
+        record rolled-back "$1"
+        release # first the lock: who reads the answer may begin again at once
+    else
+        record rollback-failed "$1"
+        leave
+    fi
+}
+
+leave() { # what could not be undone now may be soon: the next deploy tries again, or the next boot; then it is let go
+    hang_up
+    if [ -n "$last_try" ]; then
+        release
+    else
+        mv "$work/watch" "$work/left" 2>/dev/null # ends the guard; a rename takes no space
+        rm -rf "$RUN/lock"
+    fi
 }
 
 roll_back() { # WHY

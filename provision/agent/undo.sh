@@ -17,10 +17,14 @@ ours() { # PATH N: has this run put its Nth file there?
     digest_of "$work/files/$2" && [ "$there" = "$digest" ]
 }
 
+same_file() { # two names of one: the swap was noted, and never came; mv refuses that
+    inodes=$(stat -c '%d:%i' "$1" "$2") && [ "${inodes%"$NL"*}" = "${inodes#*"$NL"}" ]
+}
+
 put_back() { # OLD PATH N: the file kept aside, unless the place was never reached and holds what somebody else put there
     [ -e "$1" ] || return 0
     if [ ! -e "$2" ] || ours "$2" "$3"; then
-        mv -f "$1" "$2" || return 1 # when both are still one inode, rename leaves the old one in place
+        mv -f "$1" "$2" || same_file "$1" "$2" || return 1
         relabel "$2"
     fi
     rm -f "$1"

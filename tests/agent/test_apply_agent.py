@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provision.agent import program
-from provision.apply import ApplyFailed, Op, build_payload, prepare
+from provision.apply import ApplyFailed, Op, build_payload, prepare, recover
 from provision.desired import DesiredHost, File, Unit
 from provision.errors import HostError, Locked
 from provision.observe import observe
@@ -173,7 +173,28 @@ def test_a_rollback_that_fails_says_so(host: LocalHost) -> None:
             transaction.roll_back()
     assert failure.value.outcome == "rollback_failed"
     assert host.read("etc/k.conf") == "old\n", "the rest was undone nevertheless"
-    assert leftovers(host) == []
+
+
+def test_a_rollback_that_failed_is_tried_once_more_before_anything_else(host: LocalHost) -> None:
+    ops = everything(host)
+    before = host.snapshot()
+    for mended in (True, False):
+        with begin(host, ops, *FILES) as transaction:
+            host.write("units/k.service/broken", "")
+            with pytest.raises(ApplyFailed, match="tries once more"):
+                transaction.roll_back()
+        wait_until(lambda: not host.exists("run/hactl/lock"))
+        with pytest.raises(Locked, match="run deploy again"):
+            begin(host, ops, *FILES)
+        if mended:
+            (host.root / "units/k.service/broken").unlink()
+            done = recover(host)
+            assert done is not None and done.outcome == "undone"
+            assert host.snapshot() == before
+        else:
+            with pytest.raises(ApplyFailed, match="look at the host"):
+                recover(host)
+        assert leftovers(host) == [], "no host is kept from every further deploy"
 
 
 def test_an_installed_package_stays_and_is_named(host: LocalHost) -> None:

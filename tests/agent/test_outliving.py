@@ -102,6 +102,20 @@ def test_cut_off_at_any_step_the_host_is_as_it_was(hosts: list[LocalHost], way: 
     wait_until(lambda: not any(processes(host) for host in hosts))
 
 
+def test_killed_between_the_note_of_a_swap_and_the_swap(host: LocalHost) -> None:
+    """The file and the one kept aside are still one: there is nothing to put back."""
+    host.write("etc/k.conf", "old\n")
+    before = host.snapshot()
+    host.command("mv", """#!/bin/sh
+case "$*" in *.hactl-*k.conf) [ -e "$HACTL_ROOT/once" ] || { : >"$HACTL_ROOT/once"; kill -9 $PPID; exit 1; } ;; esac
+exec /bin/mv "$@"
+""")  # fmt: skip
+    with pytest.raises(ApplyFailed, match="the agent was killed") as failure:
+        begin(host, install("/etc/k.conf", sha(b"old\n")), CONFIG)
+    assert failure.value.outcome == "rolled_back"
+    assert host.snapshot() == before and leftovers(host) == []
+
+
 def on_disk(host: LocalHost) -> dict[str, tuple[str, str]]:
     """What a power cut leaves: files, and which units are enabled."""
     found = host.snapshot()

@@ -34,7 +34,7 @@ SILENT = 75.0
 STEPS = {
     "connect": None,
     "observe": Step("observe", "", "before", "sha256sum *"),
-    "ready": Step("ready", "", "before", "mktemp */.*.hactl-XXXXXX", "ready"),
+    "ready": Step("ready", "", "before", "cat */run-??????/files/*", "ready"),
     "change": Step("change", "", "after", "mv -f */.*.hactl-?????? *"),
     "applied": Step("applied", "", "after", "mv -f */.*.hactl-?????? *", "applied"),
     "confirm": Step("confirm", "", "before", "mv */journal */confirmed"),

@@ -33,7 +33,7 @@ list -type f -exec sha256sum {} +
 cd /proc/sys/net && grep -rH '' ipv4/conf ipv4/ip_forward ipv6/conf 2>/dev/null
 ip -o addr show | grep -v 'inet 192.168.240.[0-9]*/32' | sed 's/ *valid_lft.*//; s/^[0-9]*: //'
 systemctl show -p Id,ActiveState,UnitFileState keepalived nginx 2>/dev/null
-systemctl list-units --all --no-legend --plain 'hactl-*' 2>/dev/null
+systemctl list-units --no-legend --plain 'hactl-*' 2>/dev/null | cut -d ' ' -f 1
 ls -A /run/systemd/transient 2>/dev/null
 pgrep -af 'hactl-agent|/agent guard' | sed 's/^[0-9]* /process /' | cut -c 1-60
 :

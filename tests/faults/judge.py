@@ -37,7 +37,8 @@ def lies(ended: Ended, states: Mapping[str, str]) -> Iterator[str]:
     for host, result in ended.hosts.items():
         said, state = result["outcome"], states[host]
         state = OLD if state == LEFT else state
-        if state not in _may_be(said, ended.message(host)):
+        failed = gave_up(ended.message(host))
+        if (failed and state == OLD) or (not failed and state not in _may_be(said, ended.message(host))):
             yield f"{host} was said to be {said} ({ended.message(host)!r}) but is {state!r}"
     outcomes = {result["outcome"] for result in ended.hosts.values()}
     if (ended.code == 0) != (outcomes <= {"changed", "unchanged"}):
@@ -54,6 +55,4 @@ def _may_be(said: str, message: str) -> tuple[str, ...]:
         return (NEW,)
     if said == "failed" and "either did or took them back" in message:
         return (OLD, NEW)
-    if said == "failed" and gave_up(message):
-        return ("",)  # whatever it is: never claimed to be well
     return (OLD,)

@@ -133,6 +133,7 @@ class Site:
             host.instrument()
         for variant in (1, 0):
             self.deploy(variant)
+            patiently("the guards end", 10, lambda: not any(map(leftovers, self.look().values())))
             self._looks[variant] = self.look()
         patiently(f"{self.victim.name} holds {self.vip}", 20, lambda: self.holders() == [self.victim.name])
 
@@ -169,6 +170,12 @@ class Site:
         """The hosts that have the VIP."""
         shown = f"ip -o addr show | grep -c ' {self.vip}/' || :"
         return [name for name, host in self.hosts.items() if host.run(shown).strip() != "0"]
+
+
+def leftovers(lines: frozenset[str]) -> list[str]:
+    """What a run leaves while it goes on."""
+    marks = ("hactl-run", "/hactl/run-", "process ", "/run/hactl/lock", ".hactl-")
+    return [line for line in lines if any(mark in line for mark in marks)]
 
 
 def difference(before: frozenset[str], after: frozenset[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COMMANDS = ("dd", "sha256sum", "mkdir", "mv", "tar", "mktemp", "keepalived", "systemctl")
+COMMANDS = ("dd", "sha256sum", "mkdir", "mv", "tar", "cat", "keepalived", "systemctl")
 """What halt.sh stands in front of."""
 
 
@@ -32,7 +32,7 @@ STEPS = (
     Step("observe", "the agent reads the host", "before", "sha256sum *"),
     Step("lock", "it has just taken the lock", "after", "mv -T */lock-* */lock"),
     Step("unpack", "the archive is about to be unpacked", "before", "tar -xf - -C *"),
-    Step("stage", "the first staged file is there, empty", "after", "mktemp */.*.hactl-XXXXXX"),
+    Step("stage", "the first staged file is there, empty", "before", "cat */run-??????/files/*"),
     Step("validate", "the daemon's parser is about to read a staged file", "before", "keepalived -t *"),
     Step("ready", "all is staged; the host waits to be told to go", "before", "keepalived -t *", "ready"),
     Step("change", "the first file has been swapped", "after", "mv -f */.*.hactl-?????? *"),

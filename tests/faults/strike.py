@@ -47,9 +47,9 @@ class Fault:
     name: str
     meaning: str
     strike: Callable[[Scene], None]
-    prepare: Callable[[Host], None] = nothing_before
-    mend: Callable[[Scene], None] = nothing
-    clear: Callable[[Host], None] = nothing_before
+    prepare: Callable[[Host], object] = nothing_before
+    mend: Callable[[Scene], object] = nothing
+    clear: Callable[[Host], object] = nothing_before
     seconds: float = 20.0
 
 
@@ -77,20 +77,25 @@ def cut_power(scene: Scene) -> None:
     control.boot(LAB, scene.host.name, lambda _text: None)
 
 
-#: What a deploy writes to, on a disk of its own that is small enough to be filled.
+#: What a deploy writes to, on a disk of its own that is small enough to be filled. Keepalived watches its hand-over and
+#: drain files by inode (inotify(7)): these folders stay what they are, on the big disk.
 SMALL_DISK = """
 set -e
-mkdir -p /mnt/small; mount -t tmpfs -o size=3m,mode=755 small /mnt/small
+mkdir -p /mnt/small /mnt/big; mount --bind /var/lib/hactl /mnt/big; mount -t tmpfs -o size=3m,mode=755 small /mnt/small
 for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
     mkdir -p "/mnt/small$folder"; cp -a "$folder/." "/mnt/small$folder/"; mount --bind "/mnt/small$folder" "$folder"
 done
+for watched in handover drain; do mount --bind /mnt/big/$watched /var/lib/hactl/$watched; done
 """
 BIG_DISK = """
 set -e
+umount /var/lib/hactl/handover /var/lib/hactl/drain /var/lib/hactl /etc/keepalived /etc/cell /mnt/big
+rm -rf /mnt/small/var/lib/hactl/handover /mnt/small/var/lib/hactl/drain
 for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
-    umount "$folder"; find "$folder" -mindepth 1 -delete; cp -a "/mnt/small$folder/." "$folder/"
+    find "$folder" -mindepth 1 -maxdepth 1 ! -name handover ! -name drain -exec rm -rf {} +
+    cp -a "/mnt/small$folder/." "$folder/"
 done
-umount /mnt/small; rmdir /mnt/small
+umount /mnt/small; rmdir /mnt/small /mnt/big
 """
 
 
@@ -122,13 +127,13 @@ FAULTS = (
     Fault("login killed", "all processes of the login get SIGKILL, as a login manager does", kill_login),
     Fault(
         "disk full", "no byte is free below /var/lib/hactl and the managed folders of /etc", fill_disk,
-        prepare=lambda host: host.run(SMALL_DISK) and None,
-        mend=lambda scene: scene.host.run("rm /mnt/small/full") and None,
-        clear=lambda host: host.run(BIG_DISK) and None,
+        prepare=lambda host: host.run(SMALL_DISK),
+        mend=lambda scene: scene.host.run("rm /mnt/small/full"),
+        clear=lambda host: host.run(BIG_DISK),
     ),
     Fault(
         "/etc read-only", "/etc is remounted read-only until the deploy has ended", make_read_only,
-        mend=lambda scene: scene.host.run("umount /etc") and None,
+        mend=lambda scene: scene.host.run("umount /etc"),
     ),
     Fault("power cut", "the host loses its power and boots again", cut_power, seconds=40.0),
     Fault("second deploy", "another hactl deploys the same inventory", begin_second),

@@ -29,6 +29,7 @@ TRUE = [
     (ended(1, a="failed: either did or took them back"), {"a": OLD}),
     (ended(4, a="unreachable", b="skipped: not touched"), {"a": LEFT, "b": OLD}),
     (ended(5, a="failed: locked by kim"), {"a": OLD}),
+    (ended(1, a="failed: rollback failed, look at the host"), {"a": "-/etc/x"}),
     (ended(-9), {"a": OLD, "b": NEW}),
 ]
 FALSE = [
