@@ -107,8 +107,9 @@ class Outside:
     ) -> list[str]:
         """What is not as it must be, in words; looks again while something is wrong and there is patience.
 
-        Before the batch is `applied`, its tables are not the intended ones yet. `settled` is the moment (time.monotonic()) before which all being well proves nothing yet. The batch after it
-        is compared with what was seen last. Raises HostError when a host or the client is lost.
+        Before the batch is `applied`, its tables are not the intended ones yet. `settled` is the moment
+        (time.monotonic()) before which all being well proves nothing yet. The batch after it is compared with what was
+        seen last. Raises HostError when a host or the client is lost.
         """
         began = time.monotonic()
         wanted = tuple(expected)
