@@ -15,7 +15,7 @@ Line = tuple[str, str]
 """A line and its colour: an SGR code, or empty."""
 
 YELLOW, RED, BOLD = "33", "31", "1"
-NAME_WIDTH = 30
+NAME_WIDTH = 26
 MOST_NAMED = 3
 """With how many partitions a trouble is shown."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from provision.kafka.retention.deadlines import readable, superseded, tombstone_gone
 from provision.kafka.retention.model import Cleaner, Topic, Use
-from provision.kafka.retention.rules import Contradiction, contradictions
+from provision.kafka.retention.rules import Contradiction, Weight, contradictions
 from provision.kafka.retention.volume import Volume, keys_per_pass, passes, replica_bytes
 
 
@@ -37,6 +37,11 @@ class Plan:
     passes: int | None
     advice: Advice
     contradictions: tuple[Contradiction, ...]
+
+    def fits(self, room: Mapping[int, int]) -> bool:
+        """Whether each broker has the room, as far as known (bytes by broker), and Kafka takes the parameters."""
+        refused = any(each.weight is Weight.REFUSED for each in self.contradictions)
+        return not refused and all(count <= room.get(broker, count) for broker, count in self.brokers.items())
 
 
 def plan(topic: Topic, cleaner: Cleaner, use: Use) -> Plan:

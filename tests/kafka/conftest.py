@@ -1,0 +1,16 @@
+"""The three KRaft brokers that tests share; whoever takes one down brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kafka.site import Site, kraft
+
+
+@pytest.fixture(scope="session")
+def kraft_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three brokers."""
+    with kraft(tmp_path_factory.mktemp("kraft")) as made:
+        yield made

@@ -1,0 +1,55 @@
+"""How a plan is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from provision.kafka.retention.model import FOREVER, GIB, Cleaner, Topic, Use
+from provision.kafka.retention.plan import plan
+from provision.kafka.retention.show import document, duration, lines, size
+
+SMALL = Topic("orders", retention_bytes=GIB, segment_ms=3_600_000, timestamp_after_max=3_600_000)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (500, "0.5 s"), (59_999, "59.999 s"), (60_000, "1 min"), (61_000, "2 min"), (3_600_000, "1 h"),
+        (3_600_001, "1 h 1 min"), (7_199_999, "2 h"), (86_400_000, "1 d"), (90_000_001, "1 d 2 h"),
+        (None, "no bound"), (FOREVER, "no bound"),
+    ],
+)  # fmt: skip
+def test_durations_are_rounded_up(ms: int | None, text: str) -> None:
+    assert duration(ms) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (11 * GIB, "11.0 GiB"), (None, "no bound")])
+def test_sizes(count: int | None, text: str) -> None:
+    assert size(count) == text
+
+
+def test_a_plan_fits_into_a_terminal_and_says_where_there_is_no_room() -> None:
+    found = plan(SMALL, Cleaner(), Use(2, {1: 2, 2: 1}))
+    shown = [line for line, _ in lines(found, {1: GIB, 2: 9 * GIB})]
+    assert all(len(line) <= 80 for line in shown)
+    assert "  all on broker 1                4.0 GiB, and there is room for 1.0 GiB" in shown
+    assert "  all on broker 2                2.0 GiB" in shown
+    assert not found.fits({1: GIB, 2: 9 * GIB})
+    assert found.fits({1: 4 * GIB, 2: 9 * GIB})
+
+
+def test_what_kafka_would_refuse_does_not_hold_wherever_there_is_room() -> None:
+    assert not plan(Topic("t", frozenset({"compact"}), min_lag=2, max_lag=1), Cleaner(), Use(1)).fits({})
+
+
+def test_compaction_has_its_own_lines() -> None:
+    shown = "\n".join(line for line, _ in lines(plan(Topic("t", frozenset({"compact"})), Cleaner(), Use(1)), {}))
+    assert "keys that one pass can hold    5033164" in shown
+    assert "a tombstone can be read for    1 d after its first pass" in shown
+    assert "a record can be read" not in shown
+
+
+def test_the_document_has_null_for_what_nothing_bounds() -> None:
+    found = document(plan(Topic("t", retention_ms=-1), Cleaner(), Use(1)))
+    assert (found["replica_bytes"], found["readable_ms"]) == (None, None)
+    assert "unbounded" in [each["rule"] for each in found["contradictions"]]
