@@ -39,6 +39,12 @@ kafka_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(kafka_app, name="kafka")
+retention_app = typer.Typer(
+    help="How long what stays in a topic, and what that takes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+kafka_app.add_typer(retention_app, name="retention")
 
 DEFAULT_INVENTORY = "inventories/lab.yml"
 InventoryPath = Annotated[
@@ -404,6 +410,28 @@ def kafka_replicas(
     from provision.kafka.commands import replicas
 
     raise typer.Exit(replicas(bootstrap=bootstrap, client=client, watch=watch, broker=gate, json=json))
+
+
+@retention_app.command("plan")
+def kafka_retention_plan(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
+    ] = None,
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")] = None,
+    keys: Annotated[int | None, typer.Option(min=1, help="Different keys in the topic.")] = None,
+    record_bytes: Annotated[int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a topic's parameters come to: bytes, deadlines, keys a pass, contradictions.
+
+    Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster cannot be reached."""
+    from provision.kafka.commands import retention_plan
+    from provision.kafka.retention.model import Use
+
+    use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
+    raise typer.Exit(retention_plan(topics or [], use, bootstrap=bootstrap, client=client, json=json))
 
 
 #: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.
