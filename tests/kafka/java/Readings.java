@@ -13,18 +13,19 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import javax.security.auth.login.AppConfigurationEntry;
 import javax.security.auth.login.Configuration;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.config.SaslConfigs;
 import org.apache.kafka.common.config.types.Password;
 import org.apache.kafka.common.security.JaasContext;
 import org.apache.zookeeper.server.command.FourLetterCommands;
 import org.apache.zookeeper.server.quorum.QuorumPeerConfig;
-import org.apache.zookeeper.server.quorum.QuorumPeerConfig.ConfigException;
 
 /**
  * What Java and Kafka make of inputs. Each line of standard input is KIND and the input in base64; each line of
- * standard output the reading: fields in base64 with blanks between, first `ok` or `error` (then the message).
+ * standard output the reading: fields in base64 with blanks between, first `ok` or `error` (then the first cause).
  * KIND is `properties`, `property` (a value of sasl.jaas.config), `file` (a JAAS file), `server` (server.properties, as
- * a broker checks it before it starts) or `zoo` (zoo.cfg: the system properties it sets, the commands it allows).
+ * a broker checks it before it starts), `zoo` (zoo.cfg: the system properties it sets, the commands it allows) or
+ * `login` (a client's file with bootstrap.servers: whether it gets in).
  */
 public class Readings {
     static final String[] CONTEXTS = {"KafkaServer", "KafkaClient", "Client", "Server"};
@@ -45,11 +46,12 @@ public class Readings {
                     case "property" -> property(new String(bytes, StandardCharsets.UTF_8), fields);
                     case "file" -> file(file, bytes, fields);
                     case "server" -> server(bytes);
+                    case "login" -> login(bytes);
                     default -> zoo(file, bytes, fields);
                 }
             } catch (Exception problem) {
                 Throwable cause = problem;
-                while (cause instanceof SecurityException || cause instanceof ConfigException && cause.getCause() != null)
+                while (cause.getCause() != null)
                     cause = cause.getCause();
                 fields = List.of("error", String.valueOf(cause.getMessage()));
             }
@@ -98,6 +100,14 @@ public class Readings {
         Properties read = new Properties();
         read.load(new ByteArrayInputStream(bytes));
         new kafka.server.KafkaConfig(read);
+    }
+
+    static void login(byte[] bytes) throws Exception {
+        Properties read = new Properties();
+        read.load(new ByteArrayInputStream(bytes));
+        try (Admin admin = Admin.create(read)) {
+            admin.describeCluster().nodes().get();
+        }
     }
 
     static void zoo(Path path, byte[] bytes, List<String> fields) throws Exception {

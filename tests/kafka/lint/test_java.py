@@ -18,7 +18,7 @@ from tests.kafka.lint.test_source import SOURCE
 
 pytestmark = pytest.mark.java
 
-#: Rules whose message comes over the network in the middle of a login, so that no class gives it by itself.
+#: Rules whose message comes in the middle of a login: test_login.py asks a broker.
 AT_LOGIN = {"mechanism-not-enabled", "login-password-differs", "plain-users-elsewhere"}
 #: Rules about a key that is read only where a listener needs it: the broker starts, and logs it.
 LOGGED = {"jaas-unprefixed"}
