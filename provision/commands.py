@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
-import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -19,15 +18,13 @@ from provision.lint.rules import check
 from provision.outcome import HostResult, refusals
 from provision.outside.check import Outside
 from provision.outside.viewpoint import viewpoint
-from provision.plan import MASK, mask
+from provision.plan import mask, without_keys
 from provision.project import Project
 from provision.remote.target import Target
 from provision.rollout import Rollout
 from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 from provision.survey import Render, Survey, survey
-
-_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(\n-----END)", re.DOTALL)
 
 
 def render(project: Project, host: str, out: Path | None) -> None:
@@ -49,7 +46,7 @@ def render(project: Project, host: str, out: Path | None) -> None:
 def _print_item(host: str, item: Item, secrets: frozenset[str]) -> None:
     if isinstance(item, File):
         print(f"# {host}: {item.kind} {item.name}  {item.mode} {item.owner}:{item.group}")
-        print(_PRIVATE_KEY.sub(rf"\1{MASK}\2", mask(item.content.decode(errors="replace"), secrets)))
+        print(mask(without_keys(item.content.decode(errors="replace")), secrets))
     else:
         shown = (f"{key}={value}" for key, value in item.attributes().items() if key != "current")
         print(f"# {host}: {item.kind} {item.name} {' '.join(shown)}".rstrip())

@@ -20,6 +20,7 @@ from provision.observe import Observed, ObservedItem
 from provision.remote.protocol import LedgerEntry, encode_ledger
 
 MASK = "********"
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(\n-----END)", re.DOTALL)
 SHORT = 4
 
 
@@ -180,9 +181,14 @@ def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[s
     return tuple(lines)[2:]
 
 
+def without_keys(text: str) -> str:
+    """`text` with the private keys in it (PEM, RFC 7468) masked: no inventory names them as secrets."""
+    return _PRIVATE_KEY.sub(rf"\1{MASK}\2", text)
+
+
 def _lines(content: bytes) -> list[str]:
     try:
-        return content.decode().splitlines()
+        return without_keys(content.decode()).splitlines()
     except UnicodeDecodeError:
         return [f"(binary, {len(content)} bytes)"]
 

@@ -55,7 +55,7 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "tunnel_ends": tunnel_ends(host, served),
         "kafka": kafka_view.node_files(topology, host),
         "zookeeper": kafka_view.member_files(topology, host),
-        "kafka_check": kafka_view.check_files(topology, host, facts),
+        "kafka_check": kafka_view.check_files(topology, host),
     }
     director = _director_variables(topology, host, facts, interface)
     opened = (

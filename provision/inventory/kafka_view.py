@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import HactlError, InputError, Position, Problem
-from provision.facts import Facts
 from provision.inventory.kafka import KafkaCluster, KafkaNode, kafka_checks
+from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import GENERATED
 from provision.inventory.openings import Opening
 from provision.kafka import certificates
@@ -34,6 +34,9 @@ AUTHORIZERS = {
     False: "kafka.security.authorizer.AclAuthorizer",
 }
 """With KRaft and without."""
+
+INTERVAL = 5
+"""Seconds from one question to the next where the check names none."""
 
 _LOGGING = {
     True: "-Dlog4j2.configurationFile=/etc/kafka/log4j2.properties",
@@ -84,10 +87,9 @@ class ZooKeeperFiles:
 
 @dataclass(frozen=True)
 class CheckFiles:
-    """What the templates of role kafka_check see as `kafka_check`: its settings, and the group that may read them."""
+    """What the templates of role kafka_check see as `kafka_check`: its settings, as JSON."""
 
     settings: str
-    group: str
 
 
 def node_files(topology: Topology, host: str) -> KafkaFiles | None:
@@ -358,28 +360,27 @@ def _member_jaas(cluster: KafkaCluster) -> str:
     ).decode()
 
 
-def check_files(topology: Topology, host: str, facts: Facts) -> CheckFiles | None:
+def check_files(topology: Topology, host: str) -> CheckFiles | None:
     """What the check of brokers needs on a director; None where there is no such check."""
     cluster, checks = topology.kafka, kafka_checks(topology.directed_by(host))
     if cluster is None or not checks:
         return None
-    settings = topology.hosts[host].keepalived
-    user = settings.script_user or "nobody"
-    group = user.partition(" ")[2] or {"nobody": "nogroup" if facts.os_family == "debian" else "nobody"}.get(user, user)
-    return CheckFiles(json.dumps(dict(_check_settings(topology, cluster)), indent=1, sort_keys=True) + "\n", group)
+    return CheckFiles(json.dumps(dict(_check_settings(topology, cluster, checks)), indent=1, sort_keys=True) + "\n")
 
 
-def _check_settings(topology: Topology, cluster: KafkaCluster) -> Iterator[tuple[str, object]]:
-    """By broker; every director has all of them, as a front end has the same directors for all its brokers."""
+def _check_settings(
+    topology: Topology, cluster: KafkaCluster, checks: Mapping[str, KafkaCheck]
+) -> Iterator[tuple[str, object]]:
+    """By broker: where it is, what it is called, who asks, how often and how patiently in seconds."""
     for node in cluster.brokers:
-        check = kafka_checks(topology.frontends).get(node.host)
-        if check:
-            ca = certificate(topology, cluster, node)[0] if cluster.certificates is not None else ""
+        if check := checks.get(node.host):
             own = topology.hosts[node.host].address
             yield node.host, {
-                "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint, "ca": ca,
+                "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint,
+                "ca": certificate(topology, cluster, node)[0] if cluster.certificates is not None else "",
                 "mechanism": cluster.model.mechanisms[0], "user": check.login,
                 "password": _password(cluster, check.login), "timeout": check.timeout,
+                "interval": check.interval or INTERVAL,
             }  # fmt: skip
 
 

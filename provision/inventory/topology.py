@@ -83,19 +83,20 @@ class Topology:
         """The roles of `host`, each once: by its place in the front ends, then those of `hactl_roles`."""
         roles: list[str] = []
         if self.directed_by(host):
-            roles += DIRECTOR_ROLES
+            # First what keepalived asks, then keepalived.
+            roles += [*(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()), *DIRECTOR_ROLES]
         if self.served_by(host):
             roles += REAL_SERVER_ROLES
         roles += self._kafka_roles(host)
         return tuple(dict.fromkeys([*roles, *self.hosts[host].hactl_roles]))
 
     def _kafka_roles(self, host: str) -> tuple[str, ...]:
-        """ZooKeeper before Kafka, which waits for it; what checks a broker, on the directors that do."""
+        """ZooKeeper before Kafka, which waits for it."""
         if self.kafka is None:
             return ()
         member = ZOOKEEPER_ROLES if self.kafka.member(host) else ()
         node = KAFKA_ROLES if self.kafka.on(host) else ()
-        return (*member, *node, *(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()))
+        return (*member, *node)
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """The order of a rollout: all other hosts, then pure backups, then masters, last the decommissioned hosts.

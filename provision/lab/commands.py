@@ -16,6 +16,9 @@ GUEST_RESIDENT = 340
 
 SNAPSHOT = "ready"
 
+SHARE = "/opt/share"
+"""Where a node finds the lab's shared folder."""
+
 NETDEV = "n0"
 """QEMU's name for a guest's network."""
 
@@ -126,8 +129,8 @@ def nspawn(spec: LabSpec, host: LabHost, layout: Layout) -> list[str]:
         "env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
         "systemd-nspawn", "--quiet", "-D", str(at.root), "-M", machine_name(spec, host),
         "--register=no", "--keep-unit", f"--network-namespace-path={NETNS / at.namespace}",
-        "--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-        "--console=pipe", "--boot",
+        "--capability=CAP_NET_ADMIN", f"--bind-ro={layout.share}:{SHARE}",
+        "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", "--boot",
     ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ BASE_PACKAGES = (
 # What a deploy may install: in the hosts' local repository with all dependencies, not installed.
 DEPLOY_PACKAGES = (
     "keepalived", "ipvsadm", "nginx", "nginx-light", "firewalld", "sudo", "busybox", "conntrack",
+    "openjdk-17-jre-headless", "zookeeper",
 )  # fmt: skip
 
 # Of these the image has the libraries, as installing them takes an emulated director half a minute.

@@ -3,6 +3,7 @@
 /run/hactl/lab/NAME/           what lives as long as the lab: lab.json, ssh_config, sockets, pid files
 $HACTL_CACHE/lab/DIGEST/       the image: root/, disk.img, vmlinuz, initrd, warm/ (snapshots)
 $HACTL_CACHE/lab/hosts/NAME/   disks and changed files of the hosts (too big for /run)
+$HACTL_CACHE/lab/share/        what every node sees read-only as /opt/share
 $HACTL_CACHE/lab/keys/NAME/    the lab's SSH keys; they outlive it, as the snapshots know them
 namespaces hl-NAME (bridge, guests) and hl-NAME-HOST (containers); control groups hl-NAME/HOST
 """
@@ -117,6 +118,11 @@ class Layout:
     def keys(self) -> Path:
         """The lab's key `id_ed25519` and a host key `HOST` for each host."""
         return self.cache / "keys" / self.name
+
+    @property
+    def share(self) -> Path:
+        """What every node sees, read-only, as /opt/share: too big for an image, and the same for all labs."""
+        return self.cache / "share"
 
     @property
     def lock(self) -> Path:

@@ -17,7 +17,7 @@ BOOT_PATIENCE = 60  # seconds; four containers take less than one
 def start(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> None:
     """Start a fresh container."""
     at = layout.host(host.name)
-    for folder in (at.upper, at.data / "work", at.root):
+    for folder in (at.upper, at.data / "work", at.root, layout.share):
         folder.mkdir(parents=True, exist_ok=True)
     _write_seed(spec, host, layout)
     layers = f"lowerdir={ground.image / 'root'},upperdir={at.upper},workdir={at.data / 'work'}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from provision.commands import carry_out
+from provision.commands import carry_out, collect_jars
 from provision.drills.result import Drills
 from provision.errors import Exit, HactlError, LabError
 from provision.events import Console
@@ -96,7 +96,7 @@ class _Rehearsal:
         """Run the stages; one without which the next would prove nothing ends the run."""
         run = self.stages.run
         with ExitStack() as lab:
-            if not run("lab up", lambda: _up(lab, spec, self.progress, console)):
+            if not run("lab up", lambda: _up(lab, spec, self.project, self.progress, console)):
                 return
             if run("deploy", lambda: self.deploy(self.project)):
                 run("verify", self.verify_first)
@@ -209,7 +209,8 @@ class _Rehearsal:
         yield f"Rehearsal: {'passed' if ok else f'failed: {bad}'}; {seconds:.0f} s.", BOLD
 
 
-def _up(lab: ExitStack, spec: LabSpec, progress: Progress, console: Console) -> str:
+def _up(lab: ExitStack, spec: LabSpec, project: Project, progress: Progress, console: Console) -> str:
+    collect_jars(project, console.note)
     lab.enter_context(lab_of(spec, lambda text: progress.host("lab", text), console.note))
     directors = sum(host.kind == "director" for host in spec.hosts)
     return f"{directors} directors, {len(spec.hosts) - directors} other hosts, all fresh"

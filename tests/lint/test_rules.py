@@ -175,8 +175,9 @@ def test_a_rule_finds_its_mistake_and_nothing_else(name: str) -> None:
 
 
 def test_every_rule_has_an_example() -> None:
-    """`client-is-director` has a test of its own, since it needs a group."""
-    assert {each.id for each in RULES} == {*EXAMPLES, "client-is-director"}
+    """`client-is-director` has a test of its own, since it needs a group; those about Kafka are in test_kafka_rules."""
+    here = {each.id for each in RULES if not each.id.startswith("kafka-")}
+    assert here == {*EXAMPLES, "client-is-director"}
 
 
 def test_a_client_has_no_part_in_a_front_end() -> None:

@@ -228,11 +228,11 @@ class KafkaCheck(Timing):
     """A Kafka broker that is ready: it speaks the protocol, lets `login` in, and is in its own metadata."""
 
     type: Literal["kafka"]
-    """Says that it is a broker (`MISC_CHECK` with hactl's program)."""
+    """Says that it is a broker (`MISC_CHECK`; role `kafka_check` puts there what it runs)."""
     login: Identifier
     """User of the cluster that the check logs in as; best one without any rights."""
     timeout: Annotated[Integer, Field(gt=0)] = 5
-    """Seconds until a broker that has not answered counts as not ready (`misc_timeout`)."""
+    """Seconds until a broker that has not answered counts as not ready."""
 
 
 class BfdTiming(Strict):

@@ -86,6 +86,9 @@ for name in cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-l
     ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$name-generator"
 done
 
+# Manual pages are left out, but Java's package makes links to its own and wants the folder.
+mkdir -p "$root/usr/share/man/man1"
+
 say "indexing the packages"
 rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*.sources "$root"/etc/apt/auth.conf.d \
     "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/var/lib/apt/lists/*
