@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provision.errors import InputError, UsageError
-from provision.kafka.lint.registry import MOST_BYTES, kind, read
+from provision.kafka.lint.registry import MOST_BYTES, Files, add, kind, read
+from provision.kafka.lint.report import KAFKA
 
 KINDS = {
     "x1": ("tickTime=2000\n", "zookeeper"),
@@ -46,3 +49,45 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), (large, "larger than 1 MiB")):
         with pytest.raises(UsageError, match=why):
             read([path])
+
+
+@given(st.sampled_from(["server.properties", "consumer.conf", "zoo.cfg", "jaas.conf", "x.sh"]), st.binary(max_size=300))
+def test_no_content_ends_in_a_traceback(name: str, data: bytes) -> None:
+    """Whatever a file holds, it has findings or none."""
+    KAFKA.findings(add(Files(), name, data))
+
+
+PIECES = [
+    "sasl.jaas.config",
+    "listeners",
+    "log.retention.ms",
+    "server.1",
+    "=",
+    ":",
+    "\n",
+    "\\",
+    '"',
+    "{",
+    "}",
+    ";",
+    "required ",
+]
+PIECES += [
+    "KafkaServer {",
+    "user_a=b",
+    "kafka-acls.sh --add",
+    "kafka-configs --add-config SCRAM-SHA-256=[",
+    "'",
+    "//",
+    "-1",
+    " ",
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), max_size=4))
+def test_no_mixture_ends_in_a_traceback(texts: list[str]) -> None:
+    """Several files of pieces that the rules look for."""
+    files = Files()
+    for number, text in enumerate(texts):
+        files = add(files, f"f{number}", text.encode())
+    KAFKA.findings(files)
