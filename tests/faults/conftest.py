@@ -22,7 +22,7 @@ from tests.faults.watching import Watch
 PAIRS = 4
 """At most so many pairs: systemd takes some of the machine's 128 inotify instances in each container."""
 RESULTS = "HACTL_FAULT_RESULTS"
-"""Names the file that the outcomes are written to, for scripts/fault-matrix."""
+"""Names the file that gets a line of JSON for each outcome, for scripts/fault-matrix."""
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +42,6 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Mapping[Cell, Outcome]]
             done = {cell: outcome for part in parts for cell, outcome in part.result().items()}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if os.environ.get(RESULTS):
-        Path(os.environ[RESULTS]).write_text(json.dumps([outcome.json() for outcome in done.values()]))
     yield done
 
 
@@ -96,6 +94,9 @@ def on_the_fleet(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
 
 
 def tell(cell: Cell, outcome: Outcome) -> None:
-    """Say how far it is, to who waits for minutes (with `pytest -s`)."""
+    """Say how far it is, to who waits for minutes (with `pytest -s`), and write it down."""
     problems = "".join(f"\n    {problem}" for problem in outcome.problems)
     print(f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}{problems}", flush=True)
+    if os.environ.get(RESULTS):
+        with open(os.environ[RESULTS], "a") as file:
+            file.write(json.dumps(outcome.json()) + "\n")
