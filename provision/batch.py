@@ -13,7 +13,7 @@ from provision.events import Events
 from provision.inventory.frontends import ResolvedFrontend
 from provision.outcome import HostResult, ended, failure
 from provision.outside.check import Outside, can_hand_over, patience
-from provision.plan import HostPlan
+from provision.plan import HostPlan, operations
 from provision.survey import Survey
 
 KEEPALIVED = "keepalived.service"
@@ -31,8 +31,12 @@ def disturbs(plan: HostPlan) -> bool:
 
 def meeting(ops: Sequence[Op]) -> tuple[Op, ...]:
     """The ops with a meeting point before Keepalived takes its new configuration."""
-    at = next((index for index, op in enumerate(ops) if op.verb == "unit" and op.args[0] == KEEPALIVED), len(ops))
+    at = next((index for index, op in enumerate(ops) if _reloads(op)), len(ops))
     return (*ops[:at], Op("await"), *ops[at:]) if at < len(ops) else tuple(ops)
+
+
+def _reloads(op: Op) -> bool:
+    return op.verb == "unit" and op.args[0] == KEEPALIVED and op.args[1] in ("reload", "restart", "start")
 
 
 @dataclass
@@ -140,9 +144,10 @@ class Batch:
         self.problems = self._look(away=True, patience=patience(self.outside.topology), settled=settled)
 
     def _reloaded(self, host: str) -> float:
-        """When Keepalived took its new configuration; what comes after it in a transaction is quick."""
-        steps = self.transactions[host].steps
-        return steps[-1].at if steps else time.monotonic()
+        """When Keepalived took its new configuration; now where it had nothing to take."""
+        ops, _ = operations(self.found.plans[host])
+        last = max((at for at, op in enumerate(meeting(ops) if self.together else ops, 1) if _reloads(op)), default=0)
+        return next((step.at for step in self.transactions[host].steps if step.index == last), time.monotonic())
 
     def _give_back(self) -> None:
         """Whoever handed over takes its addresses back; where that is not well, it hands over before the undoing."""
