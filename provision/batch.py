@@ -12,7 +12,7 @@ from provision.errors import Exit, HostError
 from provision.events import Events
 from provision.inventory.frontends import ResolvedFrontend
 from provision.outcome import HostResult, ended, failure
-from provision.outside.check import Outside, can_hand_over, patience
+from provision.outside.check import Outside, patience
 from provision.plan import HostPlan, operations
 from provision.survey import Survey
 
@@ -112,7 +112,7 @@ class Batch:
         if self.together:
             return
         fronts = {
-            host: tuple(one for one in held if can_hand_over(one))
+            host: tuple(one for one in held if self._successors(one, host))
             for host, held in self.outside.holders().items()
             if disturbs(self.found.plans[host])
         }
@@ -125,6 +125,22 @@ class Batch:
             return
         wait = max(one.crash_bound for able in self.away.values() for one in able) + SLOW
         self.problems = self._look(away=True, patience=wait, applied=False)
+
+    def _successors(self, frontend: ResolvedFrontend, host: str) -> tuple[str, ...]:
+        """The directors that can take over from `host`; why there are none is told.
+
+        With `nopreempt` a lower priority gives nothing away (RFC 5798 §6.4.2), and one that is drained stays away.
+        """
+        others = tuple(director.host for director in frontend.directors if director.host != host)
+        able = tuple(other for other in others if not self._drained(other))
+        why = "`nopreempt`" if frontend.vrrp.nopreempt else "" if able else "every other director is drained"
+        if others and why:
+            self.events.note(f"{host} changes while it holds {frontend.name}, without a hand-over: {why}")
+        return () if why else able
+
+    def _drained(self, host: str) -> bool:
+        """Whether a director is kept from holding addresses on purpose."""
+        return host in self.found.plans and "." in self.found.plans[host].observed.drained
 
     def _meet(self) -> None:
         if self.together:
@@ -175,7 +191,8 @@ class Batch:
     ) -> list[str]:
         for host in self.transactions:
             self.events.host(host, "checking from outside")
-        expected = self.outside.expected(self.due, tuple(self.away) if away else (), at)
+        gone = {one.name: (host,) for host, able in self.away.items() for one in able}
+        expected = self.outside.expected(self.due, gone if away else {}, at)
 
         def look() -> list[str]:
             return self.outside.check(

@@ -128,19 +128,22 @@ class Outside:
         return problems
 
     def expected(
-        self, due: Collection[str] = (), away: Collection[str] = (), at: Mapping[str, str] | None = None
+        self,
+        due: Collection[str] = (),
+        away: Mapping[str, Collection[str]] | None = None,
+        at: Mapping[str, str] | None = None,
     ) -> list[Expected]:
         """Every front end as it must be now.
 
-        `due` are those (by name) that must be served although they were not, `away` directors that must hold nothing
-        that another could, `at` says by front end which director must hold it.
+        `due` are those (by name) that must be served although they were not; `away` says by front end which directors
+        must not hold it, and `at` which one must.
         """
         return [
             Expected(
                 one,
                 self._vips(one),
                 one.name in due,
-                frozenset(away) if can_hand_over(one) else frozenset(),
+                frozenset((away or {}).get(one.name, ())),
                 (at or {}).get(one.name, ""),
             )
             for one in self.topology.frontends
@@ -182,11 +185,6 @@ class Outside:
             return {}
         with ThreadPoolExecutor(len(directors), thread_name_prefix="told") as pool:
             return dict(zip(directors, pool.map(lambda host: batch[host].look(), directors), strict=True))
-
-
-def can_hand_over(frontend: ResolvedFrontend) -> bool:
-    """Whether another director takes over from one that lowers its priority: not with `nopreempt` (RFC 5798 §6.4.2)."""
-    return len(frontend.directors) > 1 and not frontend.vrrp.nopreempt
 
 
 def _merged(before: View | None, after: View | None) -> View | None:
