@@ -13,7 +13,7 @@ from tests.faults.outcome import Cell, Outcome, symbol
 from tests.faults.probe import EVERY, PATIENCE
 from tests.faults.site import Site
 from tests.faults.steps import BY_NAME, STEPS
-from tests.faults.strike import FAULTS, Fault, Scene
+from tests.faults.strike import FAULTS, Fault, Scene, Second
 from tests.faults.watching import Watch
 
 BOUND = 0.72
@@ -56,27 +56,26 @@ def _run(site: Site, fault: Fault, cell: Cell, target: int, outcome: Outcome) ->
     fault.prepare(site.victim)
     scene = Scene(site, target, reach(site.victim, BY_NAME[cell.step], lambda: site.start(target)))
     fault.strike(scene)
-    was = site.states(target) if scene.second else dict.fromkeys(site.hosts, OLD)
     release(scene.host, scene.run)
     ended = scene.run.wait()
     fault.mend(scene)
     states = settle(site.states, target, fault.seconds)
     outcome.code, outcome.end = ended.code, symbol(states[site.victim.name], ended.message(site.victim.name))
-    outcome.problems += judged(ended, scene.second, states, was)
+    outcome.problems += judged(ended, scene.second, states)
     if LEFT in states.values() and cell not in LEAVE_A_LOCK:
         outcome.problems.append("a lock is left")
 
 
-def judged(ended: Ended, second: Ended | None, states: Mapping[str, str], was: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with how it ended. `was`: the states that `second` left, where there was one."""
+def judged(ended: Ended, second: Second | None, states: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with how it ended, and with what it and the second deploy said."""
     for host, state in states.items():
         if state not in (OLD, NEW, LEFT) and not gave_up(ended.message(host)):
             yield f"{host} is neither as it was nor as intended:\n{state}"
     if second is None:
         yield from lies(ended, states)
         return
-    yield from lies(second, {host: NEW if was[host] == NEW else OLD for host in was})  # it may look while one is at it
-    yield from lies(ended, {host: OLD if state == was[host] else state for host, state in states.items()})
+    yield from lies(second.ended, second.after, {host: (state,) for host, state in second.before.items()})
+    yield from lies(ended, states, {host: (OLD, state) for host, state in second.after.items()})
 
 
 def _next_deploy(site: Site, fault: Fault, target: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,29 +30,34 @@ def gave_up(message: str) -> bool:
     return "rollback failed" in message
 
 
-def lies(ended: Ended, states: Mapping[str, str]) -> Iterator[str]:
-    """What the command said that is not so. `states` has OLD, NEW or else for every host."""
+def lies(ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[str]] | None = None) -> Iterator[str]:
+    """What the command said that is not so.
+
+    `states` has OLD, NEW or else for every host. `was`: where another deploy was at work, the states that each host may
+    have had when this one found it; OLD otherwise.
+    """
     if ended.code < 0:
         return
+    before = {host: (was or {}).get(host, (OLD,)) for host in states}
+    after = {host: OLD if state == LEFT else state for host, state in states.items()}
     for host, result in ended.hosts.items():
-        said, state = result["outcome"], states[host]
-        state = OLD if state == LEFT else state
-        failed = gave_up(ended.message(host))
-        if (failed and state == OLD) or (not failed and state not in _may_be(said, ended.message(host))):
-            yield f"{host} was said to be {said} ({ended.message(host)!r}) but is {state!r}"
+        if not _true(result["outcome"], ended.message(host), before[host], after[host]):
+            yield f"{host} was said to be {result['outcome']} ({ended.message(host)!r}) but is {states[host]!r}"
     outcomes = {result["outcome"] for result in ended.hosts.values()}
     if (ended.code == 0) != (outcomes <= {"changed", "unchanged"}):
         yield f"exit code {ended.code} with the outcomes {sorted(outcomes)}"
-    if ended.code in (3, 4, 5) and any(state not in (OLD, LEFT) for state in states.values()):
+    if ended.code in (3, 4, 5) and any(state not in before[host] for host, state in after.items()):
         yield f"exit code {ended.code} says that nothing was changed, but: {dict(states)}"
     if not ended.hosts:
         yield f"it said nothing of any host: {ended.words}"
 
 
-def _may_be(said: str, message: str) -> tuple[str, ...]:
-    """The states that an outcome and its message allow."""
+def _true(said: str, message: str, before: Collection[str], after: str) -> bool:
+    """Whether a host that was in one of the states `before` and is now `after` was told of rightly."""
     if said == "changed":
-        return (NEW,)
+        return after == NEW
+    if said == "failed" and gave_up(message):
+        return after not in before
     if said == "failed" and "either did or took them back" in message:
-        return (OLD, NEW)
-    return (OLD,)
+        return after == NEW or after in before
+    return after in before

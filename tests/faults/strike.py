@@ -8,19 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from provision.lab import control
+from tests.faults.halting import settle
 from tests.faults.host import Host, send
 from tests.faults.judge import Ended
 from tests.faults.site import LAB, Run, Site
 
 
+@dataclass(frozen=True)
+class Second:
+    """A deploy that began and ended while the first stood still: how it ended, the states before it and after it."""
+
+    ended: Ended
+    before: dict[str, str]
+    after: dict[str, str]
+
+
 @dataclass
 class Scene:
-    """A deploy of `target` that stands at a step; `second` is how another one ended meanwhile."""
+    """A deploy of `target` that stands at a step; `second` is another one that came meanwhile."""
 
     site: Site
     target: int
     run: Run
-    second: Ended | None = None
+    second: Second | None = None
 
     @property
     def host(self) -> Host:
@@ -108,7 +118,9 @@ def make_read_only(scene: Scene) -> None:
 
 
 def begin_second(scene: Scene) -> None:
-    scene.second = scene.site.start(scene.target).wait()
+    before = scene.site.states(scene.target)
+    ended = scene.site.start(scene.target).wait()
+    scene.second = Second(ended, before, settle(scene.site.states, scene.target, 5))
 
 
 def stall(scene: Scene) -> None:

@@ -56,6 +56,12 @@ def test_what_is_false_is_named(said: Ended, states: dict[str, str]) -> None:
     assert list(lies(said, states))
 
 
+def test_a_host_that_another_deploy_has_changed_is_as_this_one_found_it() -> None:
+    said = ended(5, a="failed: locked by kim", b="unchanged")
+    assert list(lies(said, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (NEW,)})) == []
+    assert len(list(lies(said, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (OLD,)}))) == 2
+
+
 def test_the_longest_time_without_an_answer() -> None:
     assert longest_gap([1.0, 1.5, 4.0, 9.0], 1.0, 5.0) == 2.5
     assert longest_gap([], 1.0, 5.0) == 4.0
