@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from provision.errors import HostError, Unreachable
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 PATIENCE = 10.0
-"""Seconds for the bootstrap, for each answer, and for a question that is asked again."""
+"""Seconds for the bootstrap and for each answer; also for which a question is asked again."""
 
 AGAIN = 0.5
 """Seconds until a question is asked again."""
 
 T = TypeVar("T")
+
+
+class Unanswered(HostError):
+    """The cluster did not answer this time; asked again it may."""
 
 
 @contextmanager
@@ -30,43 +34,48 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
 
     Raises:
         Unreachable: none of the bootstrap servers can be connected or logged in to.
-        HostError: the cluster refuses or does not answer a question.
+        Unanswered: a broker has gone, or is not ready.
+        HostError: the cluster refuses a question.
     """
     from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaError, RetriableError, UnknownBrokerIdError
 
     name = ",".join(_written(*address) for address in login.bootstrap)
     heard = _Heard()
     logger = logging.getLogger("kafka")
     logger.addHandler(heard)
     logger.propagate = False
-    _dial(login, name)
     try:
-        client = KafkaAdminClient(**_settings(login))
+        _dial(login, name)
+        try:
+            client = KafkaAdminClient(**_settings(login))
+        except KafkaError as error:
+            raise Unreachable(name, heard.cause or str(error), "see the cluster's log and the client's file") from None
+        with closing(client):
+            yield client
+    except (RetriableError, UnknownBrokerIdError) as error:
+        raise Unanswered(name, f"the cluster does not answer: {error}", heard.cause) from None
     except KafkaError as error:
-        raise Unreachable(name, heard.last or str(error), "see the cluster's log and the client's file") from None
-    try:
-        yield client
-    except KafkaError as error:
-        raise HostError(name, f"the cluster does not answer: {error}", heard.last) from None
+        raise HostError(name, f"the cluster refuses: {error}", heard.cause) from None
     finally:
-        client.close()
         logger.removeHandler(heard)
 
 
-def patiently(question: Callable[[KafkaAdminClient], T], admin: KafkaAdminClient) -> T:
+def ask(login: Login, question: Callable[[KafkaAdminClient], T]) -> T:
     """The answer to a question, which is asked again where a broker that was to answer has just gone.
 
-    Raises:
-        KafkaError: the cluster refuses it, or has not answered after some seconds.
-    """
-    from kafka.errors import RetriableError
+    Each time over a new connection: the client keeps the controller that it once learnt of.
 
+    Raises:
+        Unreachable: none of the bootstrap servers can be connected or logged in to.
+        HostError: the cluster refuses the question, or has not answered it after some seconds.
+    """
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return question(admin)
-        except RetriableError:
+            with connected(login) as admin:
+                return question(admin)
+        except Unanswered:
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN)
@@ -109,13 +118,20 @@ def _written(host: str, port: int) -> str:
 
 
 class _Heard(logging.Handler):
-    """Keeps the last complaint of the client that tells a cause, for it does so in its log alone."""
+    """Keeps the client's complaints: it tells causes in its log alone."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.last = ""
+        self._said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message, on one line; that the bootstrap failed as well is no cause."""
-        if not record.getMessage().startswith("Bootstrap failed"):
-            self.last = " ".join(record.getMessage().split())
+        """Keep the message, on one line."""
+        self._said.append(" ".join(record.getMessage().split()))
+
+    @property
+    def cause(self) -> str:
+        """The first complaint that tells more than that a connection or the whole bootstrap failed, else the first."""
+        telling = [
+            each for each in self._said if "KafkaConnectionError" not in each and "KafkaTimeoutError" not in each
+        ]
+        return next(iter(telling or self._said), "")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provision.errors import Exit, HostError, UsageError
-from provision.kafka.admin import connected, patiently
+from provision.kafka.admin import ask, connected
 from provision.kafka.client_file import Login, login
 from provision.kafka.gate import Verdict, gate
 from provision.kafka.replicas import show
@@ -62,8 +62,7 @@ def replicas(*, bootstrap: str, client: Path | None, watch: bool, broker: int | 
 def _once(asked: Login) -> Cluster:
     from provision.kafka.replicas.look import look
 
-    with connected(asked) as admin:
-        return patiently(look, admin)
+    return ask(asked, look)
 
 
 def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
@@ -107,7 +106,7 @@ def _watch(asked: Login) -> Exit:
             try:
                 with connected(asked) as admin:
                     while True:
-                        now = patiently(look, admin)
+                        now = look(admin)
                         now = remembered(before, now) if before else now
                         found = check(states(before), states(now), machine(now.version)) if before else ()
                         impossible = impossible or not all(each.legal for each in found)
@@ -140,8 +139,7 @@ def retention_plan(topics: list[str], use: Use, *, bootstrap: str, client: Path 
     from provision.kafka.retention import show as retention_show
     from provision.kafka.retention.look import look
 
-    with connected(login(bootstrap, client)) as admin:
-        seen, missing = patiently(lambda asked: look(asked, topics), admin)
+    seen, missing = ask(login(bootstrap, client), lambda admin: look(admin, topics))
     if missing:
         raise UsageError(f"kafka retention plan: there is no topic {', '.join(missing)}")
     used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import kafka
 
-from provision.kafka.admin import patiently
+from provision.kafka.admin import ask
+from provision.kafka.client_file import login
 from provision.kafka.distribution import collect
 from tests.kafka.cluster import CACHE, free_ports
 
@@ -89,14 +90,22 @@ class Site:
         os.kill(process.pid, how)
         process.wait(PATIENCE)
 
+    @contextmanager
+    def without(self, broker: int) -> Iterator[None]:
+        """Kill a broker, and start it again after the block."""
+        self.end(broker)
+        try:
+            yield
+        finally:
+            self.start(broker)
+
     def admin(self) -> kafka.KafkaAdminClient:
         """An administrator's client of the library itself."""
         return kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=20000)
 
     def ask(self, question: Callable[[kafka.KafkaAdminClient], object]) -> None:
         """Have something done, again where a broker has just gone."""
-        with self.admin() as admin:
-            patiently(question, admin)
+        ask(login(self.bootstrap, None), question)
 
     def create(self, topic: str, assignment: Sequence[Sequence[int]], **settings: str) -> None:
         """A topic whose partitions have these replicas; `min_insync_replicas` stands for `min.insync.replicas`."""

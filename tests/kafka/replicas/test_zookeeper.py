@@ -9,7 +9,7 @@ import kafka
 import pytest
 
 from provision.errors import HostError
-from provision.kafka.admin import connected, patiently
+from provision.kafka.admin import ask
 from provision.kafka.client_file import login
 from provision.kafka.replicas.derive import remembered, states
 from provision.kafka.replicas.look import look
@@ -54,8 +54,7 @@ class Observer:
 
     def derived(self, topic: str) -> dict[int, State]:
         """A topic's states by what the cluster answers now."""
-        with connected(login(self.site.bootstrap, None)) as admin:
-            now = patiently(look, admin)
+        now = ask(login(self.site.bootstrap, None), look)
         self.last = remembered(self.last, now) if self.last else now
         return {replica.broker: state for replica, state in states(self.last).items() if replica.topic == topic}
 

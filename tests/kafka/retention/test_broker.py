@@ -41,12 +41,16 @@ def site(kraft_site: Site) -> Site:
     return kraft_site
 
 
+def planned(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
+    """`hactl kafka retention plan` on the site."""
+    argv = [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "retention", "plan", *words]
+    argv += ["--bootstrap", site.bootstrap]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
 def plan_of(site: Site, *words: str) -> dict[str, object]:
     """`hactl kafka retention plan --json` of one topic."""
-    argv = [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "retention", "plan", *words]
-    done = subprocess.run(
-        [*argv, "--bootstrap", site.bootstrap, "--json"], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = planned(site, *words, "--json")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)
     assert isinstance(found, dict)
@@ -75,10 +79,7 @@ def test_the_parameters_are_read_from_the_running_cluster(site: Site) -> None:
 
 
 def test_a_topic_that_is_not_there_is_told(site: Site) -> None:
-    argv = [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "retention", "plan", "none"]
-    done = subprocess.run(
-        [*argv, "--bootstrap", site.bootstrap], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = planned(site, "none")
     assert (done.returncode, "there is no topic none" in done.stderr) == (64, True)
 
 
@@ -111,6 +112,14 @@ def test_no_record_can_be_read_for_longer_and_no_replica_takes_more_than_planned
     assert most <= volume.bytes + SLACK / 1000 * 2000 / every
 
 
+def test_a_record_without_a_key_is_refused_where_keys_count(site: Site) -> None:
+    with (
+        closing(kafka.KafkaProducer(bootstrap_servers=site.bootstrap)) as producer,
+        pytest.raises(kafka.errors.KafkaError, match="without key"),
+    ):
+        producer.send("changing", b"a value", partition=0).get(20)
+
+
 def test_compaction_leaves_the_last_values_in_order_at_their_offsets_and_no_tombstone(site: Site) -> None:
     about: Topic = topic("changing", CHANGING)
     gone, tombs = superseded(about, BROKER, Use(1)), tombstone_gone(about, BROKER, Use(1))
@@ -125,8 +134,6 @@ def test_compaction_leaves_the_last_values_in_order_at_their_offsets_and_no_tomb
             for number in range(10):
                 put(b"k%d" % number, b"%d" % turn)
         put(b"k3", None)
-        with pytest.raises(kafka.errors.KafkaError):
-            producer.send("changing", b"without a key", partition=0).get(20)
         began = time.monotonic()
 
         def settled() -> bool:
