@@ -271,7 +271,7 @@ def _format_arguments(cluster: KafkaCluster) -> str:
 
 def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
     """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
-    text = f"[iterations={ITERATIONS},password={_password(cluster, user)}]"
+    text = f"iterations={ITERATIONS},password={_password(cluster, user)}"
     return dict.fromkeys(_scram(cluster), text)
 
 

@@ -27,6 +27,11 @@ CACHE = Path.home() / ".cache" / "hactl" / "kafka"
 CREDENTIALS = "/run/credentials/kafka.service"
 USERS = {"admin": "4dm-i]n$'=#", "check": "pr0be"}
 PATIENCE = 60
+PLACES = {
+    "/etc/kafka/": "etc", "/etc/hactl/zookeeper/": "etc/zookeeper", "/etc/hactl/": "etc",
+    "/var/lib/zookeeper": "ensemble",
+}  # fmt: skip
+"""Where a host has it, and where it is below a test's folder."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -52,14 +57,17 @@ class Broker:
         item = (desired or self.desired).get("file", path)
         assert isinstance(item, File), path
         text = item.content.decode().replace(CREDENTIALS, str(self.folder / "etc"))
-        return text.replace("/etc/kafka/", f"{self.folder}/etc/").replace("/etc/hactl/", f"{self.folder}/etc/")
+        for place, below in PLACES.items():
+            text = text.replace(place, f"{self.folder}/{below}/")
+        return text
 
     def write(self) -> None:
         """Lay the files down where this process may."""
-        (self.folder / "etc").mkdir()
+        (self.folder / "etc" / "zookeeper").mkdir(parents=True)
         for item in self.desired.of("file"):
-            if item.name.startswith(("/etc/kafka/", "/usr/local/lib/hactl/kafka", "/etc/hactl/zookeeper")):
-                (self.folder / "etc" / Path(item.name).name).write_text(self.content(item.name))
+            folder = self.folder / "etc" / ("zookeeper" if "zookeeper" in item.name else "")
+            if item.name.startswith(("/etc/kafka/", "/usr/local/lib/hactl/kafka", "/etc/hactl/zookeeper/")):
+                (folder / Path(item.name).name).write_text(self.content(item.name))
         for path in ("/usr/local/lib/hactl/kafka-ready", "/etc/hactl/kafka-ready.json"):
             (self.folder / "etc" / Path(path).name).write_text(self.content(path, self.director))
 
@@ -78,6 +86,13 @@ class Broker:
         done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
         settings.write_text(kept)
         return done.returncode, done.stdout + done.stderr
+
+    def ensemble(self) -> list[str]:
+        """The command that zookeeper.service runs, with the ZooKeeper that is among Kafka's jars."""
+        unit = self.content("/etc/systemd/system/zookeeper.service").replace("\\\n", "")
+        argv = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+        assert argv
+        return ["java", *argv[1].replace("/usr/share/java/zookeeper.jar", self.environment()["CLASSPATH"]).split()[1:]]
 
     def log(self) -> str:
         """What it wrote so far."""
@@ -105,12 +120,20 @@ def broker(folder: Path, version: str, **kafka: object) -> Iterator[Broker]:
     """A broker that is ready, its files rendered from an inventory with `kafka` in it."""
     made = build(folder, version, **kafka)
     made.write()
+    with started(made):
+        yield made
+
+
+@contextmanager
+def started(made: Broker) -> Iterator[None]:
+    """The broker runs and is ready for as long as the block."""
+    folder = made.folder
     with running(["sh", str(made.folder / "etc" / "kafka-run")], made.environment(), folder / "log") as process:
         deadline = time.monotonic() + PATIENCE
         while made.ready()[0]:
             assert process.poll() is None and time.monotonic() < deadline, made.log()[-3000:] + made.ready()[1]
             time.sleep(0.5)
-        yield made
+        yield
 
 
 def build(folder: Path, version: str, **kafka: object) -> Broker:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.kafka.cluster import USERS, Broker, broker, running
+from tests.kafka.cluster import USERS, Broker, broker, build, free_ports, running, started
 
 pytestmark = pytest.mark.kafka
 
@@ -72,3 +73,28 @@ def test_plain_is_let_in_beside_scram(tmp_path: Path) -> None:
     with broker(tmp_path, "4.1.0", mechanisms=["SCRAM-SHA-256", "PLAIN"]) as one:
         assert produce_and_consume(one, "PLAIN") == b"hello"
         assert one.ready(mechanism="PLAIN")[0] == 0
+
+
+def zookeeper(one: Broker, port: int, *words: str, login: str = "") -> str:
+    """What ZooKeeper's own client says to a command."""
+    argv = ["java", *([f"-Djava.security.auth.login.config={login}"] if login else [])]
+    argv += ["org.apache.zookeeper.ZooKeeperMain", "-server", f"127.0.0.1:{port}", *words]
+    done = subprocess.run(argv, env=one.environment(), capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def test_with_zookeeper_the_users_are_there_before_the_broker(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    ensemble = {"hosts": "broker", "password": "d1gest", "quorum_password": "qu0rum", "port": port}
+    one = build(tmp_path, "3.9.1", mode="zookeeper", zookeeper=ensemble)
+    one.write()
+    with running(one.ensemble(), one.environment(), tmp_path / "ensemble.log"), started(one):
+        assert produce_and_consume(one, "SCRAM-SHA-512") == b"hello"
+        assert_check_tells(one)
+        refused = zookeeper(one, port, "create", "/intruder")
+        login = str(tmp_path / "etc" / "jaas.conf")
+        assert "/intruder" not in zookeeper(one, port, "ls", "/", login=login), refused
+        assert "Created /guest" in zookeeper(one, port, "create", "/guest", login=login)
+        assert "'sasl,'kafka" in zookeeper(one, port, "getAcl", "/brokers/topics", login=login)
+        log = one.log() + (tmp_path / "ensemble.log").read_text()
+        assert not re.search("|".join(map(re.escape, [*USERS.values(), "d1gest", "qu0rum"])), log)
