@@ -16,7 +16,7 @@ from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.host_view import ipvs_owner
 from provision.inventory.topology import Topology
 from provision.live.seen import Seen
-from provision.live.table import entries
+from provision.live.table import entries, moves_on, saved_table
 from provision.live.vips import holders
 from provision.remote.channel import Session
 from provision.remote.protocol import decode_line, encode_line
@@ -86,6 +86,10 @@ def _last_server(
 ) -> Iterator[tuple[str, str]]:
     """No director may be left without a server that takes new connections: alive, and not drained."""
     for live in seen.directors(frontend):
+        options = saved_table(live.ipvs_saved).get(selector, ("", {}))[0]
+        if not moves_on(options):
+            what = f"{host} cannot be drained: `{options}` of {selector} on {live.host} refuses who comes to weight 0"
+            yield what, "deploy, which adds the fallback to `sh` and `mh`; with `dh` take another scheduler"
         found = next((one for one in live.services if one.selector == selector), None)
         alive = {one.place for one in (found.servers if found else ()) if one.weight}
         others = {name for place, name in names.items() if place in alive} - {host, *live.drained}

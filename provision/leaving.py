@@ -16,6 +16,7 @@ from provision.drift import installed_table, rules, rules_file
 from provision.errors import HostError
 from provision.events import Events
 from provision.live.parse import ipvs_services
+from provision.live.table import moves_on
 from provision.plan import HostPlan
 from provision.remote.channel import Session
 from provision.remote.protocol import decode_line, encode_line
@@ -41,12 +42,14 @@ class Leaver:
 def leavers(plan: HostPlan) -> tuple[Leaver, ...]:
     """What the plan of a director takes out of its table, from services that keep another server, and stay.
 
-    Where none stays there is nobody to go to, so nothing is eased.
+    Where none stays, or the scheduler refuses who comes to a server with weight 0, nothing is eased.
     """
     item = rules_file(plan.desired)
     before, after = installed_table(plan.desired, plan.observed), rules(item.content) if item else {}
     found = []
-    for selector, (_, old) in before.items():
+    for selector, (options, old) in before.items():
+        if not moves_on(options):
+            continue
         new = after.get(selector, ("", {}))[1]
         if any(place in new and " -w 0 " not in f"{new[place]} " for place in old):
             gone = (place for place in old if place not in new)

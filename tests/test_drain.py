@@ -47,6 +47,16 @@ def test_the_last_server_of_a_service_stays(changes: dict[str, Any], why: str) -
     assert said.startswith(f"web2 is the last real server of -t {VIP}:80 that takes connections ({why})")
 
 
+@pytest.mark.parametrize("scheduler, deployed, refused", [("mh", "-b mh-fallback", ""), ("mh", "", "`-s mh` of"),
+                                                          ("dh", "", "`-s dh` of"), ("rr", "", "")])  # fmt: skip
+def test_who_comes_to_a_drained_server_must_be_sent_to_another(scheduler: str, deployed: str, refused: str) -> None:
+    """By the table that is there: one deployed by an older version has no fallback yet."""
+    saved = tuple(f"-A -t {VIP}:80 -s {scheduler} {deployed}".split())
+    both = {name: {**table(), "ipvs_saved": (" ".join(saved),)} for name in ("lvs1", "lvs2")}
+    said = str(refusal(seen(LAB, **both), "web2") or "")
+    assert refused in said and bool(said) is bool(refused)
+
+
 def test_a_table_of_ipvsadm_is_nobodys_to_drain() -> None:
     lab = topology([frontend(ipvs_manager="ipvsadm")])
     assert "ipvsadm fills the table of lvs1" in str(refusal(seen(lab), "web2"))

@@ -103,8 +103,8 @@ def _ipvs_rule(model: Service, family: int) -> str:
         parts += ["--pe", model.persistence_engine]
     if model.ops:
         parts += ["-o"]
-    if model.scheduler_flags:
-        parts += ["-b", ",".join(sorted(model.scheduler_flags))]
+    if model.flags:
+        parts += ["-b", ",".join(sorted(model.flags))]
     return " ".join(parts)
 
 

@@ -136,6 +136,17 @@ def _weight(rule: str) -> str:
     return f"-w {words[words.index('-w') + 1]}" if "-w" in words else "-w 1"
 
 
+def moves_on(options: str) -> bool:
+    """Whether a service of these options sends new clients of a server with weight 0 to another (ipvsadm(8) -s, -b).
+
+    `dh` never does, `sh` and `mh` with their fallback; else they are refused.
+    """
+    words = options.split()
+    scheduler = words[words.index("-s") + 1] if "-s" in words else ""
+    flags = words[words.index("-b") + 1].split(",") if "-b" in words else []
+    return scheduler not in ("dh", "sh", "mh") or f"{scheduler}-fallback" in flags
+
+
 def foreign_services(seen: Seen, host: str) -> tuple[str, ...]:
     """The services of the live table that are none of hactl's, by selector."""
     own = {service.selector for service in seen.wanted(host).services}

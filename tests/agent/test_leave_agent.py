@@ -22,7 +22,9 @@ from tests.agent.local import LocalHost
 pytestmark = pytest.mark.agent
 
 VIP = "-t 192.168.227.10:80"
-OLD = f"# ours\n-A {VIP} -s mh\n" + "".join(f"-a {VIP} -r 10.0.0.{n}:80 -g -w {n} -x 9\n" for n in (1, 2, 3))
+OLD = f"# ours\n-A {VIP} -s mh -b mh-fallback\n" + "".join(
+    f"-a {VIP} -r 10.0.0.{n}:80 -g -w {n} -x 9\n" for n in (1, 2, 3)
+)
 
 #: A table of one line a server, `PLACE WEIGHT ACTIVE`; -e changes a weight, and is written down.
 IPVSADM = rf"""#!/bin/sh
@@ -94,6 +96,7 @@ def test_nobody_is_eased_where_nobody_stays() -> None:
     """A port that changes on all servers, a service that ends: there is nowhere else for new connections to go."""
     assert leavers(plan(OLD, OLD.replace(":80 -g", ":81 -g"))) == ()
     assert leavers(plan(OLD, "# ours\n")) == ()
+    assert leavers(plan(OLD.replace(" -b mh-fallback", ""), without(3))) == (), "its clients would be refused"
     only_drained = without(3, without(2)).replace("-w 1", "-w 0")
     assert leavers(plan(OLD, only_drained)) == ()
 

@@ -202,7 +202,7 @@ class Service(Strict):
     scheduler: Scheduler = "wlc"
     """Who gets the next connection (ipvsadm(8) -s)."""
     scheduler_flags: tuple[SchedulerFlag, ...] = ()
-    """Variants of the scheduler: `sh-port`, `mh-fallback` and the like (ipvsadm(8) -b)."""
+    """Variants of the scheduler: `sh-port` and the like (ipvsadm(8) -b); `sh-fallback` and `mh-fallback` are set."""
     forward: Forward = "dr"
     """How packets reach the real servers: direct routing, NAT or a tunnel (ipvsadm(8) -g, -m, -i)."""
     tunnel: Tunnel = Tunnel()
@@ -259,6 +259,18 @@ class Service(Strict):
     """Its name in SNMP answers."""
     extra: Extra = ()
     """Lines put into its `virtual_server` block as they are (hactl)."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The scheduler's flags: those of the inventory, and with `sh` and `mh` the fallback.
+
+        Both keep the place of a server whose weight is 0 (kernel, ip_vs_mh.c: `last_weight`) and refuse the clients
+        that come to it, unless they may fall back to another: a drain would cost every other connection.
+        """
+        fallback = f"{self.scheduler}-fallback"
+        given = self.scheduler_flags
+        needed = self.scheduler in ("sh", "mh") and not {fallback, "flag-1"} & set(given)
+        return (*given, fallback) if needed else given
 
     @property
     def persistent(self) -> bool:
