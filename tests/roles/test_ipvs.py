@@ -187,3 +187,18 @@ def test_what_is_saved_is_what_was_restored_without_the_limits(
     (each,) = found["ipvs_services"]
     assert isinstance(each, IpvsService)
     assert each.saved == tuple(line.split(" -x ")[0] for line in each.lines)
+
+
+@pytest.mark.parametrize(
+    "scheduler, given, made",
+    [
+        ("mh", [], "-s mh -b mh-fallback"),
+        ("mh", ["mh-port"], "-s mh -b mh-fallback,mh-port"),
+        ("sh", ["sh-fallback"], "-s sh -b sh-fallback"),
+        ("rr", [], "-s rr"),
+    ],
+)
+def test_who_comes_to_a_server_with_weight_0_is_sent_to_another(scheduler: str, given: list[str], made: str) -> None:
+    changes = {"scheduler": scheduler, "scheduler_flags": given}
+    found = topology([frontend(services=[service(**changes)])]).host_variables("lvs1", Facts())
+    assert found["ipvs_services"][0].rule == made
