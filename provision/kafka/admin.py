@@ -50,7 +50,7 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
         try:
             client = KafkaAdminClient(**_settings(login))
         except KafkaError as error:
-            raise Unreachable(name, heard.cause or str(error), "see the cluster's log and the client's file") from None
+            raise Unreachable(name, f"cannot log in: {heard.cause or error}", _hint(login)) from None
         with closing(client):
             yield client
     except (RetriableError, UnknownBrokerIdError) as error:
@@ -111,6 +111,13 @@ def _settings(login: Login) -> dict[str, object]:
             "sasl_plain_password": login.password,
         }
     return settings
+
+
+def _hint(login: Login) -> str:
+    """A broker that refuses a login closes the connection, which the client may notice before it reads the reason."""
+    if login.mechanism:
+        return f"is the password that of {login.user}, and does the listener speak {login.protocol} {login.mechanism}?"
+    return f"does the listener speak {login.protocol}?"
 
 
 def _written(host: str, port: int) -> str:

@@ -163,7 +163,8 @@ def test_a_client_file_logs_in_and_a_wrong_password_is_told(site: Site, tmp_path
     file.write_text(text.replace(USERS["admin"], "wr0ng"))
     done = subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
     assert done.returncode == 4
-    assert "Authentication failed" in done.stderr
+    assert "cannot log in" in done.stderr
+    assert "is the password that of admin, and does the listener speak SASL_PLAINTEXT PLAIN?" in done.stderr
     assert "wr0ng" not in done.stdout + done.stderr
 
 
