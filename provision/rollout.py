@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provision.adverts import CONFIG, Clash, clashes, together
 from provision.apply import Transaction, Waiting, build_payload, prepare
@@ -19,6 +19,7 @@ from provision.desired import File
 from provision.errors import HostError
 from provision.events import Events
 from provision.leaving import Departure
+from provision.lingering import put_off
 from provision.outcome import HostResult, ended, failure, untouched
 from provision.outside.check import Outside
 from provision.plan import HostPlan, operations
@@ -68,25 +69,40 @@ def deploy(found: Survey, rollout: Rollout, outside: Outside, events: Events) ->
     every surveyed host and never raises for a host's failure. Ctrl-C rolls the running batch back and ends the run;
     `found.interrupted` tells.
     """
+    late = put_off(found, outside.topology.directors())
     due = [host for host, plan in found.plans.items() if plan.changes]
     results = {host: ended(found, host, "unchanged") for host in found.plans if host not in due}
     if not due:
         return results
+    try:
+        results |= _run(found, rollout, outside, due, events)
+        if late and not found.interrupted and not any(result.exit_code for result in results.values()):
+            found.plans.update(late)
+            after = replace(rollout, number=rollout.number + 1, note="addresses that no director sends to any more")
+            results |= {
+                host: replace(result, changes=result.changes + results[host].changes)
+                for host, result in _run(found, after, outside, list(late), events).items()
+            }
+    finally:
+        found.outside = outside.summary()
+        outside.close()
+    return results
+
+
+def _run(
+    found: Survey, rollout: Rollout, outside: Outside, due: Sequence[str], events: Events
+) -> dict[str, HostResult]:
+    """Prepare the hosts that are due, and go through their batches."""
     joined = joint(outside, found.plans, due, events)
+    meet = frozenset().union(*joined)
     with Waiting() as waiting:
         looking = threading.Thread(target=outside.begin, args=(due,), daemon=True, name="outside")
         looking.start()
-        try:
-            meet = frozenset().union(*joined)
-            ready = found.each(events, lambda host: _prepare(found, rollout, host, host in meet, waiting, events), due)
-            looking.join()
-            if outside.unchecked:
-                events.note(f"not checked from outside: {outside.unchecked}")
-            begun = dict(zip(due, ready, strict=True))
-            return results | _go_on(found, rollout, outside, begun, joined, events)
-        finally:
-            found.outside = outside.summary()
-            outside.close()
+        ready = found.each(events, lambda host: _prepare(found, rollout, host, host in meet, waiting, events), due)
+        looking.join()
+        if outside.unchecked:
+            events.note(f"not checked from outside: {outside.unchecked}")
+        return _go_on(found, rollout, outside, dict(zip(due, ready, strict=True)), joined, events)
 
 
 def joint(

@@ -50,7 +50,12 @@ class Outside:
         self._before = Sighting()
 
     def begin(self, hosts: Collection[str]) -> None:
-        """Look at everything as it is before the first change, at the real servers among `hosts` too. Never raises."""
+        """Look at everything as it is before the first change, at the real servers among `hosts` too. Never raises.
+
+        A second time the same program looks again.
+        """
+        if self._gate or self.unchecked:
+            return
         try:
             session = self._open.enter_context(self._viewpoint())
             self._gate = self._open.enter_context(Gate.open(session, self.topology))

@@ -48,8 +48,8 @@ def lost(course: Course, vip: str = VIP) -> int:
 
 def test_a_change_of_the_master_costs_no_request(site: Site) -> None:
     course = watched(site, lambda: site.deploy(ADVERTS), VIP)
-    assert course.done.outcomes == {"lvs1": "changed", "lvs2": "changed"}
-    assert all(result.execs == 2 for result in course.done.results.values())
+    assert course.done.outcomes == {"lvs1": "changed", "lvs2": "changed", "web1": "unchanged"}
+    assert {host: result.execs for host, result in course.done.results.items()} == {"lvs1": 2, "lvs2": 2, "web1": 1}
     steps = [line.partition(" 3 ")[0] for line in course.done.told]
     assert steps.index("lvs2: changed") < steps.index("lvs1: handing over") < steps.index("lvs1: applying")
     held = {frozenset(hosts) for _, _, hosts in course.spans(VIP)}
@@ -67,7 +67,7 @@ def test_the_address_is_never_on_two_hosts_and_on_none_no_longer_than_in_a_failo
     there = watched(site, lambda: site.deploy(change), VIP)
     back = watched(site, lambda: site.deploy(), VIP)
     for course in (there, back):
-        assert course.done.outcomes == {"lvs1": "changed", "lvs2": "changed"}, course.done
+        assert {course.done.outcomes[host] for host in DIRECTORS} == {"changed"}, course.done
         assert course.shared(VIP) < 0.05, course.figures(VIP)
         assert course.unheld(VIP) < bound(site), course.figures(VIP)
         assert course.lost(VIP) < bound(site), course.figures(VIP)
@@ -76,7 +76,16 @@ def test_the_address_is_never_on_two_hosts_and_on_none_no_longer_than_in_a_failo
 
 
 def test_an_address_that_follows_another_comes_as_that_one_goes(site: Site) -> None:
-    there = watched(site, lambda: site.deploy(CHANGED), VIP, OTHER)
+    """The real server has both while the directors change."""
+    between = []
+
+    def look(host: str, text: str) -> None:
+        if (host, text) == ("lvs1", "checking from outside"):
+            between.append(site.ssh("web1", "ip -br addr show lo"))
+
+    there = watched(site, lambda: site.deploy(CHANGED, at=look), VIP, OTHER)
+    assert VIP in between[0] and OTHER in between[0]
+    assert VIP not in site.ssh("web1", "ip -br addr show lo; cat /var/lib/hactl/ledger /etc/hactl/lo-vips")
     assert holder(site, OTHER) == ["lvs1"] and holder(site, VIP) == []
     back = watched(site, lambda: site.deploy(), VIP, OTHER)
     for course in (there, back):
@@ -96,7 +105,7 @@ def test_a_backup_that_does_not_take_over_ends_the_run(site: Site) -> None:
     course = watched(site, lambda: site.deploy(ADVERTS, at=stop), VIP)
     site.ssh("lvs2", "systemctl start keepalived")
     assert course.done.code == Exit.FAILED
-    assert course.done.outcomes == {"lvs1": "rolled_back", "lvs2": "changed"}
+    assert course.done.outcomes == {"lvs1": "rolled_back", "lvs2": "changed", "web1": "unchanged"}
     assert f"hand-over: lvs1 still has {VIP}" in course.done.results["lvs1"].message
     assert lost(course) == 0, course.figures(VIP)
     assert "advert_int 0.2\n" in site.ssh("lvs1", "cat /etc/keepalived/keepalived.conf") + "\n"
@@ -114,11 +123,26 @@ def test_a_second_holder_is_seen_and_the_batch_taken_back(site: Site) -> None:
     done = site.deploy(ADVERTS, at=appear)
     site.ssh("lvs2", f"ip addr del {VIP}/32 dev eth0")
     assert done.code == Exit.FAILED
-    assert done.outcomes == {"lvs1": "skipped", "lvs2": "rolled_back"}
+    assert done.outcomes == {"lvs1": "skipped", "lvs2": "rolled_back", "web1": "unchanged"}
     message = done.results["lvs2"].message
     assert "the check from outside failed: one holder:" in message and "both have" in message
     assert message.endswith("rolled back: as it was")
     assert "advert_int 0.25" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
+
+
+def test_a_real_server_that_no_longer_serves_the_address_is_taken_back(site: Site) -> None:
+    """The directors' checks may not see it for long, if ever; the client asks it itself."""
+    page = ("hactl_roles: [web]", "hactl_roles: [web], web_page: changed")
+
+    def stop(host: str, text: str) -> None:
+        if (host, text) == ("web1", "checking from outside"):
+            site.ssh("web1", "systemctl stop nginx")
+
+    done = site.deploy(page, at=stop)
+    site.ssh("web1", "systemctl start nginx")
+    assert done.code == Exit.FAILED
+    assert done.outcomes["web1"] == "rolled_back"
+    assert f"real server: web1 refuses connections to {VIP}:80, which it took before" in done.results["web1"].message
 
 
 DEPLOY = """
