@@ -17,6 +17,8 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 DIGEST = "org.apache.zookeeper.server.auth.DigestLoginModule"
 MASK = "********"
+OPTIONS = ("username", "password", "serviceName", "tokenauth", "useKeyTab", "keyTab", "principal", "storeKey")
+CONTEXTS = ("KafkaServer", "KafkaClient", "Client", "Server", "QuorumServer", "QuorumLearner")
 
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
 _EXPANDED = re.compile(r"\$\{(?!\{).*?\}", re.DOTALL)
@@ -77,21 +79,19 @@ class Refusal:
     position: Position
 
 
-class Secrecy:
-    """Builds refusals, and masks what they quote once an option that holds a secret has begun."""
+def refusal(cause: str, message: str, token: Token, quoted: str | None = "") -> Refusal:
+    """A refusal at `token`; `{}` in the message stands for `quoted`, masked unless it cannot be secret.
 
-    def __init__(self) -> None:
-        self.told = False
+    After a slip of the pen anything may be a piece of a password: a lost quote is enough.
+    """
+    exact = "null" if quoted is None else quoted
+    shown = exact if quoted is None or _harmless(exact) else MASK
+    return Refusal(cause, message.replace("{}", exact), message.replace("{}", shown), token.position)
 
-    def seen(self, key: str | None) -> None:
-        """An option's name was read."""
-        self.told = self.told or key is None or key == "password" or key.startswith("user_") or "ecret" in key
 
-    def refusal(self, cause: str, message: str, token: Token, quoted: str | None = None) -> Refusal:
-        """A refusal at `token`; `{}` in the message stands for `quoted`."""
-        exact = message.replace("{}", "null" if quoted is None else quoted)
-        hidden = MASK if self.told and quoted else quoted
-        return Refusal(cause, exact, message.replace("{}", "null" if hidden is None else hidden), token.position)
+def _harmless(word: str) -> bool:
+    glued = glued_flag(word.lower())
+    return word.lower() in FLAGS or word in OPTIONS or word in CONTEXTS or bool(glued and glued[1].lower() in OPTIONS)
 
 
 def glued_flag(word: str) -> tuple[str, str] | None:

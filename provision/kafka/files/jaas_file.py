@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from provision.kafka.files.jaas import FLAGS, Context, Module, Option, Refusal, Secrecy, glued_flag
+from provision.kafka.files.jaas import FLAGS, Context, Module, Option, Refusal, glued_flag, refusal
 from provision.kafka.files.text import Text, of
 from provision.kafka.files.tokens import END, QUOTED, WORD, Token, tokens
 
@@ -41,7 +41,6 @@ class _Parser:
         self._file = text.file
         self._tokens = tokens(text, "_$*")
         self._token = next(self._tokens)
-        self._secrecy = Secrecy()
         self._refusals: list[Refusal] = []
         self._contexts: list[Context] = []
 
@@ -53,9 +52,9 @@ class _Parser:
             pass
         return JaasFile(self._file, tuple(self._contexts), tuple(self._refusals))
 
-    def _refuse(self, cause: str, message: str, quoted: str | None = None) -> None:
+    def _refuse(self, cause: str, message: str, quoted: str | None = "") -> None:
         text = f"Configuration Error:\n\t{message}"
-        self._refusals.append(self._secrecy.refusal(cause, text, self._token, quoted))
+        self._refusals.append(refusal(cause, text, self._token, quoted))
 
     def _next(self) -> Token:
         before, self._token = self._token, next(self._tokens)
@@ -106,7 +105,6 @@ class _Parser:
         return False
 
     def _module(self, modules: list[Module]) -> None:
-        self._secrecy = Secrecy()
         name = self._expect("module class name")
         flag, glued = self._flag()
         options: list[Option] = []
@@ -117,7 +115,7 @@ class _Parser:
         finally:
             modules.append(Module(name.shown, flag, tuple(options), name.position))
         if not name.text and not self._refusals:
-            self._refusals.append(self._secrecy.refusal("module-missing", "null", name))  # AppConfigurationEntry's
+            self._refusals.append(refusal("module-missing", "null", name))  # AppConfigurationEntry's
         self._next()
 
     def _flag(self) -> tuple[str, Token | None]:
@@ -126,9 +124,8 @@ class _Parser:
         if flag.lower() in FLAGS:
             return flag.lower(), None
         glued = glued_flag(flag) if token.kind == WORD else None
-        refusal = "Configuration Error:\n\tInvalid control flag, {}"
-        cause = "flag-glued" if glued else "flag-unknown"
-        self._refusals.append(self._secrecy.refusal(cause, refusal, token, flag.upper()))
+        cause, message = "flag-glued" if glued else "flag-unknown", "Configuration Error:\n\tInvalid control flag, {}"
+        self._refusals.append(refusal(cause, message, token, flag.upper()))
         if not glued:
             raise _Stop
         return glued[0], Token(WORD, glued[1], token.position, 0, 0, 0)
@@ -136,6 +133,5 @@ class _Parser:
     def _option(self, options: list[Option], glued: Token | None) -> None:
         key = glued or self._expect("option key", "not-terminated" if self._token.kind == "}" else "syntax")
         self._expect("=")
-        self._secrecy.seen(key.shown)
         value = self._expect("option value", "value-missing")
         options.append(Option(key.shown, value.shown, key.position))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provision.kafka.files.jaas import FLAGS, Module, Option, Refusal, Secrecy, glued_flag
+from provision.kafka.files.jaas import FLAGS, Module, Option, Refusal, glued_flag, refusal
 from provision.kafka.files.text import Text
 from provision.kafka.files.tokens import END, WORD, Token, tokens
 
@@ -32,7 +32,6 @@ class _Parser:
         self._tokens: Iterator[Token] = tokens(value, "_$")
         self._token = next(self._tokens)
         self._first = self._token
-        self._secrecy = Secrecy()
         self._refusals: list[Refusal] = []
 
     def read(self) -> Reading:
@@ -44,25 +43,24 @@ class _Parser:
             self._refuse("empty", "Login module not specified in JAAS config")
         elif len(modules) > 1 and not self._refusals:
             count = f"JAAS config property contains {len(modules)} login modules, should be 1 module"
-            self._refusals.append(self._secrecy.refusal("modules", count, self._first))
+            self._refusals.append(refusal("modules", count, self._first))
         return Reading(tuple(modules), tuple(self._refusals))
 
     def _next(self) -> Token:
         self._token = next(self._tokens)
         return self._token
 
-    def _refuse(self, cause: str, message: str, quoted: str | None = None) -> None:
-        self._refusals.append(self._secrecy.refusal(cause, message, self._token, quoted))
+    def _refuse(self, cause: str, message: str, quoted: str | None = "") -> None:
+        self._refusals.append(refusal(cause, message, self._token, quoted))
 
     def _module(self) -> Module:
         name = self._token
-        self._secrecy = Secrecy()
         options: list[Option] = []
         flag, glued = self._flag()
         if flag:
             self._options(options, glued)
         if flag and not name.text and not self._refusals:
-            self._refusals.append(self._secrecy.refusal("module-missing", "null", name))  # AppConfigurationEntry's
+            self._refusals.append(refusal("module-missing", "null", name))  # AppConfigurationEntry's
         return Module(name.shown, flag, tuple(options), name.position)
 
     def _flag(self) -> tuple[str, Token | None]:
@@ -94,5 +92,4 @@ class _Parser:
             if self._next().kind != "=" or self._next().kind == END or self._token.text is None:
                 self._refuse("value-missing", "Value not specified for key '{}' in JAAS config", key.text)
                 return
-            self._secrecy.seen(key.text)
             options.append(Option(key.shown, self._token.text, key.position))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from provision.kafka.files.jaas import MASK
 from provision.kafka.files.properties import Entry, Properties
 from provision.kafka.lint.cleanup_rules import TOPIC_KEYS
 from provision.kafka.lint.keys import alike, complaint, known
@@ -13,6 +14,9 @@ from provision.kafka.lint.registry import Files, number, rule
 from provision.lint.registry import Hit
 
 GLUED = re.compile(r"(-?\d+|true|false)([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+)=")
+#: A value of a number's key that is shown as it is; of others only the beginning, as a password may have slipped in.
+_HARMLESS = re.compile(r"[^\s=\"']*(=[\d.:]*)?")
+_BEGINNING = re.compile(r"(?<=[\s=\"']).*", re.DOTALL)
 LOOPBACK = re.compile(r"//(localhost|127\.[\d.]+|\[::1\]):|//(localhost|127\.[\d.]+|\[::1\])$")
 #: Keys that are gone, the version that dropped them, and what takes their place.
 REMOVED = {
@@ -73,6 +77,8 @@ def _complaint(kind: str, entry: Entry) -> str:
     """Why Kafka does not take a value for one of its key's type; empty where it does."""
     key, text = entry.key.text, entry.value.trimmed().text
     why = complaint(known(kind).get(key, ""), text)
+    if not _HARMLESS.fullmatch(text):
+        text = _BEGINNING.sub(MASK, text)
     return f"Invalid value {text} for configuration {key}: {why}" if why else ""
 
 

@@ -14,6 +14,7 @@ CONFIG = "org.apache.kafka.common.security.JaasConfig"
 FILE = "sun.security.provider.ConfigFile"
 SHAPE = 'write `CLASS required KEY="VALUE" …;`'
 _PREFIX = re.compile(r"listener\.name\.[a-z0-9_.-]+\.(plain|scram-sha-256|scram-sha-512|gssapi|oauthbearer)\." + JAAS)
+_CLASS = re.compile(r"\w+(\.[\w$]+)+")
 _KNOWN = {
     SCRAM,
     PLAIN,
@@ -196,7 +197,7 @@ def module_unknown(files: Files) -> Iterator[Hit]:
     found: list[Module] = [own.module for own in _properties(files) if own.module]
     found += [module for file in files.jaas for context in file.contexts for module in context.modules]
     for module in found:
-        if module.name not in _KNOWN and module.flag:
+        if module.name not in _KNOWN and module.flag and _CLASS.fullmatch(module.name):
             yield module, f"`{module.name}` is none of the known login modules", f"{SCRAM}, {PLAIN} or {DIGEST}"
 
 

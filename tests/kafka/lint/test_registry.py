@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.errors import InputError, UsageError
@@ -51,6 +51,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             read([path])
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["server.properties", "consumer.conf", "zoo.cfg", "jaas.conf", "x.sh"]), st.binary(max_size=300))
 def test_no_content_ends_in_a_traceback(name: str, data: bytes) -> None:
     """Whatever a file holds, it has findings or none."""
@@ -84,6 +85,7 @@ PIECES += [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), max_size=4))
 def test_no_mixture_ends_in_a_traceback(texts: list[str]) -> None:
     """Several files of pieces that the rules look for."""

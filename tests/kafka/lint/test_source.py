@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from provision.kafka.lint.registry import Files, read
+from provision.kafka.files.jaas import SCRAM
+from provision.kafka.lint.registry import Files, add, read
 from provision.kafka.lint.report import KAFKA
 from provision.lint.registry import Finding
 
@@ -98,3 +101,34 @@ def test_no_password_is_shown(found: list[Finding]) -> None:
     """Not in any part of any finding."""
     text = "\n".join(str(finding.problem) for finding in found)
     assert not [secret for secret in ("admin123", "producer123", "consumer123", "kafka123") if secret in text]
+
+
+PASSWORD = "Zq9hX2vLw8"  # noqa: S105
+TEXTS = {
+    "client.properties": f'retries=3\nsasl.jaas.config={SCRAM} required username="u" password="{PASSWORD}";\nacks=1\n',
+    "quoted.properties": f"sasl.jaas.config=\"{SCRAM} required password='{PASSWORD}' username='u';\"\n",
+    "glued.properties": f'retries=3sasl.jaas.config={SCRAM} required password="{PASSWORD}";\n',
+    "jaas.conf": f"KafkaServer {{ {SCRAM} required\n"
+    f'  password="{PASSWORD}"\n  user_a="{PASSWORD}"\n  username="u";\n}};\n',
+    "users.sh": f"kafka-configs.sh --alter --add-config 'SCRAM-SHA-256=[password={PASSWORD}]' --entity-name u\n",
+    "tls.properties": f"security.protocol=SASL_SSL\nssl.keystore.password={PASSWORD}\nssl.key.password={PASSWORD}\n",
+}
+
+
+@given(
+    st.sampled_from(sorted(TEXTS)),
+    st.lists(
+        st.tuples(st.integers(0, 200), st.integers(0, 2), st.sampled_from(["", '"', "'", "\n", " ", ";", "=", "{"])),
+        max_size=3,
+    ),
+)
+@settings(max_examples=400, deadline=None)
+def test_no_slip_brings_a_password_to_light(name: str, slips: list[tuple[int, int, str]]) -> None:
+    """Characters lost, doubled or added anywhere: what is said of the file never holds the password."""
+    text = TEXTS[name]
+    for place, lost, added in slips:
+        place %= len(text)
+        changed = text[:place] + added + text[place + lost :]
+        text = changed if PASSWORD in changed else text
+    for finding in KAFKA.findings(add(Files(), name, text.encode())):
+        assert PASSWORD not in str(finding.problem)
