@@ -148,6 +148,7 @@ begin() { # lock, and somebody beside who undoes
     watchdog=$!
     echo $watchdog >"$work/watch"
     start_guard
+    arm
     unpack
 }
 
@@ -155,7 +156,6 @@ get_ready() { # everything that may fail without a change
     each_op lead
     check_ways
     each_op prepare
-    arm
     sync_staged
     if [ -n "$kept" ]; then
         index=$package_index

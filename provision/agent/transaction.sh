@@ -8,7 +8,7 @@ exec 3<&0   # background commands get /dev/null as standard input: the controlle
 RUN=$R/run/hactl
 STATE=$R/var/lib/hactl
 MAIN=$$
-index=0 work='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted='' last_try=''
+index=0 work='' ops='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted='' last_try=''
 
 run() { # a command whose output goes to the log; a signal interrupts the wait, never the command
     (umask 022 && exec "$@") >"$work/log" 2>&1 </dev/null 3<&- &

@@ -135,6 +135,17 @@ def test_a_power_cut_at_any_step_is_undone_by_the_next_boot(hosts: list[LocalHos
         assert host.read("proc/sys/net/ipv4/ip_forward") == "0\n"
 
 
+def test_a_power_cut_before_anything_is_staged_leaves_nothing_for_the_next_deploy(host: LocalHost) -> None:
+    host.command("tar", "#!/bin/sh\ntouch $HACTL_ROOT/stopped; sleep 60\n")
+    before = on_disk(host)
+    started(host, install("/etc/k.conf"))
+    wait_until(lambda: host.exists("stopped"))
+    cut_power(host)
+    (host.bin / "tar").unlink()
+    boot(host)
+    assert on_disk(host) == before and leftovers(host) == []
+
+
 def test_a_boot_in_the_middle_waits_for_no_unit(host: LocalHost) -> None:
     """The units that it would wait for are waiting for it."""
     begin(host, everything(host), *FILES)
