@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
 def _verdict_lines(verdict: Verdict) -> Iterator[show.Line]:
     yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", show.BOLD
     for refusal in verdict.refusals[:MOST_REASONS]:
-        yield f"  {refusal}", show.RED
+        yield from ((f"  {line}", show.RED) for line in textwrap.wrap(str(refusal), 78, subsequent_indent="  "))
     if len(verdict.refusals) > MOST_REASONS:
         yield f"  and {len(verdict.refusals) - MOST_REASONS} more", show.RED
     if verdict.stalled:

@@ -54,14 +54,13 @@ def _availability(partition: Partition, broker: int) -> Iterator[Refusal]:
     """
     if len(partition.replicas) <= partition.min_isr:
         return
-    have = (
-        f"{len(partition.isr)} of {len(partition.replicas)} replicas in sync, min.insync.replicas {partition.min_isr}"
-    )
+    count = f"{len(partition.isr)} of {len(partition.replicas)} in sync"
+    have = f"{count}, min.insync.replicas {partition.min_isr}"
     if len(partition.isr) < partition.min_isr:
         role = "is one of them" if broker in partition.isr else "may be the first to catch up"
         yield Refusal("below-min-isr", str(partition.name), f"{have}: too few already, and broker {broker} {role}")
     elif len(partition.isr) == partition.min_isr and broker in partition.isr:
-        yield Refusal("at-min-isr", str(partition.name), f"{have}: without broker {broker} acks=all would stall")
+        yield Refusal("at-min-isr", str(partition.name), f"{have}: acks=all would stall")
 
 
 def _quorum(quorum: Quorum, broker: int) -> Iterator[Refusal]:

@@ -97,7 +97,7 @@ def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(si
             assert hactl(site).returncode == 1
             answer = hactl(site, "--gate", "2")
             assert answer.returncode == 1
-            why = "2 of 3 replicas in sync, min.insync.replicas 2: without broker 2 acks=all would stall"
+            why = "2 of 3 in sync, min.insync.replicas 2: acks=all would stall"
             assert f"orders-0: {why}" in answer.stdout
             refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
             assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
