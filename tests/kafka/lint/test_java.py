@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from provision.kafka.files import properties
+from provision.kafka.files.jaas import MASK
 from provision.kafka.lint.registry import Files, add, kind, read
 from provision.kafka.lint.report import KAFKA
 from provision.lint.registry import Finding
@@ -63,7 +64,7 @@ QUOTING = {rule.id for rule in KAFKA.rules} - AT_LOGIN - LOGGED - BY_TOPIC
 
 
 def test_every_quoted_message_is_kafkas() -> None:
-    """All examples at once: each message that we quote is among Java's for that example, exactly."""
+    """All examples at once: each message that we quote is among Java's for that example, but for what is masked."""
     cases = {name: {file: text.encode() for file, text in EXAMPLES[name].broken.items()} for name in sorted(QUOTING)}
     asked = [(name, item) for name, texts in cases.items() for file in texts for item in inputs(file, texts[file])]
     answers: dict[str, set[str]] = {}
@@ -75,7 +76,8 @@ def test_every_quoted_message_is_kafkas() -> None:
         for file, text in texts.items():
             files = add(files, file, text)
         for message in quoted(files, {name}):
-            assert message in answers[name], (name, message, answers[name])
+            expected = re.escape(message).replace(re.escape(MASK), "[^']+")
+            assert [answer for answer in answers[name] if re.fullmatch(expected, answer)], (message, answers[name])
             compared += 1
     assert compared >= 13
 
