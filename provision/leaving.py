@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from provision.agent import program
+from provision.desired import Virtual
+from provision.drain import Order, carry_out
 from provision.drift import installed_table, rules, rules_file
 from provision.errors import HostError
 from provision.events import Events
@@ -57,6 +59,12 @@ def leavers(plan: HostPlan) -> tuple[Leaver, ...]:
     return tuple(found)
 
 
+def forgotten(plan: HostPlan) -> tuple[str, ...]:
+    """The real servers that are drained on a director and in no service any more: should one come back, it is not."""
+    servers = {text.split()[0] for item in plan.desired.items if isinstance(item, Virtual) for text in item.servers}
+    return tuple(host for host in plan.observed.drained if servers and host not in (".", *servers))
+
+
 class Departure:
     """The servers that the plans of a rollout take out of tables that stay: a context manager around its batches.
 
@@ -72,6 +80,7 @@ class Departure:
         patience: float = PATIENCE,
     ) -> None:
         found = {host: leavers(plan) for host, plan in plans.items() if host in sessions}
+        self._plans = plans
         self._going = {host: some for host, some in found.items() if some}
         self._holding = _holding(plans, self._going)
         self._sessions = sessions
@@ -114,9 +123,18 @@ class Departure:
                 said = left
             time.sleep(EVERY)
 
-    def gone(self) -> None:
-        """The servers are out of the tables: there is nothing to take back."""
+    def gone(self, who: str, digest: str) -> None:
+        """The servers are out of the tables: there is nothing to take back, and no drain of theirs to remember.
+
+        `who` and the inventory's `digest` are for the directors' logs.
+        """
         self._gone = True
+        for director, plan in self._plans.items():
+            for host in forgotten(plan) if director in self._sessions else ():
+                try:
+                    carry_out(self._sessions[director], Order("undrain", "server", host, who, digest))
+                except HostError as error:
+                    self._events.note(f"the drain of {host}, which is gone, is not forgotten: {error.line()}")
 
 
 class _Director:

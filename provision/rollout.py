@@ -159,7 +159,7 @@ def _go_on(
             results |= done
             stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
         if not stopped:
-            departure.gone()
+            departure.gone(rollout.owner, rollout.digest)
     left = found.each(events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from provision.agent import program
-from provision.desired import DesiredHost, File
+from provision.desired import DesiredHost, File, Virtual
 from provision.drift import RULES
 from provision.facts import Facts, Interface
 from provision.leaving import Departure, Leaver, leavers
@@ -107,7 +107,7 @@ def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is
         departure.ease()
         assert weights(director) == [1, 2, 0]
         assert not departure.due(["web1"]), "once"
-        departure.gone()
+        departure.gone("ops@desk", "3f2a")
     ended(director)
     assert weights(director) == [1, 2, 0]
     assert director.read("edits") == f"-e {VIP} -r 10.0.0.3:80 -g -w 0 -x 9\n"
@@ -153,6 +153,20 @@ def test_whoever_interrupts_it_does_not_wait(director: LocalHost) -> None:
     with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, Told()) as departure:
         departure.ease(lambda: True)
     assert time.monotonic() - began < 10
+
+
+def test_the_drain_of_a_server_that_is_gone_is_forgotten(director: LocalHost) -> None:
+    """Or it would still be drained when it comes back one day."""
+    director.write("var/lib/hactl/drain/web9", "-2147483647 ops@desk 2026-11-22T08:00:00Z\n")
+    director.write("var/lib/hactl/drain/web1", "-2147483647 ops@desk 2026-11-22T08:00:00Z\n")
+    there = Virtual(VIP, "-s rr", ("web1 10.0.0.1:80 -g -w 1",))
+    drained = {"web1": "ops@desk", "web9": "ops@desk", ".": "ops@desk"}
+    observed = Observed(Facts(), MappingProxyType({}), drained=drained)
+    plans = {"web1": plan_host(DesiredHost("web1", (there,)), observed, frozenset())}
+    with Departure(plans, {"web1": director}, Told()) as departure:
+        departure.gone("ops@desk", "3f2a")
+    assert director.read("var/lib/hactl/drain/web9") == "0\n"
+    assert director.read("var/lib/hactl/drain/web1").startswith("-2147483647 ")
 
 
 def test_where_nobody_leaves_no_exec_is_spent(director: LocalHost) -> None:
