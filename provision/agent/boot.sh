@@ -43,7 +43,7 @@ going_down() { # services cannot be reloaded any more: the next boot undoes all,
 }
 
 disarm() { # systemctl, too, takes an empty folder away
-    rm -f "$R/etc/systemd/system/sysinit.target.wants/$UNIT" "$R/etc/systemd/system/$UNIT"
+    rm -f "$R/etc/systemd/system/sysinit.target.wants/$UNIT" "$R/etc/systemd/system/$UNIT" || return 1
     rmdir "$R/etc/systemd/system/sysinit.target.wants" 2>/dev/null || :
 }
 

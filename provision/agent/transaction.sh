@@ -161,7 +161,7 @@ take_back() { # WHY: undo, tell the log, let go; sets `problems`
     fi
 }
 
-leave() { # what could not be undone now may be soon: the next deploy tries again, or the next boot; then it is let go
+leave() { # what could not be undone or cleared away now may be soon: the next deploy tries again, or the next boot
     hang_up
     if [ -n "$last_try" ]; then
         release
@@ -207,16 +207,18 @@ conclude() { # what a confirmed run still has to do; begun anew where it was cut
     fi
     keep_generation
     reversed "$work/confirmed"
+    untidy=''
     for step in $lines; do
         case $step in restore"$US"*)
             old=${step#*"$US"}
-            rm -f "${old%%"$US"*}"
+            rm -f "${old%%"$US"*}" 2>/dev/null || untidy=yes
             ;;
         esac
     done
+    disarm 2>/dev/null || untidy=yes
     end_hand_over "$lines"
-    record confirmed
-    release
+    [ -e "$work/left" ] || record confirmed
+    if [ -z "$untidy" ]; then release; else leave; fi
 }
 
 settle() { # WHY: end what a run that died had begun: keep what was confirmed, else undo it; sets `outcome`

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from tests.faults import strike
 from tests.faults.halting import reach, release, settle
 from tests.faults.host import patiently
-from tests.faults.judge import LEFT, NEW, OLD, Ended, gave_up, lies
+from tests.faults.judge import KEPT, LEFT, NEW, OLD, Ended, gave_up, lies
 from tests.faults.outcome import Cell, Outcome, symbol
 from tests.faults.probe import EVERY, PATIENCE
 from tests.faults.site import Site
@@ -26,6 +26,9 @@ OF_KEEPALIVED = ("change", "reload", "applied", "confirm")
 
 LEAVE_A_LOCK = (Cell("agent killed", "lock"), Cell("login killed", "lock"))
 """Where the host is locked and the guard has not been started yet: the next deploy takes the lock."""
+
+KEEP_COPIES = tuple(Cell("/etc read-only", step) for step in ("reload", "applied", "confirm", "kept"))
+"""Where all that is left to do is the confirmation, which writes nothing to /etc."""
 
 CELLS = tuple(
     Cell(fault.name, step.name)
@@ -62,14 +65,15 @@ def _run(site: Site, fault: Fault, cell: Cell, target: int, outcome: Outcome) ->
     states = settle(site.states, target, fault.seconds)
     outcome.code, outcome.end = ended.code, symbol(states[site.victim.name], ended.message(site.victim.name))
     outcome.problems += judged(ended, scene.second, states)
-    if LEFT in states.values() and cell not in LEAVE_A_LOCK:
-        outcome.problems.append("a lock is left")
+    for state in {LEFT, KEPT} & set(states.values()):
+        if cell not in (LEAVE_A_LOCK if state == LEFT else KEEP_COPIES):
+            outcome.problems.append(state)
 
 
 def judged(ended: Ended, second: Second | None, states: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with how it ended, and with what it and the second deploy said."""
     for host, state in states.items():
-        if state not in (OLD, NEW, LEFT) and not gave_up(ended.message(host)):
+        if state not in (OLD, NEW, LEFT, KEPT) and not gave_up(ended.message(host)):
             yield f"{host} is neither as it was nor as intended:\n{state}"
     if second is None:
         yield from lies(ended, states)

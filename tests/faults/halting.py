@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.host import Host, TooSlow, patiently
-from tests.faults.judge import LEFT, NEW, OLD
+from tests.faults.judge import KEPT, LEFT, NEW, OLD
 from tests.faults.site import Run
 from tests.faults.steps import Step
 
@@ -37,6 +37,6 @@ def settle(states: Callable[[int], dict[str, str]], target: int, seconds: float)
     end = time.monotonic() + seconds
     while True:
         found = states(target)
-        if set(found.values()) <= {OLD, NEW, LEFT} or time.monotonic() > end:
+        if set(found.values()) <= {OLD, NEW, LEFT, KEPT} or time.monotonic() > end:
             return found
         time.sleep(0.3)

@@ -8,6 +8,8 @@ from typing import Any
 
 OLD, NEW = "as it was", "as intended"
 """The two states that a host may end in. Any other text says what is wrong with it."""
+KEPT = "as intended, but for what could not be cleared away"
+"""What a host keeps whose /etc has become read-only: the files kept aside. The next deploy clears them away."""
 LEFT = "as it was, but for the lock of the dead run"
 """What an agent leaves that was killed between its lock and its guard: the next deploy takes the lock."""
 
@@ -39,7 +41,7 @@ def lies(ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[s
     if ended.code < 0:
         return
     before = {host: (was or {}).get(host, (OLD,)) for host in states}
-    after = {host: OLD if state == LEFT else state for host, state in states.items()}
+    after = {host: {LEFT: OLD, KEPT: NEW}.get(state, state) for host, state in states.items()}
     for host, result in ended.hosts.items():
         if not _true(result["outcome"], ended.message(host), before[host], after[host]):
             yield f"{host} was said to be {result['outcome']} ({ended.message(host)!r}) but is {states[host]!r}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.faults.judge import LEFT, NEW, OLD, gave_up
+from tests.faults.judge import KEPT, LEFT, NEW, OLD, gave_up
 
 SYMBOLS = {
     "=": "as it was",
     "+": "as intended",
     "~": "as it was, but for the lock of the dead run, which the next deploy takes",
+    "*": "as intended, but for old copies that a read-only /etc keeps; the next deploy clears them away",
     "!": "neither, and said so; the next deploy mended it",
     "x": "wrong",
 }
@@ -47,4 +48,4 @@ class Outcome:
 
 def symbol(state: str, message: str) -> str:
     """How a host ended; `message` is what the command said of it."""
-    return {OLD: "=", NEW: "+", LEFT: "~"}.get(state) or ("!" if gave_up(message) else "x")
+    return {OLD: "=", NEW: "+", LEFT: "~", KEPT: "*"}.get(state) or ("!" if gave_up(message) else "x")

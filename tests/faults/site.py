@@ -22,7 +22,7 @@ from provision.lab import cgroups, control
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabSpec
 from tests.faults.host import Host, patiently
-from tests.faults.judge import LEFT, NEW, OLD, Ended
+from tests.faults.judge import KEPT, LEFT, NEW, OLD, Ended
 
 LAB = "faults"
 HACTL = Path(sys.executable).parent / "hactl"
@@ -164,6 +164,10 @@ class Site:
         # A lock, and not one process of an agent: they are in the snapshot, too.
         if {line for line in lines if "/run/hactl/lock" not in line} == self._looks[1 - target][host]:
             return LEFT
+        if {line for line in lines if not any(mark in line for mark in (*MARKS, "hactl-undo"))} == self._looks[target][
+            host
+        ]:
+            return KEPT
         return "\n".join(difference(self._looks[1 - target][host], lines))
 
     def holders(self) -> list[str]:
@@ -172,10 +176,13 @@ class Site:
         return [name for name, host in self.hosts.items() if host.run(shown).strip() != "0"]
 
 
+MARKS = ("/hactl/run-", "/run/hactl/lock", ".hactl-")
+"""The files of a run."""
+
+
 def leftovers(lines: frozenset[str]) -> list[str]:
     """What a run leaves while it goes on."""
-    marks = ("hactl-run", "/hactl/run-", "process ", "/run/hactl/lock", ".hactl-")
-    return [line for line in lines if any(mark in line for mark in marks)]
+    return [line for line in lines if any(mark in line for mark in (*MARKS, "process ", "hactl-run"))]
 
 
 def difference(before: frozenset[str], after: frozenset[str]) -> list[str]:
