@@ -15,14 +15,10 @@ from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
 from provision.lint.rules import check
-from provision.outcome import HostResult, refusals
-from provision.outside.check import Outside
-from provision.outside.viewpoint import viewpoint
+from provision.outcome import HostResult, ended, refusals
 from provision.plan import mask, without_keys
 from provision.project import Project
 from provision.remote.target import Target
-from provision.rollout import Rollout
-from provision.rollout import deploy as roll_out
 from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
 from provision.survey import Render, Survey, survey
 
@@ -126,13 +122,20 @@ def carry_out(
     project: Project, found: Survey, serial: int, events: Events, wanted: Wanted | None = None, *, lab: bool = False
 ) -> tuple[list[HostResult], Exit]:
     """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
+    if not found.changes():
+        return [ended(found, host, "unchanged") for host in found.plans], Exit.OK
+    from provision import rollout
+    from provision.outside.check import Outside
+    from provision.outside.viewpoint import viewpoint
+
     note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run = (_owner(), digest or project.digest(), found.next_generation(), when, note)
     desired = {host: plan.desired for host, plan in found.plans.items()}
     place = viewpoint(project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab)
     outside = Outside(project.topology, desired, place)
-    results = roll_out(found, Rollout(project.topology.stages(), serial, *run), outside, events)
+    order = rollout.Rollout(project.topology.stages(), serial, *run)
+    results = rollout.deploy(found, order, outside, events)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code
