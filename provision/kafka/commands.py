@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provision.errors import Exit, HostError, UsageError
-from provision.kafka.admin import ask, connected
+from provision.kafka.admin import Unanswered, ask, connected
 from provision.kafka.client_file import Login, login
 from provision.kafka.gate import Verdict, gate
 from provision.kafka.replicas import show
@@ -96,35 +96,43 @@ def _verdict_lines(verdict: Verdict) -> Iterator[show.Line]:
 
 
 def _watch(asked: Login) -> Exit:
-    """A new screen every two seconds until Ctrl-C; a look that fails is said and repeated."""
-    from provision.kafka.replicas.look import look
-
+    """A new screen at each look until Ctrl-C; a look that fails is said, and the next one made."""
     screen, news = Screen(), deque[Transition](maxlen=NEWS)
     before: Cluster | None = None
     impossible = False
     try:
-        while True:
-            try:
-                with connected(asked) as admin:
-                    while True:
-                        now = look(admin)
-                        now = remembered(before, now) if before else now
-                        found = check(states(before), states(now), machine(now.version)) if before else ()
-                        impossible = impossible or not all(each.legal for each in found)
-                        news.extend(found)
-                        if sys.stdout.isatty():
-                            sys.stdout.write("\x1b[H\x1b[2J")
-                        screen.show(show.lines(now, states(now), news))
-                        before = now
-                        time.sleep(EVERY)
-            except HostError as error:
-                if before is None:
-                    raise
-                screen.show([(error.line(), show.RED)])
-                time.sleep(EVERY)
+        for now in _looks(asked):
+            if isinstance(now, HostError):
+                if before is None and not isinstance(now, Unanswered):
+                    raise now
+                screen.show([(now.line(), show.RED)])
+                continue
+            now = remembered(before, now) if before else now
+            found = check(states(before), states(now), machine(now.version)) if before else ()
+            impossible = impossible or not all(each.legal for each in found)
+            news.extend(found)
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[H\x1b[2J")
+            screen.show(show.lines(now, states(now), news))
+            before = now
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return Exit.FAILED if impossible else Exit.OK
+
+
+def _looks(asked: Login) -> Iterator[Cluster | HostError]:
+    """What is seen every two seconds, for ever, over one connection until it fails and then over the next."""
+    from provision.kafka.replicas.look import look
+
+    while True:
+        try:
+            with connected(asked) as admin:
+                while True:
+                    yield look(admin)
+                    time.sleep(EVERY)
+        except HostError as error:
+            yield error
+        time.sleep(EVERY)
 
 
 def retention_plan(topics: list[str], use: Use, *, bootstrap: str, client: Path | None, json: bool) -> Exit:

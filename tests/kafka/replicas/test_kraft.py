@@ -7,9 +7,7 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import kafka
@@ -18,7 +16,6 @@ from kafka.admin import ConfigResource
 
 from provision.kafka.admin import ask
 from provision.kafka.client_file import login
-from provision.kafka.commands import EVERY
 from provision.kafka.replicas.check import check
 from provision.kafka.replicas.derive import states
 from provision.kafka.replicas.judge import troubles
@@ -39,20 +36,34 @@ def site(kraft_site: Site) -> Site:
     return kraft_site
 
 
-@contextmanager
-def watched(site: Site) -> Iterator[list[str]]:
-    """A watch of the site for as long as the block; what it printed is in the list afterwards, then its exit code."""
-    argv = [*HACTL, "--bootstrap", site.bootstrap, "--watch"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said: list[str] = []
+class Watch:
+    """A `--watch` of the site that runs; what it says stands in a file."""
+
+    def __init__(self, site: Site, file: Path) -> None:
+        self._file = file
+        with file.open("wb") as output:
+            argv = [*HACTL, "--bootstrap", site.bootstrap, "--watch"]
+            self._process = subprocess.Popen(argv, stdout=output, stderr=output)
+
+    def wait_for(self, text: str) -> None:
+        """Until it has said this."""
+        until(lambda: text in self._file.read_text())
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code after SIGTERM, and all that it said."""
+        self._process.terminate()
+        return self._process.wait(30), self._file.read_text()
+
+
+@pytest.fixture
+def watch(site: Site, tmp_path: Path) -> Iterator[Watch]:
+    """A watch that has had its first look."""
+    made = Watch(site, tmp_path / "watch")
     try:
-        yield said
-        time.sleep(EVERY)
-        process.terminate()
-        said += [process.communicate(timeout=30)[0], str(process.returncode)]
+        made.wait_for("PARTITION")
+        yield made
     finally:
-        process.kill()
-        process.wait()
+        made.end()
 
 
 def hactl(site: Site, *words: str, bootstrap: str = "") -> subprocess.CompletedProcess[str]:
@@ -88,28 +99,23 @@ def test_where_all_serve_all_replicas_are_online_and_any_broker_may_go(site: Sit
         assert (answer.returncode, answer.stdout) == (0, f"Broker {broker} may go down.\n")
 
 
-def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(site: Site) -> None:
+def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(site: Site, watch: Watch) -> None:
     down = {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.OFFLINE}}
-    with watched(site) as said:
-        time.sleep(2 * EVERY)
-        with site.without(3):
-            until(lambda: by_broker(seen(site), "orders") == down)
-            assert hactl(site).returncode == 1
-            answer = hactl(site, "--gate", "2")
-            assert answer.returncode == 1
-            why = "2 of 3 in sync, min.insync.replicas 2: acks=all would stall"
-            assert f"orders-0: {why}" in answer.stdout
-            refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
-            assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
-            assert hactl(site, "--gate", "3").returncode == 0, "the one that is down is not in the way"
-            time.sleep(EVERY)
-        until(lambda: not troubles(seen(site)))
-        assert hactl(site, "--gate", "2").returncode == 0
-        time.sleep(EVERY)
-    output, code = said
-    assert "orders-0 on broker 3: OnlineReplica -> OfflineReplica" in output
-    assert "orders-0 on broker 3: OfflineReplica -> OnlineReplica" in output
-    assert ("no legal transition" in output, code) == (False, "0")
+    with site.without(3):
+        until(lambda: by_broker(seen(site), "orders") == down)
+        assert hactl(site).returncode == 1
+        answer = hactl(site, "--gate", "2")
+        assert answer.returncode == 1
+        assert "orders-0: 2 of 3 in sync, min.insync.replicas 2: acks=all would stall" in answer.stdout
+        refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
+        assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
+        assert hactl(site, "--gate", "3").returncode == 0, "the one that is down is not in the way"
+        watch.wait_for("orders-0 on broker 3: OnlineReplica -> OfflineReplica")
+    until(lambda: not troubles(seen(site)))
+    assert hactl(site, "--gate", "2").returncode == 0
+    watch.wait_for("orders-0 on broker 3: OfflineReplica -> OnlineReplica")
+    code, said = watch.end()
+    assert ("no legal transition" in said, code) == (False, 0)
 
 
 def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gone(site: Site) -> None:
