@@ -127,7 +127,7 @@ class Host:
 
     def waits(self, word: str) -> bool:
         """Whether a transaction there waits for its next word: `ready` or `applied`."""
-        return any((self.root / "var/lib/hactl").glob(f"run-??????/{word}"))
+        return any(Path(f"/proc/{self.init()}/root/var/lib/hactl").glob(f"run-??????/{word}"))
 
     # ------------------------------------------------------------------------------------------------ whom faults hit
 

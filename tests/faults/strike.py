@@ -91,7 +91,8 @@ def cut_power(scene: Scene) -> None:
 #: drain files by inode (inotify(7)): these folders stay what they are, on the big disk.
 SMALL_DISK = """
 set -e
-mkdir -p /mnt/small /mnt/big; mount --bind /var/lib/hactl /mnt/big; mount -t tmpfs -o size=3m,mode=755 small /mnt/small
+mkdir -p /mnt/small /mnt/big; mount --bind /var/lib/hactl /mnt/big; mount --make-private /mnt/big
+mount -t tmpfs -o size=3m,mode=755 small /mnt/small
 for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
     mkdir -p "/mnt/small$folder"; cp -a "$folder/." "/mnt/small$folder/"; mount --bind "/mnt/small$folder" "$folder"
 done
