@@ -120,3 +120,7 @@ def test_a_roll_takes_controllers_first_unready_ones_before_ready_ones_and_the_a
 
 def test_with_zookeeper_the_acting_controller_is_last_of_all() -> None:
     assert roll_order([node(n, "broker", ready=n != 3) for n in (1, 2, 3)], active=1) == (3, 2, 1)
+
+
+def test_an_active_controller_that_is_unready_does_not_wait() -> None:
+    assert roll_order([node(3, "controller", ready=False), node(4, "controller")], active=3) == (3, 4)
