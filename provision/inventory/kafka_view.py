@@ -35,6 +35,9 @@ AUTHORIZERS = {
 }
 """With KRaft and without."""
 
+ZOOKEEPER_DATA = "/var/lib/zookeeper/data"
+"""A folder of its own: in the one above it, Debian's package has a link `myid` to its example."""
+
 INTERVAL = 5
 """Seconds from one question to the next where the check names none."""
 
@@ -324,7 +327,7 @@ def _zoo_cfg(cluster: KafkaCluster) -> str:
         "tickTime": 2000,
         "initLimit": 10,
         "syncLimit": 5,
-        "dataDir": "/var/lib/zookeeper",
+        "dataDir": ZOOKEEPER_DATA,
         "clientPort": model.port,
         "maxClientCnxns": 3000,
         "autopurge.snapRetainCount": 3,

@@ -29,7 +29,7 @@ USERS = {"admin": "4dm-i]n$'=#", "check": "pr0be"}
 PATIENCE = 60
 PLACES = {
     "/etc/kafka/": "etc", "/etc/hactl/zookeeper/": "etc/zookeeper", "/etc/hactl/": "etc",
-    "/var/lib/zookeeper": "ensemble",
+    "/var/lib/zookeeper/data": "ensemble",
 }  # fmt: skip
 """Where a host has it, and where it is below a test's folder."""
 
