@@ -6,6 +6,7 @@ hactl's own CA there is `ca.key`, too.
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 from collections.abc import Iterable
@@ -51,19 +52,44 @@ def ensure(folder: Path, host: str, names: Iterable[str]) -> tuple[str, str]:
     wanted = frozenset(names)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (folder / "ca.key").exists():
-            _make_ca(folder)
-        path = folder / f"{host}.pem"
-        if not path.exists() or not _good(path, wanted):
-            _write(path, _issue(folder, host, wanted))
-        return (folder / "ca.pem").read_text(), path.read_text()
+        with (folder / ".lock").open("w") as lock:  # hosts are rendered at the same time, and one CA is for all
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _ensure(folder, host, wanted)
     except (OSError, ValueError) as error:
         raise HactlError(f"the certificates in {folder} cannot be used: {error}", "mend or remove it") from None
 
 
-def _good(path: Path, wanted: frozenset[str]) -> bool:
-    found = facts(path.read_text())
-    return found.names == wanted and found.not_after - RENEW > datetime.now(UTC)
+def _ensure(folder: Path, host: str, wanted: frozenset[str]) -> tuple[str, str]:
+    if not (folder / "ca.key").exists():
+        _make_ca(folder)
+    ca, path = (folder / "ca.pem").read_text(), folder / f"{host}.pem"
+    if not path.exists() or not _good(path.read_text(), ca, wanted):
+        _write(path, _issue(folder, host, wanted))
+    return ca, path.read_text()
+
+
+def _good(own: str, ca: str, wanted: frozenset[str]) -> bool:
+    found = facts(own)
+    return found.names == wanted and found.not_after - RENEW > datetime.now(UTC) and issued_by(own, ca)
+
+
+def issued_by(own: str, ca: str) -> bool:
+    """Whether the first certificate of one PEM text was signed with the key of the other's."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        _first(own).verify_directly_issued_by(_first(ca))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _first(pem: str) -> Certificate:
+    """The first certificate in a PEM text, which may begin with a key. Raises ValueError where there is none."""
+    from cryptography import x509
+
+    begin = pem.find("-----BEGIN CERTIFICATE-----")
+    return x509.load_pem_x509_certificate(pem[max(begin, 0) :].encode())
 
 
 @cache
@@ -71,8 +97,7 @@ def facts(pem: str) -> Facts:
     """What the first certificate in a PEM text says. Raises ValueError where there is none."""
     from cryptography import x509
 
-    begin = pem.find("-----BEGIN CERTIFICATE-----")
-    certificate = x509.load_pem_x509_certificate(pem[max(begin, 0) :].encode())
+    certificate = _first(pem)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

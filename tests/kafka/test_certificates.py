@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from provision.errors import HactlError
-from provision.kafka.certificates import DAYS, ensure, facts
+from provision.kafka.certificates import DAYS, ensure, facts, issued_by
 
 NAMES = ["192.0.2.10", "fd00::1", "kafka1.example.org"]
 
@@ -25,7 +26,7 @@ def test_a_certificate_names_what_was_asked_for(tmp_path: Path) -> None:
 def test_it_is_kept_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "ca"
     assert ensure(folder, "kafka1", NAMES) == ensure(folder, "kafka1", list(reversed(NAMES)))
-    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.glob("[!.]*")} == {
         "ca.key": 0o600, "ca.pem": 0o600, "kafka1.pem": 0o600,
     }  # fmt: skip
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -70,6 +71,20 @@ def handshake(own: Path, ca: str) -> str:
             except ssl.SSLError as error:
                 return str(error)
     return ""
+
+
+def test_hosts_that_are_rendered_at_the_same_time_share_one_ca(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: ensure(tmp_path / "ca", f"kafka{number}", NAMES), range(8)))
+    assert len({ca for ca, _ in found}) == 1
+    assert all(issued_by(own, ca) for ca, own in found)
+
+
+def test_a_certificate_of_another_ca_is_made_anew(tmp_path: Path) -> None:
+    ca, _ = ensure(tmp_path / "a", "kafka1", NAMES)
+    ensure(tmp_path / "b", "kafka1", NAMES)
+    (tmp_path / "a" / "kafka1.pem").write_bytes((tmp_path / "b" / "kafka1.pem").read_bytes())
+    assert issued_by(ensure(tmp_path / "a", "kafka1", NAMES)[1], ca)
 
 
 def test_a_damaged_folder_is_told_with_its_place(tmp_path: Path) -> None:
