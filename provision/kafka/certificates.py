@@ -64,7 +64,10 @@ def _ensure(folder: Path, host: str, wanted: frozenset[str]) -> tuple[str, str]:
         _make_ca(folder)
     ca, path = (folder / "ca.pem").read_text(), folder / f"{host}.pem"
     if not path.exists() or not _good(path.read_text(), ca, wanted):
-        _write(path, _issue(folder, host, wanted))
+        issued = _issue(folder, host, wanted)
+        if not issued_by(issued, ca):
+            raise ValueError("ca.key is not the key of ca.pem")
+        _write(path, issued)
     return ca, path.read_text()
 
 

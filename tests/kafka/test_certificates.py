@@ -92,3 +92,11 @@ def test_a_damaged_folder_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "kafka1.pem").write_text("nonsense")
     with pytest.raises(HactlError, match=str(tmp_path)):
         ensure(tmp_path, "kafka1", NAMES)
+
+
+def test_a_key_of_another_ca_is_noticed(tmp_path: Path) -> None:
+    ensure(tmp_path / "a", "kafka1", NAMES)
+    ensure(tmp_path / "b", "kafka1", NAMES)
+    (tmp_path / "a" / "ca.key").write_bytes((tmp_path / "b" / "ca.key").read_bytes())
+    with pytest.raises(HactlError, match=r"ca\.key is not the key of ca\.pem"):
+        ensure(tmp_path / "a", "kafka2", NAMES)
