@@ -1,0 +1,77 @@
+"""hactl kafka: what is behind the front end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provision.cli.words import Json, LintFormat
+from provision.lint.formats import Format
+
+kafka_app = typer.Typer(
+    help="Kafka behind the front end.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+retention_app = typer.Typer(
+    help="How long what stays in a topic, and what that takes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+kafka_app.add_typer(retention_app, name="retention")
+
+Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
+ClientFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
+]
+
+
+@kafka_app.command("lint")
+def kafka_lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="All that belong together.", show_default=False)],
+    form: LintFormat = Format.TEXT,
+) -> None:
+    """Find mistakes in the files of brokers, clients and ZooKeeper, in JAAS files and scripts, looked at together."""
+    from provision.kafka.lint.report import report
+
+    raise typer.Exit(report(files, form))
+
+
+@kafka_app.command("replicas")
+def kafka_replicas(
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    gate: Annotated[int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")] = None,
+    json: Json = False,
+) -> None:
+    """Show the state of every replica, and what is wrong; or answer whether a broker may go down.
+
+    Exit 0 when all is whole (or the broker may go), 1 when not, 4 when the cluster cannot be reached."""
+    from provision.kafka.commands import replicas
+
+    raise typer.Exit(replicas(bootstrap=bootstrap, client=client, watch=watch, broker=gate, json=json))
+
+
+@retention_app.command("plan")
+def kafka_retention_plan(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
+    ] = None,
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")] = None,
+    keys: Annotated[int | None, typer.Option(min=1, help="Different keys in the topic.")] = None,
+    record_bytes: Annotated[int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a topic's parameters come to: bytes, deadlines, keys a pass, contradictions.
+
+    Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster cannot be reached."""
+    from provision.kafka.commands import retention_plan
+    from provision.kafka.retention.model import Use
+
+    use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
+    raise typer.Exit(retention_plan(topics or [], use, bootstrap=bootstrap, client=client, json=json))
