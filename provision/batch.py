@@ -112,7 +112,9 @@ class Batch:
         if self.together:
             return
         fronts = {
-            host: tuple(one for one in held if self._successors(one, host))
+            host: tuple(
+                one for one in held if not takes_off(self.found.plans[host], one) and self._successors(one, host)
+            )
             for host, held in self.outside.holders().items()
             if disturbs(self.found.plans[host])
         }
@@ -236,6 +238,12 @@ class Batch:
         if self.problems:
             return "\n".join((f"the check from outside failed: {self.problems[0]}", *self.problems[1:]))
         return "another host of its batch failed"
+
+
+def takes_off(plan: HostPlan, frontend: ResolvedFrontend) -> bool:
+    """Whether a director's plan takes an address of a front end off it, which a hand put there: it has none to give."""
+    going = {change.name.partition("/")[0] for change in plan.changes if change.kind == "address"}
+    return any(str(vip.address) in going for vip in frontend.vips)
 
 
 def returns(frontend: ResolvedFrontend, host: str) -> bool:

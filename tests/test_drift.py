@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provision.apply import Op
+from provision.batch import takes_off
 from provision.desired import Address, DesiredHost, File, Item, Unit, Vip, Virtual
 from provision.drift import RULES
 from provision.facts import Facts, Interface
@@ -18,6 +19,7 @@ from provision.observe import Observed, ObservedItem
 from provision.plan import Change, HostPlan, operations, plan_host
 from provision.remote.protocol import LedgerEntry
 from provision.strays import doubtful, strays, with_strays
+from tests.inventory.building import frontend, topology
 
 WEB = "-t 192.168.227.10:80"
 SERVERS = ("web1 10.0.0.1:80 -g -w 1", "web2 10.0.0.2:80 -g -w 3")
@@ -196,6 +198,13 @@ def test_a_vip_added_by_hand_is_taken_off_who_is_not_its_master() -> None:
     plans = with_strays(BOTH, found)
     assert plans["lvs1"].changes == ()
     assert Op("address", ("del", f"{VIP}/24", "eth0", "")) in operations(plans["lvs2"])[0]
+
+
+def test_who_has_an_address_from_a_hand_has_none_to_hand_over() -> None:
+    web = topology([frontend()]).frontends[0]
+    found = stray(BOTH, looked("lvs1", "MASTER"), looked("lvs2", "BACKUP"))
+    plans = with_strays(BOTH, found)
+    assert (takes_off(plans["lvs1"], web), takes_off(plans["lvs2"], web)) == (False, True)
 
 
 def test_a_hand_over_under_way_is_none() -> None:
