@@ -152,9 +152,15 @@ class Site:
         with ThreadPoolExecutor(2) as pool:
             return dict(zip(self.hosts, pool.map(Host.snapshot, self.hosts.values()), strict=True))
 
-    def states(self, target: int) -> dict[str, str]:
-        """For each host, OLD or NEW, or by what it differs from both; `target` is what was to be deployed."""
-        return {host: self._state(host, lines, target) for host, lines in self.look().items()}
+    def states(self, target: int, *, busy: bool = False) -> dict[str, str]:
+        """For each host, OLD or NEW, or by what it differs from both; `target` is what was to be deployed.
+
+        `busy`: while an agent halts there, whose processes are no difference.
+        """
+        found = self.look()
+        if busy:
+            found = {host: frozenset(line for line in lines if "process " not in line) for host, lines in found.items()}
+        return {host: self._state(host, lines, target) for host, lines in found.items()}
 
     def _state(self, host: str, lines: frozenset[str], target: int) -> str:
         if lines == self._looks[target][host]:

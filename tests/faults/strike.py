@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from provision.lab import control
 from tests.faults.halting import settle
@@ -100,13 +101,13 @@ for watched in handover drain; do mount --bind /mnt/big/$watched /var/lib/hactl/
 """
 BIG_DISK = """
 set -e
-umount /var/lib/hactl/handover /var/lib/hactl/drain /var/lib/hactl /etc/keepalived /etc/cell /mnt/big
+umount -l /var/lib/hactl/handover /var/lib/hactl/drain /var/lib/hactl /etc/keepalived /etc/cell /mnt/big
 rm -rf /mnt/small/var/lib/hactl/handover /mnt/small/var/lib/hactl/drain
 for folder in /var/lib/hactl /etc/keepalived /etc/cell; do
     find "$folder" -mindepth 1 -maxdepth 1 ! -name handover ! -name drain -exec rm -rf {} +
     cp -a "/mnt/small$folder/." "$folder/"
 done
-umount /mnt/small; rmdir /mnt/small /mnt/big
+umount -l /mnt/small; rmdir /mnt/small /mnt/big
 """
 
 
@@ -119,9 +120,10 @@ def make_read_only(scene: Scene) -> None:
 
 
 def begin_second(scene: Scene) -> None:
-    before = scene.site.states(scene.target)
+    look = partial(scene.site.states, busy=True)
+    before = look(scene.target)
     ended = scene.site.start(scene.target).wait()
-    scene.second = Second(ended, before, settle(scene.site.states, scene.target, 5))
+    scene.second = Second(ended, before, settle(look, scene.target, 5))
 
 
 def stall(scene: Scene) -> None:
