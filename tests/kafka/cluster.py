@@ -92,15 +92,8 @@ class Broker:
         unit = self.content("/etc/systemd/system/zookeeper.service").replace("\\\n", "")
         argv = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
         assert argv
-        return [
-            "java",
-            *argv[1]
-            .replace(
-                "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar",
-                self.environment()["CLASSPATH"],
-            )
-            .split()[1:],
-        ]
+        classpath = self.environment()["CLASSPATH"]
+        return ["java", *re.sub(r"-cp \S+", f"-cp {classpath}", argv[1]).split()[1:]]
 
     def log(self) -> str:
         """What it wrote so far."""
