@@ -15,6 +15,14 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def kafka_examples(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The shipped inventories with Kafka take passwords from the environment; certificates go with the run."""
+    for user in ("ADMIN", "CHECK", "ZOOKEEPER", "QUORUM"):
+        os.environ.setdefault(f"HACTL_KAFKA_{user}", f"secret-{user.lower()}")
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in CI that skipped anything; `-ra` prints the reasons."""
