@@ -40,8 +40,9 @@ def lies(ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[s
     """
     if ended.code < 0:
         return
-    before = {host: (was or {}).get(host, (OLD,)) for host in states}
-    after = {host: {LEFT: OLD, KEPT: NEW}.get(state, state) for host, state in states.items()}
+    plain = {LEFT: OLD, KEPT: NEW}
+    before = {host: [plain.get(state, state) for state in (was or {}).get(host, (OLD,))] for host in states}
+    after = {host: plain.get(state, state) for host, state in states.items()}
     for host, result in ended.hosts.items():
         if not _true(result["outcome"], ended.message(host), before[host], after[host]):
             yield f"{host} was said to be {result['outcome']} ({ended.message(host)!r}) but is {states[host]!r}"
