@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from tests.faults.outcome import SYMBOLS, Outcome
 from tests.faults.steps import STEPS
 
-NAME, CELL = 19, 8
-HALVES = (tuple(step.name for step in STEPS[:7]), tuple(step.name for step in STEPS[7:]))
+NAME, CELL = 19, 10
+HALVES = (tuple(step.name for step in STEPS[:6]), tuple(step.name for step in STEPS[6:]))
 
 
 def shown(outcome: Outcome | None) -> str:
@@ -20,7 +20,7 @@ def shown(outcome: Outcome | None) -> str:
 
 
 def tables(outcomes: Sequence[Outcome], faults: Sequence[str]) -> str:
-    """A row a fault, a column a step; first the steps before any change, then the others."""
+    """A row a fault, a column a step; six steps, then the other six."""
     found = {(outcome.fault, outcome.step): outcome for outcome in outcomes}
     return "\n".join(line for half in HALVES for line in (*_table(found, faults, half), ""))
 
