@@ -10,11 +10,16 @@ from provision.drills.drill import Outcome, Verdict
 from provision.drills.judge import lossless
 from provision.drills.stage import Stage
 from provision.drills.takeover import Takeover
+from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.keepalived_view import HANDOVER
 from provision.live.seen import Seen
 
 HIGHEST = 254
 """The highest priority of a router that does not own the address (RFC 5798 §5.2.4)."""
+
+
+HASHING = ("mh", "sh")
+"""Schedulers by which every director sends a client to the same real server."""
 
 
 def raised_by(stage: Stage) -> int:
@@ -24,6 +29,19 @@ def raised_by(stage: Stage) -> int:
     mine = max((priority for host, priority in found if host == stage.successor), default=0)
     best = max((priority for host, priority in found if host != stage.successor), default=HIGHEST)
     return min(best + 10, HIGHEST) - mine if best < HIGHEST else 0
+
+
+def straddling(frontend: ResolvedFrontend) -> str:
+    """Why a request may have failed whatever the directors do, empty where their schedulers agree on a real server.
+
+    The sync daemon tells of a TCP connection once it is established (ip_vs_sync_conn); a packet of another that has no
+    entry is answered with a reset, or with `mh` and `sh` scheduled to the same server.
+    """
+    other = dict.fromkeys(each.model.scheduler for each in frontend.services if each.model.scheduler not in HASHING)
+    if not other:
+        return ""
+    named = " or ".join(f"`{name}`" for name in other)
+    return f"with {named} a handshake that straddles a hand-over is reset; with `mh` and `mh-port` none is"
 
 
 class HandOver(Takeover):
@@ -56,6 +74,7 @@ class HandOver(Takeover):
     def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
         """Nothing lost, nothing slow."""
         yield from lossless(outcome)
+        yield Verdict(True, straddling(stage.frontend) if outcome.failed else "")
         yield from super().judge(stage, outcome)
 
 

@@ -120,8 +120,16 @@ def test_a_hand_over_needs_preemption() -> None:
 
 
 def test_a_hand_over_that_lost_a_request_fails() -> None:
-    ok, messages = verdict(HandOver(), stage(), failed=1)
-    assert (ok, messages) == (False, ("1 of 2100 requests failed",))
+    made = stage(found=topology([frontend(services=[service(scheduler="mh")])]))
+    assert verdict(HandOver(), made, failed=1) == (False, ("1 of 2100 requests failed",))
+
+
+def test_a_scheduler_that_cannot_promise_a_lossless_hand_over_is_named() -> None:
+    made = stage(found=topology([frontend(services=[service(scheduler="rr")])]))
+    ok, messages = verdict(HandOver(), made, failed=1)
+    assert not ok
+    assert messages[1] == "with `rr` a handshake that straddles a hand-over is reset; with `mh` and `mh-port` none is"
+    assert verdict(HandOver(), made) == (True, ())
 
 
 def test_a_failback_ends_at_the_first_holder() -> None:
