@@ -48,10 +48,15 @@ def print_json(document: Any) -> None:
 
 
 def plan_json(plans: Mapping[str, HostPlan]) -> dict[str, Any]:
-    """The document of `plan --json`."""
+    """The document of `plan --json`; what was left alone and who is drained is in it where there is any."""
     hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
     alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
-    return {"changes": sum(map(len, hosts.values())), "hosts": hosts, "left_alone": alone, "drained": drains(plans)}
+    more = {"left_alone": alone, "drained": drains(plans)}
+    return {
+        "changes": sum(map(len, hosts.values())),
+        "hosts": hosts,
+        **{key: value for key, value in more.items() if value},
+    }
 
 
 def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
@@ -166,6 +171,6 @@ def _made(changed: int, results: Sequence[HostResult]) -> str:
 
 
 def results_json(ok: bool, results: Sequence[HostResult], outside: str = "") -> dict[str, Any]:
-    """The document of `deploy --json`; `outside` is in it where something had to be checked from outside."""
+    """The document of `deploy --json`; `outside` is in it where the check from outside could not be made."""
     document = {"ok": ok, "hosts": {result.host: result.json() for result in results}}
-    return {**document, "outside": outside} if outside else document
+    return document if outside.startswith("checked") or not outside else {**document, "outside": outside}

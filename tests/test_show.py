@@ -69,8 +69,6 @@ def test_plan_json_has_kind_name_and_action() -> None:
     assert plan_json({"web1": plan("web1", QUIET)}) == {
         "changes": 1,
         "hosts": {"web1": [{"kind": "sysctl", "name": QUIET.name, "action": "create"}]},
-        "left_alone": {},
-        "drained": {},
     }
 
 
