@@ -131,11 +131,13 @@ class Batch:
     def _successors(self, frontend: ResolvedFrontend, host: str) -> tuple[str, ...]:
         """The directors that can take over from `host`; why there are none is told.
 
-        With `nopreempt` a lower priority gives nothing away (RFC 5798 §6.4.2), and one that is drained stays away.
+        With `nopreempt` a lower priority gives nothing away (RFC 5798 §6.4.2), and one that is drained stays away. Where
+        two have it already, one of them is deaf to the other and would keep it.
         """
         others = tuple(director.host for director in frontend.directors if director.host != host)
         able = tuple(other for other in others if not self._drained(other))
         why = "`nopreempt`" if frontend.vrrp.nopreempt else "" if able else "every other director is drained"
+        why = "two directors hold it already" if not why and self.outside.contested(frontend) else why
         if others and why:
             self.events.note(f"{host} changes while it holds {frontend.name}, without a hand-over: {why}")
         return () if why else able

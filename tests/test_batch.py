@@ -12,11 +12,15 @@ from provision.desired import DesiredHost
 from provision.facts import Facts
 from provision.inventory.frontends import ResolvedFrontend
 from provision.observe import Observed
+from provision.outside.check import Outside
+from provision.outside.sighting import Sighting
+from provision.outside.view import View
 from provision.plan import HostPlan
 from provision.project import load
 from provision.survey import Survey
 
-INVENTORY = (Path(__file__).parents[1] / "inventories/lab.yml").read_text()
+INVENTORY_FILE = Path(__file__).parents[1] / "inventories/lab.yml"
+INVENTORY = INVENTORY_FILE.read_text()
 
 
 class Notes:
@@ -38,14 +42,16 @@ def frontend(folder: Path, more: str = "") -> ResolvedFrontend:
     return load(path).topology.frontends[0]
 
 
-def successors(one: ResolvedFrontend, **drained: dict[str, str]) -> tuple[tuple[str, ...], list[str]]:
-    """Who can take over from lvs1, and what is told."""
+def successors(one: ResolvedFrontend, *macs: str, **drained: dict[str, str]) -> tuple[tuple[str, ...], list[str]]:
+    """Who can take over from lvs1, and what is told; `macs` answered for the VIP."""
     plans = {
         host: HostPlan(host, (), DesiredHost(host), Observed(Facts(), {}, drained=said))
         for host, said in drained.items()
     }
     notes = Notes()
-    batch = Batch(Survey(plans=plans), cast(Any, None), notes, {})
+    outside = Outside(load(INVENTORY_FILE).topology, {}, cast(Any, None))
+    outside._before = Sighting(View({str(one.vips[0].address): macs}))
+    batch = Batch(Survey(plans=plans), outside, notes, {})
     return batch._successors(one, "lvs1"), notes.lines
 
 
@@ -58,6 +64,13 @@ def test_the_backup_takes_over(tmp_path: Path) -> None:
 def test_a_drained_director_is_not_asked_to(tmp_path: Path) -> None:
     said = ["lvs1 changes while it holds web, without a hand-over: every other director is drained"]
     assert successors(frontend(tmp_path), lvs2={".": "kim, today"}) == ((), said)
+
+
+def test_two_holders_are_not_asked_to_hand_over(tmp_path: Path) -> None:
+    """One that is deaf, behind a filter say, would keep what it has; the change may be what opens its ears."""
+    said = ["lvs1 changes while it holds web, without a hand-over: two directors hold it already"]
+    assert successors(frontend(tmp_path), "02:00:00:00:00:01", "02:00:00:00:00:02", lvs2={}) == ((), said)
+    assert successors(frontend(tmp_path), "02:00:00:00:00:01", lvs2={}) == (("lvs2",), [])
 
 
 def test_with_nopreempt_a_lower_priority_gives_nothing_away(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from provision.errors import HactlError, HostError
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 from provision.outside.gate import Gate, vips_of
-from provision.outside.judge import Case, Expected, intended_table, served, wrong
+from provision.outside.judge import Case, Expected, having_of, intended_table, served, wrong
 from provision.outside.sighting import Sighting
 from provision.outside.view import View
 from provision.outside.viewpoint import Viewpoint
@@ -99,6 +99,10 @@ class Outside:
     def is_served(self, frontend: ResolvedFrontend) -> bool:
         """Whether somebody held an address of it before the batch."""
         return any(served(self._before, vip) for vip in vips_of([frontend]))
+
+    def contested(self, frontend: ResolvedFrontend) -> bool:
+        """Whether more than one had an address of it before the batch."""
+        return any(len(having) > 1 for vip in vips_of([frontend]) for having in having_of(self._before, vip))
 
     def check(
         self,

@@ -67,6 +67,12 @@ def served(sighting: Sighting, vip: str) -> bool:
     return bool(view and view.owners.get(vip)) or any(sighting.holds(host, vip) for host in sighting.told)
 
 
+def having_of(sighting: Sighting, vip: str) -> tuple[list[str], tuple[str, ...]]:
+    """The directors that say they have an address, and the hardware addresses that answer for it."""
+    told = [host for host in sighting.told if sighting.holds(host, vip)]
+    return told, sighting.view.owners.get(vip, ()) if sighting.view else ()
+
+
 def wrong(case: Case, expected: Collection[Expected]) -> list[str]:
     """What is not as it must be, in words; empty where all is well."""
     found: list[str] = []
@@ -105,8 +111,8 @@ def _holder(case: Case, one: Expected, vip: str) -> Iterator[str]:
 
 def _having(case: Case, sighting: Sighting, vip: str) -> tuple[list[str], list[str]]:
     """Who has an address by its own word, and who answers for it."""
-    macs = sighting.view.owners.get(vip, ()) if sighting.view else ()
-    return [host for host in sighting.told if sighting.holds(host, vip)], [_name(case, mac) for mac in macs]
+    told, macs = having_of(sighting, vip)
+    return told, [_name(case, mac) for mac in macs]
 
 
 def _right_holder(case: Case, one: Expected, vip: str, told: list[str], macs: tuple[str, ...]) -> Iterator[str]:
