@@ -61,7 +61,7 @@ def remains() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scenario", ["default", "change", pytest.param("failover", marks=[pytest.mark.proof])])
+@pytest.mark.parametrize("scenario", ["default", "change", "failover"])
 def test_the_scenario_passes_and_leaves_nothing(environment: dict[str, str], scenario: str) -> None:
     steps, tests = SCENARIOS[scenario]
     output = molecule(environment, "test", "-s", scenario)
