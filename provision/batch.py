@@ -131,8 +131,8 @@ class Batch:
     def _successors(self, frontend: ResolvedFrontend, host: str) -> tuple[str, ...]:
         """The directors that can take over from `host`; why there are none is told.
 
-        With `nopreempt` a lower priority gives nothing away (RFC 5798 §6.4.2), and one that is drained stays away. Where
-        two have it already, one of them is deaf to the other and would keep it.
+        With `nopreempt` a lower priority gives nothing away (RFC 5798 §6.4.2), and one that is drained stays away.
+        Where two have it already, one of them is deaf to the other and would keep it.
         """
         others = tuple(director.host for director in frontend.directors if director.host != host)
         able = tuple(other for other in others if not self._drained(other))
