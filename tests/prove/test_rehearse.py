@@ -128,7 +128,8 @@ def test_hardly_a_request_failed_while_the_change_was_deployed(rehearsed: tuple[
 @lab_test
 def test_the_drill_ran_against_the_changed_site_and_is_reported(rehearsed: tuple[Any, Path]) -> None:
     document, folder = rehearsed
-    assert [(drill["name"], drill["ok"]) for drill in document["drills"]["drills"]] == [("real-server-stop", True)]
+    drills = [(drill["name"], drill["frontend"], drill["ok"]) for drill in document["drills"]["drills"]]
+    assert drills == [("real-server-stop", "web", True), ("real-server-stop", "api", True)]
     assert json.loads((folder / "report.json").read_text())["inventory"] == str(folder / "next.yml")
     assert "real-server-stop" in (folder / "report.html").read_text()
 
