@@ -145,7 +145,8 @@ def test_a_server_that_stalls_hides_nothing(lan: Lan) -> None:
 )
 def test_a_page_is_asked_for_where_there_is_one(lan: Lan, path: str, kept: str | None, words: str) -> None:
     with Prober.start(lan.session(), [service(lan.a, path=path)], connections=1) as prober:
-        time.sleep(0.2)
+        until("no connection", 5, lambda: prober.established == 1)
+        time.sleep(0.5)
         recording = prober.stop()
     assert prober.services[0].path == kept == recording.services[0].path
     assert words in "\n".join(prober.messages)
