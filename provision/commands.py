@@ -130,7 +130,7 @@ def carry_out(
 
     note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    run = (_owner(), digest or project.digest(), found.next_generation(), when, note)
+    run = (owner(), digest or project.digest(), found.next_generation(), when, note)
     desired = {host: plan.desired for host, plan in found.plans.items()}
     place = viewpoint(project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab)
     outside = Outside(project.topology, desired, place)
@@ -161,7 +161,8 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _owner() -> str:
+def owner() -> str:
+    """Who deploys from where, as locks and logs say it: USER@HOST."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 

@@ -30,6 +30,11 @@ def rules(content: bytes) -> Table:
     return saved_table(line for line in content.decode(errors="replace").splitlines() if line.startswith("-"))
 
 
+def kernel_rules(content: bytes) -> Table:
+    """The same as `ipvsadm -S` shows it once it is loaded: without the limits (-x, -y), which are never saved."""
+    return rules(_LIMITS.sub("", content.decode(errors="replace")).encode())
+
+
 def rules_file(desired: DesiredHost) -> File | None:
     """The rules file that a director is to have."""
     found = (desired.get("file", path) for path in RULES)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import Any
 
+from provision.commands import owner
 from provision.drain import Left, Order, carry_out, directors_of, left_on, refusal, words
 from provision.errors import Exit, HactlError, HostError, UsageError
 from provision.events import Console, Events
@@ -83,7 +82,7 @@ class _Drain:
             raise UsageError(f"{host} is neither a director nor a real server", f"there are {', '.join(known)}")
         self.kind = "director" if self.topology.directed_by(host) else "server"
         self.events = events
-        self._who = f"{getpass.getuser()}@{socket.gethostname()}"
+        self._who = owner()
         self._digest = project.digest()
         self._sessions = Sessions(project.targets(self.directors, lab))
 

@@ -69,6 +69,10 @@ class Topology:
         """The first address of every host whose address is known."""
         return {name: str(settings.address[0]) for name, settings in self.hosts.items() if settings.address}
 
+    def idle_clients(self) -> tuple[str, ...]:
+        """The hosts of the group `clients` that have no other part: they see a front end as clients do."""
+        return tuple(host for host in self.clients if not self.roles_of(host))
+
     def directed_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
         """The front ends that `host` is a director of."""
         return tuple(

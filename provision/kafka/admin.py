@@ -94,9 +94,7 @@ def _dial(login: Login, name: str) -> None:
 
 def _settings(login: Login) -> dict[str, object]:
     settings: dict[str, object] = {
-        "bootstrap_servers": [
-            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap
-        ],
+        "bootstrap_servers": [_written(*address) for address in login.bootstrap],
         "client_id": "hactl",
         "security_protocol": login.protocol,
         "bootstrap_timeout_ms": int(PATIENCE * 1000),

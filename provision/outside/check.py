@@ -10,12 +10,13 @@ from contextlib import ExitStack, suppress
 from provision.adverts import CONFIG, speakers
 from provision.apply import Told, Transaction
 from provision.desired import DesiredHost, File
+from provision.drift import kernel_rules, rules_file
 from provision.drills.bounds import removal
 from provision.errors import HactlError, HostError
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 from provision.outside.gate import Gate, vips_of
-from provision.outside.judge import Case, Expected, having_of, intended_table, served, wrong
+from provision.outside.judge import Case, Expected, having_of, served, wrong
 from provision.outside.sighting import Sighting
 from provision.outside.view import View
 from provision.outside.viewpoint import Viewpoint
@@ -26,9 +27,6 @@ MOST = 15.0
 
 PAUSE = 0.1
 """Seconds between two looks."""
-
-RULES = ("/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm")
-"""Where the rules of a director's table are (role ipvs)."""
 
 
 class Outside:
@@ -52,7 +50,7 @@ class Outside:
     def begin(self, hosts: Collection[str]) -> None:
         """Look at everything as it is before the first change, at the real servers among `hosts` too. Never raises.
 
-        A second time the same program looks again.
+        A second time nothing is asked: what was seen last is what the next batch is compared with.
         """
         if self._gate or self.unchecked:
             return
@@ -160,25 +158,25 @@ class Outside:
 
     def _vips(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
         """The addresses that its directors are to be configured for: in a rollback they may not be today's."""
-        files = [self._file(director.host, CONFIG) for director in frontend.directors]
+        files = [self._config(director.host) for director in frontend.directors]
         known = [speakers(text) for text in files if text is not None]
         listed = {vip for own in known for speaker in own for vip in speaker.vips}
         excluded = {str(vip.address) for vip in frontend.vips if vip.excluded}
         return tuple(vip for vip in vips_of([frontend]) if not known or vip in listed | excluded)
 
-    def _file(self, host: str, *paths: str) -> str | None:
-        """The text of the first of these files that a host is to have."""
-        items = (self._desired[host].get("file", path) for path in paths) if host in self._desired else ()
-        return next((item.content.decode(errors="replace") for item in items if isinstance(item, File)), None)
+    def _config(self, host: str) -> str | None:
+        """What a host's Keepalived is to be configured with."""
+        item = self._desired[host].get("file", CONFIG) if host in self._desired else None
+        return item.content.decode(errors="replace") if isinstance(item, File) else None
 
     def _case(self, batch: Mapping[str, Transaction], after: Sighting) -> Case:
-        rules = {host: self._file(host, *RULES) for host in batch}
+        files = {host: rules_file(self._desired[host]) for host in batch if host in self._desired}
         return Case(
             before=self._before,
             after=after,
             batch=tuple(batch),
             names={mac: host for host, mac in self._gate.macs.items()} if self._gate else {},
-            intended={host: intended_table(text) for host, text in rules.items() if text is not None},
+            intended={host: kernel_rules(item.content) for host, item in files.items() if item},
         )
 
     def _see(self, batch: Mapping[str, Transaction]) -> Sighting:

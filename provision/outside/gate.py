@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from types import TracebackType
 
@@ -54,7 +54,7 @@ class Gate:
 
     def learn(self) -> None:
         """Find out the hosts' hardware addresses. Raises HostError when the client is lost."""
-        places = {name: str(own.address[0]) for name, own in self._topology.hosts.items() if own.address}
+        places = self._topology.addresses()
         found = self._ask([WhoHas(address) for address in places.values()], ())[0]
         self.macs = {host: each.macs[0] for host, each in zip(places, found, strict=True) if len(each.macs) == 1}
 
@@ -109,8 +109,3 @@ class Gate:
 def vips_of(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
     """Every virtual address, each once."""
     return tuple(dict.fromkeys(str(vip.address) for frontend in frontends for vip in frontend.vips))
-
-
-def hosts_by_mac(macs: Mapping[str, str]) -> dict[str, str]:
-    """Which host has a hardware address."""
-    return {mac: host for host, mac in macs.items()}

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from provision.inventory.frontends import ResolvedFrontend
-from provision.live.table import saved_table
 from provision.outside.sighting import Sighting, Table
 from provision.outside.view import Place, View
 
@@ -195,18 +194,3 @@ def _table(host: str, intended: Table, before: Table, after: Sighting) -> Iterat
                     yield f"IPVS table: {host} has lost {place} from {selector}"
             else:
                 yield f"IPVS table: {host} has {place} in {selector} with `{now}` in place of `{rule}`"
-
-
-def intended_table(rules: str) -> Table:
-    """The table that a file for `ipvsadm --restore` makes, without the limits (-x, -y), which are never saved."""
-    lines = (line for line in rules.splitlines() if line.startswith(("-A ", "-a ")))
-    return saved_table(_without_limits(line) for line in lines)
-
-
-def _without_limits(line: str) -> str:
-    words = line.split()
-    for option in ("-x", "-y"):
-        if option in words:
-            at = words.index(option)
-            del words[at : at + 2]
-    return " ".join(words)

@@ -21,7 +21,7 @@ def viewpoint(topology: Topology, target: Callable[[str], Target], *, controller
 
     `target` says how to log in to a host.
     """
-    idle = [host for host in topology.clients if not topology.roles_of(host)]
+    idle = topology.idle_clients()
 
     def open_session() -> AbstractContextManager[Session]:
         if idle:

@@ -91,8 +91,7 @@ def site_hosts(project: Project) -> tuple[str, ...]:
 def client_of(project: Project, from_controller: bool) -> str:
     """The host to probe from, empty for this machine. Raises UsageError where there is none to take."""
     topology = project.topology
-    idle = [host for host in topology.clients if not topology.roles_of(host)]
-    if idle:
+    if idle := topology.idle_clients():
         return idle[0]
     if not from_controller:
         raise UsageError(

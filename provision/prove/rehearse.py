@@ -68,8 +68,7 @@ def rehearse(
 
 def _client(project: Project, other: Project | None) -> str:
     """The host to probe from: one of what is there in the end, else of what was there before."""
-    topologies = [one.topology for one in (other, project) if one]
-    clients = [host for topology in topologies for host in topology.clients if not topology.roles_of(host)]
+    clients = [host for one in (other, project) if one for host in one.topology.idle_clients()]
     if not clients:
         raise LabError(
             f"{project.path} has no client: there is nothing to probe from, so nothing would be proven",

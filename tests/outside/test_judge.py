@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from provision.apply import Told
+from provision.drift import kernel_rules
 from provision.inventory.topology import Topology
-from provision.outside.judge import Case, Expected, intended_table, wrong
+from provision.outside.judge import Case, Expected, wrong
 from provision.outside.sighting import Sighting
 from provision.outside.view import View, direct, tried, tries
 from provision.project import load
@@ -137,7 +138,7 @@ def tables(after: str, before: str = RULES, rules: str = RULES) -> list[str]:
     def told(text: str) -> Sighting:
         return Sighting(None, {"lvs1": Told((), tuple(text.splitlines()))})
 
-    return wrong(Case(told(before), told(after), ("lvs1",), {}, {"lvs1": intended_table(rules)}), [])
+    return wrong(Case(told(before), told(after), ("lvs1",), {}, {"lvs1": kernel_rules(rules.encode())}), [])
 
 
 def test_the_intended_table() -> None:
