@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from provision.errors import HostError, Unreachable
 from provision.kafka.client_file import Login
+from provision.remote.tunnel import connect_through
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -85,7 +86,10 @@ def _dial(login: Login, name: str) -> None:
     """Open and close one connection: the client itself would not tell a refused one from a silent broker."""
     for host, port in login.bootstrap:
         try:
-            socket.create_connection((host, port), PATIENCE).close()
+            if login.proxy:
+                connect_through(login.proxy, host, port).close()
+            else:
+                socket.create_connection((host, port), PATIENCE).close()
             return
         except OSError as error:
             said = error.strerror or str(error)
@@ -100,6 +104,8 @@ def _settings(login: Login) -> dict[str, object]:
         "bootstrap_timeout_ms": int(PATIENCE * 1000),
         "request_timeout_ms": int(PATIENCE * 1000),
     }
+    if login.proxy:
+        settings["proxy_url"] = login.proxy
     if login.tls:
         settings["ssl_context"] = login.tls
     if login.mechanism:

@@ -18,7 +18,10 @@ PORT = 9092
 
 @dataclass(frozen=True)
 class Login:
-    """Where to connect first, and as whom. `tls` is None where the protocol has none."""
+    """Where to connect first, and as whom. `tls` is None where the protocol has none.
+
+    `proxy` is the URL of the proxy that leads there, with its password; empty where no proxy is needed.
+    """
 
     bootstrap: tuple[tuple[str, int], ...]
     protocol: str = "PLAINTEXT"
@@ -26,6 +29,7 @@ class Login:
     user: str = ""
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = None
+    proxy: str = field(default="", repr=False)
 
 
 def login(bootstrap: str, file: Path | None) -> Login:

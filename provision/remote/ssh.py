@@ -33,6 +33,9 @@ from provision.remote.target import Target
 SILENCE = 60.0
 """Seconds without a word from an agent after which the connection counts as lost; a busy agent says `alive` every 5."""
 
+FORWARD = 10.0
+"""Seconds for a connection that is opened from a host."""
+
 PROMPT = "hactl-password:"
 """What sudo asks with, so that it is known whether it asks and the password is sent only then."""
 
@@ -195,6 +198,16 @@ class Session:
         """Whether the connection under the channels is gone."""
         transport = self._connection.transport
         return transport is None or not transport.is_active()
+
+    def forward(self, address: str, port: int) -> paramiko.Channel:
+        """A connection from this host to another address (direct-tcpip). Raises HostError where there is no way."""
+        try:
+            transport: paramiko.Transport = self._connection.transport
+            return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=FORWARD)
+        except (OSError, EOFError, SSHException) as error:
+            why = getattr(error, "text", "") or str(error) or "the connection was lost"
+            hint = "may sshd there forward (AllowTcpForwarding)?" if "prohibited" in why else ""
+            raise HostError(self.host, f"cannot connect from there to {address} port {port}: {why}", hint) from None
 
     def run_agent(self, program: str) -> AgentChannel:
         """Start an agent as root. Raises HostError where the login cannot become root or the connection is gone."""
