@@ -152,6 +152,7 @@ release() {
 take_back() { # WHY: undo, tell the log, let go; sets `problems`
     ! going_down || exit 1
     undo
+    disarm 2>"$work/log" || problem disarm "$UNIT"
     if [ -z "$problems" ]; then
         record rolled-back "$1"
         release # first the lock: who reads the answer may begin again at once
@@ -221,10 +222,15 @@ conclude() { # what a confirmed run still has to do; begun anew where it was cut
     if [ -z "$untidy" ]; then release; else leave; fi
 }
 
+take_journal() { # a commit that outlived its shell is one rename, and so is this: the first one decides
+    [ -e "$work/confirmed" ] || mv "$work/journal" "$work/undoing" 2>/dev/null || :
+}
+
 settle() { # WHY: end what a run that died had begun: keep what was confirmed, else undo it; sets `outcome`
     read_run
     ops=$(cat "$work/ops" 2>/dev/null)
     problems=''
+    take_journal
     if [ -e "$work/confirmed" ]; then
         outcome=kept
         conclude

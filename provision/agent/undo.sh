@@ -111,7 +111,7 @@ problem() { # FIELDS: an undo that did not work
 undo() { # sets `problems`: what could not be undone
     trap '' HUP INT TERM
     problems='' again=$NL watched=$NL swapped=$NL
-    reversed "$work/journal"
+    if [ -e "$work/undoing" ]; then reversed "$work/undoing"; else reversed "$work/journal"; fi
     journal=$lines
     for step in $journal; do
         IFS=$US

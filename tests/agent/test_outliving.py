@@ -16,7 +16,7 @@ import pytest
 from provision.agent import program
 from provision.apply import ApplyFailed, Op, build_payload, prepare, recover
 from provision.errors import Locked
-from tests.agent.local import LocalChannel, LocalHost
+from tests.agent.local import STUBS, LocalChannel, LocalHost
 from tests.agent.scenario import CONFIG, FILES, begin, everything, install, leftovers, sha, wait_until
 
 pytestmark = pytest.mark.agent
@@ -114,6 +114,45 @@ exec /bin/mv "$@"
         begin(host, install("/etc/k.conf", sha(b"old\n")), CONFIG)
     assert failure.value.outcome == "rolled_back"
     assert host.snapshot() == before and leftovers(host) == []
+
+
+def test_a_confirmation_that_outlives_its_agent_counts_or_is_undone(host: LocalHost) -> None:
+    """The agent is killed while its last rename is under way: whoever undoes must not miss what that one takes away."""
+    host.write("etc/k.conf", "old\n")
+    before = host.snapshot()
+    host.command("mv", """#!/bin/sh
+case "$*" in *journal*confirmed) kill -9 $PPID; until [ -e "$HACTL_ROOT/go" ]; do sleep 0.01; done ;; esac
+exec /bin/mv "$@"
+""")  # fmt: skip
+    host.command(
+        "systemctl",
+        f"""#!/bin/sh
+[ "$1" != is-system-running ] || {{ : >"$HACTL_ROOT/go"; sleep 0.5; }}
+{STUBS["systemctl"].removeprefix("#!/bin/sh")}""",
+    )
+    transaction = begin(host, install("/etc/k.conf", sha(b"old\n")), CONFIG)
+    with pytest.raises(ApplyFailed, match="the agent was killed") as failure:
+        transaction.confirm()
+    assert failure.value.outcome == "rolled_back"
+    assert host.snapshot() == before and leftovers(host) == []
+
+
+def test_what_cannot_be_cleared_away_is_no_host_that_is_as_it_was(host: LocalHost) -> None:
+    host.command("rm", """#!/bin/sh
+case "$*" in *hactl-undo*) [ -e "$HACTL_ROOT/writable" ] || { echo 'rm: Read-only file system' >&2; exit 1; } ;; esac
+exec /bin/rm "$@"
+""")  # fmt: skip
+    before = host.snapshot()
+    transaction = prepare(host, build_payload([Op("module", ("x",))]), "kim@ops", "digest", 60)
+    with pytest.raises(ApplyFailed, match=r"disarm hactl-undo\.service: rm: Read-only file system") as failure:
+        transaction.roll_back()
+    assert failure.value.outcome == "rollback_failed"
+    host.write("writable", "")
+    recover(host)
+    assert leftovers(host) == []
+    assert {name: state for name, state in host.snapshot().items() if name != "etc/systemd/system"} == {
+        name: state for name, state in before.items() if name != "etc/systemd/system"
+    }
 
 
 def on_disk(host: LocalHost) -> dict[str, tuple[str, str]]:
