@@ -28,6 +28,7 @@ MINIMUM_ARGS = {
     "remove": 2,
     "sysctl": 2,
     "address": 3,
+    "stray": 2,
     "module": 1,
     "unit": 2,
     "await": 0,

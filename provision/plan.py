@@ -304,7 +304,8 @@ class _Builder:
         for change in by_kind["unit"]:
             yield from (Op("unit", (change.name, verb)) for verb in change.detail.split(", "))
         for change in by_kind["address"]:
-            yield Op("address", ("del", change.name, change.was["device"], ""))
+            place = (change.name, change.was["device"])
+            yield Op("stray", place) if "unless" in change.was else Op("address", ("del", *place, ""))
         yield from (Op("remove", (change.name, _digest(change.was))) for change in by_kind["file"])
         yield from self._daemon_reload(by_kind["file"])
         for change in by_kind["sysctl"]:

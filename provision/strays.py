@@ -44,7 +44,7 @@ def strays(plans: Mapping[str, HostPlan], lives: Mapping[str, LiveHost]) -> Iter
             if not plans[host].desired.get("vip", address):
                 yield host, _stray(cidr, interface, "no director of it")
             elif len(found) > 1 and host in lives and _idle(lives[host], address):
-                yield host, _stray(cidr, interface, "not its master")
+                yield host, _stray(cidr, interface, "not its master", unless="master")
 
 
 def _idle(live: LiveHost, address: str) -> bool:
@@ -53,8 +53,10 @@ def _idle(live: LiveHost, address: str) -> bool:
     return live.holds(address) and bool(states) and "MASTER" not in states
 
 
-def _stray(cidr: str, interface: str, why: str) -> Change:
-    return Change("address", cidr, "remove", f"from {interface}: added by hand, {why}", was={"device": interface})
+def _stray(cidr: str, interface: str, why: str, **was: str) -> Change:
+    """`unless` says what the host is asked again before the address is taken off: it may have become that."""
+    detail = f"from {interface}: added by hand, {why}"
+    return Change("address", cidr, "remove", detail, was={"device": interface, **was})
 
 
 def with_strays(plans: Mapping[str, HostPlan], found: Iterable[tuple[str, Change]]) -> dict[str, HostPlan]:

@@ -197,7 +197,7 @@ def test_a_vip_added_by_hand_is_taken_off_who_is_not_its_master() -> None:
     assert [(host, change.name, change.action) for host, change in found] == [("lvs2", f"{VIP}/24", "remove")]
     plans = with_strays(BOTH, found)
     assert plans["lvs1"].changes == ()
-    assert Op("address", ("del", f"{VIP}/24", "eth0", "")) in operations(plans["lvs2"])[0]
+    assert Op("stray", (f"{VIP}/24", "eth0")) in operations(plans["lvs2"])[0], "it is asked again by then"
 
 
 def test_who_has_an_address_from_a_hand_has_none_to_hand_over() -> None:
@@ -219,4 +219,7 @@ def test_a_split_brain_is_no_hands_work() -> None:
 def test_a_vip_on_the_interface_of_a_real_server_is_taken_off() -> None:
     plans = {**ONE, "web1": holder("web1", f"{VIP}/32", director=False)}
     assert doubtful(plans) == ("lvs1",)
-    assert [host for host, _ in stray(plans, looked("lvs1", "MASTER"))] == ["web1"]
+    found = stray(plans, looked("lvs1", "MASTER"))
+    assert [host for host, _ in found] == ["web1"]
+    del_it = Op("address", ("del", f"{VIP}/32", "eth0", ""))
+    assert del_it in operations(with_strays(plans, found)["web1"])[0], "no Keepalived there to be asked"

@@ -9,14 +9,14 @@ TRANSACTION = ("common", "transaction", "undo", "handover", "boot", "generations
 
 PARTS = {
     "observe": ("common", "facts", "drained", "observe"),
-    "look": ("common", "drained", "look"),
-    "status": ("common", "recall", "drained", "look"),
-    "doctor": ("common", "trace", "drained", "look"),
+    "look": ("common", "drained", "vrrp", "look"),
+    "status": ("common", "recall", "drained", "vrrp", "look"),
+    "doctor": ("common", "trace", "drained", "vrrp", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
     "versions": ("common", "versions"),
     "probe": ("common", "probe"),
-    "apply": (*TRANSACTION, "guard", "packages", "apply"),
+    "apply": (*TRANSACTION, "guard", "packages", "vrrp", "apply"),
     "recover": (*TRANSACTION, "recover"),
     "generations": ("common", "history"),
     "drain": ("common", "drain"),

@@ -31,6 +31,7 @@ prepare() { # first pass: everything that takes space, before anything changes
 check() { # second pass: with the packages there, ownership and the parsers
     case $1 in
     package) say step "$index" ok ;;
+    stray) no_master_of "$2" "$3" ;; # asked again where it is taken off; here nothing has changed yet
     stage)
         shift
         nth=$1 path=$R$2
@@ -56,6 +57,10 @@ change() { # fourth pass: the changes themselves
     remove) take_away "$R$2" "$3" ;;
     sysctl) set_sysctl "$2" "$3" "$R$4" ;;
     address) change_address "$2" "$3" "$4" "${5-}" ;;
+    stray)
+        no_master_of "$2" "$3"
+        change_address del "$2" "$3"
+        ;;
     module) load_module "$2" ;;
     await) hear reached go ;; # what comes next happens on several hosts at once
     unit)
@@ -72,6 +77,21 @@ change() { # fourth pass: the changes themselves
     *) fail "unknown operation $1" ;;
     esac
     say step "$index" ok
+}
+
+no_master_of() { # ADDRESS/PREFIX DEVICE: who became its master since the plan was made keeps it
+    has_address "$1" "$2" || return 0
+    state_of keepalived.service
+    pid=${state#*MainPID=}
+    pid=${pid%% *}
+    ask_keepalived
+    await_keepalived
+    role_of "${1%/*}"
+    case $role in
+    backup) ;;
+    master) fail "it became master of ${1%/*} since the plan was made, so the address stays: plan again" ;;
+    *) fail "its Keepalived does not say whether it is master of ${1%/*}, so the address stays" ;;
+    esac
 }
 
 listen() { # WORD: a child waits for the controller's next one, and ends with a status that says which it was

@@ -57,31 +57,8 @@ show_units() { # sets `pid`, Keepalived's main process
     printf '%s\n' "$states"
 }
 
-# Keepalived answers SIGJSON with a file in its /tmp, which PrivateTmp may have made its own: hence /proc/PID/root.
-# A build without JSON would die of that signal, so the number is Keepalived's own word.
-ask_keepalived() {
-    signal='' answer=$R/proc/$pid/root/tmp/keepalived.json
-    [ "$pid" != 0 ] && have keepalived || return 0
-    signal=$(keepalived --signum=JSON 2>/dev/null) || signal=''
-    case $signal in '' | *[!0-9]*) signal='' && return 0 ;; esac
-    rm -f "$answer"
-    kill -s "$signal" "$pid" 2>/dev/null || kill "-$signal" "$pid" 2>/dev/null || signal=''
-}
-
-await_keepalived() { # for two seconds; asked again, since somebody else who looks may have taken the answer away
-    json='' tries=0
-    while [ -n "$signal" ] && [ $tries -lt 40 ]; do
-        # Not in POSIX, but in dash and busybox: the file has to be root's own, not one that somebody put there.
-        # shellcheck disable=SC3067
-        if [ -f "$answer" ] && [ -O "$answer" ] && [ ! -L "$answer" ]; then
-            json=$(cat "$answer" 2>/dev/null)
-            case $json in *']') break ;; esac
-        fi
-        json='' tries=$((tries + 1))
-        [ $((tries % 10)) != 0 ] || kill "-$signal" "$pid" 2>/dev/null || break
-        sleep 0.05 2>/dev/null || sleep 1
-    done
-    [ -z "$json" ] || rm -f "$answer"
+tell_vrrp() {
+    await_keepalived
     section vrrp
     printf '%s\n' "$json"
 }
@@ -108,5 +85,5 @@ section drained
 drained_lines
 table
 ! have look_further || look_further # what another agent that ends with this one wants to know as well
-await_keepalived
+tell_vrrp
 section end

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provision.live.look import look
+from tests.agent.keepalived import answering
 from tests.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
@@ -46,7 +48,7 @@ case $* in
 esac
 """
 
-ANSWER = [
+ANSWER: list[dict[str, Any]] = [
     {
         "data": {
             "iname": "VI_web",
@@ -60,18 +62,6 @@ ANSWER = [
         "stats": {"advert_rcvd": 5, "advert_sent": 9, "become_master": 1, "release_master": 0, "ip_ttl_err": 2},
     }
 ]
-
-KEEPALIVED = """
-import pathlib, signal, sys, time
-wait, answer, path = sys.argv[1:]
-def tell(*_):
-    time.sleep(float(wait))
-    pathlib.Path(path).write_text(answer)
-signal.signal(signal.SIGUSR2, tell)
-print("ready", flush=True)
-while True:
-    signal.pause()
-"""
 
 
 @pytest.fixture
@@ -90,26 +80,14 @@ def tools(host: LocalHost) -> LocalHost:
 @pytest.fixture
 def keepalived(tools: LocalHost) -> Iterator[Callable[[float], Path]]:
     """Start a Keepalived that answers after so many seconds; returns the answer's path."""
-    running: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as running:
 
-    def start(wait: float) -> Path:
-        own_tmp = tools.root / "tmp-of-keepalived"
-        own_tmp.mkdir()
-        answer = own_tmp / "keepalived.json"
-        argv = [sys.executable, "-c", KEEPALIVED, str(wait), json.dumps(ANSWER), str(answer)]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE)
-        running.append(process)
-        assert process.stdout and process.stdout.readline() == b"ready\n"
-        tools.command("keepalived", '#!/bin/sh\n[ "$1" = --signum=JSON ] && echo 12\n')
-        tools.write("pids/keepalived.service", f"{process.pid}\n")
-        (tools.root / f"proc/{process.pid}/root").mkdir(parents=True)
-        (tools.root / f"proc/{process.pid}/root/tmp").symlink_to(own_tmp)
-        return answer
+        def start(wait: float) -> Path:
+            pid, answer = running.enter_context(answering(tools, ANSWER, wait))
+            tools.write("pids/keepalived.service", f"{pid}\n")
+            return answer
 
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
+        yield start
 
 
 def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], Path]) -> None:
