@@ -1,7 +1,7 @@
 """The Kafka cluster of an inventory, every name resolved: which host is which node, and what it calls itself.
 
 Rules: `kafka-differs`, `kafka-id-missing`, `kafka-id-twice`, `kafka-property-unknown`, `kafka-property-value`,
-`kafka-property-owned`, `kafka-check`, and those of the model.
+`kafka-property-owned`, `kafka-acl`, `kafka-check`, those of `kafka_topics` and those of the model.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from provision.errors import InputError, Problem
 from provision.inventory.explain import validated
 from provision.inventory.frontends import ResolvedFrontend, named_hosts
 from provision.inventory.hosts import Inventory
+from provision.inventory.kafka_topics import topic_problems
 from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import GENERATED, Kafka
 from provision.inventory.schema import nearest
@@ -149,7 +150,9 @@ def resolve_kafka(inventory: Inventory, settings: Settings, problems: list[Probl
         return None
     found = len(problems)
     problems += _property_problems(model, node)
+    problems += _admin_problems(model, node)
     brokers = named_hosts(model.brokers, node.at("brokers"), inventory, problems)
+    problems += topic_problems(model, node, len(brokers)) if brokers else ()
     voters = named_hosts(model.controllers, node.at("controllers"), inventory, problems) or brokers
     ensemble = model.zookeeper.hosts if model.zookeeper else ()
     members = named_hosts(ensemble, node.at("zookeeper", "hosts"), inventory, problems)
@@ -230,6 +233,14 @@ def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
             what = f"`{name}` {complaint}"
             yield Problem(node.at("properties", name).position, "kafka-property-value", what,
                           "the broker does not start", "correct it")  # fmt: skip
+
+
+def _admin_problems(model: Kafka, node: Node) -> Iterator[Problem]:
+    """Access control for who is never asked for it."""
+    if model.users[model.admin].acls:
+        place = node.at("users", model.admin, "acls").position
+        what, why = f"`{model.admin}` has `acls`", "it is a super user, which brokers allow everything"
+        yield Problem(place, "kafka-acl", what, why, "take them out, or give them to another user")
 
 
 def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]:

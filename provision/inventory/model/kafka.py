@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from provision.inventory.model.kafka_topic import KafkaTopic, Scalar, TopicName
+from provision.inventory.model.kafka_user import KafkaSecret, KafkaUser
 from provision.inventory.model.service import Hosts
 from provision.inventory.model.text import FilePath, Identifier, Port, Strict, Word, as_list, mistake
 
@@ -17,31 +18,6 @@ GENERATED = "generated"
 
 CLUSTER_ID = r"[A-Za-z0-9_-]{22}"
 """A UUID in URL-safe base64 without padding (Kafka's Uuid.toString)."""
-
-
-def _password(value: str) -> str:
-    if not re.fullmatch(r"[!#-+.-\[\]-~-]{1,256}", value):
-        raise mistake(
-            "kafka-password", "this password holds a blank, a comma, a double quote, a backslash or what is not ASCII",
-            "properties, JAAS, StorageTool and SASL's mechanisms read these differently",
-            "choose another, up to 256 characters",
-        )  # fmt: skip
-    if "${" in value:
-        raise mistake(
-            "kafka-password", "this password holds `${`", "Java replaces that in a JAAS file", "choose another"
-        )
-    return value
-
-
-KafkaSecret = Annotated[str, AfterValidator(_password)]
-Scalar = str | int | float | bool
-
-
-class KafkaUser(Strict):
-    """A user of the cluster."""
-
-    password: KafkaSecret
-    """Its password, from `!vault` or `!env`: printable ASCII without blanks, commas, double quotes and backslashes."""
 
 
 class Distribution(Strict):
@@ -118,7 +94,9 @@ class Kafka(Strict):
     admin: Identifier = "admin"
     """The user of the brokers and controllers themselves: a super user."""
     users: Annotated[dict[Identifier, KafkaUser], Field(min_length=1)]
-    """Users by name. They are there before the first broker starts."""
+    """Users by name."""
+    topics: dict[TopicName, KafkaTopic] = Field(default_factory=dict)
+    """Topics by name."""
     tls: str | None = None
     """`generated`: hactl makes a CA and certificates and keeps them in ~/.local/state/hactl/kafka/NAME. Else a folder
     beside the inventory with `ca.pem` and, for each host, `HOST.pem`: its key and its chain. Absent: no TLS."""

@@ -1,7 +1,8 @@
-"""What broker properties there are: name, type and valid values, by version of Kafka.
+"""What properties brokers and topics have: name, type and valid values, by version of Kafka.
 
-The tables are what Kafka itself prints (`java -cp 'libs/*' kafka.server.KafkaConfig`, 3.9.1 and 4.1.0): tab-separated
-name, type and, where Kafka says so, `LOW..HIGH` or the choices with `|` between them.
+The tables are what Kafka itself prints (`java -cp 'libs/*' kafka.server.KafkaConfig`, and for topics
+`org.apache.kafka.storage.internals.log.LogConfig`; 3.9.1 and 4.1.0): tab-separated name, type and, where Kafka says so,
+`LOW..HIGH` or the choices with `|` between them.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class Definition:
 def broker(version: tuple[int, ...]) -> Mapping[str, Definition]:
     """The properties of a broker of this version of Kafka, by name."""
     return _table("broker-4.1.tsv" if version >= (4,) else "broker-3.9.tsv")
+
+
+def topic(version: tuple[int, ...]) -> Mapping[str, Definition]:
+    """The parameters of a topic in this version of Kafka, by name."""
+    return _table("topic-4.1.tsv" if version >= (4,) else "topic-3.9.tsv")
 
 
 @cache
