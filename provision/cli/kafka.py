@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.words import Json, LintFormat
+from provision.cli.words import InventoryPath, Json, LintFormat, load
 from provision.lint.formats import Format
 
 kafka_app = typer.Typer(
@@ -37,6 +37,22 @@ def kafka_lint(
     from provision.kafka.lint.report import report
 
     raise typer.Exit(report(files, form))
+
+
+@kafka_app.command("clients")
+def kafka_clients(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")],
+    inventory: InventoryPath = None,
+    user: Annotated[
+        list[str] | None, typer.Option(metavar="USER", help="Only this one; repeat. Default: all but the admin.")
+    ] = None,
+) -> None:
+    """Write the files that each user's clients log in with, passwords included.
+
+    For Java (producer.conf, consumer.conf), librdkafka and Python, and the CA's certificate."""
+    from provision.kafka.client_files import clients
+
+    clients(load(inventory), out, user or [])
 
 
 @kafka_app.command("replicas")

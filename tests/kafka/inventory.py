@@ -1,0 +1,56 @@
+"""An inventory with a Kafka cluster, for tests that need no broker, or bring their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from provision.project import Project, load
+
+USERS = {
+    "admin": {"password": "4dm-i]n$'=#"},
+    "orders": {
+        "password": "0rd;e'rs=",
+        "acls": [
+            {"role": "producer", "topics": "orders"},
+            {"role": "consumer", "topics": ["orders", "audit-*"], "groups": "billing"},
+        ],
+    },
+    "audit": {"password": "4udit", "acls": [{"role": "consumer", "topics": "audit-log", "groups": "audit-*"}]},
+    "check": {"password": "pr0be"},
+}
+TOPICS = {
+    "orders": {"partitions": 2},
+    "audit-log": {"partitions": 1, "config": {"cleanup.policy": "compact"}},
+    "payments": {"partitions": 1},
+}
+
+
+def project(folder: Path, **kafka: object) -> Project:
+    """Three brokers behind one VIP; `kafka` adds to the variable of that name, or stands above it."""
+    service = {"port": 9092, "protocol": "tcp", "scheduler": "rr", "forward": "dr", "real_servers": "brokers"}
+    frontend = {
+        "name": "kafka", "vips": ["192.0.2.10"], "directors": "directors", "vrrp": {"virtual_router_id": 1},
+        "services": [{**service, "check": {"type": "kafka", "login": "check"}}],
+    }  # fmt: skip
+    variable = {
+        "version": "3.9.1", "brokers": "brokers", "users": USERS, "topics": TOPICS, "tls": "generated",
+        "distribution": {"jars": "/jars"}, **kafka,
+    }  # fmt: skip
+    children = {
+        "directors": {"hosts": {"lvs1": {"ansible_host": "192.0.2.1"}}},
+        "brokers": {
+            "hosts": {f"kafka{n}": {"ansible_host": f"192.0.2.{n + 10}", "kafka_id": n} for n in (1, 2, 3)}
+        },
+        "clients": {"hosts": {"client": {"ansible_host": "192.0.2.100"}}},
+    }  # fmt: skip
+    if "zookeeper" in variable:
+        children["ensemble"] = {"hosts": {"zk1": {"ansible_host": "192.0.2.21", "zookeeper_id": 1}}}
+    path = folder / "inventory.yml"
+    path.write_text(
+        yaml.safe_dump(
+            {"all": {"vars": {"frontends": [frontend], "kafka": variable}, "children": children}}, sort_keys=False
+        )
+    )
+    return load(path)
