@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from provision.errors import Exit, InputError
-from provision.lint import kafka_rules, pair_rules, service_rules, topology_rules
+from provision.lint import kafka_rules, kafka_topic_rules, pair_rules, service_rules, topology_rules
 from provision.lint.formats import Format, show
 from provision.lint.registry import RULES, Finding, Rule, findings
 from provision.project import Project
@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "findings",
     "kafka_rules",
+    "kafka_topic_rules",
     "pair_rules",
     "report",
     "service_rules",

@@ -53,6 +53,24 @@ BROKEN: dict[str, dict[str, Any]] = {
     "kafka-idle-timeout": {"hosts": {"lvs2": {"keepalived": {"lvs_timeouts": {"tcp": 600}}}}},
     "kafka-replication": {"kafka": {"properties": {"offsets.topic.replication.factor": 4}}},
     "kafka-min-isr": {"kafka": {"properties": {"min.insync.replicas": 3}}},
+    "kafka-topic-min-isr": {"kafka": {"topics": {"orders": {"partitions": 1, "config": {"min.insync.replicas": 3}}}}},
+    "kafka-topic-refused": {
+        "kafka": {
+            "topics": {
+                "a": {
+                    "partitions": 1,
+                    "config": {
+                        "cleanup.policy": "compact",
+                        "min.compaction.lag.ms": 2000,
+                        "max.compaction.lag.ms": 1000,
+                    },
+                }
+            }
+        },
+    },
+    "kafka-topic-parameters": {
+        "kafka": {"topics": {"a": {"partitions": 1, "config": {"cleanup.policy": "compact", "retention.ms": 60000}}}},
+    },
     "kafka-even-quorum": {"kafka": {"controllers": ["kafka1", "kafka2"]}},
     "kafka-plain-in-clear": {"kafka": {"tls": None}},
 }
@@ -124,3 +142,24 @@ def test_the_shipped_examples_break_no_rule(name: str, monkeypatch: pytest.Monke
         monkeypatch.setenv(f"HACTL_KAFKA_{variable}", f"secret-{variable.lower()}")
     found = resolve_inventory(read_inventory(shipped("inventories") / f"{name}.yml"))
     assert findings(build(found)) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "properties", "broken"),
+    [
+        ({"replicas": 1}, {}, ["kafka-topic-min-isr"]),  # two must be in sync, as the brokers have it
+        ({"replicas": 1, "config": {"min.insync.replicas": 1}}, {}, []),
+        ({"replicas": 2, "config": {"min.insync.replicas": 2}}, {}, ["kafka-topic-min-isr"]),
+        ({"config": {"min.insync.replicas": 2}}, {"default.replication.factor": 3}, []),
+        ({"config": {"cleanup.policy": "compact", "min.compaction.lag.ms": 2000}},
+         {"log.cleaner.max.compaction.lag.ms": 1000}, ["kafka-topic-refused"]),
+        ({"config": {"cleanup.policy": "compact,delete", "retention.ms": 864000000}}, {}, []),
+        ({"config": {"retention.ms": 1000}}, {"log.roll.ms": 500, "log.segment.bytes": 2000000,
+                                              "log.retention.check.interval.ms": 900}, []),
+    ],
+)  # fmt: skip
+def test_a_topic_is_judged_together_with_what_it_has_of_the_brokers(
+    topic: dict[str, Any], properties: dict[str, Any], broken: list[str]
+) -> None:
+    topics = {"orders": {"partitions": 3, **topic}}
+    assert rules_broken({"topics": topics, "properties": properties}) == broken
