@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
-from provision.inventory.model.checks import Check, Connecting, DnsCheck, HttpCheck, MiscCheck, SslCheck, UdpCheck
+from provision.inventory.kafka_view import INTERVAL as KAFKA_INTERVAL
+from provision.inventory.model.checks import (
+    Check,
+    Connecting,
+    DnsCheck,
+    HttpCheck,
+    KafkaCheck,
+    MiscCheck,
+    SslCheck,
+    UdpCheck,
+)
 
 NO_REQUEST_SLOWER = 0.2
 """What a planned hand-over may cost the slowest request; none may fail."""
 
 INTERVAL, RETRIES, DELAY, TIMEOUT = 60.0, 1, 1.0, 5.0
 """Keepalived's defaults of delay_loop, retry, delay_before_retry and connect_timeout (keepalived.conf(5))."""
+
+BROKER_STARTS = 60.0
+"""Until a broker that was started is in its own metadata: Java, its logs, the quorum, all on a loaded machine."""
 
 
 def crash(frontend: ResolvedFrontend, successor: str) -> float:
@@ -34,7 +47,7 @@ def notices(check: Check) -> bool:
     """Whether a check sees that the service has stopped while its host lives: it talks to the service itself."""
     if isinstance(check, UdpCheck):
         return check.connect_ip is None  # the closed port's ICMP error
-    if isinstance(check, MiscCheck):
+    if isinstance(check, MiscCheck | KafkaCheck):
         return True  # a program that does not see it is of no use
     own = ("tcp", "http", "ssl", "smtp", "dns")
     return isinstance(check, Connecting) and check.type in own and check.connect_ip is None
@@ -44,24 +57,41 @@ def removal(service: ResolvedService, server: RealServer) -> float | None:
     """Until a real server whose service has died is out of the table; None where no check would notice.
 
     A check has just succeeded: the next comes an interval later, waits its timeout, and each retry waits its delay and
-    its timeout again (keepalived.conf(5): delay_loop, connect_timeout, retry, delay_before_retry).
+    its timeout again (keepalived.conf(5): delay_loop, connect_timeout, retry, delay_before_retry). What Keepalived runs
+    for a broker has its answer at once; what it reads was written by the director's kafka-ready, with its own interval.
     """
     times = []
     for check in filter(notices, _checks(service, server)):
         timeout = _timeout(check, service, server)
         retries = _retries(check, service, server)
         delay = _delay(check, service, server)
-        times.append(_interval(check, service, server) + timeout + retries * (delay + timeout))
+        if isinstance(check, KafkaCheck):
+            times.append(_readiness(check) + _interval(check, service, server) + retries * delay)
+        else:
+            times.append(_interval(check, service, server) + timeout + retries * (delay + timeout))
     return min(times, default=None)
 
 
 def return_to_table(service: ResolvedService, server: RealServer) -> float:
     """Until a real server that works again is back: every check must succeed, the next is an interval away at most.
 
-    A failed check waits its interval from its end, so that one that was just failing may still take its timeout.
+    A failed check waits its interval from its end, so that one that was just failing may still take its timeout. A
+    broker that was just started is asked in vain until it serves.
     """
     checks = _checks(service, server)
-    return max((_interval(one, service, server) + _timeout(one, service, server) for one in checks), default=0.0)
+    return max((_back(check, service, server) for check in checks), default=0.0)
+
+
+def _back(check: Check, service: ResolvedService, server: RealServer) -> float:
+    own = _interval(check, service, server)
+    if isinstance(check, KafkaCheck):
+        return BROKER_STARTS + _readiness(check) + own
+    return own + _timeout(check, service, server)
+
+
+def _readiness(check: KafkaCheck) -> float:
+    """Seconds after which kafka-ready on a director has seen a change: it asks, and may have to wait for the answer."""
+    return (check.interval or KAFKA_INTERVAL) + check.timeout
 
 
 def _checks(service: ResolvedService, server: RealServer) -> tuple[Check, ...]:

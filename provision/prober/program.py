@@ -12,7 +12,7 @@ from provision.errors import HostError
 from provision.remote.channel import Channel, Session
 
 PACKAGE = "provision.prober.client"
-MODULES = ("netlink", "packets", "listener", "questions", "load", "lasting", "trial", "gate", "main")
+MODULES = ("netlink", "packets", "listener", "questions", "talk", "load", "lasting", "trial", "gate", "main")
 """In the order in which they need one another; the last holds `main`."""
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class ProbeService:
     """One virtual service to ask: every request is a new TCP connection, and an HTTP GET of `path` where there is one.
 
-    `name` is for people: `web 192.168.227.10:80`. `host` is the Host of the GET, empty for the address.
+    `name` is for people: `web 192.168.227.10:80`. `host` is the Host of the GET, empty for the address. Instead of a
+    GET, `opening` may be `tls` (up to the ServerHello) or `kafka` (ApiVersions).
     """
 
     frontend: str
@@ -18,6 +19,7 @@ class ProbeService:
     port: int
     path: str | None = None
     host: str = ""
+    opening: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,15 @@ PATIENCE = 3.0
 SILENCE = 5.0
 """Seconds without a line, of which twenty a second should come, after which the prober counts as gone."""
 
+OPENINGS = {"tls": "it answers no TLS client", "kafka": "it answers no Kafka client"}
+"""What is said of a service that is not what it was taken for."""
+
 PINGS = 8
 """Exchanges by which the clocks are compared at the start; the one with the shortest round trip counts."""
 
 
 class Prober:
-    """A prober at work. `services` are what it really asks: `path` is None where its trial got no good HTTP answer.
+    """A prober at work. `services` are what it really asks: plain connections where its trial got no good answer.
 
     `messages` are for the operator: what is not measured, and why.
     """
@@ -46,8 +49,8 @@ class Prober:
         self._compared = threading.Event()
         ready = program.read(channel, host)
         self.services = tuple(
-            service if http else dataclasses.replace(service, path=None)
-            for service, http in zip(services, ready["ready"]["http"], strict=True)
+            service if answers else dataclasses.replace(service, path=None, opening="")
+            for service, answers in zip(services, ready["ready"]["answers"], strict=True)
         )
         self.messages = _messages(services, ready["ready"])
         self._collector = Collector(self.services, cadence, ready["begin"])
@@ -74,7 +77,7 @@ class Prober:
             raise HostError(session.host, "there is nothing to probe", "only TCP services can be probed")
         settings = {
             "task": "load",
-            "services": [(service.address, service.port, service.path, service.host) for service in services],
+            "services": [(each.address, each.port, each.path, each.host, each.opening) for each in services],
             "cadence": cadence,
             "connections": connections,
             "limit": limit_seconds,
@@ -189,12 +192,13 @@ class Prober:
 
 def _messages(services: Sequence[ProbeService], ready: dict[str, Any]) -> tuple[str, ...]:
     found = list(ready["notes"])
-    for service, http, persistent, said in zip(
-        services, ready["http"], ready["persistent"], ready["said"], strict=True
+    for service, answers, persistent, said in zip(
+        services, ready["answers"], ready["persistent"], ready["said"], strict=True
     ):
-        if service.path and not http:
-            found.append(f"{service.name}: plain connections are measured; GET {service.path} got no page ({said})")
-        elif http and not persistent:
+        if (service.path or service.opening) and not answers:
+            wanted = OPENINGS.get(service.opening) or f"GET {service.path} got no page"
+            found.append(f"{service.name}: plain connections are measured; {wanted} ({said})")
+        elif service.path and answers and not persistent:
             found.append(f"{service.name}: the server ends each connection after an answer; the long-lived ones idle")
     return tuple(dict.fromkeys(found))
 

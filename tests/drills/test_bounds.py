@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 
 from provision.drills import bounds
 from provision.inventory.frontends import RealServer, ResolvedService
-from tests.inventory.building import frontend, service, topology
+from tests.inventory.building import HOSTS, frontend, service, topology
+
+BROKERS = {
+    "hosts": {**HOSTS, "web1": {**HOSTS["web1"], "kafka_id": 1}, "web2": {**HOSTS["web2"], "kafka_id": 2}},
+    "kafka": {"version": "3.9.1", "brokers": "web", "distribution": {"jars": "/opt/jars"},
+              "users": {"admin": {"password": "4dmin"}, "check": {"password": "pr0be"}}},
+}  # fmt: skip
 
 
 def first(**changes: Any) -> tuple[ResolvedService, RealServer]:
-    one = topology([frontend(services=[service(**changes)])]).frontends[0].services[0]
+    rest: Any = BROKERS if "kafka" in str(changes.get("check")) else {}
+    one = topology([frontend(services=[service(**changes)])], **rest).frontends[0].services[0]
     return one, one.real_servers[0]
 
 
@@ -47,6 +54,8 @@ def test_a_goodbye_never_takes_longer_than_a_crash(centiseconds: int, priority: 
         ({"type": "http", "interval": 5}, 5 + 5 + 1 * (3 + 5)),
         ({"type": "dns", "interval": 2, "timeout": 1}, 2 + 1 + 3 * (2 + 1)),
         ({"type": "misc", "script": "/bin/true", "interval": 4, "timeout": 2}, 4 + 2),
+        ({"type": "kafka", "login": "check", "interval": 3, "timeout": 4, "delay": 2}, (3 + 4) + 3 + 1 * 2),
+        ({"type": "kafka", "login": "check", "timeout": 4, "retries": 0}, (5 + 4) + 60),
     ],
 )
 def test_how_long_a_dead_server_may_stay(check: dict[str, Any], expected: float) -> None:
@@ -65,6 +74,11 @@ def test_the_quickest_of_several_checks_counts() -> None:
     slow, quick = {"type": "tcp", "interval": 30, "timeout": 1}, {"type": "http", "interval": 3, "timeout": 1}
     assert bounds.removal(*first(check=[slow, quick])) == 3 + 1 + (3 + 1)
     assert bounds.return_to_table(*first(check=[slow, quick])) == 30 + 1
+
+
+def test_a_broker_has_time_to_start_before_it_must_be_back() -> None:
+    check = {"type": "kafka", "login": "check", "interval": 3, "timeout": 4}
+    assert bounds.return_to_table(*first(check=check)) == bounds.BROKER_STARTS + (3 + 4) + 3
 
 
 @pytest.mark.parametrize("check", [[], {"type": "ping"}, {"type": "tcp", "connect_ip": "192.168.227.1"}])

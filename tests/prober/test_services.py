@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from provision.inventory.topology import build
 from provision.prober.record import ProbeService
 from provision.prober.services import services_of
 from tests.inventory.building import DUAL, frontend, service, topology
+from tests.inventory.test_kafka import site
 
 
 def test_every_tcp_service_is_probed_on_each_of_its_addresses() -> None:
@@ -24,6 +28,18 @@ def test_an_http_check_knows_the_page_and_the_host() -> None:
     own = {"real_server_defaults": {"check": {"type": "http", "virtualhost": "rs.example.org"}}}
     found, _ = services_of(topology([frontend(services=[service(**own)])]))
     assert (found[0].path, found[0].host) == ("/", "rs.example.org")
+
+
+@pytest.mark.parametrize(("tls", "opening"), [("generated", "tls"), (None, "kafka")])
+def test_brokers_are_asked_as_a_client_of_theirs_begins(tls: str | None, opening: str) -> None:
+    found, _ = services_of(build(site(tls=tls)))
+    assert found == (ProbeService("web", "web 192.168.227.10:9092", "192.168.227.10", 9092, opening=opening),)
+
+
+def test_what_is_checked_over_tls_is_asked_over_tls() -> None:
+    check = {"type": "ssl", "urls": [{"path": "/"}]}
+    found, _ = services_of(topology([frontend(services=[service(port=443, check=check, virtualhost="www.example")])]))
+    assert (found[0].opening, found[0].path, found[0].host) == ("tls", None, "www.example")
 
 
 def test_what_cannot_be_probed_is_said() -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from provision.prober.client import questions
-from provision.prober.client.load import ENOUGH, ERRORS, RESET_ON_CLOSE, Service, good_answer
+from provision.prober.client.load import ERRORS, RESET_ON_CLOSE, Service
+from provision.prober.client.talk import ENOUGH
 
 PATIENCE = 1.5
 """Seconds for one try: time for a SYN that is sent again after 1 s (RFC 6298 §2)."""
@@ -84,16 +85,16 @@ def attempt(service: Service) -> str:
     try:
         with socket.create_connection(service.target, PATIENCE) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            if not service.request:
+            if service.talk is None:
                 return OPEN
-            sock.sendall(service.request)
+            sock.sendall(service.talk.request)
             head = b""
-            while len(head) < ENOUGH and not good_answer(head):
+            while len(head) < ENOUGH and not service.talk.good(head):
                 data = sock.recv(ENOUGH)
                 if not data:
                     break
                 head += data
-            return PAGE if good_answer(head) else OPEN
+            return PAGE if service.talk.good(head) else OPEN
     except socket.timeout:
         return "timeout"
     except OSError as error:

@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Dict
 
-ENOUGH = 16384
-"""Bytes of an answer after which it counts as answered: big pages must not fill the network."""
+from provision.prober.client import talk
 
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)
 """SO_LINGER 0: no TIME_WAIT holds a port of ours or a socket of theirs, and IPVS forgets the connection in 10 s."""
@@ -46,25 +45,15 @@ def error_of(code: int) -> str:
     return ERRORS.get(code, "unreachable")
 
 
-def get(path: str, host: str) -> bytes:
-    """A request after whose answer the server closes."""
-    return f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: hactl\r\nConnection: close\r\n\r\n".encode()
-
-
-def good_answer(head: bytes) -> bool:
-    """Whether an answer begins as HTTP 2xx or 3xx does."""
-    return head[:5] == b"HTTP/" and head[8:9] == b" " and head[9:10] in (b"2", b"3")
-
-
 class Service:
-    """A service to ask; `request` is empty for plain connections."""
+    """A service to ask; `talk` is None for plain connections."""
 
-    def __init__(self, address: str, port: int, path: str | None, host: str) -> None:
+    def __init__(self, address: str, port: int, path: str | None, host: str, opening: str = "") -> None:
         self.target = (address, port)
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.path = path
         self.host = host or (f"[{address}]" if ":" in address else address)
-        self.request = get(path, self.host) if path else b""
+        self.talk = talk.of(opening, path, host if opening else self.host)
         self.persistent = False
 
 
@@ -158,22 +147,24 @@ class Load:
             self._end(request, error_of(code))
             return
         request.connected = time.monotonic()
-        if not request.service.request:
+        if request.service.talk is None:
             self._end(request, "", request.connected)
             return
-        sock.send(request.service.request)
+        sock.send(request.service.talk.request)
         self.poll.modify(sock, select.EPOLLIN)
 
     def _read(self, request: Request, sock: socket.socket) -> None:
         try:
-            data = sock.recv(ENOUGH)
+            data = sock.recv(talk.ENOUGH)
         except BlockingIOError:
             return
         if len(request.head) < 12:
             request.head = (request.head + data)[:12]
         request.answered += len(data)
-        if not data or request.answered >= ENOUGH:
-            self._end(request, "" if good_answer(request.head) else "answer")
+        asked = request.service.talk
+        assert asked is not None
+        if not data or request.answered >= asked.length:
+            self._end(request, "" if asked.good(request.head) else "answer")
 
     def _end(self, request: Request, error: str, at: float = 0.0) -> None:
         sock = request.sock

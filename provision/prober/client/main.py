@@ -76,7 +76,7 @@ class Recorder:
         self.stopping = float("inf")
         self.wall = 0.0
         self.ready = {
-            "http": [bool(service.request) for service in self.services],
+            "answers": [service.talk is not None for service in self.services],
             "persistent": [service.persistent for service in self.services],
             "said": said,
             "notes": self.notes,
