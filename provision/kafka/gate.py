@@ -76,13 +76,14 @@ def _quorum(quorum: Quorum, broker: int) -> Iterator[Refusal]:
     if count == 1:
         return
     needed = 1 if count == 2 else (count + 2) // 2
-    caught_up = [voter for voter in quorum.voters if voter != broker and _caught_up(quorum, voter)]
-    if len(caught_up) < needed:
-        why = f"{len(caught_up)} of {count} have caught up, broker {broker} not counted; a majority is {needed}"
+    level = [voter for voter in quorum.voters if voter != broker and caught_up(quorum, voter)]
+    if len(level) < needed:
+        why = f"{len(level)} of {count} have caught up, broker {broker} not counted; a majority is {needed}"
         yield Refusal("quorum", "controllers", why)
 
 
-def _caught_up(quorum: Quorum, voter: int) -> bool:
+def caught_up(quorum: Quorum, voter: int) -> bool:
+    """Whether a voter was level with the leader less than the fetch time-out before it."""
     at = quorum.voters[voter]
     return at >= 0 and (voter == quorum.leader or quorum.voters[quorum.leader] - at < quorum.fetch_timeout)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, UnsupportedVersionError
 
-from provision.kafka.replicas.model import Cluster, Partition, Quorum, ReplicaLog, TopicPartition
+from provision.kafka.replicas.model import NOBODY, Cluster, Partition, Quorum, ReplicaLog, TopicPartition
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -28,7 +28,8 @@ def look(admin: KafkaAdminClient) -> Cluster:
     Raises:
         KafkaError: the cluster does not answer.
     """
-    brokers = frozenset(each["broker_id"] for each in admin.describe_cluster()["brokers"] if not each.get("is_fenced"))
+    about = admin.describe_cluster()
+    brokers = frozenset(each["broker_id"] for each in about["brokers"] if not each.get("is_fenced"))
     logs = {broker: found for broker in sorted(brokers) if (found := _logs(admin, broker)) is not None}
     topics = admin.describe_topics()
     names = [topic["name"] for topic in topics]
@@ -40,7 +41,8 @@ def look(admin: KafkaAdminClient) -> Cluster:
     ]
     version = tuple(admin.get_broker_version_data(min(brokers)).broker_version)
     quorum = _quorum(admin, min(brokers))
-    return Cluster(version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, brokers - set(logs))
+    silent, acting = brokers - set(logs), NOBODY if quorum else about["controller_id"]
+    return Cluster(version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, silent, acting)
 
 
 def _name(partition: Partition) -> TopicPartition:

@@ -72,7 +72,7 @@ class Quorum:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One look; without KRaft `quorum` is None.
+    """One look; without KRaft `quorum` is None, and `acting` the broker that acts as the controller.
 
     `logs` has an entry for each broker whose log folders are known; those of `silent` brokers, which count as alive,
     could not be read.
@@ -84,3 +84,9 @@ class Cluster:
     logs: Mapping[int, Mapping[TopicPartition, ReplicaLog]] = field(default_factory=dict)
     quorum: Quorum | None = None
     silent: frozenset[int] = frozenset()
+    acting: int = NOBODY
+
+    @property
+    def controller(self) -> int:
+        """The active controller."""
+        return self.quorum.leader if self.quorum else self.acting

@@ -53,7 +53,7 @@ def _headline(cluster: Cluster, states: States) -> str:
     counts = Counter(states.values())
     told = ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state])
     brokers = " ".join(map(str, sorted(cluster.brokers)))
-    active = f", controller {cluster.quorum.leader}" if cluster.quorum else ""
+    active = f", controller {cluster.controller}" if cluster.controller >= 0 else ""
     version = ".".join(map(str, cluster.version))
     return f"Kafka {version}, brokers {brokers}{active}; {len(states)} replicas: {told or 'none'}"
 
@@ -110,7 +110,7 @@ def document(cluster: Cluster, states: States) -> dict[str, Any]:
     return {
         "version": ".".join(map(str, cluster.version)),
         "brokers": sorted(cluster.brokers),
-        "controller": cluster.quorum.leader if cluster.quorum else None,
+        "controller": cluster.controller if cluster.controller >= 0 else None,
         "troubles": [{"kind": each.kind, "who": list(each.who), "what": each.what} for each in troubles(cluster)],
         "partitions": [_partition_json(cluster, name, partitions.get(name), found) for name, found in by_name.items()],
     }
