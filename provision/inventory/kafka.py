@@ -256,6 +256,12 @@ def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]
     return found
 
 
+def first_users(cluster: KafkaCluster, frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
+    """The users that must be there before the first broker is: the brokers' own, and those that checks log in as."""
+    logins = {check.login for check in kafka_checks(frontends).values()}
+    return tuple(name for name in cluster.model.users if name == cluster.model.admin or name in logins)
+
+
 def check_problems(cluster: KafkaCluster | None, frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
     """Checks of type `kafka` on what is no broker, or with a login that the cluster does not have."""
     told: set[str] = set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import HactlError, InputError, Position, Problem
-from provision.inventory.kafka import KafkaCluster, KafkaNode, kafka_checks
+from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
 from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import GENERATED
 from provision.inventory.openings import Opening
@@ -26,9 +26,6 @@ CREDENTIALS = "/run/credentials/kafka.service"
 """Where systemd shows the broker, and nobody else, the files of `LoadCredential=` (systemd.exec(5))."""
 
 CONTROLLER = "CONTROLLER"
-ITERATIONS = 4096
-"""Of SCRAM: Kafka's default and the least it takes (ScramMechanism)."""
-
 AUTHORIZERS = {
     True: "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     False: "kafka.security.authorizer.AclAuthorizer",
@@ -61,7 +58,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class KafkaFiles:
-    """What the templates of role kafka see as `kafka`; `credentials` are its secret files."""
+    """What the templates of role kafka see as `kafka`: `credentials` are secret files, the first read once only."""
 
     cluster_id: str
     version: str
@@ -76,6 +73,7 @@ class KafkaFiles:
     zookeeper_connect: str
     scram_users: tuple[str, ...]
     credentials: tuple[Credential, ...]
+    first_credentials: tuple[Credential, ...]
 
 
 @dataclass(frozen=True)
@@ -119,8 +117,9 @@ def node_files(topology: Topology, host: str) -> KafkaFiles | None:
         sha512=origin.sha512 or "",
         jars=origin.jars or "",
         zookeeper_connect=_connect(cluster),
-        scram_users=tuple(model.users) if _scram(cluster) else (),
+        scram_users=first_users(cluster, topology.frontends) if cluster.model.scram else (),
         credentials=tuple(_credentials(topology, cluster, node)),
+        first_credentials=tuple(_first_credentials(topology, cluster)),
     )
 
 
@@ -130,12 +129,17 @@ def _credentials(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> 
         ca, own = certificate(topology, cluster, node)
         yield Credential("ca.pem", ca)
         yield Credential("node.pem", own)
-    if cluster.model.kraft:
-        yield Credential("format", _format_arguments(cluster))
-    else:
+    if not cluster.model.kraft:
         yield Credential("jaas.conf", jaas.write({"Client": _zookeeper_login(cluster)}).decode())
-        for user in cluster.model.users if _scram(cluster) else ():
-            yield Credential(f"scram-{user}", properties.write(_scram_settings(cluster, user)).decode())
+
+
+def _first_credentials(topology: Topology, cluster: KafkaCluster) -> Iterator[Credential]:
+    users = first_users(cluster, topology.frontends) if cluster.model.scram else ()
+    if cluster.model.kraft:
+        yield Credential("format", "".join(_format_arguments(cluster, user) for user in users))
+        return
+    for user in users:
+        yield Credential(f"scram-{user}", properties.write(_scram_settings(cluster, user)).decode())
 
 
 def broker_settings(cluster: KafkaCluster, node: KafkaNode) -> Mapping[str, properties.Value]:
@@ -259,23 +263,19 @@ def _copies(cluster: KafkaCluster) -> dict[str, properties.Value]:
     }
 
 
-def _scram(cluster: KafkaCluster) -> tuple[str, ...]:
-    return tuple(each for each in cluster.model.mechanisms if each != "PLAIN")
-
-
-def _format_arguments(cluster: KafkaCluster) -> str:
+def _format_arguments(cluster: KafkaCluster, name: str) -> str:
     """The arguments of StorageTool that must not show in its command line, one a line (argparse4j, @FILE)."""
+    user = cluster.model.users[name]
     return "".join(
-        f'--add-scram\n{mechanism}=[name={name},iterations={ITERATIONS},password="{user.password}"]\n'
-        for name, user in cluster.model.users.items()
-        for mechanism in _scram(cluster)
+        f'--add-scram\n{mechanism}=[name={name},iterations={user.iterations},password="{user.password}"]\n'
+        for mechanism in cluster.model.scram
     )
 
 
 def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
     """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
-    text = f"iterations={ITERATIONS},password={_password(cluster, user)}"
-    return dict.fromkeys(_scram(cluster), text)
+    text = f"iterations={cluster.model.users[user].iterations},password={_password(cluster, user)}"
+    return dict.fromkeys(cluster.model.scram, text)
 
 
 def _zookeeper_login(cluster: KafkaCluster) -> Login:

@@ -182,6 +182,17 @@ def test_every_file_with_a_password_or_key_is_secret_and_closed_to_others(
     assert closed == {*(f"/etc/kafka/{name}" for name in names), *others}
 
 
+@pytest.mark.parametrize("mode", [{}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}], ids=["kraft", "zookeeper"])
+def test_another_user_restarts_no_broker(mode: dict[str, Any]) -> None:
+    more = {**USERS, "orders": {"password": "0rders"}}
+    assert rendered("kafka1", users=more, **mode) == rendered("kafka1", **mode)
+
+
+def test_the_first_users_password_is_no_reason_to_restart_a_broker() -> None:
+    first = {item.name: item.unit for item in rendered("kafka1").items if isinstance(item, File)}
+    assert (first["/etc/kafka/format"], first["/etc/kafka/server.properties"]) == ("", "kafka.service")
+
+
 def test_no_secret_stands_in_what_systemd_or_a_shell_shows() -> None:
     unit = rendered("kafka1").get("file", "/etc/systemd/system/kafka.service")
     run = rendered("kafka1").get("file", "/usr/local/lib/hactl/kafka-run")

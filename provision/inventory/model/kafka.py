@@ -113,6 +113,11 @@ class Kafka(Strict):
         return self.mode == "kraft"
 
     @property
+    def scram(self) -> tuple[str, ...]:
+        """The SCRAM mechanisms of the listener."""
+        return tuple(each for each in self.mechanisms if each != "PLAIN")
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """The version as numbers."""
         return tuple(map(int, self.version.split(".")))
