@@ -49,7 +49,7 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
     try:
         _dial(login, name)
         try:
-            client = KafkaAdminClient(**_settings(login))
+            client = KafkaAdminClient(**settings(login))
         except KafkaError as error:
             raise Unreachable(name, f"cannot log in: {heard.cause or error}", _hint(login)) from None
         with closing(client):
@@ -96,8 +96,9 @@ def _dial(login: Login, name: str) -> None:
     raise Unreachable(name, f"cannot connect: {said}", "is a broker running, and is this its client listener?")
 
 
-def _settings(login: Login) -> dict[str, object]:
-    settings: dict[str, object] = {
+def settings(login: Login) -> dict[str, object]:
+    """What any client of the library, a producer or a consumer as well, takes to log in."""
+    found: dict[str, object] = {
         "bootstrap_servers": [_written(*address) for address in login.bootstrap],
         "client_id": "hactl",
         "security_protocol": login.protocol,
@@ -105,16 +106,16 @@ def _settings(login: Login) -> dict[str, object]:
         "request_timeout_ms": int(PATIENCE * 1000),
     }
     if login.proxy:
-        settings["proxy_url"] = login.proxy
+        found["proxy_url"] = login.proxy
     if login.tls:
-        settings["ssl_context"] = login.tls
+        found["ssl_context"] = login.tls
     if login.mechanism:
-        settings |= {
+        found |= {
             "sasl_mechanism": login.mechanism,
             "sasl_plain_username": login.user,
             "sasl_plain_password": login.password,
         }
-    return settings
+    return found
 
 
 def _hint(login: Login) -> str:
