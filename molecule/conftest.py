@@ -17,12 +17,26 @@ from testinfra.host import Host
 
 FOLDER = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 LAB = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME']}"
+#: Where shared/with-passwords keeps what it made.
+HACTL_FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "hactl"
+
+
+def hactl(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command of hactl in the scenario's folder, with the passwords that its inventory wants, however it ends."""
+    argv = ["sh", "../shared/with-passwords", "hactl", *words]
+    return subprocess.run(argv, cwd=FOLDER, check=False, capture_output=True, text=True)
+
+
+def passwords() -> dict[str, str]:
+    """The random passwords of this run by the variables that the inventory names."""
+    return dict(line.split("=", 1) for line in (HACTL_FOLDER / "passwords").read_text().splitlines())
 
 
 def read_groups(inventory: Path) -> dict[str, list[str]]:
     """The hosts of every group, as `hactl inventory --list` prints them."""
-    argv = ["hactl", "inventory", str(inventory), "--list"]
-    listed = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
+    ran = hactl("inventory", str(inventory), "--list")
+    assert ran.returncode == 0, ran.stderr
+    listed = json.loads(ran.stdout)
     return {name: group["hosts"] for name, group in listed.items() if "hosts" in group}
 
 
@@ -41,8 +55,8 @@ def holders(directors: list[Host], vip: str) -> list[Host]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `director` or `real_server` once for each of them."""
-    for fixture, group in (("director", "directors"), ("real_server", "web")):
+    """Run a test that asks for `director`, `real_server` or `broker` once for each of them."""
+    for fixture, group in (("director", "directors"), ("real_server", "web"), ("broker", "brokers")):
         if fixture in metafunc.fixturenames:
             metafunc.parametrize(fixture, GROUPS[group], indirect=True, scope="session")
 
@@ -68,9 +82,23 @@ def real_server(request: pytest.FixtureRequest) -> Host:
 
 
 @pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Host:
+    """One broker; the test runs for each."""
+    return log_in(request.param, request.config)
+
+
+@pytest.fixture(scope="session")
 def directors(pytestconfig: pytest.Config) -> list[Host]:
     """All directors, for what holds of them together."""
     return [log_in(name, pytestconfig) for name in GROUPS["directors"]]
+
+
+@pytest.fixture(scope="session")
+def vip(directors: list[Host]) -> str:
+    """The virtual address of an inventory that has one."""
+    (service,) = {line.split()[2] for line in directors[0].check_output("ipvsadm --save --numeric").splitlines()
+                  if line.startswith("-A")}  # fmt: skip
+    return service.rpartition(":")[0]
 
 
 @pytest.fixture(scope="session")
