@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.words import InventoryPath, Json, LintFormat, load
+from provision.cli.words import InventoryPath, Json, Lab, LintFormat, load
 from provision.lint.formats import Format
 
 kafka_app = typer.Typer(
@@ -25,6 +25,9 @@ kafka_app.add_typer(retention_app, name="retention")
 Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
 ClientFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
+]
+InventoryOption = Annotated[
+    Path | None, typer.Option("-i", "--inventory", metavar="INVENTORY", help="Its cluster, through SSH to the brokers.")
 ]
 
 
@@ -76,18 +79,21 @@ def kafka_retention_plan(
     topics: Annotated[
         list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
     ] = None,
+    inventory: InventoryOption = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
     rate: Annotated[float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")] = None,
     keys: Annotated[int | None, typer.Option(min=1, help="Different keys in the topic.")] = None,
     record_bytes: Annotated[int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")] = None,
+    lab: Lab = False,
     json: Json = False,
 ) -> None:
     """Show what a topic's parameters come to: bytes, deadlines, keys a pass, contradictions.
 
     Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster cannot be reached."""
-    from provision.kafka.commands import retention_plan
     from provision.kafka.retention.model import Use
+    from provision.kafka.retention_commands import Way, retention_plan
 
     use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
-    raise typer.Exit(retention_plan(topics or [], use, bootstrap=bootstrap, client=client, json=json))
+    way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
+    raise typer.Exit(retention_plan(topics or [], use, way, json=json))

@@ -7,7 +7,6 @@ import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from provision.errors import Exit, HostError, UsageError
@@ -20,8 +19,6 @@ from provision.kafka.replicas.derive import remembered, states
 from provision.kafka.replicas.judge import troubles
 from provision.kafka.replicas.machine import machine
 from provision.kafka.replicas.model import Cluster
-from provision.kafka.retention.model import Use
-from provision.kafka.retention.plan import plan
 from provision.show import Screen, print_json
 
 EVERY = 2.0
@@ -133,30 +130,3 @@ def _looks(asked: Login) -> Iterator[Cluster | HostError]:
         except HostError as error:
             yield error
         time.sleep(EVERY)
-
-
-def retention_plan(topics: list[str], use: Use, *, bootstrap: str, client: Path | None, json: bool) -> Exit:
-    """Show what the topics' parameters come to; of `use` the rate, the keys and the bytes of a record count.
-
-    Returns 0, or 1 where a broker has not the room or Kafka would refuse the parameters.
-
-    Raises:
-        UsageError: no such topic.
-        Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
-    """
-    from provision.kafka.retention import show as retention_show
-    from provision.kafka.retention.look import look
-
-    seen, missing = ask(login(bootstrap, client), lambda admin: look(admin, topics))
-    if missing:
-        raise UsageError(f"kafka retention plan: there is no topic {', '.join(missing)}")
-    used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]
-    plans = [plan(each.topic, each.cleaner, use) for each, use in zip(seen, used, strict=True)]
-    if json:
-        print_json([retention_show.document(each) for each in plans])
-    else:
-        for found, each in zip(plans, seen, strict=True):
-            Screen().show(retention_show.lines(found, each.room))
-    holds = all(found.fits(each.room) for found, each in zip(plans, seen, strict=True))
-    return Exit.OK if holds else Exit.FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource
@@ -14,16 +14,26 @@ from provision.kafka.retention.model import Cleaner, Topic, cleaner, topic
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
+OWN = "DYNAMIC_TOPIC_CONFIG"
+"""The source of a parameter that is set on the topic (DescribeConfigsResponse.ConfigSource)."""
+
 
 @dataclass(frozen=True)
 class Seen:
-    """One topic as it is, its replicas by broker; `room` are the bytes that each broker has for it, used or free."""
+    """One topic as it is, its replicas by broker; `room` are the bytes that each broker has for it, used or free.
+
+    `cleaner` is that of its first partition's leader, which leads `first`, the brokers that keep that partition; `own`
+    is what the topic itself sets, by Kafka's names; `removable` is whether the brokers let topics be deleted.
+    """
 
     topic: Topic
     cleaner: Cleaner
     partitions: int
     replicas: Mapping[int, int]
     room: Mapping[int, int]
+    own: Mapping[str, str] = field(default_factory=dict)
+    first: tuple[int, ...] = ()
+    removable: bool = True
 
 
 def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[Seen], list[str]]:
@@ -38,26 +48,67 @@ def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[Seen], list[st
     found = [name for name in wanted if name in every]
     if not found:
         return [], [name for name in wanted if name not in every]
-    cluster = admin.describe_cluster()["brokers"]
-    broker = min(each["broker_id"] for each in cluster)
-    asked = [ConfigResource("TOPIC", name) for name in found] + [ConfigResource("BROKER", str(broker))]
+    first = {name: _first(every[name]) for name in found}
+    some = min(each["broker_id"] for each in admin.describe_cluster()["brokers"])
+    ask = {name: next(iter(first[name]), some) for name in found}
+    asked = [ConfigResource("TOPIC", name) for name in found]
+    asked += [ConfigResource("BROKER", str(broker)) for broker in sorted(set(ask.values()))]
     answer = admin.describe_configs(asked, config_filter="all")
-    version = tuple(admin.get_broker_version_data(broker).broker_version)
-    side = cleaner(_values(answer["broker"][str(broker)]), version)
     folders = admin.describe_log_dirs()
-    seen = [_seen(topic(name, _values(answer["topic"][name])), side, every[name], folders) for name in found]
+    versions = {broker: tuple(admin.get_broker_version_data(broker).broker_version) for broker in ask.values()}
+    seen = [
+        _seen(
+            every[name], answer["topic"][name], _values(answer["broker"][str(ask[name])]), versions[ask[name]], folders
+        )
+        for name in found
+    ]
     return seen, [name for name in wanted if name not in every]
+
+
+def free(admin: KafkaAdminClient) -> dict[int, int]:
+    """The bytes that each broker has for a topic that is not there yet, as far as it tells.
+
+    Raises:
+        KafkaError: the cluster does not answer.
+    """
+    return _known(admin.describe_log_dirs(), "")
+
+
+def _first(metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    """The brokers of the first partition: its leader, then the others. None where nobody leads it."""
+    part = min(metadata["partitions"], key=lambda each: int(each["partition_index"]))
+    leader = part["leader_id"]
+    return (leader, *(broker for broker in part["replica_nodes"] if broker != leader)) if leader >= 0 else ()
+
+
+def _seen(
+    metadata: Mapping[str, Any],
+    settings: Mapping[str, Mapping[str, Any]],
+    side: Mapping[str, str | None],
+    version: tuple[int, ...],
+    folders: list[Mapping[str, Any]],
+) -> Seen:
+    name = metadata["name"]
+    replicas = Counter(broker for each in metadata["partitions"] for broker in each["replica_nodes"])
+    return Seen(
+        topic(name, _values(settings)),
+        cleaner(side, version),
+        len(metadata["partitions"]),
+        dict(sorted(replicas.items())),
+        _known(folders, name),
+        {key: each["value"] for key, each in settings.items() if each["config_source"] == OWN},
+        _first(metadata),
+        side.get("delete.topic.enable") != "false",
+    )
 
 
 def _values(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
     return {key: each["value"] for key, each in settings.items()}
 
 
-def _seen(about: Topic, side: Cleaner, metadata: Mapping[str, Any], folders: list[Mapping[str, Any]]) -> Seen:
-    replicas = Counter(broker for each in metadata["partitions"] for broker in each["replica_nodes"])
-    room = {answer["broker"]: _room(about.name, answer["log_dirs"]) for answer in folders}
-    known = {broker: count for broker, count in room.items() if count is not None}
-    return Seen(about, side, len(metadata["partitions"]), dict(sorted(replicas.items())), known)
+def _known(folders: list[Mapping[str, Any]], name: str) -> dict[int, int]:
+    room = {answer["broker"]: _room(name, answer["log_dirs"]) for answer in folders}
+    return {broker: count for broker, count in room.items() if count is not None}
 
 
 def _room(name: str, folders: list[Mapping[str, Any]]) -> int | None:
