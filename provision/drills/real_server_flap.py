@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.drills.drill import Outcome, Verdict
+from provision.drills.drill import Outcome, Verdict, check_patience
 from provision.drills.judge import must
 from provision.drills.real_server_stop import RealServerStop
 from provision.drills.servers import ServerDrill
@@ -22,6 +22,10 @@ class RealServerFlap(RealServerStop):
     def bound(self, stage: Stage) -> float | None:
         """The flapping itself, and what a check that saw its end as a failure needs."""
         return (super().bound(stage) or 0) + 2 * TIMES * (PERIOD + 0.5)
+
+    def patience(self, stage: Stage) -> float:
+        """And what its start and the checks of one that is back may take."""
+        return super().patience(stage) + check_patience(stage.frontend)
 
     def inject(self, stage: Stage) -> float:
         """Stop and start it several times."""

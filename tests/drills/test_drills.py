@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provision.drills.all_real_servers_down import AllRealServersDown
+from provision.drills.bounds import BROKER_STARTS
 from provision.drills.drill import Drill
 from provision.drills.hand_over import Failback, HandOver, raised_by
 from provision.drills.judge import said
@@ -15,6 +16,7 @@ from provision.drills.keepalived_kill import KeepalivedKill
 from provision.drills.keepalived_stop import KeepalivedStop
 from provision.drills.link_down import LinkDown
 from provision.drills.power_cut import PowerCut
+from provision.drills.real_server_flap import RealServerFlap
 from provision.drills.real_server_stop import RealServerStop
 from provision.drills.real_server_without_vip import RealServerWithoutVip
 from provision.drills.registry import DRILLS, NAMES
@@ -25,6 +27,7 @@ from provision.prober.measure import Survivors
 from provision.prober.record import Advert, Recording, Request
 from provision.prober.wire import Answer, ByMac, MacOf, WhoHas
 from tests.drills.building import VIP, outcome, see, stage
+from tests.drills.test_bounds import BROKERS
 from tests.inventory.building import GROUPS, HOSTS, frontend, service, topology
 
 DIRECTOR_DRILLS = [drill for drill in DRILLS if drill.of_directors]
@@ -241,6 +244,14 @@ def test_with_nobody_left_clients_are_told_so_at_once(error: str, done: float, e
     drill._settled_at = 4.0
     requests = tuple(Request(0, 4.5 + number * 0.005, None, done, error) for number in range(100))
     assert verdict(drill, made, requests=requests, spans=())[0] is expected
+
+
+def test_brokers_are_stopped_one_at_a_time_and_have_time_to_start() -> None:
+    check = {"type": "kafka", "login": "check", "interval": 3, "timeout": 4}
+    made = stage(found=topology([frontend(services=[service(check=check)])], **BROKERS))
+    assert "one Kafka cluster" in AllRealServersDown().skip(made)
+    assert RealServerStop().skip(made) == "" == RealServerFlap().skip(made)
+    assert RealServerFlap().patience(made) > RealServerStop().patience(made) + BROKER_STARTS
 
 
 def test_who_is_the_holder() -> None:
