@@ -132,7 +132,7 @@ class Vip:
 
 @dataclass(frozen=True)
 class Virtual:
-    """A service of the kernel's table that Keepalived fills: `name` is ipvsadm's selector, `options` what follows it.
+    """A service of the kernel's table, whoever fills it: `name` is ipvsadm's selector, `options` what follows it.
 
     `servers` are words `HOST PLACE OPTIONS…`, and `sorry` the place of the sorry server. `weights` says who but the
     inventory sets weights: nobody (`fixed`), a check that leaves 0 behind (`zero`), a check that moves them (`any`).

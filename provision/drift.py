@@ -1,4 +1,4 @@
-"""Drift made by hand where nothing is asked for by name: the table that Keepalived fills, and what lies beside ours.
+"""Drift made by hand where nothing is asked for by name: the table of virtual services, and what lies beside ours.
 
 Pure. What is ours and was changed becomes a Change; what is not ours is named and left alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from provision.change import Change
 from provision.desired import DesiredHost, File, Virtual
@@ -17,7 +18,10 @@ from provision.remote.protocol import folders
 RULES = ("/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm")
 """Where role ipvs puts the intended table."""
 
-KEEPALIVED = ("unit", "keepalived.service")
+KEEPALIVED = "keepalived.service"
+IPVSADM = "ipvsadm.service"
+"""The units of which one fills the table."""
+
 _PACKAGED = (".sample", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".rpmnew", ".rpmsave", ".ucf-dist")
 _WEIGHT = re.compile(r"-w \d+")
 _LIMITS = re.compile(r" -[xy] \d+")
@@ -53,23 +57,83 @@ def installed_table(desired: DesiredHost, observed: Observed) -> Table:
 
 
 def table_changes(desired: DesiredHost, observed: Observed) -> Iterator[Change]:
-    """What somebody changed by hand in the table of a running Keepalived.
+    """What somebody changed by hand in the table of a running Keepalived, or in the one that ipvsadm has loaded.
 
-    Only what is installed *and* wanted is judged: the rest changes with Keepalived's next reload anyway. A server that
-    is not in its service is not: its check took it out.
+    Only what is installed *and* wanted is judged: the rest changes with the next reload anyway. A server that is not in
+    its service is not where Keepalived fills it: its check took it out, as far as the table can tell (`absent`).
     """
-    state = observed.items.get(KEEPALIVED)
-    if state is None or (state.attributes or {}).get("active") != "yes":
+    by_ipvsadm = filled_by_ipvsadm(desired)
+    if not (_loaded(desired, observed) if by_ipvsadm else _is(observed, KEEPALIVED, "active")):
         return
     installed, live = installed_table(desired, observed), saved_table(observed.table)
     for virtual in (item for item in desired.items if isinstance(item, Virtual)):
         if virtual.name not in installed:
             continue
-        if virtual.name not in live:
-            detail = "not in the table: Keepalived's checker begins anew"
-            yield Change("virtual", virtual.name, "create", detail, item=virtual)
+        if by_ipvsadm:
+            yield from _unloaded(virtual, installed[virtual.name][1], live.get(virtual.name))
+            virtual = replace(virtual, weights="fixed")
+        elif virtual.name not in live:
+            yield begins_anew(virtual, "not in the table")
+        if virtual.name in live:
+            yield from _edited(virtual, installed[virtual.name], live[virtual.name], observed)
+
+
+def filled_by_ipvsadm(desired: DesiredHost) -> bool:
+    """Whether ipvsadm's unit fills the table, and Keepalived does not."""
+    item = rules_file(desired)
+    return item is not None and item.unit == IPVSADM
+
+
+def _is(observed: Observed, unit: str, *wanted: str) -> bool:
+    state = observed.items.get(("unit", unit))
+    return state is not None and all((state.attributes or {}).get(each) == "yes" for each in wanted)
+
+
+def _loaded(desired: DesiredHost, observed: Observed) -> bool:
+    """Whether ipvsadm has loaded the rules as they are wanted; else its unit is about to load the whole table again."""
+    item = rules_file(desired)
+    was = observed.items.get(("file", item.name)) if item else None
+    same = item is not None and was is not None and was.attributes == item.attributes()
+    return same and _is(observed, IPVSADM, "active", "current")
+
+
+def begins_anew(virtual: Virtual, what: str, place: str = "") -> Change:
+    """Something is missing that Keepalived believes to be there: the service, or the server at `place` in it."""
+    told = {"verb": "checker", "entry": f"{virtual.name} -r {place}" if place else virtual.name}
+    detail = f"{what}: Keepalived's checker begins anew"
+    return Change("virtual", virtual.name, "create", detail, item=virtual, was=told)
+
+
+def _unloaded(
+    virtual: Virtual, installed: Mapping[str, str], live: tuple[str, Mapping[str, str]] | None
+) -> Iterator[Change]:
+    """What is missing of a service that ipvsadm had loaded, each to be added by itself: a reload empties the table."""
+    if live is None:
+        yield _edit(virtual, "-A", virtual.options, "", "not in the table")
+    for text in virtual.servers:
+        host, place, _ = text.split(" ", 2)
+        if place in installed and (live is None or place not in live[1]):
+            told = f"-r {place} {installed[place]}"
+            yield _edit(virtual, "-a", told, f"-r {place}", f"{host} {installed[place]}, not in it")
+
+
+def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[Virtual, str, str], ...]:
+    """The real servers that are not in the table of a running Keepalived: their service, name, and place in it.
+
+    Not those of a service whose sorry server answers: all of its servers are out then.
+    """
+    if filled_by_ipvsadm(desired) or not _is(observed, KEEPALIVED, "active"):
+        return ()
+    installed, live = installed_table(desired, observed), saved_table(observed.table)
+    found = []
+    for virtual in (item for item in desired.items if isinstance(item, Virtual) and item.name in live):
+        servers = live[virtual.name][1]
+        if virtual.sorry and virtual.sorry in servers:
             continue
-        yield from _edited(virtual, installed[virtual.name], live[virtual.name], observed)
+        for host, place, _ in (text.split(" ", 2) for text in virtual.servers):
+            if place not in servers and place in installed.get(virtual.name, ("", {}))[1]:
+                found.append((virtual, host, place))
+    return tuple(found)
 
 
 def _edited(
@@ -99,7 +163,8 @@ def _by_a_check(virtual: Virtual, live: str, wanted: str) -> bool:
 
 def _edit(virtual: Virtual, verb: str, wanted: str, was: str, detail: str) -> Change:
     told = {"verb": verb, "options": wanted, "was": was}
-    return Change("virtual", virtual.name, "update", detail, item=virtual, was=told)
+    action = "create" if verb in ("-A", "-a") else "update"
+    return Change("virtual", virtual.name, action, detail, item=virtual, was=told)
 
 
 def left_alone(desired: DesiredHost, observed: Observed) -> tuple[str, ...]:
@@ -127,8 +192,6 @@ def _above(path: str) -> Iterator[str]:
 def _services(desired: DesiredHost, observed: Observed) -> Iterator[str]:
     wanted = {item.name: item for item in desired.items if isinstance(item, Virtual)}
     installed = installed_table(desired, observed)
-    if rules_file(desired) and not wanted:
-        return  # ipvsadm's own table, which its unit loads as a whole
     for selector, (_, servers) in saved_table(observed.table).items():
         if selector not in wanted:
             if selector not in installed:

@@ -104,7 +104,7 @@ class VipEntry(Entry):
 
 
 class VirtualEntry(Entry):
-    """A service of the kernel's table that Keepalived fills; `loop` names the `ipvs_services`."""
+    """A service of the kernel's table, watched and mended; `loop` names the `ipvs_services`."""
 
 
 class Manifest(BaseModel):

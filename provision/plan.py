@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provision.apply import Op
 from provision.change import Change as Change
@@ -38,6 +38,10 @@ class HostPlan:
     def left_alone(self) -> tuple[str, ...]:
         """What there is beside ours, one line each."""
         return left_alone(self.desired, self.observed)
+
+    def with_changes(self, *found: Change) -> HostPlan:
+        """The plan with those changes behind its own."""
+        return replace(self, changes=(*self.changes, *found))
 
     def generation(self, number: int, who: str, when: str, digest: str, note: str = "") -> Generation:
         """What the host keeps of this plan once it is confirmed."""
@@ -294,9 +298,9 @@ class _Builder:
         """Behind the units: a reload may come first."""
         changes = [change for change in self.made if change.kind == "virtual"]
         for change in changes:
-            if change.action == "update":
+            if change.was["verb"] != "checker":
                 yield Op("table", (change.was["verb"], change.name, change.was["options"], change.was["was"]))
-        if missing := [change.name for change in changes if change.action == "create"]:
+        if missing := [change.was["entry"] for change in changes if change.was["verb"] == "checker"]:
             yield Op("checker", tuple(missing))
 
     def _take_away(self) -> Iterable[Op]:

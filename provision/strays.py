@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from provision.change import Change
 from provision.live.state import LiveHost
@@ -57,11 +56,3 @@ def _stray(cidr: str, interface: str, why: str, **was: str) -> Change:
     """`unless` says what the host is asked again before the address is taken off: it may have become that."""
     detail = f"from {interface}: added by hand, {why}"
     return Change("address", cidr, "remove", detail, was={"device": interface, **was})
-
-
-def with_strays(plans: Mapping[str, HostPlan], found: Iterable[tuple[str, Change]]) -> dict[str, HostPlan]:
-    """The plans with those changes among theirs."""
-    result = dict(plans)
-    for host, change in found:
-        result[host] = replace(result[host], changes=(*result[host].changes, change))
-    return result

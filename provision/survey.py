@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from provision import missing, strays
 from provision.apply import REFUSED, ApplyFailed, recover
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, HostError
 from provision.events import Events
 from provision.facts import Facts
-from provision.live.look import look
+from provision.live.health import health
+from provision.live.look import look_with
 from provision.observe import observe
 from provision.plan import HostPlan, plan_host
 from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
-from provision.strays import doubtful, strays, with_strays
 
 #: How many hosts are talked to at once: about 3 ms of CPU a host on the controller, and sshd's MaxStartups is per host.
 PARALLEL = 32
@@ -112,25 +113,27 @@ def survey(
     try:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
             list(pool.map(lambda target: _look(target, render, secrets, found, mending), targets.values()))
-        found.plans = _with_strays({host: found.plans[host] for host in targets if host in found.plans}, found.sessions)
+        found.plans = _second_look({host: found.plans[host] for host in targets if host in found.plans}, found.sessions)
         yield found
     finally:
         for session in found.sessions.values():
             session.close()
 
 
-def _with_strays(plans: dict[str, HostPlan], sessions: Mapping[str, Session]) -> dict[str, HostPlan]:
-    """The plans, and what a hand put where only one may have it; who has an address twice is asked who is its master.
+def _second_look(plans: dict[str, HostPlan], sessions: Mapping[str, Session]) -> dict[str, HostPlan]:
+    """The plans, and what a hand changed that one host alone does not show, or not without its log; one exec each.
 
-    One that cannot be asked keeps what it has.
+    Who has an address twice is asked who is its master, and whose table lacks a server, what the checks said. One that
+    cannot be asked keeps what it has.
     """
-    lives = {}
-    for host in doubtful(plans):
-        try:
-            lives[host] = look(sessions[host])
-        except HostError:
-            continue
-    return with_strays(plans, strays(plans, lives))
+    lives, said = {}, {}
+    for host in dict.fromkeys((*strays.doubtful(plans), *missing.doubtful(plans))):
+        with suppress(HostError):
+            lives[host], sections = look_with(sessions[host], "status")
+            said[host] = health(sections.get("checks", ()))
+    for host, change in strays.strays(plans, lives):
+        plans[host] = plans[host].with_changes(change)
+    return {host: plan.with_changes(*missing.missing(plan, said.get(host, {}))) for host, plan in plans.items()}
 
 
 @dataclass(frozen=True)

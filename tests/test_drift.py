@@ -12,13 +12,16 @@ import pytest
 from provision.apply import Op
 from provision.batch import takes_off
 from provision.desired import Address, DesiredHost, File, Item, Unit, Vip, Virtual
-from provision.drift import RULES
+from provision.drift import RULES, absent
 from provision.facts import Facts, Interface
+from provision.live.health import Health, health
 from provision.live.state import LiveAddress, LiveHost, VrrpInstance
+from provision.missing import doubtful as doubtful_tables
+from provision.missing import missing
 from provision.observe import Observed, ObservedItem
 from provision.plan import Change, HostPlan, operations, plan_host
 from provision.remote.protocol import LedgerEntry
-from provision.strays import doubtful, strays, with_strays
+from provision.strays import doubtful, strays
 from tests.inventory.building import frontend, topology
 
 WEB = "-t 192.168.227.10:80"
@@ -55,6 +58,11 @@ def changed(old: str, new: str) -> tuple[str, ...]:
     return tuple(line.replace(old, new) for line in LIVE)
 
 
+def log(*texts: str) -> Mapping[str, Health]:
+    """What the checks said, a second apart."""
+    return health(f"{at}.5 lvs1 Keepalived_healthcheckers[7]: {text}" for at, text in enumerate(texts))
+
+
 def ops(made: HostPlan) -> list[Op]:
     return [op for op in operations(made)[0] if op.verb in ("table", "checker")]
 
@@ -87,7 +95,63 @@ def test_the_limits_that_ipvsadm_does_not_print_are_set_again_with_the_weight() 
 
 
 def test_a_server_that_its_check_took_out_is_no_drift() -> None:
-    assert plan(table=LIVE[:2]).changes == ()
+    made = plan(table=LIVE[:2])
+    assert made.changes == ()
+    assert doubtful_tables({"lvs1": made, "lvs2": plan()}) == ("lvs1",), "its log is asked"
+    assert list(missing(made, log("Removing service [10.0.0.2]:tcp:80 from VS [192.168.227.10]:tcp:80"))) == []
+    assert list(missing(made, {})) == [], "without a word nothing is known"
+
+
+def test_a_server_whose_check_is_well_was_taken_out_by_hand() -> None:
+    made = plan(table=LIVE[:2])
+    made = made.with_changes(*missing(made, log("TCP connection to [10.0.0.2]:tcp:80 success.")))
+    assert said(made) == [("create", "web2 is not in it, and its check is well: Keepalived's checker begins anew")]
+    assert ops(made) == [Op("checker", (f"{WEB} -r 10.0.0.2:80",))]
+
+
+def test_a_check_of_another_service_does_not_speak_for_this_one() -> None:
+    words = log(
+        "Removing service [10.0.0.2]:tcp:80 from VS [192.168.227.10]:tcp:80",
+        "TCP connection to [10.0.0.2]:tcp:80 success.",
+        "Adding service [10.0.0.2]:tcp:80 to VS [192.168.227.11]:tcp:80",
+    )
+    assert list(missing(plan(table=LIVE[:2]), words)) == []
+
+
+BY_IPVSADM = dataclasses.replace(rules_file(LIVE[0], f"{LIVE[1]} -x 9", LIVE[2]), unit="ipvsadm.service")
+IPVSADM = (BY_IPVSADM, Unit("ipvsadm.service"), VIRTUAL)
+
+
+def test_a_table_of_ipvsadm_that_was_emptied_is_filled_again_entry_by_entry() -> None:
+    made = plan(*IPVSADM, table=())
+    assert [change.action for change in made.changes] == ["create"] * 3
+    assert ops(made) == [
+        Op("table", ("-A", WEB, "-s rr", "")),
+        Op("table", ("-a", WEB, "-r 10.0.0.1:80 -g -w 1 -x 9", "-r 10.0.0.1:80")),
+        Op("table", ("-a", WEB, "-r 10.0.0.2:80 -g -w 3", "-r 10.0.0.2:80")),
+    ]
+
+
+def test_a_server_that_is_not_in_ipvsadm_s_table_was_taken_out_by_hand() -> None:
+    made = plan(*IPVSADM, table=LIVE[:2])
+    assert said(made) == [("create", "web2 -g -w 3, not in it")]
+    assert absent(made.desired, made.observed) == (), "nobody checks it: no log is asked"
+
+
+def test_a_weight_in_ipvsadm_s_table_is_nobody_s_but_the_inventory_s() -> None:
+    dynamic = dataclasses.replace(VIRTUAL, weights="any")
+    made = plan(*IPVSADM[:2], dynamic, table=changed("-w 3", "-w 7"))
+    assert said(made) == [("update", "web2 -g -w 7 → -g -w 3")]
+    assert plan(*IPVSADM).changes == () and plan(*IPVSADM).left_alone == ()
+
+
+@pytest.mark.parametrize("file, unit", [({"sha256": "0"}, {}), ({"mode": "0600"}, {}), ({}, {"current": "no"})])
+def test_rules_that_are_about_to_be_loaded_anew_are_not_mended_one_by_one(
+    file: dict[str, str], unit: dict[str, str]
+) -> None:
+    was = (found(BY_IPVSADM, **file), found(IPVSADM[1], **unit))
+    made = plan(*IPVSADM, was=was, table=())
+    assert ops(made) == [] and "reload" in made.changes[-1].detail
 
 
 @pytest.mark.parametrize(
@@ -177,6 +241,10 @@ def looked(host: str, state: str, held: bool = True) -> LiveHost:
     own = VrrpInstance("VI_web", "eth0", 10, state, 100, (VIP,), 0.2)
     addresses = (LiveAddress("eth0", VIP, 32, "eth0", "global"),) if held else ()
     return LiveHost(host, 0.0, 0.01, "", 0.1, addresses=addresses, vrrp=(own,))
+
+
+def with_strays(plans: Mapping[str, HostPlan], found: list[tuple[str, Change]]) -> dict[str, HostPlan]:
+    return {host: one.with_changes(*(change for at, change in found if at == host)) for host, one in plans.items()}
 
 
 def stray(plans: Mapping[str, HostPlan], *lives: LiveHost) -> list[tuple[str, Change]]:

@@ -67,7 +67,7 @@ change() { # fourth pass: the changes themselves
         shift
         change_unit "$@"
         ;;
-    table) change_table "$2" "$3" "$4" "$5" ;;
+    table) change_table "$2" "$3" "$4" "${5-}" ;;
     checker)
         shift
         begin_checks "$@"

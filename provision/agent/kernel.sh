@@ -60,7 +60,7 @@ change_address() { # add|del ADDRESS/PREFIX DEVICE [LABEL]
     "$1_address" "$2" "$3" "${4-}" >"$work/log" 2>&1 || fail "cannot $1 the address $2 on $3: $(reason)"
 }
 
-edit_table() { # -E|-e SELECTOR OPTIONS
+edit_table() { # -A|-a|-E|-e|-D|-d SELECTOR OPTIONS
     IFS=' '
     run ipvsadm $1 $2 $3
     said=$?
@@ -68,8 +68,13 @@ edit_table() { # -E|-e SELECTOR OPTIONS
     return $said
 }
 
-change_table() { # -E|-e SELECTOR OPTIONS OPTIONS-BEFORE
-    note table "$1" "$2" "$4"
+change_table() { # -A|-a|-E|-e SELECTOR OPTIONS BEFORE: the options before; of what is added the server's, `-r PLACE`
+    case $1 in -A | -a) ! in_table "$2${4:+ $4}" || return 0 ;; esac
+    case $1 in
+    -A) note table -D "$2" '' ;;
+    -a) note table -d "$2" "$4" ;;
+    *) note table "$1" "$2" "$4" ;;
+    esac
     edit_table "$1" "$2" "$3" || fail "ipvsadm $1 $2 $3: $(reason)"
 }
 
@@ -85,16 +90,17 @@ checker() { # sets `checker` to the process of Keepalived's checks, empty where 
     checker=''
 }
 
-in_table() { # SELECTOR...: are all of them?
+in_table() { # ENTRY...: are all of them? `SELECTOR`, or `SELECTOR -r PLACE`
     saved=$NL$(ipvsadm -Sn 2>/dev/null)
-    for selector; do
-        case $saved in *"$NL-A $selector "*) ;; *) return 1 ;; esac
+    for entry; do
+        case $entry in *' -r '*) entry="-a $entry" ;; *) entry="-A $entry" ;; esac
+        case $saved in *"$NL$entry "*) ;; *) return 1 ;; esac
     done
 }
 
 # Keepalived believes that what it once put into the table is there, and a reload asks nobody. Its checker alone is killed:
 # its parent starts another, which fills the table and takes what is there as it is. The addresses stay where they are.
-begin_checks() { # SELECTOR...
+begin_checks() { # ENTRY...
     ! in_table "$@" || return 0
     checker
     [ -n "$checker" ] || fail 'cannot find the process of the checks: systemctl restart keepalived'

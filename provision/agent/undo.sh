@@ -52,7 +52,7 @@ undo_running() { # one journal line about what lives in memory
     case $1 in
     sysctl) printf '%s\n' "$3" >"$2" ;;
     address) "$2_address" "$3" "$4" "${5-}" ;;
-    table) edit_table "$2" "$3" "$4" ;;
+    table) edit_table "$2" "$3" "${4-}" ;;
     module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
     stamp) if [ -f "$3" ]; then cp -p "$3" "$2"; else rm -f "$2"; fi ;;
     esac

@@ -11,6 +11,7 @@ from provision.live.look import look_with
 from provision.live.seen import Seen
 from provision.live.sessions import Sessions
 from provision.live.state import LiveHost
+from provision.missing import missing
 from provision.observe import observe
 from provision.plan import plan_host
 from provision.project import Project
@@ -74,14 +75,14 @@ class Rounds:
             look.answer = live, recalled(sections)
             look.ended.set()
             if drift:
-                self._compare(host)
+                self._compare(host, look.answer[1])
         except HostError as error:
             look.error = error
         finally:
             look.ended.set()
             look.compared.set()
 
-    def _compare(self, host: str) -> None:
+    def _compare(self, host: str, recall: Recalled) -> None:
         """Note how many changes a deploy would make, where that can be said."""
         project = self._project
         try:
@@ -89,7 +90,8 @@ class Rounds:
         except HactlError:
             self._drift.pop(host, None)
             return
-        self._drift[host] = len(plan_host(desired, observed, project.inventory.secrets).changes)
+        plan = plan_host(desired, observed, project.inventory.secrets)
+        self._drift[host] = len(plan.changes) + len(tuple(missing(plan, recall.health)))
 
     def _result(self, taken: float) -> Looked:
         lives, recalls, errors = {}, {}, {}

@@ -10,7 +10,7 @@ from provision.doctor.daemon import stopped
 from provision.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
 from provision.doctor.result import Clue, Evidence
 from provision.doctor.vrrp import dropping
-from provision.live.health import Health, health
+from provision.live.health import Health, health, words_on
 from provision.live.service import listeners
 from provision.live.state import Finding
 from provision.live.table import entries, sync_daemons, table
@@ -46,9 +46,8 @@ def _failing(case: Case, host: str) -> dict[str, tuple[str, Health]]:
         return found  # it says that it removes them when it ends, too
     said = _health(case, host)
     for place, name in _places(case, host).items():
-        address, _, port = place.rpartition(":")
-        for logged, word in said.items():
-            if not word.well and logged.startswith(f"[{address.strip('[]')}]") and logged.endswith((f":{port}", "]")):
+        for word in words_on(said, place):
+            if not word.well:
                 found[place] = (name, word)
     return found
 

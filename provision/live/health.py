@@ -7,7 +7,7 @@ Keepalived logs a check when its result changes, in the words of check_tcp.c, ch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _LINE = re.compile(r"(\d+\.\d+) \S+ Keepalived_healthcheckers\[(\d+)\]: (.*)")
@@ -18,11 +18,16 @@ _NOISE = ("Activating", "Changing weight", "Initializing")
 
 @dataclass(frozen=True)
 class Health:
-    """`well` is whether the checks passed last, `reason` their words without the server, `at` the host's clock."""
+    """`well` is whether the checks passed last, `reason` their words without the server, `at` the host's clock.
+
+    `out_of` are the services, as Keepalived writes them, that it was taken out of and has not come back to: each has
+    checks of its own.
+    """
 
     well: bool
     reason: str
     at: float
+    out_of: frozenset[str] = frozenset()
 
 
 def checks(lines: Iterable[str]) -> Iterator[tuple[float, str]]:
@@ -43,12 +48,22 @@ def health(lines: Iterable[str]) -> dict[str, Health]:
         if named is None or text.startswith(_NOISE) or "quorum" in text:
             continue
         server, was = named.group(), found.get(named.group())
+        out_of = was.out_of if was else frozenset()
         if text.startswith((*_IN, *_OUT)):
-            well = text.startswith(_IN)
-            found[server] = Health(well, was.reason if was and was.well == well else "", was.at if was else at)
+            well, service = text.startswith(_IN), {text.rpartition(" VS ")[2]}
+            out_of = out_of - service if well else out_of | service
+            same = was is not None and was.well == well
+            found[server] = Health(well, was.reason if was and same else "", was.at if was else at, out_of)
         else:
-            found[server] = Health(_good(text), _without(text, server), at)
+            found[server] = Health(_good(text), _without(text, server), at, out_of)
     return found
+
+
+def words_on(said: Mapping[str, Health], place: str) -> tuple[Health, ...]:
+    """What `health` has on a server, `ADDRESS:PORT` in the table: of each protocol, and of its address alone."""
+    address, _, port = place.rpartition(":")
+    named = re.compile(rf"\[{re.escape(address.strip('[]'))}\](:\w+:{port})?")
+    return tuple(word for name, word in said.items() if named.fullmatch(name))
 
 
 def _good(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""An address that a hand put on a director: taken off, unless the director has become its master since; several shells."""
+"""An address that a hand put on a director: taken off, unless that has become its master since; several shells."""
 
 from __future__ import annotations
 

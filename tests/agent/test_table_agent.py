@@ -16,12 +16,13 @@ pytestmark = pytest.mark.agent
 WEB = "-t 192.168.227.10:80"
 EDIT = Op("table", ("-e", WEB, "-r 10.0.0.1:80 -g -w 1", "-r 10.0.0.1:80 -g -w 7"))
 
-#: Writes down what it is told; its table has the service once the process in `checker` has died.
+#: Writes down what it is told; its table has the service and a server once the process in `checker` has died.
 IPVSADM = rf"""#!/bin/sh
 [ "$1" = -Sn ] || {{ echo "$*" >>"$HACTL_ROOT/edits"; [ ! -e "$HACTL_ROOT/refuses" ]; exit; }}
 if [ -e "$HACTL_ROOT/checker" ] && kill -0 "$(cat "$HACTL_ROOT/checker")" 2>/dev/null; then exit; fi
-[ -e "$HACTL_ROOT/never" ] || echo "-A {WEB} -s rr"
+[ -e "$HACTL_ROOT/empty" ] || printf '%s\n' "-A {WEB} -s rr" "-a {WEB} -r 10.0.0.1:80 -g -w 1"
 """
+MORE = f"#!/bin/sh\nprintf '%s\\n' '-A {WEB} -s rr' '-a {WEB} -r 10.0.0.2:80 -g -w 1'\n"
 
 
 @pytest.fixture
@@ -54,6 +55,26 @@ def test_a_weight_that_is_confirmed_stays(director: LocalHost) -> None:
     assert len(edits(director)) == 1
 
 
+ADD = Op("table", ("-A", WEB, "-s rr", ""))
+ADD_SERVER = Op("table", ("-a", WEB, "-r 10.0.0.1:80 -g -w 1 -x 9", "-r 10.0.0.1:80"))
+
+
+def test_a_service_that_ipvsadm_had_loaded_is_added_and_taken_out_again(director: LocalHost) -> None:
+    director.write("empty", "")
+    transaction = begun(director, ADD, ADD_SERVER)
+    transaction.apply()
+    assert edits(director) == [f"-A {WEB} -s rr", f"-a {WEB} -r 10.0.0.1:80 -g -w 1 -x 9"]
+    transaction.roll_back()
+    assert edits(director)[2:] == [f"-d {WEB} -r 10.0.0.1:80", f"-D {WEB}"]
+
+
+def test_what_is_there_by_then_is_left_as_it_is(director: LocalHost) -> None:
+    transaction = begun(director, ADD, ADD_SERVER)
+    transaction.apply()
+    transaction.roll_back()
+    assert edits(director) == []
+
+
 def test_what_ipvsadm_refuses_fails_the_run(director: LocalHost) -> None:
     director.write("refuses", "")
     transaction = begun(director, EDIT)
@@ -75,7 +96,7 @@ def checker(director: LocalHost) -> Iterator[subprocess.Popen[bytes]]:
 def test_keepalived_fills_its_table_again_once_its_checker_is_killed(
     director: LocalHost, checker: subprocess.Popen[bytes]
 ) -> None:
-    transaction = begun(director, Op("checker", (WEB,)))
+    transaction = begun(director, Op("checker", (WEB, f"{WEB} -r 10.0.0.1:80")))
     assert checker.poll() is None, "nothing happens before all hosts are ready"
     threading.Thread(target=checker.wait, daemon=True).start()  # or its number stays, as a zombie's
     transaction.apply()
@@ -91,6 +112,16 @@ def test_where_the_service_is_there_by_then_nothing_is_killed(
     transaction.apply()
     transaction.confirm()
     assert checker.poll() is None
+
+
+def test_where_one_server_is_missing_it_begins_anew(director: LocalHost, checker: subprocess.Popen[bytes]) -> None:
+    (director.root / "checker").unlink()
+    transaction = begun(director, Op("checker", (WEB, f"{WEB} -r 10.0.0.2:80")))
+    threading.Thread(target=checker.wait, daemon=True).start()
+    threading.Thread(target=lambda: (checker.wait(), director.command("ipvsadm", MORE))).start()
+    transaction.apply()
+    assert checker.wait(5) == -9
+    transaction.confirm()
 
 
 def test_a_process_that_is_not_keepalived_s_own_is_never_killed(

@@ -174,19 +174,32 @@ def test_a_table_changed_by_hand_is_seen_and_put_right_without_losing_the_addres
     pid = site.main_pid("lvs1", "keepalived")
     site.ssh("lvs1", "ipvsadm -C; ipvsadm -A -t 10.9.9.9:25 -s rr; ip addr add 10.7.7.7/32 dev eth0")
     site.ssh("lvs1", "echo >/etc/keepalived/extra.conf")
-    site.ssh("lvs2", f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7")
+    site.ssh(
+        "lvs2", f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7; ipvsadm -d {SELECTOR} -r 192.168.227.103:80"
+    )
     planned = site.plan()
     assert planned["lvs1"] == [{"kind": "virtual", "name": SELECTOR, "action": "create"}]
-    assert planned["lvs2"] == [{"kind": "virtual", "name": SELECTOR, "action": "update"}]
+    assert planned["lvs2"] == [{"kind": "virtual", "name": SELECTOR, "action": each} for each in ("update", "create")]
     said = site.hactl("plan").out
     for line in ("file /etc/keepalived/extra.conf", "IPVS service -t 10.9.9.9:25", "address 10.7.7.7/32 on eth0"):
         assert f"left alone on lvs1: {line}" in said
     site.deploy()
-    assert rule(site, "lvs2", 104).endswith("-w 1") and rule(site, "lvs1", 103).endswith("-w 1")
+    assert all(rule(site, each, server).endswith("-w 1") for each in DIRECTORS for server in (103, 104))
     assert (site.main_pid("lvs1", "keepalived"), site.holders(VIP)) == (pid, ["lvs1"])
     site.await_pages(VIP, WEB1 | WEB2)
     site.assert_in_step()
     site.ssh("lvs1", "ipvsadm -D -t 10.9.9.9:25; ip addr del 10.7.7.7/32 dev eth0; rm /etc/keepalived/extra.conf")
+
+
+def test_a_server_that_its_check_took_out_is_planned_nowhere(site: Site) -> None:
+    site.ssh("web2", "systemctl stop nginx")
+    for _ in patiently(30):
+        if not any(rule(site, each, 104) for each in DIRECTORS):
+            break
+    planned = site.plan()
+    assert (planned["lvs1"], planned["lvs2"]) == ([], [])
+    site.ssh("web2", "systemctl start nginx")
+    site.await_pages(VIP, WEB1 | WEB2)
 
 
 def test_an_address_added_by_hand_is_seen_and_taken_off(site: Site) -> None:

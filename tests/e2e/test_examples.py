@@ -65,6 +65,27 @@ def test_a_front_end_on_ipv6_alone(site: Site) -> None:
     assert site.holders("fd00:227::10", ["lvs2"]) == ["lvs2"]
 
 
+def test_a_table_of_ipvsadm_is_mended_entry_by_entry(site: Site) -> None:
+    """What was not touched stays: the service on the backup is the same one, its connections with it."""
+    copied(site, "lab")
+    text, entry = site.inventory.read_text(), "        directors: directors "
+    assert entry in text
+    text = text.replace(entry, f"        ipvs_manager: ipvsadm\n{entry}")
+    site.inventory.write_text("\n".join(line for line in text.splitlines() if "check: {" not in line))
+    site.deploy()
+    site.await_pages("192.168.227.10", PAGES)
+    full = {host: site.ssh(host, "ipvsadm -Sn | sort") for host in ("lvs1", "lvs2")}
+    service = "-t 192.168.227.10:80"
+    site.ssh("lvs1", "ipvsadm -C")
+    site.ssh("lvs2", f"ipvsadm -d {service} -r 192.168.227.103:80; ipvsadm -e {service} -r 192.168.227.104:80 -g -w 9")
+    planned = {host: [each["action"] for each in changes] for host, changes in site.plan().items()}
+    assert planned == {"lvs1": ["create"] * 3, "lvs2": ["create", "update"], "web1": [], "web2": []}
+    site.deploy()
+    assert {host: site.ssh(host, "ipvsadm -Sn | sort") for host in full} == full
+    site.await_pages("192.168.227.10", PAGES)
+    site.assert_in_step()
+
+
 def test_a_starter_inventory_deploys_into_its_lab_behind_a_firewall(site: Site) -> None:
     """From `hactl init` on; the master and a real server filter before hactl ever comes there."""
     vip = "10.20.30.10"

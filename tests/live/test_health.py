@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.live.health import health
+from provision.live.health import health, words_on
 
 TCP = """\
 1795325480.059740 lvs1 Keepalived_healthcheckers[687]: Gained quorum 1+0=1 <= 2 for VS [192.168.227.10]:tcp:80
@@ -33,6 +33,20 @@ def test_a_failed_check_says_why_and_since_when() -> None:
 def test_a_server_that_came_back() -> None:
     back = health([*TCP, *BACK])["[192.168.227.103]:tcp:80"]
     assert (back.well, back.reason, back.at) == (True, "TCP connection success", 1795325514.876096)
+
+
+def test_a_server_of_two_services_is_out_of_one() -> None:
+    """Each service has checks of its own, and what passes last may be the other's."""
+    other = BACK[0].replace("5514.", "5520.")
+    assert health([*TCP, other])["[192.168.227.103]:tcp:80"].out_of == {"[192.168.227.10]:tcp:80"}
+    assert health([*TCP, *BACK])["[192.168.227.103]:tcp:80"].out_of == frozenset()
+
+
+def test_words_are_found_by_the_place_in_the_table() -> None:
+    said = health([*TCP, "1795325520.1 lvs1 Keepalived_healthcheckers[687]: ICMP connection to [fd00::3] success."])
+    assert [word.well for word in words_on(said, "192.168.227.103:80")] == [False]
+    assert [word.reason for word in words_on(said, "[fd00::3]:80")] == ["ICMP connection success"]
+    assert words_on(said, "192.168.227.103:8") == words_on(said, "192.168.227.10:80") == ()
 
 
 def test_a_new_process_knows_nothing_of_the_old_ones_words() -> None:
