@@ -41,6 +41,8 @@ SCENARIOS = {
     "change": (("create", "prepare", "converge", "idempotence", "verify", "destroy"), 15),
     "default": (("create", "converge", "idempotence", "verify", "destroy"), 19),
     "failover": (("create", "converge", "side_effect", "verify", "destroy"), 34),
+    "kafka": (("create", "converge", "idempotence", "verify", "destroy"), 22),
+    "kafka-zookeeper": (("create", "converge", "idempotence", "verify", "destroy"), 31),
 }
 
 
@@ -61,7 +63,7 @@ def remains() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scenario", ["default", "change", "failover"])
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_the_scenario_passes_and_leaves_nothing(environment: dict[str, str], scenario: str) -> None:
     steps, tests = SCENARIOS[scenario]
     output = molecule(environment, "test", "-s", scenario)

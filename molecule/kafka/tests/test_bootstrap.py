@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 from kafka_client import Client, new_client
+from pool import until_whole
+from testinfra.host import Host
 
 TOPIC = "molecule"
 
 
 @pytest.fixture(scope="session")
-def kafka(pytestconfig: pytest.Config, vip: str) -> Client:
+def kafka(pytestconfig: pytest.Config, directors: list[Host], vip: str) -> Client:
     """The client, and a topic with a copy on each broker."""
+    until_whole(directors, vip)
     client = new_client(pytestconfig, vip)
     words = f"--create --topic {TOPIC} --partitions 3 --replication-factor 3"
     made = client.tool(f"TopicCommand --bootstrap-server {client.vip} --command-config /root/admin.properties {words}")
