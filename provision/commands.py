@@ -42,7 +42,8 @@ def render(project: Project, host: str, out: Path | None) -> None:
 def _print_item(host: str, item: Item, secrets: frozenset[str]) -> None:
     if isinstance(item, File):
         print(f"# {host}: {item.kind} {item.name}  {item.mode} {item.owner}:{item.group}")
-        print(mask(without_keys(item.content.decode(errors="replace")), secrets))
+        text = mask(without_keys(item.content.decode(errors="replace")), secrets)
+        print("(secret: `--out` writes it)\n" if item.secret else text)
     else:
         shown = (f"{key}={value}" for key, value in item.attributes().items() if key != "current")
         print(f"# {host}: {item.kind} {item.name} {' '.join(shown)}".rstrip())

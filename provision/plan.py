@@ -21,6 +21,9 @@ from provision.remote.protocol import LedgerEntry, encode_ledger
 
 MASK = "********"
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(\n-----END)", re.DOTALL)
+_PASSWORDS = ("auth_pass ", "password ")
+"""What stands before a password in keepalived.conf(5), wherever it comes from."""
+
 SHORT = 4
 
 
@@ -87,7 +90,12 @@ def _compare(item: Item, observed: Observed, secrets: frozenset[str]) -> Change 
     if not changed:
         return None
     diff = _file_diff(item, found, secrets)
-    return Change(item.kind, item.name, "update", _updated(was, changed), diff, item, was)
+    return Change(item.kind, item.name, "update", _updated(was, changed, _is_secret(item)), diff, item, was)
+
+
+def _is_secret(item: Item | None) -> bool:
+    """Whether nothing of the content may be shown: its role says so, whether or not a known secret is in it."""
+    return isinstance(item, File) and item.secret
 
 
 def _created(item: Item) -> str:
@@ -96,19 +104,19 @@ def _created(item: Item) -> str:
     if isinstance(item, Address):
         return f"on {item.label or item.device}"
     if isinstance(item, File):
-        return f"{item.mode} {item.owner}:{item.group}"
+        return f"{item.mode} {item.owner}:{item.group}{' (secret)' if item.secret else ''}"
     return ""
 
 
-def _updated(was: Mapping[str, str], changed: Mapping[str, str]) -> str:
+def _updated(was: Mapping[str, str], changed: Mapping[str, str], secret: bool) -> str:
     if was.get("type") == "other":
         return "is no regular file: the deploy will refuse it"
-    return ", ".join(_said(key, was.get(key, ""), value) for key, value in changed.items())
+    return ", ".join(_said(key, was.get(key, ""), value, secret) for key, value in changed.items())
 
 
-def _said(key: str, before: str, after: str) -> str:
+def _said(key: str, before: str, after: str, secret: bool) -> str:
     if key == "sha256":
-        return "content"
+        return "content (secret)" if secret else "content"
     return f"{before} → {after}" if key == "value" else f"{key} {before} → {after}"
 
 
@@ -172,15 +180,14 @@ def _retire_verbs(entry: LedgerEntry, was: Mapping[str, str]) -> tuple[str, ...]
 
 
 def _file_diff(item: Item | None, was: ObservedItem | None, secrets: frozenset[str]) -> tuple[str, ...]:
-    """The unified diff of a file's content, secrets masked; empty for other kinds and equal contents."""
-    if item is not None and not isinstance(item, File):
+    """The unified diff of a file's content, secrets masked; empty for other kinds, secret files and equal contents."""
+    if item is not None and (not isinstance(item, File) or item.secret):
         return ()
     old, new = (was.content or b"") if was else b"", item.content if item else b""
     if item is not None and _attributes(was).get("sha256") == item.sha256:
         return ()
-    after, places = _lines(new), _secret_places(new, secrets)
-    before = [mask(_mask_place(line, places), secrets) for line in _lines(old)]
-    after = [mask(line, secrets) for line in after]
+    places = _secret_places(new, secrets)
+    before, after = ([mask(_mask_place(line, places), secrets) for line in _lines(each)] for each in (old, new))
     lines = difflib.unified_diff(before, after, "before", "after", lineterm="", n=3)
     return tuple(lines)[2:]
 
@@ -199,7 +206,7 @@ def _lines(content: bytes) -> list[str]:
 
 def _secret_places(content: bytes, secrets: frozenset[str]) -> frozenset[str]:
     """What stands before a secret in its line: there the old file has the old secret, which nobody knows any more."""
-    found = {"auth_pass "}
+    found = set(_PASSWORDS)
     for line in _lines(content):
         for secret in secrets:
             before, held, _ = line.partition(secret)

@@ -7,7 +7,6 @@ differently is an error that names both. Kernel parameters and modules survive a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit, Vip, Virtual
@@ -58,7 +57,7 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
         for item, place in role_items(role, scope, facts):
             _gather(gathered, item, role.name, place)
     items = [item for item, _ in gathered.values()]
-    return DesiredHost(host, tuple(_masked(item, inventory.secrets) for item in (*items, *_persistent(items))))
+    return DesiredHost(host, (*items, *_persistent(items)))
 
 
 def _asked(host: Host, role: str) -> Position:
@@ -193,10 +192,3 @@ def _persistent(items: list[Item]) -> Iterator[File]:
     for path, lines in ((SYSCTL_FILE, sysctls), (MODULES_FILE, modules)):
         if lines:
             yield File(path, "".join(["# Managed by hactl; changes made here are undone.\n", *lines]).encode())
-
-
-def _masked(item: Item, secrets: frozenset[str]) -> Item:
-    """The item, marked secret when it is a file that holds one of the inventory's secrets."""
-    if isinstance(item, File) and not item.secret and any(secret.encode() in item.content for secret in secrets):
-        return replace(item, secret=True)
-    return item

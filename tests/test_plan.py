@@ -180,6 +180,21 @@ def test_a_secret_is_masked_in_every_diff() -> None:
     assert MASK in "".join(changes[0].diff)
 
 
+def test_nothing_of_a_secret_file_is_shown() -> None:
+    """What its role calls secret may be a password that no inventory names."""
+    secret = File("/etc/x", b"made up here\n", "0640", secret=True)
+    was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64, "mode": "0644"}, b"older\n")
+    [change] = diff(host(secret), observed(was))
+    assert (change.detail, change.diff) == ("content (secret), mode 0644 → 0640", ())
+    [change] = diff(host(secret), observed())
+    assert (change.detail, change.diff) == ("0640 root:root (secret)", ())
+
+
+def test_a_password_in_clear_text_in_the_inventory_is_masked_all_the_same() -> None:
+    [change] = diff(host(File("/etc/x", b"  auth_pass plain\n  password plain\n")), observed())
+    assert "plain" not in str(change.diff) and str(change.diff).count(MASK) == 2
+
+
 def test_the_longer_secret_is_masked_whole() -> None:
     assert mask("abcdef", {"abc", "abcdef"}) == MASK
 

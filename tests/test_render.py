@@ -131,11 +131,9 @@ def test_two_roles_that_want_it_differently_are_both_named(site: Site) -> None:
     )
 
 
-def test_a_file_that_holds_a_secret_is_marked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOTD", "opensesame")
-    site.variables = "motd: !env MOTD"
-    manifest = "files: [{path: /a, template: a.j2}, {path: /b, template: b.j2}]"
-    desired = site.role("a", manifest, a="say {{ motd }}", b="say nothing").render()
+def test_a_file_is_secret_where_its_role_says_so(site: Site) -> None:
+    manifest = "files: [{path: /a, template: a.j2, secret: true}, {path: /b, template: a.j2}]"
+    desired = site.role("a", manifest, a="say nothing").render()
     assert [item.secret for item in desired.of("file") if isinstance(item, File)] == [True, False]
 
 

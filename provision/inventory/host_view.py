@@ -113,8 +113,6 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
         "sync_daemon": sync,
         "handover_files": tuple(keepalived_view.handover(each.name).file for each in directed),
         "takeover_wait": f"{keepalived_view.takeover_wait(instances, keepalived):g}",
-        "has_password": any(each.vrrp.auth_pass for each in instances)
-        or bool(keepalived.ssl and keepalived.ssl.password),
         **_script_variables((keepalived, *instances, *groups, tracked, *servers), keepalived, facts),
         **_ipvs_variables(directed, facts, owner),
         "backup_only": bool(sync and sync.instance),
