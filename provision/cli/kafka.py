@@ -58,6 +58,17 @@ def kafka_clients(
     clients(load(inventory), out, user or [])
 
 
+@kafka_app.command("verify")
+def kafka_verify(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Log in as each user from where clients are: what it may do must work, what it may not must be refused.
+
+    Writes one marked record (key `hactl-verify`) into each topic that a user may write to or read, whatever else is in
+    it. Exit 0 when all is as it must be, 1 when not, 4 when nothing can be reached."""
+    from provision.kafka.verify.commands import verify
+
+    raise typer.Exit(verify(load(inventory), json=json, lab=lab))
+
+
 @kafka_app.command("replicas")
 def kafka_replicas(
     bootstrap: Bootstrap = "",

@@ -18,6 +18,7 @@ from provision.inventory.kafka_view import certificate, listener
 from provision.kafka.client_file import MECHANISMS
 from provision.kafka.files import jaas, properties
 from provision.kafka.reach import cluster_of
+from provision.kafka.rights import named
 from provision.project import Project
 
 CA = "ca.pem"
@@ -72,11 +73,9 @@ def _client(project: Project, cluster: KafkaCluster, user: str) -> Client:
 
 def group(cluster: KafkaCluster, user: str) -> str:
     """A group that the user's ACLs let it read with: the first that is named, else one that begins as allowed."""
-    allowed = [acl for acl in cluster.model.users[user].acls if acl.permission == "allow"]
-    reading = [acl for acl in allowed if acl.role in ("consumer", "admin") or {"Read", "All"} & set(acl.operations)]
-    named = [name for acl in reading for name in acl.groups]
-    exact = [name for name in named if not name.endswith("*")]
-    return next(iter(exact), f"{named[0][:-1]}{user}" if named else "")
+    patterns = named(cluster.model.users[user].acls, "groups", "Read")
+    exact = [pattern for pattern in patterns if not pattern.endswith("*")]
+    return next(iter(exact), f"{patterns[0][:-1]}{user}" if patterns else "")
 
 
 def files(client: Client, folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,68 @@
+"""A run as text of at most 80 columns. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from provision.kafka.verify.model import Result, Verification
+from provision.show import BOLD, DIM, GREEN, RED, WIDTH, Line
+
+CLUSTER = "brokers"
+
+
+def lines(found: Verification) -> Iterator[Line]:
+    """A line for the brokers and each user with its counts, then what failed, what passed with a remark, the totals."""
+    parts: dict[str, list[Result]] = {}
+    for each in found.results:
+        parts.setdefault(each.check.user or CLUSTER, []).append(each)
+    width = max(map(len, parts), default=0)
+    for name, results in parts.items():
+        failed, skipped = _counts(results)
+        counts = [f"{len(results) - failed - skipped:3} ok"]
+        counts += [f"{skipped} skipped"] if skipped else []
+        counts += [f"{failed} failed"] if failed else []
+        yield f"{name:<{width}}  {', '.join(counts)}", RED if failed else GREEN
+    for each in found.results:
+        yield from _failure(each) if not each.ok else ()
+    yield from _remarks(found.results)
+    failed, skipped = _counts(found.results)
+    passed = len(found.results) - failed - skipped
+    nothing = "" if passed or failed else " Nothing was proved."
+    counts_text = f"{passed} checks passed, {failed} failed, {skipped} skipped"
+    yield f"Kafka verify: {counts_text} in {found.seconds:.1f} s.{nothing}", BOLD
+
+
+def _counts(results: Sequence[Result]) -> tuple[int, int]:
+    """How many failed, how many were skipped."""
+    return sum(not each.ok for each in results), sum(bool(each.check.skipped) for each in results)
+
+
+def _failure(result: Result) -> Iterator[Line]:
+    """What is wrong: what was expected, what was seen, what to do."""
+    check = result.check
+    yield "", ""
+    yield from ((line, RED) for line in _wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}", "", "  "))
+    yield f"  expected  {check.accepts[0]}", ""
+    yield from ((line, "") for line in _wrapped(_seen(result), "  seen      ", " " * 12))
+    yield from ((line, "") for line in _wrapped(check.hint, "  look at   ", " " * 12))
+
+
+def _seen(result: Result) -> str:
+    return f"{result.seen}: {result.text}" if result.text else result.seen
+
+
+def _remarks(results: Sequence[Result]) -> Iterator[Line]:
+    """Why checks were skipped, and which groups were not joined; each reason once."""
+    said: dict[str, list[str]] = {}
+    for each in results:
+        text = each.check.skipped or (each.text if each.check.id == "consume" and each.ok else "")
+        if text:
+            said.setdefault(text, []).append(f"{each.check.user or CLUSTER} {each.check.id}")
+    yield from (("", ""),) if said else ()
+    for text, names in said.items():
+        yield from ((line, DIM) for line in _wrapped(f"{', '.join(dict.fromkeys(names))}: {text}", "", "  "))
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

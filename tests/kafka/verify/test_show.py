@@ -1,0 +1,66 @@
+"""How a run is told, and its exit code."""
+
+from __future__ import annotations
+
+from provision.errors import Exit
+from provision.kafka.verify.model import Check, Result, Verification
+from provision.kafka.verify.show import lines
+
+LOGIN = Check("login", "orders", "192.0.2.10:9092 SCRAM-SHA-512", ("logged in",), "is the password the inventory's?")
+DENIED = Check("write-denied", "orders", "payments", ("TOPIC_AUTHORIZATION_FAILED",), "an ACL lets it", ("payments",))
+NODE = Check("node", "", "192.0.2.11:9092", ("node 1",), "does each advertise itself?")
+SKIPPED = Check("mechanism-off", "", "192.0.2.11:9092", ("UNSUPPORTED_SASL_MECHANISM",), "", skipped="all are enabled")
+
+GOOD = (Result(NODE, "node 1"), Result(SKIPPED), Result(LOGIN, "logged in"))
+
+
+def text(*results: Result) -> str:
+    """What a run with these results prints."""
+    return "\n".join(line for line, _ in lines(Verification(results, 1.25)))
+
+
+def test_a_line_for_the_brokers_and_each_user_and_the_totals() -> None:
+    assert text(*GOOD, Result(DENIED, "TOPIC_AUTHORIZATION_FAILED")).splitlines() == [
+        "brokers    1 ok, 1 skipped",
+        "orders     2 ok",
+        "",
+        "brokers mechanism-off: all are enabled",
+        "Kafka verify: 3 checks passed, 0 failed, 1 skipped in 1.2 s.",
+    ]
+
+
+def test_a_failure_says_what_was_expected_what_was_seen_and_where_to_look() -> None:
+    told = text(*GOOD, Result(DENIED, "UNKNOWN_TOPIC_OR_PARTITION", "the user may write payments"))
+    assert told.splitlines()[1:7] == [
+        "orders     1 ok, 1 failed",
+        "",
+        "orders: write-denied payments",
+        "  expected  TOPIC_AUTHORIZATION_FAILED",
+        "  seen      UNKNOWN_TOPIC_OR_PARTITION: the user may write payments",
+        "  look at   an ACL lets it",
+    ]
+    assert all(len(line) <= 80 for line in told.splitlines())
+
+
+def test_exit_codes() -> None:
+    assert Verification(GOOD).exit == Exit.OK
+    assert Verification((*GOOD, Result(DENIED, "answered"))).exit == Exit.FAILED
+    assert Verification((Result(NODE, "unreachable"), Result(LOGIN, "unreachable"))).exit == Exit.UNREACHABLE
+    assert Verification((Result(NODE, "unreachable"), Result(LOGIN, "logged in"))).exit == Exit.FAILED
+
+
+def test_a_run_that_asked_nothing_proves_nothing() -> None:
+    assert Verification((Result(SKIPPED),)).exit == Exit.FAILED
+    assert text(Result(SKIPPED)).endswith("0 checks passed, 0 failed, 1 skipped in 1.2 s. Nothing was proved.")
+
+
+def test_the_document_has_what_was_expected_and_what_was_seen() -> None:
+    document = Verification((Result(DENIED, "answered", "the user may write payments", 0.25),)).json()
+    assert document["ok"] is False
+    assert document["checks"] == [
+        {
+            "id": "write-denied", "user": "orders", "about": "payments", "ok": False, "skipped": None,
+            "expected": "TOPIC_AUTHORIZATION_FAILED", "seen": "answered: the user may write payments",
+            "hint": "an ACL lets it", "seconds": 0.25,
+        }
+    ]  # fmt: skip
