@@ -44,7 +44,8 @@ class Batch:
     """The hosts of a batch with their transactions, all `ready`.
 
     `together` says that they meet before Keepalived reloads. `due` are the front ends (by name) that must be served
-    once it is through, whether or not they were before.
+    once it is through, whether or not they were before. `back` waits until what was applied serves again, and returns
+    what keeps it from that.
     """
 
     found: Survey
@@ -53,13 +54,18 @@ class Batch:
     transactions: dict[str, Transaction]
     together: bool = False
     due: frozenset[str] = frozenset()
+    back: Callable[[], str] = str
     errors: dict[str, HostError | None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    away_for_good: str = ""
     away: dict[str, tuple[ResolvedFrontend, ...]] = field(default_factory=dict)
 
     def run(self) -> dict[str, HostResult]:
         """Go through the batch; confirm it all, or roll it all back. Never raises for a host's failure."""
-        for step in (self._open, self._hand_over, self._meet, self._apply, self._check, self._give_back):
+        for step in (
+            self._open, self._await_takeover, self._hand_over, self._meet, self._apply, self._come_back, self._check,
+            self._give_back,
+        ):  # fmt: skip
             step()
             if self._bad:
                 return self._all(self._roll_back)
@@ -67,7 +73,7 @@ class Batch:
 
     @property
     def _bad(self) -> bool:
-        return self.found.interrupted or bool(self.problems) or any(self.errors.values())
+        return self.found.interrupted or bool(self.problems or self.away_for_good) or any(self.errors.values())
 
     def _all(self, end: Callable[[str], HostResult]) -> dict[str, HostResult]:
         hosts = self.transactions
@@ -106,6 +112,16 @@ class Batch:
             return []
 
         self.problems = self._guarded(ask)
+
+    def _await_takeover(self) -> None:
+        """Disturb no director while addresses are on their way to it: after a reload it waits for adverts anew.
+
+        Where what was served does not come back, the batch ends before its first change.
+        """
+        hosts = [host for host in self.transactions if disturbs(self.found.plans[host])]
+        fronts = [one for host in hosts for one in self.outside.topology.directed_by(host)]
+        if any(self.outside.is_served(one) for one in fronts):
+            self.problems = self._look(patience=patience(self.outside.topology), applied=False, aloud=False)
 
     def _hand_over(self) -> None:
         """Whoever holds addresses and is to be disturbed hands over first, where another can take them."""
@@ -155,6 +171,9 @@ class Batch:
             self.events.host(host, f"applying {len(self.found.plans[host].changes)} changes")
         self._try(self.transactions, Transaction.apply)
 
+    def _come_back(self) -> None:
+        self.away_for_good = self.found.each(self.events, lambda _: self.back(), ("",))[0]
+
     def _check(self) -> None:
         """As good as before, and still so when a second director would have taken over."""
         disturbed = [host for host in self.transactions if disturbs(self.found.plans[host]) and host not in self.away]
@@ -192,8 +211,9 @@ class Batch:
         patience: float,
         settled: float = 0.0,
         applied: bool = True,
+        aloud: bool = True,
     ) -> list[str]:
-        for host in self.transactions:
+        for host in self.transactions if aloud else ():
             self.events.host(host, "checking from outside")
         gone = {one.name: (host,) for host, able in self.away.items() for one in able}
         expected = self.outside.expected(self.due, gone if away else {}, at)
@@ -237,6 +257,8 @@ class Batch:
     def _cause(self) -> str:
         if self.found.interrupted:
             return "interrupted"
+        if self.away_for_good:
+            return f"it does not serve again: {self.away_for_good}"
         if self.problems:
             return "\n".join((f"the check from outside failed: {self.problems[0]}", *self.problems[1:]))
         return "another host of its batch failed"

@@ -71,21 +71,23 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     console = Console()
     targets = project.targets(project.managed(limit), lab)
     with survey(targets, project.render, project.inventory.secrets, console) as found:
+        cluster = cluster_part.planned(cluster_part.of(project, limit, console), found)
         console.done()
         if json:
-            print_json(plan_json(found.plans))
-        elif found.plans:
-            Screen().show(plan_lines(found.plans))
+            print_json(plan_json(found.plans) | cluster.document())
+        else:
+            Screen().show([*(plan_lines(found.plans) if found.plans else ()), *cluster.lines()])
         found.raise_failures()
-        return Exit.CHANGES if found.changes() else Exit.OK
+        cluster.raise_failure()
+        return Exit.CHANGES if found.changes() or cluster.steps else Exit.OK
 
 
 def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
     """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
     check(project)
     targets = project.targets(project.managed(limit), lab)
-    wanted = Wanted(project.render, project.inventory.secrets)
-    return push(project, targets, wanted, yes=yes, serial=serial, json=json, lab=lab)
+    wanted = Wanted(project.render, project.inventory.secrets, cluster=True)
+    return push(project, targets, wanted, limit=limit, yes=yes, serial=serial, json=json, lab=lab)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,7 @@ def carry_out(
     if not found.changes():
         return [ended(found, host, "unchanged") for host in found.plans], Exit.OK
     from provision import rollout
+    from provision.kafka.rolling.deploy import careful
     from provision.outside.check import Outside
     from provision.outside.viewpoint import viewpoint
 
@@ -136,7 +139,8 @@ def carry_out(
     place = viewpoint(project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab)
     outside = Outside(project.topology, desired, place)
     order = rollout.Rollout(project.topology.stages(), serial, *run)
-    results = rollout.deploy(found, order, outside, events)
+    with careful(project, found, events, lab=lab) as care:
+        results = rollout.deploy(found, order, outside, events, care)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code
@@ -152,14 +156,6 @@ def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
         error.hint = f"{error.hint}\n  Nothing was changed on any host.".lstrip()
         raise
     return Exit.FAILED
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
-    sys.stderr.write("Apply these changes? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def owner() -> str:

@@ -9,14 +9,15 @@ and ends the run.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from provision.adverts import CONFIG, Clash, clashes, together
 from provision.apply import Transaction, Waiting, build_payload, prepare
 from provision.batch import Batch, meeting
 from provision.desired import File
-from provision.errors import HostError
+from provision.errors import Exit, HostError
 from provision.events import Events
 from provision.leaving import Departure
 from provision.lingering import put_off
@@ -27,6 +28,25 @@ from provision.survey import Survey, not_ready
 
 #: Seconds until a host that hears nothing more undoes what it was told to do.
 DEADLINE = 60
+
+#: The same for a host that serves together with others, which is confirmed once it does so again: that comes on top.
+LONG_DEADLINE = 420
+
+
+class Care(Protocol):
+    """What hosts need that serve together, brokers for one: that they go down one by one, when the rest can do without.
+
+    An interruption of the run ends the waits.
+    """
+
+    def alone(self, hosts: Collection[str]) -> tuple[str, ...]:
+        """Which of `hosts` are a batch each, in this order."""
+
+    def before(self, host: str) -> str:
+        """Wait until it may go down; why it may not, empty where it may."""
+
+    def after(self, host: str) -> str:
+        """Wait until it serves again; why it does not, empty where it does. Ends within LONG_DEADLINE."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +64,44 @@ class Rollout:
     when: str
     note: str = ""
 
-    def batches(self, hosts: Sequence[str], joined: Sequence[frozenset[str]] = ()) -> Iterator[tuple[str, ...]]:
+    def batches(
+        self, hosts: Sequence[str], joined: Sequence[frozenset[str]] = (), alone: Sequence[str] = ()
+    ) -> Iterator[tuple[str, ...]]:
         """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time.
 
-        Hosts that are `joined` are a batch of their own, when the last of them is due.
+        Hosts that are `joined` are a batch of their own, when the last of them is due. Who goes `alone` comes after the
+        rest of its stage, in the order given.
         """
         left = [group & set(hosts) for group in joined if len(group & set(hosts)) > 1]
         bound = frozenset().union(*left)
         passed: set[str] = set()
         for stage in self.stages:
-            due = [host for host in stage if host in hosts and host not in bound]
+            due = [host for host in stage if host in hosts and host not in bound and host not in alone]
             size = self.serial or len(due) or 1
             yield from (tuple(due[start : start + size]) for start in range(0, len(due), size))
+            yield from ((host,) for host in alone if host in stage and host in hosts and host not in bound)
             passed |= set(stage)
             for group in [group for group in left if group <= passed]:
                 left.remove(group)
                 yield tuple(host for each in self.stages for host in each if host in group)
 
 
-def deploy(found: Survey, rollout: Rollout, outside: Outside, events: Events) -> dict[str, HostResult]:
+@dataclass(frozen=True)
+class Order:
+    """Which hosts of a rollout change at the same moment, and which `alone`, as `care` has it."""
+
+    joined: tuple[frozenset[str], ...] = ()
+    alone: tuple[str, ...] = ()
+    care: Care | None = None
+
+    def meets(self, host: str) -> bool:
+        """Whether it changes at the same moment as another."""
+        return any(host in group for group in self.joined)
+
+
+def deploy(
+    found: Survey, rollout: Rollout, outside: Outside, events: Events, care: Care | None = None
+) -> dict[str, HostResult]:
     """Prepare all hosts at once, then apply the surveyed plans batch by batch.
 
     Nothing but packages changes anywhere before every host has staged and validated everything. Returns a result for
@@ -75,13 +114,13 @@ def deploy(found: Survey, rollout: Rollout, outside: Outside, events: Events) ->
     if not due:
         return results
     try:
-        results |= _run(found, rollout, outside, due, events)
+        results |= _run(found, rollout, outside, due, events, care)
         if late and not found.interrupted and not any(result.exit_code for result in results.values()):
             found.plans.update(late)
             after = replace(rollout, number=rollout.number + 1, note="addresses that no director sends to any more")
             results |= {
                 host: replace(result, changes=result.changes + results[host].changes)
-                for host, result in _run(found, after, outside, list(late), events).items()
+                for host, result in _run(found, after, outside, list(late), events, None).items()
             }
     finally:
         found.outside = outside.summary()
@@ -90,19 +129,20 @@ def deploy(found: Survey, rollout: Rollout, outside: Outside, events: Events) ->
 
 
 def _run(
-    found: Survey, rollout: Rollout, outside: Outside, due: Sequence[str], events: Events
+    found: Survey, rollout: Rollout, outside: Outside, due: Sequence[str], events: Events, care: Care | None
 ) -> dict[str, HostResult]:
     """Prepare the hosts that are due, and go through their batches."""
     joined = joint(outside, found.plans, due, events)
-    meet = frozenset().union(*joined)
+    alone = found.each(events, lambda _: care.alone(due), ("",))[0] if care else ()
+    order = Order(joined, alone, care)
     with Waiting() as waiting:
         looking = threading.Thread(target=outside.begin, args=(due,), daemon=True, name="outside")
         looking.start()
-        ready = found.each(events, lambda host: _prepare(found, rollout, host, host in meet, waiting, events), due)
+        ready = found.each(events, lambda host: _prepare(found, rollout, host, order, waiting, events), due)
         looking.join()
         if outside.unchecked:
             events.note(f"not checked from outside: {outside.unchecked}")
-        return _go_on(found, rollout, outside, dict(zip(due, ready, strict=True)), joined, events)
+        return _go_on(found, rollout, outside, dict(zip(due, ready, strict=True)), order, events)
 
 
 def joint(
@@ -135,7 +175,7 @@ def _go_on(
     rollout: Rollout,
     outside: Outside,
     begun: Mapping[str, Transaction | HostError],
-    joined: Sequence[frozenset[str]],
+    order: Order,
     events: Events,
 ) -> dict[str, HostResult]:
     """Apply what was prepared, batch by batch, while every host is ready; let go of the rest."""
@@ -143,25 +183,42 @@ def _go_on(
     waiting = {host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)}
     results = {host: failure(found, host, error) for host, error in refused.items()}
     stopped = bool(refused) or found.interrupted
+    why: dict[str, str] = {}
     with Departure(found.plans, found.sessions, events) as departure:
-        for hosts in rollout.batches(list(begun), joined):
+        for hosts in rollout.batches(list(begun), order.joined, order.alone):
             if departure.due(hosts) and not stopped:
                 found.each(events, lambda _: departure.ease(lambda: found.interrupted), ("",))
                 stopped = found.interrupted
+            why = {} if stopped else _refusal(found, order, hosts, events)
+            stopped = stopped or bool(why) or found.interrupted
             if stopped:
                 break
             transactions = {host: waiting.pop(host) for host in hosts}
             batch = Batch(
-                found, outside, events, transactions, any(group & set(hosts) for group in joined),
-                _complete(outside, hosts, waiting),
+                found, outside, events, transactions, any(map(order.meets, hosts)),
+                _complete(outside, hosts, waiting), _return(order, hosts),
             )  # fmt: skip
             done = batch.run()
             results |= done
             stopped = found.interrupted or any(result.outcome != "changed" for result in done.values())
         if not stopped:
             departure.gone(rollout.owner, rollout.digest)
-    left = found.each(events, lambda host: _let_go(found, host, waiting[host]), list(waiting))
+    left = found.each(events, lambda host: _let_go(found, host, waiting[host], why.get(host, "")), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
+
+
+def _refusal(found: Survey, order: Order, hosts: Sequence[str], events: Events) -> dict[str, str]:
+    """Why the next batch must not begin, by host; empty where it may, and where the run was interrupted."""
+    if order.care is None or hosts[0] not in order.alone:
+        return {}
+    why = found.each(events, order.care.before, hosts)[0]
+    return {hosts[0]: why} if why and not found.interrupted else {}
+
+
+def _return(order: Order, hosts: Sequence[str]) -> Callable[[], str]:
+    """What a batch waits for once it is applied; returns what is wrong."""
+    care = order.care
+    return lambda: care.after(hosts[0]) if care and hosts[0] in order.alone else ""
 
 
 def _complete(outside: Outside, hosts: Sequence[str], waiting: Mapping[str, Transaction]) -> frozenset[str]:
@@ -174,7 +231,7 @@ def _complete(outside: Outside, hosts: Sequence[str], waiting: Mapping[str, Tran
 
 
 def _prepare(
-    found: Survey, rollout: Rollout, host: str, meets: bool, waiting: Waiting, events: Events
+    found: Survey, rollout: Rollout, host: str, order: Order, waiting: Waiting, events: Events
 ) -> Transaction | HostError:
     with found.timed(host):
         try:
@@ -183,9 +240,10 @@ def _prepare(
             events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
             kept = plan.generation(rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note)
             ops, files = operations(plan, kept)
-            payload = build_payload(meeting(ops) if meets else ops, files)
+            payload = build_payload(meeting(ops) if order.meets(host) else ops, files)
             who, counts = (rollout.owner, rollout.digest), kept.counts.replace(" ", "")
-            transaction = prepare(found.sessions[host], payload, *who, DEADLINE, rollout.number, counts)
+            deadline = LONG_DEADLINE if host in order.alone else DEADLINE
+            transaction = prepare(found.sessions[host], payload, *who, deadline, rollout.number, counts)
             waiting.add(transaction)
         except HostError as error:
             events.host(host, "refused")
@@ -194,10 +252,11 @@ def _prepare(
     return transaction
 
 
-def _let_go(found: Survey, host: str, transaction: Transaction) -> HostResult:
-    """End the transaction of a host whose turn never came."""
+def _let_go(found: Survey, host: str, transaction: Transaction, why: str) -> HostResult:
+    """End the transaction of a host whose turn never came, because of `why` where that is known."""
     try:
         transaction.roll_back()
     except HostError as error:
         return failure(found, host, error)
-    return untouched(found, host)
+    left = untouched(found, host)
+    return replace(left, message=f"{why}\n{left.message}", exit_code=Exit.FAILED) if why else left

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provision.apply import Op
 from provision.batch import disturbs, meeting
@@ -74,6 +76,28 @@ def test_directors_that_refuse_each_other_meanwhile_are_one_batch() -> None:
 
 def test_one_that_has_nothing_to_change_joins_nobody() -> None:
     assert joined(0, "lvs1", "web1") == [("web1",), ("lvs1",)]
+
+
+def one_by_one(serial: int, alone: tuple[str, ...], *due: str) -> list[tuple[str, ...]]:
+    run = Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z")
+    return list(run.batches(due, (), alone))
+
+
+def test_who_goes_alone_comes_after_the_rest_of_its_stage_in_the_order_given() -> None:
+    due = ("lvs1", "lvs2", "web1", "web2", "web3")
+    assert one_by_one(0, ("web3", "web1"), *due) == [("web2",), ("web3",), ("web1",), ("lvs2",), ("lvs1",)]
+    assert one_by_one(0, ("web3", "web1", "web2"), *due) == [("web3",), ("web1",), ("web2",), ("lvs2",), ("lvs1",)]
+    assert one_by_one(0, ("web3",), "web1", "lvs1") == [("web1",), ("lvs1",)]
+
+
+@given(st.permutations(["web1", "web2", "web3", "lvs1", "lvs2"]), st.integers(0, 5), st.integers(0, 3))
+def test_every_host_that_is_due_is_in_one_batch_and_who_goes_alone_in_none_with_others(
+    hosts: list[str], count: int, serial: int
+) -> None:
+    due, alone = hosts[count:], tuple(hosts[:3])
+    found = one_by_one(serial, alone, *due)
+    assert sorted(host for batch in found for host in batch) == sorted(due)
+    assert all(len(batch) == 1 for batch in found if set(batch) & set(alone))
 
 
 OPS = [

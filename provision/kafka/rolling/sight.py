@@ -16,7 +16,7 @@ EVERY = 1.0
 """Seconds between two looks."""
 
 AT_FIRST = 10.0
-"""Seconds for a cluster to come right before the first node is taken: of what a roll did not cause, little will pass."""
+"""Seconds for a cluster to come right before the first node is taken: what no roll has caused, no wait will mend."""
 
 WHOLE = 600.0
 """Seconds for a node that is back to catch up, before the next one is taken."""
@@ -40,11 +40,11 @@ class Sight:
         """Wait until the node may go down; what still speaks against it after `limit` seconds."""
         return self.until_nothing(lambda cluster: obstacles(cluster, self.nodes, node), limit, node.host)
 
-    def back(self, node: KafkaNode, limit: float = BACK) -> tuple[str, ...]:
+    def back(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
         """Wait until a restarted node serves; what it lacks after `limit` seconds."""
         return self.until_nothing(lambda cluster: tuple(filter(None, [not_ready(cluster, node)])), limit, node.host)
 
-    def whole(self, node: KafkaNode, limit: float = WHOLE) -> tuple[str, ...]:
+    def whole(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
         """Wait until the node serves and is in sync with all that it holds; what is not after `limit` seconds."""
 
         def lacking(cluster: Cluster) -> tuple[str, ...]:

@@ -56,10 +56,10 @@ def sight_of(*looks: Cluster | HostError) -> tuple[Sight, Told]:
 def test_a_node_is_back_when_it_serves_and_whole_when_it_has_caught_up() -> None:
     gone, behind, well = cluster(brokers=(1, 3)), cluster(partition(isr=(1, 3))), cluster()
     eyes, told = sight_of(gone, gone, behind, well)
-    assert eyes.back(TWO) == ()
+    assert eyes.back(TWO, 5) == ()
     assert told.lines == ["kafka2: waiting: broker 2 is not in the cluster"], "said once"
     eyes, told = sight_of(gone, behind, behind, well)
-    assert eyes.whole(TWO) == ()
+    assert eyes.whole(TWO, 5) == ()
     assert told.lines[1:] == ["kafka2: waiting: orders-0: broker 2 is not in sync"]
 
 

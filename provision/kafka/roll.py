@@ -1,0 +1,1 @@
+"""`hactl kafka roll`: every node of a cluster restarted, one at a time, with nothing lost."""
