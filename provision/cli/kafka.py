@@ -42,6 +42,35 @@ def kafka_lint(
     raise typer.Exit(report(files, form))
 
 
+Prune = Annotated[bool, typer.Option("--prune", help="Take away what the inventory does not name, topics included.")]
+
+
+@kafka_app.command("plan")
+def kafka_plan(inventory: InventoryPath = None, prune: Prune = False, json: Json = False, lab: Lab = False) -> None:
+    """Show what would change about a cluster's users, topics, rights (ACLs) and quotas.
+
+    Exit 0 when there is nothing to do, 2 when there are changes."""
+    from provision.kafka.resources.commands import plan
+
+    raise typer.Exit(plan(load(inventory), prune=prune, json=json, lab=lab))
+
+
+@kafka_app.command("apply")
+def kafka_apply(
+    inventory: InventoryPath = None,
+    prune: Prune = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Plan, ask, then make users, topics, rights (ACLs) and quotas as planned, in this order.
+
+    Exit 1 where not all of it is done: what is done stays, and the next run goes on."""
+    from provision.kafka.resources.commands import apply
+
+    raise typer.Exit(apply(load(inventory), prune=prune, yes=yes, json=json, lab=lab))
+
+
 @kafka_app.command("clients")
 def kafka_clients(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")],
@@ -108,3 +137,26 @@ def kafka_retention_plan(
     use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
     way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
     raise typer.Exit(retention_plan(topics or [], use, way, json=json))
+
+
+@retention_app.command("verify")
+def kafka_retention_verify(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
+    ] = None,
+    inventory: InventoryOption = None,
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    wait: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Refuse what would take longer.")] = 600,
+    lab: Lab = False,
+    json: Json = False,
+) -> None:
+    """Show on the brokers that a topic keeps and loses what its plan says. The topic itself is not touched.
+
+    A probe topic beside it, with its parameters and the times among them shortened, is written to, watched and removed.
+    Exit 0, 1 where it is otherwise than planned, 4 when the cluster cannot be reached, 64 where it would take longer
+    than --wait."""
+    from provision.kafka.retention_commands import Way, retention_verify
+
+    way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
+    raise typer.Exit(retention_verify(topics or [], way, wait=wait, json=json))

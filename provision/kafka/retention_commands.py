@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.errors import Exit, UsageError
-from provision.kafka.admin import ask
+from provision.errors import Exit, HactlError, UsageError
+from provision.kafka.admin import ask, connected
 from provision.kafka.client_file import Login, login
 from provision.kafka.reach import administrator, cluster_of
 from provision.kafka.retention import show
@@ -22,6 +24,8 @@ from provision.show import Screen, print_json
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
+
+    from provision.kafka.retention.probe.topic import Probe
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,92 @@ def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -
         return seen
     room = free(admin)
     return seen + [foreseen(cluster_of(project), name, room) for name in coming]
+
+
+def retention_verify(topics: list[str], way: Way, *, wait: float, json: bool) -> Exit:
+    """Watch a probe beside each topic and judge it by its plan; without names all topics but internal ones.
+
+    Returns 0 when all is as planned, 1 when not.
+
+    Raises:
+        UsageError: no such topic, or it would take longer than `wait` seconds.
+        Unreachable: the cluster cannot be logged in to.
+        HostError: it does not answer.
+        HactlError: there is nothing to verify, or the probe cannot be removed.
+    """
+    from provision.kafka.retention.probe import show as probe_show
+    from provision.kafka.retention.probe.run import longest, run
+
+    with reached(way) as found, connected(found) as admin:
+        probes = _probes(admin, topics)
+        for each in probes:
+            if each.design.longest > wait * 1000:
+                takes = f"{each.design.original.name} takes {math.ceil(each.design.longest / 1000)} s"
+                raise UsageError(
+                    f"kafka retention verify: {takes}, longer than {wait:g} s: {probe_show.waits(each.design)}",
+                    "--wait SECONDS sets another limit",
+                )
+        _clear(found, admin, [each.design.original.name for each in probes])
+        told = Screen(sys.stderr) if json else Screen()
+        for each in probes:
+            told.show(probe_show.header(each))
+        with _waiting(longest(probes) / 1000) as progress:
+            verdicts = run(found, admin, probes, progress)
+    if json:
+        print_json([probe_show.document(each) for each in verdicts])
+    else:
+        for verdict in verdicts:
+            Screen().show(probe_show.verdict(verdict))
+    return Exit.OK if all(each.well for each in verdicts) else Exit.FAILED
+
+
+def _probes(admin: KafkaAdminClient, topics: list[str]) -> list[Probe]:
+    """A probe for each topic; a topic that cannot be verified is an error where it was named, else left out."""
+    from provision.kafka.retention.probe.design import design
+    from provision.kafka.retention.probe.topic import PREFIX, probe
+
+    seen, missing = look(admin, topics)
+    if missing:
+        raise UsageError(f"kafka retention verify: the cluster has no topic {', '.join(missing)}")
+    probes = []
+    for each in seen if topics else [each for each in seen if not each.topic.name.startswith(PREFIX)]:
+        if not each.first:
+            raise HactlError(f"{each.topic.name}: nobody leads its first partition", "see `hactl kafka replicas`")
+        if not each.removable:
+            raise HactlError("delete.topic.enable is false on the brokers: a probe could not be removed")
+        try:
+            probes.append(probe(design(each.topic, each.cleaner), each))
+        except HactlError as error:
+            if topics:
+                raise
+            sys.stderr.write(f"{error.line()}\n")
+    if not probes:
+        raise HactlError("the cluster has no topic to verify")
+    return probes
+
+
+def _clear(found: Login, admin: KafkaAdminClient, topics: list[str]) -> None:
+    """Remove what killed runs left."""
+    from provision.kafka.retention.probe.topic import leftovers, remove
+
+    if names := leftovers(admin, topics):
+        remove(found, names)
+        sys.stderr.write(f"removed {', '.join(names)}, which a killed run had left\n")
+
+
+@contextmanager
+def _waiting(longest: float) -> Iterator[Callable[[float], None]]:
+    """Says on a terminal, on one line, for how long has been waited."""
+    shown = sys.stderr.isatty()
+
+    def say(seconds: float) -> None:
+        if shown:
+            sys.stderr.write(f"\r\x1b[K  {seconds:.0f} s of {longest:.0f} s at most")
+            sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

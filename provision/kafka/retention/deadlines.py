@@ -30,27 +30,45 @@ def round_time(topic: Topic, cleaner: Cleaner) -> int:
     return cleaner.backoff if topic.compacts else cleaner.check_interval
 
 
-def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until retention.ms has removed a record.
+def expired(topic: Topic, cleaner: Cleaner) -> int | None:
+    """Until retention.ms has removed a segment, counted from its last record.
 
-    A segment goes when its *largest* timestamp is older than retention.ms, so that the first record of a segment stays
-    for the time of the whole segment longer (UnifiedLog.deleteRetentionMsBreachedSegments).
+    A segment goes when its *largest* timestamp is older than retention.ms, be it the active one
+    (UnifiedLog.deleteRetentionMsBreachedSegments).
     """
     if not _is_deleted(topic, cleaner) or topic.retention_ms < 0:
         return None
-    return rolled(topic, use) + topic.retention_ms + round_time(topic, cleaner)
+    return topic.retention_ms + round_time(topic, cleaner)
+
+
+def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until retention.ms has removed a record: a segment's first one stays for the time of the whole segment longer."""
+    stays = expired(topic, cleaner)
+    return None if stays is None else rolled(topic, use) + stays
 
 
 def readable_by_size(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     """Until retention.bytes has removed a record.
 
     A segment goes only when what remains is still at least retention.bytes
-    (UnifiedLog.deleteRetentionSizeBreachedSegments), so a segment and retention.bytes have to follow.
+    (UnifiedLog.deleteRetentionSizeBreachedSegments): it has to be closed, and so much has to follow.
     """
     rate = rate_per_partition(use)
     if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
         return None
-    return int((topic.segment_bytes + topic.retention_bytes) / rate * 1000) + round_time(topic, cleaner)
+    return rolled(topic, use) + int(topic.retention_bytes / rate * 1000) + round_time(topic, cleaner)
+
+
+def filled(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+    """Until retention.bytes removes a first segment of a log that was empty, whatever its segments are put together to.
+
+    The cleaner leaves no segment larger than segment.bytes (Cleaner.groupSegmentsBySize).
+    """
+    rate = rate_per_partition(use)
+    if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
+        return None
+    segment = topic.segment_bytes if topic.compacts else min(topic.segment_bytes, rate * topic.max_segment_ms / 1000)
+    return int((segment + topic.retention_bytes) / rate * 1000) + round_time(topic, cleaner)
 
 
 def readable(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:

@@ -1,0 +1,108 @@
+"""The topic that is the probe: made beside the topic, found again, removed."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kafka import TopicPartition
+
+from provision.kafka.admin import ask
+from provision.kafka.client_file import Login
+from provision.kafka.retention.look import Seen
+from provision.kafka.retention.probe.design import MARGIN, SEGMENT, Design, Part
+from provision.kafka.retention.probe.trace import Trace
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+PREFIX = "hactl-probe-"
+LONGEST = 220
+"""Characters of a topic's name that go into that of its probe, which may have 249."""
+
+LATEST = -1
+"""The timestamp that asks for the end of a log (ListOffsetsRequest.LATEST_TIMESTAMP)."""
+
+
+@dataclass
+class Probe:
+    """A topic of its own on the brokers of `first`, the leader first; `own` is what is set on the topic beside it.
+
+    `due` is the monotonic time of the next round in milliseconds, `number` counts them.
+    """
+
+    design: Design
+    own: dict[str, str]
+    first: tuple[int, ...]
+    name: str
+    due: float = 0
+    number: int = 0
+    traces: dict[Part, Trace] = field(default_factory=dict)
+
+    def partition(self, part: Part) -> TopicPartition:
+        """The partition that shows a thing."""
+        return TopicPartition(self.name, self.design.parts.index(part))
+
+
+def probe(design: Design, seen: Seen) -> Probe:
+    """A probe with a name of its own, not made yet."""
+    name = f"{PREFIX}{seen.topic.name[:LONGEST]}-{secrets.token_hex(4)}"
+    return Probe(design, dict(seen.own), seen.first, name, traces={part: Trace() for part in design.parts})
+
+
+def create(admin: KafkaAdminClient, probes: Iterable[Probe]) -> None:
+    """Make the topics and wait until they have leaders.
+
+    Raises:
+        KafkaError: the cluster refuses, or takes too long.
+    """
+    topics = {
+        each.name: {
+            "assignments": {number: list(each.first) for number in range(len(each.design.parts))},
+            "configs": each.design.settings(each.own),
+        }
+        for each in probes
+    }
+    admin.create_topics(topics, wait_for_metadata=True)
+
+
+def remove(login: Login, names: list[str]) -> None:
+    """Delete topics, over a connection of its own; those that are not there are left out.
+
+    Raises:
+        HactlError: the cluster does not do it.
+    """
+
+    def delete(admin: KafkaAdminClient) -> None:
+        there = {each["name"] for each in admin.describe_topics()}
+        if left := [name for name in names if name in there]:
+            admin.delete_topics(left)
+
+    ask(login, delete)
+
+
+def leftovers(admin: KafkaAdminClient, topics: list[str]) -> list[str]:
+    """Probes of these topics that nobody writes to any more: their run was killed.
+
+    Raises:
+        KafkaError: the cluster does not answer.
+    """
+    names = re.compile("|".join(f"{PREFIX}{re.escape(name[:LONGEST])}-[0-9a-f]{{8}}" for name in topics))
+    found = [each for each in admin.describe_topics() if names.fullmatch(each["name"])]
+    parts = [TopicPartition(each["name"], part["partition_index"]) for each in found for part in each["partitions"]]
+    if not parts:
+        return []
+    before = _ends(admin, parts)
+    time.sleep(2 * (SEGMENT + MARGIN) / 1000)
+    after = _ends(admin, parts)
+    alive = {part.topic for part in parts if before[part] != after[part]}
+    return sorted({part.topic for part in parts} - alive)
+
+
+def _ends(admin: KafkaAdminClient, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
+    answer = admin.list_partition_offsets(dict.fromkeys(parts, LATEST))
+    return {part: each.offset for part, each in answer.items()}

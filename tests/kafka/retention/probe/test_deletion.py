@@ -1,0 +1,91 @@
+"""The checks on what retention removes: a log kept by Kafka's rules passes each, and each tells a log that is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provision.kafka.retention.model import Cleaner, Topic
+from provision.kafka.retention.probe import deletion
+from provision.kafka.retention.probe.deletion import AGE, SIZE
+from provision.kafka.retention.probe.design import Design, Part, design
+from provision.kafka.retention.probe.trace import Trace
+from tests.kafka.retention.probe.simulation import Log, watched
+
+DELETE = frozenset({"delete"})
+BOTH = frozenset({"compact", "delete"})
+EVENTS = Topic("events", retention_bytes=1 << 40)
+BROKERS = Cleaner(check_interval=700, backoff=700)
+CHECKS = {Part.AGE: AGE, Part.SIZE: SIZE}
+
+
+def failed(made: Design, part: Part, trace: Trace) -> list[str]:
+    """The names of the checks that do not hold."""
+    return [each.check for check in CHECKS[part] if not (each := check(made, trace)).well]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    policies=st.sampled_from([DELETE, BOTH]),
+    retention_ms=st.sampled_from([-1, 500, 20_000, 7 * 86_400_000]),
+    retention_bytes=st.sampled_from([-1, 100_000, 1 << 40]),
+    segment_ms=st.sampled_from([1_000, 7 * 86_400_000]),
+    round_time=st.integers(300, 20_000),
+)
+def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
+    policies: frozenset[str], retention_ms: int, retention_bytes: int, segment_ms: int, round_time: int
+) -> None:
+    about = Topic(
+        "t", policies, retention_ms=retention_ms, retention_bytes=retention_bytes, segment_ms=segment_ms
+    )  # fmt: skip
+    if policies == DELETE and retention_ms < 0 and retention_bytes < 0:
+        return
+    made = design(about, Cleaner(check_interval=round_time, backoff=round_time))
+    for part in made.parts:
+        if part is not Part.KEYS:
+            trace = watched(made, part)
+            assert not failed(made, part, trace), part
+            assert deletion.aged(trace) if part is Part.AGE else deletion.shrunk(trace)
+
+
+@pytest.mark.parametrize("policies", [DELETE, BOTH])
+@pytest.mark.parametrize(
+    ("part", "times", "check"),
+    [
+        (Part.AGE, {"retention_ms": 0.2}, "not too early"),
+        (Part.AGE, {"retention_ms": 3}, "not too late"),
+        (Part.AGE, {"retention_ms": -1}, "not too late"),
+        (Part.SIZE, {"retention_bytes": 0.2}, "enough is left"),
+        (Part.SIZE, {"retention_bytes": 6, "retention_ms": 9}, "the rest goes"),
+        (Part.SIZE, {"retention_bytes": -1, "retention_ms": -1}, "first deletion"),
+    ],
+)
+def test_brokers_that_do_otherwise_than_planned_are_told(
+    policies: frozenset[str], part: Part, times: dict[str, float], check: str
+) -> None:
+    """`times` is how much more than planned the brokers keep; -1 is all."""
+    made = design(replace(EVENTS, policies=policies), BROKERS)
+    other = {key: int(getattr(made.topic, key) * factor) if factor > 0 else -1 for key, factor in times.items()}
+    assert check in failed(made, part, watched(made, part, replace(made.topic, **other)))  # type: ignore[arg-type]
+
+
+def test_brokers_that_never_look_are_told() -> None:
+    made = design(EVENTS, BROKERS)
+    idle = Cleaner(check_interval=10**9)
+    trace = watched(made, Part.AGE, side=idle, log=_untouched(made))
+    assert failed(made, Part.AGE, trace) == ["earliest offset", "not too early", "not too late"]
+    assert not deletion.aged(trace)
+
+
+def _untouched(made: Design) -> Log:
+    return Log(replace(made.topic, retention_ms=-1, retention_bytes=-1))
+
+
+def test_an_earliest_offset_within_a_segment_is_told() -> None:
+    made = design(EVENTS, BROKERS)
+    trace = watched(made, Part.AGE)
+    trace.looks[-1] = replace(trace.looks[-1], start=trace.looks[-1].start + 1)
+    assert failed(made, Part.AGE, trace) == ["earliest offset"]
