@@ -15,7 +15,7 @@ Kind = Literal["topics", "groups"]
 ROLES: dict[str, tuple[tuple[Kind, str], ...]] = {
     "producer": (("topics", "Write"),),
     "consumer": (("topics", "Read"), ("groups", "Read")),
-    "admin": (),
+    "admin": (("groups", "Read"),),
 }
 """What of a role's operations is looked at here."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from provision.errors import Exit
+from provision.events import Console
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.reach import client, cluster_of
 from provision.kafka.verify.refusals import Site
@@ -31,7 +32,7 @@ def verify(project: Project, *, json: bool, lab: bool) -> Exit:
     cluster = cluster_of(project)
     hosts = dict.fromkeys([*project.topology.idle_clients()[:1], *(member.host for member in cluster.members)])
     with Sessions(project.targets(tuple(hosts), lab)) as sessions, site(project, cluster, sessions, lab) as found:
-        result = run(found)
+        result = run(found, Console().note)
     if json:
         print_json(result.json())
     else:

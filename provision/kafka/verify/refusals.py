@@ -12,7 +12,6 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import Login
@@ -133,18 +132,14 @@ def read_denied(site: Site, check: Check) -> Seen:
     """What becomes of a look into topics that the user has no right to read."""
     from kafka.protocol.consumer import FetchRequest
 
-    topics = [{"topic": name, "partitions": [_part()]} for name in check.names]
+    part = FetchRequest.FetchTopic.FetchPartition(
+        version=11, partition=NOWHERE, fetch_offset=0, log_start_offset=-1, partition_max_bytes=1
+    )
+    topics = [FetchRequest.FetchTopic(version=11, topic=name, partitions=[part]) for name in check.names]
+    asked = FetchRequest(version=11, max_wait_ms=0, min_bytes=0, max_bytes=1, topics=topics)
     with logged_in(site.login(check)) as connection:
-        answers = connection.ask(_fetch(FetchRequest, topics)).responses
+        answers = connection.ask(asked).responses
     return _judged(check, {each.topic: each.partitions[0].error_code for each in answers}, "read")
-
-
-def _part() -> dict[str, int]:
-    return {"partition": NOWHERE, "fetch_offset": 0, "log_start_offset": -1, "partition_max_bytes": 1}
-
-
-def _fetch(request: Any, topics: Any) -> Any:
-    return request(version=11, replica_id=-1, max_wait_ms=0, min_bytes=0, max_bytes=1, topics=topics, rack_id="")
 
 
 def group_denied(site: Site, check: Check) -> Seen:

@@ -29,12 +29,13 @@ DESERTED = ("Empty", "Dead")
 """States of a group without members (GroupState)."""
 
 
-def run(site: Site) -> Verification:
-    """All checks that follow from the inventory, asked of the cluster."""
+def run(site: Site, note: Callable[[str], None]) -> Verification:
+    """All checks that follow from the inventory, asked of the cluster; `note` is told how many there are."""
     began = time.monotonic()
     with _hushed():
         facts = _facts(site.admin)
         planned = checks(site.cluster, site.admin.bootstrap, facts)
+        note(f"{len(planned)} checks, as {', '.join(site.cluster.model.users)}")
         results = _asked(planned, Records(site, facts.busy), site)
     return Verification(results, time.monotonic() - began)
 
