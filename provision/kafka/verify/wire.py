@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import time
 from dataclasses import replace
 from types import TracebackType
@@ -47,9 +48,9 @@ def at(login: Login, address: Address) -> Login:
 
 def name_of(code: int) -> str:
     """Kafka's name of an error code (org.apache.kafka.common.protocol.Errors); empty for none."""
-    from kafka.errors import for_code
+    from kafka.errors import kafka_errors
 
-    return str(getattr(for_code(code), "message", "") or for_code(code).__name__) if code else ""
+    return str(kafka_errors[code].message if code in kafka_errors else f"error {code}") if code else ""
 
 
 def dial(login: Login, patience: float = PATIENCE) -> socket.socket:
@@ -143,7 +144,7 @@ class Connection:
             raise Refused(SILENT) from None
         except OSError as error:
             raise Refused(CLOSED, error.strerror or "") from None
-        except (KafkaError, ValueError) as error:
+        except (KafkaError, ValueError, IndexError, struct.error) as error:
             raise Refused(FOREIGN, str(error)) from None
 
     def handshake(self, mechanism: str) -> tuple[str, tuple[str, ...]]:
