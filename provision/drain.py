@@ -7,11 +7,12 @@ they outlive reloads, restarts, reboots, failovers and deploys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from provision.agent import program
 from provision.errors import HactlError, HostError
+from provision.events import Events
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.host_view import ipvs_owner
 from provision.inventory.topology import Topology
@@ -51,6 +52,24 @@ def carry_out(session: Session, order: Order) -> None:
     word, *fields = decode_line(line or b"")
     if word != "done":
         raise HostError(session.host, " ".join(fields) or "the connection was lost: run the command again")
+
+
+def tell_all(sessions: Callable[[str], Session], directors: Iterable[str], order: Order, events: Events) -> None:
+    """Tell several directors; a drain that one of them refuses is taken back on the others.
+
+    Raises:
+        HostError: one could not be told.
+    """
+    told: list[str] = []
+    for director in directors:
+        try:
+            carry_out(sessions(director), order)
+        except HostError:
+            if order.verb == "drain":
+                tell_all(sessions, told, replace(order, verb="undrain"), events)
+            raise
+        told.append(director)
+        events.host(director, f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed")
 
 
 def directors_of(topology: Topology, host: str) -> tuple[str, ...]:

@@ -100,18 +100,39 @@ def kafka_verify(inventory: InventoryPath = None, json: Json = False, lab: Lab =
 
 @kafka_app.command("replicas")
 def kafka_replicas(
+    inventory: InventoryPath = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
     gate: Annotated[int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")] = None,
     json: Json = False,
+    lab: Lab = False,
 ) -> None:
     """Show the state of every replica, and what is wrong; or answer whether a broker may go down.
 
-    Exit 0 when all is whole (or the broker may go), 1 when not, 4 when the cluster cannot be reached."""
+    Asks the inventory's cluster, or another by --bootstrap or --client. Exit 0 when all is whole (or the broker may
+    go), 1 when not, 4 when the cluster cannot be reached."""
     from provision.kafka.commands import replicas
+    from provision.kafka.way import Way
 
-    raise typer.Exit(replicas(bootstrap=bootstrap, client=client, watch=watch, broker=gate, json=json))
+    project = load(inventory) if inventory or not (bootstrap or client) else None
+    raise typer.Exit(replicas(Way(project, lab, bootstrap, client), watch=watch, broker=gate, json=json))
+
+
+@kafka_app.command("roll")
+def kafka_roll(
+    inventory: InventoryPath = None,
+    limit: Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Restart a cluster's nodes one at a time, each drained, and the next when all is in sync again.
+
+    A run that was cut off is gone on with. Exit 1 where it ended before all were restarted."""
+    from provision.kafka.roll import roll
+
+    raise typer.Exit(roll(load(inventory), limit=limit, yes=yes, json=json, lab=lab))
 
 
 @retention_app.command("plan")
@@ -132,7 +153,8 @@ def kafka_retention_plan(
 
     Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster cannot be reached."""
     from provision.kafka.retention.model import Use
-    from provision.kafka.retention_commands import Way, retention_plan
+    from provision.kafka.retention_commands import retention_plan
+    from provision.kafka.way import Way
 
     use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
     way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
@@ -156,7 +178,8 @@ def kafka_retention_verify(
     A probe topic beside it, with its parameters and the times among them shortened, is written to, watched and removed.
     Exit 0, 1 where it is otherwise than planned, 4 when the cluster cannot be reached, 64 where it would take longer
     than --wait."""
-    from provision.kafka.retention_commands import Way, retention_verify
+    from provision.kafka.retention_commands import retention_verify
+    from provision.kafka.way import Way
 
     way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
     raise typer.Exit(retention_verify(topics or [], way, wait=wait, json=json))

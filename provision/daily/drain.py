@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from provision.commands import owner
-from provision.drain import Left, Order, carry_out, directors_of, left_on, refusal, words
+from provision.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
 from provision.errors import Exit, HactlError, HostError, UsageError
 from provision.events import Console, Events
 from provision.live.look import look_at
@@ -117,21 +117,9 @@ class _Drain:
         Raises:
             HostError: one could not be told.
         """
-        told: list[str] = []
-        for director in self.directors if self.kind == "server" else (self.host,):
-            try:
-                self._tell(director, verb)
-                told.append(director)
-            except HostError:
-                if verb == "drain":
-                    for other in told:
-                        self._tell(other, "undrain")
-                raise
-
-    def _tell(self, director: str, verb: str) -> None:
+        directors = self.directors if self.kind == "server" else (self.host,)
         order = Order(verb, self.kind, self.host, self._who, self._digest)
-        carry_out(self._sessions.of(director), order)
-        self.events.host(director, f"{verb}ed {self.host}" if director != self.host else f"{verb}ed")
+        tell_all(self._sessions.of, directors, order, self.events)
 
     def wait(self, limit: float, seen: Seen) -> tuple[tuple[Left, ...], float]:
         """What is left in the end, and after how many seconds; `seen` is the first look."""

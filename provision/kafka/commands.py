@@ -7,11 +7,10 @@ import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
 from provision.errors import Exit, HostError, UsageError
 from provision.kafka.admin import Unanswered, ask, connected
-from provision.kafka.client_file import Login, login
+from provision.kafka.client_file import Login
 from provision.kafka.gate import Verdict, gate
 from provision.kafka.replicas import show
 from provision.kafka.replicas.check import Transition, check
@@ -19,6 +18,7 @@ from provision.kafka.replicas.derive import remembered, states
 from provision.kafka.replicas.judge import troubles
 from provision.kafka.replicas.machine import machine
 from provision.kafka.replicas.model import Cluster
+from provision.kafka.way import Way, reached
 from provision.show import Screen, print_json
 
 EVERY = 2.0
@@ -31,23 +31,23 @@ MOST_REASONS = 10
 """How many reasons against a broker's going down are shown; as JSON all of them."""
 
 
-def replicas(*, bootstrap: str, client: Path | None, watch: bool, broker: int | None, json: bool) -> Exit:
+def replicas(way: Way, *, watch: bool, broker: int | None, json: bool) -> Exit:
     """Show every replica's state, or answer whether a broker may go down.
 
     Returns 0 when all partitions are whole (the broker may go), 1 when not; a watch ends with 1 where it saw a
     transition that cannot be.
 
     Raises:
-        UsageError: options that exclude each other, or a broker that the cluster does not have.
+        UsageError: options that exclude each other, no cluster, or a broker that it does not have.
         Unreachable: the cluster cannot be logged in to.
         HostError: it does not answer.
     """
     if watch and (json or broker is not None):
         raise UsageError("kafka replicas: --watch goes with neither --json nor --gate")
-    asked = login(bootstrap, client)
-    if watch:
-        return _watch(asked)
-    cluster = _once(asked)
+    with reached(way) as asked:
+        if watch:
+            return _watch(asked)
+        cluster = _once(asked)
     if broker is not None:
         return _gate(cluster, broker, json)
     if json:

@@ -6,19 +6,19 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.errors import Exit, HactlError, UsageError
 from provision.kafka.admin import ask, connected
-from provision.kafka.client_file import Login, login
-from provision.kafka.reach import administrator, cluster_of
+from provision.kafka.client_file import Login
+from provision.kafka.reach import cluster_of
 from provision.kafka.retention import show
 from provision.kafka.retention.foreseen import foreseen
 from provision.kafka.retention.look import Seen, free, look
 from provision.kafka.retention.model import Use
 from provision.kafka.retention.plan import plan
+from provision.kafka.way import Way, reached
 from provision.project import Project
 from provision.show import Screen, print_json
 
@@ -26,38 +26,6 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
     from provision.kafka.retention.probe.topic import Probe
-
-
-@dataclass(frozen=True)
-class Way:
-    """To the cluster: an inventory, or its lab; or bootstrap servers, a client's file, or both."""
-
-    project: Project | None = None
-    lab: bool = False
-    bootstrap: str = ""
-    client: Path | None = None
-
-
-@contextmanager
-def reached(way: Way) -> Iterator[Login]:
-    """A login to the cluster.
-
-    Raises:
-        UsageError: there is no way, or there are two; or the inventory has no cluster.
-        InputError: the client's file, or a certificate, cannot be read.
-    """
-    if way.project is None:
-        if way.lab:
-            raise UsageError("--lab goes with --inventory")
-        yield login(way.bootstrap, way.client)
-        return
-    if way.bootstrap or way.client:
-        raise UsageError("--inventory goes with neither --bootstrap nor --client")
-    from provision.live.sessions import Sessions
-
-    hosts = tuple(node.host for node in cluster_of(way.project).brokers)
-    with Sessions(way.project.targets(hosts, way.lab)) as sessions, administrator(way.project, sessions.of) as found:
-        yield found
 
 
 def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit:

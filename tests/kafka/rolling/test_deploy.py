@@ -105,7 +105,7 @@ def test_a_member_of_zookeeper_goes_only_where_a_majority_stays(monkeypatch: pyt
 class Outside:
     """The check from outside of a site without front ends."""
 
-    topology = SimpleNamespace(frontends=(), directors=lambda: (), directed_by=lambda host: ())
+    topology = SimpleNamespace(frontends=(), directors=lambda: (), directed_by=lambda _: ())
     unchecked = "nobody asks"
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
