@@ -73,9 +73,7 @@ def _listener_checks(cluster: KafkaCluster, address: Address) -> Iterator[Check]
     off = tuple(each for each in MECHANISMS if each not in cluster.model.mechanisms)
     skipped = "" if off else "the inventory enables all that there are"
     hint = "`sasl.enabled.mechanisms` of the listener is not the inventory's: deploy"
-    yield Check(
-        "mechanism-off", "", written(address), (UNSUPPORTED_SASL_MECHANISM,), hint, off, address, skipped
-    )  # fmt: skip
+    yield Check("mechanism-off", "", written(address), (UNSUPPORTED_SASL_MECHANISM,), hint, off, address, skipped)
     hint = "`listener.security.protocol.map` is not the inventory's: deploy"
     yield Check("no-login", "", written(address), (CLOSED,), hint, address=address)
     if cluster.certificates is not None:
@@ -107,7 +105,8 @@ def _allowed(cluster: KafkaCluster, user: str, facts: Facts) -> Iterator[Check]:
     hint = "are the ACLs on the topics and on the group there (`hactl kafka plan`)?"
     for group in _groups(acls) if readable else ():
         about = f"{', '.join(there or readable)} in group {group}" if group else ", ".join(there or readable)
-        yield Check("consume", user, about, (READ,), hint, (group, *there), skipped="" if there else "no such topic")
+        missing = "" if there else f"there is no topic {', '.join(readable)}"
+        yield Check("consume", user, about, (READ,), hint, (group, *there), skipped=missing)
 
 
 def _topics(cluster: KafkaCluster, acls: Sequence[Acl], operation: str) -> tuple[str, ...]:

@@ -6,11 +6,9 @@ position moves.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from provision.kafka.admin import settings
 from provision.kafka.client_file import Login
-from provision.kafka.verify.checks import ACKNOWLEDGED, MADE_UP, READ
+from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
 from provision.kafka.verify.model import Check
-from provision.kafka.verify.refusals import Seen, Site
+from provision.kafka.verify.refusals import Seen, Site, heartbeat
 from provision.kafka.verify.wire import PATIENCE, SILENT, Refused
 
 if TYPE_CHECKING:
@@ -131,7 +129,7 @@ class Records:
     site: Site
     busy: frozenset[str] | None
     _known: dict[str, Record] = field(default_factory=dict)
-    _locks: defaultdict[tuple[str, str], threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
     def produce(self, check: Check) -> Seen:
         """Whether the user's record is acknowledged. Raises Refused."""
@@ -142,15 +140,25 @@ class Records:
     def consume(self, check: Check) -> Seen:
         """Whether the user reads a record of each topic, as a member of the group where nobody else is one."""
         group, *topics = check.names
-        records = [self._record(topic) for topic in topics]
-        join = bool(group) and self.busy is not None and group not in self.busy
-        with self._locks["group", group] if join else contextlib.nullcontext():
-            read(self.site.login(check), group, records, join=join)
-        why = "it has members" if self.busy else "whether it has members is not known"
-        return READ, "" if join or not group else f"the group was not joined: {why}"
+        login, records = self.site.login(check), [self._record(topic) for topic in topics]
+        if not group:
+            read(login, group, records, join=False)
+            return READ, ""
+        if self.busy is None or group in self.busy:
+            if heartbeat(login, (group,))[group] == GROUP_DENIED:
+                raise Refused(GROUP_DENIED)
+            read(login, group, records, join=False)
+            why = "it has members" if self.busy else "whether it has members is not known"
+            return READ, f"the group was not joined: {why}"
+        with self._lock("group", group):
+            read(login, group, records, join=True)
+        return READ, ""
 
     def _record(self, topic: str) -> Record:
-        with self._locks["topic", topic]:
+        with self._lock("topic", topic):
             if topic not in self._known:
                 self._known[topic] = write(self.site.admin, topic)
             return self._known[topic]
+
+    def _lock(self, kind: str, name: str) -> threading.Lock:
+        return self._locks.setdefault((kind, name), threading.Lock())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from provision.inventory.kafka import KafkaCluster
@@ -125,7 +125,7 @@ def write_denied(site: Site, check: Check) -> Seen:
     request = ProduceRequest(version=7, transactional_id=None, acks=-1, timeout_ms=1000, topic_data=topics)
     with logged_in(site.login(check)) as connection:
         answers = connection.ask(request).responses
-    return _judged(check, {each.name: each.partition_responses[0].error_code for each in answers}, "write")
+    return _judged(check, {each.name: name_of(each.partition_responses[0].error_code) for each in answers}, "write")
 
 
 def read_denied(site: Site, check: Check) -> Seen:
@@ -139,27 +139,31 @@ def read_denied(site: Site, check: Check) -> Seen:
     asked = FetchRequest(version=11, max_wait_ms=0, min_bytes=0, max_bytes=1, topics=topics)
     with logged_in(site.login(check)) as connection:
         answers = connection.ask(asked).responses
-    return _judged(check, {each.topic: each.partitions[0].error_code for each in answers}, "read")
+    return _judged(check, {each.topic: name_of(each.partitions[0].error_code) for each in answers}, "read")
 
 
 def group_denied(site: Site, check: Check) -> Seen:
     """What becomes of a sign of life in groups that the user has no right to read with."""
+    return _judged(check, heartbeat(site.login(check), check.names), "read with")
+
+
+def heartbeat(login: Login, groups: Sequence[str]) -> dict[str, str]:
+    """What a broker says to a sign of life of nobody in these groups: a word for each, empty if it took it."""
     from kafka.protocol.consumer import HeartbeatRequest
 
-    codes = {}
-    with logged_in(site.login(check)) as connection:
-        for name in check.names:
-            beat = HeartbeatRequest(version=3, group_id=name, generation_id=0, member_id=MADE_UP)
-            codes[name] = connection.ask(beat).error_code
-    return _judged(check, codes, "read with")
+    with logged_in(login) as connection:
+        beats = {
+            name: HeartbeatRequest(version=3, group_id=name, generation_id=0, member_id=MADE_UP) for name in groups
+        }
+        return {name: name_of(connection.ask(beat).error_code) for name, beat in beats.items()}
 
 
-def _judged(check: Check, codes: dict[str, int], what: str) -> Seen:
+def _judged(check: Check, words: dict[str, str], what: str) -> Seen:
     """The first answer that is not the refusal; a broker that looks for the thing has allowed it."""
-    for name, code in codes.items():
-        if name_of(code) != check.accepts[0]:
-            return name_of(code) or ANSWERED, f"the user may {what} {name}"
-    return (check.accepts[0], "") if set(codes) == set(check.names) else ("no answer", "")
+    for name in check.names:
+        if words.get(name) != check.accepts[0]:
+            return words.get(name) or ANSWERED, f"the user may {what} {name}"
+    return check.accepts[0], ""
 
 
 def zookeeper_write(site: Site, check: Check) -> Seen:
