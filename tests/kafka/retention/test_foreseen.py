@@ -18,8 +18,8 @@ TOPICS = {
 PROPERTIES = {"log.retention.hours": 2, "log.cleaner.backoff.ms": 500, "log.segment.bytes": 2000000}
 
 
-def seen(tmp_path: Path, name: str) -> Seen:
-    """The topic as an inventory of three brokers has it."""
+def inventory(tmp_path: Path) -> Path:
+    """An inventory of three brokers with these topics."""
     kafka = {
         "version": "4.1.0", "brokers": "brokers", "users": {"admin": {"password": "s"}}, "properties": PROPERTIES,
         "topics": TOPICS, "distribution": {"jars": "/opt/kafka"},
@@ -36,7 +36,12 @@ def seen(tmp_path: Path, name: str) -> Seen:
         "hosts": {"director": {"ansible_host": "192.0.2.9"}},
     }
     path.write_text(yaml.safe_dump({"all": everything}))
-    cluster = load(path).topology.kafka
+    return path
+
+
+def seen(tmp_path: Path, name: str) -> Seen:
+    """The topic as the inventory has it."""
+    cluster = load(inventory(tmp_path)).topology.kafka
     assert cluster
     return foreseen(cluster, name, {1: 10**9})
 

@@ -1,0 +1,28 @@
+"""What the inventory alone has is planned as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provision.errors import UsageError
+from provision.kafka.retention_commands import _seen
+from provision.project import load
+from tests.kafka.retention.test_foreseen import inventory
+from tests.kafka.site import Site
+
+
+@pytest.mark.kafka
+def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(kraft_site: Site, tmp_path: Path) -> None:
+    project = load(inventory(tmp_path))
+    kraft_site.create("audit", [(1,)], retention_ms="5000")
+    with kraft_site.admin() as admin:
+        there, coming = _seen(admin, ["audit", "orders"], project)
+        everything = {each.topic.name for each in _seen(admin, [], project)}
+        with pytest.raises(UsageError, match="no topic none"):
+            _seen(admin, ["none", "orders"], project)
+    assert (there.topic.name, there.topic.retention_ms, there.partitions) == ("audit", 5_000, 1)
+    assert (coming.topic.name, coming.topic.retention_ms, coming.partitions) == ("orders", 1_000, 4)
+    assert set(coming.room) == {1, 2, 3}
+    assert {"audit", "orders"} <= everything
