@@ -14,12 +14,13 @@ from provision.desired import File, Item
 from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
+from provision.kafka.resources.deploy import Side
 from provision.lint.rules import check
 from provision.outcome import HostResult, ended, refusals
 from provision.plan import mask, without_keys
 from provision.project import Project
 from provision.remote.target import Target
-from provision.show import Screen, plan_json, plan_lines, print_json, results_json, results_lines
+from provision.show import Screen, agreed, plan_json, plan_lines, print_json, results_json, results_lines
 from provision.survey import Render, Survey, survey
 
 
@@ -71,33 +72,38 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     console = Console()
     targets = project.targets(project.managed(limit), lab)
     with survey(targets, project.render, project.inventory.secrets, console) as found:
-        cluster = cluster_part.planned(cluster_part.of(project, limit, console), found)
+        cluster = Side.of(project, limit)
+        cluster.look(found)
         console.done()
         if json:
-            print_json(plan_json(found.plans) | cluster.document())
+            print_json(plan_json(found.plans) | cluster.plan_json())
         else:
-            Screen().show([*(plan_lines(found.plans) if found.plans else ()), *cluster.lines()])
+            Screen().show([*(plan_lines(found.plans) if found.plans else ()), *cluster.plan_lines()])
         found.raise_failures()
         cluster.raise_failure()
-        return Exit.CHANGES if found.changes() or cluster.steps else Exit.OK
+        return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK
 
 
 def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
     """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
     check(project)
     targets = project.targets(project.managed(limit), lab)
-    wanted = Wanted(project.render, project.inventory.secrets, cluster=True)
-    return push(project, targets, wanted, limit=limit, yes=yes, serial=serial, json=json, lab=lab)
+    wanted = Wanted(project.render, project.inventory.secrets, cluster=Side.of(project, limit))
+    return push(project, targets, wanted, yes=yes, serial=serial, json=json, lab=lab)
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What hosts are to become: how to render each, what to mask, and, where it is no deploy of the inventory, why."""
+    """What hosts are to become: how to render each, what to mask, and, where it is no deploy of the inventory, why.
+
+    `cluster` is the side of a Kafka cluster that is to follow them.
+    """
 
     render: Render
     secrets: frozenset[str]
     note: str = ""
     digest: str = ""
+    cluster: Side = dataclasses.field(default_factory=Side)
 
 
 def push(
@@ -109,15 +115,20 @@ def push(
         console.done()
         if found.failures:
             return _refuse(found, tuple(targets), json)
-        Screen(sys.stderr if json else sys.stdout).show(plan_lines(found.plans))
-        if found.changes() and not yes and not _agreed():
+        cluster = wanted.cluster
+        cluster.look(found)
+        cluster.put_off(found, console)
+        Screen(sys.stderr if json else sys.stdout).show([*plan_lines(found.plans), *cluster.plan_lines()])
+        if found.changes() + cluster.changes() and not yes and not agreed():
             raise UsageError("not confirmed; nothing was changed")
         results, code = carry_out(project, found, serial, console, wanted, lab=lab)
+        code = code or cluster.carry_out(found, console)
         console.done()
         if json:
-            print_json(results_json(code == Exit.OK, results, found.outside))
+            print_json(results_json(code == Exit.OK, results, found.outside) | cluster.applied_json())
         else:
-            Screen().show(results_lines(results, found.outside))
+            Screen().show([*results_lines(results, found.outside), *cluster.applied_lines()])
+        cluster.raise_failure()
         return code
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from provision.errors import Exit, plain
+from provision.errors import Exit, UsageError, plain
 from provision.outcome import HostResult
 from provision.plan import Change, HostPlan
 
@@ -24,6 +24,19 @@ COLOURS = {"create": GREEN, "update": YELLOW, "remove": RED, "+": GREEN, "-": RE
 OUTCOMES = {"changed": YELLOW, "unchanged": GREEN, "skipped": DIM}
 
 Line = tuple[str, str]
+
+
+def agreed() -> bool:
+    """Whether the operator, asked on standard error, says yes to what was shown.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
+    sys.stderr.write("Apply these changes? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 class Screen:
@@ -64,7 +77,7 @@ def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
     for hosts, changes in _grouped(plans):
         yield from _wrapped(", ".join(hosts))
         for change in changes:
-            yield _headline(change), COLOURS[change.action]
+            yield headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
         yield "", ""
     notes = [*_left_alone_lines(plans), *(f"{name} is drained ({by})" for name, by in drains(plans).items())]
@@ -113,7 +126,8 @@ def _wrapped(text: str) -> Iterator[Line]:
     yield line, BOLD
 
 
-def _headline(change: Change) -> str:
+def headline(change: Change) -> str:
+    """A change without its diff: sign, kind, name and its few words, on the next line where there is no room."""
     text = f"  {SIGNS[change.action]} {change.kind:<8} {change.name}"
     detail = f"  {change.detail}" if change.detail else ""
     return text + detail if len(text + detail) <= WIDTH else f"{text}\n{' ' * 13}{detail.strip()}"

@@ -14,6 +14,7 @@ from provision.commands import carry_out, collect_jars
 from provision.drills.result import Drills
 from provision.errors import Exit, HactlError, LabError
 from provision.events import Console
+from provision.kafka.resources.deploy import Side
 from provision.lab.plan import LabSpec
 from provision.lint.rules import check
 from provision.live.sessions import Sessions
@@ -28,7 +29,7 @@ from provision.prove.verify import sessions
 from provision.report import terminal, write
 from provision.report.words import tally
 from provision.show import BOLD, Line, Screen, plan_counts, print_json
-from provision.survey import survey
+from provision.survey import Survey, survey
 from provision.verify.result import Verification
 
 #: Seconds beyond its own timers within which a deployed front end must be as `verify` wants it: checkers find servers.
@@ -129,7 +130,16 @@ class _Rehearsal:
                 error = HactlError("\n".join(bad))
                 error.exit_code = code
                 raise error
+            self._deploy_cluster(project, found)
             return plan_counts(found.plans).removeprefix("Plan: ")
+
+    def _deploy_cluster(self, project: Project, found: Survey) -> None:
+        """Make the cluster's users, topics and rights what the inventory says, where it says anything of them."""
+        cluster = Side.of(project)
+        cluster.carry_out(found, self.progress)
+        cluster.raise_failure()
+        if cluster.applied and not cluster.applied.whole:
+            raise HactlError("\n".join(line for line, _ in cluster.applied_lines()))
 
     def verify_first(self) -> str:
         """Verify what was deployed first."""

@@ -1,0 +1,200 @@
+"""The cluster's side of `hactl plan` and `hactl deploy`: shown with the hosts, done after them; it never takes away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import Exit, HactlError, InputError
+from provision.events import Events
+from provision.inventory.kafka import KafkaCluster, first_users
+from provision.show import DIM, Line
+
+if TYPE_CHECKING:
+    from provision.kafka.client_file import Login
+    from provision.kafka.resources.apply import Applied
+    from provision.kafka.resources.plan import Plan
+    from provision.project import Project
+    from provision.survey import Survey
+
+UNIT = "/etc/systemd/system/kafka.service"
+"""What a host has once a broker was deployed there."""
+
+START = 180.0
+"""Seconds that brokers have to come up after their hosts were changed."""
+
+EVERY = 2.0
+"""Seconds until a cluster that is not whole yet is asked again."""
+
+
+@dataclass
+class Side:
+    """What one run shows and does of a cluster: nothing without a `project`, or where it is `limited` to some hosts."""
+
+    project: Project | None = None
+    limited: bool = False
+    plan: Plan | None = None
+    applied: Applied | None = None
+    failure: HactlError | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, project: Project, limit: str = "") -> Side:
+        """The side of the inventory's cluster; an empty one where the brokers' own files hold all there is to say."""
+        return cls(project if _says_more(project) else None, bool(limit))
+
+    def look(self, found: Survey) -> None:
+        """Plan as far as that can be before the hosts are changed; where no broker is yet, all is to be made."""
+        cluster = self._cluster
+        if cluster is None or found.failures:
+            return
+        try:
+            self.plan = self._look(cluster, found)
+        except HactlError as error:
+            self.failure = error
+
+    def put_off(self, found: Survey, events: Events) -> None:
+        """Have what kept the cluster from being planned be no hindrance, where the hosts' changes may mend it.
+
+        Raises:
+            HactlError: it cannot be mended so.
+        """
+        if self.failure and (isinstance(self.failure, InputError) or not found.changes()):
+            raise self.failure
+        if self.failure:
+            events.note(f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed")
+            self.failure = None
+
+    def changes(self) -> int:
+        """How many steps the plan has."""
+        return len(self.plan.steps) if self.plan else 0
+
+    def carry_out(self, found: Survey, events: Events) -> Exit:
+        """Plan again, now that the hosts are as they should be, and do it; brokers that start are waited for.
+
+        A failure is kept for `raise_failure`.
+        """
+        cluster = self._cluster
+        if cluster is None or not (self.changes() or found.changes()):
+            return Exit.OK
+        from provision.kafka.resources.commands import done
+
+        try:
+            with self._administrator(found) as login:
+                self.applied = done(cluster, login, self._awaited(cluster, login, found, events))
+        except HactlError as error:
+            self.failure = HactlError(f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_STAY}".lstrip())
+            return Exit.FAILED
+        if self.applied.interrupted:
+            return Exit.INTERRUPTED
+        return Exit.OK if self.applied.whole else Exit.FAILED
+
+    def raise_failure(self) -> None:
+        """Raise what kept the cluster from being planned or changed, if anything did. Raises HactlError."""
+        if self.failure:
+            raise self.failure
+
+    def plan_lines(self) -> Iterator[Line]:
+        """The cluster's plan, below the hosts'."""
+        from provision.kafka.resources.show import plan_lines
+
+        if self.project and self.limited:
+            yield f"The cluster is left alone: {_LIMITED}.", DIM
+        if self.plan:
+            yield "", ""
+            yield from plan_lines(self._name, self.plan)
+
+    def plan_json(self) -> dict[str, Any]:
+        """The part of the document of `plan --json` that is the cluster's."""
+        from provision.kafka.resources.show import plan_document
+
+        return {"cluster": plan_document(self._name, self.plan)} if self.plan else {}
+
+    def applied_lines(self) -> Iterator[Line]:
+        """What became of the cluster's plan, below the hosts."""
+        from provision.kafka.resources.show import applied_lines
+
+        if self.applied:
+            yield from applied_lines(self._name, self.applied)
+            if not self.applied.whole:
+                yield _STAY, ""
+
+    def applied_json(self) -> dict[str, Any]:
+        """The part of the document of `deploy --json` that is the cluster's."""
+        from provision.kafka.resources.show import applied_document
+
+        return {"cluster": applied_document(self._name, self.applied)} if self.applied else {}
+
+    @property
+    def _cluster(self) -> KafkaCluster | None:
+        return self.project.topology.kafka if self.project and not self.limited else None
+
+    @property
+    def _name(self) -> str:
+        return self._cluster.model.name if self._cluster else ""
+
+    def _look(self, cluster: KafkaCluster, found: Survey) -> Plan:
+        from provision.kafka.resources.commands import planned, refuse
+        from provision.kafka.resources.desired import desired, untouched
+        from provision.kafka.resources.plan import plan
+
+        if all(_is_new(found, node.host) for node in cluster.brokers):
+            wanted = desired(cluster)
+            return plan(wanted, untouched(wanted, self._first_users(cluster)))
+        with self._administrator(found) as login:
+            seen = planned(cluster, login, prune=False)
+        refuse(cluster, seen)
+        return seen
+
+    def _first_users(self, cluster: KafkaCluster) -> tuple[str, ...]:
+        return first_users(cluster, self.project.topology.frontends) if self.project else ()
+
+    @contextmanager
+    def _administrator(self, found: Survey) -> Iterator[Login]:
+        from provision.kafka.reach import administrator
+
+        assert self.project
+        with administrator(self.project, lambda host: found.sessions[host]) as login:
+            yield login
+
+    def _awaited(self, cluster: KafkaCluster, login: Login, found: Survey, events: Events) -> Plan:
+        """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
+        from provision.kafka.admin import NotAdmitted
+        from provision.kafka.resources.commands import planned, refuse
+
+        until = time.monotonic() + (START if found.changes() else 0)
+        while True:
+            try:
+                seen = planned(cluster, login, prune=False)
+                refuse(cluster, seen)
+                return seen
+            except (InputError, NotAdmitted):
+                raise
+            except HactlError as error:
+                if time.monotonic() > until:
+                    raise
+                events.note(f"cluster {self._name} is not ready yet: {error.line()}")
+            time.sleep(EVERY)
+
+
+_STAY = "The hosts stay as deployed; `hactl kafka apply` goes on from here."
+_LIMITED = "this run is limited to some hosts"
+
+
+def _says_more(project: Project) -> bool:
+    """Whether the inventory says more of a cluster than its first users."""
+    cluster = project.topology.kafka
+    if cluster is None:
+        return False
+    users = cluster.model.users
+    first = first_users(cluster, project.topology.frontends)
+    granted = any(user.acls or user.quotas.model_dump(exclude_none=True) for user in users.values())
+    return bool(cluster.model.topics or granted or (cluster.model.scram and set(users) - set(first)))
+
+
+def _is_new(found: Survey, host: str) -> bool:
+    """Whether no broker was ever deployed there."""
+    plan = found.plans.get(host)
+    return plan is not None and any(each.name == UNIT and each.action == "create" for each in plan.changes)

@@ -1,0 +1,93 @@
+"""A cluster's plan and what became of it, in at most 80 columns as a host's, and as JSON. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from provision.kafka.resources.apply import Applied, Outcome
+from provision.kafka.resources.plan import Plan, Step
+from provision.show import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line, headline
+
+ENOUGH = 10
+"""How many lines are shown of what is left alone."""
+
+_COLOURS = {"done": GREEN, "failed": RED, "unknown": RED, "not done": YELLOW}
+
+
+def plan_lines(cluster: str, plan: Plan) -> Iterator[Line]:
+    """The plan: each step with its diff, what is left alone, the counts."""
+    if plan.steps:
+        yield f"cluster {cluster}", BOLD
+    for step in plan.steps:
+        yield headline(step.change), COLOURS[step.change.action]
+        for line in step.change.diff:
+            yield from ((part, COLOURS[line[0]]) for part in _wrapped(line, 6))
+    if plan.steps:
+        yield "", ""
+    for text in plan.left_alone[:ENOUGH]:
+        yield from ((part, DIM) for part in _wrapped(f"left alone: {text}", 0))
+    if len(plan.left_alone) > ENOUGH:
+        yield f"left alone: {len(plan.left_alone) - ENOUGH} more", DIM
+    if plan.left_alone:
+        yield "--prune takes away what is left alone", DIM
+        yield "", ""
+    yield counts(cluster, plan), BOLD
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """A line in as many as it takes."""
+    first, more = " " * indent, " " * (indent + 4)
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=more, break_on_hyphens=False)
+
+
+def counts(cluster: str, plan: Plan) -> str:
+    """How much there is to do: the last line of a plan."""
+    actions = [step.change.action for step in plan.steps]
+    if not actions:
+        return f"Plan: nothing to do on cluster {cluster}."
+    said = ", ".join(f"{actions.count(each)} to {each}" for each in SIGNS if each in actions)
+    return f"Plan: {said} on cluster {cluster}."
+
+
+def plan_document(cluster: str, plan: Plan) -> dict[str, Any]:
+    """The plan as JSON; what is left alone is in it where there is any."""
+    document: dict[str, Any] = {
+        "cluster": cluster, "changes": len(plan.steps), "resources": [_document(step) for step in plan.steps],
+    }  # fmt: skip
+    return document | ({"left_alone": list(plan.left_alone)} if plan.left_alone else {})
+
+
+def _document(step: Step) -> dict[str, Any]:
+    change = step.change
+    return {**change.json(), "detail": change.detail, "diff": list(change.diff)}
+
+
+def applied_lines(cluster: str, applied: Applied) -> Iterator[Line]:
+    """What became of each step, where not all are done, and the counts."""
+    if not applied.whole:
+        width = max(len(each.became) for each in applied.outcomes)
+        for each in applied.outcomes:
+            yield f"{each.became:<{width}}  {headline(each.step.change).strip()}", _COLOURS[each.became]
+            yield from ((part, "") for part in _wrapped(_why(each), width + 2))
+    became = [each.became for each in applied.outcomes]
+    said = ", ".join(f"{became.count(each)} {each}" for each in _COLOURS if each in became) or "nothing to do"
+    yield f"Cluster {cluster}: {said}.", BOLD
+    if not applied.whole:
+        yield "Run it again: it goes on from here.", ""
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.became == "unknown":
+        return f"{outcome.why}; it may be done or not, the next plan tells"
+    return outcome.why
+
+
+def applied_document(cluster: str, applied: Applied) -> dict[str, Any]:
+    """What became of each step as JSON."""
+    resources = [
+        {**_document(each.step), "became": each.became, **({"why": each.why} if each.why else {})}
+        for each in applied.outcomes
+    ]
+    return {"cluster": cluster, "ok": applied.whole, "resources": resources}
