@@ -57,7 +57,7 @@ class Stage(Enum):
     DRAINED = "not restarted"
     AWAY = "it does not serve again"
     BEHIND = "it serves, and is not in sync"
-    WHOLE = "it is in sync, and still drained"
+    WHOLE = "it is in sync, and could not be given back"
 
 
 class _Halt(Exception):
