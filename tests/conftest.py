@@ -18,7 +18,7 @@ if os.environ.get("CI"):
 @pytest.fixture(autouse=True, scope="session")
 def kafka_examples(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The shipped inventories with Kafka take passwords from the environment; certificates go with the run."""
-    for user in ("ADMIN", "CHECK", "ZOOKEEPER", "QUORUM"):
+    for user in ("ADMIN", "CHECK", "ORDERS", "BILLING", "ZOOKEEPER", "QUORUM"):
         os.environ.setdefault(f"HACTL_KAFKA_{user}", f"secret-{user.lower()}")
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 

@@ -138,7 +138,7 @@ def test_every_rule_about_kafka_has_an_example() -> None:
 
 @pytest.mark.parametrize("name", ["kafka", "kafka-zookeeper"])
 def test_the_shipped_examples_break_no_rule(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("ADMIN", "CHECK", "ZOOKEEPER", "QUORUM"):
+    for variable in ("ADMIN", "CHECK", "ORDERS", "BILLING", "ZOOKEEPER", "QUORUM"):
         monkeypatch.setenv(f"HACTL_KAFKA_{variable}", f"secret-{variable.lower()}")
     found = resolve_inventory(read_inventory(shipped("inventories") / f"{name}.yml"))
     assert findings(build(found)) == []
