@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,7 +92,7 @@ def test_a_plain_service_is_asked_nothing() -> None:
     assert talk.of("", None, "www.example.org") is None
 
 
-def test_each_request_is_a_greeting_where_the_service_speaks_tls(lan: Lan, certificate: Path) -> None:
+def test_some_requests_are_greetings_where_the_service_speaks_tls(lan: Lan, certificate: Path) -> None:
     server = lan.b.popen(sys.executable, "-c", SERVER, str(certificate))
     web = ProbeService("web", "web", lan.b.address, 443, opening="tls")
     try:
@@ -104,7 +106,23 @@ def test_each_request_is_a_greeting_where_the_service_speaks_tls(lan: Lan, certi
     assert prober.services == (web,) and not prober.messages
     assert measure.failed(recording.requests) == 0
     # An answer takes a round trip and a signature more than a connection.
-    assert all((request.done or 0) > (request.connect or 9) for request in recording.requests if not request.error)
+    greeted = [at for at, request in enumerate(recording.requests) if (request.done or 0) > (request.connect or 9)]
+    assert greeted == list(range(0, len(recording.requests), talk.SPARSE))
+
+
+def test_a_server_that_accepts_and_says_nothing_is_found_out(lan: Lan, certificate: Path) -> None:
+    server = lan.b.popen(sys.executable, "-c", SERVER, str(certificate))
+    web = ProbeService("web", "web", lan.b.address, 443, opening="tls")
+    try:
+        assert server.stdout and server.stdout.readline() == "ready\n"
+        with Prober.start(lan.session(), [web], connections=0) as prober:
+            server.send_signal(signal.SIGSTOP)
+            time.sleep(4)
+            recording = prober.stop()
+    finally:
+        server.kill()
+        server.wait()
+    assert measure.failed(recording.requests) >= 200 * 4 // talk.SPARSE - 2
 
 
 def test_what_speaks_something_else_is_only_connected_to(lan: Lan) -> None:

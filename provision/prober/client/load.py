@@ -60,12 +60,13 @@ class Service:
 class Request:
     """One request on its way."""
 
-    __slots__ = ("answered", "connected", "due", "head", "number", "service", "sock")
+    __slots__ = ("answered", "asked", "connected", "due", "head", "number", "service", "sock")
 
-    def __init__(self, number: int, due: float, service: Service) -> None:
+    def __init__(self, number: int, turn: int, due: float, service: Service) -> None:
         self.number = number
         self.due = due
         self.service = service
+        self.asked = service.talk if service.talk and turn % service.talk.every == 0 else None
         self.connected: float | None = None
         self.head = b""
         self.answered = 0
@@ -98,7 +99,8 @@ class Load:
         """Begin every request that is due."""
         while self.next_due() <= now:
             due = self.next_due()
-            request = Request(self.started, due, self.services[self.started % len(self.services)])
+            turn, at = divmod(self.started, len(self.services))
+            request = Request(self.started, turn, due, self.services[at])
             self.started += 1
             self.pending.append(request)
             self._open(request)
@@ -147,10 +149,10 @@ class Load:
             self._end(request, error_of(code))
             return
         request.connected = time.monotonic()
-        if request.service.talk is None:
+        if request.asked is None:
             self._end(request, "", request.connected)
             return
-        sock.send(request.service.talk.request)
+        sock.send(request.asked.request)
         self.poll.modify(sock, select.EPOLLIN)
 
     def _read(self, request: Request, sock: socket.socket) -> None:
@@ -161,10 +163,9 @@ class Load:
         if len(request.head) < 12:
             request.head = (request.head + data)[:12]
         request.answered += len(data)
-        asked = request.service.talk
-        assert asked is not None
-        if not data or request.answered >= asked.length:
-            self._end(request, "" if asked.good(request.head) else "answer")
+        assert request.asked is not None
+        if not data or request.answered >= request.asked.length:
+            self._end(request, "" if request.asked.good(request.head) else "answer")
 
     def _end(self, request: Request, error: str, at: float = 0.0) -> None:
         sock = request.sock

@@ -13,18 +13,29 @@ CORRELATION = 0x6861
 """What a Kafka broker repeats in its answer."""
 
 
+SPARSE = 19
+"""Of so many connections one is greeted over TLS: a prime, so that schedulers that take turns send it to every server.
+
+A greeting costs a server milliseconds of its processor. 200 a second would be a load test, and a cold Java fails it.
+"""
+
+
 class Talk(NamedTuple):
-    """`request` is answered once `length` bytes have come, or the service closed; `good` judges the first of them."""
+    """`request` is answered once `length` bytes have come, or the service closed; `good` judges the first of them.
+
+    One connection of `every` is asked; the others are good once they are open.
+    """
 
     request: bytes
     good: Callable[[bytes], bool]
     length: int
+    every: int = 1
 
 
 def of(opening: str, path: str | None, host: str) -> Talk | None:
     """The talk that `opening` names, `tls` or `kafka`; else a GET of `path`, or None for plain connections."""
     if opening == "tls":
-        return Talk(client_hello(host), server_hello, 6)
+        return Talk(client_hello(host), server_hello, 6, SPARSE)
     if opening == "kafka":
         return Talk(api_versions(), versions_told, 10)
     return Talk(get(path, host), good_answer, ENOUGH) if path else None
