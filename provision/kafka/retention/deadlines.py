@@ -42,19 +42,24 @@ def expired(topic: Topic, cleaner: Cleaner) -> int | None:
 
 
 def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until retention.ms has removed a record: a segment's first one stays for the time of the whole segment longer."""
+    """Until retention.ms has removed a record: a segment's first one stays for the time of the whole segment longer.
+
+    Nothing bounds it where the topic is compacted as well: each pass puts what it leaves of small segments together
+    (Cleaner.groupSegmentsBySize), so that an old record lies in a segment with a young one, and stays with it.
+    """
     stays = expired(topic, cleaner)
-    return None if stays is None else rolled(topic, use) + stays
+    return None if stays is None or topic.compacts else rolled(topic, use) + stays
 
 
 def readable_by_size(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     """Until retention.bytes has removed a record.
 
     A segment goes only when what remains is still at least retention.bytes
-    (UnifiedLog.deleteRetentionSizeBreachedSegments): it has to be closed, and so much has to follow.
+    (UnifiedLog.deleteRetentionSizeBreachedSegments): it has to be closed, and so much has to follow. Nothing bounds it
+    where the topic is compacted as well, since what follows may be compacted away.
     """
     rate = rate_per_partition(use)
-    if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
+    if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or topic.compacts or not rate:
         return None
     return rolled(topic, use) + int(topic.retention_bytes / rate * 1000) + round_time(topic, cleaner)
 

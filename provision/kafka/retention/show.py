@@ -56,7 +56,8 @@ def lines(plan: Plan, room: Mapping[int, int]) -> Iterator[Line]:
         beside = f", and there is room for {size(room[broker])}" if short else ""
         yield f"  all on broker {broker:<3}              {size(count)}{beside}", RED if short else ""
     if topic.deletes:
-        yield f"  a record can be read for       {duration(plan.readable)} at most", ""
+        most = "no bound: passes put it with younger ones" if topic.compacts else f"{duration(plan.readable)} at most"
+        yield f"  a record can be read for       {most}", ""
         yield f"  its bytes are free after       {duration(plan.freed)}", ""
     if topic.compacts:
         yield f"  an older value is gone after   {duration(plan.superseded)}", ""

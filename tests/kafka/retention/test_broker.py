@@ -112,6 +112,19 @@ def test_no_record_can_be_read_for_longer_and_no_replica_takes_more_than_planned
     assert most <= volume.bytes + SLACK / 1000 * 2000 / every
 
 
+def test_what_passes_put_with_younger_records_outlives_retention(site: Site) -> None:
+    """The plan of a topic that is deleted from and compacted has no bound, and this is why."""
+    times = {"cleanup_policy": "compact,delete", "segment_ms": "500", "retention_ms": "3000"}
+    site.create("outliving", [(1,)], min_cleanable_dirty_ratio="0.01", **times)
+    with closing(kafka.KafkaProducer(bootstrap_servers=site.bootstrap)) as producer:
+        producer.send("outliving", b"old", b"settled", partition=0).get(20)
+        began = time.monotonic()
+        while time.monotonic() - began < 15:
+            producer.send("outliving", b"young", b"busy", partition=0).get(20)
+            time.sleep(0.6)
+    assert consumed(site, "outliving")[0] == (0, b"settled", b"old")
+
+
 def test_a_record_without_a_key_is_refused_where_keys_count(site: Site) -> None:
     with (
         closing(kafka.KafkaProducer(bootstrap_servers=site.bootstrap)) as producer,

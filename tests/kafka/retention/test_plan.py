@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.errors import HactlError
-from provision.kafka.retention.deadlines import readable, rolled, superseded, tombstone_gone
+from provision.kafka.retention.deadlines import expired, readable, rolled, superseded, tombstone_gone
 from provision.kafka.retention.model import FOREVER, GIB, HOUR, Cleaner, Topic, Use, cleaner, topic
 from provision.kafka.retention.plan import advice, plan
 from provision.kafka.retention.volume import keys_per_pass, passes, replica_bytes
@@ -60,8 +60,15 @@ def test_nothing_bounds_a_topic_that_keeps_all() -> None:
 
 def test_a_log_that_is_also_compacted_is_deleted_from_by_the_cleaner_or_by_nobody() -> None:
     both = Topic("t", BOTH, retention_ms=DAY)
-    assert readable(both, Cleaner(), Use(1, rate=GIB)) == 1000 + DAY + 15_000
-    assert readable(both, Cleaner(enabled=False), Use(1, rate=GIB)) is None
+    assert expired(both, Cleaner()) == DAY + 15_000
+    assert expired(both, Cleaner(enabled=False)) is None
+
+
+def test_nothing_bounds_how_long_a_record_stays_that_passes_put_with_younger_ones() -> None:
+    both = Topic("t", BOTH, retention_ms=DAY, retention_bytes=GIB)
+    assert readable(both, Cleaner(), Use(1, rate=GIB)) is None
+    found = replica_bytes(both, Cleaner(), Use(1))
+    assert found and found.bytes == 2 * GIB, "but the log has a bound"
 
 
 def test_compaction_needs_room_for_what_it_replaces() -> None:

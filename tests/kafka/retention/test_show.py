@@ -53,3 +53,9 @@ def test_the_document_has_null_for_what_nothing_bounds() -> None:
     found = document(plan(Topic("t", retention_ms=-1), Cleaner(), Use(1)))
     assert (found["replica_bytes"], found["readable_ms"]) == (None, None)
     assert "unbounded" in [each["rule"] for each in found["contradictions"]]
+
+
+def test_of_a_topic_that_is_compacted_as_well_it_is_told_why_nothing_bounds_a_record() -> None:
+    both = Topic("t", frozenset({"compact", "delete"}))
+    shown = [line for line, _ in lines(plan(both, Cleaner(), Use(1)), {})]
+    assert "  a record can be read for       no bound: passes put it with younger ones" in shown
