@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from provision.errors import HostError
 from provision.events import Events
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.rolling.host import HeldHost
+from provision.kafka.rolling.host import UNIT, HeldHost
 from provision.kafka.rolling.safety import next_node
 from provision.kafka.rolling.sight import AT_FIRST, BACK, WHOLE, Sight
 
@@ -152,7 +152,8 @@ class Course:
     def _return(self, node: KafkaNode) -> None:
         """Serving, in sync, and given back."""
         self._stage = Stage.AWAY
-        self._must(self._sight.back(node, BACK))
+        if found := self._sight.back(node, BACK):
+            self._must((*found, f"`journalctl -u {UNIT}` on {node.host} tells more"))
         self._stage = Stage.BEHIND
         self._must(self._sight.whole(node, WHOLE))
         self._stage = Stage.WHOLE

@@ -140,7 +140,8 @@ def test_a_node_that_is_down_is_the_first_and_where_it_stays_down_no_other_follo
     course, well = go(world)
     assert (well, world.restarts) == (False, [3]), "the one that is missing is the first"
     assert course.fates["kafka3"].message == (
-        "it does not serve again: broker 3 is not in the cluster; it stays drained: `hactl kafka roll` goes on with it"
+        "it does not serve again: broker 3 is not in the cluster\n`journalctl -u kafka.service` on kafka3 tells more; "
+        "it stays drained: `hactl kafka roll` goes on with it"
     )
     assert (course.fates["kafka1"].outcome, world.drained) == ("untouched", {"kafka3"})
 
@@ -158,6 +159,21 @@ def test_a_node_that_never_catches_up_stays_drained_and_ends_the_roll() -> None:
     course, well = go(world)
     assert (well, world.restarts, world.drained) == (False, [2], {"kafka2"})
     assert course.fates["kafka2"].message.startswith("it serves, and is not in sync: orders-0: broker 2 is not in sync")
+
+
+def test_one_that_was_drained_and_not_restarted_gets_its_connections_back() -> None:
+    class Deaf(Pool):
+        def drain(self, host: str) -> None:
+            super().drain(host)
+            raise KeyboardInterrupt
+
+    world, told = World(), Told()
+    hosts = cast(Mapping[str, Any], {node.host: Host(world, node.id) for node in NODES})
+    course = Course(Sight(NODES, world.look, told), hosts, Deaf(world), told)
+    assert not course.run(NODES)
+    fate = course.fates["kafka2"]
+    assert (fate.outcome, fate.message) == ("untouched", "not restarted: interrupted")
+    assert (world.restarts, world.drained, course.interrupted) == ([], set(), True)
 
 
 def test_a_drain_that_is_refused_keeps_the_node_up() -> None:
