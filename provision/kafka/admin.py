@@ -29,22 +29,17 @@ class Unanswered(HostError):
     """The cluster did not answer this time; asked again it may."""
 
 
-class NotAdmitted(Unreachable):
-    """A broker answered, and does not let this user in with this password."""
-
-
 @contextmanager
 def connected(login: Login) -> Iterator[KafkaAdminClient]:
     """An admin client that is logged in; whatever it fails with while in use becomes an error of the cluster.
 
     Raises:
-        NotAdmitted: the login is refused.
         Unreachable: none of the bootstrap servers can be connected or logged in to.
         Unanswered: a broker has gone, or is not ready.
         HostError: the cluster refuses a question.
     """
     from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError, RetriableError, SaslAuthenticationFailedError, UnknownBrokerIdError
+    from kafka.errors import KafkaError, RetriableError, UnknownBrokerIdError
 
     name = ",".join(_written(*address) for address in login.bootstrap)
     heard = _Heard()
@@ -56,8 +51,7 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
         try:
             client = KafkaAdminClient(**settings(login))
         except KafkaError as error:
-            kind = NotAdmitted if isinstance(error, SaslAuthenticationFailedError) else Unreachable
-            raise kind(name, f"cannot log in: {heard.cause or error}", _hint(login)) from None
+            raise Unreachable(name, f"cannot log in: {heard.cause or error}", _hint(login)) from None
         with closing(client):
             yield client
     except (RetriableError, UnknownBrokerIdError) as error:
@@ -66,19 +60,6 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
         raise HostError(name, f"the cluster refuses: {error}", heard.cause) from None
     finally:
         logger.removeHandler(heard)
-
-
-def admits(login: Login) -> bool:
-    """Whether the cluster lets this user in with this password.
-
-    Raises:
-        Unreachable: no broker answered.
-    """
-    try:
-        with connected(login):
-            return True
-    except NotAdmitted:
-        return False
 
 
 def ask(login: Login, question: Callable[[KafkaAdminClient], T]) -> T:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from provision.errors import HactlError, Unreachable
-from provision.kafka.admin import AGAIN, NotAdmitted, Unanswered, ask, connected
+from provision.kafka.admin import AGAIN, Unanswered, ask, connected
 from provision.kafka.client_file import Login
 from provision.kafka.resources.plan import Step, remains
 
@@ -96,8 +96,6 @@ class _Run:
                     self._finish()
                 while self.pending:
                     self._do(admin)
-        except NotAdmitted:
-            raise
         except (Unanswered, Unreachable):
             self._until = self._until or time.monotonic() + PATIENCE
             if time.monotonic() > self._until:

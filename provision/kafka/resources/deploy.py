@@ -161,8 +161,8 @@ class Side:
 
     def _awaited(self, cluster: KafkaCluster, login: Login, found: Survey, events: Events) -> Plan:
         """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
-        from provision.kafka.admin import NotAdmitted
         from provision.kafka.resources.commands import planned, refuse
+        from provision.kafka.resources.observe import NotAdmitted
 
         until = time.monotonic() + (START if found.changes() else 0)
         while True:

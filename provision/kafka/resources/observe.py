@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from provision.kafka.admin import admits, ask
+from provision.errors import Unreachable
+from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.resources.model import Desired, Observed
+from provision.kafka.verify.wire import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
 
 PARALLEL = 4
 """How many users log in at once."""
@@ -18,15 +20,23 @@ LAG = 1.0
 """Seconds after which a refused login is tried again: another broker may not have heard of a new password yet."""
 
 
+class NotAdmitted(Unreachable):
+    """A broker answered, and does not let the administrator in."""
+
+
 def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Observed:
     """All that a plan needs to know; `login` is the administrator's, `passwords` are the inventory's by user.
 
     Raises:
+        NotAdmitted: the administrator's password is another one.
         Unreachable: none of the bootstrap servers can be connected or logged in to.
         HostError: the cluster does not answer, or refuses a question.
     """
     from provision.kafka.resources.look import look
 
+    if not admitted(login):
+        what = f"does not let {login.user} in with the inventory's password ({login.mechanism})"
+        raise NotAdmitted(_name(login), what, "which password was the cluster made with?")
     seen = ask(login, lambda admin: look(admin, desired.topics))
     known = [
         (user, mechanism)
@@ -37,11 +47,33 @@ def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Obs
 
     def refused(asked: tuple[str, str]) -> bool:
         own = replace(login, user=asked[0], mechanism=asked[1], password=passwords[asked[0]])
-        if admits(own):
+        if admitted(own):
             return False
         time.sleep(LAG)
-        return not admits(own)
+        return not admitted(own)
 
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="logins") as pool:
         answers = list(pool.map(refused, known))
     return replace(seen, refused=frozenset(each for each, no in zip(known, answers, strict=True) if no))
+
+
+def admitted(login: Login) -> bool:
+    """Whether the first broker that answers lets this user in with this password.
+
+    Raises:
+        Unreachable: no broker answers, or none speaks what the login does.
+    """
+    said = ""
+    for address in login.bootstrap:
+        try:
+            logged_in(at(login, address)).close()
+            return True
+        except Refused as refused:
+            if refused.word == SASL_AUTHENTICATION_FAILED:
+                return False
+            said = str(refused)
+    raise Unreachable(_name(login), f"cannot log in: {said}", "is a broker running, and is this its client listener?")
+
+
+def _name(login: Login) -> str:
+    return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap)

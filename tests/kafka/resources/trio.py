@@ -1,0 +1,153 @@
+"""Three real brokers with SCRAM and access control, each on an address of its own of the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from provision.errors import HactlError
+from provision.facts import Facts
+from provision.inventory.kafka import KafkaCluster
+from provision.inventory.topology import Topology
+from provision.kafka.admin import ask
+from provision.kafka.client_file import Login
+from provision.kafka.distribution import collect
+from provision.project import Project, load
+from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
+
+IDS = (1, 2, 3)
+PATIENCE = 120.0
+SMALL = {
+    "log.cleaner.dedupe.buffer.size": 4194304, "offsets.topic.num.partitions": 1, "num.network.threads": 1,
+    "num.io.threads": 2, "broker.session.timeout.ms": 6000,
+}  # fmt: skip
+
+
+@dataclass
+class Trio:
+    """Brokers 1 to 3 by id; `running` are their processes."""
+
+    folder: Path
+    project: Project
+    brokers: Mapping[int, Broker]
+    running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def cluster(self) -> KafkaCluster:
+        """The inventory's cluster."""
+        found = self.project.topology.kafka
+        assert found
+        return found
+
+    @property
+    def admin(self) -> Login:
+        """A login as the admin."""
+        tls = ssl.create_default_context(cafile=str(self.brokers[1].folder / "etc" / "ca.pem"))
+        addresses = tuple((f"127.0.0.{id_}", self.cluster.model.port) for id_ in IDS)
+        return Login(addresses, "SASL_SSL", "SCRAM-SHA-512", "admin", USERS["admin"], tls)
+
+    def saying(self, **kafka: Any) -> Project:
+        """The project of an inventory that says something else of the cluster."""
+        model = self.cluster.model.model_validate({**self.cluster.model.model_dump(exclude_unset=True), **kafka})
+        topology: Topology = replace(self.project.topology, kafka=replace(self.cluster, model=model))
+        return replace(self.project, topology=topology)
+
+    def start(self, id_: int) -> None:
+        """Start a broker; it is not ready yet."""
+        one = self.brokers[id_]
+        environment = {**one.environment(), "KAFKA_DATA": str(one.folder / "data")}
+        with (one.folder / "log").open("ab") as log:
+            argv = ["sh", str(one.folder / "etc" / "kafka-run")]
+            self.running[id_] = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+    def end(self, id_: int, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a broker's process, by its id."""
+        process = self.running.pop(id_)
+        os.killpg(process.pid, how)
+        process.wait(PATIENCE)
+
+    @contextmanager
+    def without(self, id_: int) -> Iterator[None]:
+        """A broker that is dead, and known to be, for as long as the block."""
+        self.end(id_)
+        try:
+            until(lambda: self.live() == {*IDS} - {id_})
+            yield
+        finally:
+            self.start(id_)
+            until(lambda: self.live() == {*IDS})
+
+    def live(self) -> set[int]:
+        """The brokers that count as alive; none while nobody answers."""
+        try:
+            answer = ask(self.admin, lambda admin: admin.describe_cluster()["brokers"])
+        except HactlError:
+            return set()
+        return {each["broker_id"] for each in answer if not each.get("is_fenced")}
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait until `what` holds."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < PATIENCE, "it did not come to that"
+        time.sleep(0.5)
+
+
+@contextmanager
+def trio(folder: Path, version: str, **kafka: object) -> Iterator[Trio]:
+    """Three nodes, each broker and controller, that all serve."""
+    made = _built(folder, version, kafka)
+    try:
+        for id_ in IDS:
+            made.start(id_)
+            time.sleep(2)
+        until(lambda: made.live() == {*IDS})
+        yield made
+    finally:
+        for id_ in list(made.running):
+            made.end(id_)
+
+
+def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
+    port, controller = free_ports(2)
+    first = {name: {"password": password} for name, password in USERS.items()}
+    common = {
+        "version": version, "brokers": "brokers", "users": first, "heap": "256m", "data": "/data", "port": port,
+        "controller_port": controller, "tls": "generated", "properties": SMALL,
+        "distribution": {"jars": str(collect(version, CACHE, print))},
+    }  # fmt: skip
+    service = {"port": port, "scheduler": "rr", "real_servers": "brokers", "check": {"type": "kafka", "login": "check"}}
+    frontend = {
+        "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
+        "services": [service],
+    }  # fmt: skip
+    nodes = {f"broker{id_}": {"ansible_host": f"127.0.0.{id_}", "kafka_id": id_} for id_ in IDS}
+    children = {"brokers": {"hosts": nodes}, "directors": {"hosts": {"director": {"ansible_host": "192.0.2.1"}}}}
+    path = folder / "inventory.yml"
+    variables = {"frontends": [frontend], "kafka": {**common, **kafka}}
+    path.write_text(yaml.safe_dump({"all": {"vars": variables, "children": children}}))
+    project = load(path)
+    return Trio(folder, project, {id_: _node(folder / str(id_), project, id_, port) for id_ in IDS})
+
+
+def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
+    """A broker's files, with its own address where a host of its own would bind all."""
+    folder.mkdir()
+    facts = Facts(default_interface="eth0")
+    made = Broker(folder, project.render(f"broker{id_}", facts), project.render("director", facts), port)
+    made.write()
+    settings = folder / "etc" / "server.properties"
+    text = settings.read_text().replace("://0.0.0.0:", f"://127.0.0.{id_}:").replace("/data", str(folder / "data"))
+    settings.write_text(text)
+    return made
