@@ -9,15 +9,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from provision.inventory.model.kafka_user import Acl
+from provision.kafka.resources.desired import ROLES
 
 Kind = Literal["topics", "groups"]
-
-ROLES: dict[str, tuple[tuple[Kind, str], ...]] = {
-    "producer": (("topics", "Write"),),
-    "consumer": (("topics", "Read"), ("groups", "Read")),
-    "admin": (("groups", "Read"),),
-}
-"""What of a role's operations is looked at here."""
 
 
 def may(acls: Iterable[Acl], kind: Kind, operation: str, name: str) -> bool | None:
@@ -37,7 +31,7 @@ def may(acls: Iterable[Acl], kind: Kind, operation: str, name: str) -> bool | No
 
 def _operations(acl: Acl, kind: Kind) -> frozenset[str]:
     if acl.role:
-        return frozenset(operation for of, operation in ROLES[acl.role] if of == kind)
+        return frozenset(ROLES[acl.role].get(kind, ()))
     return frozenset(("Read", "Write")) if "All" in acl.operations else frozenset(acl.operations)
 
 

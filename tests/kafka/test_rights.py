@@ -42,6 +42,12 @@ def test_what_is_denied_stays_so_whatever_allows_it() -> None:
     assert may([denied, CONSUMER], "topics", "Read", "orders") is True
 
 
+def test_an_admin_looks_after_groups_and_topics_but_reads_none() -> None:
+    admin = acl(role="admin", topics="*", groups="*")
+    assert may([admin], "topics", "Read", "orders") is may([admin], "topics", "Write", "orders") is False
+    assert may([admin], "groups", "Read", "billing") is True
+
+
 def test_all_is_every_operation() -> None:
     assert may([acl(operations="All", topics="orders")], "topics", "Write", "orders") is True
     assert (

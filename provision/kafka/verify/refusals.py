@@ -159,10 +159,10 @@ def heartbeat(login: Login, groups: Sequence[str]) -> dict[str, str]:
 
 
 def _judged(check: Check, words: dict[str, str], what: str) -> Seen:
-    """The first answer that is not the refusal; a broker that looks for the thing has allowed it."""
-    for name in check.names:
-        if words.get(name) != check.accepts[0]:
-            return words.get(name) or ANSWERED, f"the user may {what} {name}"
+    """The refusal, or the first other answer: a broker that looks for the thing has allowed it."""
+    others = {name: words.get(name) or ANSWERED for name in check.names if words.get(name) != check.accepts[0]}
+    if others:
+        return next(iter(others.values())), f"the user may {what} {', '.join(others)}"
     return check.accepts[0], ""
 
 
