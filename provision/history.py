@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -13,10 +12,11 @@ from provision.errors import Exit, HactlError, UsageError
 from provision.facts import Facts
 from provision.generations import Chronicle, Generation, Made, open_chronicle
 from provision.project import Project
+from provision.remote.crowd import at_once
 from provision.remote.ssh import connect
 from provision.remote.target import Target
 from provision.show import BOLD, COLOURS, DIM, Line, Screen, print_json
-from provision.survey import PARALLEL, raise_all
+from provision.survey import raise_all
 
 MARK = {"create": "+", "update": "~", "remove": "-"}
 
@@ -56,8 +56,7 @@ def _chronicles(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chron
             except HactlError as error:
                 failures[target.host] = error
 
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="history") as pool:
-            list(pool.map(read, targets.values()))
+        at_once(read, targets.values())
         yield {host: found[host] for host in targets if host in found}, list(failures.values())
 
 

@@ -19,13 +19,10 @@ from provision.live.health import health
 from provision.live.look import look_with
 from provision.observe import observe
 from provision.plan import HostPlan, plan_host
+from provision.remote.crowd import AWAKE, PARALLEL, at_once
 from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
-
-#: How many hosts are talked to at once: about 3 ms of CPU a host on the controller, and sshd's MaxStartups is per host.
-PARALLEL = 32
-
 
 Result = TypeVar("Result")
 
@@ -34,7 +31,7 @@ Result = TypeVar("Result")
 class Survey:
     """All hosts as they were found, their connections still open, and what is to be done to each.
 
-    `interrupted` tells of a Ctrl-C in the rollout, `outside` what became of its check from outside.
+    `interrupted` tells of a Ctrl-C, `outside` what became of its check from outside.
     """
 
     plans: dict[str, HostPlan] = field(default_factory=dict)
@@ -61,7 +58,8 @@ class Survey:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts") as pool:
             futures = [pool.submit(job, host) for host in hosts]
             try:
-                wait(futures)
+                while wait(futures, AWAKE).not_done:
+                    pass
             except KeyboardInterrupt:
                 self.interrupted = True
                 events.note("interrupted: rolling the running batch back; Ctrl-C again leaves at once")
@@ -106,17 +104,21 @@ def survey(
 ) -> Iterator[Survey]:
     """Connect to all targets, look at them and plan; the connections close when the block ends.
 
-    Where a run was cut off, `mend` ends it first; without it, it is only told.
+    Where a run was cut off, `mend` ends it first; without it, it is only told. A Ctrl-C meanwhile waits for nobody.
     """
     found = Survey()
     mending = _Mending(mend, events)
     try:
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as pool:
-            list(pool.map(lambda target: _look(target, render, secrets, found, mending), targets.values()))
+        try:
+            at_once(lambda target: _look(target, render, secrets, found, mending), targets.values())
+        except KeyboardInterrupt:
+            found.interrupted = True
+            events.note(f"interrupted while the hosts were looked at: nothing was changed{mending.but()}")
+            raise
         found.plans = _second_look({host: found.plans[host] for host in targets if host in found.plans}, found.sessions)
         yield found
     finally:
-        for session in found.sessions.values():
+        for session in tuple(found.sessions.values()):
             session.close()
 
 
@@ -142,6 +144,11 @@ class _Mending:
 
     allowed: bool
     events: Events
+    begun: list[str] = field(default_factory=list)
+
+    def but(self) -> str:
+        """What has been done all the same."""
+        return f", but that what was cut off on {', '.join(self.begun)} is ended there" if self.begun else ""
 
     def begin(self, session: Session, unfinished: LockHolder) -> bool:
         """End it, or tell of it; True where the host has to be looked at again."""
@@ -149,6 +156,7 @@ class _Mending:
         if not self.allowed:
             self.events.note(f"{what}; deploy undoes it first, so its plan may differ from this one")
             return False
+        self.begun.append(session.host)
         done = recover(session)
         ended = "its confirmed changes were completed" if done and done.outcome == "kept" else "its changes were undone"
         self.events.note(f"{what}: {ended} just now")
@@ -160,6 +168,9 @@ def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey
     events = mending.events
     try:
         session = found.sessions[target.host] = connect(target)
+        if found.interrupted:
+            session.close()
+            return
         desired, observed = observe(session, lambda facts: render(target.host, facts))
         if observed.unfinished and mending.begin(session, observed.unfinished):
             desired, observed = observe(session, lambda facts: render(target.host, facts))

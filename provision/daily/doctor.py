@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from provision.doctor.case import Case, Sections, Trace
@@ -14,12 +13,13 @@ from provision.errors import Exit, HactlError, HostError
 from provision.events import Console, Events
 from provision.live.look import look_with
 from provision.live.seen import Seen
-from provision.live.sessions import PARALLEL, Sessions
+from provision.live.sessions import Sessions
 from provision.live.state import LiveHost
 from provision.observe import observe
 from provision.plan import Change, plan_host
 from provision.prober.wire import ask
 from provision.project import Project
+from provision.remote.crowd import at_once
 from provision.show import Screen, print_json
 from provision.verify.wire import Wire, questions
 
@@ -45,9 +45,8 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
 
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:
     """Two execs on each host, one on the client for the wire, all at once; then every rule over what they said."""
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="doctor") as pool:
-        looks = {host: pool.submit(_look, project, sessions, host, events) for host in sessions.targets}
-        found = {host: look.result() for host, look in looks.items()}
+    hosts = tuple(sessions.targets)
+    found = dict(zip(hosts, at_once(lambda host: _look(project, sessions, host, events), hosts), strict=True))
     looked = {host: one for host, one in found.items() if isinstance(one, _Looked)}
     errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
     seen = Seen(project.topology, {host: one.live for host, one in looked.items()})

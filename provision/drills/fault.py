@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from provision.agent import program
 from provision.errors import HostError, Locked
-from provision.live.sessions import PARALLEL, Sessions
+from provision.live.sessions import Sessions
 from provision.remote.channel import Channel
+from provision.remote.crowd import at_once
 from provision.remote.protocol import ProtocolError, decode_line, encode_line
 
 
@@ -118,8 +118,7 @@ def traces(sessions: Sessions, hosts: Iterable[str]) -> dict[str, tuple[frozense
     Raises HostError for a host that cannot be asked, Locked where another run is at work.
     """
     names = list(hosts)
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="traces") as pool:
-        return dict(zip(names, pool.map(lambda host: _traces(sessions, host), names), strict=True))
+    return dict(zip(names, at_once(lambda host: _traces(sessions, host), names), strict=True))
 
 
 def _traces(sessions: Sessions, host: str) -> tuple[frozenset[str], tuple[str, ...]]:

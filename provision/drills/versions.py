@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from provision.agent import program
 from provision.errors import HostError
-from provision.live.sessions import PARALLEL, Sessions
+from provision.live.sessions import Sessions
+from provision.remote.crowd import at_once
 from provision.remote.protocol import decode_line
 
 
@@ -17,8 +17,7 @@ def versions(sessions: Sessions, hosts: Iterable[str]) -> tuple[dict[str, dict[s
     Raises HostError for a host that cannot be asked.
     """
     names = list(hosts)
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="versions") as pool:
-        found = dict(zip(names, pool.map(lambda host: _versions(sessions, host), names), strict=True))
+    found = dict(zip(names, at_once(lambda host: _versions(sessions, host), names), strict=True))
     return (
         {host: programs for host, (programs, _) in found.items()},
         {host: text for host, (_, text) in found.items() if text},

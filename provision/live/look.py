@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from provision.agent import program
 from provision.errors import HostError
 from provision.live.parse import LookError, Sections, live_host
-from provision.live.sessions import PARALLEL, Sessions
+from provision.live.sessions import Sessions
 from provision.live.state import LiveHost
 from provision.remote.channel import Session
+from provision.remote.crowd import at_once
 
 _MARK = b"\x1f"
 
@@ -55,8 +55,7 @@ def look_with(session: Session, agent: str) -> tuple[LiveHost, Sections]:
 
 def look_all(sessions: Mapping[str, Session | HostError]) -> dict[str, LiveHost | HostError]:
     """All hosts at once, in the order given; the error of one that could not be logged in to or looked at."""
-    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="look") as pool:
-        return dict(zip(sessions, pool.map(_look, sessions.values()), strict=True))
+    return dict(zip(sessions, at_once(_look, sessions.values()), strict=True))
 
 
 def look_at(sessions: Sessions, *hosts: str) -> dict[str, LiveHost | HostError]:

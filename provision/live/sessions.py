@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from provision.errors import HostError, UsageError
+from provision.remote.crowd import at_once
 from provision.remote.ssh import Session, connect
 from provision.remote.target import Target
-
-PARALLEL = 32
-"""How many hosts are logged in to at once."""
 
 
 class Sessions:
@@ -50,8 +47,7 @@ class Sessions:
     def all(self, hosts: Iterable[str] | None = None) -> dict[str, Session | HostError]:
         """The logins of several hosts (all of them by default), opened at once; the error for one that has none."""
         names = list(self.targets if hosts is None else hosts)
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="login") as pool:
-            return dict(zip(names, pool.map(self._login, names), strict=True))
+        return dict(zip(names, at_once(self._login, names), strict=True))
 
     def _login(self, host: str) -> Session | HostError:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -66,26 +68,41 @@ def _straight(target: Target) -> Dialled:
     return Dialled(sock)
 
 
+_proxies: set[subprocess.Popen[bytes]] = set()
+_gate = threading.Lock()
+
+
+@atexit.register
+def _end_proxies() -> None:
+    """End the proxy commands of logins that nobody waited for: they would go on trying to reach a silent host."""
+    _gate.acquire()  # for good: no other begins
+    for process in tuple(_proxies):
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """As ssh(1) does. Waiting for it to see the end of file takes 64 ms a host: Popen.wait polls, ever more slowly."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait(5)
+    _proxies.discard(process)
+
+
 def _through_command(target: Target) -> Dialled:
     """The proxy command's standard input and output on one end of a socket pair, which paramiko can wait on."""
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the connection
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", f"exec {target.proxy_command}"],
-        stdin=theirs.fileno(),
-        stdout=theirs.fileno(),
-        stderr=errors,
-        start_new_session=True,  # Ctrl-C must not cut the connection that a rollback still needs
-    )
+    with _gate:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {target.proxy_command}"],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C must not cut the connection that a rollback still needs
+        )
+        _proxies.add(process)
     theirs.close()
-
-    def end() -> None:
-        # As ssh(1) does. Waiting for it to see the end of file takes 64 ms a host: Popen.wait polls, ever more slowly.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(5)
-
-    return Dialled(ours, [end], errors)
+    return Dialled(ours, [lambda: _end(process)], errors)
 
 
 def _through_jumps(target: Target, login: Login) -> Dialled:

@@ -10,12 +10,13 @@ from provision.errors import HostError
 from provision.events import Events
 from provision.live.look import look
 from provision.live.seen import Seen
-from provision.live.sessions import PARALLEL, Sessions
+from provision.live.sessions import Sessions
 from provision.live.state import LiveHost
 from provision.observe import observe
 from provision.plan import Change, plan_host
 from provision.prober.wire import ask
 from provision.project import Project
+from provision.remote.crowd import PARALLEL
 from provision.verify.wire import Wire, questions
 
 
