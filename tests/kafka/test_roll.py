@@ -6,21 +6,26 @@ The whole of it, with systemd, directors and the VIP, is in test_roll_lab.py.
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from provision.inventory.kafka import KafkaNode
+from provision.inventory.kafka import KafkaCluster, KafkaNode, Member
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login, login
 from provision.kafka.replicas.look import look
 from provision.kafka.rolling import course as module
 from provision.kafka.rolling.course import Course
+from provision.kafka.rolling.ensemble import members
 from provision.kafka.rolling.host import Unit
 from provision.kafka.rolling.sight import Sight
+from provision.remote.ssh import Session
 from tests.kafka.rolling.test_sight import Told
-from tests.kafka.site import IDS, Site, until
+from tests.kafka.site import IDS, Site, until, zookeeper
 from tests.kafka.stream import Stream, consumed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -117,3 +122,30 @@ def test_a_broker_that_stays_away_ends_the_roll_and_the_next_run_goes_on(
     again, _ = course_of(kraft_site, Told())
     assert again.run(others), again.fates
     until(lambda: kraft_site.live() == set(IDS))
+
+
+class Through:
+    """A login whose connections leave from here."""
+
+    def forward(self, address: str, port: int) -> socket.socket:
+        return socket.create_connection((address, port), 5)
+
+
+def test_with_zookeeper_the_broker_that_acts_as_controller_is_the_last(tmp_path: Path) -> None:
+    brokers = tuple(KafkaNode(node.host, node.id, node.endpoint, True, False) for node in NODES)
+    with zookeeper(tmp_path) as site:
+        at, told = cluster_login(site), Told()
+        acting = ask(at, look).controller
+        hosts = {node.host: Process(site, node.id) for node in brokers}
+        eyes = Sight(brokers, lambda: ask(at, look), told)
+        course = Course(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told)
+        assert acting in IDS and course.run(brokers), course.fates
+        order = [line.split(":")[0] for line in told.lines if line.endswith(": restarting")]
+        assert order[-1] == f"kafka{acting}" and len(order) == 3
+
+        port = int(site.settings[1]["zookeeper.connect"].rpartition(":")[2])
+        model = SimpleNamespace(zookeeper=SimpleNamespace(port=port))
+        ensemble = cast(KafkaCluster, SimpleNamespace(model=model, members=(Member("kafka1", 1, "127.0.0.1"),)))
+        assert members(ensemble, lambda _: cast(Session, Through())) == {"kafka1": True}
+        model.zookeeper.port = site.ports[1]
+        assert members(ensemble, lambda _: cast(Session, Through())) == {"kafka1": False}, "a broker is no member"
