@@ -60,7 +60,7 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
     if json:
         print_json({"ok": code == Exit.OK, "resumed": plan.resumed, "nodes": [fate.json() for fate in fates]})
     else:
-        Screen().show(_result_lines(fates, code))
+        Screen().show(result_lines(fates, code))
     return code
 
 
@@ -160,7 +160,7 @@ def _agree() -> None:
         raise UsageError("not confirmed; nothing was changed")
 
 
-def _result_lines(fates: Sequence[Fate], code: Exit) -> Iterator[Line]:
+def result_lines(fates: Sequence[Fate], code: Exit) -> Iterator[Line]:
     """A line a node, what there is to say of it below, the counts."""
     width = max(len(fate.host) for fate in fates)
     for fate in fates:

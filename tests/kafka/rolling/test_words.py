@@ -1,0 +1,60 @@
+"""What a roll shows before it asks and in the end, and whose drains it takes for its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provision.errors import Exit
+from provision.kafka.roll import Plan, result_lines
+from provision.kafka.rolling.course import Fate
+from provision.kafka.rolling.host import Mark
+from provision.kafka.rolling.pool import BY_ROLL, by_rolls, senders
+from provision.project import load
+from tests.kafka.rolling.building import NODES
+
+INVENTORY = Path(__file__).parents[3] / "inventories/kafka.yml"
+
+
+def shown(plan: Plan) -> list[str]:
+    return [line for line, _ in plan.lines()]
+
+
+def test_the_order_is_told_before_anything_is_done() -> None:
+    assert shown(Plan(NODES, (), (), None, ())) == ["Restarted one at a time: kafka1, kafka2, kafka3."]
+
+
+def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
+    mark = Mark("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
+    plan = Plan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
+    assert shown(plan) == [
+        "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; kafka2, kafka3 restarted already.",
+        "Drained by it, and given back first: kafka2.",
+        "These stall meanwhile, having no replica to spare: orders-0.",
+        "Restarted one at a time: kafka1.",
+    ]
+    assert plan.resumed == {"who": mark.who, "when": mark.when}
+    assert shown(Plan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
+
+
+def test_each_node_is_told_of_in_the_end() -> None:
+    fates = [
+        Fate("kafka1", 1, "untouched"), Fate("kafka2", 2, "rolled", 12.3),
+        Fate("kafka3", 3, "stopped", 301.0, "it does not serve again: broker 3 is not in the cluster"),
+    ]  # fmt: skip
+    assert [line for line, _ in result_lines(fates, Exit.FAILED)] == [
+        "kafka1  untouched", "kafka2  rolled      12.3 s", "kafka3  stopped    301.0 s",
+        "        it does not serve again: broker 3 is not in the cluster",
+        "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to go on.",
+    ]  # fmt: skip
+    assert [line for line, _ in result_lines(fates[1:2], Exit.OK)][-1] == "Roll: 1 rolled."
+
+
+def test_only_drains_by_a_roll_are_a_rolls_to_take_back() -> None:
+    drained = {"kafka1": f"kim@desk{BY_ROLL}, 2026-11-22T08:00:00Z", "kafka2": "kim@desk, 2026-11-22T08:00:00Z"}
+    assert by_rolls(drained) == {"kafka1"}
+
+
+def test_brokers_are_sent_connections_by_the_directors_of_their_front_ends_and_nobody_else() -> None:
+    topology = load(INVENTORY).topology
+    assert senders(topology, "kafka1", "kafka2") == ("lvs1", "lvs2")
+    assert senders(topology, "lvs1", "client") == ()
