@@ -77,7 +77,7 @@ def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
     for hosts, changes in _grouped(plans):
         yield from _wrapped(", ".join(hosts))
         for change in changes:
-            yield headline(change), COLOURS[change.action]
+            yield _headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
         yield "", ""
     notes = [*_left_alone_lines(plans), *(f"{name} is drained ({by})" for name, by in drains(plans).items())]
@@ -126,8 +126,7 @@ def _wrapped(text: str) -> Iterator[Line]:
     yield line, BOLD
 
 
-def headline(change: Change) -> str:
-    """A change without its diff: sign, kind, name and its few words, on the next line where there is no room."""
+def _headline(change: Change) -> str:
     text = f"  {SIGNS[change.action]} {change.kind:<8} {change.name}"
     detail = f"  {change.detail}" if change.detail else ""
     return text + detail if len(text + detail) <= WIDTH else f"{text}\n{' ' * 13}{detail.strip()}"

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from provision.change import Change
 from provision.kafka.resources.apply import Applied, Outcome
 from provision.kafka.resources.plan import Plan, Step
-from provision.show import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line, headline
+from provision.show import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line
 
 ENOUGH = 10
 """How many lines are shown of what is left alone."""
@@ -21,13 +22,13 @@ def plan_lines(cluster: str, plan: Plan) -> Iterator[Line]:
     if plan.steps:
         yield f"cluster {cluster}", BOLD
     for step in plan.steps:
-        yield headline(step.change), COLOURS[step.change.action]
+        yield from ((part, COLOURS[step.change.action]) for part in _wrapped(_head(step.change), 2, 13))
         for line in step.change.diff:
-            yield from ((part, COLOURS[line[0]]) for part in _wrapped(line, 6))
+            yield from ((part, COLOURS[line[0]]) for part in _wrapped(line, 6, 10))
     if plan.steps:
         yield "", ""
     for text in plan.left_alone[:ENOUGH]:
-        yield from ((part, DIM) for part in _wrapped(f"left alone: {text}", 0))
+        yield from ((part, DIM) for part in _wrapped(f"left alone: {text}", 0, 4))
     if len(plan.left_alone) > ENOUGH:
         yield f"left alone: {len(plan.left_alone) - ENOUGH} more", DIM
     if plan.left_alone:
@@ -36,10 +37,14 @@ def plan_lines(cluster: str, plan: Plan) -> Iterator[Line]:
     yield counts(cluster, plan), BOLD
 
 
-def _wrapped(text: str, indent: int) -> list[str]:
-    """A line in as many as it takes."""
-    first, more = " " * indent, " " * (indent + 4)
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=more, break_on_hyphens=False)
+def _head(change: Change) -> str:
+    return f"{SIGNS[change.action]} {change.kind:<8} {change.name}  {change.detail}".rstrip()
+
+
+def _wrapped(text: str, first: int, more: int) -> list[str]:
+    """A line in as many as it takes, with so many blanks in front of the first and of the others."""
+    wrapper = textwrap.TextWrapper(WIDTH, " " * first, " " * more, break_on_hyphens=False)
+    return wrapper.wrap(text)
 
 
 def counts(cluster: str, plan: Plan) -> str:
@@ -69,8 +74,9 @@ def applied_lines(cluster: str, applied: Applied) -> Iterator[Line]:
     if not applied.whole:
         width = max(len(each.became) for each in applied.outcomes)
         for each in applied.outcomes:
-            yield f"{each.became:<{width}}  {headline(each.step.change).strip()}", _COLOURS[each.became]
-            yield from ((part, "") for part in _wrapped(_why(each), width + 2))
+            head = f"{each.became:<{width}}  {_head(each.step.change)}"
+            yield from ((part, _COLOURS[each.became]) for part in _wrapped(head, 0, width + 2))
+            yield from ((part, "") for part in _wrapped(_why(each), width + 2, width + 2))
     became = [each.became for each in applied.outcomes]
     said = ", ".join(f"{became.count(each)} {each}" for each in _COLOURS if each in became) or "nothing to do"
     yield f"Cluster {cluster}: {said}.", BOLD

@@ -1,0 +1,243 @@
+"""What goes wrong between a plan and its end, on three real brokers: it is told clearly, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.errors import Exit, HactlError, InputError
+from provision.kafka.admin import connected
+from provision.kafka.client_file import Login
+from provision.kafka.resources import commands
+from provision.kafka.resources import deeds as doing
+from provision.kafka.resources.apply import Applied, carry_out
+from provision.kafka.resources.commands import done, passwords, planned, refuse
+from provision.kafka.resources.deeds import Changed
+from provision.kafka.resources.observe import NotAdmitted
+from provision.kafka.resources.plan import Deed
+from provision.project import Project
+from tests.kafka.cluster import USERS
+from tests.kafka.resources.trio import Trio, trio
+
+pytestmark = pytest.mark.kafka
+
+FIRST = {name: {"password": password} for name, password in USERS.items()}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
+    """The brokers that these tests share; whoever takes one down brings it back."""
+    folder = tmp_path_factory.mktemp("trio")
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    try:
+        with trio(folder, "3.9.1") as made:
+            yield made
+    finally:
+        os.environ.pop("XDG_STATE_HOME") if before is None else os.environ.update(XDG_STATE_HOME=before)
+
+
+@pytest.fixture(autouse=True)
+def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' way to the brokers is the loopback interface, where there is nothing to log in to by SSH."""
+
+    @contextmanager
+    def administrator(project: Project, _lab: bool) -> Iterator[Login]:
+        assert project.topology.kafka
+        model = project.topology.kafka.model
+        yield replace(three.admin, password=model.users["admin"].password)
+
+    monkeypatch.setattr(commands, "_administrator", administrator)
+
+
+def topics(name: str, count: int, **more: Any) -> dict[str, Any]:
+    """So many topics, each with three replicas."""
+    return {f"{name}-{number:02}": {"partitions": 1, "replicas": 3, **more} for number in range(count)}
+
+
+def apply(three: Trio, **kafka: Any) -> Applied:
+    """A run of an inventory that says this of the cluster, without a question."""
+    cluster = three.saying(**kafka).topology.kafka
+    assert cluster
+    found = planned(cluster, three.admin, prune=False)
+    refuse(cluster, found)
+    return done(cluster, three.admin, found)
+
+
+def left(three: Trio, **kafka: Any) -> list[str]:
+    """What is still to be done, by name."""
+    cluster = three.saying(**kafka).topology.kafka
+    assert cluster
+    return [step.change.name for step in planned(cluster, three.admin, prune=False).steps]
+
+
+def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
+    wrong = three.saying(users={**FIRST, "admin": {"password": "wr0ng"}})
+    began = time.monotonic()
+    with pytest.raises(NotAdmitted) as caught:
+        commands.plan(wrong, prune=False, json=False, lab=False)
+    assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(caught.value)
+    assert "wr0ng" not in str(caught.value)
+    assert caught.value.exit_code is Exit.UNREACHABLE
+    assert time.monotonic() - began < 5
+
+
+def test_plan_and_apply_end_as_the_hosts_do(three: Trio, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = three.saying(users={**FIRST, "words": {"password": "s3cret-words"}}, topics=topics("words", 1))
+    assert commands.plan(wanted, prune=False, json=True, lab=False) is Exit.CHANGES
+    document = json.loads(capsys.readouterr().out)
+    assert (document["changes"], document["resources"][1]["name"]) == (2, "words-00")
+    assert commands.apply(wanted, prune=False, yes=True, json=False, lab=False) is Exit.OK
+    shown = capsys.readouterr().out
+    assert "+ topic    words-00  1 partition, 3 replicas" in shown
+    assert "Cluster kafka: 2 done." in shown
+    assert "s3cret-words" not in shown
+    assert commands.plan(wanted, prune=False, json=False, lab=False) is Exit.OK
+    assert "Plan: nothing to do on cluster kafka." in capsys.readouterr().out
+
+
+def test_a_topic_that_cannot_shrink_is_refused_at_its_place_and_nothing_is_done(three: Trio) -> None:
+    apply(three, topics=topics("shrink", 1, config={"retention.ms": 60000}) | topics("grown", 1))
+    assert apply(three, topics={"grown-00": {"partitions": 4}}).whole
+    smaller = {"grown-00": {"partitions": 2}, "later": {"partitions": 1}}
+    with pytest.raises(InputError, match="grown-00 has 4 partitions and is to have 2"):
+        apply(three, topics=smaller)
+    with pytest.raises(InputError, match="shrink-00 has 3 replicas and is to have 2") as caught:
+        apply(three, topics={"shrink-00": {"partitions": 1, "replicas": 2}})
+    assert str(caught.value.problems[0].position).startswith(str(three.folder))
+    assert left(three, topics=smaller) == ["later"]
+
+
+def test_replicas_above_the_live_brokers_are_refused_before_anything(three: Trio) -> None:
+    wanted: dict[str, Any] = {
+        "users": {**FIRST, "late": {"password": "x"}}, "topics": topics("above", 1) | topics("below", 1, replicas=2),
+    }  # fmt: skip
+    with three.without(3):
+        with pytest.raises(
+            HactlError, match=r"above-00 needs 3 brokers, and 2 are alive; down: broker3 \(3\)"
+        ) as caught:
+            apply(three, **wanted)
+        assert "Nothing was changed" in caught.value.hint
+        assert left(three, **wanted) == ["late", "above-00", "below-00"]
+    assert apply(three, **wanted).whole
+
+
+def test_a_broker_that_dies_during_an_apply_costs_no_step(three: Trio) -> None:
+    wanted = topics("during", 30)
+    victim = 2
+    killer = threading.Timer(0.4, three.end, (victim,))
+    cluster = three.saying(topics=wanted).topology.kafka
+    assert cluster
+    found = planned(cluster, three.admin, prune=False)
+    killer.start()
+    applied = carry_out(three.admin, found.steps, passwords(cluster))
+    killer.join()
+    three.start(victim)
+    assert applied.whole, [each for each in applied.outcomes if each.became != "done"]
+    assert left(three, topics=wanted) == []
+
+
+def test_two_administrators_at_once_each_know_what_they_did(three: Trio) -> None:
+    wanted = topics("both", 25)
+    found: list[Applied | HactlError] = []
+
+    def run() -> None:
+        try:
+            found.append(apply(three, topics=wanted))
+        except HactlError as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    for each in found:
+        if isinstance(each, HactlError):
+            assert isinstance(each, Changed), each
+        elif not each.whole:
+            (failed,) = (one for one in each.outcomes if one.became == "failed")
+            assert "somebody else has changed it meanwhile: plan again" in failed.why
+    assert apply(three, topics=wanted).whole
+    assert left(three, topics=wanted) == []
+
+
+def test_who_was_shown_another_plan_is_not_obeyed(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = three.saying(topics=topics("shown", 2))
+
+    def meanwhile() -> bool:
+        apply(three, topics=topics("shown", 1))
+        return True
+
+    monkeypatch.setattr(commands, "agreed", meanwhile)
+    with pytest.raises(HactlError, match="somebody else has changed it"):
+        commands.apply(wanted, prune=False, yes=False, json=False, lab=False)
+    assert left(three, topics=topics("shown", 2)) == ["shown-01"]
+
+
+def test_an_interrupted_apply_says_what_is_done_and_the_next_goes_on(
+    three: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = topics("cut", 6)
+    real = doing.perform
+    calls: list[Deed] = []
+
+    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
+        calls.append(deed)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        real(admin, deed, secrets)
+
+    monkeypatch.setattr(doing, "perform", perform)
+    applied = apply(three, topics=wanted)
+    assert [each.became for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + ["not done"] * 2
+    assert applied.interrupted
+    monkeypatch.setattr(doing, "perform", real)
+    assert left(three, topics=wanted) == ["cut-03", "cut-04", "cut-05"]
+    assert apply(three, topics=wanted).whole
+
+
+def test_what_kafka_refuses_is_found_before_the_first_step(three: Trio) -> None:
+    """A throttle is text that the inventory takes and Kafka does not."""
+    wrong = {"preallocate": True, "leader.replication.throttled.replicas": "every one"}
+    wanted = topics("good", 1) | topics("wrong", 1, config=wrong)
+    with pytest.raises(HactlError, match="INVALID_CONFIG") as caught:
+        apply(three, topics=wanted)
+    assert "Nothing was changed on the cluster." in caught.value.hint
+    assert left(three, topics=wanted) == ["good-00", "wrong-00"]
+
+
+def test_a_step_whose_answer_was_lost_is_not_done_twice(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kafka.errors import KafkaConnectionError
+
+    real = doing.perform
+    lost: list[Deed] = []
+
+    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
+        real(admin, deed, secrets)
+        if not lost:
+            lost.append(deed)
+            raise KafkaConnectionError("closed")
+
+    monkeypatch.setattr(doing, "perform", perform)
+    assert apply(three, topics=topics("lost", 3)).whole
+    assert left(three, topics=topics("lost", 3)) == []
+
+
+def test_passwords_stay_out_of_every_file_and_log(three: Trio) -> None:
+    apply(three, users={**FIRST, "quiet": {"password": "n0body-reads-this"}})
+    with connected(three.admin) as admin:
+        assert "quiet" in admin.describe_user_scram_credentials()
+    texts = (path.read_bytes() for path in Path(three.folder).rglob("*") if path.is_file())
+    assert not any(b"n0body-reads-this" in text for text in texts)
