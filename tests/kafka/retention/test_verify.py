@@ -25,7 +25,9 @@ from tests.kafka.site import Site, until
 
 pytestmark = pytest.mark.kafka
 
-QUICK = {"log.cleaner.backoff.ms": 500, "log.retention.check.interval.ms": 500, "log.initial.task.delay.ms": 500}
+QUICK = {"log.cleaner.backoff.ms": 500, "log.retention.check.interval.ms": 500}
+FIRST_TASK = 30
+"""Seconds from the start of a broker until it looks for segments to delete (ServerLogConfigs, 3.9 and 4.x)."""
 COMPACT = {
     "cleanup.policy": "compact", "segment.ms": "1000", "min.compaction.lag.ms": "60000",
     "delete.retention.ms": "86400000",
@@ -119,6 +121,7 @@ def test_kafka_4_does_as_planned_behind_tls_and_scram(tmp_path: Path, monkeypatc
                  for name, settings in {"keyed": COMPACT, "events": DELETE, "both": BOTH}.items()},
                 wait_for_metadata=True,
             )  # fmt: skip
+        time.sleep(FIRST_TASK)
         found = assert_all_holds(verify("--client", str(client), "--json"))
         assert {name: len(checks) for name, checks in found.items()} == {"keyed": 8, "events": 6, "both": 13}
 

@@ -62,8 +62,8 @@ def older_values(design: Design, trace: Trace) -> Outcome | None:
     gone = [went for _, _, went in ages if went is not None]
     if not pairs:
         return None
-    expected = f"gone after {seconds(least)} to {seconds(bound)}" if least else f"gone within {seconds(bound)}"
-    seen = f"{len(gone)} gone within {seconds(max(gone))}" if gone else f"none of {len(pairs)} is gone"
+    expected = f"after {seconds(least)} to {seconds(bound)}" if least else f"within {seconds(bound)}"
+    seen = f"{len(gone)} went, in {seconds(max(gone))}" if gone else f"none of {len(pairs)} is gone"
     return Outcome("older values go", expected, _first(wrong, "", seen), not wrong and bool(gone))
 
 
@@ -87,9 +87,9 @@ def tombstones(design: Design, trace: Trace) -> Outcome | None:
     gone = [went for _, _, went in ages if went is not None]
     if not marks:
         return None
-    seen = f"gone after {seconds(min(gone))} to {seconds(max(gone))}" if gone else "still there"
+    seen = f"after {seconds(min(gone))} to {seconds(max(gone))}" if gone else "still there"
     well = not wrong and len(gone) == len(marks)
-    return Outcome("tombstones go", f"gone after {seconds(least)} to {seconds(bound)}", _first(wrong, "", seen), well)
+    return Outcome("tombstones go", f"after {seconds(least)} to {seconds(bound)}", _first(wrong, "", seen), well)
 
 
 def active_segment(design: Design, trace: Trace) -> Outcome:
@@ -101,7 +101,7 @@ def active_segment(design: Design, trace: Trace) -> Outcome:
         kept = [each for each in records if not look.expired(each)]
         missing += [f"offset {each.offset}" for each in kept if not look.holds(each)]
         count = max(count, len(kept))
-    expected = f"all {count} records of each round"
+    expected = f"{count} records of each round"
     return Outcome("active segment stays", expected, _first(missing, "is gone", "all"), not missing and count > 0)
 
 

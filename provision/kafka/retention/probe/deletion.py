@@ -53,7 +53,7 @@ def in_time(design: Design, trace: Trace) -> Outcome:
         there = [look.began for look in trace.looks if look.start <= each.last.offset]
         ages.append(max(there, default=0.0) - last.last.acked)
     went = len({each.base for each, _ in _went(trace)})
-    seen = f"{went} went, within {seconds(max(ages))}"
+    seen = f"{went} went, in {seconds(max(ages))}"
     well = max(ages) <= bound + design.slack and went >= FIRST
     return Outcome("not too late", f"within {seconds(bound)}", seen, well)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GREEN = "32"
 CHANGES = (23, 15, 15, 22)
-OUTCOMES = (7, 22, 23, 24)
+OUTCOMES = (7, 22, 25, 24)
 """Widths of the columns."""
 
 

@@ -44,7 +44,7 @@ def test_a_check_that_does_not_hold_is_told_and_counted() -> None:
     bad = Outcome("not too early", "after 30 s", "4 s at the least", False)
     result = Verdict(found, {Part.AGE: (*judged(found)[Part.AGE][:1], bad)})
     lines = [line for line, _ in verdict(result)]
-    assert "  FAILED not too early         after 30 s             4 s at the least" in lines
+    assert "  FAILED not too early         after 30 s               4 s at the least" in lines
     assert lines[-1] == "  orders: 1 of 2 checks failed"
     assert not result.well
 
