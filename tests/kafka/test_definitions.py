@@ -1,10 +1,16 @@
-"""Broker properties: known names, types and ranges, as Kafka's own table has them."""
+"""Properties of brokers and topics: known names, types and ranges, as Kafka's own tables have them."""
 
 from __future__ import annotations
 
+import html
+import re
+import subprocess
+
 import pytest
 
-from provision.kafka.definitions import broker
+from provision.kafka.definitions import broker, topic
+from provision.kafka.distribution import collect
+from tests.kafka.cluster import CACHE
 
 OLD, NEW = broker((3, 9, 1)), broker((4, 1, 0))
 
@@ -42,3 +48,28 @@ def test_what_kafka_takes(name: str, value: str | int | float | bool) -> None:
 )
 def test_what_kafka_refuses(name: str, value: str | int | float | bool, complaint: str) -> None:
     assert OLD[name].complaint(value) == complaint
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("version", ["3.9.1", "4.1.0"])
+def test_the_parameters_of_topics_are_those_that_kafka_itself_prints(version: str) -> None:
+    jars = collect(version, CACHE, print)
+    argv = ["java", "-Xmx128m", "-cp", f"{jars}/*", "org.apache.kafka.storage.internals.log.LogConfig"]
+    printed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+    seen = {}
+    for part in printed.split("<h4>")[1:]:
+        name = re.search(r'<a id="([^"]+)">', part)
+        cells = [re.search(f"<th>{word}:</th><td>(.*?)</td>", part, re.DOTALL) for word in ("Type", "Valid Values")]
+        assert name
+        kind, valid = (html.unescape(cell[1]) if cell else "" for cell in cells)
+        seen[name[1]] = (kind, valid)
+    known = topic(tuple(map(int, version.split("."))))
+    assert known.keys() == seen.keys()
+    for parameter, (kind, valid) in seen.items():
+        about = known[parameter]
+        assert about.type == kind
+        if about.choices:
+            assert sorted(about.choices) == sorted(valid.strip("[]").split(", ")), parameter
+        elif valid.startswith("[") and "Id]" not in valid and " or " not in valid:
+            low, high = (f"{each:.15g}" if each is not None else "" for each in (about.low, about.high))
+            assert valid == f"[{low},...{',' if high else ''}{high}]", parameter

@@ -24,8 +24,8 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
         "All", "Create", "ClusterAction", "DescribeConfigs", "AlterConfigs", "IdempotentWrite", "Alter", "Describe",
     ),
 }  # fmt: skip
-"""What can be allowed or denied on what (AclEntry.supportedOperations at 3.9.1). Brokers take any pair, and never ask
-for the others."""
+"""What can be allowed or denied on what (AclEntry.supportedOperations at 4.1.0, but for TwoPhaseCommit). Brokers take
+any pair, and never ask for the others; those before 4.0 do not ask for a group's configuration either."""
 
 ROLES: dict[str, tuple[str, ...]] = {
     "producer": ("topics", "transactional_ids", "idempotent"),
