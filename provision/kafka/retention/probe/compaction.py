@@ -87,7 +87,7 @@ def tombstones(design: Design, trace: Trace) -> Outcome | None:
     gone = [went for _, _, went in ages if went is not None]
     if not marks:
         return None
-    seen = f"after {seconds(min(gone))} to {seconds(max(gone))}" if gone else "still there"
+    seen = f"after {' to '.join(dict.fromkeys([seconds(min(gone)), seconds(max(gone))]))}" if gone else "still there"
     well = not wrong and len(gone) == len(marks)
     return Outcome("tombstones go", f"after {seconds(least)} to {seconds(bound)}", _first(wrong, "", seen), well)
 
