@@ -63,11 +63,14 @@ def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) 
         preflight.check(spec, found, image_built=built)
         if _remove(layout):
             events(f"lab {spec.name}: removed what an earlier start had left")
+        mask = os.umask(0o022)  # what users of the hosts may read must not depend on who makes the hosts
         try:
             _start(spec, layout, events)
         except KeyboardInterrupt:
             _remove(layout)
             raise
+        finally:
+            os.umask(mask)
 
 
 def down(name: str, events: Events) -> bool:

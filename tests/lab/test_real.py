@@ -124,6 +124,17 @@ def test_five_hosts_cold_then_warm(lab: MakeLab) -> None:
     assert warm < 10
 
 
+def test_hosts_are_the_same_whatever_the_operators_umask(lab: MakeLab) -> None:
+    one = lab("mask", PAIR)
+    before = os.umask(0o077)
+    try:
+        one.up()
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    assert one.ssh("a", "runuser -u nobody -- cat /etc/hostname") == "a"
+
+
 def test_packages_install_without_any_network(lab: MakeLab) -> None:
     one = lab("apt", [("lvs1", "10.1.0.1", True), ("web1", "10.1.0.2", False)])
     one.up()
