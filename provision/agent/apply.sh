@@ -79,6 +79,18 @@ change() { # fourth pass: the changes themselves
     say step "$index" ok
 }
 
+role_of() { # ADDRESS: sets `role` to what Keepalived is of it, master or backup; empty where it does not say
+    role='' rest=$json
+    while :; do
+        case $rest in *'"iname"'*) ;; *) return ;; esac
+        rest=${rest#*'"iname"'}
+        instance=${rest%%'"iname"'*}
+        case $instance in *"\"$1 "* | *"\"$1/"*) ;; *) continue ;; esac
+        role=backup
+        case $instance in *'"state":2,'* | *'"state": 2,'*) role=master && return ;; esac
+    done
+}
+
 no_master_of() { # ADDRESS/PREFIX DEVICE: who became its master since the plan was made keeps it
     has_address "$1" "$2" || return 0
     state_of keepalived.service

@@ -37,6 +37,45 @@ managers() { # who else may take addresses away
     set -f
 }
 
+tunnel_paths() { # ADDRESS DEVICE MTU SMALL LARGE of each real server in a tunnel: does a packet come back, and one of that size?
+    section tunnel_paths
+    [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
+    asked=$NL
+    for line in $(ipvsadm -Ln 2>/dev/null); do
+        case $line in *' Tunnel '*) ;; *) continue ;; esac
+        IFS=' '
+        set -- $line
+        IFS=$NL
+        server=${2%:*}
+        server=${server#'['}
+        server=${server%']'}
+        case $asked in *"$NL$server$NL"*) continue ;; esac
+        asked=$asked$server$NL
+        tunnel_path "$server" &
+    done
+    wait
+}
+
+tunnel_path() { # ADDRESS: what a tunnel carries may be as long as the interface takes (RFC 2003 3.1)
+    have ping || {
+        printf '%s no-ping\n' "$1"
+        return
+    }
+    case $1 in *:*) headers=48 ;; *) headers=28 ;; esac
+    device=$(ip -o route get "$1" 2>/dev/null)
+    device=${device#*' dev '}
+    device=${device%%' '*}
+    { read -r mtu <"$R/sys/class/net/$device/mtu"; } 2>/dev/null || return
+    small=no large=no
+    ! comes_back 56 "$1" || small=yes
+    ! comes_back $((mtu - headers)) "$1" || large=yes
+    printf '%s %s %s %s %s\n' "$1" "$device" "$mtu" $small $large
+}
+
+comes_back() { # SIZE ADDRESS: one of two that nobody may fragment
+    ping -n -q -c 2 -i 0.2 -W 1 -M 'do' -s "$1" "$2" >/dev/null 2>&1
+}
+
 look_further() {
     section release
     uname -r
@@ -46,6 +85,7 @@ look_further() {
     filters
     log
     managers
+    tunnel_paths
     section handover
     set +f
     grep -sH '^[1-9]' "$R"/var/lib/hactl/handover/*

@@ -28,15 +28,3 @@ await_keepalived() { # sets `json`, empty after two seconds; asked again, since 
     done
     [ -z "$json" ] || rm -f "$answer"
 }
-
-role_of() { # ADDRESS: sets `role` to what Keepalived is of it, master or backup; empty where it does not say
-    role='' rest=$json
-    while :; do
-        case $rest in *'"iname"'*) ;; *) return ;; esac
-        rest=${rest#*'"iname"'}
-        instance=${rest%%'"iname"'*}
-        case $instance in *"\"$1 "* | *"\"$1/"*) ;; *) continue ;; esac
-        role=backup
-        case $instance in *'"state":2,'* | *'"state": 2,'*) role=master && return ;; esac
-    done
-}

@@ -188,6 +188,27 @@ def sync_inert(case: Case) -> Iterator[Clue]:
 
 
 @rule(
+    "dead-server-held",
+    FAILOVER,
+    "clients of a real server that is gone are let go, persistent ones too",
+    "ipvs-sysctl: expire_nodest_conn, expire_quiescent_template; keepalived issue 1781",
+)
+def dead_server_held(case: Case) -> Iterator[Clue]:
+    for host in case.directors:
+        services = [service.model for one in case.seen.topology.directed_by(host) for service in one.services]
+        held = {"expire_nodest_conn": "connections to a server that was taken out go on to it, or nowhere"}
+        if any(service.persistent for service in services):
+            held["expire_quiescent_template"] = "persistent clients of a server with weight 0 go on to it"
+        sysctls = case.seen.lives[host].sysctls
+        for name in (each for each in held if sysctls.get(f"net.ipv4.vs.{each}") == "0"):
+            lines = tuple(line.strip() for line in case.traces[host].of("files") if f"/vs/{name}:" in line)
+            shown = Evidence(host, f"grep -H '' /proc/sys/net/ipv4/vs/{name}", lines)
+            cause = f"net.ipv4.vs.{name} is 0: {held[name]}"
+            fix = f"`sysctl -w net.ipv4.vs.{name}=1`, or deploy"
+            yield Clue(host, "clients of a real server that dies hang until their time-out", cause, fix, (shown,))
+
+
+@rule(
     "conn-reuse",
     NOTE,
     "no director's kernel delays connections from a port that was used before",

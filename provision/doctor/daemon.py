@@ -121,6 +121,24 @@ def config_edited(case: Case) -> Iterator[Clue]:
 
 
 @rule(
+    "left-behind",
+    NOTE,
+    "no host has anything left of what the inventory does not give it any more",
+    "the host's ledger; LVS-HOWTO: a VIP left on lo keeps what is sent to it",
+)
+def left_behind(case: Case) -> Iterator[Clue]:
+    for host, changes in case.changes.items():
+        lines = tuple(
+            f"- {each.kind} {each.name}  {each.detail}".rstrip() for each in changes if each.action == "remove"
+        )
+        if lines:
+            cause = "the inventory has changed since the last deploy, or that deploy left this host out"
+            fix = "`hactl plan` shows all of it, `hactl deploy` takes it away"
+            shown = Evidence(host, "hactl plan", lines[:12])
+            yield Clue(host, "it has what the inventory gives it no longer", cause, fix, (shown,))
+
+
+@rule(
     "config-not-loaded",
     FAILOVER,
     "Keepalived runs the file that is installed",

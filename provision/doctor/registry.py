@@ -49,18 +49,20 @@ def diagnose(case: Case) -> Report:
     found: dict[str, list[Clue]] = {}
     unasked: dict[str, str] = {}
     for each in RULES.values():
+        clues: list[Clue] = []
         try:
-            found[each.id] = list(each.judge(case))
+            clues += each.judge(case)
         except NotAsked as reason:
             unasked[each.id] = str(reason)
+        found[each.id] = clues
     diagnoses = [
         Diagnosis(each.id, each.rank, each.source, clue)
         for each in RULES.values()
-        for clue in found.get(each.id, ())
+        for clue in found[each.id]
         if not _explained(clue, each.unless, found)
     ]
     diagnoses.sort(key=lambda diagnosis: diagnosis.rank)
-    well = {id: RULES[id].well for id, clues in found.items() if not clues}
+    well = {id: RULES[id].well for id, clues in found.items() if not clues and id not in unasked}
     return Report(tuple(diagnoses), well, unasked, dict(case.errors))
 
 

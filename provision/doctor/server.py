@@ -112,6 +112,42 @@ def server_silent(case: Case) -> Iterator[Clue]:
         raise reasons[0]
 
 
+@rule(
+    "tunnel-black-hole",
+    OUTAGE,
+    "full-sized packets get to every real server that is reached through a tunnel",
+    "kube-router issue 630; LVS-HOWTO, LVS-Tun; RFC 2003 §3.1 (a tunnel's packets are not fragmented)",
+)
+def tunnel_black_hole(case: Case) -> Iterator[Clue]:
+    unknown = ""
+    for host in case.directors:
+        for line in case.traces[host].of("tunnel_paths"):
+            address, *words = line.split()
+            if len(words) != 4:
+                unknown = f"{host} has no ping(8)"
+                continue
+            device, mtu, small, large = words
+            if small == "no":
+                unknown = f"{host} gets no answer to a ping of {address}"
+            elif large == "no":
+                yield _too_large(case, host, address, device, int(mtu))
+    if unknown:
+        raise NotAsked(unknown)
+
+
+def _too_large(case: Case, host: str, address: str, device: str, mtu: int) -> Clue:
+    hosts = case.seen.topology.hosts
+    name = next((each for each in case.real_servers if address in map(str, hosts[each].address)), address)
+    payload = mtu - (48 if ":" in address else 28)
+    shown = (
+        Evidence(host, f"ping -c 2 -M do -s 56 {address}", ("an answer",)),
+        Evidence(host, f"ping -c 2 -M do -s {payload} {address}", (f"no answer; the MTU of {device} is {mtu}",)),
+    )
+    cause = f"no packet of {mtu} bytes gets from {device} to {address}: something between takes less, and says nothing"
+    fix = f"raise the MTU on that way, {name}'s own interface included, or lower that of {device} to what gets through"
+    return Clue(host, f"large requests to {name} hang, small ones pass", cause, fix, shown)
+
+
 def _silent(case: Case, one: Served) -> Iterator[Clue]:
     for finding in serves_vip(case.seen, case.wire, one):
         trace = case.traces.get(one.host)

@@ -113,6 +113,16 @@ _FAULTS = (
         "clock-spread", "lvs2",
         "date -s '+100 seconds'", "date -s '-100 seconds'",
     ),
+    Fault(
+        "dead-server-held", "lvs2",
+        "sysctl -qw net.ipv4.vs.expire_nodest_conn=0", "sysctl -qw net.ipv4.vs.expire_nodest_conn=1",
+    ),
+    Fault(
+        "left-behind", "web2",
+        "cp -p /var/lib/hactl/ledger /run/ledger.kept; ip addr add 10.8.8.8/32 dev lo;"
+        r" printf 'ledger\037address\03710.8.8.8/32\n' >>/var/lib/hactl/ledger",
+        "cp -p /run/ledger.kept /var/lib/hactl/ledger; ip addr del 10.8.8.8/32 dev lo",
+    ),
     Fault("stray-lo-vip", "lvs2", f"ip addr add {VIP}/32 dev lo", f"ip addr del {VIP}/32 dev lo", forgets=True),
     Fault(
         "vip-by-hand", "web2",
@@ -174,6 +184,7 @@ ROUNDS = (
     ("dsr-black-hole", "service-on-rip", "redirects", "config-edited", "stale-arp"),
     ("rp-filter", "service-down", "table-by-hand", "clock-spread"),
     ("arp-flux", "vip-by-hand", "sync-inert"),
+    ("dead-server-held", "left-behind"),
     ("vrid-clash", "stray-lo-vip"),
     ("config-not-loaded",),
     ("handover-in-force",),

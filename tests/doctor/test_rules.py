@@ -144,6 +144,45 @@ def test_the_rules_about_kernels() -> None:
     assert ("forwarding-off", "lvs1") in named(report(of=nat, lvs1=off))
 
 
+def test_a_parameter_that_holds_clients_to_a_dead_server() -> None:
+    off = {f"net.ipv4.vs.{name}": "0" for name in ("expire_nodest_conn", "expire_quiescent_template")}
+    printed = {"lvs1": {"files": ["proc/sys/net/ipv4/vs/expire_nodest_conn:0"]}}
+    held = {"sysctls": {**LVS1.sysctls, **off}}
+    found = report(printed, lvs1=held)
+    assert named(found) == [("dead-server-held", "lvs1")], "the second one matters to persistent clients alone"
+    assert found.diagnoses[0].clue.evidence[0].lines == ("proc/sys/net/ipv4/vs/expire_nodest_conn:0",)
+    persistent = topology([frontend(services=[service(persistence_timeout=50)])])
+    assert named(report(of=persistent, lvs1=held)) == [("dead-server-held", "lvs1")] * 2
+    assert named(report(lvs1={"sysctls": dict.fromkeys(off, "1")})) == []
+
+
+def paths(*lines: str) -> dict[str, dict[str, list[str]]]:
+    return {"lvs1": {"tunnel_paths": list(lines)}}
+
+
+def test_a_tunnel_whose_way_takes_no_full_sized_packet() -> None:
+    found = report(paths("192.168.227.103 eth0 1500 yes no", "192.168.227.104 eth0 1500 yes yes"))
+    assert named(found) == [("tunnel-black-hole", "lvs1")]
+    clue = found.diagnoses[0].clue
+    assert clue.symptom == "large requests to web1 hang, small ones pass"
+    assert clue.evidence[1].command == "ping -c 2 -M do -s 1472 192.168.227.103"
+    assert named(report(paths("192.168.227.103 eth0 1500 yes yes"))) == []
+
+
+@pytest.mark.parametrize("line", ["192.168.227.104 eth0 1500 no no", "192.168.227.104 no-ping"])
+def test_a_way_that_cannot_be_tried_is_not_judged_and_hides_no_other(line: str) -> None:
+    assert named(report(paths(line))) == [] and "tunnel-black-hole" in report(paths(line)).unasked
+    both = report(paths("192.168.227.103 eth0 1500 yes no", line))
+    assert named(both) == [("tunnel-black-hole", "lvs1")] and "tunnel-black-hole" not in both.well
+
+
+def test_what_left_the_inventory_and_not_the_host() -> None:
+    stale = Change("address", "192.168.227.99/32", "remove", "from lo")
+    found = report(changes={"web1": (stale, Change("file", "/etc/x", "update", "content"))})
+    assert named(found) == [("left-behind", "web1")]
+    assert found.diagnoses[0].clue.evidence[0].lines == ("- address 192.168.227.99/32  from lo",)
+
+
 def test_strict_mode_and_selinux_and_hand_overs() -> None:
     assert named(report({"lvs1": {"strict": ["3:    vrrp_strict"]}})) == [("vrrp-strict", "lvs1")]
     denied = 'type=AVC msg=audit(1.2:3): avc:  denied  { name_connect } comm="keepalived"'
@@ -180,7 +219,7 @@ def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
     assert [diagnosis.rank for diagnosis in found.diagnoses] == [1, 3]
     shown = [line for line, _ in report_lines(found)]
     assert max(map(len, shown)) <= 80
-    assert shown[-1] == "2 causes were found; 32 of 38 rules hold."
+    assert shown[-1] == "2 causes were found; 35 of 41 rules hold."
 
 
 def test_words_of_evidence_are_whole_ones() -> None:
