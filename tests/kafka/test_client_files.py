@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import runpy
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from provision.errors import HactlError, UsageError
+from provision.kafka.admin import connected
 from provision.kafka.client_file import login
 from provision.kafka.client_files import clients, write
 from provision.kafka.files.properties import read
@@ -16,6 +18,7 @@ from provision.kafka.lint.registry import KAFKA
 from provision.kafka.lint.registry import read as read_files
 from provision.kafka.lint.report import report  # noqa: F401  # registers the rules
 from tests.kafka.inventory import USERS, project
+from tests.kafka.verify.site import Asked, prepared, serving
 
 
 @pytest.fixture(autouse=True)
@@ -138,3 +141,40 @@ def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) ->
     with pytest.raises(HactlError, match="no front end has a broker behind it"):
         clients(bare, tmp_path / "none", [])
     assert not (tmp_path / "none").exists()
+
+
+def java(one: Asked, main: str, *words: str, said: str = "") -> str:
+    """What one of Kafka's own clients prints."""
+    argv = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", main, "--bootstrap-server", "{}:{}".format(*one.address)]
+    done = subprocess.run(
+        [*argv, *words],
+        env=one.broker.environment(),
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.kafka
+def test_real_clients_take_them(tmp_path: Path) -> None:
+    """Java's and Python's; only the VIP is replaced, which no test on one machine has."""
+    import kafka
+
+    with serving(prepared(tmp_path, "3.9.1")) as one:
+        out = tmp_path / "clients"
+        clients(one.project, out, ["orders"])
+        files = ["--producer.config", str(out / "orders.producer.conf")]
+        java(one, "kafka.tools.ConsoleProducer", "--topic", "orders", *files, said="from Java\n")
+        module = runpy.run_path(str(out / "orders.py"))
+        settings = {**module["KAFKA_PYTHON"], "bootstrap_servers": "{}:{}".format(*one.address)}
+        with kafka.KafkaProducer(**settings) as producer:
+            producer.send("orders", b"from Python").get(10)
+        words = ["--from-beginning", "--max-messages", "2", "--timeout-ms", "30000"]
+        words += ["--consumer.config", str(out / "orders.consumer.conf")]
+        read_back = java(one, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", "orders", *words)
+        assert sorted(read_back.splitlines()) == ["from Java", "from Python"]
+        with connected(one.admin) as admin:
+            assert admin.list_group_offsets({"billing": None})["billing"], "the file's group has read them"

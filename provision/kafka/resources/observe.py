@@ -11,7 +11,7 @@ from provision.errors import Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.resources.model import Desired, Observed
-from provision.kafka.verify.wire import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
+from provision.kafka.wire import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
 
 PARALLEL = 4
 """How many users log in at once."""

@@ -13,7 +13,7 @@ from provision.kafka.reach import client, cluster_of
 from provision.kafka.verify.refusals import Site
 from provision.kafka.verify.run import run
 from provision.kafka.verify.show import lines
-from provision.kafka.verify.wire import UNREACHABLE, Address, Refused
+from provision.kafka.wire import UNREACHABLE, Address, Refused
 from provision.live.sessions import Sessions
 from provision.project import Project
 from provision.remote.tunnel import connect_through, tunnel

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.errors import Exit
-from provision.kafka.verify.wire import UNREACHABLE, Address
+from provision.kafka.wire import UNREACHABLE, Address
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from provision.kafka.client_file import Login
 from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
 from provision.kafka.verify.model import Check
 from provision.kafka.verify.refusals import Seen, Site, heartbeat
-from provision.kafka.verify.wire import PATIENCE, SILENT, Refused
+from provision.kafka.wire import PATIENCE, SILENT, Refused, dial
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition
@@ -59,14 +59,23 @@ def _told() -> Iterator[None]:
 
 
 def write(login: Login, topic: str) -> Record:
-    """Write a marked record that all replicas in sync acknowledge, as an idempotent producer. Raises Refused."""
+    """Write a marked record that all replicas in sync acknowledge. Raises Refused.
+
+    Not idempotently: without any right to write, a broker would refuse the producer's number by another name.
+    """
     from kafka import KafkaProducer
 
     mark = secrets.token_hex(12).encode()
     patience = int(PATIENCE * 1000)
+    dial(login).close()  # the library would try for its whole time where nobody listens
     more = {"acks": "all", "request_timeout_ms": SOCKET, "delivery_timeout_ms": patience, "max_block_ms": patience}
     with _told():
-        producer = KafkaProducer(**{**settings(login), **more}, allow_auto_create_topics=False, metrics_enabled=False)
+        producer = KafkaProducer(
+            **{**settings(login), **more},
+            allow_auto_create_topics=False,
+            enable_idempotence=False,
+            metrics_enabled=False,
+        )
         try:
             sent = producer.send(topic, key=KEY, value=mark).get(timeout=PATIENCE)
         finally:
@@ -79,6 +88,7 @@ def read(login: Login, group: str, records: list[Record], *, join: bool) -> None
     from kafka import KafkaConsumer, TopicPartition
 
     until = time.monotonic() + PATIENCE
+    dial(login).close()
     wanted = {TopicPartition(each.topic, each.partition): each for each in records}
     more = {"request_timeout_ms": SOCKET, "enable_auto_commit": False, "auto_offset_reset": "latest"}
     with _told():

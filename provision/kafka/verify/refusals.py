@@ -18,7 +18,7 @@ from provision.kafka.client_file import Login
 from provision.kafka.verify import zookeeper
 from provision.kafka.verify.checks import LOGGED_IN, MADE_UP
 from provision.kafka.verify.model import Check
-from provision.kafka.verify.wire import PATIENCE, Address, Connection, at, logged_in, name_of
+from provision.kafka.wire import PATIENCE, Address, Connection, at, logged_in, name_of
 
 ANSWERED = "answered"
 NOWHERE = 2**31 - 1

@@ -17,7 +17,7 @@ from provision.kafka.verify.checks import Facts, checks
 from provision.kafka.verify.model import Check, Result, Verification
 from provision.kafka.verify.records import Records
 from provision.kafka.verify.refusals import PROBES, Seen, Site
-from provision.kafka.verify.wire import UNREACHABLE, Refused
+from provision.kafka.wire import UNREACHABLE, Refused
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from provision.kafka.client_file import Login
-from provision.kafka.verify.wire import Connection, Refused, name_of
+from provision.kafka.wire import Connection, Refused, name_of
 from tests.kafka.cluster import free_ports
 
 
