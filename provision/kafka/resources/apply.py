@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Literal
 from provision.errors import HactlError, Unreachable
 from provision.kafka.admin import AGAIN, Unanswered, ask, connected
 from provision.kafka.client_file import Login
-from provision.kafka.resources.plan import Step, remains
+from provision.kafka.resources.plan import Step, partitions, remains
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 PATIENCE = 30.0
 """Seconds for which a step is tried again while brokers do not answer: as long as an election takes, and more."""
+
+LAG = 10.0
+"""Seconds that are waited for brokers to learn of a topic."""
 
 Became = Literal["done", "failed", "unknown", "not done"]
 
@@ -96,11 +99,21 @@ class _Run:
                     self._finish()
                 while self.pending:
                     self._do(admin)
+                self._settle(admin)
         except (Unanswered, Unreachable):
             self._until = self._until or time.monotonic() + PATIENCE
             if time.monotonic() > self._until:
                 raise
             time.sleep(AGAIN)
+
+    def _settle(self, admin: KafkaAdminClient) -> None:
+        """Wait until every broker knows of the topics, so that whoever plans next is not told of the time before."""
+        from provision.kafka.resources.look import everywhere
+
+        topics = dict(each for step in self.done for each in partitions(step.deed))
+        until = time.monotonic() + LAG
+        while topics and not everywhere(admin, topics) and time.monotonic() < until:
+            time.sleep(AGAIN / 5)
 
     def _do(self, admin: KafkaAdminClient) -> None:
         from provision.kafka.resources.deeds import perform

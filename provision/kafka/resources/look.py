@@ -14,8 +14,9 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
-from kafka.errors import NoError, for_code
+from kafka.errors import KafkaError, NoError, for_code
 from kafka.protocol.admin import DescribeClientQuotasRequest
+from kafka.protocol.metadata import MetadataRequest
 
 from provision.kafka.resources.model import Acl, Observed, SeenTopic
 
@@ -45,6 +46,24 @@ def look(admin: KafkaAdminClient, topics: Iterable[str]) -> Observed:
         quotas=_quotas(admin),
         brokers=brokers,
     )
+
+
+def everywhere(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
+    """Whether every broker that answers knows these topics with so many partitions; each learns of them by itself.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    wanted = [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
+    request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
+    for each in admin.describe_cluster()["brokers"]:
+        try:
+            answer = admin._manager.run(admin._manager.send, request, each["broker_id"])
+        except KafkaError:
+            continue  # one that is down
+        if {each.name: len(each.partitions) for each in answer.topics} != topics:
+            return False
+    return True
 
 
 def _kafkas_own(topic: Mapping[str, Any]) -> bool:

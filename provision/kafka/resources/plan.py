@@ -150,6 +150,15 @@ def remains(deed: Deed, observed: Observed) -> bool:
     return True
 
 
+def partitions(deed: Deed) -> Iterator[tuple[str, int]]:
+    """The topic that a step makes or grows, if it does, and how many partitions it then has."""
+    match deed:
+        case CreateTopic(name, topic):
+            yield name, topic.partitions
+        case AddPartitions(name, count):
+            yield name, count
+
+
 def _users(desired: Desired, observed: Observed) -> Iterator[Step]:
     for user, iterations in desired.users.items():
         has = observed.users.get(user, {})
@@ -282,7 +291,7 @@ def _refusals(desired: Desired, observed: Observed) -> Iterator[Refusal]:
         copies = max(seen.replicas) if seen else _replicas(desired, topic)
         if seen and topic.partitions < seen.partitions:
             what = f"{name} has {seen.partitions} partitions and is to have {topic.partitions}"
-            why = "Kafka takes none away: which records would go with it?"
+            why = "Kafka takes none away, since records would go with it"
             fix = f"write {seen.partitions}, or make another topic and copy what counts"
             yield Refusal("kafka-topic-shrink", ("topics", name, "partitions"), what, why, fix)
         if seen and topic.replicas and seen.replicas != {topic.replicas}:
