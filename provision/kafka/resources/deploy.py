@@ -87,6 +87,10 @@ class Side:
         except HactlError as error:
             self.failure = HactlError(f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_STAY}".lstrip())
             return Exit.FAILED
+        except KeyboardInterrupt:
+            self.failure = HactlError(f"cluster {self._name}: interrupted before anything of it was changed", _STAY)
+            self.failure.exit_code = Exit.INTERRUPTED
+            return Exit.INTERRUPTED
         if self.applied.interrupted:
             return Exit.INTERRUPTED
         return Exit.OK if self.applied.whole else Exit.FAILED
@@ -98,34 +102,38 @@ class Side:
 
     def plan_lines(self) -> Iterator[Line]:
         """The cluster's plan, below the hosts'."""
-        from provision.kafka.resources.show import plan_lines
-
         if self.project and self.limited:
             yield f"The cluster is left alone: {_LIMITED}.", DIM
         if self.plan:
+            from provision.kafka.resources.show import plan_lines
+
             yield "", ""
             yield from plan_lines(self._name, self.plan)
 
     def plan_json(self) -> dict[str, Any]:
         """The part of the document of `plan --json` that is the cluster's."""
+        if self.plan is None:
+            return {}
         from provision.kafka.resources.show import plan_document
 
-        return {"cluster": plan_document(self._name, self.plan)} if self.plan else {}
+        return {"cluster": plan_document(self._name, self.plan)}
 
     def applied_lines(self) -> Iterator[Line]:
         """What became of the cluster's plan, below the hosts."""
-        from provision.kafka.resources.show import applied_lines
-
         if self.applied:
+            from provision.kafka.resources.show import applied_lines
+
             yield from applied_lines(self._name, self.applied)
             if not self.applied.whole:
                 yield _STAY, ""
 
     def applied_json(self) -> dict[str, Any]:
         """The part of the document of `deploy --json` that is the cluster's."""
+        if self.applied is None:
+            return {}
         from provision.kafka.resources.show import applied_document
 
-        return {"cluster": applied_document(self._name, self.applied)} if self.applied else {}
+        return {"cluster": applied_document(self._name, self.applied)}
 
     @property
     def _cluster(self) -> KafkaCluster | None:
