@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from provision.errors import Exit
 from tests.kafka.cluster import free_ports, running
+from tests.kafka.site import until
 from tests.kafka.verify.site import Asked, failed, found, of, prepared, serving
 
 pytestmark = pytest.mark.kafka
@@ -28,12 +30,19 @@ def ensemble(folder: Path) -> Asked:
 
 
 def children(one: Asked) -> str:
-    """What ZooKeeper's own client lists at the top, logged in as the brokers are."""
+    """What ZooKeeper's own client lists at the top, logged in as the brokers are, once there is a ZooKeeper."""
     port = one.cluster.model.zookeeper.port if one.cluster.model.zookeeper else 0
+    until(lambda: answers(port))
     argv = ["java", f"-Djava.security.auth.login.config={one.broker.folder}/etc/jaas.conf"]
     argv += ["org.apache.zookeeper.ZooKeeperMain", "-server", f"127.0.0.1:{port}", "ls", "/"]
     done = subprocess.run(argv, env=one.broker.environment(), capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_all_is_as_it_must_be_with_zookeeper(tmp_path: Path) -> None:
