@@ -10,7 +10,7 @@ from provision.errors import UsageError
 from provision.kafka.retention_commands import _seen
 from provision.project import load
 from tests.kafka.retention.test_foreseen import inventory
-from tests.kafka.site import Site
+from tests.kafka.site import Site, until
 
 
 @pytest.mark.kafka
@@ -18,6 +18,7 @@ def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(kraft_
     project = load(inventory(tmp_path))
     kraft_site.create("audit", [(1,)], retention_ms="5000")
     with kraft_site.admin() as admin:
+        until(lambda: "audit" in {each["name"] for each in admin.describe_topics()})
         there, coming = _seen(admin, ["audit", "orders"], project)
         everything = {each.topic.name for each in _seen(admin, [], project)}
         with pytest.raises(UsageError, match="no topic none"):

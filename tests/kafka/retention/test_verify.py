@@ -197,12 +197,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_what_another_run_uses
     with underway(site) as killed:
         killed.kill()
     (left,) = probes(site)
-    with underway(site) as other:
-        done = verify("keyed", "--bootstrap", site.bootstrap, "--json")
-        assert f"removed {left}, which a killed run had left" in done.stderr
-        assert_all_holds(done)
-        out, said = other.communicate(timeout=120)
-        assert other.returncode == 0, out + said
+    with underway(site) as first:
+        second = verify("keyed", "--bootstrap", site.bootstrap, "--json")
+        _, said = first.communicate(timeout=120)
+        assert f"removed {left}, which a killed run had left" in said
+        assert first.returncode == 0, "the second run left its probe alone"
+        assert "removed" not in second.stderr
+        assert_all_holds(second)
     assert_no_probe(site)
 
 

@@ -40,15 +40,6 @@ class Client:
     producer: KafkaProducer
     consumer: KafkaConsumer
 
-    def refuses_keyless(self, probe: Probe) -> str:
-        """What the broker says to a record without a key; empty where it takes it."""
-        part = probe.partition(Part.KEYS)
-        try:
-            self.producer.send(part.topic, b"no key", partition=part.partition).get(PATIENCE)
-        except KafkaError as error:
-            return "INVALID_RECORD" if getattr(error, "errno", 0) == REFUSED else str(error) or type(error).__name__
-        return ""
-
     def write(self, probe: Probe) -> None:
         """The next round, into all partitions; the one after it comes when its segment is too old."""
         for part, trace in probe.traces.items():
@@ -101,14 +92,28 @@ class Client:
 def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> Iterator[Client]:
     """A client for these probes, whose batches fit into what they take.
 
-    Nothing is sent twice: a record at an offset that was not told would look like one that was moved.
+    The producer is idempotent: a record that a repetition wrote twice would be at an offset that was not told.
     """
     from kafka import KafkaConsumer, KafkaProducer
 
-    common = {**settings(login), "allow_auto_create_topics": False}
     batch = min([BATCH, *(each.design.topic.max_message_bytes // 2 for each in probes)])
+    common = {**settings(login), "allow_auto_create_topics": False}
     with (
-        closing(KafkaProducer(**common, acks="all", enable_idempotence=False, retries=0, batch_size=batch)) as producer,
-        closing(KafkaConsumer(**common, enable_auto_commit=False, check_crcs=True)) as consumer,
+        closing(KafkaProducer(**common, acks="all", enable_idempotence=True, batch_size=batch)) as producer,
+        closing(KafkaConsumer(**common, enable_auto_commit=False)) as consumer,
     ):
         yield Client(admin, producer, consumer)
+
+
+def without_key(login: Login, probe: Probe) -> str:
+    """What the broker says to a record without a key, empty where it takes it; by a producer that may forget it."""
+    from kafka import KafkaProducer
+
+    part = probe.partition(Part.KEYS)
+    common = {**settings(login), "allow_auto_create_topics": False}
+    with closing(KafkaProducer(**common, acks="all", enable_idempotence=False)) as producer:
+        try:
+            producer.send(part.topic, b"no key", partition=part.partition).get(PATIENCE)
+        except KafkaError as error:
+            return "INVALID_RECORD" if getattr(error, "errno", 0) == REFUSED else str(error) or type(error).__name__
+    return ""

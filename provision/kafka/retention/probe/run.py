@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from provision.errors import HactlError
 from provision.kafka.client_file import Login
 from provision.kafka.retention.probe import compaction, deletion
-from provision.kafka.retention.probe.client import client, now
+from provision.kafka.retention.probe.client import client, now, without_key
 from provision.kafka.retention.probe.design import Part
 from provision.kafka.retention.probe.outcome import Outcome
 from provision.kafka.retention.probe.topic import Probe, create, remove
@@ -76,10 +76,10 @@ def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator
 
 
 def _watch(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress) -> None:
+    for each in probes:
+        if Part.KEYS in each.traces:
+            each.traces[Part.KEYS].keyless = without_key(login, each)
     with client(login, admin, probes) as connection:
-        for each in probes:
-            if Part.KEYS in each.traces:
-                each.traces[Part.KEYS].keyless = connection.refuses_keyless(each)
         began = now()
         until = began + longest(probes)
         while True:

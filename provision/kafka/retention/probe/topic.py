@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
+from kafka.errors import UnknownTopicOrPartitionError, for_code
 
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 PREFIX = "hactl-probe-"
 LONGEST = 220
 """Characters of a topic's name that go into that of its probe, which may have 249."""
+
+NONE, UNKNOWN = 0, 3
+"""No error, and UNKNOWN_TOPIC_OR_PARTITION (org.apache.kafka.common.protocol.Errors)."""
 
 LATEST = -1
 """The timestamp that asks for the end of a log (ListOffsetsRequest.LATEST_TIMESTAMP)."""
@@ -73,14 +77,17 @@ def create(admin: KafkaAdminClient, probes: Iterable[Probe]) -> None:
 def remove(login: Login, names: list[str]) -> None:
     """Delete topics, over a connection of its own; those that are not there are left out.
 
+    The controller is asked for each: another broker may not have heard yet of a topic that was just made.
+
     Raises:
         HactlError: the cluster does not do it.
     """
 
     def delete(admin: KafkaAdminClient) -> None:
-        there = {each["name"] for each in admin.describe_topics()}
-        if left := [name for name in names if name in there]:
-            admin.delete_topics(left)
+        answer = admin.delete_topics(names, raise_errors=False)
+        for each in answer["topics"]:
+            if each["error_code"] not in (NONE, UNKNOWN):
+                raise for_code(each["error_code"])(each["name"])
 
     ask(login, delete)
 
@@ -93,16 +100,18 @@ def leftovers(admin: KafkaAdminClient, topics: list[str]) -> list[str]:
     """
     names = re.compile("|".join(f"{PREFIX}{re.escape(name[:LONGEST])}-[0-9a-f]{{8}}" for name in topics))
     found = [each for each in admin.describe_topics() if names.fullmatch(each["name"])]
-    parts = [TopicPartition(each["name"], part["partition_index"]) for each in found for part in each["partitions"]]
-    if not parts:
+    if not found:
         return []
-    before = _ends(admin, parts)
+    before = {each["name"]: _ends(admin, each) for each in found}
     time.sleep(2 * (SEGMENT + MARGIN) / 1000)
-    after = _ends(admin, parts)
-    alive = {part.topic for part in parts if before[part] != after[part]}
-    return sorted({part.topic for part in parts} - alive)
+    return sorted(each["name"] for each in found if before[each["name"]] == _ends(admin, each) != {})
 
 
-def _ends(admin: KafkaAdminClient, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
-    answer = admin.list_partition_offsets(dict.fromkeys(parts, LATEST))
-    return {part: each.offset for part, each in answer.items()}
+def _ends(admin: KafkaAdminClient, topic: Mapping[str, Any]) -> dict[int, int]:
+    """Where its partitions end; nothing where the topic has just gone, or has just been made."""
+    parts = [TopicPartition(topic["name"], each["partition_index"]) for each in topic["partitions"]]
+    try:
+        answer = admin.list_partition_offsets(dict.fromkeys(parts, LATEST))
+    except UnknownTopicOrPartitionError:
+        return {}
+    return {part.partition: each.offset for part, each in answer.items()}
