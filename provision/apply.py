@@ -306,10 +306,8 @@ def _follow(
 
 
 def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[Step]) -> HostError:
-    if word == "locked":
-        return locked_error(host, decode_lock(fields))
-    if word == "unfinished":
-        return _unfinished(host, decode_lock(fields))
+    if locked := refusal(host, word, fields):
+        return locked
     if word == "rolled_back":
         kept = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
         return ApplyFailed(
@@ -358,6 +356,13 @@ def recover(session: Session) -> Recovered | None:
         raise _ending(session.host, word, fields, "a run that was cut off could not be undone", [])
     finally:
         channel.close()
+
+
+def refusal(host: str, word: str, fields: Sequence[str]) -> Locked | None:
+    """The error for an agent that did not get the host's lock; None where its word says something else."""
+    if word == "locked":
+        return locked_error(host, decode_lock(fields))
+    return _unfinished(host, decode_lock(fields)) if word == "unfinished" else None
 
 
 def _lost(host: str, steps: list[Step], confirming: bool, why: str = "") -> ApplyFailed:

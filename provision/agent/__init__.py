@@ -21,6 +21,7 @@ PARTS = {
     "generations": ("common", "history"),
     "drain": ("common", "drain"),
     "leave": ("common", "leave"),
+    "hold": ("common", "transaction", "hold"),
     "roll": ("common", "transaction", "roll"),
 }
 """The files that make up each agent, in order."""

@@ -275,7 +275,9 @@ guard() { # NAME SECONDS
 
 traces() { # files, packet filters and processes of drills; the patterns do not match the command that looks for them
     undo_leftovers
-    find "$R/run/hactl" -mindepth 1 2>/dev/null | while IFS= read -r path; do say trace file "${path#"$R"}"; done
+    find "$R/run/hactl" -mindepth 1 2>/dev/null | while IFS= read -r path; do
+        case ${path#"$R"} in /run/hactl/lock | /run/hactl/lock/*) ;; *) say trace file "${path#"$R"}" ;; esac # the run's own
+    done
     ! have nft || nft list tables 2>/dev/null | while IFS= read -r table; do say trace table "$table"; done
     set +f
     grep -sl '[/]run/hactl/fault' "$R"/proc/[0-9]*/cmdline | while IFS= read -r _; do say trace process guard; done

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from provision.commands import owner
 from provision.drills.drill import Drill
+from provision.drills.hold import Hold
 from provision.drills.registry import DRILLS, NAMES
 from provision.drills.result import DrillResult, Drills
 from provision.drills.run import run_drill
@@ -128,13 +130,14 @@ def run_drills(
 
     Raises:
         Broken: a front end is not as it should be; nothing was done.
+        Locked: a deploy is at work on a host, or another run of drills; nothing was done.
         HactlError: a host cannot be reached.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     services, unprobed = services_of(project.topology)
     for text in unprobed:
         events.note(text)
-    with Sessions(targets) as sessions:
+    with Sessions(targets) as sessions, Hold(sessions, site_hosts(project), f"{owner()} (failover-test)") as hold:
         session: Callable[[], Session] = (lambda: sessions.of(client)) if client else local_session
         site = Site(project.topology, sessions, session, services, lab, events)
         site.look()
@@ -143,7 +146,7 @@ def run_drills(
         _refuse_broken(site)
         about, configurations = versions(sessions, site.hosts)
         with site.watch:
-            results = _run_all(site, chosen_drills(drills))
+            results = _run_all(site, chosen_drills(drills), hold)
         if left := site.watchers_left():
             results[-1] = replace(results[-1], ok=False, messages=(*left, *results[-1].messages))
     secrets = project.inventory.secrets
@@ -166,10 +169,11 @@ def _refuse_broken(site: Site) -> None:
         raise Broken(f"the site is broken before any drill; nothing was done:\n  {listed}", "hactl verify says more")
 
 
-def _run_all(site: Site, drills: Sequence[type[Drill]]) -> list[DrillResult]:
+def _run_all(site: Site, drills: Sequence[type[Drill]], hold: Hold) -> list[DrillResult]:
     results = []
     for drill in drills:
         for frontend in site.topology.frontends:
+            hold.renew()
             results.append(_run_one(site, drill(), frontend))
             with suppress(HactlError):
                 site.watch.restart()

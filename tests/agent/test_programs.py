@@ -24,7 +24,7 @@ def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     assert (shown.returncode, shown.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations", "fault", "watch", "versions"])
+@pytest.mark.parametrize("name", ["observe", "apply", "recover", "generations", "fault", "watch", "versions", "hold"])
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"], ["bash", "--posix"]])
 def test_every_sh_can_read_it(name: str, shell: list[str]) -> None:
     subprocess.run([*shell, "-n"], input=program(name), text=True, check=True)
