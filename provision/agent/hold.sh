@@ -25,7 +25,7 @@ listen() { # beside: ends the wait when no word came for that long
 IFS= read -r who || exit 1
 take_lock
 trap 'let_go; exit 1' HUP INT TERM
-listen >/dev/null 2>&1 3<&- &
+(exec >/dev/null 2>&1 3<&- && listen) & # not `listen 3<&- &`: dash would keep a copy to put back
 listening=$!
 say held
 while IFS= read -r word <&3; do
