@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from provision.errors import Exit, HactlError, InputError, Problem, UsageError
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import Login
-from provision.kafka.reach import administrator, cluster_of
+from provision.kafka.reach import cluster_of
 from provision.kafka.resources import plan as planning
 from provision.kafka.resources.apply import Applied, carry_out
 from provision.kafka.resources.desired import desired
 from provision.kafka.resources.observe import observe
 from provision.kafka.resources.plan import Plan
 from provision.kafka.resources.show import applied_document, applied_lines, plan_document, plan_lines
+from provision.kafka.way import Way, reached
 from provision.lint.rules import check
-from provision.live.sessions import Sessions
 from provision.project import Project
 from provision.show import Screen, agreed, print_json
 
@@ -33,7 +31,7 @@ def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
     """
     check(project)
     cluster = cluster_of(project)
-    with _administrator(project, lab) as login:
+    with reached(Way(project, lab)) as login:
         found = planned(cluster, login, prune)
     refuse(cluster, found)
     if json:
@@ -56,7 +54,7 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     check(project)
     cluster = cluster_of(project)
     name = cluster.model.name
-    with _administrator(project, lab) as login:
+    with reached(Way(project, lab)) as login:
         found = planned(cluster, login, prune)
         refuse(cluster, found)
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, found))
@@ -70,13 +68,6 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     elif found.steps:
         Screen().show(applied_lines(name, applied))
     return Exit.OK if applied.whole else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
-
-
-@contextmanager
-def _administrator(project: Project, lab: bool) -> Iterator[Login]:
-    hosts = tuple(node.host for node in cluster_of(project).brokers)
-    with Sessions(project.targets(hosts, lab)) as sessions, administrator(project, sessions.of) as login:
-        yield login
 
 
 def passwords(cluster: KafkaCluster) -> dict[str, str]:

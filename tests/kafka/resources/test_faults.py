@@ -25,7 +25,7 @@ from provision.kafka.resources.commands import done, passwords, planned, refuse
 from provision.kafka.resources.deeds import Changed
 from provision.kafka.resources.observe import NotAdmitted
 from provision.kafka.resources.plan import Deed
-from provision.project import Project
+from provision.kafka.way import Way
 from tests.kafka.cluster import USERS
 from tests.kafka.resources.trio import IDS, Trio, trio, until
 
@@ -52,12 +52,13 @@ def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands' way to the brokers is the loopback interface: no SSH, and no lint, which would refuse it."""
 
     @contextmanager
-    def administrator(project: Project, _lab: bool) -> Iterator[Login]:
-        assert project.topology.kafka
-        model = project.topology.kafka.model
+    def reached(way: Way) -> Iterator[Login]:
+        assert way.project
+        assert way.project.topology.kafka
+        model = way.project.topology.kafka.model
         yield replace(three.admin, password=model.users["admin"].password)
 
-    monkeypatch.setattr(commands, "_administrator", administrator)
+    monkeypatch.setattr(commands, "reached", reached)
     monkeypatch.setattr(commands, "check", lambda _project: None)
 
 
