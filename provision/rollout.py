@@ -140,8 +140,8 @@ def _run(
         looking.start()
         ready = found.each(events, lambda host: _prepare(found, rollout, host, order, waiting, events), due)
         looking.join()
-        if outside.unchecked:
-            events.note(f"not checked from outside: {outside.unchecked}")
+        if gap := outside.gap():
+            events.note(gap)
         return _go_on(found, rollout, outside, dict(zip(due, ready, strict=True)), order, events)
 
 

@@ -184,6 +184,6 @@ def _made(changed: int, results: Sequence[HostResult]) -> str:
 
 
 def results_json(ok: bool, results: Sequence[HostResult], outside: str = "") -> dict[str, Any]:
-    """The document of `deploy --json`; `outside` is in it where the check from outside could not be made."""
+    """The document of `deploy --json`; `outside` is in it where not all could be checked from outside."""
     document = {"ok": ok, "hosts": {result.host: result.json() for result in results}}
     return document if outside.startswith("checked") or not outside else {**document, "outside": outside}

@@ -33,12 +33,13 @@ class Outside:
     """What a rollout asks from outside. `desired` is what each surveyed host is to be.
 
     `viewpoint` opens a session to where the front ends are looked at from. `unchecked` says why nothing is seen from
-    outside, empty where it is; the directors' own words are judged all the same.
+    outside, empty where it is, and `unasked` of which addresses it is not known who answers for them; the directors'
+    own words are judged all the same.
     """
 
     def __init__(self, topology: Topology, desired: Mapping[str, DesiredHost], viewpoint: Viewpoint) -> None:
         self.topology = topology
-        self.unchecked = ""
+        self.unchecked = self.unasked = ""
         self.checks = 0
         self.seconds = 0.0
         self._desired = desired
@@ -61,6 +62,7 @@ class Outside:
                 raise HactlError("no client")
             self._gate.learn()
             self._before = Sighting(self._gate.look(tuple(hosts)))
+            self.unasked = self._gate.unasked
         except HactlError as error:
             self.unchecked = error.line()
             self.close()
@@ -72,11 +74,20 @@ class Outside:
             self._open.close()
 
     def summary(self) -> str:
-        """What became of it, for the result; empty where nothing had to be checked."""
+        """What became of it, for the result; empty where nothing had to be checked.
+
+        It begins with `checked` where all was.
+        """
+        times = "once" if self.checks == 1 else f"{self.checks} times"
+        checked = f"checked from outside {times}, {self.seconds:.1f} s" if self.checks and not self.unchecked else ""
+        gap = self.gap()
+        return f"{gap}; all else was {checked}" if gap and checked else gap or checked
+
+    def gap(self) -> str:
+        """What is not seen from outside, in words; empty where all is."""
         if self.unchecked:
             return f"not checked from outside: {self.unchecked}"
-        times = "once" if self.checks == 1 else f"{self.checks} times"
-        return f"checked from outside {times}, {self.seconds:.1f} s" if self.checks else ""
+        return f"not asked from outside who answers for {self.unasked}" if self.unasked else ""
 
     def holders(self) -> dict[str, tuple[ResolvedFrontend, ...]]:
         """Which directors of the batch hold addresses, and of which front ends, as they told before it."""

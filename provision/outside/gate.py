@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from types import TracebackType
 
@@ -22,12 +22,14 @@ class Gate:
     """A client that looks at the front ends of a topology. A context manager.
 
     `macs` are the hardware addresses of directors and real servers as the client sees them; a host is in it only where
-    its address is on the client's link.
+    its address is on the client's link. `unasked` says of which addresses it could not ask who answers for them, and why,
+    as of the last look; empty where it could of all.
     """
 
     def __init__(self, host: str, channel: Channel, topology: Topology) -> None:
         self.host = host
         self.macs: dict[str, str] = {}
+        self.unasked = ""
         self._channel = channel
         self._topology = topology
         self._services = tried(topology)
@@ -68,6 +70,7 @@ class Gate:
         asked = [one for one in direct(self._topology.frontends) if one[0] in hosts and one[0] in self.macs]
         by_mac = [ByMac(*place, self.macs[host]) for host, _, place in asked]
         first, after, replies = self._ask([*owners, *by_mac], [MacOf(vip) for vip in vips], self._services_asked())
+        self.unasked = _unasked(self.host, dict(zip(vips, first, strict=False)))
         places = [(service.address, service.port) for service in self._services]
         return View(
             owners={vip: each.macs for vip, each in zip(vips, first, strict=False) if not each.problem},
@@ -104,6 +107,15 @@ class Gate:
         pairs = zip((*questions, *after), chain(said["answers"], said["after"]), strict=True)
         answers = [answer(question, found, said) for question, found in pairs]
         return answers[: len(questions)], answers[len(questions) :], said["replies"]
+
+
+def _unasked(client: str, answers: Mapping[str, Answer]) -> str:
+    """The addresses with the same reason together: `192.168.227.10 (client: …)`."""
+    found: dict[str, list[str]] = {}
+    for vip, each in answers.items():
+        if each.problem:
+            found.setdefault(each.problem, []).append(vip)
+    return "; ".join(f"{', '.join(vips)} ({client}: {problem})" for problem, vips in found.items())
 
 
 def vips_of(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from provision.errors import HostError
 from provision.inventory.topology import Topology
+from provision.outside.check import Outside
 from provision.outside.gate import Gate
 from provision.project import load
+from provision.show import results_json, results_lines
 from tests.prober.lan import VIP, VIP6, Lan
 
 INVENTORY = """
@@ -97,6 +100,28 @@ def test_a_real_server_answers_for_itself(lan: Lan, topology: Topology) -> None:
         finally:
             lan.a.call("ip", "addr", "flush", "to", f"{VIP}/32")
         assert gate.look(["s"]).servers[("s", (VIP, 80))] == "silent"
+
+
+@pytest.mark.usefixtures("held")
+def test_a_client_without_raw_sockets_says_what_it_cannot_ask_and_tries_the_services(
+    lan: Lan, topology: Topology
+) -> None:
+    limited = lan.session("setpriv", "--bounding-set", "-net_raw")
+    outside = Outside(topology, {}, lambda: nullcontext(limited))
+    outside.begin(())
+    outside.close()
+    said = outside.summary()
+    assert said.startswith(f"not asked from outside who answers for {VIP}, {VIP6} (") and "may not use raw" in said
+    assert results_json(True, (), said)["outside"] == said and "raw sockets" in str(list(results_lines((), said)))
+    view = outside._before.view
+    assert view and view.owners == {} and view.replies[VIP, 80] == ("page", "page")
+
+
+def test_with_them_nothing_is_left_unasked(lan: Lan, topology: Topology) -> None:
+    outside = Outside(topology, {}, lambda: nullcontext(lan.session()))
+    outside.begin(())
+    outside.close()
+    assert outside.gap() == outside.summary() == ""
 
 
 def test_a_client_that_is_gone_is_an_error(gate: Gate) -> None:
