@@ -23,9 +23,8 @@ def cluster(**kafka: Any) -> KafkaCluster:
 
 def rights(**entry: Any) -> set[str]:
     """What one entry gives the user `orders`, in short."""
-    made = acls("orders", Entry.model_validate(entry))
-    assert_principal = {acl.principal for acl in acls("orders", Entry.model_validate(entry))}
-    assert assert_principal == {"User:orders"}
+    made = set(acls("orders", Entry.model_validate(entry)))
+    assert {acl.principal for acl in made} == {"User:orders"}
     return {f"{acl.operation} {acl.kind} {acl.name}{'*' * acl.prefix}" for acl in made}
 
 
