@@ -27,6 +27,10 @@ UNREACHABLE, CERTIFICATE, TLS, CLOSED, SILENT, FOREIGN = (
     "unreachable", "certificate refused", "no TLS", "connection closed", "no answer", "not an answer",
 )  # fmt: skip
 
+ALERT = "TLS alert"
+ALERTED = b"\x15\x03"
+"""How a TLS record begins that says why TLS ends (RFC 8446 §5.1): read as a length of Kafka's, above LARGEST."""
+
 SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM = "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"
 
 Address = tuple[str, int]
@@ -125,7 +129,7 @@ class Connection:
         """The answer to a request of kafka.protocol.
 
         Raises:
-            Refused: CLOSED, SILENT, or FOREIGN where the answer is no answer of Kafka's.
+            Refused: CLOSED, SILENT, ALERT, or FOREIGN where the answer is no answer of Kafka's.
         """
         from kafka.errors import KafkaError
 
@@ -133,19 +137,25 @@ class Connection:
         try:
             self._hurry()
             self._socket.sendall(self._protocol.send_bytes())
-            while True:
-                self._hurry()
-                data = self._socket.recv(65536)
-                if not data:
-                    raise Refused(CLOSED)
-                if answers := self._protocol.receive_bytes(data):
-                    return answers[0][1]
+            data = self._received()
+            if data.startswith(ALERTED):
+                raise Refused(ALERT)
+            while not (answers := self._protocol.receive_bytes(data)):
+                data = self._received()
+            return answers[0][1]
         except TimeoutError:
             raise Refused(SILENT) from None
         except OSError as error:
             raise Refused(CLOSED, error.strerror or "") from None
         except (KafkaError, ValueError, IndexError, struct.error) as error:
             raise Refused(FOREIGN, str(error)) from None
+
+    def _received(self) -> bytes:
+        self._hurry()
+        data = self._socket.recv(65536)
+        if not data:
+            raise Refused(CLOSED)
+        return data
 
     def handshake(self, mechanism: str) -> tuple[str, tuple[str, ...]]:
         """What the broker says to a mechanism: an error's name, empty where it takes it, and those that it has."""

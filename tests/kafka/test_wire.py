@@ -52,10 +52,15 @@ def test_who_closes_has_refused() -> None:
         assert word(login) == "connection closed"
 
 
-@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x0a", b"\0\0\0\1x"])
+@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\1x"])
 def test_who_speaks_something_else_has_not_answered(says: bytes) -> None:
     with server(says, stays=True) as login:
         assert word(login, 2) == "not an answer"
+
+
+def test_a_tls_server_that_is_spoken_to_in_the_clear_says_so() -> None:
+    with server(b"\x15\x03\x03\x00\x02\x02\x0a") as login:
+        assert word(login) == "TLS alert"
 
 
 def test_who_says_nothing_is_waited_for_no_longer_than_told() -> None:

@@ -15,8 +15,8 @@ from provision.kafka.rights import Kind, may, named
 from provision.kafka.verify.model import Check
 from provision.kafka.verify.zookeeper import NEEDS_LOGIN
 from provision.kafka.wire import (
+    ALERT,
     CLOSED,
-    FOREIGN,
     SASL_AUTHENTICATION_FAILED,
     UNSUPPORTED_SASL_MECHANISM,
     Address,
@@ -77,7 +77,7 @@ def _listener_checks(cluster: KafkaCluster, address: Address) -> Iterator[Check]
     hint = "`listener.security.protocol.map` is not the inventory's: deploy"
     yield Check("no-login", "", written(address), (CLOSED,), hint, address=address)
     if cluster.certificates is not None:
-        yield Check("no-tls", "", written(address), (CLOSED, FOREIGN), hint, address=address)
+        yield Check("no-tls", "", written(address), (ALERT, CLOSED), hint, address=address)
 
 
 def _login_checks(cluster: KafkaCluster, user: str, ways: Sequence[Address]) -> Iterator[Check]:

@@ -27,6 +27,7 @@ def lines(found: Verification) -> Iterator[Line]:
         yield from _failure(each) if not each.ok else ()
     yield from _remarks(found.results)
     failed, skipped = _counts(found.results)
+    yield from (("", ""),) if failed else ()
     passed = len(found.results) - failed - skipped
     nothing = "" if passed or failed else " Nothing was proved."
     counts_text = f"{passed} checks passed, {failed} failed, {skipped} skipped"

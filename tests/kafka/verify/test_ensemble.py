@@ -5,10 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from provision.errors import Exit
+from provision.kafka.verify.commands import site
+from provision.kafka.verify.refusals import zookeeper_write
+from provision.live.sessions import Sessions
+from provision.remote.ssh import Session
 from tests.kafka.cluster import free_ports, running
 from tests.kafka.site import until
 from tests.kafka.verify.site import Asked, failed, found, of, prepared, serving
@@ -39,6 +44,15 @@ def children(one: Asked) -> str:
     return done.stdout
 
 
+class Here(Sessions):
+    """The member's host is this machine, where nobody needs SSH."""
+
+    def of(self, host: str) -> Session:
+        """What forwards from here."""
+        assert host == "broker"
+        return SimpleNamespace(forward=lambda address, port: socket.create_connection((address, port)))  # type: ignore[return-value]
+
+
 def answers(port: int) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as connection:
@@ -66,4 +80,8 @@ def test_an_ensemble_that_anybody_may_write_to_is_told_and_left_as_it_was(tmp_pa
         assert "zookeeper" in children(one), "it serves"
         (write,) = of(one.verify(), "zookeeper-write")
         assert (write.ok, write.seen) == (False, "created")
+        with site(one.project, one.cluster, Here({}), lab=False) as found_by_command:
+            assert zookeeper_write(found_by_command, write.check)[0] == "created", (
+                "by the way through the member's host"
+            )
         assert "hactl" not in children(one)
