@@ -18,22 +18,10 @@ from provision.outside.view import View
 from provision.plan import HostPlan
 from provision.project import load
 from provision.survey import Survey
+from tests.told import Told
 
 INVENTORY_FILE = Path(__file__).parents[1] / "inventories/lab.yml"
 INVENTORY = INVENTORY_FILE.read_text()
-
-
-class Notes:
-    """Events, kept."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def host(self, host: str, text: str) -> None:
-        self.lines.append(f"{host}: {text}")
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def frontend(folder: Path, more: str = "") -> ResolvedFrontend:
@@ -48,7 +36,7 @@ def successors(one: ResolvedFrontend, *macs: str, **drained: dict[str, str]) -> 
         host: HostPlan(host, (), DesiredHost(host), Observed(Facts(), {}, drained=said))
         for host, said in drained.items()
     }
-    notes = Notes()
+    notes = Told()
     outside = Outside(load(INVENTORY_FILE).topology, {}, cast(Any, None))
     outside._before = Sighting(View({str(one.vips[0].address): macs}))
     batch = Batch(Survey(plans=plans), outside, notes, {})

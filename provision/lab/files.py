@@ -8,7 +8,6 @@ import ipaddress
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from provision.lab.layout import NETNS, Layout
 from provision.lab.plan import LabHost, LabSpec
@@ -125,8 +124,3 @@ def known_hosts(spec: LabSpec, public: Mapping[str, str]) -> str:
         f"{','.join(dict.fromkeys((host.name, host.address)))} {' '.join(public[host.name].split()[:2])}\n"
         for host in spec.hosts
     )
-
-
-def relative_targets(files: Mapping[str, SeedFile], root: Path) -> dict[Path, SeedFile]:
-    """The files by their place below `root`."""
-    return {root / path: file for path, file in files.items()}

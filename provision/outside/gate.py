@@ -22,7 +22,7 @@ class Gate:
     """A client that looks at the front ends of a topology. A context manager.
 
     `macs` are the hardware addresses of directors and real servers as the client sees them; a host is in it only where
-    its address is on the client's link. `unasked` says of which addresses it could not ask who answers for them, and why,
+    its address is on the client's link. `unasked` says of which addresses it could not ask who answers, and why,
     as of the last look; empty where it could of all.
     """
 

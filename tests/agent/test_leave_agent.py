@@ -18,6 +18,7 @@ from provision.leaving import Departure, Leaver, leavers
 from provision.observe import Observed, ObservedItem
 from provision.plan import HostPlan, plan_host
 from tests.agent.local import LocalHost
+from tests.told import Told
 
 pytestmark = pytest.mark.agent
 
@@ -47,17 +48,6 @@ case $1 in
 *) exit 9 ;;
 esac
 """
-
-
-class Told:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def host(self, name: str, text: str) -> None:
-        raise AssertionError((name, text))
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def plan(old: str, new: str, path: str = RULES[0]) -> HostPlan:
@@ -141,7 +131,7 @@ def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> No
     told, began = Told(), time.monotonic()
     with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1) as departure:
         departure.ease()
-    assert told.notes == [
+    assert told.lines == [
         "waiting for 2 connections of servers that leave",
         "2 connections of servers that leave did not end in 1 s",
     ]

@@ -7,17 +7,7 @@ import pytest
 from provision.daily import drain
 from provision.daily.drain import await_end
 from provision.drain import Left
-
-
-class Told:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def host(self, host: str, text: str) -> None:
-        self.lines.append(f"{host}: {text}")
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
+from tests.told import Told
 
 
 def left(count: int) -> tuple[Left, ...]:

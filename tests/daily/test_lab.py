@@ -17,6 +17,7 @@ from provision.project import Project, load
 from provision.verify import backend
 from tests.doctor.faults import FAULTS, FORGET, LINGERING, ROUNDS
 from tests.e2e.site import Site, Terminal
+from tests.told import Told
 
 pytestmark = [
     pytest.mark.faults,
@@ -27,16 +28,6 @@ pytestmark = [
 NAME = "daily"
 VIP = "192.168.227.10"
 INVENTORY = Path(__file__).parents[2] / "inventories/lab.yml"
-
-
-class Quiet:
-    """Nobody to tell."""
-
-    def host(self, host: str, text: str) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
 
 
 class Ward:
@@ -50,7 +41,7 @@ class Ward:
         assert done.rc == 0, f"{host}: {script}: {done.stderr}"
 
     def report(self) -> Report:
-        return examine(self.project, self.sessions, Quiet())
+        return examine(self.project, self.sessions, Told())
 
 
 @pytest.fixture(scope="module")

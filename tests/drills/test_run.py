@@ -18,21 +18,9 @@ from provision.errors import HactlError, HostError
 from tests.agent.local import LocalHost
 from tests.drills.building import stage
 from tests.drills.conftest import Logins
+from tests.told import Told
 
 pytestmark = pytest.mark.agent
-
-
-class Notes:
-    """Somebody who is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def host(self, host: str, text: str) -> None:
-        self.said.append(f"{host}: {text}")
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 class Stop(Drill):
@@ -60,10 +48,10 @@ class Stubborn(Stop):
         raise KeyboardInterrupt
 
 
-def broken(host: LocalHost, drill: Drill, error: BaseException) -> tuple[Notes, Any]:
+def broken(host: LocalHost, drill: Drill, error: BaseException) -> tuple[Told, Any]:
     """A drill in mid-fault when `error` comes."""
     host.unit("nginx.service")
-    made, notes = stage(drill.name), Notes()
+    made, notes = stage(drill.name), Told()
     made.sessions = Logins(host)  # type: ignore[assignment]
     with pytest.raises(type(error)), undone_whatever(SimpleNamespace(events=notes), drill, made):  # type: ignore[arg-type]
         drill.inject(made)
@@ -76,18 +64,18 @@ def test_ctrl_c_undoes_first(host: LocalHost) -> None:
     notes, _ = broken(host, Stop(), KeyboardInterrupt())
     assert host.exists("units/nginx.service/active")
     assert not host.exists("run/hactl/fault")
-    assert notes.said == ["stop: interrupted; undoing the fault first"]
+    assert notes.lines == ["stop: interrupted; undoing the fault first"]
 
 
 def test_a_failure_in_mid_drill_undoes_too(host: LocalHost) -> None:
     notes, _ = broken(host, Stop(), HactlError("the client is gone"))
     assert host.exists("units/nginx.service/active")
-    assert notes.said == []
+    assert notes.lines == []
 
 
 def test_a_second_ctrl_c_leaves_it_to_the_host_and_says_so(host: LocalHost) -> None:
     notes, made = broken(host, Stubborn(), KeyboardInterrupt())
-    assert notes.said[-1] == "stop: interrupted again; web1 undoes it by itself within 60 s"
+    assert notes.lines[-1] == "stop: interrupted again; web1 undoes it by itself within 60 s"
     assert not host.exists("units/nginx.service/active")
     made.heal()
     assert host.exists("units/nginx.service/active")

@@ -21,6 +21,7 @@ from provision.live.sessions import Sessions
 from provision.outcome import HostResult
 from provision.project import Project, load
 from provision.survey import survey
+from tests.told import Told
 
 HOSTS = {
     "lvs1": "192.168.228.101",
@@ -68,22 +69,18 @@ class Done:
         return {host: result.outcome for host, result in self.results.items()}
 
 
-class Told:
+class Steps(Told):
     """Events, kept; `at` is called with each step of a host, before the run goes on."""
 
     def __init__(self, at: Callable[[str, str], None] | None = None) -> None:
-        self.lines: list[str] = []
+        super().__init__()
         self._at = at
 
     def host(self, host: str, text: str) -> None:
         """A step."""
-        self.lines.append(f"{host}: {text}")
+        super().host(host, text)
         if self._at:
             self._at(host, text)
-
-    def note(self, text: str) -> None:
-        """A note."""
-        self.lines.append(text)
 
 
 class Site:
@@ -105,7 +102,7 @@ class Site:
 
     def deploy(self, *edits: tuple[str, str], at: Callable[[str, str], None] | None = None) -> Done:
         """Deploy the edited inventory as the command does, asking nobody."""
-        project, told = self.project(*edits), Told(at)
+        project, told = self.project(*edits), Steps(at)
 
         def render(host: str, facts: Facts) -> DesiredHost:
             desired = project.render(host, facts)
