@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from provision.errors import UsageError
+from provision.kafka.retention.look import look
 from provision.kafka.retention_commands import _seen
 from provision.project import load
 from tests.kafka.retention.test_foreseen import inventory
@@ -18,7 +20,8 @@ def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(kraft_
     project = load(inventory(tmp_path))
     kraft_site.create("audit", [(1,)], retention_ms="5000")
     with kraft_site.admin() as admin:
-        until(lambda: "audit" in {each["name"] for each in admin.describe_topics()})
+        until(lambda: [each.own for each in look(admin, ["audit"])[0]] == [{"retention.ms": "5000"}])
+        time.sleep(2)  # until the other brokers have heard of it as well, whoever is asked
         there, coming = _seen(admin, ["audit", "orders"], project)
         everything = {each.topic.name for each in _seen(admin, [], project)}
         with pytest.raises(UsageError, match="no topic none"):
