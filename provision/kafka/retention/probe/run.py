@@ -62,7 +62,7 @@ def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator
 
     Raises:
         KafkaError: the cluster refuses them.
-        HactlError: they could not be removed.
+        HactlError: they could not be removed; its exit code is that of the reason.
     """
     names = [each.name for each in probes]
     try:
@@ -72,7 +72,9 @@ def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator
         try:
             remove(login, names)
         except HactlError as error:
-            raise HactlError(f"{', '.join(names)}: cannot be removed: {error}", "the next run removes it") from error
+            left = HactlError(f"{', '.join(names)} cannot be removed: {error.line()}", "the next run removes it")
+            left.exit_code = error.exit_code
+            raise left from error
 
 
 def _watch(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress) -> None:

@@ -1,0 +1,34 @@
+"""A probe that cannot be removed is told, with the exit code of the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from provision.errors import Exit, HactlError, Unreachable
+from provision.kafka.client_file import Login
+from provision.kafka.retention.look import Seen
+from provision.kafka.retention.model import Cleaner, Topic
+from provision.kafka.retention.probe import run
+from provision.kafka.retention.probe.design import design
+from provision.kafka.retention.probe.topic import LONGEST, PREFIX, probe
+from tests.kafka.cluster import free_ports
+
+ORDERS = Seen(Topic("orders"), Cleaner(), 1, {1: 1}, {}, first=(1,))
+
+
+def test_what_is_left_behind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = probe(design(ORDERS.topic, ORDERS.cleaner), ORDERS)
+    (port,) = free_ports(1)
+    monkeypatch.setattr(run, "create", lambda _admin, _probes: None)
+    block = run.made(Login((("127.0.0.1", port),)), None, [made])  # type: ignore[arg-type]
+    with pytest.raises(HactlError, match=f"{made.name} cannot be removed: .* cannot connect") as found, block:
+        raise Unreachable("broker", "gone")
+    assert found.value.exit_code == Exit.UNREACHABLE
+
+
+def test_the_name_of_a_probe_is_legal_however_long_the_topics_is() -> None:
+    long = Seen(Topic("a" * 249), Cleaner(), 1, {1: 1}, {}, first=(1,))
+    name = probe(design(long.topic, long.cleaner), long).name
+    assert name.startswith(PREFIX + "a" * LONGEST + "-")
+    assert len(name) <= 249
+    assert name != probe(design(long.topic, long.cleaner), long).name
