@@ -41,8 +41,8 @@ SCENARIOS = {
     "change": (("create", "prepare", "converge", "idempotence", "verify", "destroy"), 15),
     "default": (("create", "converge", "idempotence", "verify", "destroy"), 19),
     "failover": (("create", "converge", "side_effect", "verify", "destroy"), 34),
-    "kafka": (("create", "converge", "idempotence", "verify", "destroy"), 22),
-    "kafka-zookeeper": (("create", "converge", "idempotence", "verify", "destroy"), 31),
+    "kafka": (("create", "converge", "idempotence", "verify", "destroy"), 23),
+    "kafka-zookeeper": (("create", "converge", "idempotence", "verify", "destroy"), 32),
 }
 
 
