@@ -22,6 +22,9 @@ PATIENCE = 10.0
 AGAIN = 0.5
 """Seconds until a question is asked again."""
 
+NO_CONTROLLER = "Failed to find active controller"
+"""How the client's complaint begins that no broker is the controller (KafkaAdminClient of kafka-python 3.0)."""
+
 T = TypeVar("T")
 
 
@@ -58,6 +61,10 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
         raise Unanswered(name, f"the cluster does not answer: {error}", heard.cause) from None
     except KafkaError as error:
         raise HostError(name, f"the cluster refuses: {error}", heard.cause) from None
+    except RuntimeError as error:  # a bare one, where the controller moved twice while it was looked for
+        if NO_CONTROLLER not in str(error):
+            raise
+        raise Unanswered(name, f"the cluster does not answer: {error}", heard.cause) from None
     finally:
         logger.removeHandler(heard)
 
