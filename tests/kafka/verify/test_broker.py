@@ -88,7 +88,6 @@ def test_all_is_as_it_must_be_and_one_record_is_in_each_topic(one: Asked) -> Non
         "write-denied", "read-denied", "group-denied",
     }  # fmt: skip
     assert not any(each.check.skipped for each in found.results)
-    assert found.seconds < 15
     for topic, more in (("orders", 1), ("audit-log", 1), ("payments", 0)):
         now = records(one, topic)
         assert len(now) == before[topic] + more
