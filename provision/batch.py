@@ -216,7 +216,8 @@ class Batch:
         for host in self.transactions if aloud else ():
             self.events.host(host, "checking from outside")
         gone = {one.name: (host,) for host, able in self.away.items() for one in able}
-        expected = self.outside.expected(self.due, gone if away else {}, at)
+        due = self.due if applied else ()  # what is to be mended is not, before it is
+        expected = self.outside.expected(due, gone if away else {}, at)
 
         def look() -> list[str]:
             return self.outside.check(

@@ -130,6 +130,30 @@ def test_a_second_holder_is_seen_and_the_batch_taken_back(site: Site) -> None:
     assert "advert_int 0.25" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
 
 
+def test_an_address_that_a_hand_gave_a_backup_is_taken_off_and_left_to_who_became_master(site: Site) -> None:
+    """Asked at the plan, lvs2 is no master of it; it is when its turn comes, and then lives by it."""
+    site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
+
+    def fail_over(host: str, text: str) -> None:
+        if (host, text) == ("lvs2", "ready"):
+            site.ssh("lvs1", "systemctl stop keepalived")
+            time.sleep(bound(site))
+
+    done = site.deploy(at=fail_over)
+    held = holder(site)
+    site.ssh("lvs1", "systemctl start keepalived")
+    assert (done.code, held) == (Exit.FAILED, ["lvs2"])
+    assert done.results["lvs2"].exit_code == Exit.FAILED
+    assert f"it became master of {VIP} since the plan was made" in done.results["lvs2"].message
+    time.sleep(6)  # a director that starts leaves the addresses to the other for five seconds
+    assert holder(site) == ["lvs1"]
+
+    site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
+    done = site.deploy()
+    assert done.outcomes["lvs2"] == "changed", done.results["lvs2"].message
+    assert holder(site) == ["lvs1"]
+
+
 def test_a_real_server_that_no_longer_serves_the_address_is_taken_back(site: Site) -> None:
     """The directors' checks may not see it for long, if ever; the client asks it itself."""
     page = ("hactl_roles: [web]", "hactl_roles: [web], web_page: changed")
