@@ -8,14 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from provision.apply import ApplyFailed, Op, Transaction, build_payload, prepare
 from provision.desired import Address, DesiredHost, File, Sysctl
+from provision.drills.hold import Hold
 from provision.errors import HostError, Locked
 from provision.observe import Observed, observe
 from provision.remote.ssh import Session
+from tests.agent.scenario import wait_until
 from tests.remote.conftest import Net
 
 pytestmark = pytest.mark.ssh
@@ -227,3 +231,15 @@ def test_a_large_payload(net: Net, session: Session) -> None:
     )
     run(session, payload).confirm()
     assert net.near.path("/etc/hactl/new.conf").read_bytes() == content
+
+
+def test_a_run_of_drills_and_a_deploy_keep_each_other_out(net: Net, known: Path) -> None:
+    with net.connect(net.target(known)) as drills, net.connect(net.target(known)) as deploys:
+        logins = SimpleNamespace(of=lambda _: drills)
+        held = Hold(cast(Any, logins), ("web1",), "kim@ops (failover-test)")
+        with held, pytest.raises(Locked, match=r"locked by kim@ops \(failover-test\)"):
+            begin(deploys)
+        begin(deploys).roll_back()
+        with Hold(cast(Any, logins), ("web1",), "kim@ops (failover-test)"):
+            net.near.cut()  # the line has gone: nobody says goodbye
+            wait_until(lambda: not net.near.path("/run/hactl/lock").exists())
