@@ -19,7 +19,7 @@ from provision.kafka.client_file import Login
 from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
 from provision.kafka.verify.model import Check
 from provision.kafka.verify.refusals import Seen, Site, heartbeat
-from provision.kafka.wire import PATIENCE, SILENT, Refused, dial
+from provision.kafka.wire import PATIENCE, SILENT, Refused, logged_in
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition
@@ -67,7 +67,7 @@ def write(login: Login, topic: str) -> Record:
 
     mark = secrets.token_hex(12).encode()
     patience = int(PATIENCE * 1000)
-    dial(login).close()  # the library would try for its whole time where nobody listens
+    logged_in(login).close()  # the library would try for its whole time, and could not say why
     more = {"acks": "all", "request_timeout_ms": SOCKET, "delivery_timeout_ms": patience, "max_block_ms": patience}
     with _told():
         producer = KafkaProducer(
@@ -88,7 +88,7 @@ def read(login: Login, group: str, records: list[Record], *, join: bool) -> None
     from kafka import KafkaConsumer, TopicPartition
 
     until = time.monotonic() + PATIENCE
-    dial(login).close()
+    logged_in(login).close()
     wanted = {TopicPartition(each.topic, each.partition): each for each in records}
     more = {"request_timeout_ms": SOCKET, "enable_auto_commit": False, "auto_offset_reset": "latest"}
     with _told():

@@ -113,7 +113,7 @@ def prepared(folder: Path, version: str, more: Mapping[str, str] | None = None, 
     first = {name: {"password": password} for name, password in FIRST.items()}
     made = build(folder, version, **{"users": {**first, **USERS}, "topics": TOPICS, **kafka})
     made.write()
-    _set(folder / "etc" / "server.properties", more or {})
+    _set(folder / "etc" / "server.properties", {"group.initial.rebalance.delay.ms": "0", **(more or {})})
     return made
 
 

@@ -172,6 +172,7 @@ def test_another_password_is_told(one: Asked) -> None:
         one.do(SetCredential("audit", "SCRAM-SHA-512", 4096), passwords={"audit": "4udit"})
     told = {(each.check.names, each.seen) for each in of(found, "login", "audit") if not each.ok}
     assert told == {(("SCRAM-SHA-512",), "SASL_AUTHENTICATION_FAILED")}
+    assert ("consume", "audit", "SASL_AUTHENTICATION_FAILED") in failed(found)
     assert all(each.ok for each in of(found, "login", "orders"))
 
 
