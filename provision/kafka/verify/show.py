@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from provision.kafka.verify.model import Result, Verification
 from provision.show import BOLD, DIM, GREEN, RED, WIDTH, Line
@@ -23,8 +23,8 @@ def lines(found: Verification) -> Iterator[Line]:
         counts += [f"{skipped} skipped"] if skipped else []
         counts += [f"{failed} failed"] if failed else []
         yield f"{name:<{width}}  {', '.join(counts)}", RED if failed else GREEN
-    for each in found.results:
-        yield from _failure(each) if not each.ok else ()
+    for same in _failures(found.results):
+        yield from _failure(same)
     yield from _remarks(found.results)
     failed, skipped = _counts(found.results)
     yield from (("", ""),) if failed else ()
@@ -39,13 +39,23 @@ def _counts(results: Sequence[Result]) -> tuple[int, int]:
     return sum(not each.ok for each in results), sum(bool(each.check.skipped) for each in results)
 
 
-def _failure(result: Result) -> Iterator[Line]:
-    """What is wrong: what was expected, what was seen, what to do."""
-    check = result.check
+def _failures(results: Sequence[Result]) -> Iterable[list[Result]]:
+    """What failed; checks of a user that all saw the same together, since they have one cause."""
+    found: dict[tuple[str, str, str], list[Result]] = {}
+    for each in results:
+        if not each.ok:
+            found.setdefault((each.check.user, each.seen, each.text), []).append(each)
+    return found.values()
+
+
+def _failure(same: Sequence[Result]) -> Iterator[Line]:
+    """What is wrong: what was expected, what was seen, what to do, as the first of them has it."""
+    check = same[0].check
+    more = f" and {len(same) - 1} more" if len(same) > 1 else ""
     yield "", ""
-    yield from ((line, RED) for line in _wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}", "", "  "))
+    yield from ((line, RED) for line in _wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}{more}", "", "  "))
     yield f"  expected  {check.accepts[0]}", ""
-    yield from ((line, "") for line in _wrapped(_seen(result), "  seen      ", " " * 12))
+    yield from ((line, "") for line in _wrapped(_seen(same[0]), "  seen      ", " " * 12))
     yield from ((line, "") for line in _wrapped(check.hint, "  look at   ", " " * 12))
 
 

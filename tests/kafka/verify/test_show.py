@@ -42,6 +42,14 @@ def test_a_failure_says_what_was_expected_what_was_seen_and_where_to_look() -> N
     assert all(len(line) <= 80 for line in told.splitlines())
 
 
+def test_what_failed_for_one_cause_is_told_once() -> None:
+    refused = [Result(each, "SASL_AUTHENTICATION_FAILED", "invalid credentials") for each in (LOGIN, DENIED)]
+    told = text(GOOD[0], *refused)
+    assert told.count("SASL_AUTHENTICATION_FAILED: invalid credentials") == 1
+    assert "orders: login 192.0.2.10:9092 SCRAM-SHA-512 and 1 more" in told
+    assert "1 checks passed, 2 failed" in told
+
+
 def test_exit_codes() -> None:
     assert Verification(GOOD).exit == Exit.OK
     assert Verification((*GOOD, Result(DENIED, "answered"))).exit == Exit.FAILED
