@@ -95,7 +95,7 @@ class Course:
 
     def _go(self, waiting: list[KafkaNode], left: Sequence[KafkaNode]) -> bool:
         for node in left:
-            if not self._attempt(node, self._return):
+            if not self._attempt(node, self._resume):
                 return False
         while waiting:
             node = self._next(waiting)
@@ -147,6 +147,13 @@ class Course:
         self._stage = Stage.AWAY
         self._events.host(node.host, "restarting")
         self._hosts[node.host].restart()
+        self._return(node)
+
+    def _resume(self, node: KafkaNode) -> None:
+        """What is left to do for one that a roll before has restarted, if it runs."""
+        self._stage = Stage.AWAY
+        if not self._hosts[node.host].look().active:
+            self._must([f"{UNIT} does not run on {node.host}"])
         self._return(node)
 
     def _return(self, node: KafkaNode) -> None:

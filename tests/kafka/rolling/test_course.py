@@ -176,6 +176,19 @@ def test_one_that_was_drained_and_not_restarted_gets_its_connections_back() -> N
     assert (world.restarts, world.drained, course.interrupted) == ([], set(), True)
 
 
+def test_what_a_roll_left_drained_and_does_not_run_is_not_waited_for() -> None:
+    class Dead(Host):
+        def look(self) -> Unit:
+            return Unit("now", False)
+
+    world, told = World(gone={2: 10**6}, drained={"kafka2"}), Told()
+    hosts = cast(Mapping[str, Any], {node.host: Dead(world, node.id) for node in NODES})
+    course = Course(Sight(NODES, world.look, told), hosts, Pool(world, frozenset({"kafka2"})), told)
+    assert not course.run([NODES[0]], [NODES[1]])
+    assert course.fates["kafka2"].message.startswith("it does not serve again: kafka.service does not run on kafka2;")
+    assert (world.steps, world.restarts, world.drained) == (0, [], {"kafka2"})
+
+
 def test_a_drain_that_is_refused_keeps_the_node_up() -> None:
     class Last(Pool):
         def refusal(self, host: str) -> str:
