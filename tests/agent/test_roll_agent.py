@@ -57,7 +57,7 @@ def test_a_node_that_never_ran_is_rolled_once_it_does(host: LocalHost) -> None:
 
 
 def test_while_one_holds_it_another_does_not_get_it(node: LocalHost) -> None:
-    with HeldHost(node, "ops@desk"), pytest.raises(Locked, match="locked by ops@desk since .*, still running"):
+    with HeldHost(node, "ops@desk"), pytest.raises(Locked, match=r"locked by ops@desk since .*, still running"):
         HeldHost(node, "kim@elsewhere")
     with HeldHost(node, "kim@elsewhere"):
         pass
@@ -75,13 +75,13 @@ def test_the_lock_goes_with_the_connection_and_whatever_was_begun_goes_on(node: 
 def test_a_unit_that_does_not_start_is_told(node: LocalHost) -> None:
     node.command("systemctl", "#!/bin/sh\n[ $1 = show ] || { echo no >&2; exit 1; }\n")
     node.command("journalctl", "#!/bin/sh\necho out of memory\n")
-    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match="restart kafka.service failed: out of mem"):
+    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match=r"restart kafka.service failed: out of mem"):
         held.restart()
 
 
 def test_a_full_disk_is_told_before_anything_is_restarted(node: LocalHost) -> None:
     node.command("mktemp", "#!/bin/sh\nexit 1\n")
-    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match="cannot write .*kafka-roll: is the disk"):
+    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match=r"cannot write .*kafka-roll: is the disk"):
         held.mark()
     assert node.calls() == []
 
