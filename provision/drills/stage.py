@@ -20,7 +20,7 @@ from provision.prober.session import Prober
 from provision.remote.channel import Session
 
 GUARD = 60
-"""Seconds after which a host undoes a fault by itself; a drill takes a quarter of that."""
+"""Seconds after which a host undoes a fault by itself at the earliest; most drills take a quarter of that."""
 
 
 @dataclass
@@ -65,11 +65,18 @@ class Stage:
 
     def arm(self, host: str, kind: str, *arguments: str) -> Fault:
         """A fault made ready, its guard running. Raises HostError."""
-        fault = Fault(self.sessions, f"{self.drill}-{self.frontend.name}", FaultSpec(host, kind, arguments), GUARD)
+        spec = FaultSpec(host, kind, arguments)
+        fault = Fault(self.sessions, f"{self.drill}-{self.frontend.name}", spec, self.guard(host))
         self.faults.append(fault)
         fault.arm()
         self.notes += [f"{host}: undid {name}, which a run that died had left behind" for name in fault.leftovers]
         return fault
+
+    def guard(self, host: str) -> int:
+        """Seconds of a guard: where a real server needs long until its checks find it well, its drill takes longer."""
+        from provision.drills.drill import check_patience
+
+        return max(GUARD, 2 * int(check_patience(self.frontend))) if host in self.frontend.real_servers else GUARD
 
     def break_host(self, host: str, kind: str, *arguments: str) -> float:
         """Arm a fault and inject it; returns when. Raises HostError."""

@@ -208,7 +208,7 @@ def _ask(hosts: Sequence[str], drills: Sequence[type[Drill]]) -> None:
         )
     sys.stderr.write(
         f"This breaks {', '.join(hosts)} on purpose: {names}.\n"
-        "Every fault is undone after some seconds, by its host itself after a minute at the latest.\n"
+        "Every fault is undone after some seconds, by its host itself after a minute or two at the latest.\n"
         "Go on? [y/N] "
     )
     sys.stderr.flush()

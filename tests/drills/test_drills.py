@@ -254,6 +254,14 @@ def test_brokers_are_stopped_one_at_a_time_and_have_time_to_start() -> None:
     assert RealServerFlap().patience(made) > RealServerStop().patience(made) + BROKER_STARTS
 
 
+def test_a_guard_waits_for_a_real_server_whose_checks_are_slow() -> None:
+    check = {"type": "kafka", "login": "check", "interval": 3, "timeout": 4}
+    brokers = stage(found=topology([frontend(services=[service(check=check)])], **BROKERS))
+    assert (brokers.guard("web1"), brokers.guard("lvs1")) == (2 * (60 + 3 + 4 + 3), 60)
+    quick = stage(found=topology([frontend(services=[service(check=QUICK)])]))
+    assert quick.guard("web1") == 60
+
+
 def test_who_is_the_holder() -> None:
     one = topology([frontend()]).frontends[0]
     assert holder_of(one, [("lvs2",)]) == "lvs2"

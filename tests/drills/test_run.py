@@ -75,7 +75,7 @@ def test_a_failure_in_mid_drill_undoes_too(host: LocalHost) -> None:
 
 def test_a_second_ctrl_c_leaves_it_to_the_host_and_says_so(host: LocalHost) -> None:
     notes, made = broken(host, Stubborn(), KeyboardInterrupt())
-    assert notes.lines[-1] == "stop: interrupted again; web1 undoes it by itself within 60 s"
+    assert notes.lines[-1] == "stop: interrupted again; web1 undoes it by itself within 130 s"
     assert not host.exists("units/nginx.service/active")
     made.heal()
     assert host.exists("units/nginx.service/active")
