@@ -27,6 +27,9 @@ from provision.survey import Survey
 
 MEMBER_UNIT = "zookeeper.service"
 
+JOINED = 60.0
+"""Seconds for a restarted member of ZooKeeper to take part again."""
+
 BEYOND = "where the cluster is not to be spared, stop kafka.service on its hosts: a deploy then starts all at once"
 
 
@@ -104,7 +107,7 @@ class OneByOne:
         """Wait until the host's nodes serve again; why they do not, empty where they do."""
         found: tuple[str, ...] = ()
         if MEMBER_UNIT in self.down[host]:
-            found = self.sight.until_nothing(lambda _: self._member(host), BACK, host)
+            found = self.sight.until_nothing(lambda _: self._member(host), JOINED, host)
         node = self.cluster.on(host)
         return "\n".join(found or (self.sight.back(node, BACK) if node else ()))
 
