@@ -1,4 +1,4 @@
-"""One lab for most tests of a process: deployed once, and every test leaves it as it found it."""
+"""One lab for most tests: deployed once, and every test leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 from tests.e2e import model
 from tests.e2e.site import Run, Site
 
-NAME = "-".join(filter(None, ("e2e", os.environ.get("PYTEST_XDIST_WORKER"))))
-"""The lab's name: every process of a test run has a lab of its own."""
+NAME = "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

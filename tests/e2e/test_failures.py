@@ -119,7 +119,7 @@ def test_sudo_with_a_wrong_and_then_the_right_password(site: Site) -> None:
         assert "wrong-guess" not in f"{done}"
         planned = site.plan("--limit", "web1", env={"OPS_PASSWORD": PASSWORD})
         assert [change["name"] for change in planned["web1"]] == ["/etc/hactl-note"]
-        missing = refused(site, 3, "OPS_PASSWORD", f"{NAME}.yml:[0-9]+:[0-9]+")
+        missing = refused(site, 3, "OPS_PASSWORD", "e2e.yml:[0-9]+:[0-9]+")
         assert "Traceback" not in missing.err
     finally:
         site.ssh("web1", "rm /etc/sudoers.d/ops")
@@ -164,7 +164,7 @@ def test_wrong_input_asks_no_host(site: Site) -> None:
     changed = model.busy(model.base(NAME))
     model.frontend(changed)["vips"] = ["192.168.227.1000"]
     site.write(changed)
-    done = refused(site, 3, rf"{NAME}.yml:\d+:\d+: ", "192.168.227.1000")
+    done = refused(site, 3, r"e2e.yml:\d+:\d+: ", "192.168.227.1000")
     assert "looked at" not in done.err
 
 
