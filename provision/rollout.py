@@ -15,7 +15,7 @@ from typing import Protocol
 
 from provision.adverts import CONFIG, Clash, clashes, together
 from provision.apply import Transaction, Waiting, build_payload, prepare
-from provision.batch import Batch, meeting
+from provision.batch import Batch, disturbs, meeting
 from provision.desired import File
 from provision.errors import Exit, HostError
 from provision.events import Events
@@ -190,6 +190,11 @@ def _go_on(
                 found.each(events, lambda _: departure.ease(lambda: found.interrupted), ("",))
                 stopped = found.interrupted
             why = {} if stopped else _refusal(found, order, hosts, events)
+            if not stopped and not why:
+                lost = _lost(found, outside, hosts, waiting, events)
+                results |= {host: failure(found, host, error) for host, error in lost.items()}
+                waiting = {host: one for host, one in waiting.items() if host not in lost}
+                why = dict.fromkeys(hosts, f"not begun, as {' and '.join(lost)} does not answer") if lost else {}
             stopped = stopped or bool(why) or found.interrupted
             if stopped:
                 break
@@ -205,6 +210,28 @@ def _go_on(
             departure.gone(rollout.owner, rollout.digest)
     left = found.each(events, lambda host: _let_go(found, host, waiting[host], why.get(host, "")), list(waiting))
     return results | dict(zip(waiting, left, strict=True))
+
+
+def _lost(
+    found: Survey, outside: Outside, hosts: Sequence[str], waiting: Mapping[str, Transaction], events: Events
+) -> dict[str, HostError]:
+    """The directors that wait for their turn and do not answer any more, among those that share addresses with `hosts`.
+
+    Keepalived that is reloaded waits for adverts anew: a master that is lost just before is missed for longer.
+    """
+    disturbed = [host for host in hosts if disturbs(found.plans[host])]
+    fronts = [one for host in disturbed for one in outside.topology.directed_by(host)]
+    peers = dict.fromkeys(each.host for one in fronts for each in one.directors if each.host not in hosts)
+    asked = [host for host in peers if host in waiting]
+
+    def ask(host: str) -> HostError | None:
+        try:
+            waiting[host].look()
+        except HostError as error:
+            return error
+        return None
+
+    return {host: error for host, error in zip(asked, found.each(events, ask, asked), strict=True) if error}
 
 
 def _refusal(found: Survey, order: Order, hosts: Sequence[str], events: Events) -> dict[str, str]:
