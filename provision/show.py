@@ -26,7 +26,7 @@ OUTCOMES = {"changed": YELLOW, "unchanged": GREEN, "skipped": DIM}
 Line = tuple[str, str]
 
 
-def agreed() -> bool:
+def agreed(question: str = "Apply these changes?") -> bool:
     """Whether the operator, asked on standard error, says yes to what was shown.
 
     Raises:
@@ -34,7 +34,7 @@ def agreed() -> bool:
     """
     if not sys.stdin.isatty():
         raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
-    sys.stderr.write("Apply these changes? [y/N] ")
+    sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 

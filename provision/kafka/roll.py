@@ -24,7 +24,7 @@ from provision.kafka.rolling.safety import order
 from provision.kafka.rolling.sight import Sight
 from provision.live.sessions import Sessions
 from provision.project import Project
-from provision.show import GREEN, RED, YELLOW, Line, Screen, print_json
+from provision.show import GREEN, RED, YELLOW, Line, Screen, agreed, print_json
 
 COLOURS = {"rolled": GREEN, "untouched": "", "stopped": RED}
 
@@ -53,8 +53,8 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         plan = _plan(cluster, scope, held, pool, ask(login, look))
         console.done()
         Screen(sys.stderr if json else sys.stdout).show(plan.lines())
-        if not yes:
-            _agree()
+        if not yes and not agreed("Restart them?"):
+            raise UsageError("not confirmed; nothing was changed")
         fates, code = _carry_out(plan, cluster, held, pool, login, console)
     console.done()
     if json:
@@ -149,15 +149,6 @@ def _carry_out(
                 held[host].unmark()
     code = Exit.INTERRUPTED if course.interrupted else Exit.OK if well else Exit.FAILED
     return list(course.fates.values()), code
-
-
-def _agree() -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
-    sys.stderr.write("Go on? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise UsageError("not confirmed; nothing was changed")
 
 
 def result_lines(fates: Sequence[Fate], code: Exit) -> Iterator[Line]:
