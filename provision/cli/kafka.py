@@ -22,6 +22,7 @@ retention_app = typer.Typer(
 )
 kafka_app.add_typer(retention_app, name="retention")
 
+Topics = Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")]
 Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
 ClientFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
@@ -137,9 +138,7 @@ def kafka_roll(
 
 @retention_app.command("plan")
 def kafka_retention_plan(
-    topics: Annotated[
-        list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
-    ] = None,
+    topics: Topics = None,
     inventory: InventoryOption = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
@@ -163,9 +162,7 @@ def kafka_retention_plan(
 
 @retention_app.command("verify")
 def kafka_retention_verify(
-    topics: Annotated[
-        list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
-    ] = None,
+    topics: Topics = None,
     inventory: InventoryOption = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
