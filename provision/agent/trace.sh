@@ -37,6 +37,13 @@ managers() { # who else may take addresses away
     set -f
 }
 
+full_disks() { # file systems of this machine that can be written and have no room (df(1) -P; -l asks no other machine)
+    section full_disks
+    df -Pl 2>/dev/null | while IFS=' ' read -r device blocks used free part place; do
+        [ "$free" != 0 ] || [ "$blocks" = 0 ] || [ ! -w "$place" ] || printf '%s\n' "$device $blocks $used $free $part $place"
+    done
+}
+
 tunnel_paths() { # ADDRESS DEVICE MTU SMALL LARGE of each real server in a tunnel: does a packet come back, and one of that size?
     section tunnel_paths
     [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
@@ -85,6 +92,7 @@ look_further() {
     filters
     log
     managers
+    full_disks
     tunnel_paths
     section handover
     set +f

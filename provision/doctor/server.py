@@ -25,6 +25,17 @@ def host_unreachable(case: Case) -> Iterator[Clue]:
         )
 
 
+@rule("disk-full", OUTAGE, "every host has room on its disks", "df(1); write(2), ENOSPC")
+def disk_full(case: Case) -> Iterator[Clue]:
+    for host, trace in case.traces.items():
+        lines = tuple(trace.of("full_disks"))
+        if lines:
+            places = ", ".join(line.split(None, 5)[5] for line in lines)
+            symptom = "what writes there fails: a Kafka broker ends itself, and a deploy is refused"
+            fix = "make room (`du -x`), then start what ended: `systemctl --failed`"
+            yield Clue(host, symptom, f"no room is left on {places}", fix, (Evidence(host, "df -Pl", lines),))
+
+
 def _wire(case: Case, host: str) -> Iterator[Evidence]:
     """What the host itself answers when a connection to a VIP is put on the wire to it."""
     if not mac_of(case.seen, host):

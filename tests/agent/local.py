@@ -208,9 +208,14 @@ class LocalHost:
         self.env = {"HACTL_ROOT": str(root), "PATH": f"{self.bin}:{tools}"}
 
     def command(self, name: str, text: str) -> None:
-        """Put a command in front of the machine's own."""
-        (self.bin / name).write_text(text)
-        (self.bin / name).chmod(0o755)
+        """Put a command in front of the machine's own, also while an earlier one of its name runs.
+
+        A file that runs cannot be written (ETXTBSY): the new one takes its place.
+        """
+        new = self.root / f"{name}.new"
+        new.write_text(text)
+        new.chmod(0o755)
+        new.replace(self.bin / name)
 
     def write(self, name: str, text: str | bytes) -> Path:
         path = self.root / name.lstrip("/")

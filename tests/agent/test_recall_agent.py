@@ -77,6 +77,14 @@ def test_doctor_traces_filters_and_the_log_without_our_own_questions(tools: Loca
     assert "end" in sections and sections["ipvs_module"] == []
 
 
+def test_doctor_traces_disks_without_room_that_can_be_written(tools: LocalHost) -> None:
+    full = f"tmpfs 100 100 0 100% {tools.write('a disk/file', '').parent}"
+    others = ("tmpfs 100 90 10 90% /", "devpts 0 0 0 - /dev/pts", "cdrom 100 100 0 100% /nowhere")
+    shown = "\n".join(("Filesystem 1024-blocks Used", full, *others))
+    tools.command("df", f"#!/bin/sh\ncat <<'E'\n{shown}\nE\n")
+    assert look_with(tools, "doctor")[1]["full_disks"] == [full]
+
+
 @pytest.mark.parametrize("name", ["status", "doctor"])
 def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     parts = "shell=sh disable=SC2034,SC2086,SC2154"

@@ -133,6 +133,13 @@ def test_a_fall_with_a_reason_is_none_of_that(reason: str) -> None:
     assert named(report({"lvs1": {"log": lines}})) == []
 
 
+def test_a_full_disk_of_any_host() -> None:
+    line = "/dev/sdb1 10255636 10255636 0 100% /var/lib/kafka data"
+    found = report({"web1": {"full_disks": [line]}})
+    assert named(found) == [("disk-full", "web1")]
+    assert found.diagnoses[0].clue.cause == "no room is left on /var/lib/kafka data"
+
+
 def test_the_rules_about_kernels() -> None:
     old = {"release": ["4.18.0-553.el8"]}
     reuse = {"sysctls": {**LVS1.sysctls, "net.ipv4.vs.conn_reuse_mode": "1"}}
@@ -219,7 +226,7 @@ def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
     assert [diagnosis.rank for diagnosis in found.diagnoses] == [1, 3]
     shown = [line for line, _ in report_lines(found)]
     assert max(map(len, shown)) <= 80
-    assert shown[-1] == "2 causes were found; 35 of 41 rules hold."
+    assert shown[-1] == "2 causes were found; 36 of 42 rules hold."
 
 
 def test_words_of_evidence_are_whole_ones() -> None:

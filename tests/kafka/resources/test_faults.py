@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from provision.errors import Exit, HactlError, InputError
-from provision.kafka.admin import connected
+from provision.errors import Exit, HactlError, InputError, Unreachable
+from provision.kafka.admin import ask, connected
 from provision.kafka.client_file import Login
+from provision.kafka.replicas.judge import troubles
+from provision.kafka.replicas.look import look
 from provision.kafka.resources import commands
 from provision.kafka.resources import deeds as doing
 from provision.kafka.resources.apply import Applied, carry_out
@@ -25,9 +27,11 @@ from provision.kafka.resources.commands import done, passwords, planned, refuse
 from provision.kafka.resources.deeds import Changed
 from provision.kafka.resources.observe import NotAdmitted
 from provision.kafka.resources.plan import Deed
+from provision.kafka.rolling.safety import obstacles
 from provision.kafka.way import Way
 from tests.kafka.cluster import USERS
-from tests.kafka.resources.trio import IDS, Trio, trio, until
+from tests.kafka.resources.trio import IDS, Trio, expired, small_disk, trio, until
+from tests.kafka.stream import Stream, consumed
 
 pytestmark = pytest.mark.kafka
 
@@ -236,6 +240,53 @@ def test_a_step_whose_answer_was_lost_is_not_done_twice(three: Trio, monkeypatch
     monkeypatch.setattr(doing, "perform", perform)
     assert apply(three, topics=topics("lost", 3)).whole
     assert left(three, topics=topics("lost", 3)) == []
+
+
+def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost(three: Trio) -> None:
+    """With acks=all a record is in two logs before it is acknowledged; a broker that cannot write ends itself."""
+    assert apply(three, topics=topics("ballast", 1, partitions=3)).whole
+    with small_disk(three, 3) as full:
+        with Stream(three.admin, "ballast-00") as stream:
+            full()
+            until(lambda: three.running[3].poll() is not None)
+            until(lambda: three.live() == {1, 2})
+            time.sleep(2)
+        with pytest.raises(HactlError, match=r"more-00 needs 3 brokers, and 2 are alive; down: broker3 \(3\)"):
+            apply(three, topics=topics("more", 1))
+        assert "broker 3 is not in the cluster" in obstacles(
+            ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0]
+        )
+        assert "No space left on device" in (three.brokers[3].folder / "log").read_text()
+    until(lambda: not troubles(ask(three.admin, look)))
+    assert not stream.failed
+    found = consumed(three.admin, "ballast-00")
+    assert set(stream.acknowledged) <= set(found)
+    assert apply(three, topics=topics("more", 1)).whole
+
+
+def test_a_broker_whose_certificate_has_expired_is_named_by_every_command(three: Trio) -> None:
+    """It runs, and its own connections to others work: whoever connects to it is what fails."""
+    broker, node = three.brokers[3], three.cluster.nodes[2]
+    file = broker.folder / "etc" / "node.pem"
+    good = file.read_text()
+    three.end(3)
+    file.write_text(expired(three, node.host))
+    three.start(3)
+    try:
+        until(lambda: three.live() == {*IDS})
+        until(lambda: "expired" in broker.ready()[1])
+        assert broker.ready()[0], "a director takes it out"
+        with pytest.raises(Unreachable, match="certificate has expired"):
+            ask(replace(three.admin, bootstrap=three.admin.bootstrap[2:]), look)
+        assert ask(three.admin, look).silent == {3}
+        others = obstacles(ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0])
+        assert "broker 3 does not answer" in others, "no roll goes on to another"
+        assert commands.plan(three.project, prune=False, json=False, lab=False) is Exit.OK
+    finally:
+        three.end(3)
+        file.write_text(good)
+        three.start(3)
+        until(lambda: three.live() == {*IDS} and not troubles(ask(three.admin, look)))
 
 
 def test_passwords_stay_out_of_every_file_and_log(three: Trio) -> None:

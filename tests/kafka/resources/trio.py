@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -13,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from provision.errors import HactlError
 from provision.facts import Facts
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.topology import Topology
+from provision.kafka import certificates
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.distribution import collect
@@ -151,3 +154,46 @@ def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
     text = settings.read_text().replace("://0.0.0.0:", f"://127.0.0.{id_}:").replace("/data", str(folder / "data"))
     settings.write_text(text)
     return made
+
+
+def expired(three: Trio, host: str) -> str:
+    """A key and a certificate for the host, of the cluster's own CA, that ended half an hour ago."""
+    folder = three.cluster.certificates
+    assert folder
+    names = certificates.facts((folder / f"{host}.pem").read_text()).names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificates, "DAYS", -1 / 48)
+        return certificates._issue(folder, host, names)
+
+
+@contextmanager
+def small_disk(three: Trio, id_: int) -> Iterator[Callable[[], None]]:
+    """A broker's data on a file system of 64 MiB for as long as the block; what is given fills it."""
+    data = three.brokers[id_].folder / "data"
+    kept, ballast = data.with_name("kept"), data / "ballast"
+
+    def full() -> None:
+        with pytest.raises(OSError, match="No space left"), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 16))
+
+    three.end(id_, signal.SIGTERM)
+    data.rename(kept)
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "hactl-test", data], check=True)
+    try:
+        shutil.copytree(kept, data, dirs_exist_ok=True)
+        three.start(id_)
+        until(lambda: three.live() == {*IDS})
+        yield full
+    finally:
+        ballast.unlink(missing_ok=True)
+        if id_ in three.running:
+            three.end(id_)
+        shutil.rmtree(kept)
+        shutil.copytree(data, kept)
+        subprocess.run(["umount", data], check=True)
+        data.rmdir()
+        kept.rename(data)
+        three.start(id_)
+        until(lambda: three.live() == {*IDS})
