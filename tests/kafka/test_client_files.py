@@ -160,7 +160,8 @@ def java(one: Asked, main: str, *words: str, said: str = "") -> str:
 
 @pytest.mark.kafka
 def test_real_clients_take_them(tmp_path: Path) -> None:
-    """Java's and Python's; only the VIP is replaced, which no test on one machine has."""
+    """Java's, librdkafka and Python's; only the VIP is replaced, which no test on one machine has."""
+    import confluent_kafka
     import kafka
 
     with serving(prepared(tmp_path, "3.9.1")) as one:
@@ -168,13 +169,18 @@ def test_real_clients_take_them(tmp_path: Path) -> None:
         clients(one.project, out, ["orders"])
         files = ["--producer.config", str(out / "orders.producer.conf")]
         java(one, "kafka.tools.ConsoleProducer", "--topic", "orders", *files, said="from Java\n")
+        lines = (out / "orders.librdkafka.conf").read_text().splitlines()
+        own = dict(line.split("=", 1) for line in lines) | {"bootstrap.servers": "{}:{}".format(*one.address)}
+        producer, told = confluent_kafka.Producer(own), list[object]()
+        producer.produce("orders", b"from librdkafka", on_delivery=lambda error, _: told.append(error))
+        assert (producer.flush(30), told) == (0, [None])
         module = runpy.run_path(str(out / "orders.py"))
         settings = {**module["KAFKA_PYTHON"], "bootstrap_servers": "{}:{}".format(*one.address)}
-        with kafka.KafkaProducer(**settings) as producer:
-            producer.send("orders", b"from Python").get(10)
-        words = ["--from-beginning", "--max-messages", "2", "--timeout-ms", "30000"]
+        with kafka.KafkaProducer(**settings) as python:
+            python.send("orders", b"from Python").get(10)
+        words = ["--from-beginning", "--max-messages", "3", "--timeout-ms", "30000"]
         words += ["--consumer.config", str(out / "orders.consumer.conf")]
         read_back = java(one, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", "orders", *words)
-        assert sorted(read_back.splitlines()) == ["from Java", "from Python"]
+        assert sorted(read_back.splitlines()) == ["from Java", "from Python", "from librdkafka"]
         with connected(one.admin) as admin:
             assert admin.list_group_offsets({"billing": None})["billing"], "the file's group has read them"
