@@ -15,6 +15,7 @@ from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
 from provision.kafka.resources.deploy import Side
+from provision.kafka.resources.logins import prepare
 from provision.lint.rules import check
 from provision.outcome import HostResult, ended, refusals
 from provision.plan import mask, without_keys
@@ -121,6 +122,7 @@ def push(
         Screen(sys.stderr if json else sys.stdout).show([*plan_lines(found.plans), *cluster.plan_lines()])
         if found.changes() + cluster.changes() and not yes and not agreed():
             raise UsageError("not confirmed; nothing was changed")
+        prepare(project, found, console, lab=lab)
         results, code = carry_out(project, found, serial, console, wanted, lab=lab)
         code = code or cluster.carry_out(found, console)
         console.done()

@@ -237,10 +237,11 @@ def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
 
 def _admin_problems(model: Kafka, node: Node) -> Iterator[Problem]:
     """Access control for who is never asked for it."""
-    if model.users[model.admin].acls:
-        place = node.at("users", model.admin, "acls").position
-        what, why = f"`{model.admin}` has `acls`", "it is a super user, which brokers allow everything"
-        yield Problem(place, "kafka-acl", what, why, "take them out, or give them to another user")
+    for name in model.all_super_users:
+        if model.users[name].acls:
+            place = node.at("users", name, "acls").position
+            what, why = f"`{name}` has `acls`", "it is a super user, which brokers allow everything"
+            yield Problem(place, "kafka-acl", what, why, "take them out, or give them to another user")
 
 
 def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]:

@@ -6,14 +6,14 @@ All settings are written by `provision.kafka.files`, which quotes; the templates
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import HactlError, InputError, Position, Problem
 from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
 from provision.inventory.model.checks import KafkaCheck
-from provision.inventory.model.kafka import GENERATED
+from provision.inventory.model.kafka import GENERATED, Kafka
 from provision.inventory.openings import Opening
 from provision.kafka import certificates
 from provision.kafka.files import jaas, properties, zoo_cfg
@@ -193,9 +193,8 @@ def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, propert
 
 
 def _controller_login(cluster: KafkaCluster) -> Login:
-    """PLAIN with one user: SCRAM's credentials are in the metadata that a controller logs in to fetch."""
-    admin, password = cluster.model.admin, _password(cluster, cluster.model.admin)
-    return Login(PLAIN, {"username": admin, "password": password, f"user_{admin}": password})
+    """PLAIN with the super users: SCRAM's credentials are in the metadata that a controller logs in to fetch."""
+    return Login(PLAIN, _own(cluster.model) | _known(cluster.model, cluster.model.all_super_users))
 
 
 def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
@@ -223,7 +222,7 @@ def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
     }
     for mechanism in model.mechanisms:
         key = f"listener.name.{listener(cluster).lower()}.{mechanism.lower()}.sasl.jaas.config"
-        settings[key] = jaas.property_value(_login(cluster, mechanism))
+        settings[key] = jaas.property_value(_login(model, mechanism))
     if cluster.certificates is not None:
         settings |= {
             "ssl.keystore.type": "PEM",
@@ -234,21 +233,22 @@ def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
     return {
         **settings,
         "authorizer.class.name": AUTHORIZERS[model.kraft],
-        "super.users": f"User:{model.admin}",
+        "super.users": ";".join(f"User:{name}" for name in model.all_super_users),
     }
 
 
-def _login(cluster: KafkaCluster, mechanism: str) -> Login:
+def _login(model: Kafka, mechanism: str) -> Login:
     """The admin's own login, and with PLAIN every user: that module knows no others than its options name."""
-    model = cluster.model
-    own = {"username": model.admin, "password": _password(cluster, model.admin)}
-    if mechanism != "PLAIN":
-        return Login(SCRAM, own)
-    return Login(PLAIN, own | {f"user_{name}": user.password for name, user in model.users.items()})
+    return Login(SCRAM, _own(model)) if mechanism != "PLAIN" else Login(PLAIN, _own(model) | _known(model, model.users))
 
 
-def _password(cluster: KafkaCluster, user: str) -> str:
-    return cluster.model.users[user].password
+def _own(model: Kafka) -> dict[str, str]:
+    return {"username": model.admin, "password": model.users[model.admin].password}
+
+
+def _known(model: Kafka, users: Iterable[str]) -> dict[str, str]:
+    """The options by which PlainLoginModule knows users."""
+    return {f"user_{name}": model.users[name].password for name in users}
 
 
 def _copies(cluster: KafkaCluster) -> dict[str, properties.Value]:
@@ -274,8 +274,8 @@ def _format_arguments(cluster: KafkaCluster, name: str) -> str:
 
 def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
     """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
-    text = f"iterations={cluster.model.users[user].iterations},password={_password(cluster, user)}"
-    return dict.fromkeys(cluster.model.scram, text)
+    own = cluster.model.users[user]
+    return dict.fromkeys(cluster.model.scram, f"iterations={own.iterations},password={own.password}")
 
 
 def _zookeeper_login(cluster: KafkaCluster) -> Login:
@@ -382,7 +382,7 @@ def _check_settings(
                 "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint,
                 "ca": certificate(topology, cluster, node)[0] if cluster.certificates is not None else "",
                 "mechanism": cluster.model.mechanisms[0], "user": check.login,
-                "password": _password(cluster, check.login), "timeout": check.timeout,
+                "password": cluster.model.users[check.login].password, "timeout": check.timeout,
                 "interval": check.interval or INTERVAL,
             }  # fmt: skip
 

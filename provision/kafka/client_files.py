@@ -38,7 +38,7 @@ class Client:
 
 
 def clients(project: Project, out: Path, users: Sequence[str]) -> None:
-    """Write the files of these users, by default of all but the admin, into a folder of their own.
+    """Write the files of these users, by default of all but super users, into a folder of their own.
 
     Raises:
         UsageError: there is no such user, or others may read the folder.
@@ -49,9 +49,9 @@ def clients(project: Project, out: Path, users: Sequence[str]) -> None:
     unknown = [user for user in users if user not in cluster.model.users]
     if unknown:
         raise UsageError(f"kafka clients: there is no user {unknown[0]}", f"there are {', '.join(cluster.model.users)}")
-    chosen = users or [user for user in cluster.model.users if user != cluster.model.admin]
+    chosen = users or [user for user in cluster.model.users if user not in cluster.model.all_super_users]
     if not chosen:
-        raise UsageError("kafka clients: the inventory has no user but the admin", "name it: --user")
+        raise UsageError("kafka clients: the inventory has no user but super users", "name it: --user")
     found: dict[str, bytes] = {}
     for user in chosen:
         found |= files(_client(project, cluster, user), out.absolute())

@@ -15,6 +15,7 @@ from provision.drills.result import Drills
 from provision.errors import Exit, HactlError, LabError
 from provision.events import Console
 from provision.kafka.resources.deploy import Side
+from provision.kafka.resources.logins import prepare
 from provision.lab.plan import LabSpec
 from provision.lint.rules import check
 from provision.live.sessions import Sessions
@@ -122,6 +123,7 @@ class _Rehearsal:
         targets = project.targets(project.managed(), lab=True)
         with survey(targets, project.render, project.inventory.secrets, self.progress) as found:
             found.raise_failures()
+            prepare(project, found, self.progress, lab=True)
             results, code = carry_out(project, found, 0, self.progress, lab=True)
             if found.interrupted:
                 raise KeyboardInterrupt

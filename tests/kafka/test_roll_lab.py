@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_ctrl_c_says_where_each_node_is_and_a_limit_is_kept(site: Site) -> None:
 
 def test_two_rolls_at_once_and_a_deploy_meanwhile_are_refused(site: Site) -> None:
     terminal = Terminal("kafka", "roll", str(site.inventory))
-    terminal.until(r"Go on\? \[y/N\]")
+    terminal.until(r"Restart them\? \[y/N\]")
     second = site.hactl("kafka", "roll", "--yes")
     assert second.code == 5 and "locked by" in second.err and "(kafka roll)" in second.err, second
     terminal.type("n\n")
@@ -213,3 +214,48 @@ def test_a_deploy_takes_the_brokers_one_at_a_time(site: Site) -> None:
     site.deploy()
     site.assert_in_step()
     assert_as_if_nothing_had_been(site)
+
+
+def test_a_check_goes_over_to_another_user_and_its_password_is_never_changed_under_it(site: Site) -> None:
+    name = "check: {password: !env HACTL_KAFKA_CHECK}"
+    site.inventory.write_text(inventory((name, "check: {password: an0ther}")))
+    refused = site.hactl("deploy", "--yes")
+    assert refused.code == 1 and "as check: each would take all brokers out" in refused.err, refused
+    assert "Nothing was changed on any host." in refused.err
+    other = ("login: check", "login: check2")
+    site.inventory.write_text(inventory((name, f"{name}\n        check2: {{password: an0ther}}"), other))
+    with load_through_the_vip(site):
+        done = site.hactl("deploy", "--yes", "--json")
+        assert done.code == 0, done
+        assert "user check2 is made first" in done.err
+        time.sleep(10)  # by then a check that is refused has taken its broker out
+        for director in DIRECTORS:
+            table = site.ssh(director, "ipvsadm -Ln")
+            assert len(re.findall(r":9092 +Route +1 ", table)) == len(BROKERS), table
+    site.inventory.write_text(inventory())
+    site.deploy()
+    assert_as_if_nothing_had_been(site)
+
+
+def test_brokers_go_over_to_another_admin_in_three_deploys_and_no_record_fails(site: Site) -> None:
+    """The last test: the cluster is another's afterwards."""
+    name = "admin: {password: !env HACTL_KAFKA_ADMIN}"
+    both = (name, f"{name}\n        second: {{password: s3cond}}")
+    site.inventory.write_text(inventory((name, "admin: {password: an0ther}")))
+    refused = site.hactl("deploy", "--yes")
+    assert refused.code == 4 and "go over to a second admin" in refused.err, refused
+    with load_through_the_vip(site):
+        for more in ("super_users: [second]", "admin: second\n      super_users: [admin]"):
+            site.inventory.write_text(inventory(both, ("heap: 320m", f"heap: 320m\n      {more}")))
+            done = site.hactl("deploy", "--yes", "--json")
+            assert done.code == 0, done
+    site.inventory.write_text(
+        inventory((name, "second: {password: s3cond}"), ("heap: 320m", "heap: 320m\n      admin: second"))
+    )
+    assert site.hactl("deploy", "--yes", "--json").code == 0
+    site.assert_in_step()
+    assert_as_if_nothing_had_been(site)
+    pruned = site.hactl("kafka", "apply", "--prune", "--yes", "--json")
+    assert pruned.code == 0 and ("user", "admin", "done") in {
+        (each["kind"], each["name"], each["became"]) for each in pruned.json["resources"]
+    }, pruned

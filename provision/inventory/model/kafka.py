@@ -93,6 +93,9 @@ class Kafka(Strict):
     """SASL mechanisms of the listener; brokers use the first among themselves (`sasl.enabled.mechanisms`)."""
     admin: Identifier = "admin"
     """The user of the brokers and controllers themselves: a super user."""
+    super_users: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
+    """Users beside `admin` that may do everything and that controllers let in as well: the next admin, while nodes go
+    over to it, then the last one (`super.users`)."""
     users: Annotated[dict[Identifier, KafkaUser], Field(min_length=1)]
     """Users by name."""
     topics: dict[TopicName, KafkaTopic] = Field(default_factory=dict)
@@ -111,6 +114,11 @@ class Kafka(Strict):
     def kraft(self) -> bool:
         """Whether Kafka keeps its metadata itself."""
         return self.mode == "kraft"
+
+    @property
+    def all_super_users(self) -> tuple[str, ...]:
+        """The admin, and who else may do everything."""
+        return tuple(dict.fromkeys((self.admin, *self.super_users)))
 
     @property
     def scram(self) -> tuple[str, ...]:
@@ -149,4 +157,10 @@ class Kafka(Strict):
                 "kafka-admin", f"`users` has no `{self.admin}`", "the brokers log in to each other as that user",
                 "give it a password, or name another user as `admin`",
             )  # fmt: skip
+        for name in self.super_users:
+            if name not in self.users:
+                raise mistake(
+                    "kafka-admin", f"`users` has no `{name}`", "controllers let in by a password whom they know",
+                    "give it one, or take it out of `super_users`",
+                )  # fmt: skip
         return self

@@ -58,14 +58,19 @@ class Side:
     def put_off(self, found: Survey, events: Events) -> None:
         """Have what kept the cluster from being planned be no hindrance, where the hosts' changes may mend it.
 
+        Brokers that run and refuse the administrator are not mended by a deploy: they refuse each other next.
+
         Raises:
             HactlError: it cannot be mended so.
         """
-        if self.failure and (isinstance(self.failure, InputError) or not found.changes()):
+        if self.failure is None:
+            return
+        from provision.kafka.resources.observe import NotAdmitted
+
+        if isinstance(self.failure, InputError | NotAdmitted) or not found.changes():
             raise self.failure
-        if self.failure:
-            events.note(f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed")
-            self.failure = None
+        events.note(f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed")
+        self.failure = None
 
     def changes(self) -> int:
         """How many steps the plan has."""
@@ -148,7 +153,7 @@ class Side:
         from provision.kafka.resources.desired import desired, untouched
         from provision.kafka.resources.plan import plan
 
-        if all(_is_new(found, node.host) for node in cluster.brokers):
+        if all(is_new(found, node.host) for node in cluster.brokers):
             wanted = desired(cluster)
             return plan(wanted, untouched(wanted, self._first_users(cluster)))
         with self._administrator(found) as login:
@@ -202,7 +207,7 @@ def _says_more(project: Project) -> bool:
     return bool(cluster.model.topics or granted or (cluster.model.scram and set(users) - set(first)))
 
 
-def _is_new(found: Survey, host: str) -> bool:
-    """Whether no broker was ever deployed there."""
+def is_new(found: Survey, host: str) -> bool:
+    """Whether no broker was ever deployed on a host."""
     plan = found.plans.get(host)
     return plan is not None and any(each.name == UNIT and each.action == "create" for each in plan.changes)

@@ -20,6 +20,11 @@ LAG = 1.0
 """Seconds after which a refused login is tried again: another broker may not have heard of a new password yet."""
 
 
+OTHER_ADMIN = """\
+brokers log in to each other with it, so it cannot become another one under them: put the old one back, and
+  go over to a second admin (docs/kafka-resources.md, `super_users`)"""
+
+
 class NotAdmitted(Unreachable):
     """A broker answered, and does not let the administrator in."""
 
@@ -36,7 +41,7 @@ def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Obs
 
     if not admitted(login):
         what = f"does not let {login.user} in with the inventory's password ({login.mechanism})"
-        raise NotAdmitted(_name(login), what, "which password was the cluster made with?")
+        raise NotAdmitted(_name(login), what, OTHER_ADMIN)
     seen = ask(login, lambda admin: look(admin, desired.topics))
     known = [
         (user, mechanism)

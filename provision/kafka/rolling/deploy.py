@@ -56,7 +56,7 @@ def careful(project: Project, found: Survey, events: Events, *, lab: bool) -> It
     if cluster is None or not down:
         yield None
         return
-    with _logins(project, cluster, found, lab) as sessions, administrator(project, sessions) as login:
+    with logins(project, cluster, found, lab) as sessions, administrator(project, sessions) as login:
         sight = Sight(cluster.nodes, lambda: ask(login, look), events, lambda: found.interrupted)
         yield OneByOne(cluster, sight, down, sessions)
 
@@ -121,8 +121,8 @@ class OneByOne:
 
 
 @contextmanager
-def _logins(project: Project, cluster: KafkaCluster, found: Survey, lab: bool) -> Iterator[Sessions]:
-    """The logins of the survey, and new ones to hosts of the cluster that are not among those surveyed."""
+def logins(project: Project, cluster: KafkaCluster, found: Survey, lab: bool) -> Iterator[Sessions]:
+    """The way to the cluster's hosts in a deploy: the survey's logins, and new ones where a host was not surveyed."""
     unknown = _hosts(cluster) - set(found.sessions)
     with Logins(project.targets(tuple(sorted(unknown)), lab)) as others:
         yield lambda host: found.sessions[host] if host in found.sessions else others.of(host)

@@ -43,7 +43,7 @@ def checks(cluster: KafkaCluster, ways: Sequence[Address], facts: Facts) -> tupl
     found = [*_cluster_checks(cluster)]
     for user in cluster.model.users:
         found += _login_checks(cluster, user, ways)
-        if user != cluster.model.admin:  # a super user, whom no ACL binds
+        if user not in cluster.model.all_super_users:  # a super user, whom no ACL binds
             found += _allowed(cluster, user, facts)
             found += _denied(cluster, user)
     return tuple(found)
