@@ -62,6 +62,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "kafka-mode: in ZooKeeper mode there are neither `controllers` nor a `cluster_id`",
     ),
     ({"admin": "root"}, "kafka-admin: `users` has no `root`"),
+    ({"super_users": ["root"]}, "kafka-admin: `users` has no `root`"),
     ({"distribution": {}}, "kafka-distribution: `distribution` needs either `archive` or `jars`"),
     ({"distribution": {"archive": "/k.tgz"}}, "kafka-distribution: `distribution`: `archive` and `sha512` go together"),
     ({"brokers": "broker"}, "unknown-group: there is no group or host `broker`"),
@@ -135,6 +136,18 @@ def test_a_broker_takes_packets_to_the_vip_and_advertises_itself() -> None:
     assert found["advertised.listeners"] == "SASL_PLAINTEXT://192.168.227.112:9092"
     assert found["controller.quorum.voters"].split(",")[1] == "2@192.168.227.112:9093"
     assert (found["process.roles"], found["node.id"]) == ("broker,controller", "2")
+
+
+def test_a_second_super_user_is_known_to_brokers_and_controllers_alike() -> None:
+    users = {**USERS, "second": {"password": "s3cond"}}
+    found = settings("kafka2", users=users, super_users="second")
+    assert found["super.users"] == "User:admin;User:second"
+    login = found["listener.name.controller.plain.sasl.jaas.config"]
+    assert 'username="admin"' in login and 'user_second="s3cond"' in login and "user_check" not in login
+    after = settings("kafka2", users=users, admin="second", super_users="admin")
+    assert after["super.users"] == "User:second;User:admin"
+    login = after["listener.name.controller.plain.sasl.jaas.config"]
+    assert 'username="second" password="s3cond"' in login and f'user_admin="{USERS["admin"]["password"]}"' in login
 
 
 def test_a_controller_alone_has_no_listener_for_clients() -> None:

@@ -65,6 +65,8 @@ def test_what_can_mean_nothing_is_refused(acl: dict[str, Any], said: str) -> Non
 def test_rights_of_the_super_user_are_refused() -> None:
     users = {**USERS, "admin": {"password": "x", "acls": [{"operations": "Read", "topics": "a"}]}}
     assert refused(users=users) == ["kafka-acl: `admin` has `acls`"]
+    users = {**users, "admin": {"password": "x"}, "second": users["admin"]}
+    assert refused(users=users, super_users="second") == ["kafka-acl: `second` has `acls`"]
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_a_check_goes_over_to_another_user_and_its_password_is_never_changed_und
     refused = site.hactl("deploy", "--yes")
     assert refused.code == 1 and "as check: each would take all brokers out" in refused.err, refused
     assert "Nothing was changed on any host." in refused.err
-    other = ("login: check", "login: check2")
+    before, other = processes(site), ("login: check", "login: check2")
     site.inventory.write_text(inventory((name, f"{name}\n        check2: {{password: an0ther}}"), other))
     with load_through_the_vip(site):
         done = site.hactl("deploy", "--yes", "--json")
@@ -232,6 +232,7 @@ def test_a_check_goes_over_to_another_user_and_its_password_is_never_changed_und
         for director in DIRECTORS:
             table = site.ssh(director, "ipvsadm -Ln")
             assert len(re.findall(r":9092 +Route +1 ", table)) == len(BROKERS), table
+    assert renewed(before, processes(site)) == []
     site.inventory.write_text(inventory())
     site.deploy()
     assert_as_if_nothing_had_been(site)
