@@ -14,6 +14,7 @@ from provision.events import Console
 from provision.facts import Facts
 from provision.inventory.topology import build
 from provision.kafka.resources.deploy import UNIT, Side
+from provision.kafka.resources.observe import NotAdmitted
 from provision.observe import Observed
 from provision.plan import HostPlan
 from provision.project import Project
@@ -87,4 +88,7 @@ def test_what_cannot_be_asked_now_may_be_once_the_hosts_are_deployed(capsys: pyt
         side.put_off(Survey(), Console())
     side.failure = InputError([])
     with pytest.raises(InputError):
+        side.put_off(survey("kafka1"), Console())
+    side.failure = NotAdmitted("kafka1:9092", "does not let admin in")
+    with pytest.raises(NotAdmitted):
         side.put_off(survey("kafka1"), Console())
