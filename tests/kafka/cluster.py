@@ -79,10 +79,10 @@ class Broker:
 
     def ready(self, **changes: object) -> tuple[int, str]:
         """What the director's check says, exit status and text; `changes` are to its settings."""
-        settings = self.folder / "etc" / "kafka-ready.json"
+        settings, host = self.folder / "etc" / "kafka-ready.json", self.desired.host
         kept = settings.read_text()
-        settings.write_text(json.dumps({"broker": {**json.loads(kept)["broker"], **changes}}))
-        program = [sys.executable, "-IS", str(self.folder / "etc" / "kafka-ready"), "broker"]
+        settings.write_text(json.dumps({host: {**json.loads(kept)[host], **changes}}))
+        program = [sys.executable, "-IS", str(self.folder / "etc" / "kafka-ready"), host]
         done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
         settings.write_text(kept)
         return done.returncode, done.stdout + done.stderr

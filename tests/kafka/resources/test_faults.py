@@ -30,7 +30,7 @@ from provision.kafka.resources.plan import Deed
 from provision.kafka.rolling.safety import obstacles
 from provision.kafka.way import Way
 from tests.kafka.cluster import USERS
-from tests.kafka.resources.trio import IDS, Trio, expired, small_disk, trio, until
+from tests.kafka.resources.trio import IDS, Trio, ending, small_disk, trio, until
 from tests.kafka.stream import Stream, consumed
 
 pytestmark = pytest.mark.kafka
@@ -264,16 +264,15 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
     assert apply(three, topics=topics("more", 1)).whole
 
 
-def test_a_broker_whose_certificate_has_expired_is_named_by_every_command(three: Trio) -> None:
-    """It runs, and its own connections to others work: whoever connects to it is what fails."""
+def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_not_start_again(three: Trio) -> None:
+    """It runs on, and the connections that it has work: whoever connects to it anew is what fails."""
     broker, node = three.brokers[3], three.cluster.nodes[2]
     file = broker.folder / "etc" / "node.pem"
     good = file.read_text()
     three.end(3)
-    file.write_text(expired(three, node.host))
+    file.write_text(ending(three, node.host, 45))
     three.start(3)
     try:
-        until(lambda: three.live() == {*IDS})
         until(lambda: "expired" in broker.ready()[1])
         assert broker.ready()[0], "a director takes it out"
         with pytest.raises(Unreachable, match="certificate has expired"):
@@ -282,6 +281,10 @@ def test_a_broker_whose_certificate_has_expired_is_named_by_every_command(three:
         others = obstacles(ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0])
         assert "broker 3 does not answer" in others, "no roll goes on to another"
         assert commands.plan(three.project, prune=False, json=False, lab=False) is Exit.OK
+        three.end(3)
+        three.start(3)
+        until(lambda: three.running[3].poll() is not None)
+        assert "PKIX path validation failed" in (broker.folder / "log").read_text()
     finally:
         three.end(3)
         file.write_text(good)

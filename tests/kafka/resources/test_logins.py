@@ -86,7 +86,7 @@ def test_a_new_user_is_made_before_directors_log_in_as_it(
     three: Trio, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "next" not in users(three)
-    wanted = saying(three, tmp_path, "next", next="pr0be-2", other="not n0w")
+    wanted = saying(three, tmp_path, "next", next="pr0be-2", other="n0t-now")
     told(wanted, SETTINGS)
     assert users(three) == {"admin", "check", "next"}
     assert "user next is made first" in capsys.readouterr().err

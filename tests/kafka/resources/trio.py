@@ -74,9 +74,10 @@ class Trio:
             self.running[id_] = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def end(self, id_: int, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a broker's process, by its id."""
+        """End a broker's process, by its id, if it has not ended itself."""
         process = self.running.pop(id_)
-        os.killpg(process.pid, how)
+        if process.poll() is None:
+            os.killpg(process.pid, how)
         process.wait(PATIENCE)
 
     @contextmanager
@@ -156,13 +157,13 @@ def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
     return made
 
 
-def expired(three: Trio, host: str) -> str:
-    """A key and a certificate for the host, of the cluster's own CA, that ended half an hour ago."""
+def ending(three: Trio, host: str, seconds: float) -> str:
+    """A key and a certificate for the host, of the cluster's own CA, that ends in some seconds."""
     folder = three.cluster.certificates
     assert folder
     names = certificates.facts((folder / f"{host}.pem").read_text()).names
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificates, "DAYS", -1 / 48)
+        patch.setattr(certificates, "DAYS", seconds / 86400)
         return certificates._issue(folder, host, names)
 
 
@@ -188,8 +189,7 @@ def small_disk(three: Trio, id_: int) -> Iterator[Callable[[], None]]:
         yield full
     finally:
         ballast.unlink(missing_ok=True)
-        if id_ in three.running:
-            three.end(id_)
+        three.end(id_)
         shutil.rmtree(kept)
         shutil.copytree(data, kept)
         subprocess.run(["umount", data], check=True)
