@@ -32,7 +32,7 @@ HACTL = [sys.executable, "-c", "from provision.cli import main; main()", "kafka"
 @pytest.fixture(scope="module")
 def site(kraft_site: Site) -> Site:
     """The brokers with a topic of three partitions that stands one loss."""
-    kraft_site.create("orders", [(1, 2, 3), (2, 3, 1), (3, 1, 2)], min_insync_replicas="2")
+    kraft_site.create("watched", [(1, 2, 3), (2, 3, 1), (3, 1, 2)], min_insync_replicas="2")
     return kraft_site
 
 
@@ -90,7 +90,7 @@ def test_where_all_serve_all_replicas_are_online_and_any_broker_may_go(site: Sit
     until(lambda: not troubles(seen(site)))
     shown = hactl(site)
     assert "brokers 1 2 3" in shown.stdout
-    assert re.search(r"^orders-0 +1 +3 of 3 +2 +1 online  2 online  3 online$", shown.stdout, re.MULTILINE)
+    assert re.search(r"^watched-0 +1 +3 of 3 +2 +1 online  2 online  3 online$", shown.stdout, re.MULTILINE)
     document = json.loads(hactl(site, "--json").stdout)
     assert document["troubles"] == []
     assert {each["state"] for part in document["partitions"] for each in part["replicas"]} == {"OnlineReplica"}
@@ -102,18 +102,18 @@ def test_where_all_serve_all_replicas_are_online_and_any_broker_may_go(site: Sit
 def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(site: Site, watch: Watch) -> None:
     down = {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.OFFLINE}}
     with site.without(3):
-        until(lambda: by_broker(seen(site), "orders") == down)
+        until(lambda: by_broker(seen(site), "watched") == down)
         assert hactl(site).returncode == 1
         answer = hactl(site, "--gate", "2")
         assert answer.returncode == 1
-        assert "orders-0: 2 of 3 in sync, min.insync.replicas 2: acks=all would stall" in answer.stdout
+        assert "watched-0: 2 of 3 in sync, min.insync.replicas 2: acks=all would stall" in answer.stdout
         refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
         assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
         assert hactl(site, "--gate", "3").returncode == 0, "the one that is down is not in the way"
-        watch.wait_for("orders-0 on broker 3: OnlineReplica -> OfflineReplica")
+        watch.wait_for("watched-0 on broker 3: OnlineReplica -> OfflineReplica")
     until(lambda: not troubles(seen(site)))
     assert hactl(site, "--gate", "2").returncode == 0
-    watch.wait_for("orders-0 on broker 3: OfflineReplica -> OnlineReplica")
+    watch.wait_for("watched-0 on broker 3: OfflineReplica -> OnlineReplica")
     code, said = watch.end()
     assert ("no legal transition" in said, code) == (False, 0)
 

@@ -81,9 +81,10 @@ def apply(three: Trio, **kafka: Any) -> Applied:
 
 
 def left(three: Trio, **kafka: Any) -> list[str]:
-    """What is still to be done, by name."""
+    """What is still to be done, by name, once whoever is asked has heard of what was done."""
     cluster = three.saying(**kafka).topology.kafka
     assert cluster
+    time.sleep(1)
     return [step.change.name for step in planned(cluster, three.admin, prune=False).steps]
 
 
