@@ -245,6 +245,7 @@ def test_brokers_go_over_to_another_admin_in_three_deploys_and_no_record_fails(s
     site.inventory.write_text(inventory((name, "admin: {password: an0ther}")))
     refused = site.hactl("deploy", "--yes")
     assert refused.code == 4 and "go over to a second admin" in refused.err, refused
+    site.inventory.write_text(inventory())
     with load_through_the_vip(site):
         for more in ("super_users: [second]", "admin: second\n      super_users: [admin]"):
             site.inventory.write_text(inventory(both, ("heap: 320m", f"heap: 320m\n      {more}")))
