@@ -84,6 +84,11 @@ _FAULTS = (
     ),
     Fault("service-down", "web2", "systemctl stop nginx", "systemctl start nginx"),
     Fault(
+        "disk-full", "web1",
+        "mkdir -p /run/full; mount -t tmpfs -o size=64k full /run/full; ! head -c 1M /dev/zero >/run/full/x",
+        "umount /run/full; rmdir /run/full",
+    ),
+    Fault(
         "stale-arp", "client",
         f"ip neigh replace {VIP} lladdr 02:00:00:00:00:99 dev eth0 nud permanent",
         f"ip neigh del {VIP} dev eth0",
@@ -184,7 +189,7 @@ ROUNDS = (
     ("dsr-black-hole", "service-on-rip", "redirects", "config-edited", "stale-arp"),
     ("rp-filter", "service-down", "table-by-hand", "clock-spread"),
     ("arp-flux", "vip-by-hand", "sync-inert"),
-    ("dead-server-held", "left-behind"),
+    ("dead-server-held", "left-behind", "disk-full"),
     ("vrid-clash", "stray-lo-vip"),
     ("config-not-loaded",),
     ("handover-in-force",),
