@@ -43,6 +43,7 @@ def await_holder(site: Site, vip: str, holder: str) -> list[str]:
     return found
 
 
+@pytest.mark.proof
 def test_two_front_ends_active_on_a_director_each(site: Site) -> None:
     copied(site, "active-active")
     site.deploy()
@@ -65,6 +66,7 @@ def test_a_front_end_on_ipv6_alone(site: Site) -> None:
     assert site.holders("fd00:227::10", ["lvs2"]) == ["lvs2"]
 
 
+@pytest.mark.proof
 def test_a_table_of_ipvsadm_is_mended_entry_by_entry(site: Site) -> None:
     """What was not touched stays: the service on the backup is the same one, its connections with it."""
     copied(site, "lab")

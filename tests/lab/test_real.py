@@ -135,6 +135,7 @@ def test_hosts_are_the_same_whatever_the_operators_umask(lab: MakeLab) -> None:
     assert one.ssh("a", "runuser -u nobody -- cat /etc/hostname") == "a"
 
 
+@pytest.mark.proof
 def test_packages_install_without_any_network(lab: MakeLab) -> None:
     one = lab("apt", [("lvs1", "10.1.0.1", True), ("web1", "10.1.0.2", False)])
     one.up()
