@@ -98,7 +98,7 @@ validate() { # PATH COMMAND: words separated by blanks, %s the staged file; no s
         case $word in *%s*) word=${word%%%s*}$temporary${word#*%s} ;; esac
         set -- "$@" "$word"
     done
-    within_a_minute "$@" || fail "${path#"$R"} was refused by its parser ($1): $(reason)"
+    within 60 "$@" || fail "${path#"$R"} was refused by its parser ($1): $(reason)"
 }
 
 digest_of() { # PATH: sets `digest`, or `absent`

@@ -15,9 +15,37 @@ run() { # a command whose output goes to the log; a signal interrupts the wait, 
     wait $!
 }
 
-within_a_minute() { # a command that may hang; 124 where it did, as timeout(1) has it
-    ! have timeout || set -- timeout 60 "$@"
+within() { # SECONDS COMMAND...: one that may hang; 124 where it did, as timeout(1) has it
+    limit=$1
+    shift
+    ! have timeout || set -- timeout "$limit" "$@"
     run "$@"
+}
+
+systemctl_in_time() { # VERB UNIT: a minute, and what systemd itself gives the unit to stop and to start
+    allowed=60
+    for property in $(systemctl show -p TimeoutStartUSec,TimeoutStopUSec -- "$2" 2>/dev/null); do
+        case $1:$property in
+        start:TimeoutStart* | stop:TimeoutStop* | restart:*) allow "${property#*=}" ;;
+        esac
+    done
+    within $allowed systemctl "$1" "$2"
+}
+
+allow() { # SPANS as systemd writes them, `1min 30s`: added to `allowed`; `infinity` adds nothing
+    IFS=' '
+    for span in $1; do
+        case $span in
+        *min) length=${span%min} each=60 ;;
+        *[0-9]h) length=${span%h} each=3600 ;;
+        *[0-9]s) length=${span%s} each=1 ;;
+        *) continue ;;
+        esac
+        length=${length%%.*}
+        case $length in '' | *[!0-9]*) continue ;; esac
+        allowed=$((allowed + length * each))
+    done
+    IFS=$NL
 }
 
 printable() { # the end of what comes on standard input, as one line

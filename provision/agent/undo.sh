@@ -42,9 +42,9 @@ undo_disk() { # one journal line about what lies on the disk
 
 undo_unit() { # VERB NAME; nothing may be waited for at boot: the others wait for us
     if [ -n "$booted" ] && [ "$1" = stop ]; then
-        within_a_minute systemctl --no-block stop "$2"
+        within 60 systemctl --no-block stop "$2"
     else
-        within_a_minute systemctl "$1" "$2"
+        systemctl_in_time "$1" "$2"
     fi
 }
 
@@ -70,13 +70,13 @@ undo_late() { # one journal line of those that need the old files back first
     verb=$2
     if [ -n "$booted" ]; then
         case $verb in
-        enable) within_a_minute systemctl enable "$3" ;;
-        start) within_a_minute systemctl --no-block start "$3" ;;
+        enable) within 60 systemctl enable "$3" ;;
+        start) within 60 systemctl --no-block start "$3" ;;
         esac
         return
     fi
     [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
-    within_a_minute systemctl $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
+    systemctl_in_time $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
 }
 
 unit_is_back() { # VERB NAME

@@ -15,8 +15,8 @@ state_of() { # NAME: sets `state` to its state, main PID and invocation in a lin
 }
 
 verb() { # VERB NAME
-    within_a_minute systemctl "$1" "$2" && return
-    [ $? != 124 ] || fail "systemctl $1 $2 did not end within a minute: is $2 hung? $(last_words "$2")"
+    systemctl_in_time "$1" "$2" && return
+    [ $? != 124 ] || fail "systemctl $1 $2 did not end within $allowed s: is $2 hung? $(last_words "$2")"
     fail "systemctl $1 $2 failed: $(reason) $(last_words "$2")"
 }
 

@@ -58,7 +58,9 @@ show)
             UnitFileState=$([ -e "$unit/enabled" ] && echo enabled || echo disabled) \
             ActiveState=$(rm "$unit/reloading" 2>/dev/null && echo reloading ||
                 { [ -e "$unit/active" ] && echo active; } || echo inactive) \
-            InvocationID=$([ $pid = 0 ] || echo inv$pid); do
+            InvocationID=$([ $pid = 0 ] || echo inv$pid) \
+            "TimeoutStartUSec=$(cat "$unit/start-limit" 2>/dev/null || echo infinity)" \
+            "TimeoutStopUSec=$(cat "$unit/stop-limit" 2>/dev/null || echo 0)"; do
             case ,$properties, in *",${property%%=*},"*) echo "$property" ;; esac
         done
     done ;;

@@ -376,6 +376,21 @@ def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None
     host.unit("k.service", slow="30")
     host.write("etc/k.conf", "old\n")
     ops = [*install("/etc/k.conf", sha(b"old\n")), Op("unit", ("k.service", "reload"))]
-    with pytest.raises(ApplyFailed, match=r"did not end within a minute: is k\.service hung"):
+    with pytest.raises(ApplyFailed, match=r"did not end within 60 s: is k\.service hung"):
         begin(host, ops, CONFIG)
     assert (host.root / "etc/k.conf").read_text() == "old\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "seconds"),
+    [("infinity", "5min", 360), ("15min", "1min 30s", 1050), ("1h 2s", "500ms", 3662), ("1month", "1.5s", 61)],
+)
+def test_a_restart_may_take_what_systemd_gives_the_unit_and_a_minute(
+    host: LocalHost, start: str, stop: str, seconds: int
+) -> None:
+    """A broker moves its leaderships away first; a restart that is given up before systemd gives it up goes on."""
+    host.command("timeout", '#!/bin/sh\necho "$*" >>"$HACTL_ROOT/limits"\nshift\nexec "$@"\n')
+    host.unit("k.service", **{"start-limit": start, "stop-limit": stop})
+    begin(host, [Op("unit", ("k.service", "restart")), Op("unit", ("k.service", "reload"))], CONFIG)
+    limits = [line for line in host.read("limits").splitlines() if "k.service" in line]
+    assert limits == [f"{seconds} systemctl restart k.service", "60 systemctl reload k.service"]
