@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from provision.change import Change
 from provision.drift import absent, begins_anew
@@ -15,12 +16,13 @@ def doubtful(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
     return tuple(host for host, plan in plans.items() if absent(plan.desired, plan.observed))
 
 
-def missing(plan: HostPlan, said: Mapping[str, Health]) -> Iterator[Change]:
+def missing(plan: HostPlan, said: Mapping[str, Health], table: Sequence[str]) -> Iterator[Change]:
     """The real servers that no check took out: the checker that runs now found each well, and took it out of nothing.
 
-    Where there is no word (the log was cut off), nothing is known, and nothing is changed.
+    `table` was read after the log (`ipvsadm -Sn`): one that a check has just brought back is in it. Where there is no
+    word (the log was cut off), nothing is known, and nothing is changed.
     """
-    for virtual, host, place in absent(plan.desired, plan.observed):
+    for virtual, host, place in absent(plan.desired, replace(plan.observed, table=tuple(table))):
         words = words_on(said, place)
         if words and all(word.well and not word.out_of for word in words):
             yield begins_anew(virtual, f"{host} is not in it, and its check is well", place)

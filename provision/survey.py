@@ -135,7 +135,9 @@ def _second_look(plans: dict[str, HostPlan], sessions: Mapping[str, Session]) ->
             said[host] = health(sections.get("checks", ()))
     for host, change in strays.strays(plans, lives):
         plans[host] = plans[host].with_changes(change)
-    return {host: plan.with_changes(*missing.missing(plan, said.get(host, {}))) for host, plan in plans.items()}
+    for host, live in lives.items():
+        plans[host] = plans[host].with_changes(*missing.missing(plans[host], said[host], live.ipvs_saved))
+    return plans
 
 
 @dataclass(frozen=True)

@@ -98,13 +98,20 @@ def test_a_server_that_its_check_took_out_is_no_drift() -> None:
     made = plan(table=LIVE[:2])
     assert made.changes == ()
     assert doubtful_tables({"lvs1": made, "lvs2": plan()}) == ("lvs1",), "its log is asked"
-    assert list(missing(made, log("Removing service [10.0.0.2]:tcp:80 from VS [192.168.227.10]:tcp:80"))) == []
-    assert list(missing(made, {})) == [], "without a word nothing is known"
+    words = log("Removing service [10.0.0.2]:tcp:80 from VS [192.168.227.10]:tcp:80")
+    assert list(missing(made, words, LIVE[:2])) == []
+    assert list(missing(made, {}, LIVE[:2])) == [], "without a word nothing is known"
+
+
+def test_a_server_that_came_back_between_the_look_at_the_table_and_the_log_is_no_drift() -> None:
+    made, words = plan(table=LIVE[:2]), log("TCP connection to [10.0.0.2]:tcp:80 success.")
+    assert doubtful_tables({"lvs1": made}) == ("lvs1",)
+    assert list(missing(made, words, LIVE)) == []
 
 
 def test_a_server_whose_check_is_well_was_taken_out_by_hand() -> None:
     made = plan(table=LIVE[:2])
-    made = made.with_changes(*missing(made, log("TCP connection to [10.0.0.2]:tcp:80 success.")))
+    made = made.with_changes(*missing(made, log("TCP connection to [10.0.0.2]:tcp:80 success."), LIVE[:2]))
     assert said(made) == [("create", "web2 is not in it, and its check is well: Keepalived's checker begins anew")]
     assert ops(made) == [Op("checker", (f"{WEB} -r 10.0.0.2:80",))]
 
@@ -115,7 +122,7 @@ def test_a_check_of_another_service_does_not_speak_for_this_one() -> None:
         "TCP connection to [10.0.0.2]:tcp:80 success.",
         "Adding service [10.0.0.2]:tcp:80 to VS [192.168.227.11]:tcp:80",
     )
-    assert list(missing(plan(table=LIVE[:2]), words)) == []
+    assert list(missing(plan(table=LIVE[:2]), words, LIVE[:2])) == []
 
 
 BY_IPVSADM = dataclasses.replace(rules_file(LIVE[0], f"{LIVE[1]} -x 9", LIVE[2]), unit="ipvsadm.service")

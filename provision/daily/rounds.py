@@ -91,7 +91,7 @@ class Rounds:
             self._drift.pop(host, None)
             return
         plan = plan_host(desired, observed, project.inventory.secrets)
-        self._drift[host] = len(plan.changes) + len(tuple(missing(plan, recall.health)))
+        self._drift[host] = len(plan.changes) + len(tuple(missing(plan, recall.health, observed.table)))
 
     def _result(self, taken: float) -> Looked:
         lives, recalls, errors = {}, {}, {}
