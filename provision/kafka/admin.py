@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provision.errors import HostError, Unreachable
 from provision.kafka.client_file import Login
@@ -87,6 +87,21 @@ def ask(login: Login, question: Callable[[KafkaAdminClient], T]) -> T:
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN)
+
+
+def described(admin: KafkaAdminClient) -> Mapping[str, Any]:
+    """What `describe_cluster` answers, some broker that is not fenced included.
+
+    Raises:
+        KafkaError: nobody answers; or a broker does that has only just started and has not heard of any yet, itself
+            neither, until ZooKeeper's controller tells it (UpdateMetadata). Asked again it will have.
+    """
+    from kafka.errors import MetadataEmptyBrokerList
+
+    found: Mapping[str, Any] = admin.describe_cluster()
+    if all(each.get("is_fenced") for each in found["brokers"]):
+        raise MetadataEmptyBrokerList("the broker that was asked has only just started, and knows of none yet")
+    return found
 
 
 def _dial(login: Login, name: str) -> None:

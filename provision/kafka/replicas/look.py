@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, UnsupportedVersionError
 
+from provision.kafka.admin import described
 from provision.kafka.replicas.model import NOBODY, Cluster, Partition, Quorum, ReplicaLog, TopicPartition
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def look(admin: KafkaAdminClient) -> Cluster:
     Raises:
         KafkaError: the cluster does not answer.
     """
-    about = admin.describe_cluster()
+    about = described(admin)
     brokers = frozenset(each["broker_id"] for each in about["brokers"] if not each.get("is_fenced"))
     logs = {broker: found for broker in sorted(brokers) if (found := _logs(admin, broker)) is not None}
     topics = admin.describe_topics()

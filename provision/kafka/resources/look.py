@@ -18,6 +18,7 @@ from kafka.errors import KafkaError, NoError, for_code
 from kafka.protocol.admin import DescribeClientQuotasRequest
 from kafka.protocol.metadata import MetadataRequest
 
+from provision.kafka.admin import described
 from provision.kafka.resources.model import Acl, Observed, SeenTopic
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def look(admin: KafkaAdminClient, topics: Iterable[str]) -> Observed:
     Raises:
         KafkaError: the cluster does not answer, or refuses.
     """
-    brokers = frozenset(each["broker_id"] for each in admin.describe_cluster()["brokers"] if not each.get("is_fenced"))
+    brokers = frozenset(each["broker_id"] for each in described(admin)["brokers"] if not each.get("is_fenced"))
     found = {each["name"]: each for each in admin.describe_topics() if not _kafkas_own(each)}
     configs = _configs(admin, [name for name in topics if name in found])
     return Observed(
@@ -56,7 +57,7 @@ def everywhere(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
     """
     wanted = [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
     request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
-    for each in admin.describe_cluster()["brokers"]:
+    for each in described(admin)["brokers"]:
         try:
             answer = admin._manager.run(admin._manager.send, request, each["broker_id"])
         except KafkaError:
