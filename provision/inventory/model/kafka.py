@@ -160,7 +160,7 @@ class Kafka(Strict):
         for name in self.super_users:
             if name not in self.users:
                 raise mistake(
-                    "kafka-admin", f"`users` has no `{name}`", "controllers let in by a password whom they know",
+                    "kafka-admin", f"`users` has no `{name}`", "controllers know super users by their passwords",
                     "give it one, or take it out of `super_users`",
                 )  # fmt: skip
         return self

@@ -54,6 +54,7 @@ def prepare(project: Project, found: Survey, events: Events, *, lab: bool) -> No
     cluster, asked = project.topology.kafka, frozenset(_asked(found))
     if cluster is None or not asked or all(is_new(found, node.host) for node in cluster.brokers):
         return
+    from provision.kafka.admin import Unanswered
     from provision.kafka.reach import administrator
     from provision.kafka.resources.observe import NotAdmitted
     from provision.kafka.rolling.deploy import logins
@@ -66,6 +67,8 @@ def prepare(project: Project, found: Survey, events: Events, *, lab: bool) -> No
             raise
         except Unreachable:
             return
+        except Unanswered:  # no user can be made now; who is let in all the same, each broker says by itself
+            pass
         refusing = sorted({f"{each.name} as {each.user}" for each in asked if not _let_in(login, each)})
     if refusing:
         what = f"directors would not be let in by {', '.join(refusing)}: each would take all brokers out"
