@@ -133,9 +133,14 @@ def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gon
             [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)], raise_on_unknown=False
         )
         admin.alter_partition_reassignments({kafka.TopicPartition("moving", 0): [1, 3]})
-        until(lambda: 3 in by_broker(seen(site), "moving"), 10)
-        under_way = seen(site)
-        assert by_broker(under_way, "moving") == {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.NEW}}
+        looks = [seen(site)]
+
+        def being_added() -> bool:  # the next look may be at a broker that has not heard of it yet
+            looks.append(seen(site))
+            return by_broker(looks[-1], "moving") == {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.NEW}}
+
+        until(being_added, 10)
+        under_way = looks[-1]
         assert hactl(site).returncode == 0, "what is still being added is not expected in sync"
         admin.alter_configs([ConfigResource("TOPIC", "moving", dict.fromkeys(throttled, ""))])
         admin.reset_configs(
