@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -30,25 +29,12 @@ from provision.kafka.resources.plan import Deed
 from provision.kafka.rolling.safety import obstacles
 from provision.kafka.way import Way
 from tests.kafka.cluster import USERS
-from tests.kafka.resources.trio import IDS, Trio, ending, small_disk, trio, until
+from tests.kafka.resources.trio import IDS, Trio, ending, small_disk, until
 from tests.kafka.stream import Stream, consumed
 
 pytestmark = pytest.mark.kafka
 
 FIRST = {name: {"password": password} for name, password in USERS.items()}
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
-    """The brokers that these tests share; whoever takes one down brings it back."""
-    folder = tmp_path_factory.mktemp("trio")
-    before = os.environ.get("XDG_STATE_HOME")
-    os.environ["XDG_STATE_HOME"] = str(folder / "state")
-    try:
-        with trio(folder, "3.9.1") as made:
-            yield made
-    finally:
-        os.environ.pop("XDG_STATE_HOME") if before is None else os.environ.update(XDG_STATE_HOME=before)
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,22 +21,9 @@ from provision.observe import Observed
 from provision.plan import HostPlan
 from provision.project import Project, load
 from provision.survey import Survey
-from tests.kafka.resources.trio import Trio, trio
+from tests.kafka.resources.trio import Trio
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
-    """The brokers, as their inventory was first."""
-    folder = tmp_path_factory.mktemp("logins")
-    before = os.environ.get("XDG_STATE_HOME")
-    os.environ["XDG_STATE_HOME"] = str(folder / "state")
-    try:
-        with trio(folder, "3.9.1") as made:
-            yield made
-    finally:
-        os.environ.pop("XDG_STATE_HOME") if before is None else os.environ.update(XDG_STATE_HOME=before)
 
 
 @pytest.fixture(autouse=True)

@@ -110,17 +110,19 @@ def until(what: Callable[[], bool]) -> None:
 
 @contextmanager
 def trio(folder: Path, version: str, **kafka: object) -> Iterator[Trio]:
-    """Three nodes, each broker and controller, that all serve."""
-    made = _built(folder, version, kafka)
-    try:
-        for id_ in IDS:
-            made.start(id_)
-            time.sleep(2)
-        until(lambda: made.live() == {*IDS})
-        yield made
-    finally:
-        for id_ in list(made.running):
-            made.end(id_)
+    """Three nodes, each broker and controller, that all serve; their CA is below `folder` for as long as the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        made = _built(folder, version, kafka)
+        try:
+            for id_ in IDS:
+                made.start(id_)
+                time.sleep(2)
+            until(lambda: made.live() == {*IDS})
+            yield made
+        finally:
+            for id_ in list(made.running):
+                made.end(id_)
 
 
 def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
