@@ -12,11 +12,13 @@ import base64
 import dataclasses
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from provision import bounded_json
 from provision.agent import program
 from provision.desired import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit, Vip, Virtual
 from provision.errors import HostError
@@ -78,8 +80,8 @@ def _zipped(document: Mapping[str, Any]) -> bytes:
 
 def _unzipped(data: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(gzip.decompress(data))
-    except (OSError, EOFError, ValueError) as error:
+        document = bounded_json.loads(gzip.decompress(data))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Unreadable("it is damaged") from error
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise Unreadable("another version of hactl wrote it")

@@ -16,18 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 
+from provision.bounded_json import MAX_DEPTH
 from provision.errors import Position, Problem
-from provision.inventory import json_document
+from provision.inventory import json_document, yaml_mistakes
 from provision.inventory.secrets import SecretError, Vault, from_environment, is_vaulted
 from provision.inventory.source import Node
 
-MAX_DEPTH = json_document.MAX_DEPTH
 MAX_NODES = 1_000_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML = "tag:yaml.org,2002:"
@@ -71,13 +72,10 @@ class Reader:
         node = json_document.parse(text, file)
         if node is not None:
             return node
-        if _too_deep(text):
-            self.complain(Position(file), "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", fix="flatten it")
-            return None
         try:
-            tree = yaml.compose(text, Loader=_LOADER)
+            tree = yaml.compose(text, Loader=_bounded(_LOADER))
         except (yaml.YAMLError, ValueError) as error:
-            self.problems.append(_syntax(error, text, file))
+            self.problems.append(yaml_mistakes.problem(error, text, file))
             return None
         return None if tree is None else _Builder(self, file).build(tree, 0)
 
@@ -96,7 +94,7 @@ class Reader:
             try:
                 return data.decode("utf-8")
             except UnicodeDecodeError as error:
-                where = _place(file=str(path), text=data[: error.start].decode("utf-8"))
+                where = yaml_mistakes.place_behind(data[: error.start].decode("utf-8"), str(path))
                 what = f"byte 0x{data[error.start]:02x} is not UTF-8"
                 fix = f"convert it, e.g. `iconv -f latin1 -t utf-8 {path.name}`"
                 self.complain(where, "file-encoding", what, "inventories are UTF-8 text", fix)
@@ -112,6 +110,7 @@ class _Builder:
         self.scalars = SafeConstructor()
         self.done: dict[int, Node] = {}
         self.sizes: dict[int, int] = {}
+        self.heights: dict[int, int] = {}
         self.open: set[int] = set()
 
     def place(self, tree: yaml.Node) -> Position:
@@ -123,6 +122,9 @@ class _Builder:
         self.reader.complain(self.place(tree), rule, what, why, fix)
         return Node(None, self.place(tree))
 
+    def too_deep(self, tree: yaml.Node) -> Node:
+        return self.complain(tree, "yaml-depth", yaml_mistakes.TOO_DEEP, fix=yaml_mistakes.FLATTEN)
+
     def build(self, tree: yaml.Node, depth: int) -> Node:
         """The node for a YAML value; one node however many aliases repeat it."""
         key = id(tree)
@@ -131,7 +133,7 @@ class _Builder:
         if key in self.open:
             return self.complain(tree, "yaml-recursion", "this value contains itself", fix="remove the inner alias")
         if depth > MAX_DEPTH:
-            return self.complain(tree, "yaml-depth", f"nested deeper than {MAX_DEPTH} levels", fix="flatten it")
+            return self.too_deep(tree)
         self.open.add(key)
         node = self._build(tree, depth)
         self.open.discard(key)
@@ -147,16 +149,19 @@ class _Builder:
         if tree.tag != _YAML + expected:
             return self._bad_tag(tree)
         node = self._mapping(tree, depth) if isinstance(tree, yaml.MappingNode) else self._sequence(tree, depth)
-        return self._sized(tree, node)
+        return self._measured(tree, node)
 
-    def _sized(self, tree: yaml.Node, node: Node) -> Node:
-        """The node, unless it counts too many values once its aliases are written out."""
+    def _measured(self, tree: yaml.Node, node: Node) -> Node:
+        """The node, unless it is too deep or counts too many values once its aliases are written out."""
         parts = node.value.values() if isinstance(node.value, dict) else node.value
+        height = 1 + max((self.heights.get(id(part), 0) for part in parts), default=0)
+        if height > MAX_DEPTH:
+            return self.too_deep(tree)
         size = 1 + sum(self.sizes.get(id(part), 1) for part in parts)
         if size > MAX_NODES:
             what = f"its aliases multiply into more than {MAX_NODES:,} values"
             return self.complain(tree, "yaml-size", what, fix="write the value out where it is needed")
-        self.sizes[id(node)] = size
+        self.sizes[id(node)], self.heights[id(node)] = size, height
         return node
 
     def _sequence(self, tree: yaml.Node, depth: int) -> Node:
@@ -280,77 +285,19 @@ def _unsafe(node: Node) -> Node:
     return replace(node, unsafe=True)
 
 
-def _too_deep(text: str) -> bool:
-    """Whether collections nest beyond `MAX_DEPTH`; libyaml's composer would overrun the stack on very deep ones.
+@cache
+def _bounded(loader: Any) -> Any:
+    """The loader with a bound on depth: both of PyYAML's composers call these two methods around each value."""
 
-    Only suspicious texts are looked at closely: many brackets, or very long lines of dashes.
-    """
-    if text.count("[") + text.count("{") < 1000 and max(map(len, text.split("\n"))) < 2000:
-        return False
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    return True
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-    except (yaml.YAMLError, ValueError):
-        return False
-    return False
+    class Bounded(loader):  # type: ignore[misc]
+        levels = 0
 
+        def descend_resolver(self, parent: yaml.Node | None, _: Any) -> None:
+            self.levels += 1
+            if self.levels > MAX_DEPTH + 1:  # a scalar is a level, too
+                raise yaml_mistakes.TooDeep(None, None, None, parent.start_mark if parent else None)
 
-def _place(file: str, text: str) -> Position:
-    """The position behind `text`."""
-    line = text.count("\n")
-    return Position(file, line + 1, len(text) - (text.rfind("\n") + 1) + 1)
+        def ascend_resolver(self) -> None:
+            self.levels -= 1
 
-
-def _syntax(error: Exception, text: str, file: str) -> Problem:
-    """The problem for a text that is not YAML, worded by PyYAML's own parser, which says more than libyaml's."""
-    try:
-        yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError) as better:
-        error = better
-    if isinstance(error, yaml.reader.ReaderError):
-        place = _place(file, text[: error.position])
-        what = (
-            f"character U+{ord(text[error.position]):04X} is not allowed" if error.position < len(text) else "bad text"
-        )
-        return Problem(place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it")
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:
-        return Problem(Position(file), "yaml-syntax", str(error).split("\n", maxsplit=1)[0], fix="correct it")
-    place = Position(file, mark.line + 1, mark.column + 1)
-    line = "".join(text.splitlines()[mark.line : mark.line + 1])
-    indent = line[: len(line) - len(line.lstrip())]
-    if "\t" in indent:
-        place = replace(place, column=indent.index("\t") + 1)
-        return Problem(place, "yaml-tab", "a tab indents this line", "YAML indents with spaces only", "use spaces")
-    return Problem(place, "yaml-syntax", *_explained(error, text, file))
-
-
-def _explained(error: Any, text: str, file: str) -> tuple[str, str, str]:
-    """What, why and remedy of a syntax error that has a mark."""
-    problem = str(error.problem or error.context)
-    context = getattr(error, "context_mark", None)
-    why = f"{error.context} that begins in line {context.line + 1}" if error.context and context else ""
-    if text.lstrip().startswith("[") and not file.endswith(".json"):
-        return problem, why, f"if this is an INI inventory, convert it: `ansible-inventory -i {file} --list --yaml`"
-    for needle, fix in _REMEDIES:
-        if needle in problem:
-            return problem, why, fix
-    return problem, why, "check indentation, quotes and brackets here and in the line before"
-
-
-_REMEDIES = (
-    ("mapping values are not allowed", "quote the value if it holds a colon and a space, or correct the indentation"),
-    ("cannot start any token", "quote the value: it starts with a character that means something to YAML"),
-    ("but got '['", 'quote host names with ranges inside braces, as in {"web[1:2]": }'),
-    ("undefined alias", "define the anchor with & before its first *"),
-    ("found another document", "keep one document a file: remove the line `---`"),
-    ("end of stream", "close the quote or bracket"),
-    ("<stream end>", "close the quote or bracket"),
-    ("expected <block end>", "align this line with the others of its block"),
-)
+    return Bounded

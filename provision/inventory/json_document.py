@@ -12,10 +12,10 @@ import re
 from bisect import bisect_right
 from typing import Any
 
+from provision.bounded_json import MAX_DEPTH
 from provision.errors import Position
 from provision.inventory.source import Node
 
-MAX_DEPTH = 100
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -25,14 +25,13 @@ def parse(text: str, file: str) -> Node | None:
     if text.lstrip(" \t\n\r")[:1] not in ("{", "["):
         return None
     try:
-        json.loads(text)
-        return _Walk(text, file).value()
-    except (ValueError, RecursionError):
+        return _Walk(text, file).document()
+    except (ValueError, StopIteration):
         return None
 
 
 class _Walk:
-    """Walks over a text that is known to be valid JSON."""
+    """Walks once over a text; raises ValueError or StopIteration where it is no JSON, or nests too deep."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
@@ -41,15 +40,27 @@ class _Walk:
         self.depth = 0
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
+    def document(self) -> Node:
+        """The one value of the text."""
+        node = self.value()
+        self.expect(self.skip(), "")
+        return node
+
     def place(self) -> Position:
         line = bisect_right(self.lines, self.index)
         return Position(self.file, line, self.index - self.lines[line - 1] + 1)
 
     def skip(self, characters: int = 0) -> str:
-        """Step over `characters` and white space; the next character."""
+        """Step over `characters` and white space; the next character, empty at the end."""
         match = _SPACE.match(self.text, self.index + characters)
         self.index = match.end() if match else self.index
         return self.text[self.index : self.index + 1]
+
+    @staticmethod
+    def expect(mark: str, *marks: str) -> None:
+        """Raise ValueError unless the character is one of these."""
+        if mark not in marks:
+            raise ValueError(mark)
 
     def value(self) -> Node:
         first, place = self.skip(), self.place()
@@ -57,7 +68,7 @@ class _Walk:
             return Node(self.scalar(), place)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise RecursionError
+            raise ValueError("nested too deep")
         node = self.mapping(place) if first == "{" else Node(self.items(), place)
         self.depth -= 1
         return node
@@ -67,12 +78,13 @@ class _Walk:
         keys: dict[Any, Position] = {}
         mark = self.skip(1)
         while mark != "}":
+            self.expect(mark, '"')
             at = self.place()
             key = self.scalar()
-            self.skip()
+            self.expect(self.skip(), ":")
             self.skip(1)
             values[key], keys[key] = self.value(), at
-            mark = self.skip(1) if self.skip() == "," else "}"
+            mark = self.next_part("}")
         self.index += 1
         unsafe = values.get("__ansible_unsafe")
         if unsafe is not None and len(values) == 1 and isinstance(unsafe.value, str):
@@ -80,13 +92,23 @@ class _Walk:
         return Node(values, place, keys=keys)
 
     def items(self) -> list[Node]:
-        found: list[Node] = []
+        nodes: list[Node] = []
         mark = self.skip(1)
         while mark != "]":
-            found.append(self.value())
-            mark = self.skip(1) if self.skip() == "," else "]"
+            nodes.append(self.value())
+            mark = self.next_part("]")
         self.index += 1
-        return found
+        return nodes
+
+    def next_part(self, end: str) -> str:
+        """Step over the comma behind a part; the character that follows: `end` only where there is no comma."""
+        mark = self.skip()
+        self.expect(mark, ",", end)
+        if mark == ",":
+            mark = self.skip(1)
+            if mark == end:
+                raise ValueError("a comma before the end")
+        return mark
 
     def scalar(self) -> Any:
         value, self.index = _scan(self.text, self.index)

@@ -7,11 +7,11 @@ and /sys, and Keepalived's answer to SIGJSON.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from provision import bounded_json
 from provision.live.state import (
     Listener,
     LiveAddress,
@@ -142,7 +142,7 @@ def _units(lines: Iterable[str]) -> Iterator[LiveUnit]:
 
 
 def _vrrp(text: str) -> Iterator[VrrpInstance]:
-    for entry in json.loads(text) if text.strip() else ():
+    for entry in bounded_json.loads(text) if text.strip() else ():
         yield _instance(entry["data"], entry["stats"])
 
 

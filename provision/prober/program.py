@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from provision import bounded_json
 from provision.agent import program
 from provision.errors import HostError
 from provision.remote.channel import Channel, Session
@@ -39,7 +40,7 @@ def read(channel: Channel, host: str) -> dict[str, Any]:
     if line is None:
         raise HostError(host, "the prober ended unexpectedly", "is python3 complete there? try `python3 -I -c pass`")
     try:
-        said: dict[str, Any] = json.loads(line)
+        said: dict[str, Any] = bounded_json.loads(line)
     except ValueError:
         text = line.decode(errors="replace").strip()[:200]
         raise HostError(host, f"the prober said something unexpected: {text}") from None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from provision import bounded_json
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.ipvs_rules import IpvsService
 from provision.inventory.keepalived_view import HANDOVER
@@ -57,7 +57,7 @@ def _generation(lines: Sequence[str]) -> Generation | None:
     if not lines or not lines[0].isdecimal():
         return None
     try:
-        about = json.loads("\n".join(lines[1:]))
+        about = bounded_json.loads("\n".join(lines[1:]))
     except ValueError:
         about = {}
     words = about if isinstance(about, dict) else {}

@@ -13,7 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.inventory.document import MAX_DEPTH, Reader
+from provision.bounded_json import MAX_DEPTH
+from provision.inventory import document
+from provision.inventory.document import Reader
 from provision.inventory.source import Node
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=12)
@@ -127,37 +129,35 @@ SYNTAX = [
     ),
     (
         "a: [1,\n",
-        "f.yml:2:1: yaml-syntax: expected the node content, but found '<stream end>'; while parsing a flow node that "
-        "begins in line 2; close the quote or bracket",
+        "f.yml:2:1: yaml-syntax: expected a value, but found the end of the file; close the quote or bracket",
     ),
     (
         "a: b: c\n",
-        "f.yml:1:5: yaml-syntax: mapping values are not allowed here; quote the value if it holds a colon and a space, "
-        "or correct the indentation",
+        "f.yml:1:5: yaml-syntax: a colon and a space are not allowed here; quote the value if it holds a colon and a "
+        "space, or correct the indentation",
     ),
     (
         "a: @x\n",
-        "f.yml:1:4: yaml-syntax: found character '@' that cannot start any token; quote the value: it starts with a "
+        "f.yml:1:4: yaml-syntax: found '@', which no value can start with; quote the value: it starts with a "
         "character that means something to YAML",
     ),
     (
         "a: {web[1:2]: }\n",
-        "f.yml:1:8: yaml-syntax: expected ',' or '}', but got '['; while parsing a flow mapping that begins in line 1; "
+        "f.yml:1:8: yaml-syntax: expected ',' or '}', but found '['; while parsing a flow mapping that begins in line 1; "
         'quote host names with ranges inside braces, as in {"web[1:2]": }',
     ),
     (
         "a: *x\n",
-        "f.yml:1:4: yaml-syntax: found undefined alias 'x'; define the anchor with & before its first *",
+        "f.yml:1:4: yaml-syntax: no anchor is defined for *x; define the anchor with & before its first *",
     ),
     (
         "---\na: 1\n---\nb: 2\n",
-        "f.yml:3:1: yaml-syntax: but found another document; expected a single document in the stream that begins in "
-        "line 2; keep one document a file: remove the line `---`",
+        "f.yml:3:1: yaml-syntax: a second document begins; keep one document a file: remove the line `---`",
     ),
     (
         "a:\n  b: 1\n c: 2\n",
-        "f.yml:3:2: yaml-syntax: expected <block end>, but found '<block mapping start>'; while parsing a block mapping "
-        "that begins in line 1; align this line with the others of its block",
+        "f.yml:3:2: yaml-syntax: expected the next entry of the block, or its end; while parsing a block mapping that "
+        "begins in line 1; align this line with the others of its block",
     ),
     (
         "a: x\x01\n",
@@ -165,8 +165,56 @@ SYNTAX = [
     ),
     (
         "[web]\nweb1 ansible_host=10.0.0.1\n",
-        "f.yml:2:1: yaml-syntax: expected '<document start>', but found '<scalar>'; if this is an INI inventory, "
+        "f.yml:2:1: yaml-syntax: expected nothing behind the value of the file; if this is an INI inventory, "
         "convert it: `ansible-inventory -i f.yml --list --yaml`",
+    ),
+    (
+        "a: é\x01\n",
+        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable characters only; remove it",
+    ),
+    (
+        "{a: 1",
+        "f.yml:1:6: yaml-syntax: expected ',' or '}', but found the end of the file; while parsing a flow mapping that "
+        "begins in line 1; close the quote or bracket",
+    ),
+    (
+        "a: [1\nb: 2\n",
+        "f.yml:2:2: yaml-syntax: expected ',' or ']', but found ':'; while parsing a flow sequence that begins in "
+        "line 1; close the bracket, or add the comma",
+    ),
+    (
+        "a: {b: 1\n  c: 2}\n",
+        "f.yml:2:4: yaml-syntax: expected ',' or '}', but found ':'; while parsing a flow mapping that begins in "
+        "line 1; close the brace, or add the comma",
+    ),
+    (
+        'a: "x\nb: 1\n',
+        "f.yml:3:1: yaml-syntax: found the end of the file inside quotes; while scanning a quoted scalar that begins in "
+        "line 1; close the quote or bracket",
+    ),
+    (
+        "a: {{ x }}.5\n",
+        "f.yml:1:11: yaml-syntax: expected the next entry of the block, or its end; while parsing a block mapping that "
+        "begins in line 1; align this line with the others of its block",
+    ),
+    ("a: ]\n", "f.yml:1:4: yaml-syntax: expected a value, but found ']'; quote the value"),
+    (
+        "a: b\nc\nd: e\n",
+        "f.yml:3:1: yaml-syntax: a line is neither `key: value` nor part of a text; while scanning a simple key that "
+        "begins in line 2; add the colon, or quote the text",
+    ),
+    (
+        "a: &x 1\nb: &x 2\n",
+        "f.yml:2:4: yaml-syntax: the anchor &x is defined twice; first in line 1; rename one of the two",
+    ),
+    (
+        "a: - b\n",
+        "f.yml:1:4: yaml-syntax: a list cannot begin here; begin it in a line of its own, or quote the value",
+    ),
+    (
+        "a: |x\n b\n",
+        "f.yml:1:5: yaml-syntax: nothing may follow `|` or `>` in its line; while scanning a block scalar that begins "
+        "in line 1; begin the text in the next line",
     ),
 ]
 MEANING = [
@@ -218,8 +266,16 @@ MEANING = [
 ]
 
 
+@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """libyaml's loader, then PyYAML's own: hactl takes the first where there is one."""
+    monkeypatch.setattr(document, "_LOADER", getattr(yaml, request.param))
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize(("text", "message"), SYNTAX + MEANING)
-def test_a_mistake_has_a_place_and_a_remedy(text: str, message: str) -> None:
+def test_a_mistake_has_a_place_and_a_remedy_whichever_loader_finds_it(text: str, message: str) -> None:
     assert parse(text)[1] == [message]
 
 
@@ -228,11 +284,75 @@ def test_mistakes_of_meaning_are_all_found_at_once() -> None:
     assert [problem.split(": ")[1] for problem in found] == ["env-missing", "yaml-duplicate-key", "yaml-tag"]
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 100_000, "{a: " * 100_000, "- " * 50_000 + "a", '{"a":' * 400 + "1" + "}" * 400]
-)
-def test_nesting_beyond_reason_is_refused(text: str) -> None:
-    assert parse(text)[1][0].split(": ", 1)[1] == f"yaml-depth: nested deeper than {MAX_DEPTH} levels; flatten it"
+DEEP = {
+    "[": "[" * 100_000,
+    "[ in lines": "[\n" * 100_000,
+    "{": "{" * 100_000,
+    "{a: ": "{a: " * 100_000,
+    "JSON": '{"a":' * 400 + "1" + "}" * 400,
+    "JSON, open": "[0, " * 50_000,
+    "- ": "- " * 50_000 + "a",
+    "- in lines": "".join("- " * level + "\n" for level in range(1, 300)),
+    "? ": "? " * 50_000,
+    "mappings in lines": "".join(" " * level + "a:\n" for level in range(2000)),
+    "tags": "!!seq [" * 50_000,
+    "unsafe": "!unsafe [" * 50_000,
+    "far below": "a: 1\nb:\n- c: " + "[" * 100_000,
+}
+
+
+@pytest.mark.usefixtures("loader")
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP.keys())
+def test_nesting_beyond_reason_is_refused_at_once(text: str) -> None:
+    before = time.perf_counter()
+    problems = parse(text)[1]
+    assert [problem.split(": ", 1)[1] for problem in problems] == [
+        f"yaml-depth: nested deeper than {MAX_DEPTH} levels; flatten it"
+    ]
+    assert time.perf_counter() - before < 5
+
+
+def test_nesting_beyond_reason_has_its_place(loader: str) -> None:
+    assert parse("a:\n- " + "[\n " * 200)[1] == [
+        "f.yml:100:2: yaml-depth: nested deeper than 100 levels; flatten it"
+    ], loader
+
+
+WRAPPERS = st.sampled_from([("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ("{b: [", "]}")])
+
+
+@pytest.mark.parametrize("name", ["CSafeLoader", "SafeLoader"])
+@settings(max_examples=40, deadline=None)
+@given(st.lists(WRAPPERS, min_size=1, max_size=4), st.integers(1, 2 * MAX_DEPTH), st.booleans())
+def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
+    name: str, wrappers: list[tuple[str, str]], times: int, close: bool
+) -> None:
+    cycle = [wrappers[level % len(wrappers)] for level in range(times)]
+    text = "".join(begin for begin, _ in cycle) + "x" + "".join(end for _, end in reversed(cycle)) * close
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "_LOADER", getattr(yaml, name))
+        value, problems = parse(text)
+    levels, inner = 0, value
+    while isinstance(inner, list | dict) and inner:
+        levels, inner = levels + 1, next(iter(inner.values() if isinstance(inner, dict) else inner))
+    assert levels <= MAX_DEPTH
+    written = sum(begin.count("[") + begin.count("{") + begin.count("-") for begin, _ in cycle)
+    assert problems or (levels, inner) == (written, "x")
+    assert written <= MAX_DEPTH or problems
+
+
+@pytest.mark.usefixtures("loader")
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ('{"a":', "}")])
+def test_nesting_up_to_the_bound_is_read(begin: str, end: str) -> None:
+    assert parse(begin * MAX_DEPTH + "1" + end * MAX_DEPTH)[1] == []
+    assert parse(begin * (MAX_DEPTH + 1) + "1" + end * (MAX_DEPTH + 1))[1] != []
+
+
+def test_aliases_that_nest_in_each_other_are_refused() -> None:
+    """Each line is 90 levels, and holds the line before it in its innermost list."""
+    lines = [f"x{number}: &x{number} {'[' * 90}*x{number - 1}{']' * 90}\n" for number in range(1, 40)]
+    problems = parse("x0: &x0 [1]\n" + "".join(lines))[1]
+    assert problems[0] == "f.yml:3:89: yaml-depth: nested deeper than 100 levels; flatten it"
 
 
 def test_aliases_that_multiply_are_refused() -> None:

@@ -1,0 +1,163 @@
+"""What is wrong with a text that is no YAML, in words that do not depend on the parser that refused it.
+
+libyaml and PyYAML's own parser call the same mistake by different names, and libyaml leaves out what it has found.
+So a mistake is known by either name, and what stands at its place is read from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.reader import Reader, ReaderError
+
+from provision.bounded_json import MAX_DEPTH
+from provision.errors import Position, Problem
+
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+FLATTEN = "flatten it"
+
+
+class TooDeep(yaml.MarkedYAMLError):
+    """The text nests beyond `MAX_DEPTH`; said before the parser goes deeper."""
+
+
+class _Mistake(NamedTuple):
+    """A mistake by the parsers' words for it, what stands there (anything if empty), and what we say.
+
+    In `what`, `{found}` is what stands there, `{word}` the word that begins there.
+    """
+
+    names: str
+    found: str
+    what: str
+    fix: str
+
+
+_END = "the end of the file"
+_CLOSE = "close the quote or bracket"
+_ALIGN = "align this line with the others of its block"
+_MISTAKES = (
+    _Mistake(
+        "mapping values are not allowed",
+        "",
+        "a colon and a space are not allowed here",
+        "quote the value if it holds a colon and a space, or correct the indentation",
+    ),
+    _Mistake(
+        "cannot start any token",
+        "",
+        "found {found}, which no value can start with",
+        "quote the value: it starts with a character that means something to YAML",
+    ),
+    _Mistake(
+        "expected ',' or '}'",
+        "'['",
+        "expected ',' or '}}', but found '['",
+        'quote host names with ranges inside braces, as in {"web[1:2]": }',
+    ),
+    _Mistake("expected ',' or '}'", _END, "expected ',' or '}}', but found {found}", _CLOSE),
+    _Mistake("expected ',' or '}'", "", "expected ',' or '}}', but found {found}", "close the brace, or add the comma"),
+    _Mistake("expected ',' or ']'", _END, "expected ',' or ']', but found {found}", _CLOSE),
+    _Mistake(
+        "expected ',' or ']'", "", "expected ',' or ']', but found {found}", "close the bracket, or add the comma"
+    ),
+    _Mistake("undefined alias", "", "no anchor is defined for {word}", "define the anchor with & before its first *"),
+    _Mistake("second occurrence", "", "the anchor {word} is defined twice", "rename one of the two"),
+    _Mistake(
+        "found another document", "", "a second document begins", "keep one document a file: remove the line `---`"
+    ),
+    _Mistake("end of stream", "", "found {found} inside quotes", _CLOSE),
+    _Mistake("expected (the )?node content", _END, "expected a value, but found {found}", _CLOSE),
+    _Mistake("expected (the )?node content", "", "expected a value, but found {found}", "quote the value"),
+    _Mistake(
+        "expected <block end>|expected key|expected '-'", "", "expected the next entry of the block, or its end", _ALIGN
+    ),
+    _Mistake("expected '?<document start>", "", "expected nothing behind the value of the file", _ALIGN),
+    _Mistake(
+        "sequence entries are not allowed",
+        "",
+        "a list cannot begin here",
+        "begin it in a line of its own, or quote the value",
+    ),
+    _Mistake(
+        "unknown escape character",
+        "",
+        "double quotes give this backslash a meaning that YAML does not know",
+        "write the text in single quotes, or the backslash twice",
+    ),
+    _Mistake(
+        "expected comment or line break|expected chomping",
+        "",
+        "nothing may follow `|` or `>` in its line",
+        "begin the text in the next line",
+    ),
+    _Mistake(
+        "find expected ':'", "", "a line is neither `key: value` nor part of a text", "add the colon, or quote the text"
+    ),
+)
+_INI = "if this is an INI inventory, convert it: `ansible-inventory -i {file} --list --yaml`"
+_OTHER = "check indentation, quotes and brackets here and in the line before"
+
+
+def problem(error: Any, text: str, file: str) -> Problem:
+    """The problem for the error with which PyYAML refused a text."""
+    if isinstance(error, ReaderError):
+        return _bad_character(text, file)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return Problem(Position(file), "yaml-syntax", str(error).split("\n", maxsplit=1)[0], fix="correct it")
+    lines = text.splitlines()
+    place = Position(file, mark.line + 1, mark.column + 1)
+    if mark.line >= len(lines):  # libyaml ends a last line that has no end
+        place = place_behind(text, file)
+    if isinstance(error, TooDeep) or "nesting depth" in str(error.problem):
+        return Problem(place, "yaml-depth", TOO_DEEP, fix=FLATTEN)
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    indent = line[: len(line) - len(line.lstrip())]
+    if "\t" in indent:
+        place = replace(place, column=indent.index("\t") + 1)
+        return Problem(place, "yaml-tab", "a tab indents this line", "YAML indents with spaces only", "use spaces")
+    what, fix = _explained(error, line[place.column - 1 :], last=place.line >= len(lines))
+    if text.lstrip().startswith("[") and not file.endswith(".json"):
+        fix = _INI.format(file=file)
+    return Problem(place, "yaml-syntax", what, _context(error), fix)
+
+
+def place_behind(text: str, file: str) -> Position:
+    """The position behind `text`."""
+    line = text.count("\n")
+    return Position(file, line + 1, len(text) - (text.rfind("\n") + 1) + 1)
+
+
+def _bad_character(text: str, file: str) -> Problem:
+    """The problem for a character that YAML does not allow; parsers count bytes or characters, so it is looked for."""
+    bad = Reader.NON_PRINTABLE.search(text)
+    place = place_behind(text[: bad.start()], file) if bad else Position(file)
+    what = f"character U+{ord(bad[0]):04X} is not allowed" if bad else "bad text"
+    return Problem(place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it")
+
+
+def _explained(error: Any, rest_of_line: str, *, last: bool) -> tuple[str, str]:
+    """What is wrong and the remedy."""
+    name = str(error.problem or error.context)
+    found = repr(rest_of_line[0]) if rest_of_line else _END if last else "the end of the line"
+    word = re.split(r"[\s,\[\]{}]", rest_of_line, maxsplit=1)[0]
+    for mistake in _MISTAKES:
+        if re.search(mistake.names, name) and mistake.found in ("", found):
+            return mistake.what.format(found=found, word=word), mistake.fix
+    return name, _OTHER
+
+
+def _context(error: Any) -> str:
+    """In which part of the text the parser was, and where that part begins, if that is another place."""
+    begin, place = error.context_mark, error.problem_mark
+    if not error.context or begin is None or place is None:
+        return ""
+    if "first occurrence" in error.context:
+        return f"first in line {begin.line + 1}"
+    if not error.context.startswith("while ") or (begin.line, begin.column) == (place.line, place.column):
+        return ""
+    return f"{error.context} that begins in line {begin.line + 1}"
