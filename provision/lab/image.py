@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from provision.errors import LabError
-from provision.lab import cgroups, commands, trees
+from provision.lab import apt, cgroups, commands, trees
 from provision.lab.layout import RUN
 from provision.lab.run import run
 
@@ -61,14 +62,15 @@ def location(cache: Path) -> Path:
     return cache / "images" / digest(recipe())
 
 
-def mmdebstrap(root: Path, out: Path, folder: Path) -> list[str]:
-    """The command that makes the root; the hook does the rest."""
+def mmdebstrap(root: Path, out: Path, folder: Path, sources: Path, settings: Path) -> list[str]:
+    """The command that makes the root from these sources, with these settings of apt; the hook does the rest."""
     excluded = ("man", "doc", "locale", "info")
     hook = f'sh "{folder}/customize.sh" "$1" "{out}" "{" ".join(DIRECTOR_PACKAGES)}" {" ".join(DEPLOY_PACKAGES)}'
     return [
         "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--skip=cleanup/apt",
+        f"--aptopt={settings}",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excluded),
-        f"--include={','.join(BASE_PACKAGES)}", f"--customize-hook={hook}", SUITE, str(root),
+        f"--include={','.join(BASE_PACKAGES)}", f"--customize-hook={hook}", SUITE, str(root), str(sources),
     ]  # fmt: skip
 
 
@@ -136,19 +138,27 @@ def _build(image: Path, events: Events) -> None:
 def _mmdebstrap(work: Path, events: Events) -> None:
     """Run mmdebstrap, passing on its steps; its full output is in build.log beside the image."""
     log = work / "build.log"
-    argv = commands.in_cgroups(cgroups.make(_GROUP), mmdebstrap(work / "root", work, recipe()))
+    with TemporaryDirectory(prefix="hactl-apt-") as folder:
+        argv = mmdebstrap(work / "root", work, recipe(), *apt.write(Path(folder), SUITE))
+        status = _run_build(commands.in_cgroups(cgroups.make(_GROUP), argv), log, events)
+    if status:
+        tail = "\n".join(log.read_text().strip().splitlines()[-5:])
+        raise LabError(
+            f"the image cannot be built:\n{tail}",
+            f"see {log}; mend what it names (often: no way to the Debian mirror of this machine's apt), "
+            "then run the command again",
+        )
+
+
+def _run_build(argv: Sequence[str], log: Path, events: Events) -> int:
+    """The exit status of a build whose output goes to the log, and whose steps are passed on."""
     with log.open("w") as file, subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             file.write(line)
             if line.startswith(("I: ", "lab-image: ")) and not line.startswith("I: running --customize-hook"):
                 events(f"image: {line.partition(': ')[2].strip()}")
-    if process.returncode:
-        tail = "\n".join(log.read_text().strip().splitlines()[-5:])
-        raise LabError(
-            f"the image cannot be built:\n{tail}",
-            f"see {log}; mend what it names (often: no way to deb.debian.org), then run the command again",
-        )
+    return process.returncode
 
 
 def kvm_works(image: Path, cache: Path, events: Events, timeout: float = 10) -> bool:

@@ -10,10 +10,16 @@ here=$(dirname "$0")
 
 say() { echo "lab-image: $*" >&2; }
 
+# apt of this machine on the new root, as mmdebstrap runs it: with this machine's keys, certificates and proxies,
+# which so never get into the image.
+apt_get() {
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq -y -o DPkg::Chroot-Directory="$root" "$@"
+}
+
 # The packages a deploy installs: fetched with all they need, indexed, the only source of the hosts.
 say "fetching the packages a deploy installs"
-chroot "$root" apt-get -qq clean
-chroot "$root" apt-get -qq -y --download-only install "$@"
+apt_get clean
+apt_get --download-only install "$@"
 mkdir -p "$root/opt/packages"
 mv "$root"/var/cache/apt/archives/*.deb "$root/opt/packages/"
 
@@ -22,17 +28,17 @@ mv "$root"/var/cache/apt/archives/*.deb "$root/opt/packages/"
 say "installing the libraries of $director_packages"
 for action in install purge; do
     # shellcheck disable=SC2086  # a list of packages
-    chroot "$root" apt-get -qq -y --no-install-recommends "$action" $director_packages
+    apt_get --no-install-recommends "$action" $director_packages
 done
-chroot "$root" apt-get -qq clean
+apt_get clean
 
 # The kernel is unpacked, not installed: its package insists on initramfs-tools, whose triggers cost an
 # emulated director a minute at each installation, and whose initrd is ten times the size of ours.
 say "fetching the kernel of the directors"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-kernel=$(chroot "$root" apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-chroot "$root" sh -c "cd /tmp && apt-get -qq download '$kernel' busybox-static"
+kernel=$(APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+(cd "$root/tmp" && apt_get download "$kernel" busybox-static)
 for deb in "$root"/tmp/*.deb; do
     dpkg-deb -x "$deb" "$tmp/x"
     rm "$deb"
@@ -90,7 +96,7 @@ done
 mkdir -p "$root/usr/share/man/man1"
 
 say "indexing the packages"
-rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*.sources "$root"/etc/apt/auth.conf.d \
+rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/* "$root"/etc/apt/auth.conf.d \
     "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/var/lib/apt/lists/*
 echo 'deb [trusted=yes] file:/opt/packages ./' >"$root/etc/apt/sources.list.d/lab.list"
 (cd "$root/opt/packages" && apt-ftparchive packages . >Packages)
