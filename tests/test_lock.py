@@ -1,4 +1,4 @@
-"""The lock: one version of each package with its hashes, within the ranges, and nothing of the machine it was made on."""
+"""The lock: one version of each package with its hashes, within the ranges, and no address of a package index."""
 
 from __future__ import annotations
 
