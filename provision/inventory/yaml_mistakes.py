@@ -27,11 +27,11 @@ class TooDeep(yaml.MarkedYAMLError):
 class _Mistake(NamedTuple):
     """A mistake by the parsers' words for it, what stands there (anything if empty), and what we say.
 
-    In `what`, `{found}` is what stands there, `{word}` the word that begins there.
+    In `what`, `{character}` is what stands there, `{word}` the word that begins there.
     """
 
     names: str
-    found: str
+    character: str
     what: str
     fix: str
 
@@ -49,7 +49,7 @@ _MISTAKES = (
     _Mistake(
         "cannot start any token",
         "",
-        "found {found}, which no value can start with",
+        "found {character}, which no value can start with",
         "quote the value: it starts with a character that means something to YAML",
     ),
     _Mistake(
@@ -58,20 +58,22 @@ _MISTAKES = (
         "expected ',' or '}}', but found '['",
         'quote host names with ranges inside braces, as in {"web[1:2]": }',
     ),
-    _Mistake("expected ',' or '}'", _END, "expected ',' or '}}', but found {found}", _CLOSE),
-    _Mistake("expected ',' or '}'", "", "expected ',' or '}}', but found {found}", "close the brace, or add the comma"),
-    _Mistake("expected ',' or ']'", _END, "expected ',' or ']', but found {found}", _CLOSE),
+    _Mistake("expected ',' or '}'", _END, "expected ',' or '}}', but found {character}", _CLOSE),
     _Mistake(
-        "expected ',' or ']'", "", "expected ',' or ']', but found {found}", "close the bracket, or add the comma"
+        "expected ',' or '}'", "", "expected ',' or '}}', but found {character}", "close the brace, or add the comma"
+    ),
+    _Mistake("expected ',' or ']'", _END, "expected ',' or ']', but found {character}", _CLOSE),
+    _Mistake(
+        "expected ',' or ']'", "", "expected ',' or ']', but found {character}", "close the bracket, or add the comma"
     ),
     _Mistake("undefined alias", "", "no anchor is defined for {word}", "define the anchor with & before its first *"),
     _Mistake("second occurrence", "", "the anchor {word} is defined twice", "rename one of the two"),
     _Mistake(
         "found another document", "", "a second document begins", "keep one document a file: remove the line `---`"
     ),
-    _Mistake("end of stream", "", "found {found} inside quotes", _CLOSE),
-    _Mistake("expected (the )?node content", _END, "expected a value, but found {found}", _CLOSE),
-    _Mistake("expected (the )?node content", "", "expected a value, but found {found}", "quote the value"),
+    _Mistake("end of stream", "", "found {character} inside quotes", _CLOSE),
+    _Mistake("expected (the )?node content", _END, "expected a value, but found {character}", _CLOSE),
+    _Mistake("expected (the )?node content", "", "expected a value, but found {character}", "quote the value"),
     _Mistake(
         "expected <block end>|expected key|expected '-'", "", "expected the next entry of the block, or its end", _ALIGN
     ),
@@ -140,14 +142,14 @@ def _bad_character(text: str, file: str) -> Problem:
     return Problem(place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it")
 
 
-def _explained(error: Any, rest_of_line: str, *, last: bool) -> tuple[str, str]:
+def _explained(error: Any, line_from_there: str, *, last: bool) -> tuple[str, str]:
     """What is wrong and the remedy."""
     name = str(error.problem or error.context)
-    found = repr(rest_of_line[0]) if rest_of_line else _END if last else "the end of the line"
-    word = re.split(r"[\s,\[\]{}]", rest_of_line, maxsplit=1)[0]
+    character = repr(line_from_there[0]) if line_from_there else _END if last else "the end of the line"
+    word = re.split(r"[\s,\[\]{}]", line_from_there, maxsplit=1)[0]
     for mistake in _MISTAKES:
-        if re.search(mistake.names, name) and mistake.found in ("", found):
-            return mistake.what.format(found=found, word=word), mistake.fix
+        if re.search(mistake.names, name) and mistake.character in ("", character):
+            return mistake.what.format(character=character, word=word), mistake.fix
     return name, _OTHER
 
 

@@ -304,12 +304,12 @@ DEEP = {
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP.keys())
 def test_nesting_beyond_reason_is_refused_at_once(text: str) -> None:
-    before = time.perf_counter()
+    before = time.process_time()
     problems = parse(text)[1]
     assert [problem.split(": ", 1)[1] for problem in problems] == [
         f"yaml-depth: nested deeper than {MAX_DEPTH} levels; flatten it"
     ]
-    assert time.perf_counter() - before < 5
+    assert time.process_time() - before < 5
 
 
 def test_nesting_beyond_reason_has_its_place(loader: str) -> None:
@@ -322,7 +322,7 @@ WRAPPERS = st.sampled_from([("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [",
 
 
 @pytest.mark.parametrize("name", ["CSafeLoader", "SafeLoader"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(WRAPPERS, min_size=1, max_size=4), st.integers(1, 2 * MAX_DEPTH), st.booleans())
 def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
     name: str, wrappers: list[tuple[str, str]], times: int, close: bool
@@ -359,10 +359,10 @@ def test_aliases_that_multiply_are_refused() -> None:
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
     )
-    before = time.perf_counter()
+    before = time.process_time()
     _, problems = parse(text)
     assert problems[0].startswith("f.yml:6:4: yaml-size: its aliases multiply into more than 1,000,000 values")
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -220,9 +220,9 @@ def large(hosts: int) -> str:
 
 def test_a_thousand_hosts_take_less_than_a_second(tmp_path: Path) -> None:
     path = write(tmp_path, large(1000))
-    before = time.perf_counter()
+    before = time.process_time()
     inventory = read_inventory(path)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
     assert len(inventory.hosts) == 1000
 
 
