@@ -51,7 +51,7 @@ def examine(project: Project, sessions: Sessions, events: Events) -> Report:
     errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
     seen = Seen(project.topology, {host: one.live for host, one in looked.items()})
     traces = {host: Trace(host, one.sections) for host, one in looked.items()}
-    changes = {host: one.changes for host, one in looked.items()}
+    changes = {host: one.changes for host, one in looked.items() if one.changes is not None}
     return diagnose(Case(seen, traces, changes, _wire(sessions, seen, events), errors))
 
 
@@ -59,13 +59,13 @@ def examine(project: Project, sessions: Sessions, events: Events) -> Report:
 class _Looked:
     live: LiveHost
     sections: Sections
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] | None
 
 
 def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _Looked | HostError:
     try:
         live, sections = look_with(sessions.of(host), "doctor")
-        changes = _changes(project, sessions, host) if host in project.topology.managed() else ()
+        changes = _changes(project, sessions, host) if host in project.topology.managed() else None
     except HostError as error:
         events.host(host, "failed")
         return error
@@ -73,14 +73,14 @@ def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _L
     return _Looked(live, sections, changes)
 
 
-def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...]:
-    """What a deploy would change; nothing where that cannot be said, which other rules tell the reason of."""
+def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...] | None:
+    """What a deploy would change; None where that cannot be said, which other rules tell the reason of."""
     try:
         desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
     except HostError:
         raise
     except HactlError:
-        return ()
+        return None
     return plan_host(desired, observed, project.inventory.secrets).changes
 
 

@@ -44,7 +44,7 @@ def test_the_screen_of_a_site_that_is_well() -> None:
 def test_what_is_wrong_stands_on_top() -> None:
     only = replace(SERVICE, servers=SERVICE.servers[1:])
     shown = status_lines(of("lvs2", lvs1={"services": (only,)}, sections={"checks": TCP}))
-    assert "SOMETHING IS WRONG" in shown[0][0]
+    assert "NOT ALL IS KNOWN" in shown[0][0]
     assert shown[1] == ("! lvs2 could not be looked at: no route to host", RED)
     row = next(line for line, _ in shown if line.startswith("  web1 "))
     assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed")
@@ -84,7 +84,8 @@ def test_ages() -> None:
 def test_changes_are_told_in_words() -> None:
     before, now = of(), of("lvs1")
     told = " | ".join(changes(before, now))
-    assert "192.168.227.10: lvs1 → nobody" in told
+    assert "192.168.227.10: lvs1 → unknown" in told
+    assert "lvs1 web priority: 100 → unknown" in told
     assert "lvs1 web: MASTER → unreachable" in told
     assert "host lvs1: answers → does not answer" in told
     assert changes(before, before) == []
