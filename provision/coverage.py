@@ -43,5 +43,9 @@ class Coverage:
 
     def json(self) -> dict[str, Any]:
         """The keys that every document about hosts has; each reason on one line, without its host's name."""
-        reasons = {host: " ".join(why.removeprefix(f"{host}: ").split()) for host, why in self.unseen.items()}
+        reasons = {host: _line(why.removeprefix(f"{host}: ")) for host, why in self.unseen.items()}
         return {"hosts_seen": len(self.seen), "hosts_total": len(self.hosts), "unseen": reasons}
+
+
+def _line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines())

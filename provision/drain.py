@@ -162,9 +162,13 @@ def left_on(seen: Seen, host: str) -> tuple[Left, ...]:
 
 def _addresses(seen: Seen, host: str) -> Iterator[Left]:
     for frontend in seen.topology.directed_by(host):
+        unseen = " and ".join(seen.unseen(frontend))
         for vip, hosts in holders(frontend, seen.lives).items():
-            if host in hosts or not hosts:
-                yield Left(host, f"{vip} is held by {' and '.join(hosts) or 'nobody'}", 0)
+            if host in hosts:
+                yield Left(host, f"{vip} is held by {' and '.join(hosts)}", 0)
+            elif not hosts:
+                nobody = f"who holds {vip} is unknown: {unseen} not seen" if unseen else f"{vip} is held by nobody"
+                yield Left(host, nobody, 0)
 
 
 def _connections(seen: Seen, host: str) -> Iterator[Left]:

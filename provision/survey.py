@@ -47,7 +47,8 @@ class Survey:
     @property
     def coverage(self) -> Coverage:
         """Which hosts could be looked at."""
-        return Coverage(self.hosts, {host: error.line() for host, error in self.failures.items()})
+        failed = (host for host in self.hosts if host in self.failures)
+        return Coverage(self.hosts, {host: self.failures[host].line() for host in failed})
 
     def next_generation(self) -> int:
         """The number of the generation that comes of this survey: one more than any host has."""

@@ -80,7 +80,7 @@ def test_a_plan_of_a_part_of_the_hosts_is_never_an_empty_one() -> None:
     some = Coverage(("web1", "web2"), {"web2": "web2: cannot connect\n  is it on?"})
     assert text({"web1": plan("web1")}, some) == "Plan: nothing to do on 1 host; unknown on 1 host."
     quiet, busy = (plan_json({"web1": plan("web1", *items)}, some) for items in ((), (QUIET,)))
-    assert (quiet["changes"], quiet["unseen"]) == (None, {"web2": "cannot connect is it on?"})
+    assert (quiet["changes"], quiet["unseen"]) == (None, {"web2": "cannot connect; is it on?"})
     assert (busy["changes"], busy["hosts_seen"], busy["hosts_total"]) == (1, 1, 2)
     none = Coverage(("web1",), {"web1": "off"})
     assert text({}, none) == "Plan: unknown: 0 of 1 host could be looked at."

@@ -27,7 +27,7 @@ def report_lines(report: Report) -> Iterator[Line]:
     if report.well:
         yield from _wrapped("found well: ", ", ".join(report.well), GREEN)
     for coverage, ids in _by({id: coverage.counted() for id, coverage in report.partly.items()}):
-        yield from _wrapped(f"well on {coverage} seen: ", ", ".join(ids), YELLOW)
+        yield from _wrapped(f"well on the {coverage} seen: ", ", ".join(ids), YELLOW)
     for reason, ids in _by({id: reason.splitlines()[0] for id, reason in report.unasked.items()}):
         yield from _wrapped("not judged: ", f"{', '.join(ids)}: {reason}", YELLOW)
     for host, error in report.errors.items():

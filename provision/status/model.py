@@ -32,6 +32,12 @@ class VipStatus:
 UNREACHABLE = "unreachable"
 """The state of a director that was not seen."""
 
+STATES = ("MASTER", "BACKUP", "FAULT", "INIT", "STOP")
+"""The states that Keepalived itself tells, and its figures with them."""
+
+_FIGURES = ("priority", "base_priority", "seconds", "adverts_sent", "adverts_received", "errors")
+_OF_HOST = ("handover", "sync", "drained")
+
 
 @dataclass(frozen=True)
 class DirectorStatus:
@@ -171,8 +177,7 @@ def _holders_json(vip: VipStatus) -> list[dict[str, str]]:
 
 
 def _director_json(director: DirectorStatus) -> dict[str, Any]:
-    """A director's entry; of one that was not seen all but its name and `state` is null."""
-    entry = dataclasses.asdict(director)
-    if director.state != UNREACHABLE:
-        return entry
-    return {key: value if key in ("host", "instance", "state") else None for key, value in entry.items()}
+    """A director's entry: null is what its Keepalived did not tell, and all of a director that was not seen."""
+    figures = () if director.state in STATES else _FIGURES
+    about = _OF_HOST if director.state == UNREACHABLE else ()
+    return dataclasses.asdict(director) | dict.fromkeys((*figures, *about))

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.status.model import ServerStatus, Status
+from provision.status.model import STATES, ServerStatus, Status
 
 Labels = dict[str, str]
 Sample = tuple[Labels, float]
-
-STATES = ("MASTER", "BACKUP", "FAULT", "INIT", "STOP")
 
 
 def exposition(status: Status) -> str:

@@ -43,7 +43,7 @@ def test_what_was_seen_of_some_hosts_is_said_of_those_alone() -> None:
         assert found.unasked[compares] == "1 of 2 hosts could be looked at, and it compares several"
     assert set(found.well) == {"vip-nowhere"}, "lvs1 is seen to hold the VIP"
     shown = "\n".join(line for line, _ in report_lines(found))
-    assert "well on 1 of 2 hosts seen: dead-holder" in shown
+    assert "well on the 1 of 2 hosts seen: dead-holder" in shown
     assert "rules hold, " in shown and max(map(len, shown.splitlines())) <= 80
 
 
