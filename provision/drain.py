@@ -64,12 +64,18 @@ def tell_all(sessions: Callable[[str], Session], directors: Iterable[str], order
     for director in directors:
         try:
             carry_out(sessions(director), order)
-        except HostError:
+        except HostError as error:
             if order.verb == "drain":
                 tell_all(sessions, told, replace(order, verb="undrain"), events)
+            elif told:
+                error.hint = f"{error.hint}\n  {_some_told(order.host, told)}".lstrip()
             raise
         told.append(director)
         events.host(director, f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed")
+
+
+def _some_told(host: str, told: Sequence[str]) -> str:
+    return f"Only {' and '.join(told)} gave {host} its work back: run the command again once all directors answer."
 
 
 def directors_of(topology: Topology, host: str) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ def site(net: Net, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     systemctl = net.near.path("/usr/local/bin/systemctl")
     systemctl.write_text("#!/bin/sh\n")
     systemctl.chmod(0o755)
+    net.near.path("/var/lib/hactl/drain").mkdir(parents=True)  # as deployed, so that an `undrain` gets that far
     kind, text, *_ = Path(f"{net.near.host_key}.pub").read_text().split()
     (folder / "known_hosts").write_text("".join(f"{each} {kind} {text}\n" for each in ADDRESSES.values()))
     for name, reachable in REACHABLE.items():
@@ -203,6 +204,11 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
         (1, ["(lvs2 is not reachable)"]),
         (4, ["lvs1: cannot connect"]),
     ),
+    "undrain web2": (
+        (0, ["web2: in service"]),
+        (4, ["lvs2: cannot connect", "Only lvs1 gave web2 its work back: run the command again"]),
+        (4, ["lvs1: cannot connect"]),
+    ),
     "undrain lvs2": (
         (1, ["lvs2: there are no hand-over files here"]),
         (4, ["lvs2: cannot connect"]),
@@ -241,6 +247,64 @@ def test_what_a_command_says_of_the_hosts_that_it_did_not_see(
         said = done.out + done.err
         assert [line for line in wanted if line not in said] == [], said
     assert [words for words in NEVER.get(reachable, ()) if words in done.out] == [], done.out
+
+
+KAFKA = """\
+all:
+  vars:
+    frontends:
+      - name: kafka
+        vips: [10.79.0.10]
+        directors: directors
+        vrrp: {virtual_router_id: 10}
+        services:
+          - {port: 9092, protocol: tcp, scheduler: mh, real_servers: brokers, check: {type: kafka, login: check}}
+    kafka:
+      name: kafka
+      version: 3.9.1
+      mode: kraft
+      brokers: brokers
+      distribution: {jars: /opt/share/kafka/3.9.1}
+      mechanisms: PLAIN
+      users: {admin: {password: secret-admin}, check: {password: secret-check}}
+      topics: {orders: {partitions: 3, replicas: 3}}
+  children:
+    directors:
+      hosts:
+        lvs1: {ansible_host: 127.0.0.1, ansible_port: 9000, address: 10.79.0.11, vrrp_priority: 100}
+        lvs2: {ansible_host: 127.0.0.1, ansible_port: 9001, address: 10.79.0.12, vrrp_priority: 99}
+    brokers:
+      hosts:
+        k1: {ansible_host: 127.0.0.1, ansible_port: 9002, address: 10.79.0.13, kafka_id: 1}
+        k2: {ansible_host: 127.0.0.1, ansible_port: 9003, address: 10.79.0.14, kafka_id: 2}
+        k3: {ansible_host: 127.0.0.1, ansible_port: 9004, address: 10.79.0.15, kafka_id: 3}
+"""
+
+
+@pytest.fixture(scope="session")
+def dark_cluster(site: Site) -> Site:
+    """An inventory `kafka` with a cluster, none of whose hosts is reachable."""
+    (site.folder / "kafka.yml").write_text(KAFKA)
+    return site
+
+
+@pytest.mark.ssh
+@pytest.mark.parametrize(
+    "command",
+    ["replicas", "replicas --json", "replicas --gate 1", "roll --yes", "plan", "plan --json", "apply --yes",
+     "retention plan orders -i", "retention verify orders -i"],
+)  # fmt: skip
+def test_of_a_cluster_that_nobody_reached_nothing_is_said(dark_cluster: Site, command: str) -> None:
+    done = dark_cluster.hactl("kafka", "kafka", *command.split())
+    assert (done.code, done.out) == (4, ""), done
+    assert "cannot connect to 127.0.0.1 port 900" in done.err, done
+
+
+@pytest.mark.ssh
+def test_a_cluster_behind_unseen_hosts_is_unknown_in_the_plan(dark_cluster: Site) -> None:
+    done = dark_cluster.hactl("kafka", "plan", "--json")
+    assert (done.code, done.document["changes"], done.document["cluster"]["changes"]) == (4, None, None), done
+    assert "Cluster kafka: unknown." in dark_cluster.hactl("kafka", "plan").out
 
 
 def test_a_count_is_known_where_it_is_not_zero_or_all_was_seen() -> None:

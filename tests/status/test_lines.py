@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.live.state import Finding
-from provision.status.lines import RED, WIDTH, age, changes, status_lines
+from provision.status.lines import RED, WIDTH, YELLOW, age, changes, status_lines
 from provision.status.model import Generation, HostStatus
 from tests.live.test_health import TCP
 from tests.status.building import SERVICE
@@ -48,6 +48,12 @@ def test_what_is_wrong_stands_on_top() -> None:
     assert shown[1] == ("! lvs2 could not be looked at: no route to host", RED)
     row = next(line for line, _ in shown if line.startswith("  web1 "))
     assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed")
+
+
+def test_who_holds_it_besides_is_unknown_while_a_director_was_not_seen() -> None:
+    line = "web  192.168.227.10  held by lvs1 (02:68:61:00:00:01); lvs2 not seen"
+    assert (line, YELLOW) in status_lines(of("lvs2"))
+    assert ("web  192.168.227.10  holder unknown: lvs1 not seen", RED) in status_lines(of("lvs1"))
 
 
 def test_nobody_holds_it() -> None:
