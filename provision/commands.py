@@ -119,8 +119,8 @@ def push(
         cluster = wanted.cluster
         cluster.look(found)
         cluster.put_off(found, console)
-        plan_shown = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
-        Screen(sys.stderr if json else sys.stdout).show(plan_shown)
+        lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
+        Screen(sys.stderr if json else sys.stdout).show(lines)
         if found.changes() + cluster.changes() and not yes and not agreed():
             raise UsageError("not confirmed; nothing was changed")
         prepare(project, found, console, lab=lab)

@@ -27,7 +27,8 @@ from provision.verify.wire import Wire, questions
 def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
     """Print what is the matter and what tells it.
 
-    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at.
+    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at, or nothing was
+    found and not all was looked at.
     """
     console = Console()
     hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
@@ -40,7 +41,9 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
         Screen().show(report_lines(report))
     if report.errors:
         return Exit.UNREACHABLE
-    return Exit.FAILED if report.diagnoses else Exit.OK
+    if report.diagnoses:
+        return Exit.FAILED
+    return Exit.OK if report.whole else Exit.UNREACHABLE
 
 
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:

@@ -92,7 +92,8 @@ def diagnose(case: Case) -> Report:
     ]
     diagnoses.sort(key=lambda diagnosis: diagnosis.rank)
     well = {id: RULES[id].well for id, clues in found.items() if not clues and id not in {**unasked, **partly}}
-    return Report(tuple(diagnoses), well, unasked, dict(case.errors), partly, case.coverage)
+    whole = not (case.errors or case.compared.unseen or case.wire.failed)
+    return Report(tuple(diagnoses), well, unasked, dict(case.errors), partly, case.coverage, whole)
 
 
 def _explained(clue: Clue, unless: tuple[str, ...], found: dict[str, list[Clue]]) -> bool:

@@ -20,10 +20,9 @@ from provision.verify.wire import NotAsked, Served, mac_of, served, serves_vip
 def host_unreachable(case: Case) -> Iterator[Clue]:
     for host, error in case.errors.items():
         lines = tuple(error.splitlines())
-        fix = "is it on, and is its network up? the lines above are what SSH said"
-        yield Clue(
-            host, "nothing can be said about it", "it cannot be logged in to", fix, (Evidence(host, "ssh", lines),)
-        )
+        cause = lines[0].removeprefix(f"{host}: ")
+        fix = "is it on, is its network up, and can you log in to it? the lines above are what was said"
+        yield Clue(host, "nothing can be said about it", cause, fix, (Evidence(host, "ssh", lines),))
 
 
 @rule("disk-full", OUTAGE, "every host has room on its disks", "df(1); write(2), ENOSPC", about=(scope.hosts,))

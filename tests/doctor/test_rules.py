@@ -11,6 +11,7 @@ from provision.doctor.lines import report_lines
 from provision.doctor.rules import RULES, diagnose
 from provision.live.state import Listener, LiveUnit
 from provision.plan import Change
+from provision.verify.wire import Wire
 from tests.doctor.building import LAB, case, log, named, report
 from tests.inventory.building import frontend, service, topology
 from tests.live.building import healthy
@@ -64,6 +65,13 @@ def test_a_host_that_was_not_compared_with_the_inventory_is_not_what_it_says() -
     found = diagnose(replace(whole, changes={"lvs1": ()}))
     assert found.partly["config-edited"].unseen == {"lvs2": "it could not be compared with the inventory"}
     assert "config-edited" not in found.well
+    assert not found.whole and not found.json()["ok"] and report().whole
+
+
+def test_a_wire_that_could_not_be_asked_is_no_sign_that_all_is_well() -> None:
+    found = diagnose(replace(case(), wire=Wire("client", reason="the prober does not start", failed=True)))
+    assert found.unasked["vrid-clash"] == "the prober does not start"
+    assert not found.diagnoses and not found.json()["ok"]
 
 
 def test_every_rule_says_where_it_is_known_from_and_what_is_well() -> None:
