@@ -196,6 +196,11 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
         (4, {**SOME, "ok": False, "well": {}, "partly": {"disk-full": SOME, "dead-holder": {"hosts_seen": 1}}}),
         (4, {**NONE, "ok": False, "well": {}, "partly": {}}),
     ),
+    "failover-test --yes --from-controller": (
+        (),  # it would break them
+        (4, ["lvs2: cannot connect"]),
+        (4, ["lvs1: cannot connect"]),
+    ),
     "drain web2": (
         (1, ["web2 is the last real server"]), (4, ["lvs2: cannot connect"]), (4, ["lvs1: cannot connect"]),
     ),
