@@ -77,9 +77,9 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
         cluster.look(found)
         console.done()
         if json:
-            print_json(plan_json(found.plans) | cluster.plan_json())
+            print_json(plan_json(found.plans, found.coverage) | cluster.plan_json())
         else:
-            Screen().show([*(plan_lines(found.plans) if found.plans else ()), *cluster.plan_lines()])
+            Screen().show([*plan_lines(found.plans, found.coverage), *cluster.plan_lines()])
         found.raise_failures()
         cluster.raise_failure()
         return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK
@@ -115,11 +115,12 @@ def push(
     with survey(targets, wanted.render, wanted.secrets, console, mend=True) as found:
         console.done()
         if found.failures:
-            return _refuse(found, tuple(targets), json)
+            return refuse(found, json)
         cluster = wanted.cluster
         cluster.look(found)
         cluster.put_off(found, console)
-        Screen(sys.stderr if json else sys.stdout).show([*plan_lines(found.plans), *cluster.plan_lines()])
+        lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
+        Screen(sys.stderr if json else sys.stdout).show(lines)
         if found.changes() + cluster.changes() and not yes and not agreed():
             raise UsageError("not confirmed; nothing was changed")
         prepare(project, found, console, lab=lab)
@@ -127,7 +128,8 @@ def push(
         code = code or cluster.carry_out(found, console)
         console.done()
         if json:
-            print_json(results_json(code == Exit.OK, results, found.outside) | cluster.applied_json())
+            about = found.coverage.json() | cluster.applied_json()
+            print_json(results_json(code == Exit.OK, results, found.outside) | about)
         else:
             Screen().show([*results_lines(results, found.outside), *cluster.applied_lines()])
         cluster.raise_failure()
@@ -159,10 +161,14 @@ def carry_out(
     return [results[host] for host in found.plans], code
 
 
-def _refuse(found: Survey, hosts: tuple[str, ...], json: bool) -> Exit:
-    """A host could not be looked at: say so for each and change nothing anywhere."""
+def refuse(found: Survey, json: bool) -> Exit:
+    """A host could not be looked at: say so for each and change nothing anywhere.
+
+    Raises:
+        HactlError: what kept hosts from being looked at.
+    """
     if json:
-        print_json(results_json(False, refusals(found, hosts)))
+        print_json(results_json(False, refusals(found)) | found.coverage.json())
     try:
         found.raise_failures()
     except HactlError as error:

@@ -64,12 +64,18 @@ def tell_all(sessions: Callable[[str], Session], directors: Iterable[str], order
     for director in directors:
         try:
             carry_out(sessions(director), order)
-        except HostError:
+        except HostError as error:
             if order.verb == "drain":
                 tell_all(sessions, told, replace(order, verb="undrain"), events)
+            elif told:
+                error.hint = f"{error.hint}\n  {_some_told(order.host, told)}".lstrip()
             raise
         told.append(director)
         events.host(director, f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed")
+
+
+def _some_told(host: str, told: Sequence[str]) -> str:
+    return f"Only {' and '.join(told)} gave {host} its work back: run the command again once all directors answer."
 
 
 def directors_of(topology: Topology, host: str) -> tuple[str, ...]:
@@ -162,9 +168,13 @@ def left_on(seen: Seen, host: str) -> tuple[Left, ...]:
 
 def _addresses(seen: Seen, host: str) -> Iterator[Left]:
     for frontend in seen.topology.directed_by(host):
+        unseen = " and ".join(seen.unseen(frontend))
         for vip, hosts in holders(frontend, seen.lives).items():
-            if host in hosts or not hosts:
-                yield Left(host, f"{vip} is held by {' and '.join(hosts) or 'nobody'}", 0)
+            if host in hosts:
+                yield Left(host, f"{vip} is held by {' and '.join(hosts)}", 0)
+            elif not hosts:
+                nobody = f"who holds {vip} is unknown: {unseen} not seen" if unseen else f"{vip} is held by nobody"
+                yield Left(host, nobody, 0)
 
 
 def _connections(seen: Seen, host: str) -> Iterator[Left]:

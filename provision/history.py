@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from provision.commands import Wanted, push
+from provision.commands import Wanted, push, refuse
+from provision.coverage import Coverage
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, UsageError
 from provision.facts import Facts
@@ -15,8 +16,8 @@ from provision.project import Project
 from provision.remote.crowd import at_once
 from provision.remote.ssh import connect
 from provision.remote.target import Target
-from provision.show import BOLD, COLOURS, DIM, Line, Screen, print_json
-from provision.survey import raise_all
+from provision.show import BOLD, COLOURS, DIM, RED, Line, Screen, print_json
+from provision.survey import Survey, not_ready
 
 MARK = {"create": "+", "update": "~", "remove": "-"}
 
@@ -28,25 +29,28 @@ def history(project: Project, *, host: str, diff: int | None, json: bool, lab: b
     """List every host's generations, or show what generation `diff` changed.
 
     Raises:
-        UsageError: no host has the generation `diff`.
+        UsageError: all hosts were asked, and none has the generation `diff`.
         HactlError: a host could not be asked; the others are shown first.
     """
-    with _chronicles(project.targets(project.managed(host), lab)) as (found, failures):
+    with _chronicles(project.targets(project.managed(host), lab)) as (found, asked):
+        coverage = asked.coverage
         if diff is not None:
-            shown = _of_number(found, diff)
-            print_json(_json(shown, diffs=True)) if json else Screen().show(diff_lines(shown))
+            shown = _of_number(found, diff, coverage)
+            lines = (*diff_lines(shown), *_unseen_lines(diff, shown, coverage))
         else:
-            kept = {name: chronicle.generations for name, chronicle in found.items()}
-            print_json(_json(kept)) if json else Screen().show(table_lines(kept))
-    raise_all(failures)
+            shown = {name: chronicle.generations for name, chronicle in found.items()}
+            lines = (*table_lines(shown, coverage),)
+        document = _json(shown, diffs=diff is not None) | coverage.json()
+        print_json(document) if json else Screen().show(lines)
+    asked.raise_failures()
     return Exit.OK
 
 
 @contextmanager
-def _chronicles(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chronicle], list[HactlError]]]:
+def _chronicles(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chronicle], Survey]]:
     """The chronicles of all targets, read at once and still open, and what kept others from being read."""
     found: dict[str, Chronicle] = {}
-    failures: dict[str, HactlError] = {}
+    asked = Survey(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
     with ExitStack() as stack:
 
         def read(target: Target) -> None:
@@ -54,30 +58,39 @@ def _chronicles(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chron
                 session = stack.enter_context(connect(target))
                 found[target.host] = stack.enter_context(open_chronicle(session))
             except HactlError as error:
-                failures[target.host] = error
+                asked.failures[target.host] = not_ready(error)
 
         at_once(read, targets.values())
-        yield {host: found[host] for host in targets if host in found}, list(failures.values())
+        yield {host: found[host] for host in targets if host in found}, asked
 
 
-def _of_number(found: Mapping[str, Chronicle], number: int) -> dict[str, tuple[Generation, ...]]:
+def _of_number(found: Mapping[str, Chronicle], number: int, coverage: Coverage) -> dict[str, tuple[Generation, ...]]:
     shown = {}
     for host, chronicle in found.items():
         wanted = tuple(generation for generation in chronicle.generations if generation.number == number)
         if wanted:
             shown[host] = wanted
-    if not shown:
+    if not shown and not coverage.unseen:
         raise _no_such(number)
     return shown
+
+
+def _unseen_lines(number: int, shown: Container[str], coverage: Coverage) -> Iterator[Line]:
+    """On which hosts it is not known whether they have a generation, and who of the others has it not."""
+    without = [host for host in coverage.seen if host not in shown]
+    if coverage.unseen and without:
+        yield f"{', '.join(without)}: no generation {number}", DIM
+    for host in coverage.unseen:
+        yield f"{host}: could not be asked; whether it has a generation {number} is unknown", RED
 
 
 def _no_such(number: int) -> UsageError:
     return UsageError(f"no host has a generation {number}", "hactl history lists them")
 
 
-def table_lines(kept: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:
-    """A table of at most 80 columns, newest first; `*` marks a host's present generation."""
-    width = min(max((len(host) for host in kept), default=4), 14)
+def table_lines(kept: Mapping[str, tuple[Generation, ...]], coverage: Coverage) -> Iterator[Line]:
+    """A table of at most 80 columns, newest first; `*` marks a host's present generation, `?` one that is unknown."""
+    width = min(max((len(host) for host in (*kept, *coverage.unseen)), default=4), 14)
     yield f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES", BOLD
     for host, generations in kept.items():
         if not generations:
@@ -89,6 +102,8 @@ def table_lines(kept: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:
             yield f"{line}  {_cut(generation.digest, 12):<12}  {generation.counts}".rstrip(), ""
             if generation.note:
                 yield f"{' ' * width}         {generation.note}", DIM
+    for host in coverage.unseen:
+        yield f"{_cut(host, width):<{width}}     ?  unknown: the host could not be asked", RED
 
 
 def _cut(text: str, width: int) -> str:
@@ -149,8 +164,9 @@ def rollback(project: Project, *, to: int | None, limit: str, yes: bool, json: b
         HactlError: exit 3 where a host goes not back so far; else a host could not be asked. Nothing was changed.
     """
     targets = project.targets(project.managed(limit), lab)
-    with _chronicles(targets) as (found, failures):
-        raise_all(failures)
+    with _chronicles(targets) as (found, asked):
+        if asked.failures:
+            return refuse(asked, json)
         number = target_number(found) if to is None else to
         chosen = choose(found, number)
         stored = {host: found[host].desired(generation.number) for host, generation in chosen.items()}

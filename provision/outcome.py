@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from provision.errors import Exit, HactlError, Locked, Unreachable
@@ -59,9 +58,9 @@ def untouched(found: Survey, host: str) -> HostResult:
     return ended(found, host, "skipped", "not touched: as it was")
 
 
-def refusals(found: Survey, hosts: Iterable[str]) -> list[HostResult]:
-    """The results of a deploy that never began, because some of `hosts` could not be looked at."""
+def refusals(found: Survey) -> list[HostResult]:
+    """The results of a deploy that never began, because some hosts could not be looked at."""
     return [
         failure(found, host, found.failures[host]) if host in found.failures else untouched(found, host)
-        for host in hosts
+        for host in found.hosts
     ]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
+from provision.coverage import Coverage
 from provision.errors import Exit, UsageError, plain
 from provision.outcome import HostResult
 from provision.plan import Change, HostPlan
@@ -60,19 +61,23 @@ def print_json(document: Any) -> None:
     sys.stdout.write(plain(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
-def plan_json(plans: Mapping[str, HostPlan]) -> dict[str, Any]:
-    """The document of `plan --json`; what was left alone and who is drained is in it where there is any."""
+def plan_json(plans: Mapping[str, HostPlan], coverage: Coverage) -> dict[str, Any]:
+    """The document of `plan --json`; what was left alone and who is drained is in it where there is any.
+
+    `changes` counts those of the hosts that were seen; it is null where these have none and others were not seen.
+    """
     hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
     alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
     more = {"left_alone": alone, "drained": drains(plans)}
     return {
-        "changes": sum(map(len, hosts.values())),
+        "changes": coverage.known(sum(map(len, hosts.values()))),
         "hosts": hosts,
+        **coverage.json(),
         **{key: value for key, value in more.items() if value},
     }
 
 
-def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
+def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Line]:
     """The plan: each set of hosts with the changes that exactly those hosts share, then the counts."""
     for hosts, changes in _grouped(plans):
         yield from _wrapped(", ".join(hosts))
@@ -84,7 +89,7 @@ def plan_lines(plans: Mapping[str, HostPlan]) -> Iterator[Line]:
     yield from ((note, DIM) for note in notes)
     if notes:
         yield "", ""
-    yield plan_counts(plans), BOLD
+    yield plan_counts(plans, coverage), BOLD
 
 
 def drains(plans: Mapping[str, HostPlan]) -> dict[str, str]:
@@ -140,16 +145,19 @@ def _diff_lines(change: Change) -> Iterator[Line]:
         yield f"      … {len(lines) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
 
 
-def plan_counts(plans: Mapping[str, HostPlan]) -> str:
-    """How much there is to do, and on how many hosts: the last line of a plan."""
+def plan_counts(plans: Mapping[str, HostPlan], coverage: Coverage) -> str:
+    """How much there is to do, on how many hosts, and on how many that is not known: the last line of a plan."""
+    if coverage.blind:
+        return f"Plan: unknown: {coverage.counted()} could be looked at."
     actions = [change.action for plan in plans.values() for change in plan.changes]
+    dark = f"; unknown on {_many(len(coverage.unseen), 'host')}" if coverage.unseen else ""
     if not actions:
-        return f"Plan: nothing to do on {_many(len(plans), 'host')}."
+        return f"Plan: nothing to do on {_many(len(plans), 'host')}{dark}."
     counts = ", ".join(f"{actions.count(action)} to {action}" for action in SIGNS if action in actions)
     touched = sum(1 for plan in plans.values() if plan.changes)
     same = len(plans) - touched
     rest = f"; {_many(same, 'host')} unchanged" if same else ""
-    return f"Plan: {counts} on {_many(touched, 'host')}{rest}."
+    return f"Plan: {counts} on {_many(touched, 'host')}{rest}{dark}."
 
 
 def _many(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from provision import missing, strays
 from provision.apply import REFUSED, ApplyFailed, recover
+from provision.coverage import Coverage
 from provision.desired import DesiredHost
 from provision.errors import Exit, HactlError, HostError
 from provision.events import Events
@@ -31,7 +32,8 @@ Result = TypeVar("Result")
 class Survey:
     """All hosts as they were found, their connections still open, and what is to be done to each.
 
-    `interrupted` tells of a Ctrl-C, `outside` what became of its check from outside.
+    `hosts` are those that were looked for. `interrupted` tells of a Ctrl-C, `outside` what became of its check from
+    outside.
     """
 
     plans: dict[str, HostPlan] = field(default_factory=dict)
@@ -40,6 +42,13 @@ class Survey:
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
     outside: str = ""
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def coverage(self) -> Coverage:
+        """Which hosts could be looked at."""
+        failed = (host for host in self.hosts if host in self.failures)
+        return Coverage(self.hosts, {host: self.failures[host].line() for host in failed})
 
     def next_generation(self) -> int:
         """The number of the generation that comes of this survey: one more than any host has."""
@@ -106,7 +115,7 @@ def survey(
 
     Where a run was cut off, `mend` ends it first; without it, it is only told. A Ctrl-C meanwhile waits for nobody.
     """
-    found = Survey()
+    found = Survey(hosts=tuple(targets))
     mending = _Mending(mend, events)
     try:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,6 +88,12 @@ def test_what_is_left_of_a_director_are_its_addresses() -> None:
     assert left_on(seen(LAB), "lvs2") == ()
     nobody = {"addresses": tuple(one for one in healthy(LAB)["lvs1"].addresses if one.address != VIP)}
     assert words(left_on(seen(LAB, lvs1=nobody), "lvs1")) == f"{VIP} is held by nobody"
+
+
+def test_who_holds_an_address_is_unknown_while_another_director_was_not_seen() -> None:
+    whole = seen(LAB)
+    alone = replace(whole, lives={"lvs2": whole.lives["lvs2"]})
+    assert words(left_on(alone, "lvs2")) == f"who holds {VIP} is unknown: lvs1 not seen"
 
 
 def test_who_has_to_do_with_a_host() -> None:

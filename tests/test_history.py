@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from provision.coverage import Coverage
 from provision.errors import Exit, HactlError, UsageError
 from provision.history import choose, diff_lines, table_lines, target_number
 from tests.test_generations import GENERATION, chronicle
@@ -50,7 +51,7 @@ def test_a_number_that_nobody_has_is_wrong_usage() -> None:
 def test_the_table_fits_80_columns_and_marks_the_present_generation() -> None:
     wide = dataclasses.replace(GENERATION, number=1234, who="someone@a-very-long-host-name.example.net")
     kept = {"web1": (GENERATION, wide), "a-very-long-name-of-a-host": (), "web2": (GENERATION,)}
-    lines = [line for line, _ in table_lines(kept)]
+    lines = [line for line, _ in table_lines(kept, Coverage())]
     assert max(map(len, lines)) <= 80
     assert lines[1].split()[:4] == ["web1", "1234*", "2026-01-01", "00:00"]
     assert lines[3].split()[1] == "7" and lines[4].strip() == "rollback to 4"

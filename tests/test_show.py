@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from provision.coverage import Coverage
 from provision.desired import DesiredHost, File, Item, Sysctl, Unit
 from provision.facts import Facts
 from provision.observe import Observed, ObservedItem
@@ -21,8 +22,8 @@ def plan(host: str, *items: Item, found: tuple[ObservedItem, ...] = ()) -> HostP
     return plan_host(DesiredHost(host, items), observed, frozenset())
 
 
-def text(plans: dict[str, HostPlan]) -> str:
-    return "\n".join(line for line, _ in plan_lines(plans))
+def text(plans: dict[str, HostPlan], coverage: Coverage | None = None) -> str:
+    return "\n".join(line for line, _ in plan_lines(plans, coverage or Coverage(tuple(plans))))
 
 
 def test_hosts_with_the_same_change_are_named_once_together() -> None:
@@ -66,10 +67,23 @@ def test_tables_fit_80_columns() -> None:
 
 
 def test_plan_json_has_kind_name_and_action() -> None:
-    assert plan_json({"web1": plan("web1", QUIET)}) == {
+    assert plan_json({"web1": plan("web1", QUIET)}, Coverage(("web1",))) == {
         "changes": 1,
         "hosts": {"web1": [{"kind": "sysctl", "name": QUIET.name, "action": "create"}]},
+        "hosts_seen": 1,
+        "hosts_total": 1,
+        "unseen": {},
     }
+
+
+def test_a_plan_of_a_part_of_the_hosts_is_never_an_empty_one() -> None:
+    some = Coverage(("web1", "web2"), {"web2": "web2: cannot connect\n  is it on?"})
+    assert text({"web1": plan("web1")}, some) == "Plan: nothing to do on 1 host; unknown on 1 host."
+    quiet, busy = (plan_json({"web1": plan("web1", *items)}, some) for items in ((), (QUIET,)))
+    assert (quiet["changes"], quiet["unseen"]) == (None, {"web2": "cannot connect; is it on?"})
+    assert (busy["changes"], busy["hosts_seen"], busy["hosts_total"]) == (1, 1, 2)
+    none = Coverage(("web1",), {"web1": "off"})
+    assert text({}, none) == "Plan: unknown: 0 of 1 host could be looked at."
 
 
 RESULTS = [

@@ -150,7 +150,8 @@ def kafka_retention_plan(
 ) -> None:
     """Show what a topic's parameters come to: bytes, deadlines, keys a pass, contradictions.
 
-    Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster cannot be reached."""
+    Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster or such a broker cannot be
+    reached."""
     from provision.kafka.retention.model import Use
     from provision.kafka.retention_commands import retention_plan
     from provision.kafka.way import Way

@@ -256,7 +256,7 @@ def undrain_command(host: Host, inventory: InventoryPath = None, json: Json = Fa
 def doctor_command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
     """Look for the causes of what is wrong, and show what tells them.
 
-    Exit 0 when nothing was found, 1 when something was."""
+    Exit 0 when nothing was found, 1 when something was, 4 when a host could not be looked at."""
     from provision.daily.doctor import doctor
 
     raise typer.Exit(doctor(load(inventory), json=json, lab=lab))

@@ -27,7 +27,8 @@ from provision.verify.wire import Wire, questions
 def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
     """Print what is the matter and what tells it.
 
-    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at.
+    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at, or nothing was
+    found and not all was looked at.
     """
     console = Console()
     hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
@@ -40,7 +41,9 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
         Screen().show(report_lines(report))
     if report.errors:
         return Exit.UNREACHABLE
-    return Exit.FAILED if report.diagnoses else Exit.OK
+    if report.diagnoses:
+        return Exit.FAILED
+    return Exit.OK if report.whole else Exit.UNREACHABLE
 
 
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:
@@ -51,7 +54,7 @@ def examine(project: Project, sessions: Sessions, events: Events) -> Report:
     errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
     seen = Seen(project.topology, {host: one.live for host, one in looked.items()})
     traces = {host: Trace(host, one.sections) for host, one in looked.items()}
-    changes = {host: one.changes for host, one in looked.items()}
+    changes = {host: one.changes for host, one in looked.items() if one.changes is not None}
     return diagnose(Case(seen, traces, changes, _wire(sessions, seen, events), errors))
 
 
@@ -59,13 +62,13 @@ def examine(project: Project, sessions: Sessions, events: Events) -> Report:
 class _Looked:
     live: LiveHost
     sections: Sections
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] | None
 
 
 def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _Looked | HostError:
     try:
         live, sections = look_with(sessions.of(host), "doctor")
-        changes = _changes(project, sessions, host) if host in project.topology.managed() else ()
+        changes = _changes(project, sessions, host) if host in project.topology.managed() else None
     except HostError as error:
         events.host(host, "failed")
         return error
@@ -73,14 +76,14 @@ def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _L
     return _Looked(live, sections, changes)
 
 
-def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...]:
-    """What a deploy would change; nothing where that cannot be said, which other rules tell the reason of."""
+def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...] | None:
+    """What a deploy would change; None where that cannot be said, which other rules tell the reason of."""
     try:
         desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
     except HostError:
         raise
     except HactlError:
-        return ()
+        return None
     return plan_host(desired, observed, project.inventory.secrets).changes
 
 

@@ -8,6 +8,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from provision.commands import owner
+from provision.coverage import Coverage
 from provision.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
 from provision.errors import Exit, HactlError, HostError, UsageError
 from provision.events import Console, Events
@@ -42,7 +43,7 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
         left, seconds = work.wait(wait, seen)
     console.done()
     if json:
-        print_json(_document(host, work.kind, True, left, seconds))
+        print_json(_document(host, work.kind, True, left, seconds) | work.coverage.json())
     elif left:
         print(f"{host}: drained, and after {seconds:.0f} s there is left: {words(left)}")
     else:
@@ -60,7 +61,8 @@ def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
     with _Drain(project, host, lab, console) as work:
         work.tell("undrain")
     console.done()
-    print_json(_document(host, work.kind, False)) if json else print(f"{host}: in service")
+    document = _document(host, work.kind, False) | work.coverage.json()
+    print_json(document) if json else print(f"{host}: in service")
     return Exit.OK
 
 
@@ -85,6 +87,7 @@ class _Drain:
         self._who = owner()
         self._digest = project.digest()
         self._sessions = Sessions(project.targets(self.directors, lab))
+        self.coverage = Coverage(self.directors)
 
     def __enter__(self) -> _Drain:
         return self
@@ -99,6 +102,8 @@ class _Drain:
             HostError: one that is needed does not.
         """
         found = look_at(self._sessions)
+        failed = {name: one.line() for name, one in found.items() if isinstance(one, HostError)}
+        self.coverage = Coverage(self.directors, failed)
         for name, one in found.items():
             if isinstance(one, HostError) and (self.kind == "server" or name == self.host):
                 raise one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from provision.doctor import scope
 from provision.doctor.case import Case, LogLine
 from provision.doctor.daemon import held, stopped
 from provision.doctor.registry import FAILOVER, OUTAGE, rule
@@ -32,6 +33,7 @@ def parameters(case: Case, host: str, name: str) -> Evidence:
     OUTAGE,
     "a VIP is only where a Keepalived that is master put it",
     "RFC 5798 §1.1; keepalived issue 2649",
+    about=(scope.hosts,),
     unless=("dead-holder", "keepalived-hung"),
 )
 def vip_by_hand(case: Case) -> Iterator[Clue]:
@@ -53,6 +55,7 @@ def vip_by_hand(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "nobody takes addresses away from Keepalived",
     "keepalived issues 836, 2564 (networkd, NetworkManager); measured: 2.2.7 goes BACKUP and comes back",
+    about=(scope.directors,),
     unless=SPLIT,
 )
 def vip_removed(case: Case) -> Iterator[Clue]:
@@ -114,16 +117,27 @@ def _manager(case: Case, host: str) -> str:
     OUTAGE,
     "every VIP is held by somebody",
     "RFC 5798 §6.4",
+    about=(),
     unless=("vrid-clash", "keepalived-down", "keepalived-hung", "fault-state", "vip-removed", "no-ipvs"),
 )
 def vip_nowhere(case: Case) -> Iterator[Clue]:
     for frontend in case.seen.topology.frontends:
         known = [each.host for each in frontend.directors]
         empty = [vip for vip, hosts in holders(frontend, case.seen.lives).items() if not hosts]
-        if empty and all(host in case.traces for host in known):
+        if empty and not case.seen.unseen(frontend):
             shown = [evidence for host in known for evidence in (case.vrrp(host), case.unit(host))]
             cause = "no director is master of it: see what each says it is"
             yield Clue("", f"nobody holds {', '.join(empty)}", cause, "look at the log of each director", tuple(shown))
+    _require_holders(case)
+
+
+def _require_holders(case: Case) -> None:
+    """Raise NotAsked where nobody was seen to hold a VIP, and a director that may hold it was not seen."""
+    for frontend in case.seen.topology.frontends:
+        unseen = case.seen.unseen(frontend)
+        for vip, hosts in holders(frontend, case.seen.lives).items():
+            if not hosts and unseen:
+                raise NotAsked(f"who holds {vip} is unknown: {' and '.join(unseen)} could not be looked at")
 
 
 @rule(
@@ -131,6 +145,7 @@ def vip_nowhere(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "only the holder answers ARP for a VIP, and no real server asks in its name",
     "kernel ip-sysctl: max(all, interface) counts; LVS-HOWTO, LVS-DR",
+    about=(scope.servers,),
 )
 def arp_flux(case: Case) -> Iterator[Clue]:
     for host in case.real_servers:
@@ -147,6 +162,7 @@ def arp_flux(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no stranger answers ARP for a VIP",
     "RFC 5227 (address conflicts)",
+    about=(scope.directors,),
     unless=("arp-flux", "vip-by-hand", "stray-lo-vip", *SPLIT),
 )
 def vip_elsewhere(case: Case) -> Iterator[Clue]:
@@ -156,6 +172,7 @@ def vip_elsewhere(case: Case) -> Iterator[Clue]:
                 yield Clue(
                     finding.host, f"{vip} answers from two places", finding.what, finding.fix, (_answers(case, vip),)
                 )
+    _require_holders(case)
 
 
 def _asked(case: Case, vip: str) -> bool:
@@ -176,6 +193,7 @@ def _answers(case: Case, vip: str) -> Evidence:
     OUTAGE,
     "the client sends to the holder's hardware address",
     "keepalived issues 166, 20; RFC 5798 §6.4.1 (gratuitous ARP)",
+    about=(scope.directors, scope.clients),
     unless=("arp-flux", "vip-elsewhere", *SPLIT),
 )
 def stale_arp(case: Case) -> Iterator[Clue]:
@@ -195,6 +213,7 @@ def stale_arp(case: Case) -> Iterator[Clue]:
                     )
                     fix = f"`ip neigh del {vip} dev …` there; `garp_master_refresh` repeats the announcement"
                     yield Clue(client, f"it sends what is for {vip} to nobody", cause, fix, (shown, right))
+    _require_holders(case)
 
 
 @rule(
@@ -202,6 +221,7 @@ def stale_arp(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no director has a VIP on its loopback",
     "keepalived issues 2389, 2450; LVS-HOWTO",
+    about=(scope.managed,),
 )
 def stray_lo_vip(case: Case) -> Iterator[Clue]:
     for host in case.traces:
@@ -211,7 +231,13 @@ def stray_lo_vip(case: Case) -> Iterator[Clue]:
                 yield Clue(host, finding.evidence, f"it {finding.what}", finding.fix, (shown,))
 
 
-@rule("redirects", FAILOVER, "no director sends ICMP redirects", "RFC 792; kernel ip-sysctl, send_redirects")
+@rule(
+    "redirects",
+    FAILOVER,
+    "no director sends ICMP redirects",
+    "RFC 792; kernel ip-sysctl, send_redirects",
+    about=(scope.directors,),
+)
 def redirects(case: Case) -> Iterator[Clue]:
     for host in case.directors:
         shown = parameters(case, host, "send_redirects")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from provision.doctor import scope
 from provision.doctor.case import Case, LogLine
 from provision.doctor.daemon import stopped
 from provision.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
@@ -57,6 +58,7 @@ def _failing(case: Case, host: str) -> dict[str, tuple[str, Health]]:
     OUTAGE,
     "the tables are what Keepalived made them",
     "keepalived issue 1877: a reload does not repair what ipvsadm did",
+    about=(scope.directors,),
     unless=("no-ipvs", "keepalived-down", "dead-holder", "config-edited", "config-not-loaded"),
 )
 def table_by_hand(case: Case) -> Iterator[Clue]:
@@ -84,6 +86,7 @@ def _by_check(finding: Finding, failing: set[str]) -> bool:
     OUTAGE,
     "every real server listens on its port",
     "ss(8)",
+    about=(scope.servers,),
 )
 def service_down(case: Case) -> Iterator[Clue]:
     for host in case.real_servers:
@@ -113,6 +116,7 @@ def _logs(case: Case, server: str) -> Iterator[Evidence]:
     OUTAGE,
     "the directors' checks of every real server pass",
     "keepalived.conf(5), checkers",
+    about=(scope.directors,),
     unless=("service-down", "host-unreachable"),
 )
 def check_failing(case: Case) -> Iterator[Clue]:
@@ -133,6 +137,7 @@ def check_failing(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no real server came and went in the last ten minutes",
     "keepalived.conf(5): retry, delay_before_retry, delay_loop",
+    about=(scope.directors,),
 )
 def server_flapping(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -164,6 +169,7 @@ def _taken_out(case: Case, host: str) -> dict[str, list[LogLine]]:
     FAILOVER,
     "connections are synchronised between the directors",
     "keepalived issue 1819; ipvs-sysctl (sync_threshold): the default `3 50` skips short connections",
+    about=(scope.directors,),
     unless=("keepalived-down", "dead-holder", "keepalived-hung"),
 )
 def sync_inert(case: Case) -> Iterator[Clue]:
@@ -192,6 +198,7 @@ def sync_inert(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "clients of a real server that is gone are let go, persistent ones too",
     "ipvs-sysctl: expire_nodest_conn, expire_quiescent_template; keepalived issue 1781",
+    about=(scope.directors,),
 )
 def dead_server_held(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -213,6 +220,7 @@ def dead_server_held(case: Case) -> Iterator[Clue]:
     NOTE,
     "no director's kernel delays connections from a port that was used before",
     "ipvs-sysctl, conn_reuse_mode; kubernetes issue 93297: mended in Linux 5.9",
+    about=(scope.directors,),
 )
 def conn_reuse(case: Case) -> Iterator[Clue]:
     for host in case.directors:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from provision.coverage import Coverage
 from provision.doctor.result import Evidence
 from provision.live.seen import Seen
 from provision.plan import Change
@@ -90,13 +91,30 @@ class Trace:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything rules may ask. `traces` has every host that was looked at, the client among them."""
+    """Everything rules may ask. `traces` has every host that was looked at, the client among them.
+
+    `changes` is what a deploy would change; it lacks hosts that could not be compared with the inventory.
+    """
 
     seen: Seen
     traces: Mapping[str, Trace]
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     wire: Wire = field(default_factory=Wire)
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Which of all managed hosts and clients could be looked at."""
+        hosts = tuple(dict.fromkeys((*self.seen.topology.managed(), *self.seen.topology.clients)))
+        unseen = {host: self.errors.get(host, "it was not looked at") for host in hosts if host not in self.traces}
+        return Coverage(hosts, unseen)
+
+    @cached_property
+    def compared(self) -> Coverage:
+        """Which managed hosts could be compared with the inventory."""
+        managed = self.coverage.of(self.seen.topology.managed())
+        why = "it could not be compared with the inventory"
+        return managed.with_unseen({host: why for host in managed.hosts if host not in self.changes})
 
     @cached_property
     def directors(self) -> tuple[str, ...]:

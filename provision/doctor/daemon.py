@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from provision.doctor import scope
 from provision.doctor.case import Case
 from provision.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
 from provision.doctor.result import Clue, Evidence
@@ -34,6 +35,7 @@ def held(case: Case, host: str) -> list[str]:
     OUTAGE,
     "whoever holds a VIP has a Keepalived that runs",
     "keepalived issues 2361, 1772: kill -9 leaves the VIP and the IPVS table behind",
+    about=(scope.directors,),
 )
 def dead_holder(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -50,6 +52,7 @@ def dead_holder(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "Keepalived runs on every director",
     "keepalived(8)",
+    about=(scope.directors,),
     unless=("dead-holder", "no-ipvs"),
 )
 def keepalived_down(case: Case) -> Iterator[Clue]:
@@ -68,6 +71,7 @@ def keepalived_down(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "Keepalived answers on every director",
     "keepalived(8), SIGJSON; proc(5)",
+    about=(scope.directors,),
 )
 def keepalived_hung(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -88,6 +92,7 @@ def keepalived_hung(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "no instance is in FAULT",
     "keepalived.conf(5): track_interface, track_script, track_process, track_bfd",
+    about=(scope.directors,),
 )
 def fault_state(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -108,6 +113,7 @@ def fault_state(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "keepalived.conf is what the inventory says",
     "keepalived.conf(5)",
+    about=(scope.compared_directors,),
 )
 def config_edited(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -125,6 +131,7 @@ def config_edited(case: Case) -> Iterator[Clue]:
     NOTE,
     "no host has anything left of what the inventory does not give it any more",
     "the host's ledger; LVS-HOWTO: a VIP left on lo keeps what is sent to it",
+    about=(scope.compared,),
 )
 def left_behind(case: Case) -> Iterator[Clue]:
     for host, changes in case.changes.items():
@@ -143,6 +150,7 @@ def left_behind(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "Keepalived runs the file that is installed",
     "a reload returns 0 also with a broken file (measured); keepalived issue 1756",
+    about=(scope.compared_directors,),
     unless=("config-edited", "vrrp-settings-differ"),
 )
 def config_not_loaded(case: Case) -> Iterator[Clue]:
@@ -170,6 +178,7 @@ def _loads(case: Case, host: str) -> Evidence:
     FAILOVER,
     "Keepalived refuses no script",
     "keepalived.conf(5): script_user, enable_script_security; keepalived issues 842, 1322",
+    about=(scope.directors,),
 )
 def script_security(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -180,7 +189,13 @@ def script_security(case: Case) -> Iterator[Clue]:
             yield Clue(host, "a script is not run, or its check always fails", cause, fix, (case.logged(host, lines),))
 
 
-@rule("selinux-denied", FAILOVER, "SELinux has refused Keepalived nothing", "keepalived issues 842, 1322; audit.log")
+@rule(
+    "selinux-denied",
+    FAILOVER,
+    "SELinux has refused Keepalived nothing",
+    "keepalived issues 842, 1322; audit.log",
+    about=(scope.directors,),
+)
 def selinux_denied(case: Case) -> Iterator[Clue]:
     for host in case.directors:
         lines = tuple(line.strip() for line in case.traces[host].of("denied") if line.strip())
@@ -195,6 +210,7 @@ def selinux_denied(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "the directors' kernels have IPVS",
     "ipvsadm(8): the module ip_vs",
+    about=(scope.directors,),
 )
 def no_ipvs(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -211,6 +227,7 @@ def no_ipvs(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no director drops what is sent to its VIPs (vrrp_strict, no_accept)",
     "keepalived.conf(5), vrrp_strict; keepalived issue 1373",
+    about=(scope.directors,),
 )
 def vrrp_strict(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -229,6 +246,8 @@ def vrrp_strict(case: Case) -> Iterator[Clue]:
     NOTE,
     "the hosts' clocks agree",
     "logs of several hosts are read side by side",
+    about=(scope.hosts,),
+    compares=True,
 )
 def clock_spread(case: Case) -> Iterator[Clue]:
     from provision.live.findings import clock

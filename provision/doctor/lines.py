@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from provision.doctor.result import Diagnosis, Evidence, Report
 
@@ -20,17 +20,25 @@ Line = tuple[str, str]
 
 
 def report_lines(report: Report) -> Iterator[Line]:
-    """What was found, the worst first, with its evidence; then what is well, and what could not be judged."""
+    """What was found, the worst first, with its evidence; then what is well, on which hosts, and what is unknown."""
     for number, diagnosis in enumerate(report.diagnoses, 1):
         yield from _diagnosis(number, diagnosis)
         yield "", ""
     if report.well:
         yield from _wrapped("found well: ", ", ".join(report.well), GREEN)
-    for id, reason in report.unasked.items():
-        yield from _wrapped(f"not looked at: {id}: ", reason.splitlines()[0], YELLOW)
+    for coverage, ids in _by({id: coverage.counted() for id, coverage in report.partly.items()}):
+        yield from _wrapped(f"well on the {coverage} seen: ", ", ".join(ids), YELLOW)
+    for reason, ids in _by({id: reason.splitlines()[0] for id, reason in report.unasked.items()}):
+        yield from _wrapped("not judged: ", f"{', '.join(ids)}: {reason}", YELLOW)
     for host, error in report.errors.items():
         yield from _wrapped(f"not looked at: {host}: ", error.splitlines()[0].removeprefix(f"{host}: "), RED)
     yield _summary(report), BOLD
+
+
+def _by(words: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """The words in their order, each once, with the rules that they are about."""
+    for word in dict.fromkeys(words.values()):
+        yield word, [id for id, each in words.items() if each == word]
 
 
 def _diagnosis(number: int, diagnosis: Diagnosis) -> Iterator[Line]:
@@ -66,10 +74,9 @@ def _wrapped(head: str, text: str, colour: str) -> Iterator[Line]:
 
 def _summary(report: Report) -> str:
     causes = len(report.diagnoses)
-    found = "nothing was found" if not causes else "1 cause was found" if causes == 1 else f"{causes} causes were found"
-    return f"{found[0].upper()}{found[1:]}; {len(report.well)} of {len(report.well) + causes_of(report)} rules hold."
-
-
-def causes_of(report: Report) -> int:
-    """How many rules do not hold or could not be judged."""
-    return len({diagnosis.rule for diagnosis in report.diagnoses}) + len(report.unasked)
+    found = "Nothing was found" if not causes else "1 cause was found" if causes == 1 else f"{causes} causes were found"
+    failed = {diagnosis.rule for diagnosis in report.diagnoses}
+    total = len({*report.well, *report.partly, *report.unasked, *failed})
+    partly = f", {len(report.partly)} on the hosts seen" if report.partly else ""
+    dark = f", {len(report.unasked)} unknown" if report.unasked else ""
+    return f"{found}; {len(report.well)} of {total} rules hold{partly}{dark}."

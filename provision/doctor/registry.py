@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from provision.coverage import Coverage
 from provision.doctor.case import Case
 from provision.doctor.result import Clue, Diagnosis, Report
+from provision.doctor.scope import Scope
 from provision.verify.wire import NotAsked
 
 Judge = Callable[[Case], Iterator[Clue]]
@@ -19,6 +21,7 @@ OUTAGE, FAILOVER, NOTE = 1, 2, 3
 class Rule:
     """One cause to look for. `well` says what is so when it is not found, `source` where it is known from.
 
+    `about` are the hosts that it is judged on, several kinds where it takes one of each; `compares` that it takes two.
     It is not named where one of the rules `unless` was found for the same host, or for no single host: those say more.
     """
 
@@ -27,34 +30,60 @@ class Rule:
     well: str
     source: str
     judge: Judge
+    about: tuple[Scope, ...]
+    compares: bool = False
     unless: tuple[str, ...] = ()
+
+    def coverage(self, case: Case) -> Coverage:
+        """Which of the hosts that it is about were seen.
+
+        Raises:
+            NotAsked: so few of them that it cannot be judged.
+        """
+        kinds = [scope(case) for scope in self.about]
+        for kind in kinds:
+            if kind.unseen and len(kind.seen) < (2 if self.compares else 1):
+                raise NotAsked(f"{kind.counted()} could be looked at" + ", and it compares several" * self.compares)
+        hosts = tuple(dict.fromkeys(host for kind in kinds for host in kind.hosts))
+        return Coverage(hosts, {host: why for kind in kinds for host, why in kind.unseen.items()})
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(id: str, rank: int, well: str, source: str, unless: tuple[str, ...] = ()) -> Callable[[Judge], Judge]:
+def rule(
+    id: str,
+    rank: int,
+    well: str,
+    source: str,
+    about: tuple[Scope, ...],
+    compares: bool = False,
+    unless: tuple[str, ...] = (),
+) -> Callable[[Judge], Judge]:
     """Register a rule under its id."""
 
     def register(judge: Judge) -> Judge:
         assert id not in RULES, id
-        RULES[id] = Rule(id, rank, well, source, judge, unless)
+        RULES[id] = Rule(id, rank, well, source, judge, about, compares, unless)
         return judge
 
     return register
 
 
 def diagnose(case: Case) -> Report:
-    """Every rule over a case: what was found, the worst first, and what was looked at and is well."""
+    """Every rule over a case: what was found, the worst first, and what was looked at and is well, on which hosts."""
     found: dict[str, list[Clue]] = {}
     unasked: dict[str, str] = {}
+    partly: dict[str, Coverage] = {}
     for each in RULES.values():
-        clues: list[Clue] = []
+        clues = found[each.id] = []
         try:
-            clues += each.judge(case)
+            for clue in each.judge(case):
+                clues.append(clue)
+            if not clues and (coverage := each.coverage(case)).unseen:
+                partly[each.id] = coverage
         except NotAsked as reason:
             unasked[each.id] = str(reason)
-        found[each.id] = clues
     diagnoses = [
         Diagnosis(each.id, each.rank, each.source, clue)
         for each in RULES.values()
@@ -62,8 +91,9 @@ def diagnose(case: Case) -> Report:
         if not _explained(clue, each.unless, found)
     ]
     diagnoses.sort(key=lambda diagnosis: diagnosis.rank)
-    well = {id: RULES[id].well for id, clues in found.items() if not clues and id not in unasked}
-    return Report(tuple(diagnoses), well, unasked, dict(case.errors))
+    well = {id: RULES[id].well for id, clues in found.items() if not clues and id not in {**unasked, **partly}}
+    whole = not (case.errors or case.compared.unseen or case.wire.failed)
+    return Report(tuple(diagnoses), well, unasked, dict(case.errors), partly, case.coverage, whole)
 
 
 def _explained(clue: Clue, unless: tuple[str, ...], found: dict[str, list[Clue]]) -> bool:

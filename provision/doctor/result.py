@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from provision.coverage import Coverage
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -45,20 +47,28 @@ class Diagnosis:
 class Report:
     """All diagnoses, the worst first; the rules that were looked at and found well, by id, with what is well then.
 
-    `unasked` are those that could not be judged, with the reason; `errors` the hosts that could not be looked at.
+    `partly` are rules that nothing speaks against on the hosts that were seen, with which these are; they are not in
+    `well`. `unasked` are those that could not be judged, with the reason; `errors` the hosts that could not be looked
+    at, `coverage` these and the others. `whole` is whether all was looked at that could be: the hosts, what a deploy
+    would change on them, and the wire.
     """
 
     diagnoses: tuple[Diagnosis, ...]
     well: Mapping[str, str] = field(default_factory=dict)
     unasked: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    partly: Mapping[str, Coverage] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
+    whole: bool = True
 
     def json(self) -> dict[str, Any]:
         """The document of `doctor --json`."""
         return {
-            "ok": not self.diagnoses and not self.errors,
+            "ok": self.whole and not self.diagnoses,
             "diagnoses": [diagnosis.json() for diagnosis in self.diagnoses],
             "well": dict(self.well),
             "unasked": dict(self.unasked),
             "errors": dict(self.errors),
+            "partly": {rule: coverage.json() for rule, coverage in self.partly.items()},
+            **self.coverage.json(),
         }

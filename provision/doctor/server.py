@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provision.doctor import scope
 from provision.doctor.address import parameters
 from provision.doctor.case import Case
 from provision.doctor.registry import OUTAGE, rule
@@ -15,17 +16,16 @@ from provision.prober.wire import ByMac
 from provision.verify.wire import NotAsked, Served, mac_of, served, serves_vip
 
 
-@rule("host-unreachable", OUTAGE, "every host can be logged in to", "ssh(1)")
+@rule("host-unreachable", OUTAGE, "every host can be logged in to", "ssh(1)", about=())
 def host_unreachable(case: Case) -> Iterator[Clue]:
     for host, error in case.errors.items():
         lines = tuple(error.splitlines())
-        fix = "is it on, and is its network up? the lines above are what SSH said"
-        yield Clue(
-            host, "nothing can be said about it", "it cannot be logged in to", fix, (Evidence(host, "ssh", lines),)
-        )
+        cause = lines[0].removeprefix(f"{host}: ")
+        fix = "is it on, is its network up, and can you log in to it? the lines above are what was said"
+        yield Clue(host, "nothing can be said about it", cause, fix, (Evidence(host, "ssh", lines),))
 
 
-@rule("disk-full", OUTAGE, "every host has room on its disks", "df(1); write(2), ENOSPC")
+@rule("disk-full", OUTAGE, "every host has room on its disks", "df(1); write(2), ENOSPC", about=(scope.hosts,))
 def disk_full(case: Case) -> Iterator[Clue]:
     for host, trace in case.traces.items():
         lines = tuple(trace.of("full_disks"))
@@ -53,6 +53,7 @@ def _wire(case: Case, host: str) -> Iterator[Evidence]:
     OUTAGE,
     "every real server has its VIPs on the loopback",
     "LVS-HOWTO, LVS-DR; keepalived issue 306: the check of the server's own address passes",
+    about=(scope.servers,),
 )
 def dsr_black_hole(case: Case) -> Iterator[Clue]:
     for host in case.real_servers:
@@ -70,6 +71,7 @@ def dsr_black_hole(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "no service is bound to its real server's own address alone",
     "keepalived issue 306; ss(8)",
+    about=(scope.servers,),
 )
 def service_on_rip(case: Case) -> Iterator[Clue]:
     for host in case.real_servers:
@@ -82,7 +84,13 @@ def service_on_rip(case: Case) -> Iterator[Clue]:
                 yield Clue(host, symptom, f"it {finding.what}", finding.fix, shown)
 
 
-@rule("rp-filter", OUTAGE, "no real server drops requests by the way back (rp_filter)", "RFC 3704; kernel ip-sysctl")
+@rule(
+    "rp-filter",
+    OUTAGE,
+    "no real server drops requests by the way back (rp_filter)",
+    "RFC 3704; kernel ip-sysctl",
+    about=(scope.servers,),
+)
 def rp_filter(case: Case) -> Iterator[Clue]:
     for host in case.real_servers:
         for finding in kernel.rp_filter(case.seen, host):
@@ -96,6 +104,7 @@ def rp_filter(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "directors that translate addresses forward packets",
     "LVS-HOWTO, LVS-NAT; kernel ip-sysctl, ip_forward",
+    about=(scope.directors,),
 )
 def forwarding_off(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -110,6 +119,7 @@ def forwarding_off(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "every real server answers for the VIP when asked by its hardware address",
     "seesaw issue 25: check the path that clients take",
+    about=(scope.servers,),
     unless=("dsr-black-hole", "service-on-rip", "service-down", "rp-filter"),
 )
 def server_silent(case: Case) -> Iterator[Clue]:
@@ -128,6 +138,7 @@ def server_silent(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "full-sized packets get to every real server that is reached through a tunnel",
     "kube-router issue 630; LVS-HOWTO, LVS-Tun; RFC 2003 §3.1 (a tunnel's packets are not fragmented)",
+    about=(scope.directors,),
 )
 def tunnel_black_hole(case: Case) -> Iterator[Clue]:
     unknown = ""

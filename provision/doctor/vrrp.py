@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from provision.doctor import scope
 from provision.doctor.case import Case, LogLine
 from provision.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
 from provision.doctor.result import Clue, Evidence
@@ -52,6 +53,7 @@ def split(case: Case, frontend: ResolvedFrontend) -> str:
     OUTAGE,
     "no packet filter of a director drops VRRP",
     "RFC 5798 §5.1.1 (protocol 112); keepalived issues 821, 893",
+    about=(scope.directors,),
 )
 def vrrp_filtered(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -72,6 +74,8 @@ def vrrp_filtered(case: Case) -> Iterator[Clue]:
     OUTAGE,
     "directors agree on VRID, version, advert interval and addresses, and refuse no advert",
     "RFC 5798 §7.1; measured: 10 of 13 such differences put the VIP on both",
+    about=(scope.directors,),
+    compares=True,
     unless=("vrrp-filtered", "vrid-clash"),
 )
 def vrrp_settings_differ(case: Case) -> Iterator[Clue]:
@@ -124,7 +128,13 @@ def _loaded(case: Case, host: str) -> float:
     return max(loads, default=0.0)
 
 
-@rule("vrid-clash", OUTAGE, "the VRIDs on the wire are ours alone", "RFC 5798 §5.2.3; keepalived issue 2444")
+@rule(
+    "vrid-clash",
+    OUTAGE,
+    "the VRIDs on the wire are ours alone",
+    "RFC 5798 §5.2.3; keepalived issue 2444",
+    about=(scope.directors,),
+)
 def vrid_clash(case: Case) -> Iterator[Clue]:
     for frontend in case.seen.topology.frontends:
         for finding in own_vrids(case.seen, case.wire, frontend):
@@ -157,6 +167,8 @@ def _adverts(case: Case, frontend: ResolvedFrontend) -> Evidence:
     OUTAGE,
     "there is one master of each instance",
     "RFC 5798 §6.4.2; keepalived issues 1367, 950 (clouds without multicast)",
+    about=(scope.directors,),
+    compares=True,
     unless=("vrrp-filtered", "vrrp-settings-differ", "vrid-clash", "keepalived-hung"),
 )
 def vrrp_not_heard(case: Case) -> Iterator[Clue]:
@@ -176,6 +188,7 @@ def vrrp_not_heard(case: Case) -> Iterator[Clue]:
     NOTE,
     "no hand-over is in force",
     "keepalived.conf(5), track_file",
+    about=(scope.directors,),
 )
 def handover_in_force(case: Case) -> Iterator[Clue]:
     for host in case.directors:
@@ -193,6 +206,8 @@ def handover_in_force(case: Case) -> Iterator[Clue]:
     NOTE,
     "the director of the highest priority is the master",
     "RFC 5798 §6.4.2",
+    about=(scope.directors,),
+    compares=True,
     unless=(*SPLIT, "handover-in-force"),
 )
 def not_preferred(case: Case) -> Iterator[Clue]:
@@ -207,6 +222,7 @@ def not_preferred(case: Case) -> Iterator[Clue]:
     FAILOVER,
     "no director changed its state again and again in the last ten minutes",
     "keepalived issues 2066, 2238: a timer that expires on a machine that was not given the processor",
+    about=(scope.directors,),
     unless=("vip-removed", *SPLIT),
 )
 def vrrp_flapping(case: Case) -> Iterator[Clue]:

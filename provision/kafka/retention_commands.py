@@ -32,7 +32,8 @@ def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit
     """Show what the topics' parameters come to; of `use` the rate, the keys and the bytes of a record count.
 
     What the inventory names and the cluster does not have yet is planned as the inventory has it.
-    Returns 0, or 1 where a broker has not the room or Kafka would refuse the parameters.
+    Returns 0, 1 where a broker has not the room or Kafka would refuse the parameters, 4 where a broker that is to keep
+    it did not answer.
 
     Raises:
         UsageError: no such topic.
@@ -44,12 +45,13 @@ def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit
     used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]
     plans = [plan(each.topic, each.cleaner, use) for each, use in zip(seen, used, strict=True)]
     if json:
-        print_json([show.document(each) for each in plans])
+        print_json([show.document(made, each.room) for made, each in zip(plans, seen, strict=True)])
     else:
         for made, each in zip(plans, seen, strict=True):
             Screen().show(show.lines(made, each.room))
     holds = all(made.fits(each.room) for made, each in zip(plans, seen, strict=True))
-    return Exit.OK if holds else Exit.FAILED
+    unseen = any(made.unseen(each.room) for made, each in zip(plans, seen, strict=True))
+    return Exit.FAILED if not holds else Exit.UNREACHABLE if unseen else Exit.OK
 
 
 def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -> list[Seen]:

@@ -48,6 +48,10 @@ class Seen:
         """The directors of a front end that were looked at, the best first."""
         return (self.lives[each.host] for each in frontend.directors if each.host in self.lives)
 
+    def unseen(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
+        """The directors of a front end that were not looked at: what they hold is unknown."""
+        return tuple(dict.fromkeys(each.host for each in frontend.directors if each.host not in self.lives))
+
     def instances(self, frontend: ResolvedFrontend) -> Iterator[tuple[LiveHost, Instance, VrrpInstance | None]]:
         """For each director of a front end, each instance it must run, with the one its Keepalived reports."""
         for live in self.directors(frontend):

@@ -23,10 +23,11 @@ def holders(frontend: ResolvedFrontend, lives: Mapping[str, LiveHost]) -> dict[s
 def one_holder(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
     """Every VIP is on exactly one host, and that is a director of its front end (RFC 5798 §1.1)."""
     known = {director.host for director in frontend.directors}
+    unseen = seen.unseen(frontend)
     for vip, hosts in holders(frontend, seen.lives).items():
         who = ", ".join(f"{host} on {_interface(seen.lives[host], vip)}" for host in hosts)
         if not hosts:
-            if all(host in seen.lives for host in known):  # else it may be on one that was not looked at
+            if not unseen:  # else it may be on one of these
                 fix = "look at `journalctl -u keepalived` of the directors; is one in FAULT?"
                 yield Finding("one_holder", "", f"nobody holds {vip}", _states(seen, frontend), fix)
         elif len(hosts) > 1:

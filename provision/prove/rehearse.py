@@ -133,7 +133,7 @@ class _Rehearsal:
                 error.exit_code = code
                 raise error
             self._deploy_cluster(project, found)
-            return plan_counts(found.plans).removeprefix("Plan: ")
+            return plan_counts(found.plans, found.coverage).removeprefix("Plan: ")
 
     def _deploy_cluster(self, project: Project, found: Survey) -> None:
         """Make the cluster's users, topics and rights what the inventory says, where it says anything of them."""

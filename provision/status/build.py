@@ -18,6 +18,7 @@ from provision.live.table import entries
 from provision.live.vips import holders
 from provision.live.vrrp import UNIT
 from provision.status.model import (
+    UNREACHABLE,
     DirectorStatus,
     FrontendStatus,
     Generation,
@@ -94,8 +95,9 @@ def _host(looked: Looked, host: str) -> HostStatus:
 
 def _frontend(looked: Looked, frontend: ResolvedFrontend) -> FrontendStatus:
     held = holders(frontend, looked.seen.lives)
+    unseen = looked.seen.unseen(frontend)
     vips = tuple(
-        VipStatus(vip, tuple((host, _mac(looked.seen.lives[host], vip)) for host in hosts))
+        VipStatus(vip, tuple((host, _mac(looked.seen.lives[host], vip)) for host in hosts), unseen)
         for vip, hosts in held.items()
     )
     directors = tuple(one for each in frontend.directors for one in _director(looked, frontend, each.host))
@@ -112,7 +114,7 @@ def _director(looked: Looked, frontend: ResolvedFrontend, host: str) -> Iterator
     """Each instance that a director must run for a front end; one line where nothing is known of it."""
     live = looked.seen.lives.get(host)
     if live is None:
-        yield DirectorStatus(host, "", "unreachable")
+        yield DirectorStatus(host, "", UNREACHABLE)
         return
     raised = looked.recalls[host].handover.get(frontend.name, 0)
     sync = tuple(daemon.role for daemon in live.sync)
@@ -150,7 +152,7 @@ def _services(looked: Looked, frontend: ResolvedFrontend, service: ResolvedServi
         drained = live.drained if live else {}
         servers = tuple(_servers(service, entry, names, found, recall, drained)) if director else ()
         scheduler = found.scheduler if found else service.model.scheduler
-        yield ServiceStatus(entry.selector, scheduler, director, found is not None, servers)
+        yield ServiceStatus(entry.selector, scheduler, director, found is not None if live else None, servers)
 
 
 def _table_of(seen: Seen, frontend: ResolvedFrontend) -> str:

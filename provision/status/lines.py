@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from provision.live.state import Finding
 from provision.status.model import (
+    UNREACHABLE,
     DirectorStatus,
     FrontendStatus,
     HostStatus,
     ServerStatus,
     ServiceStatus,
     Status,
+    VipStatus,
 )
 
 WIDTH = 80
@@ -51,9 +53,10 @@ def age(seconds: float) -> str:
 
 
 def _headline(status: Status) -> str:
-    answering = sum(1 for host in status.hosts if not host.problem)
-    word = "all is well" if status.ok else "SOMETHING IS WRONG"
-    return f"{status.inventory}  {clock(status.taken)} UTC  {answering} of {len(status.hosts)} hosts answer  {word}"
+    coverage = status.coverage
+    dark = "NOTHING IS KNOWN" if coverage.blind else "NOT ALL IS KNOWN"
+    word = {"well": "all is well", "wrong": "SOMETHING IS WRONG", "unknown": dark}[status.verdict]
+    return f"{status.inventory}  {clock(status.taken)} UTC  {coverage.counted()} answer  {word}"
 
 
 def _wrong(status: Status) -> Iterator[Line]:
@@ -89,12 +92,20 @@ def _wrapped(text: str) -> Iterator[Line]:
 
 def _frontend(frontend: FrontendStatus) -> Iterator[Line]:
     for vip in frontend.vips:
-        held = " and ".join(f"{host} ({mac})" if mac else host for host, mac in vip.holders)
-        words = f"{frontend.name}  {vip.address}  held by {held or 'NOBODY'}"
-        yield _cut(words), GREEN if len(vip.holders) == 1 else RED
+        colour = RED if vip.held != "one" else YELLOW if vip.unseen else GREEN
+        yield _cut(f"{frontend.name}  {vip.address}  {_held(vip)}"), colour
     yield from _directors(frontend.directors)
     for service in frontend.services:
         yield from _service(service)
+
+
+def _held(vip: VipStatus) -> str:
+    """Who holds a VIP, and which directors may hold it besides, since they were not seen."""
+    dark = " and ".join(vip.unseen)
+    if vip.held == "unknown":
+        return f"holder unknown: {dark} not seen"
+    held = " and ".join(f"{host} ({mac})" if mac else host for host, mac in vip.holders)
+    return f"held by {held or 'NOBODY'}" + (f"; {dark} not seen" if dark else "")
 
 
 def _directors(directors: Sequence[DirectorStatus]) -> Iterator[Line]:
@@ -126,7 +137,7 @@ def _adverts(one: DirectorStatus) -> str:
 
 def _service(service: ServiceStatus) -> Iterator[Line]:
     if not service.director:
-        yield _cut(f"  {service.selector}  no director answers"), RED
+        yield _cut(f"  {service.selector}  unknown: no director answers"), RED
         return
     absent = "" if service.present else "  NOT IN THE TABLE"
     yield _cut(f"  {service.selector} {service.scheduler}, table of {service.director}{absent}"), RED if absent else ""
@@ -148,15 +159,20 @@ def _server_row(server: ServerStatus) -> tuple[str, ...]:
 def _hosts(hosts: Sequence[HostStatus]) -> Iterator[Line]:
     rows: list[tuple[str, ...]] = [("host", "generation", "drift")]
     for host in hosts:
-        drift = "not looked at" if host.drift is None else f"{host.drift} changes" if host.drift else "none"
-        rows.append((host.host, "" if host.problem else _generation(host), "" if host.problem else drift))
+        rows.append((host.host, _generation(host), _drift(host)))
     colours = [DIM, *(RED if host.problem else YELLOW if host.drift else "" for host in hosts)]
     yield from zip(_table(rows, ("<", "<", "<"), indent=0), colours, strict=True)
 
 
+def _drift(host: HostStatus) -> str:
+    if host.drift is None:
+        return "unknown" if host.problem else "not looked at"
+    return f"{host.drift} changes" if host.drift else "none"
+
+
 def _generation(host: HostStatus) -> str:
     if host.generation is None:
-        return "none"
+        return "unknown" if host.problem else "none"
     parts = (str(host.generation.number), host.generation.when, host.generation.who, host.generation.digest)
     return "  ".join(part for part in parts if part)
 
@@ -185,10 +201,11 @@ def changes(before: Status, now: Status) -> list[str]:
 def _facts(status: Status) -> Iterator[tuple[str, str]]:
     for frontend in status.frontends:
         for vip in frontend.vips:
-            yield vip.address, " and ".join(host for host, _ in vip.holders) or "nobody"
+            yield vip.address, " and ".join(host for host, _ in vip.holders) or vip.held
         for one in frontend.directors:
             yield f"{one.host} {frontend.name}", one.state
-            yield f"{one.host} {frontend.name} priority", str(one.priority)
+            priority = "unknown" if one.state == UNREACHABLE else str(one.priority)
+            yield f"{one.host} {frontend.name} priority", priority
         for service in frontend.services:
             for server in service.servers:
                 weight = "" if server.weight is None else f" (weight {server.weight})"

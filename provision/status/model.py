@@ -6,15 +6,37 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from provision.coverage import Coverage
 from provision.live.state import Finding
 
 
 @dataclass(frozen=True)
 class VipStatus:
-    """A virtual address and every host that holds it, with the hardware address it holds it under."""
+    """A virtual address and every host that was seen to hold it, with the hardware address it holds it under.
+
+    `unseen` are the directors of its front end that were not seen: any of them may hold it, too.
+    """
 
     address: str
     holders: tuple[tuple[str, str], ...]
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> str:
+        """By how many hosts it is held, as far as seen: one, several, nobody or unknown."""
+        if len(self.holders) > 1:
+            return "several"
+        return "one" if self.holders else "unknown" if self.unseen else "nobody"
+
+
+UNREACHABLE = "unreachable"
+"""The state of a director that was not seen."""
+
+STATES = ("MASTER", "BACKUP", "FAULT", "INIT", "STOP")
+"""The states that Keepalived itself tells, and its figures with them."""
+
+_FIGURES = ("priority", "base_priority", "seconds", "adverts_sent", "adverts_received", "errors")
+_OF_HOST = ("handover", "sync", "drained")
 
 
 @dataclass(frozen=True)
@@ -66,12 +88,15 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A virtual service as the table of `director` has it: that of the holder; `present` is false where it has not."""
+    """A virtual service as the table of `director` has it: that of the holder; `present` is false where it has not.
+
+    Where no director of its front end was seen, `director` is empty and `present` None.
+    """
 
     selector: str
     scheduler: str
     director: str
-    present: bool
+    present: bool | None
     servers: tuple[ServerStatus, ...]
 
 
@@ -99,7 +124,8 @@ class Generation:
 class HostStatus:
     """A managed host; `drift` is how many changes a deploy would make, None where that was not looked at.
 
-    `problem` says why it could not be looked at, empty where it was.
+    `problem` says why it could not be looked at, empty where it was; `generation` is unknown then, else None where
+    nothing was ever confirmed there.
     """
 
     host: str
@@ -123,10 +149,35 @@ class Status:
         """Whether every host was looked at and nothing is wrong; drift alone breaks nothing."""
         return not self.findings and not any(host.problem for host in self.hosts)
 
+    @property
+    def coverage(self) -> Coverage:
+        """Which managed hosts could be looked at."""
+        problems = {one.host: one.problem for one in self.hosts if one.problem}
+        return Coverage(tuple(one.host for one in self.hosts), problems)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the site is well or wrong; unknown where nothing is wrong as far as was seen, which is not all."""
+        return "wrong" if self.findings else "unknown" if self.coverage.unseen else "well"
+
     def json(self) -> dict[str, Any]:
         """The document of `status --json`."""
         document = dataclasses.asdict(self)
-        for frontend in document["frontends"]:
-            for vip in frontend["vips"]:
-                vip["holders"] = [{"host": host, "mac": mac} for host, mac in vip["holders"]]
-        return {"ok": self.ok, **document}
+        document["frontends"] = [_frontend_json(frontend) for frontend in self.frontends]
+        return {"ok": self.ok, "verdict": self.verdict, **document, **self.coverage.json()}
+
+
+def _frontend_json(frontend: FrontendStatus) -> dict[str, Any]:
+    vips = [{**vars(vip), "holders": _holders_json(vip), "held": vip.held} for vip in frontend.vips]
+    return {**dataclasses.asdict(frontend), "vips": vips, "directors": [*map(_director_json, frontend.directors)]}
+
+
+def _holders_json(vip: VipStatus) -> list[dict[str, str]]:
+    return [{"host": host, "mac": mac} for host, mac in vip.holders]
+
+
+def _director_json(director: DirectorStatus) -> dict[str, Any]:
+    """A director's entry: null is what its Keepalived did not tell, and all of a director that was not seen."""
+    figures = () if director.state in STATES else _FIGURES
+    about = _OF_HOST if director.state == UNREACHABLE else ()
+    return dataclasses.asdict(director) | dict.fromkeys((*figures, *about))

@@ -1,19 +1,17 @@
 """A Status in Prometheus's text exposition format 0.0.4, for node_exporter's textfile collector. Pure.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. What is not known is left out, never guessed: a
-director that did not answer has no `hactl_vrrp_master`.
+director that did not answer has no `hactl_vrrp_master`, and zero findings count only where all hosts were seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.status.model import ServerStatus, Status
+from provision.status.model import STATES, ServerStatus, Status
 
 Labels = dict[str, str]
 Sample = tuple[Labels, float]
-
-STATES = ("MASTER", "BACKUP", "FAULT", "INIT", "STOP")
 
 
 def exposition(status: Status) -> str:
@@ -43,10 +41,14 @@ def _number(value: float) -> str:
 
 
 def _metrics(status: Status) -> Iterator[tuple[str, str, str, list[Sample]]]:
-    hosts, ok = status.hosts, not status.findings
+    hosts, coverage = status.hosts, status.coverage
+    findings = coverage.known(len(status.findings))
     yield "hactl_status_timestamp_seconds", "gauge", "When this was looked at.", [({}, round(status.taken, 3))]
     yield "hactl_ok", "gauge", "Whether every host answers and nothing is wrong.", [({}, float(status.ok))]
-    yield "hactl_findings", "gauge", "How many things are wrong.", [({}, 0.0 if ok else float(len(status.findings)))]
+    wrong: list[Sample] = [] if findings is None else [({}, float(findings))]
+    yield "hactl_findings", "gauge", "How many things are wrong on the hosts that were seen.", wrong
+    yield "hactl_hosts", "gauge", "How many hosts there are.", [({}, float(len(coverage.hosts)))]
+    yield "hactl_hosts_seen", "gauge", "How many of them could be looked at.", [({}, float(len(coverage.seen)))]
     answers: list[Sample] = [({"host": host.host}, float(not host.problem)) for host in hosts]
     yield "hactl_up", "gauge", "Whether the host could be looked at.", answers
     drift: list[Sample] = [({"host": host.host}, float(host.drift)) for host in hosts if host.drift is not None]
@@ -59,13 +61,12 @@ def _metrics(status: Status) -> Iterator[tuple[str, str, str, list[Sample]]]:
 
 
 def _vips(status: Status) -> Iterator[tuple[str, str, str, list[Sample]]]:
-    known = not any(host.problem for host in status.hosts)
     count: list[Sample] = []
     held: list[Sample] = []
     for frontend in status.frontends:
         for vip in frontend.vips:
             labels = {"frontend": frontend.name, "vip": vip.address}
-            if known or vip.holders:  # else it may be on one that did not answer
+            if not vip.unseen or vip.held == "several":  # else one of those may hold it, too
                 count.append((labels, float(len(vip.holders))))
             held += [({**labels, "host": host}, 1.0) for host, _ in vip.holders]
     yield "hactl_vip_holders", "gauge", "How many hosts hold the virtual address; one is right.", count
@@ -108,7 +109,7 @@ def _servers(status: Status) -> Iterator[tuple[str, str, str, list[Sample]]]:
     for frontend in status.frontends:
         for service in frontend.services:
             labels = {"frontend": frontend.name, "service": service.selector, "director": service.director}
-            if service.director:
+            if service.present is not None:
                 present.append((labels, float(service.present)))
             found += [({**labels, "server": one.name, "address": one.address}, one) for one in service.servers]
     yield "hactl_service_present", "gauge", "Whether the service is in the holder's table.", present

@@ -39,7 +39,8 @@ def case(
         host: replace(live, **lives.get(host, {})) for host, live in healthy(of).items() if host not in (errors or {})
     }
     traces = {host: Trace(host, {**WELL, **(sections or {}).get(host, {})}) for host in hosts}
-    return Case(Seen(of, hosts), traces, changes or {}, Wire(reason="nobody asks the wire here"), errors or {})
+    compared = {host: () for host in of.managed() if host in hosts} | dict(changes or {})
+    return Case(Seen(of, hosts), traces, compared, Wire(reason="nobody asks the wire here"), errors or {})
 
 
 def report(*args: Any, **kwargs: Any) -> Report:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from provision.doctor.lines import report_lines
-from provision.doctor.rules import RULES
+from provision.doctor.rules import RULES, diagnose
 from provision.live.state import Listener, LiveUnit
 from provision.plan import Change
+from provision.verify.wire import Wire
 from tests.doctor.building import LAB, case, log, named, report
 from tests.inventory.building import frontend, service, topology
 from tests.live.building import healthy
@@ -25,6 +26,52 @@ def test_nothing_is_found_where_all_is_well_and_all_of_it_is_said() -> None:
     assert named(found) == []
     assert set(found.well) | set(found.unasked) == set(RULES)
     assert set(found.unasked) == {"vrid-clash", "vip-elsewhere", "server-silent", "stale-arp"}
+
+
+def test_with_no_host_seen_no_rule_is_called_well() -> None:
+    found = report(errors={host: f"{host}: no route to host" for host in LAB.hosts})
+    assert {diagnosis.rule for diagnosis in found.diagnoses} == {"host-unreachable"}
+    assert (dict(found.well), dict(found.partly)) == ({}, {})
+    assert set(found.unasked) == set(RULES) - {"host-unreachable"}
+    assert (found.json()["hosts_seen"], found.json()["hosts_total"]) == (0, len(LAB.hosts))
+
+
+def test_what_was_seen_of_some_hosts_is_said_of_those_alone() -> None:
+    found = report(errors={"lvs2": "lvs2: no route to host", "web2": "web2: no route to host"})
+    assert found.partly["dead-holder"].seen == ("lvs1",) and found.partly["dsr-black-hole"].seen == ("web1",)
+    assert found.partly["disk-full"].counted() == f"{len(LAB.hosts) - 2} of {len(LAB.hosts)} hosts"
+    for compares in ("vrrp-not-heard", "not-preferred", "vrrp-settings-differ"):
+        assert found.unasked[compares] == "1 of 2 hosts could be looked at, and it compares several"
+    assert set(found.well) == {"vip-nowhere"}, "lvs1 is seen to hold the VIP"
+    shown = "\n".join(line for line, _ in report_lines(found))
+    assert "well on the 1 of 2 hosts seen: dead-holder" in shown
+    assert "rules hold, " in shown and max(map(len, shown.splitlines())) <= 80
+
+
+def test_who_holds_a_vip_is_unknown_while_a_director_that_may_was_not_seen() -> None:
+    found = report(errors={"lvs1": "lvs1: no route to host"})
+    why = f"who holds {VIP} is unknown: lvs1 could not be looked at"
+    assert found.unasked["vip-nowhere"] == why
+
+
+def test_a_host_seen_alone_still_shows_what_is_wrong_with_it() -> None:
+    lines = log("(VI_web) wrong version. Received 2 and expect 3", begin=999)
+    found = report({"lvs2": {"log": lines}}, errors={"lvs1": "lvs1: no route to host"})
+    assert ("vrrp-settings-differ", "") in named(found)
+
+
+def test_a_host_that_was_not_compared_with_the_inventory_is_not_what_it_says() -> None:
+    whole = case()
+    found = diagnose(replace(whole, changes={"lvs1": ()}))
+    assert found.partly["config-edited"].unseen == {"lvs2": "it could not be compared with the inventory"}
+    assert "config-edited" not in found.well
+    assert not found.whole and not found.json()["ok"] and report().whole
+
+
+def test_a_wire_that_could_not_be_asked_is_no_sign_that_all_is_well() -> None:
+    found = diagnose(replace(case(), wire=Wire("client", reason="the prober does not start", failed=True)))
+    assert found.unasked["vrid-clash"] == "the prober does not start"
+    assert not found.diagnoses and not found.json()["ok"]
 
 
 def test_every_rule_says_where_it_is_known_from_and_what_is_well() -> None:
@@ -226,7 +273,7 @@ def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
     assert [diagnosis.rank for diagnosis in found.diagnoses] == [1, 3]
     shown = [line for line, _ in report_lines(found)]
     assert max(map(len, shown)) <= 80
-    assert shown[-1] == "2 causes were found; 36 of 42 rules hold."
+    assert shown[-1] == "2 causes were found; 36 of 42 rules hold, 4 unknown."
 
 
 def test_words_of_evidence_are_whole_ones() -> None:

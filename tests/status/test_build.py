@@ -44,6 +44,17 @@ def test_a_director_that_does_not_answer_is_never_shown_as_master() -> None:
     assert "MASTER" not in str(found.json()["frontends"])
 
 
+def test_what_was_not_seen_is_unknown_in_the_document() -> None:
+    told = of("lvs1").json()
+    front = told["frontends"][0]
+    assert (told["verdict"], told["hosts_seen"], told["unseen"]) == ("unknown", 3, {"lvs1": "no route to host"})
+    assert [(vip["held"], vip["unseen"]) for vip in front["vips"]] == [("unknown", ("lvs1",))]
+    assert set(front["directors"][0].values()) == {"lvs1", "", "unreachable", None}
+    none = of(*LAB.managed()).json()["frontends"][0]
+    assert [(one["director"], one["present"]) for one in none["services"]] == [("", None)]
+    assert of().json()["frontends"][0]["vips"][0]["held"] == "one" and of().json()["verdict"] == "well"
+
+
 def test_a_keepalived_that_is_stopped_or_silent() -> None:
     down = {"keepalived.service": LiveUnit("keepalived.service", "inactive", "enabled")}
     assert of(lvs1={"vrrp": (), "units": down}).frontends[0].directors[0].state == "stopped"

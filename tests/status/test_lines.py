@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.live.state import Finding
-from provision.status.lines import RED, WIDTH, age, changes, status_lines
+from provision.status.lines import RED, WIDTH, YELLOW, age, changes, status_lines
 from provision.status.model import Generation, HostStatus
 from tests.live.test_health import TCP
 from tests.status.building import SERVICE
@@ -44,10 +44,16 @@ def test_the_screen_of_a_site_that_is_well() -> None:
 def test_what_is_wrong_stands_on_top() -> None:
     only = replace(SERVICE, servers=SERVICE.servers[1:])
     shown = status_lines(of("lvs2", lvs1={"services": (only,)}, sections={"checks": TCP}))
-    assert "SOMETHING IS WRONG" in shown[0][0]
+    assert "NOT ALL IS KNOWN" in shown[0][0]
     assert shown[1] == ("! lvs2 could not be looked at: no route to host", RED)
     row = next(line for line, _ in shown if line.startswith("  web1 "))
     assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed")
+
+
+def test_who_holds_it_besides_is_unknown_while_a_director_was_not_seen() -> None:
+    line = "web  192.168.227.10  held by lvs1 (02:68:61:00:00:01); lvs2 not seen"
+    assert (line, YELLOW) in status_lines(of("lvs2"))
+    assert ("web  192.168.227.10  holder unknown: lvs1 not seen", RED) in status_lines(of("lvs1"))
 
 
 def test_nobody_holds_it() -> None:
@@ -84,7 +90,8 @@ def test_ages() -> None:
 def test_changes_are_told_in_words() -> None:
     before, now = of(), of("lvs1")
     told = " | ".join(changes(before, now))
-    assert "192.168.227.10: lvs1 → nobody" in told
+    assert "192.168.227.10: lvs1 → unknown" in told
+    assert "lvs1 web priority: 100 → unknown" in told
     assert "lvs1 web: MASTER → unreachable" in told
     assert "host lvs1: answers → does not answer" in told
     assert changes(before, before) == []

@@ -52,6 +52,16 @@ def test_a_director_that_does_not_answer_has_no_state_at_all() -> None:
     assert value(found, "hactl_vip_holders", **VIP) is None
 
 
+def test_zero_findings_and_one_holder_are_told_of_a_whole_site_alone() -> None:
+    """Both are what all is well looks like, and the director that was not seen may hold the address, too."""
+    found = of("lvs2")
+    assert found.findings == ()
+    assert value(found, "hactl_findings") is None and value(found, "hactl_vip_holders", **VIP) is None
+    assert value(found, "hactl_vip_held", host="lvs1", **VIP) == 1
+    assert (value(found, "hactl_ok"), value(found, "hactl_hosts"), value(found, "hactl_hosts_seen")) == (0, 4, 3)
+    assert value(of(), "hactl_findings") == 0
+
+
 @settings(deadline=None)  # a loaded machine stalls
 @given(st.text())
 def test_any_name_is_escaped(name: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from provision.errors import Exit, HactlError, InputError
 from provision.events import Events
 from provision.inventory.kafka import KafkaCluster, first_users
-from provision.show import DIM, Line
+from provision.show import DIM, YELLOW, Line
 
 if TYPE_CHECKING:
     from provision.kafka.client_file import Login
@@ -32,10 +32,14 @@ EVERY = 2.0
 
 @dataclass
 class Side:
-    """What one run shows and does of a cluster: nothing without a `project`, or where it is `limited` to some hosts."""
+    """What one run shows and does of a cluster: nothing without a `project`, or where it is `limited` to some hosts.
+
+    `unseen` says why the cluster was not looked at, empty where it was.
+    """
 
     project: Project | None = None
     limited: bool = False
+    unseen: str = ""
     plan: Plan | None = None
     applied: Applied | None = None
     failure: HactlError | None = field(default=None, repr=False)
@@ -48,12 +52,15 @@ class Side:
     def look(self, found: Survey) -> None:
         """Plan as far as that can be before the hosts are changed; where no broker is yet, all is to be made."""
         cluster = self._cluster
-        if cluster is None or found.failures:
+        if cluster is None:
+            return
+        if found.failures:
+            self.unseen = "not all hosts could be looked at"
             return
         try:
             self.plan = self._look(cluster, found)
         except HactlError as error:
-            self.failure = error
+            self.failure, self.unseen = error, error.line()
 
     def put_off(self, found: Survey, events: Events) -> None:
         """Have what kept the cluster from being planned be no hindrance, where the hosts' changes may mend it.
@@ -70,7 +77,7 @@ class Side:
         if isinstance(self.failure, InputError | NotAdmitted) or not found.changes():
             raise self.failure
         events.note(f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed")
-        self.failure = None
+        self.failure, self.unseen = None, ""
 
     def changes(self) -> int:
         """How many steps the plan has."""
@@ -109,6 +116,8 @@ class Side:
         """The cluster's plan, below the hosts'."""
         if self.project and self.limited:
             yield f"The cluster is left alone: {_LIMITED}.", DIM
+        if self.unseen:
+            yield f"Cluster {self._name}: unknown.", YELLOW
         if self.plan:
             from provision.kafka.resources.show import plan_lines
 
@@ -116,7 +125,9 @@ class Side:
             yield from plan_lines(self._name, self.plan)
 
     def plan_json(self) -> dict[str, Any]:
-        """The part of the document of `plan --json` that is the cluster's."""
+        """The part of the document of `plan --json` that is the cluster's; `changes` is null where it is unknown."""
+        if self.unseen:
+            return {"cluster": {"cluster": self._name, "changes": None, "resources": [], "unseen": self.unseen}}
         if self.plan is None:
             return {}
         from provision.kafka.resources.show import plan_document

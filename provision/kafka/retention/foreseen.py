@@ -11,7 +11,7 @@ from provision.kafka.retention.look import Seen
 from provision.kafka.retention.model import cleaner, topic
 
 
-def foreseen(cluster: KafkaCluster, name: str, room: Mapping[int, int]) -> Seen:
+def foreseen(cluster: KafkaCluster, name: str, room: Mapping[int, int | None]) -> Seen:
     """The topic of this name as it will be; `room` are the bytes that are free on each broker.
 
     Kafka spreads replicas evenly (AdminUtils.assignReplicasToBrokers, StripedReplicaPlacer), so that each broker gets

@@ -23,15 +23,16 @@ OWN = "DYNAMIC_TOPIC_CONFIG"
 class Seen:
     """One topic as it is, its replicas by broker; `room` are the bytes that each broker has for it, used or free.
 
-    `cleaner` is that of its first partition's leader, which leads `first`, the brokers that keep that partition; `own`
-    is what the topic itself sets, by Kafka's names; `removable` is whether the brokers let topics be deleted.
+    It is None of a broker that does not tell (before 3.3), and lacks one that did not answer. `cleaner` is that of its
+    first partition's leader, which leads `first`, the brokers that keep that partition; `own` is what the topic itself
+    sets, by Kafka's names; `removable` is whether the brokers let topics be deleted.
     """
 
     topic: Topic
     cleaner: Cleaner
     partitions: int
     replicas: Mapping[int, int]
-    room: Mapping[int, int]
+    room: Mapping[int, int | None]
     own: Mapping[str, str] = field(default_factory=dict)
     first: tuple[int, ...] = ()
     removable: bool = True
@@ -66,13 +67,13 @@ def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[Seen], list[st
     return seen, [name for name in wanted if name not in every]
 
 
-def free(admin: KafkaAdminClient) -> dict[int, int]:
+def free(admin: KafkaAdminClient) -> dict[int, int | None]:
     """The bytes that each broker has for a topic that is not there yet, as far as it tells.
 
     Raises:
         KafkaError: the cluster does not answer.
     """
-    return _known(admin.describe_log_dirs(), "")
+    return _rooms(admin.describe_log_dirs(), "")
 
 
 def _first(metadata: Mapping[str, Any]) -> tuple[int, ...]:
@@ -96,7 +97,7 @@ def _seen(
         cleaner(side, version),
         len(metadata["partitions"]),
         dict(sorted(replicas.items())),
-        _known(folders, name),
+        _rooms(folders, name),
         {key: each["value"] for key, each in settings.items() if each["config_source"] == OWN},
         _first(metadata),
         side.get("delete.topic.enable") != "false",
@@ -107,9 +108,8 @@ def _values(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
     return {key: each["value"] for key, each in settings.items()}
 
 
-def _known(folders: list[Mapping[str, Any]], name: str) -> dict[int, int]:
-    room = {answer["broker"]: _room(name, answer["log_dirs"]) for answer in folders}
-    return {broker: count for broker, count in room.items() if count is not None}
+def _rooms(folders: list[Mapping[str, Any]], name: str) -> dict[int, int | None]:
+    return {answer["broker"]: _room(name, answer["log_dirs"]) for answer in folders}
 
 
 def _room(name: str, folders: list[Mapping[str, Any]]) -> int | None:

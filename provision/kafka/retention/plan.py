@@ -10,6 +10,9 @@ from provision.kafka.retention.model import Cleaner, Topic, Use
 from provision.kafka.retention.rules import Contradiction, Weight, contradictions
 from provision.kafka.retention.volume import Volume, keys_per_pass, passes, replica_bytes
 
+Room = Mapping[int, int | None]
+"""The bytes that brokers have for a topic; None of one that does not tell, and none of one that did not answer."""
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -38,10 +41,19 @@ class Plan:
     advice: Advice
     contradictions: tuple[Contradiction, ...]
 
-    def fits(self, room: Mapping[int, int]) -> bool:
-        """Whether each broker has the room, as far as known (bytes by broker), and Kafka takes the parameters."""
+    def fits(self, room: Room) -> bool:
+        """Whether each broker has the room, as far as known, and Kafka takes the parameters."""
         refused = any(each.weight is Weight.REFUSED for each in self.contradictions)
-        return not refused and all(count <= room.get(broker, count) for broker, count in self.brokers.items())
+        return not refused and not any(self.short(broker, room) for broker in self.brokers)
+
+    def short(self, broker: int, room: Room) -> bool:
+        """Whether a broker is known not to have the room."""
+        known = room.get(broker)
+        return known is not None and self.brokers[broker] > known
+
+    def unseen(self, room: Room) -> tuple[int, ...]:
+        """The brokers whose room is to be compared and that did not answer."""
+        return tuple(broker for broker in self.brokers if broker not in room)
 
 
 def plan(topic: Topic, cleaner: Cleaner, use: Use) -> Plan:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from provision.kafka.retention.model import FOREVER
-from provision.kafka.retention.plan import Plan
+from provision.kafka.retention.plan import Plan, Room
 from provision.kafka.retention.rules import Weight
 
 Line = tuple[str, str]
@@ -45,16 +45,16 @@ def size(count: int | None) -> str:
     return f"{number:.1f} TiB"
 
 
-def lines(plan: Plan, room: Mapping[int, int]) -> Iterator[Line]:
+def lines(plan: Plan, room: Room) -> Iterator[Line]:
     """The plan of one topic; `room` are the bytes that brokers have for it."""
     topic = plan.topic
     yield f"{topic.name}: cleanup.policy {','.join(sorted(topic.policies))}", BOLD
     rule = f" (by {plan.replica.rule})" if plan.replica else ""
     yield f"  a replica takes at most        {size(plan.replica.bytes if plan.replica else None)}{rule}", ""
     for broker, count in plan.brokers.items():
-        short = count > room.get(broker, count)
-        beside = f", and there is room for {size(room[broker])}" if short else ""
-        yield f"  all on broker {broker:<3}              {size(count)}{beside}", RED if short else ""
+        short = plan.short(broker, room)
+        colour = RED if short else YELLOW if broker not in room else ""
+        yield f"  all on broker {broker:<3}              {size(count)}{_beside(broker, room, short)}", colour
     if topic.deletes:
         most = "no bound: passes put it with younger ones" if topic.compacts else f"{duration(plan.readable)} at most"
         yield f"  a record can be read for       {most}", ""
@@ -72,19 +72,33 @@ def lines(plan: Plan, room: Mapping[int, int]) -> Iterator[Line]:
         yield from _wrapped(text, COLOURS[each.weight])
 
 
+def _beside(broker: int, room: Room, short: bool) -> str:
+    """What there is to say of a broker's room: that it is too little, or unknown."""
+    if broker not in room:
+        return "; room unknown (no answer)"
+    if room[broker] is None:
+        return "; room unknown (before 3.3)"
+    return f", and there is room for {size(room[broker])}" if short else ""
+
+
 def _wrapped(text: str, colour: str) -> Iterator[Line]:
     for line in textwrap.wrap(text, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False):
         yield f"  {line}", colour
 
 
-def document(plan: Plan) -> dict[str, Any]:
-    """The same as JSON; times in milliseconds, sizes in bytes, null where nothing bounds it or a figure is missing."""
+def document(plan: Plan, room: Room) -> dict[str, Any]:
+    """The same as JSON; times in milliseconds, sizes in bytes, null where nothing bounds it or a figure is missing.
+
+    `room_bytes` is null where it is unknown; `unseen` are the brokers among these that did not answer.
+    """
     return {
         "topic": plan.topic.name,
         "cleanup_policy": sorted(plan.topic.policies),
         "replica_bytes": plan.replica.bytes if plan.replica else None,
         "bounded_by": plan.replica.rule if plan.replica else None,
         "broker_bytes": {str(broker): count for broker, count in plan.brokers.items()},
+        "room_bytes": {str(broker): room.get(broker) for broker in plan.brokers},
+        "unseen": list(plan.unseen(room)),
         "readable_ms": plan.readable,
         "freed_ms": plan.freed,
         "superseded_ms": plan.superseded,

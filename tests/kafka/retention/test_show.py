@@ -38,6 +38,18 @@ def test_a_plan_fits_into_a_terminal_and_says_where_there_is_no_room() -> None:
     assert found.fits({1: 4 * GIB, 2: 9 * GIB})
 
 
+def test_room_that_is_unknown_is_not_called_enough() -> None:
+    found = plan(SMALL, Cleaner(), Use(2, {1: 2, 2: 1}))
+    room = {1: None}
+    shown = [line for line, _ in lines(found, room)]
+    assert "  all on broker 1                4.0 GiB; room unknown (before 3.3)" in shown
+    assert "  all on broker 2                2.0 GiB; room unknown (no answer)" in shown
+    assert max(map(len, shown)) <= 80
+    assert (found.fits(room), found.unseen(room)) == (True, (2,))
+    told = document(found, room)
+    assert (told["room_bytes"], told["unseen"]) == ({"1": None, "2": None}, [2])
+
+
 def test_what_kafka_would_refuse_does_not_hold_wherever_there_is_room() -> None:
     assert not plan(Topic("t", frozenset({"compact"}), min_lag=2, max_lag=1), Cleaner(), Use(1)).fits({})
 
@@ -50,7 +62,7 @@ def test_compaction_has_its_own_lines() -> None:
 
 
 def test_the_document_has_null_for_what_nothing_bounds() -> None:
-    found = document(plan(Topic("t", retention_ms=-1), Cleaner(), Use(1)))
+    found = document(plan(Topic("t", retention_ms=-1), Cleaner(), Use(1)), {})
     assert (found["replica_bytes"], found["readable_ms"]) == (None, None)
     assert "unbounded" in [each["rule"] for each in found["contradictions"]]
 
