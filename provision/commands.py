@@ -14,6 +14,7 @@ from provision.desired import File, Item
 from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
+from provision.inspect import Render
 from provision.kafka.resources.deploy import Side
 from provision.kafka.resources.logins import prepare
 from provision.lint.rules import check
@@ -22,7 +23,7 @@ from provision.plan import mask, without_keys
 from provision.project import Project
 from provision.remote.target import Target
 from provision.show import Screen, agreed, plan_json, plan_lines, print_json, results_json, results_lines
-from provision.survey import Render, Survey, survey
+from provision.survey import Survey, survey
 
 
 def render(project: Project, host: str, out: Path | None) -> None:
