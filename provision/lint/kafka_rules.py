@@ -10,7 +10,6 @@ from provision.inventory import kafka_view
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.model.checks import KafkaCheck, MiscCheck
-from provision.inventory.model.kafka import GENERATED
 from provision.inventory.topology import Topology
 from provision.kafka import certificates
 from provision.lint.registry import Hit, rule
@@ -268,7 +267,7 @@ def kafka_certificate_ends(topology: Topology) -> Iterator[Hit]:
 def _given(topology: Topology) -> Iterator[tuple[KafkaCluster, str, certificates.Facts]]:
     """The certificates that somebody else made, as far as they can be read; a deploy complains of the others."""
     cluster = topology.kafka
-    if cluster is None or cluster.certificates is None or cluster.model.tls == GENERATED:
+    if cluster is None or cluster.certificates is None or cluster.model.tls is None or cluster.model.tls.signs:
         return
     for node in cluster.nodes:
         path = cluster.certificates / f"{node.host}.pem"

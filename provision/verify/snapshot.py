@@ -24,13 +24,14 @@ from provision.verify.wire import Wire, questions
 class Snapshot:
     """What was found: the hosts that could be looked at, the errors of the others, and what the wire said.
 
-    `changes` is what a deploy would change on each managed host.
+    `changes` is what a deploy would change on each managed host, `unknown` the files there that cannot be compared.
     """
 
     seen: Seen
     errors: Mapping[str, HostError] = field(default_factory=dict)
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     wire: Wire = field(default_factory=Wire)
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def require(self, *hosts: str) -> None:
         """Raise the HostError of the first of these hosts that could not be looked at."""
@@ -61,7 +62,8 @@ def take(project: Project, sessions: Sessions, events: Events) -> Snapshot:
     errors |= {host: result for host, result in results.items() if isinstance(result, HostError)}
     known = compare({host: plan for host, plan in results.items() if isinstance(plan, HostPlan)}, sessions.of)
     changes = {host: plan.changes for host, plan in known.items()}
-    return Snapshot(Seen(topology, found), errors, changes, answers)
+    unknown = {host: plan.unknown for host, plan in known.items() if plan.unknown}
+    return Snapshot(Seen(topology, found), errors, changes, answers, unknown)
 
 
 def _sorted(looks: Mapping[str, Future[LiveHost | HostError]]) -> tuple[dict[str, LiveHost], dict[str, HostError]]:

@@ -107,9 +107,11 @@ def test_a_cluster_behind_no_front_end_is_noticed() -> None:
 
 def given(folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str], days: int) -> list[str]:
     """The rules broken with certificates for these names that end so soon."""
-    monkeypatch.setattr(certificates, "DAYS", days)
+    monkeypatch.setattr(certificates, "DAYS", days + 1 / 24)  # the CA is an hour old
+    monkeypatch.setattr(certificates, "RENEW", timedelta())
+    signing = certificates.make("given")
     for host in BROKERS:
-        certificates.ensure(folder, host, [names["vip"], names[host]])
+        (folder / f"{host}.pem").write_text(certificates.issue(signing, host, frozenset((names["vip"], names[host]))))
     return rules_broken({"tls": str(folder)})
 
 
