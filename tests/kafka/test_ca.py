@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,16 +14,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from provision.commands import deploy, plan
 from provision.desired import DesiredHost, File, Item, Unit, Virtual
-from provision.errors import InputError
-from provision.facts import Facts
+from provision.errors import Exit, InputError
+from provision.facts import Facts, Interface
 from provision.inventory.kafka_tls import trusted
 from provision.kafka.ca import CA_FILE, keep_new, new_authority, planned_with, with_authority
-from provision.kafka.certificates import Authority, make
+from provision.kafka.certificates import Authority, issue, make
 from provision.observe import Observed, ObservedItem
 from provision.plan import HostPlan, operations, plan_host
 from provision.project import Project, load
 from provision.show import plan_json, plan_lines
+from tests.answering import Host
 from tests.kafka.inventory import project as deployed_project
 
 BIN = Path(sys.executable).parent
@@ -127,10 +130,10 @@ def test_changes_found_by_comparing_hosts_stay_in_a_plan_that_is_made_anew(
 ) -> None:
     state(tmp_path, "fresh", monkeypatch)
     project = load(first.path)
-    plan = plans(project, {"kafka1": seen()})["kafka1"]
-    extra = replace(plan.changes[0], name="extra")
-    made = planned_with(with_authority(project), {"kafka1": plan.with_changes(extra)})["kafka1"]
-    assert made.changes[-1] == extra and len(made.changes) == len(plan.changes) + 1
+    alone = plans(project, {"kafka1": seen()})["kafka1"]
+    extra = replace(alone.changes[0], name="extra")
+    made = planned_with(with_authority(project), {"kafka1": alone.with_changes(extra)})["kafka1"]
+    assert made.changes[-1] == extra and len(made.changes) == len(alone.changes) + 1
 
 
 def test_a_second_machine_without_the_ca_says_so_and_compares_no_certificate(
@@ -203,6 +206,66 @@ def test_a_damaged_file_on_a_host_names_no_ca_but_is_no_empty_place_either(conte
     damaged = ObservedItem("file", CA_FILE, {"sha256": "0", "mode": "0640", "owner": "root", "group": "root"}, content)
     hosts["kafka1"] = replace(hosts["kafka1"], items={**hosts["kafka1"].items, ("file", CA_FILE): damaged})
     assert "kafka1 has another CA" in refusal(first, plans(first, hosts))
+
+
+class Site:
+    """The hosts of the cluster, each answered for without a connection; what is asked of them is kept."""
+
+    def __init__(self, project: Project, patch: pytest.MonkeyPatch, *, fresh: bool = False) -> None:
+        self.hosts: dict[str, Host] = {}
+        for host in HOSTS:
+            address = f"{project.topology.hosts[host].address[0]}/24"
+            facts = Facts(interfaces=(Interface("eth0", (address,)),))
+            desired = project.render(host, facts)
+            table = seen(desired).table
+            self.hosts[host] = Host(desired, address, () if fresh else table, (), fresh)
+        patch.setattr("provision.survey.connect", lambda target: self.hosts[target.host])
+
+    def asked(self) -> set[str]:
+        return {agent for host in self.hosts.values() for agent in host.agents}
+
+
+def test_plan_before_the_first_deploy_shows_all_and_exits_2(
+    first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = state(tmp_path, "fresh", monkeypatch)
+    fresh = load(first.path)
+    Site(fresh, monkeypatch, fresh=True)
+    assert plan(fresh, "", False, False) is Exit.CHANGES
+    shown = capsys.readouterr()
+    assert "/etc/kafka/node.pem" in shown.out and "PRIVATE KEY" not in shown.out
+    assert "Deploy makes the CA of cluster kafka" in shown.err
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("other_ca", [False, True], ids=["without a CA", "with another CA"])
+def test_a_second_machine_s_deploy_ends_before_any_change_and_its_plan_says_why(
+    other_ca: bool, first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(first, monkeypatch)
+    home = state(tmp_path, "second", monkeypatch)
+    second = machine(tmp_path, "second", monkeypatch) if other_ca else load(first.path)
+    kept = sorted(home.rglob("*"))
+    with pytest.raises(InputError, match=r"kafka-ca: .*nothing was changed"):
+        deploy(second, yes=True, limit="", serial=0, json=False, lab=False)
+    with pytest.raises(InputError, match="kafka-ca: kafka1, kafka2, kafka3 has a"):
+        plan(second, "", False, False)
+    assert site.asked() == {"observe"}, "no other agent was started"
+    assert sorted(home.rglob("*")) == kept
+    assert "PRIVATE KEY" not in "".join(capsys.readouterr())
+
+
+def test_a_second_machine_with_the_same_ca_plans_nothing_on_the_hosts(
+    first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = running(first)
+    source = tmp_path / "first" / "state"
+    shutil.copytree(source, state(tmp_path, "second", monkeypatch) / "state")
+    issue.cache_clear()
+    second = load(first.path)
+    made = plans(second, hosts)
+    assert not any(each.changes or each.unknown for each in made.values())
+    assert new_authority(second, made) == ""
 
 
 def hactl(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from provision.agent import program
-from provision.desired import Address, File, Item, Sysctl, Unit
+from provision.desired import DesiredHost
 from provision.errors import Unreachable
 from provision.facts import Facts, Interface
 from provision.inspect import compare, inspect_host
@@ -17,7 +16,7 @@ from provision.project import Project, load
 from provision.remote.target import Target
 from provision.verify.run import examine
 from provision.verify.snapshot import take
-from tests.memory import MemoryChannel
+from tests.answering import Host
 from tests.told import Told
 
 LAB = Path(__file__).parents[2] / "inventories/lab.yml"
@@ -43,45 +42,10 @@ DOWN = (
 )
 
 
-class Host:
-    """A host that is as the inventory says, but for its table; `log` is what its health checks said."""
-
-    execs = 0
-
-    def __init__(self, site: Project, host: str, table: Sequence[str], log: Sequence[str]) -> None:
-        self.host = host
-        self._address = f"{site.topology.hosts[host].address[0]}/24"
-        facts = Facts(interfaces=(Interface("eth0", (self._address,)),))
-        self._items = site.render(host, facts).items
-        self._table, self._log = table, log
-
-    def run_agent(self, text: str) -> MemoryChannel:
-        """What the agent that is started answers."""
-        if text == program("observe"):
-            return MemoryChannel("".join(f"{line}\n" for line in self._observed()).replace("|", "\x1f").encode())
-        sections: Mapping[str, Sequence[str]] = {"clock": ["1.5"], "ipvs_saved": self._table, "end": []}
-        if text == program("status"):
-            sections = {"checks": self._log, **sections}
-        text = "".join(f"\x1f{name}\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items())
-        return MemoryChannel(text.encode())
-
-    def _observed(self) -> list[str]:
-        facts = ["fact|os_family|debian", "fact|firewall|none", f"fact|interface|eth0|{self._address}", "facts-end"]
-        items = [_answer(item) for item in self._items if item.kind not in ("vip", "virtual")]
-        return [*facts, *items, *(f"table|{line}" for line in self._table), "end"]
-
-
-def _answer(item: Item) -> str:
-    match item:
-        case File():
-            return f"file|{item.name}|file|{item.sha256}|{item.mode}|{item.owner}|{item.group}|0"
-        case Sysctl():
-            return f"sysctl|{item.name}|yes|{item.value}"
-        case Address():
-            return f"address|{item.name}|{item.device}"
-        case Unit():
-            return f"unit|{item.name}|yes|yes|yes"
-    return f"{item.kind}|{item.name}|yes"
+def _desired(site: Project, host: str) -> tuple[DesiredHost, str]:
+    """What a host is to be, and its address."""
+    address = f"{site.topology.hosts[host].address[0]}/24"
+    return site.render(host, Facts(interfaces=(Interface("eth0", (address,)),))), address
 
 
 class Hosts(Sessions):
@@ -90,7 +54,7 @@ class Hosts(Sessions):
     def __init__(self, site: Project, table: Sequence[str], log: Sequence[str]) -> None:
         super().__init__({host: Target(host, "127.0.0.1", port=9) for host in site.topology.managed()})
         tables = {"lvs1": (table, log), "lvs2": (TABLE, WELL), "web1": ((), ()), "web2": ((), ())}
-        self._hosts = {host: Host(site, host, *tables[host]) for host in self.targets}
+        self._hosts = {host: Host(*_desired(site, host), *tables[host]) for host in self.targets}
 
     def of(self, host: str) -> Host:  # type: ignore[override]  # what is asked of a session, without a connection
         if host not in self._hosts:
