@@ -5,7 +5,6 @@ Nothing is written here. Where `tls: generated` and no deploy has kept a CA on t
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.desired import NOT_KNOWN
@@ -37,7 +36,7 @@ def authority(cluster: KafkaCluster) -> Authority | None:
     try:
         if tls.ca is None or tls.key is None:
             return kept(folder)
-        return Authority(_text(folder, tls.ca), _text(folder, tls.key))
+        return Authority(_text(cluster, "ca", tls.ca), _text(cluster, "key", tls.key))
     except (OSError, UnicodeDecodeError) as error:
         fix = "put it there, or give its text in the inventory: `ca` as it is, `key` as `!vault`"
         raise _unreadable(cluster, str(error), fix) from None
@@ -45,9 +44,20 @@ def authority(cluster: KafkaCluster) -> Authority | None:
         raise _unreadable(cluster, error.message, error.hint) from None
 
 
-def _text(folder: Path, value: str) -> str:
-    """The text in PEM, or that of the file which is named, beside the inventory."""
-    return value if PEM in value else (folder / value).read_text()
+def _text(cluster: KafkaCluster, name: str, value: str) -> str:
+    """The text in PEM, or that of the file which is named, beside the inventory; a secret names no file.
+
+    Raises:
+        InputError: `kafka-ca`, where a secret is no text in PEM: as a file's name it would be repeated.
+    """
+    if PEM in value:
+        return value
+    node = cluster.node.at("tls", name)
+    if any(node.secrets()):
+        what, fix = f"the secret in `{name}` is no text in PEM", "encrypt the whole file, from its line -----BEGIN on"
+        raise InputError([Problem(node.position, "kafka-ca", what, fix=fix)])
+    assert cluster.certificates is not None
+    return (cluster.certificates / value).read_text()
 
 
 def missing(cluster: KafkaCluster) -> bool:

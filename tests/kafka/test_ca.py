@@ -351,6 +351,17 @@ def test_from_an_empty_home_without_a_ca_files_for_clients_are_refused_and_rende
     assert list(home.iterdir()) == []
 
 
+def test_a_secret_that_is_no_pem_is_refused_and_never_repeated(first: Project, tmp_path: Path) -> None:
+    home = tmp_path / "ci"
+    home.mkdir()
+    (tmp_path / "ca.pem").write_text(make("kafka").trusted)
+    text = first.path.read_text().replace("tls: generated", "tls: {ca: ca.pem, key: !env CA_KEY}")
+    (tmp_path / "env.yml").write_text(text)
+    done = hactl(home, "render", str(tmp_path / "env.yml"), CA_KEY="c2VjcmV0LWtleQ")
+    assert done.returncode == 3 and "the secret in `key` is no text in PEM" in done.stderr
+    assert "c2VjcmV0LWtleQ" not in done.stdout + done.stderr
+
+
 def test_a_key_in_a_file_that_is_not_there_is_told_with_its_path(first: Project) -> None:
     text = yaml.safe_load(first.path.read_text())
     text["all"]["vars"]["kafka"]["tls"] = {"ca": make("kafka").trusted, "key": "keys/ca.key"}
