@@ -127,6 +127,13 @@ def test_a_certificate_without_the_bootstrap_address(tmp_path: Path, monkeypatch
     assert given(tmp_path, monkeypatch, named, 90) == ["kafka-certificate-names"] * 3
 
 
+@pytest.mark.parametrize(("days", "broken"), [(29, ["kafka-certificate-ends"]), (31, [])])
+def test_a_ca_that_soon_ends(days: int, broken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "CA_DAYS", days)
+    signing = certificates.make("given")
+    assert rules_broken({"tls": {"ca": signing.trusted, "key": signing.key}}) == broken
+
+
 def test_a_certificate_that_soon_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert given(tmp_path, monkeypatch, ADDRESSES, 29) == ["kafka-certificate-ends"] * 3
     soon = certificates.facts((tmp_path / "kafka1.pem").read_text()).not_after - datetime.now(UTC)
