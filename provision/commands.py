@@ -14,6 +14,8 @@ from provision.desired import File, Item
 from provision.errors import Exit, HactlError, LabError, UsageError
 from provision.events import Console, Events
 from provision.facts import Facts
+from provision.inspect import Render
+from provision.kafka.ca import keep_new, new_authority, planned_with, with_authority
 from provision.kafka.resources.deploy import Side
 from provision.kafka.resources.logins import prepare
 from provision.lint.rules import check
@@ -22,7 +24,7 @@ from provision.plan import mask, without_keys
 from provision.project import Project
 from provision.remote.target import Target
 from provision.show import Screen, agreed, plan_json, plan_lines, print_json, results_json, results_lines
-from provision.survey import Render, Survey, survey
+from provision.survey import Survey, survey
 
 
 def render(project: Project, host: str, out: Path | None) -> None:
@@ -34,6 +36,9 @@ def render(project: Project, host: str, out: Path | None) -> None:
     check(project)
     for name in project.managed(host):
         desired = project.render(name, Facts())
+        for path in (item.name for item in desired.items if isinstance(item, File) and not item.known):
+            note = f"{name}: {path} is not whole: this machine has no CA of the cluster, and the first deploy makes it"
+            sys.stderr.write(f"{note}\n")
         if out is not None:
             _write_tree(out / name, desired.of("file"))
             continue
@@ -81,6 +86,8 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
         else:
             Screen().show([*plan_lines(found.plans, found.coverage), *cluster.plan_lines()])
         found.raise_failures()
+        if making := new_authority(project, found.plans):
+            console.note(making)
         cluster.raise_failure()
         return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK
 
@@ -117,12 +124,18 @@ def push(
         if found.failures:
             return refuse(found, json)
         cluster = wanted.cluster
+        if making := new_authority(project, found.plans):
+            console.note(making)
+            project = with_authority(project)
+            found.plans = planned_with(project, found.plans)
+            cluster.project = cluster.project and project
         cluster.look(found)
         cluster.put_off(found, console)
         lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
         Screen(sys.stderr if json else sys.stdout).show(lines)
         if found.changes() + cluster.changes() and not yes and not agreed():
             raise UsageError("not confirmed; nothing was changed")
+        keep_new(project)
         prepare(project, found, console, lab=lab)
         results, code = carry_out(project, found, serial, console, wanted, lab=lab)
         code = code or cluster.carry_out(found, console)

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+NOT_KNOWN = "(not known on this machine)"
+"""Stands in a file for a value that cannot be had here; such a file is never put on a host."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -67,6 +70,11 @@ class File:
     validate: str = ""
     unit: str = ""
     secret: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether all of the content is known here."""
+        return NOT_KNOWN.encode() not in self.content
 
     @property
     def sha256(self) -> str:

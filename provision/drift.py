@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from provision.change import Change
 from provision.desired import DesiredHost, File, Virtual
-from provision.live.table import saved_table
+from provision.live.table import differences, saved_table
 from provision.observe import Observed
 from provision.remote.protocol import folders
 
@@ -23,7 +23,6 @@ IPVSADM = "ipvsadm.service"
 """The units of which one fills the table."""
 
 _PACKAGED = (".sample", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".rpmnew", ".rpmsave", ".ucf-dist")
-_WEIGHT = re.compile(r"-w \d+")
 _LIMITS = re.compile(r" -[xy] \d+")
 
 Table = Mapping[str, tuple[str, Mapping[str, str]]]
@@ -139,26 +138,24 @@ def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[Virtual, str
 def _edited(
     virtual: Virtual, installed: tuple[str, Mapping[str, str]], live: tuple[str, Mapping[str, str]], observed: Observed
 ) -> Iterator[Change]:
-    options, servers = live
-    if options != virtual.options == installed[0]:
-        yield _edit(virtual, "-E", virtual.options, options, f"{options} → {virtual.options}")
-    for text in virtual.servers:
-        host, place, wanted = text.split(" ", 2)
-        if place not in servers or _LIMITS.sub("", installed[1].get(place, "")) != wanted:
+    intended = {place: rule for _, place, rule in (text.split(" ", 2) for text in virtual.servers)}
+    for difference in differences(virtual, live, observed.drained):
+        if not difference.place:
+            if virtual.options == installed[0]:
+                yield _edit(
+                    virtual, "-E", difference.wanted, difference.live, f"{difference.live} → {difference.wanted}"
+                )
             continue
-        if host in observed.drained:
-            wanted = _WEIGHT.sub("-w 0", wanted)
-        if servers[place] != wanted and not _by_a_check(virtual, servers[place], wanted):
-            limits = "".join(_LIMITS.findall(installed[1][place]))
-            told, was = (f"-r {place} {each}{limits}" for each in (wanted, servers[place]))
-            yield _edit(virtual, "-e", told, was, f"{host} {servers[place]} → {wanted}")
-
-
-def _by_a_check(virtual: Virtual, live: str, wanted: str) -> bool:
-    """Whether the two differ in a weight that a check may have set."""
-    if _WEIGHT.sub("", live) != _WEIGHT.sub("", wanted):
-        return False
-    return virtual.weights == "any" or (virtual.weights == "zero" and "-w 0" in live.split("  ")[0])
+        old = installed[1].get(difference.place, "")
+        if (
+            difference.live
+            and difference.wanted
+            and not difference.by_check
+            and _LIMITS.sub("", old) == intended[difference.place]
+        ):
+            limits = "".join(_LIMITS.findall(old))
+            told, was = (f"-r {difference.place} {each}{limits}" for each in (difference.wanted, difference.live))
+            yield _edit(virtual, "-e", told, was, f"{difference.host} {difference.live} → {difference.wanted}")
 
 
 def _edit(virtual: Virtual, verb: str, wanted: str, was: str, detail: str) -> Change:

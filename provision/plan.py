@@ -38,6 +38,12 @@ class HostPlan:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
+    def unknown(self) -> tuple[str, ...]:
+        """The files on the host that cannot be compared: this machine does not have all of their content."""
+        files = (item for item in self.desired.items if isinstance(item, File) and not item.known)
+        return tuple(item.name for item in files if _found(self.observed, "file", item.name))
+
+    @property
     def left_alone(self) -> tuple[str, ...]:
         """What there is beside ours, one line each."""
         return left_alone(self.desired, self.observed)
@@ -85,6 +91,8 @@ def _compare(item: Item, observed: Observed, secrets: frozenset[str]) -> Change 
     found = _found(observed, item.kind, item.name)
     if found is None:
         return Change(item.kind, item.name, "create", _created(item), _file_diff(item, None, secrets), item)
+    if isinstance(item, File) and not item.known:
+        return None
     was = _attributes(found)
     changed = {key: value for key, value in item.attributes().items() if was.get(key) != value}
     if not changed:
@@ -287,6 +295,7 @@ class _Builder:
 
     def _number(self, item: Item | None) -> int:
         assert isinstance(item, File)
+        assert item.known, f"{item.name} is not whole"
         return self.carry(item.content)
 
     def _daemon_reload(self, changes: Sequence[Change]) -> Iterable[Op]:

@@ -13,7 +13,7 @@ from provision.desired import Address, DesiredHost, File, Item, Module, Package,
 from provision.errors import InputError, Position, Problem
 from provision.facts import Facts
 from provision.inventory.hosts import Host, Inventory
-from provision.inventory.ipvs_rules import IpvsService
+from provision.inventory.ipvs_rules import IpvsService, virtual
 from provision.inventory.schema import kind
 from provision.manifest import (
     AddressEntry,
@@ -141,8 +141,7 @@ def _virtual(service: Any, place: Position) -> Virtual:
     if not isinstance(service, IpvsService):
         what = "`virtuals` lists services of the table"
         raise InputError([Problem(place, "wrong-type", what, fix="write `loop: ipvs_services`")])
-    servers = tuple(f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers)
-    return Virtual(service.selector, service.rule, servers, service.weights, service.sorry)
+    return virtual(service)
 
 
 def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:

@@ -68,7 +68,8 @@ def plan_json(plans: Mapping[str, HostPlan], coverage: Coverage) -> dict[str, An
     """
     hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
     alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
-    more = {"left_alone": alone, "drained": drains(plans)}
+    unknown = {host: list(plan.unknown) for host, plan in plans.items() if plan.unknown}
+    more = {"left_alone": alone, "drained": drains(plans), "not_compared": unknown}
     return {
         "changes": coverage.known(sum(map(len, hosts.values()))),
         "hosts": hosts,
@@ -85,7 +86,11 @@ def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Li
             yield _headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
         yield "", ""
-    notes = [*_left_alone_lines(plans), *(f"{name} is drained ({by})" for name, by in drains(plans).items())]
+    notes = [
+        *_not_compared_lines(plans),
+        *_left_alone_lines(plans),
+        *(f"{name} is drained ({by})" for name, by in drains(plans).items()),
+    ]
     yield from ((note, DIM) for note in notes)
     if notes:
         yield "", ""
@@ -102,11 +107,23 @@ def drains(plans: Mapping[str, HostPlan]) -> dict[str, str]:
 
 def _left_alone_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
     """What is nobody's by the inventory, hosts that have the same in one line."""
-    owners: dict[str, list[str]] = {}
-    for host, plan in plans.items():
-        for text in plan.left_alone:
-            owners.setdefault(text, []).append(host)
+    owners = _owners({host: plan.left_alone for host, plan in plans.items()})
     yield from (f"left alone on {', '.join(hosts)}: {text}" for text, hosts in owners.items())
+
+
+def _not_compared_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
+    """The files of which this machine does not know the content, hosts that have the same in one line."""
+    owners = _owners({host: plan.unknown for host, plan in plans.items()})
+    yield from (f"not compared on {', '.join(hosts)}: file {name}" for name, hosts in owners.items())
+
+
+def _owners(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """The hosts by text."""
+    owners: dict[str, list[str]] = {}
+    for host, own in texts.items():
+        for text in own:
+            owners.setdefault(text, []).append(host)
+    return owners
 
 
 def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[Change]]]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from provision import missing, strays
 from provision.apply import REFUSED, ApplyFailed, recover
 from provision.coverage import Coverage
-from provision.desired import DesiredHost
-from provision.errors import Exit, HactlError, HostError
+from provision.errors import Exit, HactlError
 from provision.events import Events
-from provision.facts import Facts
-from provision.live.health import health
-from provision.live.look import look_with
-from provision.observe import observe
-from provision.plan import HostPlan, plan_host
+from provision.inspect import Render, compare, inspect_host
+from provision.plan import HostPlan
 from provision.remote.crowd import AWAKE, PARALLEL, at_once
 from provision.remote.protocol import LockHolder
 from provision.remote.ssh import Session, connect
@@ -104,9 +99,6 @@ def raise_all(errors: Sequence[HactlError]) -> None:
         raise both
 
 
-Render = Callable[[str, Facts], DesiredHost]
-
-
 @contextmanager
 def survey(
     targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events, *, mend: bool = False
@@ -124,29 +116,12 @@ def survey(
             found.interrupted = True
             events.note(f"interrupted while the hosts were looked at: nothing was changed{mending.but()}")
             raise
-        found.plans = _second_look({host: found.plans[host] for host in targets if host in found.plans}, found.sessions)
+        plans = {host: found.plans[host] for host in targets if host in found.plans}
+        found.plans = compare(plans, found.sessions.__getitem__)
         yield found
     finally:
         for session in tuple(found.sessions.values()):
             session.close()
-
-
-def _second_look(plans: dict[str, HostPlan], sessions: Mapping[str, Session]) -> dict[str, HostPlan]:
-    """The plans, and what a hand changed that one host alone does not show, or not without its log; one exec each.
-
-    Who has an address twice is asked who is its master, and whose table lacks a server, what the checks said. One that
-    cannot be asked keeps what it has.
-    """
-    lives, said = {}, {}
-    for host in dict.fromkeys((*strays.doubtful(plans), *missing.doubtful(plans))):
-        with suppress(HostError):
-            lives[host], sections = look_with(sessions[host], "status")
-            said[host] = health(sections.get("checks", ()))
-    for host, change in strays.strays(plans, lives):
-        plans[host] = plans[host].with_changes(change)
-    for host, live in lives.items():
-        plans[host] = plans[host].with_changes(*missing.missing(plans[host], said[host], live.ipvs_saved))
-    return plans
 
 
 @dataclass(frozen=True)
@@ -182,10 +157,10 @@ def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey
         if found.interrupted:
             session.close()
             return
-        desired, observed = observe(session, lambda facts: render(target.host, facts))
-        if observed.unfinished and mending.begin(session, observed.unfinished):
-            desired, observed = observe(session, lambda facts: render(target.host, facts))
-        found.plans[target.host] = plan_host(desired, observed, secrets)
+        plan = inspect_host(session, render, secrets)
+        if plan.observed.unfinished and mending.begin(session, plan.observed.unfinished):
+            plan = inspect_host(session, render, secrets)
+        found.plans[target.host] = plan
         events.host(target.host, "looked at")
     except HactlError as error:
         found.failures[target.host] = not_ready(error)

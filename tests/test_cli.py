@@ -16,10 +16,12 @@ HACTL = Path(sys.executable).parent / "hactl"
 LAB = Path(__file__).parent.parent / "inventories" / "lab.yml"
 
 
-def hactl(*arguments: str) -> subprocess.CompletedProcess[str]:
+def hactl(*arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a user does, without a terminal."""
     return subprocess.run(
         [HACTL, *arguments],
+        cwd=cwd,
+        env={**{name: value for name, value in os.environ.items() if name != "HACTL_INVENTORY"}, **variables},
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
@@ -56,6 +58,35 @@ def test_wrong_input_is_3_with_its_place(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert f"{path}:4:5: yaml-duplicate-key:" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lint"], ["render"], ["plan"], ["verify"], ["status"], ["doctor"], ["inventory", "--list"], ["kafka", "plan"],
+        ["lab", "status"], ["lab", "down"], ["drain", "web1"], ["history"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_without_an_inventory_every_command_says_what_is_missing(words: list[str], tmp_path: Path) -> None:
+    done = hactl(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "inventory-missing: no inventory is given, HACTL_INVENTORY is not set" in done.stderr
+    assert "hactl init" in done.stderr
+
+
+def test_an_example_that_comes_with_hactl_is_meant_where_it_is_named_and_no_file_here_is(tmp_path: Path) -> None:
+    assert "0 findings" in hactl("lint", "inventories/lab.yml", cwd=tmp_path).stdout
+    assert "0 findings" in hactl("lint", cwd=tmp_path, HACTL_INVENTORY="inventories/lab.yml").stdout
+    assert "file-missing" in hactl("lint", "inventories/mine.yml", cwd=tmp_path).stderr
+    (tmp_path / "inventories").mkdir()
+    (tmp_path / "inventories" / "lab.yml").write_text("all: {hosts: {mine: {ansible_host: 192.0.2.1}}}\n")
+    assert '"mine"' in hactl("inventory", "--list", "inventories/lab.yml", cwd=tmp_path).stdout
+    assert '"mine"' in hactl("inventory", "--list", cwd=tmp_path).stdout
+
+
+def test_an_empty_hactl_inventory_is_none(tmp_path: Path) -> None:
+    assert "inventory-missing" in hactl("lint", cwd=tmp_path, HACTL_INVENTORY="").stderr
 
 
 def test_inventory_list_is_one_json_document() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provision.errors import InputError, Position, Problem
 from provision.lint.formats import Format
 
 if TYPE_CHECKING:
@@ -29,13 +30,40 @@ Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab 
 
 
 def inventory_path(given: Path | None) -> Path:
-    """The inventory to work on: the argument, `HACTL_INVENTORY`, `inventories/lab.yml`, else the shipped one."""
-    path = given or Path(os.environ.get("HACTL_INVENTORY") or DEFAULT_INVENTORY)
-    if given is None and not path.exists() and "HACTL_INVENTORY" not in os.environ:
-        from provision.data import shipped
+    """The inventory to work on: the argument, else `HACTL_INVENTORY`, else `inventories/lab.yml` in this folder.
 
-        return shipped("inventories") / "lab.yml"
-    return path
+    Where no file stands under a name that is given, and an example that comes with hactl is called exactly so, the
+    example is meant. It is never taken without being named: nobody's hosts are in it.
+
+    Raises:
+        InputError: `inventory-missing`, where nothing is given and there is no such file.
+    """
+    named = given or _from_environment()
+    if named is not None:
+        return _shipped_example(named) or named
+    default = Path(DEFAULT_INVENTORY)
+    if not default.exists():
+        what = f"no inventory is given, HACTL_INVENTORY is not set, and {Path.cwd()} has no {DEFAULT_INVENTORY}"
+        fix = "name the file, set HACTL_INVENTORY to it, or write one with `hactl init`"
+        why = "hactl does not guess which hosts are meant"
+        raise InputError([Problem(Position(DEFAULT_INVENTORY), "inventory-missing", what, why, fix)])
+    return default
+
+
+def _from_environment() -> Path | None:
+    """The file that `HACTL_INVENTORY` names; None where it is unset or empty."""
+    name = os.environ.get("HACTL_INVENTORY")
+    return Path(name) if name else None
+
+
+def _shipped_example(named: Path) -> Path | None:
+    """The example of this name that comes with hactl; None where a file of that name is here."""
+    if named.exists() or named.is_absolute() or len(named.parts) != 2 or named.parent.name != "inventories":
+        return None
+    from provision.data import shipped
+
+    example = shipped("inventories") / named.name
+    return example if example.is_file() else None
 
 
 def note(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from provision.desired import Virtual
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
 from provision.inventory.model.checks import FileCheck, MiscCheck
 from provision.inventory.model.service import Service, Tunnel
@@ -49,6 +50,12 @@ class IpvsService:
         yield f"-A {self.selector} {self.rule}", ""
         for server in self.servers:
             yield f"-a {self.selector} {server.rule}", server.limits
+
+
+def virtual(service: IpvsService) -> Virtual:
+    """The service as an item: what plan, verify and doctor compare with the live table."""
+    servers = tuple(f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers)
+    return Virtual(service.selector, service.rule, servers, service.weights, service.sorry)
 
 
 def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, ...]:

@@ -22,7 +22,7 @@ from provision.inventory.model.kafka import GENERATED, Kafka
 from provision.inventory.schema import nearest
 from provision.inventory.settings import HostSettings, address_problem
 from provision.inventory.source import Node
-from provision.kafka.certificates import state_folder
+from provision.kafka.certificates import Authority, state_folder
 from provision.kafka.definitions import broker as broker_properties
 
 Settings = Mapping[str, HostSettings]
@@ -84,13 +84,18 @@ class Member:
 
 @dataclass(frozen=True)
 class KafkaCluster:
-    """A cluster; nodes in inventory order. `certificates` is the folder they are in, None without TLS."""
+    """A cluster; nodes in inventory order.
+
+    `certificates` is the folder that they, or the CA that signs them, are in; None without TLS. `new_authority` is the
+    CA that the deploy under way has made and is about to keep there.
+    """
 
     model: Kafka
     nodes: tuple[KafkaNode, ...]
     members: tuple[Member, ...]
     certificates: Path | None
     node: Node = field(compare=False, repr=False)
+    new_authority: Authority | None = None
 
     @property
     def brokers(self) -> tuple[KafkaNode, ...]:
@@ -177,7 +182,8 @@ def resolve_kafka(inventory: Inventory, settings: Settings, problems: list[Probl
 def _certificates(model: Kafka, inventory: Inventory) -> Path | None:
     if model.tls is None:
         return None
-    return state_folder(model.name) if model.tls == GENERATED else inventory.path.absolute().parent / model.tls
+    beside = inventory.path.absolute().parent
+    return state_folder(model.name) if model.tls.certificates == GENERATED else beside / (model.tls.certificates or "")
 
 
 def _id(number: int | None) -> int:

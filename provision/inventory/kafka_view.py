@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.errors import HactlError, InputError, Position, Problem
 from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
+from provision.inventory.kafka_tls import certificate, trusted_or_unknown
 from provision.inventory.model.checks import KafkaCheck
-from provision.inventory.model.kafka import GENERATED, Kafka
+from provision.inventory.model.kafka import Kafka
 from provision.inventory.openings import Opening
-from provision.kafka import certificates
 from provision.kafka.files import jaas, properties, zoo_cfg
 from provision.kafka.files.jaas import DIGEST, PLAIN, SCRAM, Login
 
@@ -126,9 +125,8 @@ def node_files(topology: Topology, host: str) -> KafkaFiles | None:
 def _credentials(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> Iterator[Credential]:
     yield Credential("server.properties", properties.write(broker_settings(cluster, node)).decode())
     if cluster.certificates is not None:
-        ca, own = certificate(topology, cluster, node)
-        yield Credential("ca.pem", ca)
-        yield Credential("node.pem", own)
+        yield Credential("ca.pem", trusted_or_unknown(cluster))
+        yield Credential("node.pem", certificate(topology, cluster, node))
     if not cluster.model.kraft:
         yield Credential("jaas.conf", jaas.write({"Client": _zookeeper_login(cluster)}).decode())
 
@@ -283,31 +281,6 @@ def _zookeeper_login(cluster: KafkaCluster) -> Login:
     return Login(DIGEST, {"username": ZOOKEEPER_USER, "password": cluster.model.zookeeper.password})
 
 
-def names(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> frozenset[str]:
-    """All that clients and other nodes may call a node: a client that bootstraps through the VIP calls it that."""
-    own = (str(address) for address in topology.hosts[node.host].address)
-    bootstraps = cluster.bootstraps(topology.frontends) if node.broker else ()
-    return frozenset([node.endpoint, *own, *bootstraps])
-
-
-def certificate(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> tuple[str, str]:
-    """The CA's certificate, and the node's key and chain, as PEM. Raises InputError, rule `kafka-certificate`."""
-    folder, place = cluster.certificates, cluster.node.at("tls").position
-    assert folder is not None
-    try:
-        if cluster.model.tls == GENERATED:
-            return certificates.ensure(folder, node.host, names(topology, cluster, node))
-        return (folder / "ca.pem").read_text(), (folder / f"{node.host}.pem").read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_certificate(place, str(error), "put it there, or set `tls: generated`") from None
-    except HactlError as error:
-        raise _no_certificate(place, str(error), error.hint) from None
-
-
-def _no_certificate(place: Position, why: str, fix: str) -> InputError:
-    return InputError([Problem(place, "kafka-certificate", "a certificate cannot be read", why, fix)])
-
-
 def member_files(topology: Topology, host: str) -> ZooKeeperFiles | None:
     """Everything about the ZooKeeper member on a host; None where there is none."""
     cluster = topology.kafka
@@ -380,7 +353,7 @@ def _check_settings(
             own = topology.hosts[node.host].address
             yield node.host, {
                 "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint,
-                "ca": certificate(topology, cluster, node)[0] if cluster.certificates is not None else "",
+                "ca": trusted_or_unknown(cluster) if cluster.certificates is not None else "",
                 "mechanism": cluster.model.mechanisms[0], "user": check.login,
                 "password": cluster.model.users[check.login].password, "timeout": check.timeout,
                 "interval": check.interval or INTERVAL,

@@ -1,7 +1,8 @@
-"""Certificates of the brokers: hactl's own CA, or a folder that somebody else fills. PEM, as Kafka reads it (KIP-651).
+"""Certificates of the brokers, signed by a CA that hactl knows, or in a folder that somebody else fills. PEM (KIP-651).
 
-A folder holds `ca.pem` and, for each host, `HOST.pem`: its private key (PKCS #8, not encrypted) and its chain. With
-hactl's own CA there is `ca.key`, too.
+A node's key and certificate follow from the CA, the node and the date alone, so that every machine with the CA makes
+the same: a second controller finds nothing to change. A folder that somebody else fills holds `ca.pem` and, for each
+host, `HOST.pem`: its private key (PKCS #8, not encrypted) and its chain.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,20 @@ from provision.errors import HactlError
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.x509 import Certificate
 
 CA_DAYS = 3650
 DAYS = 397
+"""Days that a node's certificate lasts."""
+
 RENEW = timedelta(days=30)
-"""A certificate of hactl's own CA is made anew when it has less to go."""
+"""The next certificate is made so long before the present one ends."""
+
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order of the curve P-256 (SP 800-186 §3.2.1.3)."""
+
+_BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True)
@@ -37,43 +46,126 @@ class Facts:
     not_after: datetime
 
 
+@dataclass(frozen=True)
+class Authority:
+    """A CA: what nodes and clients trust, as PEM, of which the first certificate signs; and its private key."""
+
+    trusted: str
+    key: str = field(repr=False)
+
+
 def state_folder(cluster: str) -> Path:
     """Where hactl keeps the CA of a cluster: ~/.local/state/hactl/kafka/NAME, or below $XDG_STATE_HOME."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "hactl" / "kafka" / cluster
 
 
-def ensure(folder: Path, host: str, names: Iterable[str]) -> tuple[str, str]:
-    """The CA's certificate, and the host's key and certificate; what is missing or does not fit is made and kept.
+def kept(folder: Path) -> Authority | None:
+    """The CA that a deploy keeps in a folder; None where there is none. Writes nothing.
 
     Raises:
-        HactlError: the folder cannot be written, or what is in it cannot be read.
+        HactlError: a part of it is missing, or cannot be read.
     """
-    wanted = frozenset(names)
+    key, trusted = folder / "ca.key", folder / "ca.pem"
+    try:
+        if not key.exists() and not trusted.exists():
+            return None
+        return Authority(trusted.read_text(), key.read_text())
+    except (OSError, ValueError) as error:
+        raise HactlError(f"the CA in {folder} cannot be read: {error}", "copy ca.pem and ca.key there again") from None
+
+
+def keep(folder: Path, authority: Authority) -> None:
+    """Put a new CA into its folder, which nobody else may read.
+
+    Raises:
+        HactlError: there is another CA by now, or the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / ".lock").open("w") as lock:  # hosts are rendered at the same time, and one CA is for all
+        with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _ensure(folder, host, wanted)
-    except (OSError, ValueError) as error:
-        raise HactlError(f"the certificates in {folder} cannot be used: {error}", "mend or remove it") from None
+            if (folder / "ca.key").exists() or (folder / "ca.pem").exists():
+                raise HactlError(f"another run has made a CA in {folder} meanwhile", "deploy again")
+            _write(folder / "ca.key", authority.key)
+            _write(folder / "ca.pem", authority.trusted)
+    except OSError as error:
+        raise HactlError(f"the CA cannot be kept in {folder}: {error.strerror}", "make it writable") from None
 
 
-def _ensure(folder: Path, host: str, wanted: frozenset[str]) -> tuple[str, str]:
-    if not (folder / "ca.key").exists():
-        _make_ca(folder)
-    ca, path = (folder / "ca.pem").read_text(), folder / f"{host}.pem"
-    if not path.exists() or not _good(path.read_text(), ca, wanted):
-        issued = _issue(folder, host, wanted)
-        if not issued_by(issued, ca):
-            raise ValueError("ca.key is not the key of ca.pem")
-        _write(path, issued)
-    return ca, path.read_text()
+def make(cluster: str) -> Authority:
+    """A new CA for a cluster; it is kept nowhere yet."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject, now = _name(f"hactl CA for Kafka {cluster}"), datetime.now(UTC)
+    builder = _builder(subject, subject, key, x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=CA_DAYS))
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
+    return Authority(_signed(builder.add_extension(usage, critical=True), key), _pem(key))
 
 
-def _good(own: str, ca: str, wanted: frozenset[str]) -> bool:
-    found = facts(own)
-    return found.names == wanted and found.not_after - RENEW > datetime.now(UTC) and issued_by(own, ca)
+@cache
+def issue(authority: Authority, host: str, names: frozenset[str], now: datetime | None = None) -> str:
+    """The private key and the certificate of a node, as PEM: the same for the same CA, node, names and period.
+
+    Periods are counted from the CA's first day and overlap by RENEW, so that every machine renews on the same day.
+
+    Raises:
+        ValueError: the CA cannot be read, its key does not fit or is of another kind than EC or RSA, or it has ended.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    issuer, signer = _first(authority.trusted), _signer(authority)
+    now = now or datetime.now(UTC)
+    if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
+        raise ValueError(f"the CA is valid from {issuer.not_valid_before_utc} to {issuer.not_valid_after_utc}")
+    length = timedelta(days=DAYS) - RENEW
+    begin = issuer.not_valid_before_utc + (now - issuer.not_valid_before_utc) // length * length
+    end = min(begin + timedelta(days=DAYS), issuer.not_valid_after_utc)
+    words = (host, *sorted(names), begin.isoformat())
+    seed = _derived(signer, "\0".join(words).encode())
+    key = ec.derive_private_key(int.from_bytes(seed) % (_ORDER - 1) + 1, ec.SECP256R1())  # FIPS 186-5 A.2.1
+    serial = int.from_bytes(sha256(b"serial" + seed).digest()[:19])  # up to 20 octets, positive (RFC 5280 §4.1.2.2)
+    builder = _builder(_name(host), issuer.subject, key, serial).not_valid_before(begin).not_valid_after(end)
+    builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), False)
+    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+    return _pem(key) + _signed(builder.add_extension(purposes, False), signer)
+
+
+def _signer(authority: Authority) -> EllipticCurvePrivateKey | RSAPrivateKey:
+    """The CA's private key. Raises ValueError where it is not the key of its certificate, or cannot be read."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(authority.key.encode(), None)
+    except (ValueError, TypeError):  # cryptography's own words may hold parts of the text
+        raise ValueError("the CA's key is no private key in PEM, or it is encrypted") from None
+    if not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
+        raise ValueError("the CA's key is neither EC nor RSA")
+    if key.public_key() != _first(authority.trusted).public_key():
+        raise ValueError("the CA's key is not the key of its certificate")
+    return key
+
+
+def _derived(signer: EllipticCurvePrivateKey | RSAPrivateKey, words: bytes) -> bytes:
+    """48 bytes that nobody can compute without the CA's key, and anybody with it (HKDF, RFC 5869)."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    if isinstance(signer, EllipticCurvePrivateKey):
+        secret = signer.private_numbers().private_value
+    else:
+        secret = signer.private_numbers().d
+    text = secret.to_bytes((secret.bit_length() + 7) // 8)
+    return HKDF(SHA256(), 48, None, b"hactl kafka node\0" + words).derive(text)
 
 
 def issued_by(own: str, ca: str) -> bool:
@@ -87,12 +179,27 @@ def issued_by(own: str, ca: str) -> bool:
     return True
 
 
+def share_one(one: str, other: str) -> bool:
+    """Whether two PEM texts have a certificate in common: then nodes that trust either trust what that CA signed."""
+    return bool(_all(one) & _all(other))
+
+
+def _all(pem: str) -> frozenset[bytes]:
+    """The fingerprints of all certificates in a PEM text; none where it cannot be read."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        return frozenset(each.fingerprint(SHA256()) for each in x509.load_pem_x509_certificates(pem.encode()))
+    except ValueError:
+        return frozenset()
+
+
 def _first(pem: str) -> Certificate:
     """The first certificate in a PEM text, which may begin with a key. Raises ValueError where there is none."""
     from cryptography import x509
 
-    begin = pem.find("-----BEGIN CERTIFICATE-----")
-    return x509.load_pem_x509_certificate(pem[max(begin, 0) :].encode())
+    return x509.load_pem_x509_certificate(pem[max(pem.find(_BEGIN), 0) :].encode())
 
 
 @cache
@@ -113,35 +220,6 @@ def _end(certificate: Certificate) -> datetime:
     return certificate.not_valid_after_utc
 
 
-def _make_ca(folder: Path) -> None:
-    from cryptography import x509
-
-    key = _key()
-    subject = _name(f"hactl CA for Kafka {folder.name}")
-    builder = _builder(subject, subject, key, CA_DAYS).add_extension(x509.BasicConstraints(True, 0), critical=True)
-    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    certificate = _signed(builder.add_extension(usage, critical=True), key)
-    _write(folder / "ca.pem", certificate)
-    _write(folder / "ca.key", _pem(key))
-
-
-def _issue(folder: Path, host: str, names: frozenset[str]) -> str:
-    """A new key and its certificate, signed by the folder's CA."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
-    issuer = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-    signer = load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    assert isinstance(signer, EllipticCurvePrivateKey)
-    key = _key()
-    builder = _builder(_name(host), issuer.subject, key, DAYS)
-    builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), False)
-    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    return _pem(key) + _signed(builder.add_extension(purposes, False), signer)
-
-
 def _general(name: str) -> x509.GeneralName:
     from cryptography import x509
 
@@ -151,38 +229,30 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _key() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return ec.generate_private_key(ec.SECP256R1())
-
-
 def _name(text: str) -> x509.Name:
     from cryptography import x509
 
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text[:64])])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, serial: int
+) -> x509.CertificateBuilder:
     from cryptography import x509
 
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=days))
-    )
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+    return builder.public_key(key.public_key()).serial_number(serial)
 
 
-def _signed(builder: x509.CertificateBuilder, signer: EllipticCurvePrivateKey) -> str:
+def _signed(builder: x509.CertificateBuilder, signer: EllipticCurvePrivateKey | RSAPrivateKey) -> str:
+    """The certificate as PEM. ECDSA signs deterministically here (RFC 6979), as RSA does anyway (PKCS #1 v1.5)."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    return builder.sign(signer, SHA256()).public_bytes(Encoding.PEM).decode()
+    deterministic = True if isinstance(signer, EllipticCurvePrivateKey) else None
+    signed = builder.sign(signer, SHA256(), ecdsa_deterministic=deterministic)
+    return signed.public_bytes(Encoding.PEM).decode()
 
 
 def _pem(key: EllipticCurvePrivateKey) -> str:

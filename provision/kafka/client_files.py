@@ -14,7 +14,8 @@ from pathlib import Path
 
 from provision.errors import HactlError, UsageError
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_view import certificate, listener
+from provision.inventory.kafka_tls import trusted
+from provision.inventory.kafka_view import listener
 from provision.kafka.client_file import MECHANISMS
 from provision.kafka.files import jaas, properties
 from provision.kafka.reach import cluster_of
@@ -65,7 +66,7 @@ def _client(project: Project, cluster: KafkaCluster, user: str) -> Client:
     if not names:
         why = "a client would have no address that outlives a broker"
         raise HactlError(f"no front end has a broker behind it: {why}", "add a service with them as `real_servers:`")
-    ca = certificate(project.topology, cluster, cluster.brokers[0])[0] if cluster.certificates else ""
+    ca = trusted(cluster) if cluster.certificates else ""
     bootstrap = tuple(f"[{name}]:{model.port}" if ":" in name else f"{name}:{model.port}" for name in names)
     own = model.users[user]
     return Client(user, own.password, bootstrap, listener(cluster), model.mechanisms[0], ca, group(cluster, user))

@@ -9,7 +9,8 @@ from typing import Literal
 
 from provision.errors import HactlError, UsageError
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_view import certificate, listener
+from provision.inventory.kafka_tls import trusted
+from provision.inventory.kafka_view import listener
 from provision.kafka.client_file import Login
 from provision.project import Project
 from provision.remote.ssh import Session
@@ -45,7 +46,7 @@ def administrator(project: Project, sessions: Sessions) -> Iterator[Login]:
         return sessions(hosts.get(address, cluster.brokers[0].host)).forward(address, port)
 
     with tunnel(dial) as proxy:
-        yield _login(project, cluster, brokers, cluster.model.admin, proxy=proxy)
+        yield _login(cluster, brokers, cluster.model.admin, proxy=proxy)
 
 
 @contextmanager
@@ -79,11 +80,10 @@ def client(
         raise HactlError("the lab has no client", "give the inventory a host in group `clients`")
     way = tunnel(lambda address, port: sessions(idle[0]).forward(address, port)) if idle else nullcontext("")
     with way as proxy:
-        yield _login(project, cluster, addresses, user, proxy=proxy, mechanism=mechanism, password=password)
+        yield _login(cluster, addresses, user, proxy=proxy, mechanism=mechanism, password=password)
 
 
 def _login(
-    project: Project,
     cluster: KafkaCluster,
     addresses: Sequence[tuple[str, int]],
     user: str,
@@ -96,17 +96,17 @@ def _login(
     if password is None and known is None:
         raise UsageError(f"the inventory has no Kafka user {user}", f"it has {', '.join(cluster.model.users)}")
     secret = password if password is not None else known.password if known else ""
-    tls = trust(project, cluster)
+    tls = trust(cluster)
     return Login(
         tuple(addresses), listener(cluster), mechanism or cluster.model.mechanisms[0], user, secret, tls, proxy
     )
 
 
-def trust(project: Project, cluster: KafkaCluster) -> ssl.SSLContext | None:
+def trust(cluster: KafkaCluster) -> ssl.SSLContext | None:
     """What trusts the CA of the cluster and nobody else; None without TLS. Raises InputError without a CA."""
     if cluster.certificates is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cadata=certificate(project.topology, cluster, cluster.brokers[0])[0])
+    context.load_verify_locations(cadata=trusted(cluster))
     return context

@@ -6,11 +6,12 @@ import ipaddress
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from provision.errors import InputError
 from provision.inventory import kafka_view
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.kafka import KafkaCluster
+from provision.inventory.kafka_tls import authority
 from provision.inventory.model.checks import KafkaCheck, MiscCheck
-from provision.inventory.model.kafka import GENERATED
 from provision.inventory.topology import Topology
 from provision.kafka import certificates
 from provision.lint.registry import Hit, rule
@@ -263,12 +264,25 @@ def kafka_certificate_ends(topology: Topology) -> Iterator[Hit]:
             verb = "ended" if found.not_after < now else "ends"
             what = f"the certificate of {host} {verb} on {found.not_after:%Y-%m-%d}"
             yield cluster.node.at("tls"), what, "have it made anew"
+    end = _end_of_authority(topology)
+    if topology.kafka and end and end < now + WARN:
+        what = f"the CA {'ended' if end < now else 'ends'} on {end:%Y-%m-%d}, and the nodes' certificates with it"
+        yield topology.kafka.node.at("tls"), what, "change it in two deploys, as docs/kafka.md says"
+
+
+def _end_of_authority(topology: Topology) -> datetime | None:
+    """When the CA ends that hactl signs with; None where there is none, or it cannot be read: a deploy complains."""
+    try:
+        signing = authority(topology.kafka) if topology.kafka else None
+        return certificates.facts(signing.trusted).not_after if signing else None
+    except (InputError, ValueError):
+        return None
 
 
 def _given(topology: Topology) -> Iterator[tuple[KafkaCluster, str, certificates.Facts]]:
     """The certificates that somebody else made, as far as they can be read; a deploy complains of the others."""
     cluster = topology.kafka
-    if cluster is None or cluster.certificates is None or cluster.model.tls == GENERATED:
+    if cluster is None or cluster.certificates is None or cluster.model.tls is None or cluster.model.tls.signs:
         return
     for node in cluster.nodes:
         path = cluster.certificates / f"{node.host}.pem"

@@ -6,12 +6,12 @@ import dataclasses
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
+from provision.desired import Virtual
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
-from provision.inventory.ipvs_rules import IpvsService, ipvs_services, weights_of
+from provision.inventory.ipvs_rules import IpvsService, ipvs_services, virtual
 from provision.live.seen import Seen
 from provision.live.state import Finding
 
-Servers = Mapping[str, str]
 _WEIGHT = re.compile(r"-w \d+")
 
 
@@ -33,6 +33,45 @@ def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
     return table
 
 
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Where the live table is not the intended one: in the options of a service, or in the real server at `place`.
+
+    `place` is empty for the service. `live` is empty for a server that is not in the table, `wanted` for one that
+    nobody wants there. `by_check` says that a health check may have done it.
+    """
+
+    host: str
+    place: str
+    live: str
+    wanted: str
+    by_check: bool = False
+
+
+def differences(
+    intended: Virtual, live: tuple[str, Mapping[str, str]], drained: Container[str]
+) -> Iterator[Difference]:
+    """The differences of one service; a server that is drained is to have weight 0. Plan and verify judge by these."""
+    options, servers = live
+    if options != intended.options:
+        yield Difference("", "", options, intended.options)
+    destinations = [text.split(" ", 2) for text in intended.servers]
+    for host, place, rule in destinations:
+        wanted = _WEIGHT.sub("-w 0", rule, count=1) if host in drained else rule
+        actual = servers.get(place, "")
+        if actual != wanted:
+            yield Difference(host, place, actual, wanted, not actual or _by_a_check(intended, actual, wanted))
+    known = {place for _, place, _ in destinations}
+    yield from (Difference("", place, actual, "") for place, actual in servers.items() if place not in known)
+
+
+def _by_a_check(intended: Virtual, live: str, wanted: str) -> bool:
+    """Whether the two differ in a weight that a check may have set."""
+    if _WEIGHT.sub("", live) != _WEIGHT.sub("", wanted):
+        return False
+    return intended.weights == "any" or (intended.weights == "zero" and _weight(live) == "-w 0")
+
+
 def table(seen: Seen, host: str) -> Iterator[Finding]:
     """The live table is the intended one: every service, every real server in it, with its weight and method.
 
@@ -41,17 +80,14 @@ def table(seen: Seen, host: str) -> Iterator[Finding]:
     Services that hactl knows nothing of are left alone; `foreign_services` names them.
     """
     live = saved_table(seen.lives[host].ipvs_saved)
-    drained = seen.lives[host].drained
-    for frontend in seen.topology.directed_by(host):
-        for service in frontend.services:
-            for intended, names in entries(frontend, service):
-                if intended.selector in live:
-                    wanted = with_drains(intended, names, drained)
-                    yield from _service(host, service, wanted, names, live[intended.selector])
-                else:
-                    fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
-                    why = f"the table has {', '.join(live) or 'nothing at all'}"
-                    yield Finding("table", host, f"the service {intended.selector} is not in the table", why, fix)
+    for intended in map(virtual, seen.wanted(host).services):
+        if intended.name in live:
+            for difference in differences(intended, live[intended.name], seen.lives[host].drained):
+                yield from _finding(host, intended, difference)
+        else:
+            fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
+            why = f"the table has {', '.join(live) or 'nothing at all'}"
+            yield Finding("table", host, f"the service {intended.name} is not in the table", why, fix)
 
 
 def entries(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tuple[IpvsService, dict[str, str]]]:
@@ -60,17 +96,6 @@ def entries(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tu
     for entry in ipvs_services((alone,)):
         places = (server.rule.split()[1] for server in entry.servers)
         yield entry, dict(zip(places, (server.host for server in service.real_servers), strict=True))
-
-
-def with_drains(intended: IpvsService, names: Servers, drained: Container[str]) -> IpvsService:
-    """The entry with weight 0 for those of its servers, named by their places, that are drained."""
-    servers = tuple(
-        dataclasses.replace(server, rule=_WEIGHT.sub("-w 0", server.rule, count=1))
-        if names[server.rule.split()[1]] in drained
-        else server
-        for server in intended.servers
-    )
-    return dataclasses.replace(intended, servers=servers)
 
 
 def drained_alike(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
@@ -87,35 +112,34 @@ def drained_alike(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
                 )
 
 
-def _service(
-    host: str, service: ResolvedService, intended: IpvsService, names: Servers, live: tuple[str, dict[str, str]]
-) -> Iterator[Finding]:
-    options, servers = live
-    wanted = saved_table(intended.saved)[intended.selector]
-    if options != wanted[0]:
-        why = f"`{options}` in place of `{wanted[0]}`"
-        yield Finding("table", host, f"{intended.selector} has other options", why, "deploy")
-    sorry = service.model.sorry_server
-    for place, rule in wanted[1].items():
-        if place not in servers:
-            what = f"{names[place]} is missing from {intended.selector}"
-            why = f"{place} is not in the table: its check fails, or somebody took it out"
-            fix = f"ask it yourself from {host}; `journalctl -u keepalived` has the check's reason"
-            yield Finding("table", host, what, why, fix)
-        elif servers[place] != rule and not _only_weight(service, servers[place], rule):
-            yield Finding("table", host, *_differs(names[place], intended.selector, servers[place], rule))
-    for place, rule in servers.items():
-        if place in names:
-            continue
-        if sorry and place.rpartition(":")[0].strip("[]") == str(sorry.address):
-            if "-w 0" not in rule:
-                why = "too few real servers are well (`quorum`)"
-                fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
-                yield Finding("table", host, f"the sorry server answers for {intended.selector}", why, fix)
-        else:
-            what = f"{place} is in {intended.selector} and not in the inventory"
-            fix = f"`ipvsadm -d {intended.selector} -r {place}` takes it out"
-            yield Finding("table", host, what, rule, fix)
+def _finding(host: str, intended: Virtual, difference: Difference) -> Iterator[Finding]:
+    """What a difference means to the service's clients; nothing where a check sets weights as it likes."""
+    name = intended.name
+    if not difference.place:
+        yield Finding(
+            "table",
+            host,
+            f"{name} has other options",
+            f"`{difference.live}` in place of `{difference.wanted}`",
+            "deploy",
+        )
+    elif not difference.wanted and difference.place == intended.sorry:
+        if _weight(difference.live) != "-w 0":
+            why = "too few real servers are well (`quorum`)"
+            fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
+            yield Finding("table", host, f"the sorry server answers for {name}", why, fix)
+    elif not difference.wanted:
+        what, fix = (
+            f"{difference.place} is in {name} and not in the inventory",
+            f"`ipvsadm -d {name} -r {difference.place}` takes it out",
+        )
+        yield Finding("table", host, what, difference.live, fix)
+    elif not difference.live:
+        why = f"{difference.place} is not in the table: its check fails, or somebody took it out"
+        fix = f"ask it yourself from {host}; `journalctl -u keepalived` has the check's reason"
+        yield Finding("table", host, f"{difference.host} is missing from {name}", why, fix)
+    elif not (difference.by_check and intended.weights == "any"):
+        yield Finding("table", host, *_differs(difference.host, name, difference.live, difference.wanted))
 
 
 def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str, str]:
@@ -124,11 +148,6 @@ def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str
         fix = "0 takes no new connections: drained, or its check fails under `inhibit_on_failure`"
         return f"{name} has another weight in {selector}", why, fix
     return f"{name} has other options in {selector}", f"`{rule}` in place of `{wanted}`", "deploy"
-
-
-def _only_weight(service: ResolvedService, rule: str, wanted: str) -> bool:
-    """Whether the two differ in a weight that a check sets as it likes."""
-    return weights_of(service) == "any" and rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), "")
 
 
 def _weight(rule: str) -> str:

@@ -14,6 +14,7 @@ from provision.commands import carry_out, collect_jars
 from provision.drills.result import Drills
 from provision.errors import Exit, HactlError, LabError
 from provision.events import Console
+from provision.kafka.ca import with_authority
 from provision.kafka.resources.deploy import Side
 from provision.kafka.resources.logins import prepare
 from provision.lab.plan import LabSpec
@@ -57,9 +58,9 @@ def rehearse(
     console = Console()
     screen = Screen(sys.stderr if json else sys.stdout)
     stages = Stages(screen, console)
-    run = _Rehearsal(
-        replace(project, lab=spec.name), other and replace(other, lab=spec.name), client, stages, Progress(console)
-    )
+    first = with_authority(replace(project, lab=spec.name))  # kept nowhere: its brokers go with the lab
+    second = other and with_authority(replace(other, lab=spec.name), first)
+    run = _Rehearsal(first, second, client, stages, Progress(console))
     run.all(spec, drills, report, console)
     if json:
         print_json(run.json())

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from provision.errors import HostError
 from provision.events import Events
+from provision.inspect import compare, inspect_host
 from provision.live.look import look
 from provision.live.seen import Seen
 from provision.live.sessions import Sessions
 from provision.live.state import LiveHost
-from provision.observe import observe
-from provision.plan import Change, plan_host
+from provision.plan import Change, HostPlan
 from provision.prober.wire import ask
 from provision.project import Project
 from provision.remote.crowd import PARALLEL
@@ -24,22 +24,20 @@ from provision.verify.wire import Wire, questions
 class Snapshot:
     """What was found: the hosts that could be looked at, the errors of the others, and what the wire said.
 
-    `changes` is what a deploy would change on each managed host.
+    `changes` is what a deploy would change on each managed host, `unknown` the files there that cannot be compared.
     """
 
     seen: Seen
     errors: Mapping[str, HostError] = field(default_factory=dict)
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     wire: Wire = field(default_factory=Wire)
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def require(self, *hosts: str) -> None:
         """Raise the HostError of the first of these hosts that could not be looked at."""
         for host in hosts:
             if host in self.errors:
                 raise self.errors[host]
-
-
-Found = tuple[LiveHost, tuple[Change, ...] | None]
 
 
 def take(project: Project, sessions: Sessions, events: Events) -> Snapshot:
@@ -59,11 +57,13 @@ def take(project: Project, sessions: Sessions, events: Events) -> Snapshot:
         near = {host: looks[host] for host in topology.real_servers() if host in looks}
         wire = pool.submit(_ask, project, sessions, client, near)
         found, errors = _sorted(looks)
-        changes = {host: plan.result() for host, plan in plans.items()}
+        results = {host: plan.result() for host, plan in plans.items()}
         answers = wire.result()
-    errors |= {host: change for host, change in changes.items() if isinstance(change, HostError)}
-    known = {host: change for host, change in changes.items() if not isinstance(change, HostError)}
-    return Snapshot(Seen(topology, found), errors, known, answers)
+    errors |= {host: result for host, result in results.items() if isinstance(result, HostError)}
+    known = compare({host: plan for host, plan in results.items() if isinstance(plan, HostPlan)}, sessions.of)
+    changes = {host: plan.changes for host, plan in known.items()}
+    unknown = {host: plan.unknown for host, plan in known.items() if plan.unknown}
+    return Snapshot(Seen(topology, found), errors, changes, answers, unknown)
 
 
 def _sorted(looks: Mapping[str, Future[LiveHost | HostError]]) -> tuple[dict[str, LiveHost], dict[str, HostError]]:
@@ -84,15 +84,14 @@ def _look(sessions: Sessions, host: str, events: Events) -> LiveHost | HostError
 
 def _plan(
     project: Project, sessions: Sessions, host: str, looked: Future[LiveHost | HostError]
-) -> tuple[Change, ...] | HostError:
+) -> HostPlan | HostError:
     """What a deploy would change on a host; after the look, since a slow host does not do two things faster at once."""
     if isinstance(failed := looked.result(), HostError):
         return failed
     try:
-        desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
+        return inspect_host(sessions.of(host), project.render, project.inventory.secrets)
     except HostError as error:
         return error
-    return plan_host(desired, observed, project.inventory.secrets).changes
 
 
 def _ask(project: Project, sessions: Sessions, client: str, near: Mapping[str, Future[LiveHost | HostError]]) -> Wire:

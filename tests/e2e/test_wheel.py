@@ -36,9 +36,9 @@ def run(hactl: Path, *words: str, cwd: Path) -> str:
 
 
 def test_the_shipped_example_and_roles_are_found(hactl: Path, tmp_path: Path) -> None:
-    document = json.loads(run(hactl, "inventory", "--list", cwd=tmp_path))
+    document = json.loads(run(hactl, "inventory", "--list", "inventories/lab.yml", cwd=tmp_path))
     assert document["directors"]["hosts"] == ["lvs1", "lvs2"]
-    rendered = run(hactl, "render", cwd=tmp_path)
+    rendered = run(hactl, "render", "inventories/lab.yml", cwd=tmp_path)
     assert "# lvs1: file /etc/keepalived/keepalived.conf" in rendered
     assert "virtual_server 192.168.227.10 80 {" in rendered
     assert "# web2: address 192.168.227.10/32" in rendered

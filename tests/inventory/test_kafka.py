@@ -15,6 +15,7 @@ from provision.errors import InputError
 from provision.facts import Facts
 from provision.inventory.hosts import Inventory
 from provision.inventory.topology import Topology, build
+from provision.kafka.certificates import make
 from provision.kafka.files.properties import read
 from provision.render import render_host
 from tests.inventory.building import frontend, inventory, service
@@ -182,11 +183,12 @@ def test_every_file_with_a_password_or_key_is_secret_and_closed_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    authority = make("kafka")
     secrets = [*(user["password"] for user in USERS.values()), "d1gest", "qu0rum", "PRIVATE KEY"]
     closed = set()
     for mode in ({}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}):
         for host in ("lvs1", "kafka1"):
-            for item in rendered(host, tls="generated", **mode).items:
+            for item in rendered(host, tls={"ca": authority.trusted, "key": authority.key}, **mode).items:
                 if isinstance(item, File) and any(secret in item.content.decode() for secret in secrets):
                     assert (item.mode, item.secret) == ("0640", True), item.name
                     closed.add(item.name)

@@ -22,6 +22,7 @@ from provision.desired import DesiredHost, File
 from provision.facts import Facts
 from provision.kafka.distribution import collect
 from provision.project import load
+from tests.kafka.authority import deployed
 
 CACHE = Path.home() / ".cache" / "hactl" / "kafka"
 CREDENTIALS = "/run/credentials/kafka.service"
@@ -164,6 +165,6 @@ def build(folder: Path, version: str, **kafka: object) -> Broker:
     path.write_text(
         yaml.safe_dump({"all": {"vars": {"frontends": [frontend], "kafka": {**common, **kafka}}, "hosts": hosts}})
     )
-    project = load(path)
+    project = deployed(load(path))
     found = (project.render(host, Facts(default_interface="eth0")) for host in ("broker", "director"))
     return Broker(folder, *found, port)

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from provision.project import Project, load
+from tests.kafka.authority import deployed
 
 USERS = {
     "admin": {"password": "4dm-i]n$'=#"},
@@ -53,4 +54,4 @@ def project(folder: Path, **kafka: object) -> Project:
             {"all": {"vars": {"frontends": [frontend], "kafka": variable}, "children": children}}, sort_keys=False
         )
     )
-    return load(path)
+    return deployed(load(path))

@@ -1,58 +1,147 @@
-"""hactl's own CA: what it issues is good for the names asked for, is kept, and is made anew when it does not fit."""
+"""A CA that hactl knows: what it signs is good for the names asked for, and follows from the CA and the date alone."""
 
 from __future__ import annotations
 
 import ssl
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from provision.errors import HactlError
-from provision.kafka.certificates import DAYS, ensure, facts, issued_by
+from provision.kafka.certificates import (
+    CA_DAYS,
+    DAYS,
+    RENEW,
+    Authority,
+    facts,
+    issue,
+    issued_by,
+    keep,
+    kept,
+    make,
+    share_one,
+)
 
-NAMES = ["192.0.2.10", "fd00::1", "kafka1.example.org"]
+NAMES = frozenset(["192.0.2.10", "fd00::1", "kafka1.example.org"])
+CA = make("kafka")
+NOW = datetime.now(UTC)
+
+domains = st.from_regex(r"[a-z]{1,8}\.example\.org", fullmatch=True)
+addresses = st.ip_addresses().map(str)
 
 
-def test_a_certificate_names_what_was_asked_for(tmp_path: Path) -> None:
-    _, own = ensure(tmp_path / "ca", "kafka1", NAMES)
+def anew(authority: Authority, host: str, names: frozenset[str], now: datetime | None = None) -> str:
+    """The same as `issue`, by another machine that has only the texts."""
+    return issue.__wrapped__(Authority(authority.trusted, authority.key), host, names, now)
+
+
+def test_a_certificate_names_what_was_asked_for() -> None:
+    own = issue(CA, "kafka1", NAMES)
     found = facts(own)
-    assert found.names == frozenset(NAMES)
-    assert DAYS - 1 <= (found.not_after - datetime.now(UTC)).days <= DAYS
+    assert found.names == NAMES
+    assert DAYS - 1 <= (found.not_after - NOW).days <= DAYS
     assert own.startswith("-----BEGIN PRIVATE KEY-----\n"), "PKCS #8, as Kafka wants it"
+    assert issued_by(own, CA.trusted)
 
 
-def test_it_is_kept_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    folder = tmp_path / "ca"
-    assert ensure(folder, "kafka1", NAMES) == ensure(folder, "kafka1", list(reversed(NAMES)))
-    assert {path.name: path.stat().st_mode & 0o777 for path in folder.glob("[!.]*")} == {
-        "ca.key": 0o600, "ca.pem": 0o600, "kafka1.pem": 0o600,
-    }  # fmt: skip
-    assert folder.stat().st_mode & 0o777 == 0o700
+@settings(deadline=None, max_examples=30)
+@given(
+    names=st.frozensets(domains | addresses, min_size=1, max_size=6),
+    host=st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True),
+    day=st.integers(min_value=0, max_value=CA_DAYS - 1),
+)
+def test_every_machine_with_the_ca_makes_the_same_on_the_same_day(names: frozenset[str], host: str, day: int) -> None:
+    now = NOW + timedelta(days=day)
+    own = issue(CA, host, names, now)
+    assert own == anew(CA, host, names, now)
+    found = facts(own)
+    assert found.names == names
+    assert found.not_after - now >= min(RENEW, timedelta(days=CA_DAYS) - (now - NOW) - timedelta(hours=1))
+    assert issued_by(own, CA.trusted)
+    other = make("kafka")
+    assert issue(other, host, names, now) != own and not issued_by(own, other.trusted)
 
 
-def test_another_name_makes_another_certificate_of_the_same_ca(tmp_path: Path) -> None:
-    ca, own = ensure(tmp_path, "kafka1", NAMES)
-    ca_again, renewed = ensure(tmp_path, "kafka1", [*NAMES, "vip.example.org"])
-    assert ca == ca_again
-    assert renewed != own
-    assert facts(renewed).names == {*NAMES, "vip.example.org"}
+def test_it_changes_with_the_host_the_names_and_the_period_and_with_nothing_else() -> None:
+    own = issue(CA, "kafka1", NAMES, NOW)
+    assert issue(CA, "kafka1", NAMES, NOW + timedelta(days=DAYS) - RENEW - timedelta(hours=2)) == own
+    others = [
+        issue(CA, "kafka2", NAMES, NOW),
+        issue(CA, "kafka1", NAMES | {"vip.example.org"}, NOW),
+        issue(CA, "kafka1", NAMES, NOW + timedelta(days=DAYS) - RENEW),
+    ]
+    assert len({own, *others}) == 4
+    keys = {each.partition("-----BEGIN CERTIFICATE-----")[0] for each in (own, *others)}
+    assert len(keys) == 4, "no two share a key"
+    serials = {x509.load_pem_x509_certificate(each[each.index("-----BEGIN C") :].encode()).serial_number
+               for each in (own, *others)}  # fmt: skip
+    assert len(serials) == 4
 
 
-def test_one_that_soon_ends_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provision.kafka.certificates.DAYS", 29)
-    _, old = ensure(tmp_path, "kafka1", NAMES)
-    monkeypatch.undo()
-    assert ensure(tmp_path, "kafka1", NAMES)[1] != old
+def test_none_lasts_longer_than_its_ca() -> None:
+    late = NOW + timedelta(days=CA_DAYS - 2)
+    assert facts(issue(CA, "kafka1", NAMES, late)).not_after == facts(CA.trusted).not_after
+    with pytest.raises(ValueError, match="the CA is valid from"):
+        issue(CA, "kafka1", NAMES, NOW + timedelta(days=CA_DAYS + 1))
+
+
+def rsa_authority() -> Authority:
+    """A CA as openssl makes one by default."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - timedelta(1), NOW + timedelta(800))
+    builder = builder.add_extension(x509.BasicConstraints(True, None), True)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    return Authority(pem, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode())
+
+
+def test_a_ca_with_an_rsa_key_signs_too() -> None:
+    authority = rsa_authority()
+    own = issue(authority, "kafka1", NAMES)
+    assert own == anew(authority, "kafka1", NAMES)
+    assert issued_by(own, authority.trusted)
+
+
+def test_the_first_of_several_certificates_signs_and_all_are_trusted() -> None:
+    new = make("kafka")
+    both = Authority(new.trusted + CA.trusted, new.key)
+    assert issued_by(issue(both, "kafka1", NAMES), new.trusted)
+    assert share_one(both.trusted, CA.trusted) and share_one(both.trusted, new.trusted)
+    assert not share_one(new.trusted, CA.trusted) and not share_one("", CA.trusted)
+
+
+ED = ed25519.Ed25519PrivateKey.generate()
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        (make("kafka").key, "not the key of its certificate"),
+        ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", "no private key in PEM"),
+        (ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), "neither EC nor RSA"),
+    ],
+    ids=["another CA's", "damaged", "Ed25519"],
+)
+def test_a_key_that_does_not_fit_is_noticed_and_never_repeated(key: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        issue(Authority(CA.trusted, key), "kafka1", NAMES)
+    assert "c2VjcmV0" not in str(caught.value)
+    assert key not in repr(Authority(CA.trusted, key))
 
 
 def test_the_ca_verifies_it_and_no_other(tmp_path: Path) -> None:
-    ca, own = ensure(tmp_path / "a", "kafka1", ["localhost"])
-    other, _ = ensure(tmp_path / "b", "kafka1", ["localhost"])
+    own = issue(CA, "kafka1", frozenset(["localhost"]))
     (tmp_path / "own.pem").write_text(own)
-    assert handshake(tmp_path / "own.pem", ca) == ""
-    assert "CERTIFICATE_VERIFY_FAILED" in handshake(tmp_path / "own.pem", other)
+    assert handshake(tmp_path / "own.pem", CA.trusted) == ""
+    assert "CERTIFICATE_VERIFY_FAILED" in handshake(tmp_path / "own.pem", make("kafka").trusted)
 
 
 def handshake(own: Path, ca: str) -> str:
@@ -73,30 +162,35 @@ def handshake(own: Path, ca: str) -> str:
     return ""
 
 
-def test_hosts_that_are_rendered_at_the_same_time_share_one_ca(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: ensure(tmp_path / "ca", f"kafka{number}", NAMES), range(8)))
-    assert len({ca for ca, _ in found}) == 1
-    assert all(issued_by(own, ca) for ca, own in found)
+@pytest.mark.kafka
+def test_java_reads_the_certificate(tmp_path: Path) -> None:
+    """keytool(1) reads what a broker would."""
+    path = tmp_path / "own.pem"
+    own = issue(CA, "kafka1", NAMES)
+    path.write_text(own[own.index("-----BEGIN CERTIFICATE") :])
+    done = subprocess.run(["keytool", "-printcert", "-file", path], capture_output=True, text=True, check=True)
+    assert "Owner: CN=kafka1" in done.stdout and "IPAddress: 192.0.2.10" in done.stdout
 
 
-def test_a_certificate_of_another_ca_is_made_anew(tmp_path: Path) -> None:
-    ca, _ = ensure(tmp_path / "a", "kafka1", NAMES)
-    ensure(tmp_path / "b", "kafka1", NAMES)
-    (tmp_path / "a" / "kafka1.pem").write_bytes((tmp_path / "b" / "kafka1.pem").read_bytes())
-    assert issued_by(ensure(tmp_path / "a", "kafka1", NAMES)[1], ca)
+def test_a_ca_is_kept_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / "ca"
+    assert kept(folder) is None and not folder.exists(), "to look writes nothing"
+    keep(folder, CA)
+    assert kept(folder) == CA
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.glob("[!.]*")} == {
+        "ca.key": 0o600, "ca.pem": 0o600,
+    }  # fmt: skip
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(HactlError, match="another run has made a CA"):
+        keep(folder, make("kafka"))
+    assert kept(folder) == CA
 
 
-def test_a_damaged_folder_is_told_with_its_place(tmp_path: Path) -> None:
-    ensure(tmp_path, "kafka1", NAMES)
-    (tmp_path / "kafka1.pem").write_text("nonsense")
-    with pytest.raises(HactlError, match=str(tmp_path)):
-        ensure(tmp_path, "kafka1", NAMES)
-
-
-def test_a_key_of_another_ca_is_noticed(tmp_path: Path) -> None:
-    ensure(tmp_path / "a", "kafka1", NAMES)
-    ensure(tmp_path / "b", "kafka1", NAMES)
-    (tmp_path / "a" / "ca.key").write_bytes((tmp_path / "b" / "ca.key").read_bytes())
-    with pytest.raises(HactlError, match=r"ca\.key is not the key of ca\.pem"):
-        ensure(tmp_path / "a", "kafka2", NAMES)
+@pytest.mark.parametrize("name", ["ca.key", "ca.pem"])
+def test_half_a_ca_is_told_with_its_place_and_no_other_is_made(name: str, tmp_path: Path) -> None:
+    keep(tmp_path, CA)
+    (tmp_path / name).unlink()
+    with pytest.raises(HactlError, match=rf"{tmp_path} cannot be read: .*{name}"):
+        kept(tmp_path)
+    with pytest.raises(HactlError, match="another run has made a CA"):
+        keep(tmp_path, make("kafka"))

@@ -107,9 +107,11 @@ def test_a_cluster_behind_no_front_end_is_noticed() -> None:
 
 def given(folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str], days: int) -> list[str]:
     """The rules broken with certificates for these names that end so soon."""
-    monkeypatch.setattr(certificates, "DAYS", days)
+    monkeypatch.setattr(certificates, "DAYS", days + 1 / 24)  # the CA is an hour old
+    monkeypatch.setattr(certificates, "RENEW", timedelta())
+    signing = certificates.make("given")
     for host in BROKERS:
-        certificates.ensure(folder, host, [names["vip"], names[host]])
+        (folder / f"{host}.pem").write_text(certificates.issue(signing, host, frozenset((names["vip"], names[host]))))
     return rules_broken({"tls": str(folder)})
 
 
@@ -123,6 +125,13 @@ def test_given_certificates_that_fit_break_no_rule(tmp_path: Path, monkeypatch: 
 def test_a_certificate_without_the_bootstrap_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = {**ADDRESSES, "vip": "kafka.example.org"}
     assert given(tmp_path, monkeypatch, named, 90) == ["kafka-certificate-names"] * 3
+
+
+@pytest.mark.parametrize(("days", "broken"), [(29, ["kafka-certificate-ends"]), (31, [])])
+def test_a_ca_that_soon_ends(days: int, broken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "CA_DAYS", days)
+    signing = certificates.make("given")
+    assert rules_broken({"tls": {"ca": signing.trusted, "key": signing.key}}) == broken
 
 
 def test_a_certificate_that_soon_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.kafka.certificates import ensure
+from provision.kafka.certificates import issue, make
 from provision.prober import measure
 from provision.prober.client import talk
 from provision.prober.record import ProbeService
@@ -36,8 +36,9 @@ while True:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A file with a key and its certificate."""
-    ensure(tmp_path, "web", ["192.0.2.1"])
-    return tmp_path / "web.pem"
+    path = tmp_path / "web.pem"
+    path.write_text(issue(make("web"), "web", frozenset(["192.0.2.1"])))
+    return path
 
 
 def answer_of(context: ssl.SSLContext, said: bytes) -> bytes:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from provision.inventory.model.kafka_topic import KafkaTopic, Scalar, TopicName
 from provision.inventory.model.kafka_user import KafkaSecret, KafkaUser
 from provision.inventory.model.service import Hosts
-from provision.inventory.model.text import FilePath, Identifier, Port, Strict, Word, as_list, mistake
+from provision.inventory.model.text import FilePath, Identifier, Port, Strict, Word, as_field, as_list, mistake
 
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 
 GENERATED = "generated"
-"""The value of `tls` with which hactl makes the certificates itself."""
+"""The value of `tls` with which hactl makes the certificates itself, the CA included."""
+
+PEM = "-----BEGIN "
+"""What a text in PEM begins with (RFC 7468); anything else is the name of a file."""
 
 CLUSTER_ID = r"[A-Za-z0-9_-]{22}"
 """A UUID in URL-safe base64 without padding (Kafka's Uuid.toString)."""
@@ -41,6 +45,47 @@ class Distribution(Strict):
             raise mistake(
                 "kafka-distribution", "`archive` and `sha512` go together", "an archive nobody checked is not run",
                 "copy the digest from the archive's `.sha512` file",
+            )  # fmt: skip
+        return self
+
+
+def _pem(word: str) -> AfterValidator:
+    """Takes a text in PEM that holds such a block, or the name of a file; the text of a key is never repeated."""
+
+    def check(value: str) -> str:
+        if PEM in value and not re.search(rf"-----BEGIN ([A-Z]+ )*{word}-----", value):
+            raise mistake("kafka-ca", f"this text in PEM holds no {word.lower()}", "", "paste the file as it is")
+        if PEM not in value and (not value or "\n" in value or "\0" in value):
+            raise mistake(
+                "kafka-ca", "this is neither a text in PEM nor the name of a file", "", "paste the file as it is"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+class KafkaTls(Strict):
+    """Where certificates come from: `certificates` alone (a word stands for it), or `ca` and `key` of a CA."""
+
+    certificates: str | None = None
+    """`generated`: the first deploy makes a CA and keeps it in ~/.local/state/hactl/kafka/NAME. Else a folder beside
+    the inventory with `ca.pem` and, for each host, `HOST.pem`: its key and its chain."""
+    ca: Annotated[str, _pem("CERTIFICATE")] | None = None
+    """Certificate of the CA that signs, in PEM, or a file beside the inventory. Further ones in it are trusted, too."""
+    key: Annotated[str, _pem("PRIVATE KEY")] | None = None
+    """The CA's private key (EC or RSA, not encrypted by a password of its own): PEM, best as `!vault`, or a file."""
+
+    @property
+    def signs(self) -> bool:
+        """Whether hactl signs the certificates itself."""
+        return self.ca is not None or self.certificates == GENERATED
+
+    @model_validator(mode="after")
+    def _one(self) -> KafkaTls:
+        if (self.certificates is None) == (self.ca is None) or (self.ca is None) != (self.key is None):
+            raise mistake(
+                "kafka-ca", "`tls` needs `generated`, a folder, or both `ca` and `key`",
+                "certificates have one origin", "keep one of the three",
             )  # fmt: skip
         return self
 
@@ -100,9 +145,8 @@ class Kafka(Strict):
     """Users by name."""
     topics: dict[TopicName, KafkaTopic] = Field(default_factory=dict)
     """Topics by name."""
-    tls: str | None = None
-    """`generated`: hactl makes a CA and certificates and keeps them in ~/.local/state/hactl/kafka/NAME. Else a folder
-    beside the inventory with `ca.pem` and, for each host, `HOST.pem`: its key and its chain. Absent: no TLS."""
+    tls: Annotated[KafkaTls, as_field("certificates")] | None = None
+    """Where certificates come from: `generated`, a folder, or a CA. Absent: no TLS."""
     heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
     """Heap of a broker, as Java's -Xmx takes it."""
     data: Annotated[tuple[FilePath, ...], BeforeValidator(as_list), Field(min_length=1)] = ("/var/lib/kafka",)

@@ -13,6 +13,7 @@ from provision.facts import Facts
 from provision.kafka.lint.registry import Files, add
 from provision.kafka.lint.report import KAFKA
 from provision.project import load
+from tests.kafka.authority import deployed
 
 READ = re.compile(r"/(server|client|producer|consumer)\.properties$|/zoo\.cfg$|/(kafka|zookeeper)/jaas\.conf$")
 
@@ -24,7 +25,7 @@ def test_the_shipped_inventories_are_sound(name: str, tmp_path: Path, monkeypatc
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for number, variable in enumerate(sorted(set(re.findall(r"!env (\w+)", inventory.read_text())))):
         monkeypatch.setenv(variable, f"s3cret-{number}")
-    project = load(inventory)
+    project = deployed(load(inventory))
     files = Files()
     for host in project.managed(""):
         for item in project.render(host, Facts(default_interface="eth0")).of("file"):

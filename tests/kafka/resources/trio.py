@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ import yaml
 from provision.errors import HactlError
 from provision.facts import Facts
 from provision.inventory.kafka import KafkaCluster
+from provision.inventory.kafka_tls import authority, names
 from provision.inventory.topology import Topology
 from provision.kafka import certificates
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.distribution import collect
 from provision.project import Project, load
+from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
 
 IDS = (1, 2, 3)
@@ -143,7 +146,7 @@ def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
     path = folder / "inventory.yml"
     variables = {"frontends": [frontend], "kafka": {**common, **kafka}}
     path.write_text(yaml.safe_dump({"all": {"vars": variables, "children": children}}))
-    project = load(path)
+    project = deployed(load(path))
     return Trio(folder, project, {id_: _node(folder / str(id_), project, id_, port) for id_ in IDS})
 
 
@@ -161,12 +164,17 @@ def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
 
 def ending(three: Trio, host: str, seconds: float) -> str:
     """A key and a certificate for the host, of the cluster's own CA, that ends in some seconds."""
-    folder = three.cluster.certificates
-    assert folder
-    names = certificates.facts((folder / f"{host}.pem").read_text()).names
+    cluster = three.cluster
+    node, signing = cluster.on(host), authority(cluster)
+    assert node and signing
+    now = datetime.now(UTC)
+    age = (
+        now - certificates._first(signing.trusted).not_valid_before_utc
+    )  # certificates' days count from the CA's first
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificates, "DAYS", seconds / 86400)
-        return certificates._issue(folder, host, names)
+        patch.setattr(certificates, "DAYS", (age.total_seconds() + seconds) / 86400)
+        patch.setattr(certificates, "RENEW", timedelta())
+        return certificates.issue(signing, host, names(three.project.topology, cluster, node), now)
 
 
 @contextmanager
