@@ -22,7 +22,7 @@ uptime = float(Path("/proc/uptime").read_text().split()[0])
 phases["Python starts"] = max(0.0, uptime - ticks / os.sysconf("SC_CLK_TCK"))
 gc.set_threshold(100_000)  # as the command line does
 
-import provision.cli  # noqa: F401
+import provision.commands  # noqa: F401
 
 done("import the command line (typer)")
 import fabric  # noqa: F401
@@ -33,10 +33,10 @@ import pydantic  # noqa: F401
 import yaml  # noqa: F401
 
 done("import pydantic, jinja2, yaml")
-from provision.commands import check
-from provision.events import Console
-from provision.project import load
-from provision.rollout import survey
+from provision.commands.deploy import check
+from provision.core.events import Console
+from provision.deploy.project import load
+from provision.deploy.rollout import survey
 
 done("import hactl's own modules, the model's classes")
 project = load(Path("bench.yml"))

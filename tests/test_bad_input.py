@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import REPOSITORY
+
 HACTL = Path(sys.executable).parent / "hactl"
-TOP = Path(__file__).parent.parent
 
 GOOD = """\
 all:
@@ -89,7 +90,7 @@ def test_the_good_inventory_is_good(tmp_path: Path) -> None:
 
 
 def test_an_undefined_variable_in_a_template_names_the_template_and_its_line(tmp_path: Path) -> None:
-    shutil.copytree(TOP / "roles" / "web", tmp_path / "roles" / "broken")
+    shutil.copytree(REPOSITORY / "roles" / "web", tmp_path / "roles" / "broken")
     template = next((tmp_path / "roles" / "broken" / "templates").glob("*.j2"))
     template.write_text("first line\n{{ no_such_variable }}\n")
     path = tmp_path / "inventory.yml"

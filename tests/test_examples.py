@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from tests import REPOSITORY
+
 EXAMPLE = REPOSITORY / "docs" / "examples" / "motd-role"
 
 PRINT_MOTD = """
 import sys
 from pathlib import Path
 import provision
-from provision.facts import Facts
+from provision.core.facts import Facts
 from provision.inventory.reader import read_inventory
 from provision.inventory.topology import build
-from provision.render import render_host
+from provision.desired.render import render_host
 
 assert provision.__file__.startswith(sys.argv[1]), provision.__file__
 inventory = read_inventory(Path(sys.argv[2]))

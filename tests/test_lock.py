@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-TOP = Path(__file__).parent.parent
-PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
+from tests import REPOSITORY
+
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 RUN = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
 LOCKS = {"requirements.txt": RUN, "requirements-dev.txt": RUN + PROJECT["project"]["optional-dependencies"]["dev"]}
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
     """The version and the number of hashes of each package in a lock."""
-    text = "".join(line for line in (TOP / name).read_text().splitlines(keepends=True) if not line.startswith("#"))
+    text = "".join(
+        line for line in (REPOSITORY / name).read_text().splitlines(keepends=True) if not line.startswith("#")
+    )
     entries = [Requirement(entry.partition("--hash")[0]) for entry in text.replace("\\\n", "").splitlines()]
     counts = [entry.count("--hash=sha256:") for entry in text.replace("\\\n", "").splitlines()]
     versions = [re.sub("^==", "", str(entry.specifier)) for entry in entries]
@@ -38,7 +40,7 @@ def test_every_range_holds_its_locked_version(name: str, ranges: list[str]) -> N
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_has_hashes_and_no_address(name: str) -> None:
     assert all(count for _, count in locked(name).values())
-    assert not re.search(r"://|^-|\s--(?!hash=)", (TOP / name).read_text(), re.MULTILINE)
+    assert not re.search(r"://|^-|\s--(?!hash=)", (REPOSITORY / name).read_text(), re.MULTILINE)
 
 
 def test_the_demo_has_the_versions_that_the_tests_run_with() -> None:
@@ -46,7 +48,7 @@ def test_the_demo_has_the_versions_that_the_tests_run_with() -> None:
 
 
 def test_every_range_has_an_upper_bound_or_says_why_not() -> None:
-    text = (TOP / "pyproject.toml").read_text()
+    text = (REPOSITORY / "pyproject.toml").read_text()
     for requirement in map(Requirement, LOCKS["requirements-dev.txt"]):
         bounds = [each for each in requirement.specifier if each.operator == "<"]
         reason = re.search(rf'No upper bound: [^"]*"{re.escape(requirement.name)}>', text)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import REPOSITORY
+
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 
@@ -31,7 +32,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def molecule(environment: dict[str, str], *words: str) -> str:
     """The output of a molecule command that must succeed."""
-    ran = subprocess.run([BIN / "molecule", *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    ran = subprocess.run([BIN / "molecule", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
 
@@ -80,7 +81,7 @@ def test_the_scenario_passes_and_leaves_nothing(environment: dict[str, str], sce
 
 def test_destroy_takes_away_what_a_killed_create_left(environment: dict[str, str]) -> None:
     inventory = "molecule/default/inventory/molecule-default.yml"
-    hactl = subprocess.Popen([BIN / "hactl", "lab", "up", inventory], cwd=ROOT)
+    hactl = subprocess.Popen([BIN / "hactl", "lab", "up", inventory], cwd=REPOSITORY)
     while hactl.poll() is None and not list(Path("/run/netns").glob("hl-molecule-*")):
         time.sleep(0.02)
     hactl.kill()

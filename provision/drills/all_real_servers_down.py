@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from provision.drills.assertions import must
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict
-from provision.drills.judge import must
 from provision.drills.servers import MARGIN, ServerDrill, no_unit, out_everywhere, removal_bound, unit_of
-from provision.drills.stage import Stage
 from provision.inventory.kafka import kafka_checks
 from provision.prober.record import Request
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from provision.drills.context import Stage
 from provision.drills.result import Span
-from provision.drills.stage import Stage
 from provision.drills.table import Table
 from provision.inventory.frontends import ResolvedFrontend
 from provision.prober.measure import Floor, Survivors
@@ -116,7 +116,7 @@ class Drill(ABC):
 
 def check_patience(frontend: ResolvedFrontend) -> float:
     """Seconds after which every check of a front end must have seen that its real servers are back."""
-    from provision.drills.bounds import return_to_table
+    from provision.desired.timing import return_to_table
 
     pairs = [(service, server) for service in frontend.services for server in service.real_servers]
     return max((return_to_table(*pair) for pair in pairs), default=0.0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from provision.drills import bounds
+from provision.desired import timing
+from provision.desired.keepalived_variables import HANDOVER
+from provision.drills.assertions import lossless
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict
-from provision.drills.judge import lossless
-from provision.drills.stage import Stage
 from provision.drills.takeover import Takeover
+from provision.hosts.live.snapshot import Seen
 from provision.inventory.frontends import ResolvedFrontend
-from provision.inventory.keepalived_view import HANDOVER
-from provision.live.seen import Seen
 
 HIGHEST = 254
 """The highest priority of a router that does not own the address (RFC 5798 §5.2.4)."""
@@ -60,11 +60,11 @@ class HandOver(Takeover):
 
     def bound(self, stage: Stage) -> float | None:  # noqa: ARG002
         """What the slowest request may take."""
-        return bounds.NO_REQUEST_SLOWER
+        return timing.NO_REQUEST_SLOWER
 
     def patience(self, stage: Stage) -> float:
         """The successor waits its Master_Down_Interval, and `preempt_delay` where there is one."""
-        return bounds.crash(stage.frontend, stage.successor) + (stage.frontend.vrrp.preempt_delay or 0) + 5
+        return timing.crash(stage.frontend, stage.successor) + (stage.frontend.vrrp.preempt_delay or 0) + 5
 
     def inject(self, stage: Stage) -> float:
         """Raise the successor's priority."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from provision.drills import bounds
+from provision.desired import timing
+from provision.drills.context import Stage
+from provision.drills.director_state import shared
 from provision.drills.drill import Outcome, Verdict
 from provision.drills.keepalived_stop import UNIT
-from provision.drills.sight import shared
-from provision.drills.stage import Stage
 from provision.drills.takeover import Takeover
 
 CLEAN_UP = 3.0
@@ -30,7 +30,7 @@ class KeepalivedKill(Takeover):
 
     def patience(self, stage: Stage) -> float:
         """Takeover, clean-up, and a while to be sure."""
-        return bounds.crash(stage.frontend, stage.successor) + CLEAN_UP + QUIET
+        return timing.crash(stage.frontend, stage.successor) + CLEAN_UP + QUIET
 
     def inject(self, stage: Stage) -> float:
         """Kill it."""
@@ -44,7 +44,7 @@ class KeepalivedKill(Takeover):
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = now
-        due = self._injected + bounds.crash(stage.frontend, stage.successor)
+        due = self._injected + timing.crash(stage.frontend, stage.successor)
         return now > due and self._alone_since is not None and now - self._alone_since >= QUIET
 
     def unsettled(self, stage: Stage) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from provision.drills import bounds
-from provision.drills.stage import Stage
+from provision.desired import timing
+from provision.drills.context import Stage
 from provision.drills.takeover import Takeover
 
 UNIT = "keepalived.service"
@@ -16,7 +16,7 @@ class KeepalivedStop(Takeover):
 
     def bound(self, stage: Stage) -> float | None:
         """The successor's skew, and an advert's time."""
-        return bounds.graceful_stop(stage.frontend, stage.successor)
+        return timing.graceful_stop(stage.frontend, stage.successor)
 
     def inject(self, stage: Stage) -> float:
         """Stop it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from provision.live.state import LiveHost
+from provision.hosts.live.state import LiveHost
 
 BOUND_TO_A_BOOT = ("file /run/hactl/loaded",)
 """What a host forgets with its power; a deploy writes it anew when it reloads something."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.drills.stage import Stage
+from provision.drills.context import Stage
 from provision.drills.takeover import Takeover
 from provision.lab.control import plug, unplug
 

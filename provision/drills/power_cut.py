@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from provision.drills.stage import Stage
+from provision.core.errors import LabError
+from provision.drills.context import Stage
 from provision.drills.takeover import Takeover
-from provision.errors import LabError
 from provision.lab.control import boot, cut
 
 

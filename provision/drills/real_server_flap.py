@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provision.drills.assertions import must
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict, check_patience
-from provision.drills.judge import must
 from provision.drills.real_server_stop import RealServerStop
 from provision.drills.servers import ServerDrill
-from provision.drills.stage import Stage
 
 TIMES, PERIOD = 4, 0.6
 """How often it is stopped, and the seconds it is stopped and started each time."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provision.drills.assertions import within_bound
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict
-from provision.drills.judge import within_bound
 from provision.drills.servers import MARGIN, ServerDrill, no_unit, out_everywhere, out_within, removal_bound, unit_of
-from provision.drills.stage import Stage
 
 
 class RealServerStop(ServerDrill):

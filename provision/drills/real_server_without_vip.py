@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from provision.drills.assertions import must
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict
-from provision.drills.judge import must
 from provision.drills.servers import ServerDrill
-from provision.drills.stage import Stage
 from provision.drills.table import taking
-from provision.live.seen import Seen
+from provision.hosts.live.snapshot import Seen
 from provision.prober.wire import Answer, ByMac, Question, ask
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from provision.drills.assess import CADENCE, Course, assess
+from provision.core.errors import HactlError
+from provision.drills.context import Stage
 from provision.drills.drill import Drill, check_patience
+from provision.drills.environment import Site
+from provision.drills.evaluate import CADENCE, Course, assess
 from provision.drills.result import DrillResult
-from provision.drills.site import Site
-from provision.drills.stage import Stage
-from provision.errors import HactlError
 from provision.prober.session import Prober
 from provision.prober.wire import ask
 

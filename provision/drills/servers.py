@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from provision.drills import bounds
+from provision.desired import timing
+from provision.drills.assertions import must
+from provision.drills.context import Stage
 from provision.drills.drill import Drill, Outcome, Verdict
-from provision.drills.judge import must
-from provision.drills.stage import Stage
 from provision.drills.table import taking
 
 MARGIN = 2.0
@@ -51,7 +51,7 @@ def no_unit(host: str) -> str:
 
 def removal_bound(stage: Stage, host: str) -> float | None:
     """Seconds until every check of a real server must have seen that it has died; None where one would never."""
-    times = [bounds.removal(service, server) for service in stage.frontend.services
+    times = [timing.removal(service, server) for service in stage.frontend.services
              for server in service.real_servers if server.host == host]  # fmt: skip
     known = [time for time in times if time is not None]
     return max(known) if known and len(known) == len(times) else None

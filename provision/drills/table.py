@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 
+from provision.desired.ipvs_rules import FLAGS, ipvs_services
 from provision.inventory.frontends import ResolvedFrontend
-from provision.inventory.ipvs_rules import FLAGS, ipvs_services
 
 Entry = tuple[str, str]
 """A real server in a service: `-t 192.168.227.10:80` and `192.168.227.103:80`, as ipvsadm(8) writes them."""

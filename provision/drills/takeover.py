@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from provision.drills import bounds
+from provision.desired import timing
+from provision.drills.assertions import all_survived, must, one_mac, within_bound
+from provision.drills.context import Stage
 from provision.drills.drill import Drill, Outcome, Verdict
-from provision.drills.judge import all_survived, must, one_mac, within_bound
-from provision.drills.stage import Stage
 from provision.drills.table import as_intended
 from provision.prober.wire import MacOf, Question, WhoHas
 
@@ -22,7 +22,7 @@ class Takeover(Drill):
 
     def bound(self, stage: Stage) -> float | None:
         """The successor notices that nothing comes any more."""
-        return bounds.crash(stage.frontend, stage.successor)
+        return timing.crash(stage.frontend, stage.successor)
 
     def settled(self, stage: Stage) -> bool:
         """Whether the successor holds every address, and nobody else does."""

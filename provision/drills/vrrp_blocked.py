@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from provision.drills import bounds
+from provision.desired import timing
+from provision.drills.assertions import all_survived, must, within_bound
+from provision.drills.context import Stage
 from provision.drills.drill import Outcome, Verdict
-from provision.drills.judge import all_survived, must, within_bound
-from provision.drills.stage import Stage
 from provision.drills.takeover import Takeover
 from provision.prober.measure import Rivalry, two_speakers
 from provision.prober.record import Advert
@@ -43,12 +43,12 @@ class VrrpBlocked(Takeover):
 
     def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
         """It was named in time, and nobody lost anything."""
-        yield within_bound("the outage", outcome.outage_ms, bounds.crash(stage.frontend, stage.successor), outcome)
+        yield within_bound("the outage", outcome.outage_ms, timing.crash(stage.frontend, stage.successor), outcome)
         yield all_survived(outcome.survivors)
         if stage.frontend.vrrp.unicast:
             yield Verdict(True, "split brain: seen by both holding the addresses; unicast adverts pass no client")
             return
-        limit = bounds.split_brain_named(stage.frontend)
+        limit = timing.split_brain_named(stage.frontend)
         for found in rivals(stage, outcome.recording.adverts)[:1]:
             who, after = named(stage, found), found.known - found.start
             yield Verdict(True, f"{who}; known {after * 1000:.0f} ms after the second's first advert")

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from provision.agent import program
-from provision.drills.sight import Sight
+from provision.core.errors import HostError
+from provision.drills.director_state import Sight
 from provision.drills.table import kernel_table
-from provision.errors import HostError
-from provision.live.sessions import Sessions
-from provision.remote.channel import Channel
-from provision.remote.protocol import decode_line
+from provision.hosts.agent import program
+from provision.hosts.channel import Channel
+from provision.hosts.protocol import decode_line
+from provision.hosts.sessions import Sessions
 
 PERIOD = 0.2
 """Seconds from one look at the table to the next; addresses are told at once."""

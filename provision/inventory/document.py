@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 
-from provision.bounded_json import MAX_DEPTH
-from provision.errors import Position, Problem
+from provision.core.errors import Position, Problem
+from provision.formats.bounded_json import MAX_DEPTH
 from provision.inventory import json_document, yaml_mistakes
 from provision.inventory.secrets import SecretError, Vault, from_environment, is_vaulted
 from provision.inventory.source import Node

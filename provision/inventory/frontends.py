@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from provision.errors import InputError, Problem
+from provision.core.errors import InputError, Problem
 from provision.inventory.hosts import Inventory
 from provision.inventory.model.frontend import Frontend, Vip
 from provision.inventory.model.service import RealServerOptions, Service
 from provision.inventory.model.text import IpAddress
 from provision.inventory.model.vrrp import Vrrp
-from provision.inventory.schema import nearest
 from provision.inventory.settings import HostSettings
 from provision.inventory.source import Node
+from provision.inventory.wording import nearest
 
 Settings = Mapping[str, HostSettings]
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from provision.errors import Position, UsageError
+from provision.core.errors import Position, UsageError
 from provision.inventory.source import MASK, Node
 
 RESERVED = frozenset(

@@ -12,8 +12,8 @@ import re
 from bisect import bisect_right
 from typing import Any
 
-from provision.bounded_json import MAX_DEPTH
-from provision.errors import Position
+from provision.core.errors import Position
+from provision.formats.bounded_json import MAX_DEPTH
 from provision.inventory.source import Node
 
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]

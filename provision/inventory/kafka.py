@@ -12,18 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provision.errors import InputError, Problem
-from provision.inventory.explain import validated
+from provision.core.errors import InputError, Problem
+from provision.formats.certificates import Authority, state_folder
+from provision.formats.parameters import broker as broker_properties
 from provision.inventory.frontends import ResolvedFrontend, named_hosts
 from provision.inventory.hosts import Inventory
 from provision.inventory.kafka_topics import topic_problems
 from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import GENERATED, Kafka
-from provision.inventory.schema import nearest
 from provision.inventory.settings import HostSettings, address_problem
 from provision.inventory.source import Node
-from provision.kafka.certificates import Authority, state_folder
-from provision.kafka.definitions import broker as broker_properties
+from provision.inventory.validation import validated
+from provision.inventory.wording import nearest
 
 Settings = Mapping[str, HostSettings]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.desired import NOT_KNOWN
-from provision.errors import HactlError, InputError, Problem
+from provision.core.errors import HactlError, InputError, Problem
+from provision.desired.items import NOT_KNOWN
+from provision.formats.certificates import Authority, issue, kept
 from provision.inventory.kafka import KafkaCluster, KafkaNode
 from provision.inventory.model.kafka import PEM
-from provision.kafka.certificates import Authority, issue, kept
 
 if TYPE_CHECKING:
     from provision.inventory.topology import Topology

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from provision.errors import Problem
+from provision.core.errors import Problem
+from provision.formats.parameters import topic as topic_parameters
 from provision.inventory.model.kafka import Kafka
 from provision.inventory.model.kafka_topic import KafkaTopic, Scalar
-from provision.inventory.schema import nearest
 from provision.inventory.source import Node
-from provision.kafka.definitions import topic as topic_parameters
+from provision.inventory.wording import nearest
 
 SYNONYMS = {
     "cleanup.policy": "log.cleanup.policy",

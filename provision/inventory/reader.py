@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from provision.errors import InputError, Position
+from provision.core.errors import InputError, Position
 from provision.inventory.document import Reader
 from provision.inventory.hosts import Inventory
 from provision.inventory.patterns import PatternError, expand

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from provision.errors import Problem
-from provision.facts import Facts
-from provision.inventory.explain import validated
+from provision.core.errors import Problem
+from provision.core.facts import Facts
 from provision.inventory.hosts import Host
 from provision.inventory.model.frontend import Owner, Priority
 from provision.inventory.model.globals import Keepalived
@@ -26,6 +25,7 @@ from provision.inventory.model.text import (
     as_list,
 )
 from provision.inventory.source import Node
+from provision.inventory.validation import validated
 
 
 class PinnedFacts(Strict):

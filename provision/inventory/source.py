@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from provision.errors import Position
+from provision.core.errors import Position
 
 MASK = "********"
 """What stands in place of a secret wherever it is shown."""

@@ -31,7 +31,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from provision.errors import InputError, Position, Problem
+from provision.core.errors import InputError, Position, Problem
 from provision.inventory.hosts import Host, Inventory
 from provision.inventory.lazy import LazyDict, LazyList, resolved
 from provision.inventory.source import Node

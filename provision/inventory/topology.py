@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision.errors import InputError, Position, Problem
-from provision.facts import Facts
-from provision.inventory.definitions import definition_problems
-from provision.inventory.explain import validated
+from provision.core.errors import InputError, Position, Problem
+from provision.core.facts import Facts
 from provision.inventory.frontends import ResolvedFrontend, resolve_frontend
 from provision.inventory.hosts import Host, Inventory
 from provision.inventory.kafka import KafkaCluster, check_problems, kafka_checks, resolve_kafka
 from provision.inventory.model.frontend import Frontend
-from provision.inventory.schema import kind
 from provision.inventory.settings import HostSettings, address_problem, read_settings
+from provision.inventory.shared_names import definition_problems
 from provision.inventory.source import Node
+from provision.inventory.validation import validated
+from provision.inventory.wording import kind
 
 CLIENTS = "clients"
 """The group of hosts that only use the front ends: the prober runs there, hactl manages nothing on them."""
@@ -134,7 +134,7 @@ class Topology:
 
         Raises InputError with rule `interface-unknown` where neither the inventory nor the facts tell it.
         """
-        from provision.inventory.host_view import host_variables
+        from provision.desired.host_variables import host_variables
 
         return host_variables(self, host, facts)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from provision.errors import Position
+from provision.core.errors import Position
 from provision.inventory.source import Node
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision.errors import Position
+from provision.core.errors import Position
 from provision.inventory.document import Reader
 from provision.inventory.hosts import Group, Host
 from provision.inventory.source import Node

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 from yaml.reader import Reader, ReaderError
 
-from provision.bounded_json import MAX_DEPTH
-from provision.errors import Position, Problem
+from provision.core.errors import Position, Problem
+from provision.formats.bounded_json import MAX_DEPTH
 
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 FLATTEN = "flatten it"

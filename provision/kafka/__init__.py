@@ -1,1 +1,1 @@
-"""Kafka behind the front end."""
+"""The administration of a running Kafka cluster; its nodes' files are in `desired` and `formats`."""

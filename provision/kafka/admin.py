@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from provision.errors import HostError, Unreachable
+from provision.core.errors import HostError, Unreachable
+from provision.hosts.tunnel import connect_through
 from provision.kafka.client_file import Login
-from provision.remote.tunnel import connect_through
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient

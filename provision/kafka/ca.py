@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from provision.desired import File
-from provision.errors import InputError, Problem
+from provision.core.errors import InputError, Problem
+from provision.deploy.plan import HostPlan, plan_host
+from provision.deploy.project import Project
+from provision.desired.items import File
+from provision.formats.certificates import keep, make, share_one
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.kafka_tls import ORIGIN, missing
-from provision.kafka.certificates import keep, make, share_one
-from provision.plan import HostPlan, plan_host
-from provision.project import Project
 
 CA_FILE = "/etc/kafka/ca.pem"
 """What a node trusts; role kafka puts it there."""

@@ -6,10 +6,10 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provision.errors import InputError, Position, Problem, UsageError
-from provision.kafka.files import jaas_property
-from provision.kafka.files.jaas import PLAIN, SCRAM
-from provision.kafka.files.properties import Properties, read
+from provision.core.errors import InputError, Position, Problem, UsageError
+from provision.formats import jaas_property
+from provision.formats.jaas import PLAIN, SCRAM
+from provision.formats.properties import Properties, read
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = {"PLAIN": PLAIN, "SCRAM-SHA-256": SCRAM, "SCRAM-SHA-512": SCRAM}

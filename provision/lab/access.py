@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from provision.hosts.target import Target, from_options
 from provision.lab.control import layout_of_running
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import lab_name
-from provision.remote.target import Target, from_options
 
 
 def lab_target(name: str, host: str) -> Target:

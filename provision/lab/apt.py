@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.errors import LabError
-from provision.lab.run import run
+from provision.core.errors import LabError
+from provision.lab.subprocesses import run
 
 COMPONENT = "main"
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from provision.errors import LabError
+from provision.core.errors import LabError
 
 
 def hierarchies(mounts: str) -> list[Path]:

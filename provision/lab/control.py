@@ -14,14 +14,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.errors import LabError
-from provision.lab import cgroups, commands, director, files, image, keys, network, node, preflight, trees
+from provision.core.errors import LabError
+from provision.lab import (
+    cgroups,
+    cleanup,
+    command_lines,
+    director,
+    files,
+    image,
+    keys,
+    network,
+    node,
+    preflight,
+)
 from provision.lab.director import Ground
 from provision.lab.image import Events
 from provision.lab.layout import Layout, cache_root
 from provision.lab.monitor import Monitor
 from provision.lab.plan import LabHost, LabSpec, lab_name
-from provision.lab.run import run, try_run
+from provision.lab.subprocesses import run, try_run
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ def cut(name: str, host: str, events: Events) -> float:
         if target.kind == "node":
             # First off the net, so that no dying socket says goodbye; its namespace goes with it, or the
             # kernel would go on answering ARP for it.
-            for command in commands.container_unnetwork(spec, target, layout):
+            for command in command_lines.container_unnetwork(spec, target, layout):
                 try_run(command)
         cgroups.kill(group)
         died = time.monotonic()
@@ -156,9 +167,9 @@ def _cable(name: str, host: str, events: Events, *, plugged: bool) -> float:
         moment = time.monotonic()
         if target.kind == "director":
             with Monitor(layout.host(host).qmp) as monitor:
-                monitor.execute("set_link", name=commands.NETDEV, up=plugged)
+                monitor.execute("set_link", name=command_lines.NETDEV, up=plugged)
         else:
-            run(commands.container_carrier(spec, target, layout, up=plugged))
+            run(command_lines.container_carrier(spec, target, layout, up=plugged))
     events(f"{host}: cable {'plugged in' if plugged else 'pulled'}")
     return moment
 
@@ -205,7 +216,7 @@ def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
     if directors and not kvm:
         why = "/dev/kvm is there, but no guest boots under it" if Path("/dev/kvm").exists() else "no /dev/kvm"
         events(f"{why}: directors are emulated, 10 to 20 times slower")
-    ground = Ground(built, commands.accelerator(kvm))
+    ground = Ground(built, command_lines.accelerator(kvm))
     keys.ensure(spec, layout)
     _write_state(spec, layout, ground)
     network.make(spec, layout)
@@ -299,8 +310,8 @@ def _remove(layout: Layout) -> bool:
     for space in reversed(spaces):
         network.remove(space)
     cgroups.remove(layout.cgroup)
-    trees.remove(layout.data)
-    trees.remove(layout.state)
+    cleanup.remove(layout.data)
+    cleanup.remove(layout.state)
     for partial in (layout.cache / "images").glob(f"*/warm/{layout.name}/*.partial"):
         partial.unlink()
     return bool(there)

@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.errors import LabError
-from provision.lab import cgroups, commands, files, keys, network
+from provision.core.errors import LabError
+from provision.lab import cgroups, command_lines, files, keys, network
 from provision.lab.layout import Layout
 from provision.lab.monitor import Agent, Monitor
 from provision.lab.plan import LabHost, LabSpec
-from provision.lab.run import run
+from provision.lab.subprocesses import run
 
 BOOT_PATIENCE = 240  # seconds; two guests take 25 on two idle cores
 
@@ -28,7 +28,7 @@ class Ground:
 
 def snapshot_path(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> Path:
     """Where the host's snapshot is: named by everything it depends on, so a change of any makes a new one."""
-    argv = commands.qemu(spec, host, layout, ground.image, ground.accel, restore=False)
+    argv = command_lines.qemu(spec, host, layout, ground.image, ground.accel, restore=False)
     version = run(["qemu-system-x86_64", "--version"])
     seed = files.seed_tar(files.seed(spec, host, keys.of_host(host, layout)))
     total = hashlib.sha256(json.dumps([argv, version]).encode() + seed).hexdigest()[:16]
@@ -57,9 +57,9 @@ def power_on(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground, *, re
     at.state.mkdir(parents=True, exist_ok=True)
     for left in (at.qmp, at.agent, at.pid_file):
         left.unlink(missing_ok=True)
-    argv = commands.qemu(spec, host, layout, ground.image, ground.accel, restore=restore)
-    inside = commands.in_namespace(layout.namespace, argv)
-    run(commands.in_cgroups(cgroups.make(f"{layout.cgroup}/{host.name}"), inside))
+    argv = command_lines.qemu(spec, host, layout, ground.image, ground.accel, restore=restore)
+    inside = command_lines.in_namespace(layout.namespace, argv)
+    run(command_lines.in_cgroups(cgroups.make(f"{layout.cgroup}/{host.name}"), inside))
 
 
 def wait(host: LabHost, layout: Layout, *, restored: bool) -> None:
@@ -85,7 +85,7 @@ def save(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> None:
     with Monitor(at.qmp) as monitor:
         monitor.human("stop")
         try:
-            monitor.human(f"savevm {commands.SNAPSHOT}")
+            monitor.human(f"savevm {command_lines.SNAPSHOT}")
             run(["cp", "--reflink=auto", "--sparse=always", str(at.disk), str(partial)])
         finally:
             monitor.human("cont")

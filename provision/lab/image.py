@@ -13,10 +13,10 @@ from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from provision.errors import LabError
-from provision.lab import apt, cgroups, commands, trees
+from provision.core.errors import LabError
+from provision.lab import apt, cgroups, cleanup, command_lines
 from provision.lab.layout import RUN
-from provision.lab.run import run
+from provision.lab.subprocesses import run
 
 Events = Callable[[str], None]
 
@@ -110,7 +110,7 @@ def _clear(images: Path) -> bool:
     cgroups.kill(_GROUP)
     cgroups.remove(_GROUP)
     for folder in partial:
-        trees.remove(folder)
+        cleanup.remove(folder)
     return there
 
 
@@ -119,7 +119,7 @@ def _prune(new: Path) -> None:
     used = {json.loads(path.read_text())["image"] for path in RUN.glob("*/lab.json")}
     for folder in new.parent.iterdir():
         if folder != new and str(folder) not in used:
-            trees.remove(folder)
+            cleanup.remove(folder)
 
 
 def _build(image: Path, events: Events) -> None:
@@ -140,7 +140,7 @@ def _mmdebstrap(work: Path, events: Events) -> None:
     log = work / "build.log"
     with TemporaryDirectory(prefix="hactl-apt-") as folder:
         argv = mmdebstrap(work / "root", work, recipe(), *apt.write(Path(folder), SUITE))
-        status = _run_build(commands.in_cgroups(cgroups.make(_GROUP), argv), log, events)
+        status = _run_build(command_lines.in_cgroups(cgroups.make(_GROUP), argv), log, events)
     if status:
         tail = "\n".join(log.read_text().strip().splitlines()[-5:])
         raise LabError(
@@ -178,7 +178,7 @@ def kvm_works(image: Path, cache: Path, events: Events, timeout: float = 10) -> 
 
 
 def _boots_under_kvm(image: Path, timeout: float) -> bool:
-    argv = commands.in_cgroups(cgroups.make(_GROUP), commands.kvm_probe(image))
+    argv = command_lines.in_cgroups(cgroups.make(_GROUP), command_lines.kvm_probe(image))
     try:
         done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:

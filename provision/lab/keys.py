@@ -7,7 +7,7 @@ from pathlib import Path
 from provision.lab.files import HostKeys
 from provision.lab.layout import Layout
 from provision.lab.plan import LabHost, LabSpec
-from provision.lab.run import run
+from provision.lab.subprocesses import run
 
 LOGIN = "id_ed25519"
 

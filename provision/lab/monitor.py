@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provision.errors import LabError
+from provision.core.errors import LabError
 
 QUICK = 0.3
 """Seconds within which a guest has set its clock and said so, or it was too busy for the time to be right."""

@@ -8,11 +8,11 @@ import socket
 import threading
 from pathlib import Path
 
-from provision.errors import LabError
-from provision.lab import cgroups, commands
+from provision.core.errors import LabError
+from provision.lab import cgroups, command_lines
 from provision.lab.layout import NETNS, Layout
 from provision.lab.plan import LabSpec
-from provision.lab.run import run, try_run
+from provision.lab.subprocesses import run, try_run
 
 _CLONE_NEWNET = 0x40000000  # setns(2)
 
@@ -20,8 +20,8 @@ _CLONE_NEWNET = 0x40000000  # setns(2)
 def make(spec: LabSpec, layout: Layout) -> None:
     """The lab's own namespace with its bridge, taps and routes."""
     run(["ip", "netns", "add", layout.namespace])
-    argv = commands.in_namespace(layout.namespace, ["ip", "-batch", "-"])
-    run(argv, stdin=commands.bridge_batch(spec))
+    argv = command_lines.in_namespace(layout.namespace, ["ip", "-batch", "-"])
+    run(argv, stdin=command_lines.bridge_batch(spec))
 
 
 def exists(layout: Layout) -> bool:

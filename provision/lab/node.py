@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from provision.errors import LabError
-from provision.lab import cgroups, commands, files, keys, network
+from provision.core.errors import LabError
+from provision.lab import cgroups, command_lines, files, keys, network
 from provision.lab.director import Ground
 from provision.lab.layout import Layout
 from provision.lab.plan import LabHost, LabSpec
-from provision.lab.run import run
+from provision.lab.subprocesses import run
 
 BOOT_PATIENCE = 60  # seconds; four containers take less than one
 
@@ -29,10 +29,10 @@ def power_on(spec: LabSpec, host: LabHost, layout: Layout) -> None:
     """Start the container from its files as they are."""
     at = layout.host(host.name)
     at.state.mkdir(parents=True, exist_ok=True)
-    at.runner.write_text(commands.container_runner(spec, host, layout))
+    at.runner.write_text(command_lines.container_runner(spec, host, layout))
     detached = 'setsid sh "$0" </dev/null >>"$1" 2>&1 & echo $! >"$2"'
     argv = ["sh", "-c", detached, str(at.runner), str(at.console), str(at.pid_file)]
-    run(commands.in_cgroups(cgroups.make(f"{layout.cgroup}/{host.name}"), argv))
+    run(command_lines.in_cgroups(cgroups.make(f"{layout.cgroup}/{host.name}"), argv))
 
 
 def wait(host: LabHost, layout: Layout) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from provision.errors import LabError
+from provision.core.errors import LabError
 
 Kind = Literal["director", "node"]
 

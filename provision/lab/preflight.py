@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.errors import LabError
-from provision.lab.commands import GUEST_RESIDENT
+from provision.core.errors import LabError
+from provision.lab.command_lines import GUEST_RESIDENT
 from provision.lab.plan import LabSpec
-from provision.lab.run import try_run
+from provision.lab.subprocesses import try_run
 
 # Debian package of each command the lab runs.
 PACKAGE_OF = {

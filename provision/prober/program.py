@@ -7,13 +7,24 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from provision import bounded_json
-from provision.agent import program
-from provision.errors import HostError
-from provision.remote.channel import Channel, Session
+from provision.core.errors import HostError
+from provision.formats import bounded_json
+from provision.hosts.agent import program
+from provision.hosts.channel import Channel, Session
 
 PACKAGE = "provision.prober.client"
-MODULES = ("netlink", "packets", "listener", "questions", "talk", "load", "lasting", "trial", "gate", "main")
+MODULES = (
+    "netlink",
+    "packets",
+    "listener",
+    "queries",
+    "exchange",
+    "load",
+    "connections",
+    "preflight",
+    "service_checks",
+    "main",
+)
 """In the order in which they need one another; the last holds `main`."""
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from provision.errors import HostError
+from provision.core.errors import HostError
+from provision.hosts.channel import Channel, Session
 from provision.prober import program
 from provision.prober.collector import Collector
-from provision.prober.local import LocalSession
+from provision.prober.local_session import LocalSession
 from provision.prober.record import ProbeService, Recording
-from provision.remote.channel import Channel, Session
 
 PATIENCE = 3.0
 """Seconds for each request: a lost SYN comes again after 1 s (RFC 6298 §2), and then shows as a slow answer."""

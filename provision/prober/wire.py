@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provision.hosts.channel import Session
 from provision.prober import program
 from provision.prober.collector import heard
 from provision.prober.record import Advert, Claim
-from provision.remote.channel import Session
 
 
 @dataclass(frozen=True)

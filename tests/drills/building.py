@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from provision.drills.context import Stage, successor
+from provision.drills.director_state import Sight
 from provision.drills.drill import Outcome
 from provision.drills.result import Span
-from provision.drills.sight import Sight
-from provision.drills.stage import Stage, successor
 from provision.drills.table import intended_table
 from provision.drills.watch import Watch
+from provision.hosts.live.snapshot import Seen
 from provision.inventory.topology import Topology
-from provision.live.seen import Seen
 from provision.prober.measure import Floor, Survivors
 from provision.prober.record import Recording, Request
+from tests.hosts.live.building import healthy
 from tests.inventory.building import frontend, topology
-from tests.live.building import healthy
 
 VIP = "192.168.227.10"
 FLOOR = Floor(240, 0, 1.0, 2.0, 4.0)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import HostError
-from provision.prober.local import LocalChannel
-from provision.remote.protocol import BOOTSTRAP, encode_program
-from tests.agent.local import LocalHost
+from provision.core.errors import HostError
+from provision.hosts.protocol import BOOTSTRAP, encode_program
+from provision.prober.local_session import LocalChannel
+from tests.hosts.agent.local import LocalHost
 
 
 class Logins:

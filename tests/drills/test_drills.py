@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from provision.desired.timing import BROKER_STARTS
 from provision.drills.all_real_servers_down import AllRealServersDown
-from provision.drills.bounds import BROKER_STARTS
+from provision.drills.assertions import said
+from provision.drills.context import Stage, holder_of
 from provision.drills.drill import Drill
 from provision.drills.hand_over import Failback, HandOver, raised_by
-from provision.drills.judge import said
 from provision.drills.keepalived_kill import KeepalivedKill
 from provision.drills.keepalived_stop import KeepalivedStop
 from provision.drills.link_down import LinkDown
@@ -21,13 +22,12 @@ from provision.drills.real_server_stop import RealServerStop
 from provision.drills.real_server_without_vip import RealServerWithoutVip
 from provision.drills.registry import DRILLS, NAMES
 from provision.drills.result import Span
-from provision.drills.stage import Stage, holder_of
 from provision.drills.vrrp_blocked import VrrpBlocked, sources
 from provision.prober.measure import Survivors
 from provision.prober.record import Advert, Recording, Request
 from provision.prober.wire import Answer, ByMac, MacOf, WhoHas
+from tests.desired.test_timing import BROKERS
 from tests.drills.building import VIP, outcome, see, stage
-from tests.drills.test_bounds import BROKERS
 from tests.inventory.building import GROUPS, HOSTS, frontend, service, topology
 
 DIRECTOR_DRILLS = [drill for drill in DRILLS if drill.of_directors]

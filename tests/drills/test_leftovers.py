@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from provision.drills.leftovers import differences, trace_differences
-from provision.live.state import LiveAddress, LiveServer, LiveService, LiveUnit
+from provision.hosts.live.state import LiveAddress, LiveServer, LiveService, LiveUnit
+from tests.hosts.live.building import healthy
 from tests.inventory.building import frontend, topology
-from tests.live.building import healthy
 
 LIVE = replace(
     healthy(topology([frontend()]))["lvs1"],

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from provision.core.errors import HactlError, HostError
+from provision.drills.context import Stage
 from provision.drills.drill import Drill, Outcome, Verdict
-from provision.drills.fault import Fault, FaultSpec
 from provision.drills.run import undone_whatever
-from provision.drills.stage import Stage
-from provision.errors import HactlError, HostError
-from tests.agent.local import LocalHost
+from provision.hosts.agent.fault import Fault, FaultSpec
 from tests.drills.building import stage
 from tests.drills.conftest import Logins
-from tests.told import Told
+from tests.hosts.agent.local import LocalHost
+from tests.hosts.told import Told
 
 pytestmark = pytest.mark.agent
 

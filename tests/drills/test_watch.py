@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.drills.fault import traces
+from provision.core.errors import HostError
 from provision.drills.watch import Watch
-from provision.errors import HostError
+from provision.hosts.agent.fault import traces
 from tests.drills.conftest import Logins, NamespaceHost
 
 pytestmark = pytest.mark.agent

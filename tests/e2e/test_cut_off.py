@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from provision.apply import Transaction, build_payload, prepare
-from provision.observe import observe
-from provision.plan import operations, plan_host
-from provision.project import load
-from provision.remote.ssh import Session, connect
+from provision.deploy.plan import operations, plan_host
+from provision.deploy.project import load
+from provision.hosts.agent.observe import observe
+from provision.hosts.agent.transaction import Transaction, build_payload, prepare
+from provision.hosts.ssh import Session, connect
 from tests.e2e import model
 from tests.e2e.conftest import NAME
 from tests.e2e.site import SNAPSHOT, Site, difference, patiently

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import REPOSITORY
 from tests.e2e.site import HACTL, Site, patiently
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = {"this is web1!", "this is web2!"}
 
 

@@ -6,9 +6,9 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from provision.data import shipped
-from provision.facts import Facts
-from provision.templates import render_file
+from provision.core.facts import Facts
+from provision.core.shipped import shipped
+from provision.desired.templates import render_file
 from tests.e2e.site import Site
 from tests.inventory.building import topology
 from tests.roles.keepalived_cases import CASES

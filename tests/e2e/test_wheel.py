@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests import REPOSITORY
+
 EXAMPLE = REPOSITORY / "docs" / "examples" / "motd-role"
 
 

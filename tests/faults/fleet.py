@@ -21,7 +21,7 @@ from tests.faults.judge import NEW, OLD, Ended, lies
 from tests.faults.outcome import Cell, Outcome, symbol
 from tests.faults.site import Run, difference
 from tests.faults.steps import Step
-from tests.remote.netns import Namespace, Server, keygen, run
+from tests.hosts.netns import Namespace, Server, keygen, run
 
 FAULT = "1 of 20 unreachable"
 MEANING = "the cable of one host of twenty is pulled; from the first step on"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from provision.errors import Position
+from provision.core.errors import Position
 from provision.inventory.hosts import Group, Host, Inventory
 from provision.inventory.source import Node
 from provision.inventory.topology import Topology, build

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from provision.errors import InputError
+from provision.core.errors import InputError
 from provision.inventory.hosts import RESERVED
 from provision.inventory.reader import read_inventory
 

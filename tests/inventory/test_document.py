@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.bounded_json import MAX_DEPTH
+from provision.formats.bounded_json import MAX_DEPTH
 from provision.inventory import document
 from provision.inventory.document import Reader
 from provision.inventory.source import Node

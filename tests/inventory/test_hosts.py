@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import Position, UsageError
+from provision.core.errors import Position, UsageError
 from provision.inventory.hosts import Group, Host, Inventory
 from provision.inventory.reader import read_inventory
 from provision.inventory.source import Node

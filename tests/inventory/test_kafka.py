@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from provision.desired import DesiredHost, File
-from provision.errors import InputError
-from provision.facts import Facts
+from provision.core.errors import InputError
+from provision.core.facts import Facts
+from provision.desired.items import DesiredHost, File
+from provision.desired.render import render_host
+from provision.formats.certificates import make
+from provision.formats.properties import read
 from provision.inventory.hosts import Inventory
 from provision.inventory.topology import Topology, build
-from provision.kafka.certificates import make
-from provision.kafka.files.properties import read
-from provision.render import render_host
 from tests.inventory.building import frontend, inventory, service
 
 USERS = {"admin": {"password": "4dmin#"}, "check": {"password": "pr0be"}}

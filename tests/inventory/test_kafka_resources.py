@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provision.errors import InputError
+from provision.core.errors import InputError
 from provision.inventory.kafka_topics import inherited, written
 from provision.inventory.topology import build
 from tests.inventory.test_kafka import USERS, refused, site

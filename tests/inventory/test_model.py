@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from provision.errors import InputError, Problem
-from provision.inventory.explain import validated
+from provision.core.errors import InputError, Problem
 from provision.inventory.model import Frontend, Keepalived
 from provision.inventory.model.service import expand_range
 from provision.inventory.reader import read_inventory
 from provision.inventory.source import Node
 from provision.inventory.topology import build
+from provision.inventory.validation import validated
 from tests.inventory.building import PLACE, frontend, service, topology
 
 INVENTORY = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import Exit, InputError
+from provision.core.errors import Exit, InputError
 from provision.inventory.hosts import Inventory
 from provision.inventory.reader import read_inventory
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.errors import Position
+from provision.core.errors import Position
 from provision.inventory.source import MASK, Node
 
 HERE = Position("f.yml", 3, 5)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provision.errors import InputError
+from provision.core.errors import InputError
 from provision.inventory.hosts import Host
 from provision.inventory.reader import read_inventory
 from provision.inventory.source import Node

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.data import shipped
-from provision.errors import InputError
-from provision.facts import Facts, Interface
-from provision.inventory.openings import Opening
+from provision.core.errors import InputError
+from provision.core.facts import Facts, Interface
+from provision.core.shipped import shipped
+from provision.desired.firewall import Opening
 from provision.inventory.reader import read_inventory
 from provision.inventory.templating import resolve_inventory
 from provision.inventory.topology import Topology, build

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from provision.deploy.project import Project
 from provision.kafka.ca import keep_new, with_authority
-from provision.project import Project
 
 
 def deployed(project: Project) -> Project:

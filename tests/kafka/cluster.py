@@ -18,10 +18,10 @@ from pathlib import Path
 
 import yaml
 
-from provision.desired import DesiredHost, File
-from provision.facts import Facts
-from provision.kafka.distribution import collect
-from provision.project import load
+from provision.core.facts import Facts
+from provision.deploy.project import load
+from provision.desired.items import DesiredHost, File
+from provision.desired.kafka_distribution import collect
 from tests.kafka.authority import deployed
 
 CACHE = Path.home() / ".cache" / "hactl" / "kafka"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from provision.project import Project, load
+from provision.deploy.project import Project, load
 from tests.kafka.authority import deployed
 
 USERS = {

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import kafka
 
+from provision.desired.kafka_distribution import collect
 from provision.kafka.admin import ask
 from provision.kafka.client_file import login
-from provision.kafka.distribution import collect
 from tests.kafka.cluster import CACHE, free_ports
 
 VERSION = "3.9.1"

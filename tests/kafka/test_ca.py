@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision.commands import deploy, plan
-from provision.desired import DesiredHost, File, Item, Unit, Virtual
-from provision.errors import Exit, InputError
-from provision.facts import Facts, Interface
+from provision.commands.deploy import deploy, plan
+from provision.core.errors import Exit, InputError
+from provision.core.facts import Facts, Interface
+from provision.deploy.plan import HostPlan, operations, plan_host
+from provision.deploy.plan_output import plan_json, plan_lines
+from provision.deploy.project import Project, load
+from provision.desired.items import DesiredHost, File, Item, Unit, Virtual
+from provision.formats.certificates import Authority, issue, make
+from provision.hosts.agent.observe import Observed, ObservedItem
 from provision.inventory.kafka_tls import trusted
 from provision.kafka.ca import CA_FILE, keep_new, new_authority, planned_with, with_authority
-from provision.kafka.certificates import Authority, issue, make
-from provision.observe import Observed, ObservedItem
-from provision.plan import HostPlan, operations, plan_host
-from provision.project import Project, load
-from provision.show import plan_json, plan_lines
-from tests.answering import Host
+from tests.hosts.answering import Host
 from tests.kafka.inventory import project as deployed_project
 
 BIN = Path(sys.executable).parent
@@ -219,7 +219,7 @@ class Site:
             desired = project.render(host, facts)
             table = seen(desired).table
             self.hosts[host] = Host(desired, address, () if fresh else table, (), fresh)
-        patch.setattr("provision.survey.connect", lambda target: self.hosts[target.host])
+        patch.setattr("provision.deploy.inspection.connect", lambda target: self.hosts[target.host])
 
     def asked(self) -> set[str]:
         return {agent for host in self.hosts.values() for agent in host.agents}

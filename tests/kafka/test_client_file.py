@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import InputError, UsageError
+from provision.core.errors import InputError, UsageError
 from provision.kafka.client_file import login
 
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"

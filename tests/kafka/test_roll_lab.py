@@ -11,17 +11,17 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from provision.deploy.project import load
+from provision.hosts.sessions import Sessions
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.reach import administrator, client
-from provision.kafka.replicas.judge import troubles
-from provision.kafka.replicas.look import look
-from provision.live.sessions import Sessions
-from provision.project import load
+from provision.kafka.replicas.fetch import look
+from provision.kafka.replicas.problems import troubles
+from provision.kafka.ssh_tunnel import administrator, client
+from tests import REPOSITORY
 from tests.e2e.site import Site, Terminal, patiently
 from tests.kafka.stream import Stream, consumed
 
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 NAME = "roll"
-SHIPPED = Path(__file__).parents[2] / "inventories/kafka.yml"
+SHIPPED = REPOSITORY / "inventories/kafka.yml"
 BROKERS, DIRECTORS = ("kafka1", "kafka2", "kafka3"), ("lvs1", "lvs2")
 TOPIC = "rolled"
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
+from provision.deploy.project import Project, load
+from provision.hosts.sessions import Sessions
 from provision.kafka.admin import ask
-from provision.kafka.reach import client
+from provision.kafka.ssh_tunnel import client
 from provision.lab import cgroups
-from provision.live.sessions import Sessions
-from provision.project import Project, load
+from tests import REPOSITORY
 
 pytestmark = [
     pytest.mark.proof,
@@ -31,7 +32,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root"),
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 HACTL = Path(sys.executable).parent / "hactl"
 SECONDS = 240
 MEMORY = 6e9
@@ -50,7 +50,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def hactl(*words: str) -> float:
     """Run a command that must succeed; the seconds it took."""
     began = time.monotonic()
-    ran = subprocess.run([HACTL, *words], capture_output=True, text=True, check=False, cwd=ROOT)
+    ran = subprocess.run([HACTL, *words], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return time.monotonic() - began
 
@@ -84,7 +84,7 @@ def memory(lab: str) -> dict[str, float]:
 def test_from_nothing_to_an_answer(stem: str, nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"cold-{stem}"
     path = nothing / f"{name}.yml"
-    shutil.copy(ROOT / "inventories" / f"{stem}.yml", path)  # a lab is called after its file
+    shutil.copy(REPOSITORY / "inventories" / f"{stem}.yml", path)  # a lab is called after its file
     for variable in re.findall(r"!env (\w+)", path.read_text()):
         monkeypatch.setenv(variable, secrets.token_hex(12))
     load1 = os.getloadavg()[0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.errors import LabError
+from provision.core.errors import LabError
 from provision.lab.plan import LabSpec, lab_name
 
 FIVE = [

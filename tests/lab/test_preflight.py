@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import LabError
+from provision.core.errors import LabError
 from provision.lab import preflight
 from provision.lab.plan import LabSpec
 

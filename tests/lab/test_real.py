@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import LabError
-from provision.lab import cgroups, control, image, network, trees
+from provision.core.errors import LabError
+from provision.lab import cgroups, cleanup, control, image, network
 from provision.lab.access import lab_target
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabSpec
@@ -90,7 +90,7 @@ def lab() -> Iterator[Callable[[str, Triples], Lab]]:
         assert one.traces() == []
         # The cache is kept on purpose; not that of a test.
         for folder in (image.location(one.layout.cache) / "warm" / one.name, one.layout.keys):
-            trees.remove(folder)
+            cleanup.remove(folder)
         one.layout.lock.unlink()
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provision.prober.local import LocalSession
+from provision.prober.local_session import LocalSession
 from provision.prober.record import ProbeService
-from tests.remote.netns import Namespace, run
+from tests.hosts.netns import Namespace, run
 
 VIP, VIP6 = "10.78.0.10", "fd78::10"
 FAULT = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import HostError
+from provision.core.errors import HostError
 from provision.prober import measure, program
 from provision.prober.record import Recording
 from provision.prober.session import Prober, local_session
@@ -239,7 +239,7 @@ def _edited(message: bytes, old: str, new: str) -> bytes:
 
 CONTROLLER = """
 import sys, time
-from provision.prober.local import LocalSession
+from provision.prober.local_session import LocalSession
 from provision.prober.record import ProbeService
 from provision.prober.session import Prober
 space, address = sys.argv[1:]

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from provision.errors import HostError
+from provision.core.errors import HostError
+from provision.hosts.ssh import Session
 from provision.prober.record import ProbeService
 from provision.prober.session import Prober
 from provision.prober.wire import OnLink, ask
-from provision.remote.ssh import Session
+from tests.hosts.conftest import Net, known, net, session  # noqa: F401
 from tests.prober.lan import until
-from tests.remote.conftest import Net, known, net, session  # noqa: F401
 
 pytestmark = pytest.mark.ssh
 SSHD = ProbeService("web", "sshd", "10.77.0.2", 22)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import HostError
+from provision.core.errors import HostError
 from provision.prober import measure
 from provision.prober.session import Prober
 from provision.prober.wire import ByMac, Listen, MacOf, OnLink, WhoHas, ask

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from provision.desired import DesiredHost, File, Sysctl
-from provision.facts import Facts, Interface
+from provision.core.facts import Facts, Interface
+from provision.desired.items import DesiredHost, File, Sysctl
+from provision.desired.render import render_host
 from provision.inventory.reader import read_inventory
 from provision.inventory.topology import build
-from provision.render import render_host
 
 INVENTORY = """
 all:

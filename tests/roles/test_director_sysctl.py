@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.facts import Interface
-from provision.render import SYSCTL_FILE
+from provision.core.facts import Interface
+from provision.desired.render import SYSCTL_FILE
 from tests.roles.site import content, render, sysctls
 
 

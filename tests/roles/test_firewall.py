@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.desired import Unit
+from provision.desired.items import Unit
 from tests.roles.site import content, render
 
 SCRIPT = "/usr/local/lib/hactl/firewall"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.data import shipped
-from provision.desired import Module, Package, Unit
-from provision.facts import Facts
-from provision.inventory.ipvs_rules import IpvsService
-from provision.render import render_host
+from provision.core.facts import Facts
+from provision.core.shipped import shipped
+from provision.desired.ipvs_rules import IpvsService
+from provision.desired.items import Module, Package, Unit
+from provision.desired.render import render_host
 from tests.inventory.building import DUAL, HOSTS, frontend, inventory, service, topology
 from tests.roles.site import content, sysctls
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
+from tests import REPOSITORY
+
+ROLES = REPOSITORY / "roles"
 SHELLS = [shell for shell in (["dash"], ["busybox", "sh"]) if shutil.which(shell[0])]
 
 

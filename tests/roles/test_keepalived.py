@@ -15,13 +15,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from provision.data import shipped
-from provision.errors import InputError
-from provision.facts import Facts
-from provision.inventory.explain import candidates
+from provision.core.errors import InputError
+from provision.core.facts import Facts
+from provision.core.shipped import shipped
+from provision.desired.templates import render_file
 from provision.inventory.model import Frontend
 from provision.inventory.settings import HostSettings
-from provision.templates import render_file
+from provision.inventory.validation import candidates
 from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.keepalived_cases import CASES, Case
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.data import shipped
-from provision.facts import Facts
-from provision.templates import render_file
+from provision.core.facts import Facts
+from provision.core.shipped import shipped
+from provision.desired.templates import render_file
 from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.site import REDHAT, content, render
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provision.errors import InputError
+from provision.core.errors import InputError
 from tests.roles.keepalived_cases import CASES, Case
 from tests.roles.test_keepalived import keepalived_test, needs_keepalived, rendered
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.desired import Address, Module, Unit
+from provision.desired.items import Address, Module, Unit
 from tests.roles.site import REDHAT, content, render, sysctls
 
 SCRIPT = "/usr/local/lib/hactl/lo-vip"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision.desired import Package, Unit
+from provision.desired.items import Package, Unit
 from tests.roles.site import REDHAT, content, render
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.local import LocalHost
-from tests.remote.conftest import net  # noqa: F401  (a fixture)
+from tests.hosts.agent.local import LocalHost
+from tests.hosts.conftest import net  # noqa: F401  (a fixture)
 
 NOBODY = 65534
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.errors import HostError, Unreachable, plain
-from provision.events import Console
-from provision.show import Screen, print_json
-from tests.remote.conftest import Net
-from tests.remote.netns import keygen
+from provision.core.errors import HostError, Unreachable, plain
+from provision.core.events import Console
+from provision.deploy.plan_output import Screen, print_json
+from tests.hosts.conftest import Net
+from tests.hosts.netns import keygen
 
 HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\u202eevil\r\x08\x00"
 SHOWN = r"\u001b]52;c;cm0gLXJm\u0007\u001b[2J\u009b31m\u202eevil\u000d\u0008\u0000"

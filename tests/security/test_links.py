@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.apply import ApplyFailed, Op
-from tests.agent.local import LocalHost
-from tests.agent.scenario import begin, install, leftovers, sha
+from provision.hosts.agent.transaction import ApplyFailed, Op
+from tests.hosts.agent.local import LocalHost
+from tests.hosts.agent.scenario import begin, install, leftovers, sha
 from tests.security.conftest import NOBODY, unprivileged
 
 pytestmark = pytest.mark.agent

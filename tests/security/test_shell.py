@@ -14,20 +14,20 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provision.apply import Op
-from provision.desired import DesiredHost, File
-from provision.errors import HactlError, InputError, Position
-from provision.facts import Facts
+from provision.core.errors import HactlError, InputError, Position
+from provision.core.facts import Facts
+from provision.deploy.project import Project, load
+from provision.desired.items import DesiredHost, File
+from provision.desired.render import render_host
+from provision.hosts.agent.observe import observe
+from provision.hosts.agent.transaction import Op
+from provision.hosts.protocol import ProtocolError
+from provision.hosts.target import Target
+from provision.hosts.transport import dial
 from provision.inventory.hosts import Host
 from provision.inventory.source import Node
-from provision.observe import observe
-from provision.project import Project, load
-from provision.remote.dial import dial
-from provision.remote.protocol import ProtocolError
-from provision.remote.target import Target
-from provision.render import render_host
-from tests.agent.local import GROUP, ME, LocalHost
-from tests.agent.scenario import begin, install, leftovers
+from tests.hosts.agent.local import GROUP, ME, LocalHost
+from tests.hosts.agent.scenario import begin, install, leftovers
 
 pytestmark = pytest.mark.agent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from provision.kafka.replicas.machine import Machine, State, path
 from provision.kafka.replicas.model import Replica
+from provision.kafka.replicas.state_machine import Machine, State, path
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from provision.kafka.replicas.machine import State
 from provision.kafka.replicas.model import Cluster, Partition, Replica, TopicPartition
+from provision.kafka.replicas.state_machine import State
 
 
 def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool | None) -> State:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from provision.kafka.replicas.check import Transition
-from provision.kafka.replicas.judge import troubles
-from provision.kafka.replicas.machine import State
 from provision.kafka.replicas.model import Cluster, Partition, Replica, TopicPartition
+from provision.kafka.replicas.problems import troubles
+from provision.kafka.replicas.state_machine import State
 
 Line = tuple[str, str]
 """A line and its colour: an SGR code, or empty."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provision.kafka.replicas.machine import Machine, State, legal
 from provision.kafka.replicas.model import Replica
+from provision.kafka.replicas.state_machine import Machine, State, legal
 
 _STATES = "|".join(State)
 _LINE = re.compile(

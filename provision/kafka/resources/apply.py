@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from provision.errors import HactlError, Unreachable
+from provision.core.errors import HactlError, Unreachable
 from provision.kafka.admin import AGAIN, Unanswered, ask, connected
 from provision.kafka.client_file import Login
 from provision.kafka.resources.plan import Step, partitions, remains
@@ -56,7 +56,7 @@ def carry_out(login: Login, steps: Sequence[Step], passwords: Mapping[str, str])
     Raises:
         HactlError: the cluster refuses a step, or does not answer, before anything was changed.
     """
-    from provision.kafka.resources.deeds import validate
+    from provision.kafka.resources.requests import validate
 
     run = _Run(login, passwords, deque(steps))
     ask(login, lambda admin: validate(admin, [step.deed for step in steps]))
@@ -108,7 +108,7 @@ class _Run:
 
     def _settle(self, admin: KafkaAdminClient) -> None:
         """Wait until every broker knows of the topics, so that whoever plans next is not told of the time before."""
-        from provision.kafka.resources.look import everywhere
+        from provision.kafka.resources.fetch import everywhere
 
         topics = dict(each for step in self.done for each in partitions(step.deed))
         until = time.monotonic() + LAG
@@ -116,7 +116,7 @@ class _Run:
             time.sleep(AGAIN / 5)
 
     def _do(self, admin: KafkaAdminClient) -> None:
-        from provision.kafka.resources.deeds import perform
+        from provision.kafka.resources.requests import perform
 
         self.sent = True
         try:
@@ -131,6 +131,6 @@ class _Run:
         self.sent, self._until = False, None
 
     def _remains(self, admin: KafkaAdminClient) -> bool:
-        from provision.kafka.resources.look import look
+        from provision.kafka.resources.fetch import look
 
         return remains(self.pending[0].deed, look(admin, ()))

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.errors import Exit, HactlError, InputError
-from provision.events import Events
+from provision.core.errors import Exit, HactlError, InputError
+from provision.core.events import Events
+from provision.deploy.plan_output import DIM, YELLOW, Line
 from provision.inventory.kafka import KafkaCluster, first_users
-from provision.show import DIM, YELLOW, Line
 
 if TYPE_CHECKING:
+    from provision.deploy.inspection import Survey
+    from provision.deploy.project import Project
     from provision.kafka.client_file import Login
     from provision.kafka.resources.apply import Applied
     from provision.kafka.resources.plan import Plan
-    from provision.project import Project
-    from provision.survey import Survey
 
 UNIT = "/etc/systemd/system/kafka.service"
 """What a host has once a broker was deployed there."""
@@ -91,7 +91,7 @@ class Side:
         cluster = self._cluster
         if cluster is None or not (self.changes() or found.changes()):
             return Exit.OK
-        from provision.kafka.resources.commands import done
+        from provision.commands.kafka_plan_apply import done
 
         try:
             with self._administrator(found) as login:
@@ -160,7 +160,7 @@ class Side:
         return self._cluster.model.name if self._cluster else ""
 
     def _look(self, cluster: KafkaCluster, found: Survey) -> Plan:
-        from provision.kafka.resources.commands import planned, refuse
+        from provision.commands.kafka_plan_apply import planned, refuse
         from provision.kafka.resources.desired import desired, untouched
         from provision.kafka.resources.plan import plan
 
@@ -177,7 +177,7 @@ class Side:
 
     @contextmanager
     def _administrator(self, found: Survey) -> Iterator[Login]:
-        from provision.kafka.reach import administrator
+        from provision.kafka.ssh_tunnel import administrator
 
         assert self.project
         with administrator(self.project, lambda host: found.sessions[host]) as login:
@@ -185,7 +185,7 @@ class Side:
 
     def _awaited(self, cluster: KafkaCluster, login: Login, found: Survey, events: Events) -> Plan:
         """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
-        from provision.kafka.resources.commands import planned, refuse
+        from provision.commands.kafka_plan_apply import planned, refuse
         from provision.kafka.resources.observe import NotAdmitted
 
         until = time.monotonic() + (START if found.changes() else 0)

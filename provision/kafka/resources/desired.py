@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 
+from provision.desired.kafka_variables import broker_settings
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.kafka_topics import written
-from provision.inventory.kafka_view import broker_settings
 from provision.inventory.model import kafka_user
 from provision.kafka.resources.model import ANYWHERE, CLUSTER, Acl, Desired, Observed, Topic
 

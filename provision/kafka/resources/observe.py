@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from provision.errors import Unreachable
+from provision.core.errors import Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
+from provision.kafka.raw_client import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
 from provision.kafka.resources.model import Desired, Observed
-from provision.kafka.wire import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
 
 PARALLEL = 4
 """How many users log in at once."""
@@ -37,7 +37,7 @@ def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Obs
         Unreachable: none of the bootstrap servers can be connected or logged in to.
         HostError: the cluster does not answer, or refuses a question.
     """
-    from provision.kafka.resources.look import look
+    from provision.kafka.resources.fetch import look
 
     if not admitted(login):
         what = f"does not let {login.user} in with the inventory's password ({login.mechanism})"

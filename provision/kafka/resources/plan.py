@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from provision.change import Change
-from provision.kafka.definitions import topic as topic_parameters
+from provision.deploy.change import Change
+from provision.formats.parameters import topic as topic_parameters
 from provision.kafka.resources.model import ANYWHERE, Acl, Desired, Observed, SeenTopic, Topic
 
 

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from provision.change import Change
+from provision.deploy.change import Change
+from provision.deploy.plan_output import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line
 from provision.kafka.resources.apply import Applied, Outcome
 from provision.kafka.resources.plan import Plan, Step
-from provision.show import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line
 
 ENOUGH = 10
 """How many lines are shown of what is left alone."""

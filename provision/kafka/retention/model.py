@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 
 FOREVER = 2**63 - 1
 """Java's Long.MAX_VALUE: Kafka's word for no limit."""

@@ -10,20 +10,20 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from provision.errors import HostError
-from provision.events import Events
+from provision.core.errors import HostError
+from provision.core.events import Events
+from provision.deploy.inspection import Survey
+from provision.deploy.plan import HostPlan
+from provision.deploy.project import Project
+from provision.hosts.agent.locked_host import UNIT
+from provision.hosts.sessions import Sessions as Logins
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import ask
-from provision.kafka.reach import Sessions, administrator
-from provision.kafka.replicas.look import look
-from provision.kafka.rolling import ensemble
-from provision.kafka.rolling.host import UNIT
+from provision.kafka.replicas.fetch import look
+from provision.kafka.rolling import zookeeper
+from provision.kafka.rolling.poller import AT_FIRST, BACK, WHOLE, Sight
 from provision.kafka.rolling.safety import order
-from provision.kafka.rolling.sight import AT_FIRST, BACK, WHOLE, Sight
-from provision.live.sessions import Sessions as Logins
-from provision.plan import HostPlan
-from provision.project import Project
-from provision.survey import Survey
+from provision.kafka.ssh_tunnel import Sessions, administrator
 
 MEMBER_UNIT = "zookeeper.service"
 
@@ -112,11 +112,11 @@ class OneByOne:
         return "\n".join(found or (self.sight.back(node, BACK) if node else ()))
 
     def _ensemble(self, host: str) -> tuple[str, ...]:
-        why = ensemble.may_go(ensemble.members(self.cluster, self.sessions), host)
+        why = zookeeper.may_go(zookeeper.members(self.cluster, self.sessions), host)
         return (why,) if why else ()
 
     def _member(self, host: str) -> tuple[str, ...]:
-        serving = ensemble.members(self.cluster, self.sessions)[host]
+        serving = zookeeper.members(self.cluster, self.sessions)[host]
         return () if serving else (f"ZooKeeper: {host} is not part of the ensemble",)
 
 

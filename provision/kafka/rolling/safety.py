@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.gate import Node, caught_up, gate, roll_order
+from provision.kafka.replicas.availability import Node, caught_up, gate, roll_order
 from provision.kafka.replicas.model import NOBODY, Cluster, Partition
 
 MOST_NAMED = 3

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.model.kafka_user import Acl
 from provision.kafka.client_file import MECHANISMS
-from provision.kafka.rights import Kind, may, named
-from provision.kafka.verify.model import Check
-from provision.kafka.verify.zookeeper import NEEDS_LOGIN
-from provision.kafka.wire import (
+from provision.kafka.raw_client import (
     ALERT,
     CLOSED,
     SASL_AUTHENTICATION_FAILED,
     UNSUPPORTED_SASL_MECHANISM,
     Address,
 )
+from provision.kafka.resources.authorizer import Kind, may, named
+from provision.kafka.verify.model import Check
+from provision.kafka.verify.zookeeper import NEEDS_LOGIN
 
 LOGGED_IN, ACKNOWLEDGED, READ = "logged in", "acknowledged", "read"
 TOPIC_DENIED, GROUP_DENIED = "TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from provision.errors import Exit
-from provision.kafka.wire import UNREACHABLE, Address
+from provision.core.errors import Exit
+from provision.kafka.raw_client import UNREACHABLE, Address
 
 
 @dataclass(frozen=True)

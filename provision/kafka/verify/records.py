@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from provision.kafka.admin import settings
 from provision.kafka.client_file import Login
+from provision.kafka.raw_client import PATIENCE, SILENT, Refused, logged_in
 from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
 from provision.kafka.verify.model import Check
 from provision.kafka.verify.refusals import Seen, Site, heartbeat
-from provision.kafka.wire import PATIENCE, SILENT, Refused, logged_in
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import Login
+from provision.kafka.raw_client import PATIENCE, Address, Connection, at, logged_in, name_of
 from provision.kafka.verify import zookeeper
 from provision.kafka.verify.checks import LOGGED_IN, MADE_UP
 from provision.kafka.verify.model import Check
-from provision.kafka.wire import PATIENCE, Address, Connection, at, logged_in, name_of
 
 ANSWERED = "answered"
 NOWHERE = 2**31 - 1

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
+from provision.kafka.raw_client import UNREACHABLE, Refused
 from provision.kafka.verify.checks import Facts, checks
 from provision.kafka.verify.model import Check, Result, Verification
 from provision.kafka.verify.records import Records
 from provision.kafka.verify.refusals import PROBES, Seen, Site
-from provision.kafka.wire import UNREACHABLE, Refused
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient

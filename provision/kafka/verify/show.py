@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from provision.deploy.plan_output import BOLD, DIM, GREEN, RED, WIDTH, Line
 from provision.kafka.verify.model import Result, Verification
-from provision.show import BOLD, DIM, GREEN, RED, WIDTH, Line
 
 CLUSTER = "brokers"
 

@@ -11,7 +11,7 @@ import secrets
 import socket
 import struct
 
-from provision.kafka.wire import CLOSED, FOREIGN, SILENT, Refused
+from provision.kafka.raw_client import CLOSED, FOREIGN, SILENT, Refused
 
 CREATE, DELETE, CLOSE = 1, 2, -11
 EPHEMERAL = 1

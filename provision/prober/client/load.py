@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Dict
 
-from provision.prober.client import talk
+from provision.prober.client import exchange
 
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)
 """SO_LINGER 0: no TIME_WAIT holds a port of ours or a socket of theirs, and IPVS forgets the connection in 10 s."""
@@ -53,7 +53,7 @@ class Service:
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.path = path
         self.host = host or (f"[{address}]" if ":" in address else address)
-        self.talk = talk.of(opening, path, host if opening else self.host)
+        self.talk = exchange.of(opening, path, host if opening else self.host)
         self.persistent = False
 
 
@@ -157,7 +157,7 @@ class Load:
 
     def _read(self, request: Request, sock: socket.socket) -> None:
         try:
-            data = sock.recv(talk.ENOUGH)
+            data = sock.recv(exchange.ENOUGH)
         except BlockingIOError:
             return
         if len(request.head) < 12:

@@ -15,8 +15,8 @@ import select
 import time
 from typing import Any
 
-from provision.prober.client import gate, netlink, questions, trial
-from provision.prober.client.lasting import Crowd
+from provision.prober.client import netlink, preflight, queries, service_checks
+from provision.prober.client.connections import Crowd
 from provision.prober.client.listener import Wire
 from provision.prober.client.load import Handlers, Load, Service
 
@@ -34,9 +34,9 @@ def main(settings: dict[str, Any]) -> None:
     """Do one of the tasks, `ask`, `gate` or `load`; what goes wrong is said in a line of JSON."""
     try:
         if settings["task"] == "ask":
-            say(questions.ask(settings["questions"]))
+            say(queries.ask(settings["questions"]))
         elif settings["task"] == "gate":
-            gate.serve(say)
+            service_checks.serve(say)
         else:
             Recorder(settings).run()
     except BrokenPipeError:
@@ -64,7 +64,7 @@ class Recorder:
         enough_files(settings, len(self.services))
         self.poll = select.epoll()
         self.handlers: Handlers = {0: self._commands}
-        said = trial.try_all(self.services)
+        said = preflight.try_all(self.services)
         self.load = Load(self.poll, self.handlers, self.services)
         self.crowd = Crowd(self.poll, self.handlers, self.services, settings["connections"])
         self.heard: list[Any] = []
@@ -95,7 +95,7 @@ class Recorder:
             try:
                 wire = wires[route.interface] = Wire(route.interface, route.device)
             except OSError as error:
-                why = questions.NO_RAW_SOCKETS if isinstance(error, PermissionError) else str(error)
+                why = queries.NO_RAW_SOCKETS if isinstance(error, PermissionError) else str(error)
                 self.notes.append(f"adverts and address claims are not seen: {why}")
                 continue
             self.handlers[wire.sock.fileno()] = functools.partial(self._hear, wire)
@@ -179,7 +179,7 @@ class Recorder:
         self.wall = max(self.wall, wall, key=abs)
         requests, self.load.finished = self.load.finished, []
         changes, self.crowd.changes = self.crowd.changes, []
-        heard = questions.lines(self.heard)
+        heard = queries.lines(self.heard)
         self.heard.clear()
         self._tell(
             {

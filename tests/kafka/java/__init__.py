@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from provision.kafka.distribution import collect
+from provision.desired.kafka_distribution import collect
 from tests.kafka.cluster import CACHE
 
 FOLDER = Path(__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provision.kafka.replicas.check import check
-from provision.kafka.replicas.machine import Machine, State
 from provision.kafka.replicas.model import Replica
+from provision.kafka.replicas.state_machine import Machine, State
 
 ONE, TWO = Replica("orders", 0, 1), Replica("orders", 0, 2)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.kafka.replicas.derive import derive, remembered, states
-from provision.kafka.replicas.machine import State
 from provision.kafka.replicas.model import Cluster, Partition, Replica, ReplicaLog, TopicPartition
+from provision.kafka.replicas.state_machine import State
 
 NAME = TopicPartition("orders", 0)
 WHOLE = Partition(NAME, 1, (1, 2, 3), (1, 2, 3))

@@ -18,15 +18,15 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import login
 from provision.kafka.replicas.check import check
 from provision.kafka.replicas.derive import states
-from provision.kafka.replicas.judge import troubles
-from provision.kafka.replicas.look import look
-from provision.kafka.replicas.machine import State
+from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.model import Cluster
+from provision.kafka.replicas.problems import troubles
+from provision.kafka.replicas.state_machine import State
 from tests.kafka.site import USERS, Site, until
 
 pytestmark = pytest.mark.kafka
 
-HACTL = [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "replicas"]
+HACTL = [sys.executable, "-c", "from provision.commands import main; main()", "kafka", "replicas"]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from provision.kafka.replicas import show
 from provision.kafka.replicas.check import check
 from provision.kafka.replicas.derive import states
-from provision.kafka.replicas.judge import troubles
 from provision.kafka.replicas.model import Cluster, Partition, Quorum, ReplicaLog, TopicPartition
+from provision.kafka.replicas.problems import troubles
 
 NAME = TopicPartition("orders", 0)
 WHOLE = Partition(NAME, 1, (1, 2, 3), (1, 2, 3), 2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision.kafka.replicas.machine import Machine, State
 from provision.kafka.replicas.model import Replica
 from provision.kafka.replicas.state_log import Step, replayed, steps
+from provision.kafka.replicas.state_machine import Machine, State
 
 LINES = (Path(__file__).parent / "state-change.log").read_text().splitlines()
 #: As StateChangeLogger and logFailedStateChange write it; no controller could be brought to do so here.

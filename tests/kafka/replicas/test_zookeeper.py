@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import kafka
 import pytest
 
-from provision.errors import HostError
+from provision.core.errors import HostError
 from provision.kafka.admin import ask
 from provision.kafka.client_file import login
 from provision.kafka.replicas.derive import remembered, states
-from provision.kafka.replicas.look import look
-from provision.kafka.replicas.machine import Machine, State
+from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.model import Cluster, Replica
 from provision.kafka.replicas.state_log import Step, replayed, steps
+from provision.kafka.replicas.state_machine import Machine, State
 from tests.kafka.site import IDS, Site, zookeeper
 
 pytestmark = pytest.mark.kafka

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from provision.commands.kafka_plan_apply import done, planned
+from provision.deploy.project import load
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.resources.commands import done, planned
-from provision.kafka.resources.deeds import perform
 from provision.kafka.resources.model import Acl, Topic
 from provision.kafka.resources.observe import admitted
 from provision.kafka.resources.plan import AddAcls, CreateTopic, Deed, Plan, SetConfig, SetCredential, SetQuota
-from provision.project import load
+from provision.kafka.resources.requests import perform
 from tests.kafka.cluster import USERS, Broker, build, free_ports, running, started
 
 pytestmark = pytest.mark.kafka
@@ -187,7 +187,7 @@ def assert_only_prune_takes_away(cluster: KafkaCluster, login: Login) -> None:
         "update topic orders", "update topic audit-log", "remove topic left", "remove user old",
     ]  # fmt: skip
     with connected(login) as client:
-        from provision.kafka.resources.look import look
+        from provision.kafka.resources.fetch import look
 
         seen = look(client, ())
     assert admin in seen.acls

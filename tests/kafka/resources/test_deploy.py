@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from provision.change import Change
-from provision.desired import DesiredHost
-from provision.errors import HactlError, InputError
-from provision.events import Console
-from provision.facts import Facts
+from provision.core.errors import HactlError, InputError
+from provision.core.events import Console
+from provision.core.facts import Facts
+from provision.deploy.change import Change
+from provision.deploy.inspection import Survey
+from provision.deploy.plan import HostPlan
+from provision.deploy.project import Project
+from provision.desired.items import DesiredHost
+from provision.hosts.agent.observe import Observed
 from provision.inventory.topology import build
 from provision.kafka.resources.deploy import UNIT, Side
 from provision.kafka.resources.observe import NotAdmitted
-from provision.observe import Observed
-from provision.plan import HostPlan
-from provision.project import Project
-from provision.survey import Survey
 from tests.inventory.test_kafka import USERS, site
 
 BROKERS = ("kafka1", "kafka2", "kafka3")

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from provision.desired.kafka_distribution import collect
+from provision.formats import jaas
+from provision.formats.jaas import SCRAM
+from provision.formats.properties import write
 from provision.inventory.model.kafka_user import Acl as Entry
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.distribution import collect
-from provision.kafka.files import jaas
-from provision.kafka.files.jaas import SCRAM
-from provision.kafka.files.properties import write
 from provision.kafka.resources.desired import acls
-from provision.kafka.resources.look import look
+from provision.kafka.resources.fetch import look
 from tests.kafka.cluster import CACHE, USERS, broker
 
 pytestmark = pytest.mark.kafka

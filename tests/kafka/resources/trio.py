@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 import yaml
 
-from provision.errors import HactlError
-from provision.facts import Facts
+from provision.core.errors import HactlError
+from provision.core.facts import Facts
+from provision.deploy.project import Project, load
+from provision.desired.kafka_distribution import collect
+from provision.formats import certificates
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.kafka_tls import authority, names
 from provision.inventory.topology import Topology
-from provision.kafka import certificates
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.distribution import collect
-from provision.project import Project, load
 from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
 

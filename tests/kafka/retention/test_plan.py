@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 from provision.kafka.retention.deadlines import expired, readable, rolled, superseded, tombstone_gone
 from provision.kafka.retention.model import FOREVER, GIB, HOUR, Cleaner, Topic, Use, cleaner, topic
 from provision.kafka.retention.plan import advice, plan

@@ -16,7 +16,7 @@ import pytest
 
 from provision.kafka.admin import connected
 from provision.kafka.client_file import login
-from provision.kafka.retention.look import look
+from provision.kafka.retention.fetch import look
 from provision.kafka.retention.probe.design import Design, Part, design
 from provision.kafka.retention.probe.run import judged, run
 from provision.kafka.retention.probe.topic import PREFIX, probe
@@ -46,7 +46,15 @@ def site(kraft_site: Site) -> Site:
 
 def words(*topics: str) -> list[str]:
     """The command line of `hactl kafka retention verify`."""
-    return [sys.executable, "-c", "from provision.cli import main; main()", "kafka", "retention", "verify", *topics]
+    return [
+        sys.executable,
+        "-c",
+        "from provision.commands import main; main()",
+        "kafka",
+        "retention",
+        "verify",
+        *topics,
+    ]
 
 
 def verify(*more: str) -> subprocess.CompletedProcess[str]:

@@ -12,24 +12,24 @@ from typing import Any, cast
 
 import pytest
 
-from provision.desired import DesiredHost, File, Unit
-from provision.errors import Exit, HostError
-from provision.facts import Facts
+from provision.core.errors import Exit, HostError
+from provision.core.facts import Facts
+from provision.deploy.inspection import Survey
+from provision.deploy.plan import Change, HostPlan, plan_host
+from provision.deploy.results import HostResult
+from provision.deploy.rollout import Rollout, deploy
+from provision.desired.items import DesiredHost, File, Unit
+from provision.hosts.agent.locked_host import UNIT
+from provision.hosts.agent.observe import Observed, observe
 from provision.inventory.kafka import KafkaCluster, Member
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import deploy as rolling
-from provision.kafka.rolling import ensemble, sight
+from provision.kafka.rolling import poller, zookeeper
 from provision.kafka.rolling.deploy import MEMBER_UNIT, OneByOne, taken_down
-from provision.kafka.rolling.host import UNIT
-from provision.kafka.rolling.sight import Sight
-from provision.observe import Observed, observe
-from provision.outcome import HostResult
-from provision.plan import Change, HostPlan, plan_host
-from provision.rollout import Rollout, deploy
-from provision.survey import Survey
-from tests.agent.local import GROUP, ME, LocalHost
+from provision.kafka.rolling.poller import Sight
+from tests.hosts.agent.local import GROUP, ME, LocalHost
 from tests.kafka.rolling.building import NODES, cluster, partition
-from tests.kafka.rolling.test_sight import Told
+from tests.kafka.rolling.test_poller import Told
 
 HOSTS = ("kafka1", "kafka2", "kafka3")
 
@@ -93,7 +93,7 @@ def test_what_a_rollout_has_not_caused_gets_little_time_and_what_it_has_gets_mor
 
 def test_a_member_of_zookeeper_goes_only_where_a_majority_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     serving = {"kafka1": True, "kafka2": True, "kafka3": False}
-    monkeypatch.setattr(ensemble, "members", lambda *_: serving)
+    monkeypatch.setattr(zookeeper, "members", lambda *_: serving)
     care = care_of(lambda: cluster(kraft=False), Told(), dict.fromkeys(HOSTS, frozenset({UNIT, MEMBER_UNIT})))
     assert care.before("kafka1").startswith("ZooKeeper: kafka3 does not serve, and without kafka1 no majority")
     care.patience = 0.01
@@ -159,7 +159,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sight, "EVERY", 0.001)
+    monkeypatch.setattr(poller, "EVERY", 0.001)
     monkeypatch.setattr(rolling, "BACK", 0.2)
     monkeypatch.setattr(rolling, "WHOLE", 5.0)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.gate import gate
-from provision.kafka.replicas.judge import troubles
+from provision.kafka.replicas.availability import gate
 from provision.kafka.replicas.model import Partition
+from provision.kafka.replicas.problems import troubles
 from provision.kafka.rolling.safety import next_node, not_in_sync, not_ready, obstacles, order
 from tests.kafka.rolling.building import NODES, cluster, node, partition
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from provision.errors import Exit
-from provision.kafka.roll import Plan, result_lines
-from provision.kafka.rolling.course import Fate
-from provision.kafka.rolling.host import Mark
-from provision.kafka.rolling.pool import BY_ROLL, by_rolls, senders
-from provision.project import load
+from provision.commands.kafka_roll import Plan, result_lines
+from provision.core.errors import Exit
+from provision.deploy.project import load
+from provision.hosts.agent.locked_host import Mark
+from provision.kafka.rolling.drains import BY_ROLL, by_rolls, senders
+from provision.kafka.rolling.roller import Fate
+from tests import REPOSITORY
 from tests.kafka.rolling.building import NODES
 
-INVENTORY = Path(__file__).parents[3] / "inventories/kafka.yml"
+INVENTORY = REPOSITORY / "inventories/kafka.yml"
 
 
 def shown(plan: Plan) -> list[str]:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from provision.deploy.project import Project, load
+from provision.formats.properties import read, write
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.files.properties import read, write
+from provision.kafka.raw_client import Address, dial
 from provision.kafka.resources.apply import carry_out
 from provision.kafka.resources.desired import desired
 from provision.kafka.resources.observe import observe
@@ -19,8 +21,6 @@ from provision.kafka.resources.plan import Deed, plan
 from provision.kafka.verify.model import Result, Verification
 from provision.kafka.verify.refusals import Site
 from provision.kafka.verify.run import run
-from provision.kafka.wire import Address, dial
-from provision.project import Project, load
 from tests.kafka.cluster import USERS as FIRST
 from tests.kafka.cluster import Broker, build, started
 
@@ -79,7 +79,7 @@ class Asked:
 
     def do(self, *deeds: Deed, passwords: Mapping[str, str] | None = None) -> None:
         """Change the cluster behind the inventory's back."""
-        from provision.kafka.resources.deeds import perform
+        from provision.kafka.resources.requests import perform
 
         with connected(self.admin) as admin:
             for deed in deeds:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import Exit
+from provision.core.errors import Exit
 from provision.kafka.admin import connected, settings
+from provision.kafka.raw_client import Refused
 from provision.kafka.resources.model import Acl
 from provision.kafka.resources.plan import AddAcls, DropAcls, DropTopic, SetCredential
 from provision.kafka.verify import refusals
 from provision.kafka.verify.checks import MADE_UP
 from provision.kafka.verify.model import Check
 from provision.kafka.verify.refusals import no_login, no_tls
-from provision.kafka.wire import Refused
 from tests.kafka.cluster import free_ports
 from tests.kafka.verify.site import Asked, changed, failed, of, prepared, serving
 

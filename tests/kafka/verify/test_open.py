@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import Exit
+from provision.core.errors import Exit
 from tests.kafka.verify.site import failed, prepared, serving
 
 pytestmark = pytest.mark.kafka

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.errors import Exit
+from provision.core.errors import Exit
 from provision.kafka.verify.model import Check, Result, Verification
 from provision.kafka.verify.show import lines
 

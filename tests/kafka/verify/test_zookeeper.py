@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from provision.kafka.raw_client import Refused
 from provision.kafka.verify.zookeeper import write
-from provision.kafka.wire import Refused
 
 CONNECTED = struct.pack(">iiq", 0, 10000, 7) + struct.pack(">i", 16) + bytes(16)
 

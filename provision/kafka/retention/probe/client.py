@@ -13,9 +13,9 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from provision.kafka.admin import PATIENCE, settings
 from provision.kafka.client_file import Login
 from provision.kafka.retention.probe.design import Part
-from provision.kafka.retention.probe.script import Word, words
 from provision.kafka.retention.probe.topic import Probe
 from provision.kafka.retention.probe.trace import Kept, Look, Record, Round
+from provision.kafka.retention.probe.workload import Word, words
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition

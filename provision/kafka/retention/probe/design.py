@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 from provision.kafka.retention.deadlines import expired, filled, tombstone_gone
 from provision.kafka.retention.model import FOREVER, Cleaner, Topic, Use
 from provision.kafka.retention.rules import contradictions

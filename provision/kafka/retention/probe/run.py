@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 from provision.kafka.client_file import Login
 from provision.kafka.retention.probe import compaction, deletion
 from provision.kafka.retention.probe.client import client, now, without_key

@@ -14,7 +14,7 @@ from kafka.errors import UnknownTopicOrPartitionError, for_code
 
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.retention.look import Seen
+from provision.kafka.retention.fetch import Seen
 from provision.kafka.retention.probe.design import MARGIN, SEGMENT, Design, Part
 from provision.kafka.retention.probe.trace import Trace
 

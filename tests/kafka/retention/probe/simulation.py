@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from provision.kafka.retention.model import FOREVER, Cleaner, Topic
 from provision.kafka.retention.probe.design import Design, Part
-from provision.kafka.retention.probe.script import Word, words
 from provision.kafka.retention.probe.trace import Look, Record, Round, Trace
+from provision.kafka.retention.probe.workload import Word, words
 
 STEP = 100
 """Milliseconds of a step."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.errors import HactlError
+from provision.core.errors import HactlError
 from provision.kafka.retention.model import FOREVER, GIB, HOUR, Cleaner, Topic, Use, topic
 from provision.kafka.retention.probe.design import Change, Part, design
 from provision.kafka.retention.rules import contradictions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provision.errors import Exit, HactlError, Unreachable
+from provision.core.errors import Exit, HactlError, Unreachable
 from provision.kafka.client_file import Login
-from provision.kafka.retention.look import Seen
+from provision.kafka.retention.fetch import Seen
 from provision.kafka.retention.model import Cleaner, Topic
 from provision.kafka.retention.probe import run
 from provision.kafka.retention.probe.design import design

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.kafka.retention.look import Seen
+from provision.kafka.retention.fetch import Seen
 from provision.kafka.retention.model import GIB, Cleaner, Topic
 from provision.kafka.retention.probe.design import Part, design
 from provision.kafka.retention.probe.outcome import Outcome, seconds

@@ -1,0 +1,8 @@
+"""All rules; importing this registers them, in the order in which equal ranks are shown."""
+
+from __future__ import annotations
+
+from provision.checks.doctor import server, vrrp, daemon, address, balance  # isort: skip
+from provision.checks.doctor.registry import RULES, Rule, diagnose
+
+__all__ = ["RULES", "Rule", "address", "balance", "daemon", "diagnose", "server", "vrrp"]

@@ -1,0 +1,45 @@
+"""Which hosts a rule is about: it is judged on those of them alone that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from provision.checks.doctor.evidence import Case
+from provision.core.coverage import Coverage
+
+Scope = Callable[[Case], Coverage]
+
+
+def hosts(case: Case) -> Coverage:
+    """All managed hosts and clients."""
+    return case.coverage
+
+
+def managed(case: Case) -> Coverage:
+    """All managed hosts."""
+    return case.coverage.of(case.seen.topology.managed())
+
+
+def directors(case: Case) -> Coverage:
+    """The directors of all front ends."""
+    return case.coverage.of(case.seen.topology.directors())
+
+
+def servers(case: Case) -> Coverage:
+    """The real servers of all front ends."""
+    return case.coverage.of(case.seen.topology.real_servers())
+
+
+def clients(case: Case) -> Coverage:
+    """The hosts that probes run from."""
+    return case.coverage.of(case.seen.topology.clients)
+
+
+def compared(case: Case) -> Coverage:
+    """All managed hosts, those seen that could be compared with the inventory."""
+    return case.compared
+
+
+def compared_directors(case: Case) -> Coverage:
+    """The directors, those seen that could be compared with the inventory."""
+    return case.compared.of(case.seen.topology.directors())

@@ -1,0 +1,105 @@
+"""`hactl doctor`: look at everything once, then say what is the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from provision.checks.doctor.evidence import Case, Sections, Trace
+from provision.checks.doctor.result import Report
+from provision.checks.doctor.rules import diagnose
+from provision.checks.doctor.text_output import report_lines
+from provision.checks.verify.wire import Wire, questions
+from provision.core.errors import Exit, HactlError, HostError
+from provision.core.events import Console, Events
+from provision.deploy.plan import Change, plan_host
+from provision.deploy.plan_output import Screen, print_json
+from provision.deploy.project import Project
+from provision.hosts.agent.look import look_with
+from provision.hosts.agent.observe import observe
+from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.state import LiveHost
+from provision.hosts.parallel import at_once
+from provision.hosts.sessions import Sessions
+from provision.prober.wire import ask
+
+
+def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
+    """Print what is the matter and what tells it.
+
+    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at, or nothing was
+    found and not all was looked at.
+    """
+    console = Console()
+    hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
+    with Sessions(project.targets(hosts, lab)) as sessions:
+        report = examine(project, sessions, console)
+    console.done()
+    if json:
+        print_json(report.json())
+    else:
+        Screen().show(report_lines(report))
+    if report.errors:
+        return Exit.UNREACHABLE
+    if report.diagnoses:
+        return Exit.FAILED
+    return Exit.OK if report.whole else Exit.UNREACHABLE
+
+
+def examine(project: Project, sessions: Sessions, events: Events) -> Report:
+    """Two execs on each host, one on the client for the wire, all at once; then every rule over what they said."""
+    hosts = tuple(sessions.targets)
+    found = dict(zip(hosts, at_once(lambda host: _look(project, sessions, host, events), hosts), strict=True))
+    looked = {host: one for host, one in found.items() if isinstance(one, _Looked)}
+    errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
+    seen = Seen(project.topology, {host: one.live for host, one in looked.items()})
+    traces = {host: Trace(host, one.sections) for host, one in looked.items()}
+    changes = {host: one.changes for host, one in looked.items() if one.changes is not None}
+    return diagnose(Case(seen, traces, changes, _wire(sessions, seen, events), errors))
+
+
+@dataclass(frozen=True)
+class _Looked:
+    live: LiveHost
+    sections: Sections
+    changes: tuple[Change, ...] | None
+
+
+def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _Looked | HostError:
+    try:
+        live, sections = look_with(sessions.of(host), "doctor")
+        changes = _changes(project, sessions, host) if host in project.topology.managed() else None
+    except HostError as error:
+        events.host(host, "failed")
+        return error
+    events.host(host, "looked at")
+    return _Looked(live, sections, changes)
+
+
+def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...] | None:
+    """What a deploy would change; None where that cannot be said, which other rules tell the reason of."""
+    try:
+        desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
+    except HostError:
+        raise
+    except HactlError:
+        return None
+    return plan_host(desired, observed, project.inventory.secrets).changes
+
+
+def _wire(sessions: Sessions, seen: Seen, events: Events) -> Wire:
+    """What the wire says to the client's questions."""
+    clients: Mapping[str, LiveHost] = {host: seen.lives[host] for host in seen.topology.clients if host in seen.lives}
+    client = next(iter(clients), "")
+    if not client:
+        why = (
+            "no host of the group `clients` could be asked" if seen.topology.clients else "the inventory has no client"
+        )
+        return Wire(reason=why)
+    asked = questions(seen)
+    try:
+        answers = ask(sessions.of(client), asked)
+    except HostError as error:
+        return Wire(client, reason=str(error), failed=True)
+    events.host(client, "asked the wire")
+    return Wire(client, dict(zip(asked, answers, strict=True)))

@@ -1,0 +1,156 @@
+"""`hactl drain` and `hactl undrain`: one host out of service without a lost request, and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+from provision.commands.deploy import owner
+from provision.core.coverage import Coverage
+from provision.core.errors import Exit, HactlError, HostError, UsageError
+from provision.core.events import Console, Events
+from provision.deploy.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
+from provision.deploy.plan_output import print_json
+from provision.deploy.project import Project
+from provision.hosts.agent.look import look_at
+from provision.hosts.live.snapshot import Seen
+from provision.hosts.sessions import Sessions
+
+EVERY = 1.0
+"""Seconds between two looks at what is left."""
+
+
+def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) -> Exit:
+    """Give a host nothing new to do, and wait until it does nothing any more, for `wait` seconds at most.
+
+    Returns 0, or 1 where something was left after that; the host stays drained all the same.
+
+    Raises:
+        HactlError: it is the last one, or cannot be drained; nothing was changed.
+        HostError: a director cannot be asked or told; what was done was taken back.
+    """
+    console = Console()
+    with _Drain(project, host, lab, console) as work:
+        work.check()
+        work.tell("drain")
+        try:
+            seen = work.check()  # somebody else may have drained the other one meanwhile
+        except HactlError:
+            work.tell("undrain")
+            raise
+        left, seconds = work.wait(wait, seen)
+    console.done()
+    if json:
+        print_json(_document(host, work.kind, True, left, seconds) | work.coverage.json())
+    elif left:
+        print(f"{host}: drained, and after {seconds:.0f} s there is left: {words(left)}")
+    else:
+        print(f"{host}: drained, nothing is left after {seconds:.1f} s; `hactl undrain {host}` gives it back")
+    return Exit.FAILED if left else Exit.OK
+
+
+def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
+    """Give a host its work back.
+
+    Raises:
+        HostError: a director cannot be told.
+    """
+    console = Console()
+    with _Drain(project, host, lab, console) as work:
+        work.tell("undrain")
+    console.done()
+    document = _document(host, work.kind, False) | work.coverage.json()
+    print_json(document) if json else print(f"{host}: in service")
+    return Exit.OK
+
+
+def _document(host: str, kind: str, drained: bool, left: Sequence[Left] = (), seconds: float = 0.0) -> dict[str, Any]:
+    rest = [{"director": one.director, "what": one.what, "connections": one.connections} for one in left]
+    ok = not left
+    return {"ok": ok, "host": host, "kind": kind, "drained": drained, "seconds": round(seconds, 1), "left": rest}
+
+
+class _Drain:
+    """One host's drain: the directors that have to do with it, and their logins. A context manager."""
+
+    def __init__(self, project: Project, host: str, lab: bool, events: Events) -> None:
+        self.topology = project.topology
+        self.host = host
+        self.directors = directors_of(self.topology, host)
+        if not self.directors:
+            known = (*self.topology.directors(), *self.topology.real_servers())
+            raise UsageError(f"{host} is neither a director nor a real server", f"there are {', '.join(known)}")
+        self.kind = "director" if self.topology.directed_by(host) else "server"
+        self.events = events
+        self._who = owner()
+        self._digest = project.digest()
+        self._sessions = Sessions(project.targets(self.directors, lab))
+        self.coverage = Coverage(self.directors)
+
+    def __enter__(self) -> _Drain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sessions.close()
+
+    def look(self) -> Seen:
+        """The directors as they are now; of a director's drain only itself has to answer.
+
+        Raises:
+            HostError: one that is needed does not.
+        """
+        found = look_at(self._sessions)
+        failed = {name: one.line() for name, one in found.items() if isinstance(one, HostError)}
+        self.coverage = Coverage(self.directors, failed)
+        for name, one in found.items():
+            if isinstance(one, HostError) and (self.kind == "server" or name == self.host):
+                raise one
+        return Seen(self.topology, {name: one for name, one in found.items() if not isinstance(one, HostError)})
+
+    def check(self) -> Seen:
+        """The directors as they are now. Raises HactlError where the host must not be drained."""
+        seen = self.look()
+        if problem := refusal(seen, self.host):
+            raise problem
+        return seen
+
+    def tell(self, verb: str) -> None:
+        """Tell the directors concerned; a drain that one of them refuses is taken back on the others.
+
+        Raises:
+            HostError: one could not be told.
+        """
+        directors = self.directors if self.kind == "server" else (self.host,)
+        order = Order(verb, self.kind, self.host, self._who, self._digest)
+        tell_all(self._sessions.of, directors, order, self.events)
+
+    def wait(self, limit: float, seen: Seen) -> tuple[tuple[Left, ...], float]:
+        """What is left in the end, and after how many seconds; `seen` is the first look."""
+        looks = chain((lambda: seen,), repeat(self.look))
+        return await_end(lambda: left_on(next(looks)(), self.host), limit, self.events, self.host)
+
+
+def await_end(
+    left: Callable[[], tuple[Left, ...]], limit: float, events: Events, host: str
+) -> tuple[tuple[Left, ...], float]:
+    """Look until nothing is left or `limit` seconds have passed; says each time it is another.
+
+    Raises:
+        KeyboardInterrupt: after a word that the host stays drained.
+    """
+    began, said = time.monotonic(), ""
+    try:
+        while True:
+            rest = left()
+            passed = time.monotonic() - began
+            if not rest or passed >= limit:
+                return rest, passed
+            if words(rest) != said:
+                said = words(rest)
+                events.host(host, f"waiting: {said}")
+            time.sleep(min(EVERY, max(0.0, limit - passed)))
+    except KeyboardInterrupt:
+        events.note(f"{host} stays drained; `hactl undrain {host}` gives it back")
+        raise

@@ -1,0 +1,207 @@
+"""`hactl kafka clients`: for each user the files that a client logs in with. Pure but for the folder they go to.
+
+`USER.producer.conf` and `USER.consumer.conf` are Java's, and whole in themselves; `USER.librdkafka.conf` and `USER.py`
+(confluent-kafka, kafka-python) name `ca.pem`, which lies beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.core.errors import HactlError, UsageError
+from provision.deploy.project import Project
+from provision.desired.kafka_variables import listener
+from provision.formats import jaas, properties
+from provision.inventory.kafka import KafkaCluster
+from provision.inventory.kafka_tls import trusted
+from provision.kafka.client_file import MECHANISMS
+from provision.kafka.resources.authorizer import named
+from provision.kafka.ssh_tunnel import cluster_of
+
+CA = "ca.pem"
+
+
+@dataclass(frozen=True)
+class Client:
+    """What a user's client must know: where to bootstrap, how to log in, its group (empty: no ACL names one)."""
+
+    user: str
+    password: str
+    bootstrap: tuple[str, ...]
+    protocol: str
+    mechanism: str
+    ca: str
+    group: str
+
+
+def clients(project: Project, out: Path, users: Sequence[str]) -> None:
+    """Write the files of these users, by default of all but super users, into a folder of their own.
+
+    Raises:
+        UsageError: there is no such user, or others may read the folder.
+        HactlError: no front end has a broker behind it, or the folder cannot be written.
+        InputError: a certificate cannot be read.
+    """
+    cluster = cluster_of(project)
+    unknown = [user for user in users if user not in cluster.model.users]
+    if unknown:
+        raise UsageError(f"kafka clients: there is no user {unknown[0]}", f"there are {', '.join(cluster.model.users)}")
+    chosen = users or [user for user in cluster.model.users if user not in cluster.model.all_super_users]
+    if not chosen:
+        raise UsageError("kafka clients: the inventory has no user but super users", "name it: --user")
+    found: dict[str, bytes] = {}
+    for user in chosen:
+        found |= files(_client(project, cluster, user), out.absolute())
+    write(out, found)
+    print(f"{len(found)} files for {', '.join(chosen)} in {out}: with passwords, so nobody else may read them")
+
+
+def _client(project: Project, cluster: KafkaCluster, user: str) -> Client:
+    model = cluster.model
+    names = cluster.bootstraps(project.topology.frontends)
+    if not names:
+        why = "a client would have no address that outlives a broker"
+        raise HactlError(f"no front end has a broker behind it: {why}", "add a service with them as `real_servers:`")
+    ca = trusted(cluster) if cluster.certificates else ""
+    bootstrap = tuple(f"[{name}]:{model.port}" if ":" in name else f"{name}:{model.port}" for name in names)
+    own = model.users[user]
+    return Client(user, own.password, bootstrap, listener(cluster), model.mechanisms[0], ca, group(cluster, user))
+
+
+def group(cluster: KafkaCluster, user: str) -> str:
+    """A group that the user's ACLs let it read with: the first that is named, else one that begins as allowed."""
+    patterns = named(cluster.model.users[user].acls, "groups", "Read")
+    exact = [pattern for pattern in patterns if not pattern.endswith("*")]
+    return next(iter(exact), f"{patterns[0][:-1]}{user}" if patterns else "")
+
+
+def files(client: Client, folder: Path) -> dict[str, bytes]:
+    """A user's files by name; `folder` is where they will be. The same for the same inventory."""
+    found = {
+        f"{client.user}.producer.conf": _java(client, {"acks": "all"}),
+        f"{client.user}.consumer.conf": _java(client, _group(client, "group.id")),
+        f"{client.user}.librdkafka.conf": _librdkafka(client, folder / CA),
+        f"{client.user}.py": _python(client),
+    }
+    return found | ({CA: client.ca.encode()} if client.ca else {})
+
+
+def _group(client: Client, key: str) -> dict[str, str]:
+    return {key: client.group} if client.group else {}
+
+
+def _java(client: Client, more: Mapping[str, properties.Value]) -> bytes:
+    """A file for Java's clients. When no broker it knows is left, a client asks the VIP again (KIP-899, from 3.8 on).
+
+    `use_all_dns_ips`: every address of the bootstrap name is tried (KIP-302).
+    """
+    login = jaas.Login(MECHANISMS[client.mechanism], {"username": client.user, "password": client.password})
+    trust = {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": client.ca} if client.ca else {}
+    return properties.write(
+        {
+            "bootstrap.servers": client.bootstrap,
+            "client.dns.lookup": "use_all_dns_ips",
+            "metadata.recovery.strategy": "rebootstrap",
+            "security.protocol": client.protocol,
+            "sasl.mechanism": client.mechanism,
+            "sasl.jaas.config": jaas.property_value(login),
+            **trust,
+            **more,
+        }
+    )
+
+
+def _confluent(client: Client) -> dict[str, str]:
+    """Settings by librdkafka's names: those that any version knows, since one that it does not know stops a client.
+
+    So there is no `metadata.recovery.strategy`, to which newer ones give the value that counts here by themselves.
+    """
+    return {
+        "bootstrap.servers": ",".join(client.bootstrap),
+        "client.dns.lookup": "use_all_dns_ips",
+        "security.protocol": client.protocol,
+        "sasl.mechanism": client.mechanism,
+        "sasl.username": client.user,
+        "sasl.password": client.password,
+        **_group(client, "group.id"),
+    }
+
+
+def _librdkafka(client: Client, ca: Path) -> bytes:
+    """One setting a line, as kcat -F and others read it: nothing is escaped, which the passwords allow."""
+    settings = _confluent(client) | ({"ssl.ca.location": str(ca)} if client.ca else {})
+    for value in settings.values():
+        if "\n" in value or value != value.strip():
+            raise HactlError(f"{value!r} cannot be told to librdkafka on one line", "choose another folder")
+    return "".join(f"{key}={value}\n" for key, value in settings.items()).encode()
+
+
+def _kafka_python(client: Client) -> dict[str, object]:
+    """Settings by kafka-python's names, of version 2 and 3."""
+    return {
+        "bootstrap_servers": list(client.bootstrap),
+        "security_protocol": client.protocol,
+        "sasl_mechanism": client.mechanism,
+        "sasl_plain_username": client.user,
+        "sasl_plain_password": client.password,
+    }
+
+
+def _python(client: Client) -> bytes:
+    """A module with a mapping for each of the two libraries."""
+    lines = [
+        f'"""How {client.user} logs in to Kafka: CONFLUENT_KAFKA and KAFKA_PYTHON, and GROUP for consumers."""',
+        "",
+    ]
+    lines += ["from pathlib import Path", "", f'CA = str(Path(__file__).with_name("{CA}"))'] if client.ca else []
+    lines += [f"GROUP = {client.group!r}", ""]
+    lines += _mapping("CONFLUENT_KAFKA", _confluent(client), "ssl.ca.location" if client.ca else "")
+    lines += ["", *_mapping("KAFKA_PYTHON", _kafka_python(client), "ssl_cafile" if client.ca else "")]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _mapping(name: str, settings: Mapping[str, object], ca: str) -> Iterator[str]:
+    yield f"{name} = {{"
+    yield from (f"    {key!r}: {value!r}," for key, value in settings.items())
+    yield from (f"    {ca!r}: CA,",) if ca else ()
+    yield "}"
+
+
+def write(out: Path, found: Mapping[str, bytes]) -> None:
+    """Put files into a folder that only its owner may enter; each is replaced in one step, and no link is followed.
+
+    Raises:
+        UsageError: it is a link, another user's, or open to others.
+        HactlError: it cannot be written.
+    """
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror}", "name a folder, or one that does not exist yet") from None
+    try:
+        about = os.fstat(folder)
+        if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
+            raise UsageError(f"--out {out}: others may look into it", f"chmod 700 {out}, or name another folder")
+        for name, data in found.items():
+            _put(folder, name, data)
+    except OSError as error:
+        raise HactlError(f"{out} cannot be written: {error.strerror}") from None
+    finally:
+        os.close(folder)
+
+
+def _put(folder: int, name: str, data: bytes) -> None:
+    staged = f".{name}.{os.getpid()}"
+    file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+        os.rename(staged, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(staged, dir_fd=folder)
+        raise

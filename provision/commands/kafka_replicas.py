@@ -1,0 +1,132 @@
+"""The words of `hactl kafka` that ask a running cluster."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections import deque
+from collections.abc import Iterator
+
+from provision.core.errors import Exit, HostError, UsageError
+from provision.deploy.plan_output import Screen, print_json
+from provision.kafka.admin import Unanswered, ask, connected
+from provision.kafka.client_file import Login
+from provision.kafka.connection import Way, reached
+from provision.kafka.replicas import show
+from provision.kafka.replicas.availability import Verdict, gate
+from provision.kafka.replicas.check import Transition, check
+from provision.kafka.replicas.derive import remembered, states
+from provision.kafka.replicas.model import Cluster
+from provision.kafka.replicas.problems import troubles
+from provision.kafka.replicas.state_machine import machine
+
+EVERY = 2.0
+"""Seconds between two looks of a watch."""
+
+NEWS = 8
+"""How many of the latest changes a watched screen shows."""
+
+MOST_REASONS = 10
+"""How many reasons against a broker's going down are shown; as JSON all of them."""
+
+
+def replicas(way: Way, *, watch: bool, broker: int | None, json: bool) -> Exit:
+    """Show every replica's state, or answer whether a broker may go down.
+
+    Returns 0 when all partitions are whole (the broker may go), 1 when not; a watch ends with 1 where it saw a
+    transition that cannot be.
+
+    Raises:
+        UsageError: options that exclude each other, no cluster, or a broker that it does not have.
+        Unreachable: the cluster cannot be logged in to.
+        HostError: it does not answer.
+    """
+    if watch and (json or broker is not None):
+        raise UsageError("kafka replicas: --watch goes with neither --json nor --gate")
+    with reached(way) as asked:
+        if watch:
+            return _watch(asked)
+        cluster = _once(asked)
+    if broker is not None:
+        return _gate(cluster, broker, json)
+    if json:
+        print_json(show.document(cluster, states(cluster)))
+    else:
+        Screen().show(show.lines(cluster, states(cluster)))
+    return Exit.FAILED if troubles(cluster) else Exit.OK
+
+
+def _once(asked: Login) -> Cluster:
+    from provision.kafka.replicas.fetch import look
+
+    return ask(asked, look)
+
+
+def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
+    known = {*cluster.brokers, *(id_ for each in cluster.partitions for id_ in each.replicas)}
+    known |= set(cluster.quorum.voters) if cluster.quorum else set()
+    if broker not in known:
+        raise UsageError(
+            f"kafka replicas: there is no broker {broker}", f"there are {', '.join(map(str, sorted(known)))}"
+        )
+    verdict = gate(cluster, broker)
+    if json:
+        refusals = [{"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals]
+        stalled = [str(name) for name in verdict.stalled]
+        print_json({"broker": broker, "may": verdict.may, "refusals": refusals, "stalled": stalled})
+    else:
+        Screen().show(_verdict_lines(verdict))
+    return Exit.OK if verdict.may else Exit.FAILED
+
+
+def _verdict_lines(verdict: Verdict) -> Iterator[show.Line]:
+    yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", show.BOLD
+    for refusal in verdict.refusals[:MOST_REASONS]:
+        yield from ((f"  {line}", show.RED) for line in textwrap.wrap(str(refusal), 78, subsequent_indent="  "))
+    if len(verdict.refusals) > MOST_REASONS:
+        yield f"  and {len(verdict.refusals) - MOST_REASONS} more", show.RED
+    if verdict.stalled:
+        names = ", ".join(map(str, verdict.stalled[:MOST_REASONS]))
+        more = f" and {len(verdict.stalled) - MOST_REASONS} more" if len(verdict.stalled) > MOST_REASONS else ""
+        yield f"  Without it stall, since they have no replica to spare: {names}{more}", show.YELLOW
+
+
+def _watch(asked: Login) -> Exit:
+    """A new screen at each look until Ctrl-C; a look that fails is said, and the next one made."""
+    screen, news = Screen(), deque[Transition](maxlen=NEWS)
+    before: Cluster | None = None
+    impossible = False
+    try:
+        for now in _looks(asked):
+            if isinstance(now, HostError):
+                if before is None and not isinstance(now, Unanswered):
+                    raise now
+                screen.show([(now.line(), show.RED)])
+                continue
+            now = remembered(before, now) if before else now
+            found = check(states(before), states(now), machine(now.version)) if before else ()
+            impossible = impossible or not all(each.legal for each in found)
+            news.extend(found)
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[H\x1b[2J")
+            screen.show(show.lines(now, states(now), news))
+            before = now
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+    return Exit.FAILED if impossible else Exit.OK
+
+
+def _looks(asked: Login) -> Iterator[Cluster | HostError]:
+    """What is seen every two seconds, for ever, over one connection until it fails and then over the next."""
+    from provision.kafka.replicas.fetch import look
+
+    while True:
+        try:
+            with connected(asked) as admin:
+                while True:
+                    yield look(admin)
+                    time.sleep(EVERY)
+        except HostError as error:
+            yield error
+        time.sleep(EVERY)

@@ -1,0 +1,1 @@
+"""Errors, events, facts, terminal output and shipped data: what every package may use."""

@@ -1,1 +1,0 @@
-"""The commands of every day: status, doctor and what else an operator asks of a running site."""

@@ -1,0 +1,39 @@
+"""What was seen at one moment: by the client, and by the directors whose transactions are open. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from provision.deploy.external.client_view import View
+from provision.hosts.agent.transaction import Told
+from provision.hosts.live.table import saved_table
+
+Table = Mapping[str, tuple[str, Mapping[str, str]]]
+"""The IPVS table: by selector the service's options, and each server's rule by its address."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The client's `view` (None without one), and what each director with an open transaction told."""
+
+    view: View | None = None
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+    def holds(self, host: str, vip: str) -> bool:
+        """Whether a director told that it has the address, on an interface other than the loopback."""
+        return host in self.told and vip in _held(self.told[host].addresses)
+
+    def table(self, host: str) -> Table:
+        """The table of a director, empty for one that told nothing."""
+        return saved_table(self.told[host].ipvs) if host in self.told else {}
+
+
+def _held(lines: Iterable[str]) -> frozenset[str]:
+    """The addresses of `ip -o addr show` outside the loopback."""
+    words = (line.partition("\\")[0].split() for line in lines)
+    return frozenset(
+        each[3].partition("/")[0]
+        for each in words
+        if len(each) > 3 and each[2] in ("inet", "inet6") and each[1].partition("@")[0] != "lo"
+    )

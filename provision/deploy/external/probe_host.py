@@ -1,0 +1,33 @@
+"""From where a rollout is looked at: the inventory's client, else the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+
+from provision.core.errors import HactlError
+from provision.hosts.channel import Session
+from provision.hosts.ssh import connect
+from provision.hosts.target import Target
+from provision.inventory.topology import Topology
+from provision.prober.session import local_session
+
+Viewpoint = Callable[[], AbstractContextManager[Session]]
+"""Opens the session to look from, closed when its block ends. Raises HactlError where there is none."""
+
+
+def viewpoint(topology: Topology, target: Callable[[str], Target], *, controller: bool) -> Viewpoint:
+    """The first host of the group `clients` that has no other part; else the `controller`, if it may be.
+
+    `target` says how to log in to a host.
+    """
+    idle = topology.idle_clients()
+
+    def open_session() -> AbstractContextManager[Session]:
+        if idle:
+            return closing(connect(target(idle[0])))
+        if not controller:
+            raise HactlError("no client")
+        return nullcontext(local_session())
+
+    return open_session

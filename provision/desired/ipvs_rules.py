@@ -1,0 +1,146 @@
+"""The IPVS table of a director as ipvsadm(8) writes it: what owns the table, or what the live one is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from provision.desired.items import Virtual
+from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
+from provision.inventory.model.checks import FileCheck, MiscCheck
+from provision.inventory.model.service import Service, Tunnel
+
+PACKET_FORWARDING = {"dr": "-g", "nat": "-m", "tun": "-i"}
+FLAGS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A real server in the table: its options, and its limits (`-x`, `-y`), which ipvsadm sets but does not save."""
+
+    rule: str
+    limits: str
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class IpvsService:
+    """One service of the kernel's table, in ipvsadm's own spelling and order.
+
+    `weights` and `sorry` as in `provision.desired.items.Virtual`.
+    """
+
+    selector: str
+    rule: str
+    servers: tuple[Destination, ...]
+    weights: str = "fixed"
+    sorry: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The rules that `ipvsadm --restore` reads."""
+        return tuple(line + limits for line, limits in self._rules())
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The lines that `ipvsadm --save --numeric` prints once the rules are in."""
+        return tuple(line for line, _ in self._rules())
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        yield f"-A {self.selector} {self.rule}", ""
+        for server in self.servers:
+            yield f"-a {self.selector} {server.rule}", server.limits
+
+
+def virtual(service: IpvsService) -> Virtual:
+    """The service as an item: what plan, verify and doctor compare with the live table."""
+    servers = tuple(f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers)
+    return Virtual(service.selector, service.rule, servers, service.weights, service.sorry)
+
+
+def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, ...]:
+    """The kernel's table as it must be while every real server is alive."""
+    return tuple(
+        _ipvs_service(service, family, selector, port)
+        for frontend in frontends
+        for service in frontend.services
+        for family in service.families
+        for selector, port in _ipvs_selectors(service, family)
+    )
+
+
+def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str, int | None]]:
+    """The services of the kernel, each as ipvsadm's option and the port clients come to (None: any)."""
+    model = service.model
+    for mark in model.marks:
+        yield f"-f {mark}" + (" -6" if family == 6 else ""), None
+    if not model.marks:
+        for address in service.addresses:
+            if address.version == family:
+                yield f"{FLAGS[model.protocol]} {_bracketed(str(address))}:{model.port or 0}", model.port
+
+
+def _ipvs_service(service: ResolvedService, family: int, selector: str, port: int | None) -> IpvsService:
+    servers = (_ipvs_server(service, server, family, port) for server in service.real_servers)
+    sorry = service.model.sorry_server
+    place = f"{_bracketed(str(sorry.address))}:{sorry.port or port or 0}" if sorry else ""
+    return IpvsService(selector, _ipvs_rule(service.model, family), tuple(servers), weights_of(service), place)
+
+
+def weights_of(service: ResolvedService) -> str:
+    """Who but the inventory sets weights: `fixed`, `zero` or `any`, as in `provision.desired.items.Virtual`."""
+    options = [server.options for server in service.real_servers]
+    checks = [*service.model.check, *(check for own in options for check in own.check or ())]
+    if any(
+        (isinstance(check, MiscCheck) and check.dynamic) or (isinstance(check, FileCheck) and check.weight)
+        for check in checks
+    ):
+        return "any"
+    inhibited = service.model.inhibit_on_failure or any(own.inhibit_on_failure for own in options)
+    return "zero" if inhibited else "fixed"
+
+
+def _ipvs_rule(model: Service, family: int) -> str:
+    parts = ["-s", model.scheduler]
+    if model.persistent:
+        parts += ["-p", str(model.persistence_timeout)]
+    if model.persistence_granularity and (model.persistence_granularity.isdecimal() == (family == 6)):
+        parts += ["-M", model.persistence_granularity]
+    if model.persistence_engine:
+        parts += ["--pe", model.persistence_engine]
+    if model.ops:
+        parts += ["-o"]
+    if model.flags:
+        parts += ["-b", ",".join(sorted(model.flags))]
+    return " ".join(parts)
+
+
+def _ipvs_server(service: ResolvedService, server: RealServer, family: int, port: int | None) -> Destination:
+    address = server.address(family) or server.addresses[0]
+    forward = service.forward(server)
+    own_port = server.options.port or port or 0
+    parts = ["-r", f"{_bracketed(str(address))}:{own_port}", PACKET_FORWARDING[forward]]
+    parts += ["-w", str(service.weight(server))]
+    if forward == "tun":
+        parts += _tunnel(server.options.tunnel or service.model.tunnel)
+    limits = (("-x", server.options.uthreshold), ("-y", server.options.lthreshold))
+    limited = "".join(f" {option} {limit}" for option, limit in limits if limit)
+    return Destination(" ".join(parts), limited, server.host)
+
+
+def _tunnel(tunnel: Tunnel) -> list[str]:
+    """The options of a tunnel, its defaults spelt out as ipvsadm does."""
+    port = ["--tun-port", str(tunnel.port)] if tunnel.port else []
+    checksum = [f"--tun-{tunnel.checksum or 'nocsum'}"] if tunnel.type != "ipip" else []
+    return ["--tun-type", tunnel.type, *port, *checksum]
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def modules(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
+    """The kernel modules that the services need: ip_vs, the schedulers, the persistence engine."""
+    models = [service.model for frontend in frontends for service in frontend.services]
+    engines = {f"ip_vs_pe_{model.persistence_engine}" for model in models if model.persistence_engine}
+    return ("ip_vs", *sorted({f"ip_vs_{model.scheduler}" for model in models} | engines))

@@ -1,0 +1,127 @@
+"""A role's manifest: what a host with this role must look like, as data.
+
+`manifest.yml` has one list a kind. Every text in it is a Jinja template over the role's variables. Any entry may
+have `when` (the name of a variable that is true or false, or `not` and the name; or a list of these, all of which must
+hold), `loop` (the name of a list; the entry is made once for each member, which is `item` in it) and
+`os_family` (`debian` or `redhat`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from provision.inventory.model.text import as_list, mistake
+
+_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+
+
+def _condition(text: str) -> str:
+    if not re.fullmatch(rf"(not )?{_NAME}", text):
+        fix = "name a variable that is true or false, or write `not` and its name"
+        raise mistake("wrong-value", f"{text!a} is no condition", "a manifest is data", fix)
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        raise mistake("wrong-value", f"{text!a} is no variable's name", "", "name a list")
+    return text
+
+
+def _mode(text: str) -> str:
+    if not re.fullmatch(r"[0-7]{4}", text):
+        raise mistake("wrong-value", f"{text!a} is no file mode", "", 'write four octal digits in quotes, as in "0644"')
+    return text
+
+
+class Entry(BaseModel):
+    """What every entry of a manifest may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    when: Annotated[list[Annotated[str, AfterValidator(_condition)]], BeforeValidator(as_list)] = []
+    loop: Annotated[str, AfterValidator(_variable)] | None = None
+    os_family: Literal["debian", "redhat"] | None = None
+
+
+class PackageEntry(Entry):
+    """A package that must be installed."""
+
+    name: str
+
+
+class ModuleEntry(Entry):
+    """A kernel module that must be loaded, now and at boot."""
+
+    name: str
+
+
+class FileEntry(Entry):
+    """A file made from a template; `validate` and `unit` as in `provision.desired.items.File`."""
+
+    path: str
+    template: str
+    mode: Annotated[str, AfterValidator(_mode)] = "0644"
+    owner: str = "root"
+    group: str = "root"
+    validate_with: str = Field("", alias="validate")
+    unit: str = ""
+    secret: bool = False
+
+
+class SysctlEntry(Entry):
+    """A kernel parameter. A dot inside a component, as in the interface eth0.100, is written as a slash."""
+
+    name: str
+    value: str | int
+
+
+class AddressEntry(Entry):
+    """An address with its prefix length on an interface."""
+
+    address: str
+    device: str
+    label: str = ""
+
+
+class UnitEntry(Entry):
+    """A systemd unit; fields as in `provision.desired.items.Unit`."""
+
+    name: str
+    enabled: bool = True
+    active: bool = True
+    on_change: Literal["reload", "restart"] = "reload"
+    check: str = ""
+
+
+class VipEntry(Entry):
+    """An address that Keepalived puts there and takes away: watched, never made."""
+
+    name: str
+
+
+class VirtualEntry(Entry):
+    """A service of the kernel's table, watched and mended; `loop` names the `ipvs_services`."""
+
+
+class Manifest(BaseModel):
+    """All entries of one role."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    packages: list[PackageEntry] = []
+    modules: list[ModuleEntry] = []
+    files: list[FileEntry] = []
+    sysctls: list[SysctlEntry] = []
+    addresses: list[AddressEntry] = []
+    units: list[UnitEntry] = []
+    vips: list[VipEntry] = []
+    virtuals: list[VirtualEntry] = []
+
+    def entries(self) -> list[tuple[str, int, Entry]]:
+        """Every entry with its list's name and its index there."""
+        lists: dict[str, list[Entry]] = {name: list(getattr(self, name)) for name in type(self).model_fields}
+        return [(name, index, entry) for name, members in lists.items() for index, entry in enumerate(members)]

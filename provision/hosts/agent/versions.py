@@ -1,0 +1,41 @@
+"""What the drills ran against: programs with their versions, and the directors' live configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from provision.core.errors import HostError
+from provision.hosts.agent import program
+from provision.hosts.parallel import at_once
+from provision.hosts.protocol import decode_line
+from provision.hosts.sessions import Sessions
+
+
+def versions(sessions: Sessions, hosts: Iterable[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The versions of each host by program, and each director's keepalived.conf, secrets and all.
+
+    Raises HostError for a host that cannot be asked.
+    """
+    names = list(hosts)
+    found = dict(zip(names, at_once(lambda host: _versions(sessions, host), names), strict=True))
+    return (
+        {host: programs for host, (programs, _) in found.items()},
+        {host: text for host, (_, text) in found.items() if text},
+    )
+
+
+def _versions(sessions: Sessions, host: str) -> tuple[dict[str, str], str]:
+    channel = sessions.of(host).run_agent(program("versions"))
+    programs, lines = {}, []
+    try:
+        while (line := channel.read_line()) is not None and line != b"end\n":
+            word, *fields = decode_line(line)
+            if word == "version" and len(fields) == 2 and fields[1]:
+                programs[fields[0]] = fields[1]
+            elif word == "line":
+                lines.append("\x1f".join(fields))
+    finally:
+        channel.close()
+    if line is None:
+        raise HostError(host, "the connection was lost while it was asked for its versions")
+    return programs, "\n".join(lines)

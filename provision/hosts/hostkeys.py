@@ -1,0 +1,118 @@
+"""Host keys: known ones only, unless the operator's ssh_config says to accept new ones."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+from paramiko.ssh_exception import BadHostKeyException, SSHException
+
+from provision.core.errors import Unreachable
+from provision.hosts.target import Target
+
+_recording = threading.Lock()
+
+
+class UnknownKey(SSHException):
+    """A host whose key nobody vouches for."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def load_known_hosts(client: paramiko.SSHClient, target: Target) -> None:
+    """Give a client all keys that the target's known_hosts files hold, but for revoked ones and certificates'.
+
+    Files that are not there hold none; a damaged line holds none either, as with ssh(1).
+    """
+    revoked = _revoked(target)
+    for line in _lines(target):
+        with contextlib.suppress(InvalidHostKey, SSHException, ValueError):
+            entry = None if line.startswith("@") else HostKeyEntry.from_line(line)
+            if entry and entry.key and entry.hostnames and entry.key.get_base64() not in revoked:
+                for name in entry.hostnames:
+                    client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+
+
+def _lines(target: Target) -> Iterator[str]:
+    for path in (Path(name).expanduser() for name in target.known_hosts):
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.strip() and not line.lstrip().startswith("#"):
+                    yield line.strip()
+
+
+def _revoked(target: Target) -> frozenset[str]:
+    """The keys that known_hosts files revoke, for whatever host: `@revoked PATTERN TYPE KEY` (sshd(8))."""
+    words = (line.split() for line in _lines(target))
+    return frozenset(each[3] for each in words if each[0] == "@revoked" and len(each) > 3)
+
+
+def _refuse_revoked(target: Target, hostname: str, key: paramiko.PKey) -> None:
+    if key.get_base64() in _revoked(target):
+        what = f"the host key of {hostname} is revoked ({key.get_name()} {key.fingerprint})"
+        raise UnknownKey(what, "it was stolen or is no longer used: give the host another key")
+
+
+class RefuseUnknown(paramiko.MissingHostKeyPolicy):
+    """OpenSSH's `StrictHostKeyChecking yes`: an unknown key ends the connection."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+        """Raise UnknownKey with the fingerprint and the way to record it."""
+        _refuse_revoked(self.target, hostname, key)
+        raise UnknownKey(
+            f"the host key of {hostname} is not known ({key.get_name()} {key.fingerprint})",
+            f"compare the fingerprint with the host's own, then: {_record_command(self.target)}",
+        )
+
+
+class RecordNew(RefuseUnknown):
+    """OpenSSH's `accept-new`: an unknown key is written to the first known_hosts file; a changed one is refused."""
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        """Append the key. Raises UnknownKey where it is revoked or there is no file to write it to."""
+        _refuse_revoked(self.target, hostname, key)
+        if not self.target.known_hosts:
+            return super().missing_host_key(client, hostname, key)
+        path = Path(self.target.known_hosts[0]).expanduser()
+        with _recording:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("a", encoding="ascii") as file:
+                file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+        return None
+
+
+def changed_key(target: Target, error: BadHostKeyException) -> Unreachable:
+    """The error for a host that shows another key than the known one, with both fingerprints."""
+    known, shown = error.expected_key, error.key
+    name = _key_name(target)
+    files = " ".join(target.known_hosts[:1])
+    return Unreachable(
+        target.host,
+        f"the host key of {name} has changed: known is {known.get_name()} {known.fingerprint}, "
+        f"it shows {shown.get_name()} {shown.fingerprint}",
+        "somebody may be listening in between; if the host was reinstalled: "
+        f"ssh-keygen -R '{name}'{f' -f {files}' if files else ''}",
+    )
+
+
+def _key_name(target: Target) -> str:
+    if target.key_name:
+        return target.key_name
+    return target.address if target.port == 22 else f"[{target.address}]:{target.port}"
+
+
+def _record_command(target: Target) -> str:
+    files = target.known_hosts[0] if target.known_hosts else "~/.ssh/known_hosts"
+    if target.proxy_command or target.jumps or target.key_name:
+        return f"log in once with ssh -o UserKnownHostsFile={files} and the same options"
+    return f"ssh-keyscan -p {target.port} {target.address} >> {files}"

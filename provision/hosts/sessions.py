@@ -1,0 +1,67 @@
+"""Logins to several hosts that stay open: opened in parallel, and opened again when they have died."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+
+from provision.core.errors import HostError, UsageError
+from provision.hosts.parallel import at_once
+from provision.hosts.ssh import Session, connect
+from provision.hosts.target import Target
+
+
+class Sessions:
+    """The logins of a run, by host. A context manager: leaving it closes them all."""
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        self.targets = dict(targets)
+        self._open: dict[str, Session] = {}
+        self._locks = {host: threading.Lock() for host in self.targets}
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def of(self, host: str) -> Session:
+        """The login of a host, a new one where there is none or its connection is dead.
+
+        Raises:
+            Unreachable: the host cannot be logged in to.
+            UsageError: it is not one of this run's hosts.
+        """
+        if host not in self.targets:
+            raise UsageError(f"{host} is not one of {', '.join(self.targets)}")
+        with self._locks[host]:
+            session = self._open.get(host)
+            if session is None or session.is_dead():
+                self.drop(host)
+                session = self._open[host] = connect(self.targets[host])
+            return session
+
+    def all(self, hosts: Iterable[str] | None = None) -> dict[str, Session | HostError]:
+        """The logins of several hosts (all of them by default), opened at once; the error for one that has none."""
+        names = list(self.targets if hosts is None else hosts)
+        return dict(zip(names, at_once(self._login, names), strict=True))
+
+    def _login(self, host: str) -> Session | HostError:
+        try:
+            return self.of(host)
+        except HostError as error:
+            return error
+
+    def drop(self, host: str) -> None:
+        """Close a host's login where there is one; the next `of` opens another."""
+        session = self._open.pop(host, None)
+        if session is not None:
+            session.close()
+
+    def close(self) -> None:
+        """Close all logins."""
+        for host in list(self._open):
+            self.drop(host)

@@ -1,0 +1,187 @@
+"""What is wrong with a value, in plain words and at its place: pydantic's errors made into Problems.
+
+The rule ids are `unknown-field`, `missing-field`, `wrong-type`, `wrong-value`, `out-of-range`, `empty-list`, and
+those that the model's own validators name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from provision.core.errors import InputError, Position, Problem
+from provision.inventory.source import MASK, Node
+from provision.inventory.wording import kind, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_NEEDED = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def validated(model: type[Model], node: Node) -> Model:
+    """The model that `node` holds. Raises InputError with a Problem for every value that does not fit."""
+    try:
+        return model.model_validate(node.plain())
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        locs = [detail["loc"] for detail in details]
+        raise InputError([_problem(model, node, detail) for detail in details if not _follows(detail, locs)]) from None
+
+
+def _follows(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
+    """Whether an error only says that a list is too short because its entries were wrong."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(len(loc) > depth and loc[:depth] == detail["loc"] for loc in locs)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a `loc` of pydantic leads: the node, the field's name, what may stand beside it."""
+
+    node: Node
+    parent: Node
+    name: str
+    siblings: tuple[str, ...]
+
+
+def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Problem:
+    place = _locate(model, root, detail["loc"])
+    name, position = place.name, place.node.position
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    match detail["type"]:
+        case "hactl":
+            what = context["what"] if not place.node.secret else "this value does not fit"
+            return Problem(position, context["rule"], _named(name, what), context["why"], context["fix"])
+        case "extra_forbidden":
+            where = place.parent.key_position(detail["loc"][-1])
+            what = f"unknown field `{detail['loc'][-1]}`"
+            return Problem(where, "unknown-field", what, "", nearest(str(detail["loc"][-1]), place.siblings))
+        case "missing" | "union_tag_not_found":
+            field = name if detail["type"] == "missing" else "type"
+            return Problem(position, "missing-field", f"`{field}` is missing", "it has no default", f"add `{field}:`")
+        case "too_short":
+            return Problem(position, "empty-list", f"`{name}` is empty", "it needs an entry at least", "add one")
+        case "literal_error" | "union_tag_invalid" | "enum":
+            return _not_one_of(name, place.node, detail)
+    return _simple(name, place.node, position, detail["type"], context)
+
+
+def _named(name: str, what: str) -> str:
+    """The sentence with its field in front, unless it names it itself."""
+    return what if f"`{name}`" in what or not name else f"`{name}`: {what}"
+
+
+def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
+    if detail["type"] == "union_tag_invalid":
+        tag, given, known = node.at("type"), str(detail["ctx"]["tag"]), detail["ctx"]["expected_tags"]
+        name = "type"
+    else:
+        tag, given, known = node, str(detail["input"]), detail["ctx"]["expected"].replace(" or ", ", ")
+    words = [word.strip().strip("'") for word in known.split(",")]
+    fix = nearest(given, words)
+    if "the nearest" in fix:
+        fix += f", of {', '.join(words)}"
+    shown = MASK if tag.secret else given
+    return Problem(tag.position, "wrong-value", f"`{name}` cannot be `{shown}`", "", fix)
+
+
+def _simple(name: str, node: Node, position: Position, error: str, context: Mapping[str, Any]) -> Problem:
+    if error in _BOUNDS:
+        key, words = _BOUNDS[error]
+        shown = MASK if node.secret else node.plain()
+        what = f"`{name}` is {shown}, it must be {words} {context[key]:g}"
+        return Problem(position, "out-of-range", what, "", "choose a value within it")
+    if error in ("string_pattern_mismatch", "string_too_long", "string_too_short", "finite_number"):
+        limit = context.get("max_length") or context.get("min_length")
+        fix = f"use at most {limit} characters" if error == "string_too_long" else "correct it"
+        return Problem(position, "wrong-value", f"`{name}` is not written as it should be", "", fix)
+    if error == "too_long":
+        return Problem(position, "wrong-value", f"`{name}` has too many entries", "", f"keep {context['max_length']}")
+    needed = _NEEDED.get(error.split("_")[0], "another value")
+    why = f"it is {kind(node.plain())}, {needed} is needed"
+    fix = "put it in quotes" if needed == "text" else f"write {needed}"
+    return Problem(position, "wrong-type", f"`{name}` does not fit", why, fix)
+
+
+def _locate(model: type[BaseModel], root: Node, loc: tuple[int | str, ...]) -> _Place:
+    """Follow `loc` through the types and the nodes at once.
+
+    Pydantic's path has the tag of a discriminated union as a step of its own, and the steps of lists and mappings that
+    stand for a shorthand (`check: {…}` for a list of one); neither is in the file.
+    """
+    annotation: Any = model
+    node = parent = root
+    name = ""
+    siblings: tuple[str, ...] = ()
+    for step in loc:
+        member = _member(annotation, step)
+        if member is not None:
+            annotation = member
+            continue
+        siblings, annotation = _fields(annotation), _inner(annotation, step)
+        if isinstance(step, str) and step != "[key]":
+            name = step
+        parent, node = node, node.at(step)
+    return _Place(node, parent, name, siblings)
+
+
+def candidates(annotation: Any) -> Iterator[Any]:
+    """The types an annotation may stand for, `Annotated` and `None` taken off."""
+    if get_origin(annotation) is Annotated:
+        yield from candidates(get_args(annotation)[0])
+    elif (get_args(annotation) and not isinstance(get_origin(annotation), type)) or str(
+        get_origin(annotation)
+    ) == "<class 'types.UnionType'>":
+        for argument in get_args(annotation):
+            yield from candidates(argument)
+    elif annotation is not type(None):
+        yield annotation
+
+
+def _member(annotation: Any, step: int | str) -> Any:
+    """The member of a discriminated union whose tag is `step`, if it is one."""
+    for candidate in candidates(annotation):
+        if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
+            continue
+        tag = candidate.model_fields.get("type")
+        if tag and get_origin(tag.annotation) is Literal and get_args(tag.annotation) == (step,):
+            return candidate
+    return None
+
+
+def _fields(annotation: Any) -> tuple[str, ...]:
+    for candidate in candidates(annotation):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return tuple(candidate.model_fields)
+    return ()
+
+
+def _inner(annotation: Any, step: int | str) -> Any:
+    """The type one step below a model, a list or a mapping."""
+    for candidate in candidates(annotation):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            field = candidate.model_fields.get(str(step))
+            return field.annotation if field else None
+        if get_origin(candidate) in (tuple, list, dict):
+            arguments = [argument for argument in get_args(candidate) if argument is not Ellipsis]
+            return arguments[-1]
+    return None

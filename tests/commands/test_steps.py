@@ -1,0 +1,51 @@
+"""Stages: each is shown when it ends, and the first failure decides."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from provision.commands.steps import Stage, Stages
+from provision.core.errors import Exit, HactlError, Unreachable
+from provision.core.events import Console
+from provision.deploy.plan_output import Screen
+
+
+def stages() -> tuple[Stages, io.StringIO]:
+    shown = io.StringIO()
+    return Stages(Screen(shown), Console(io.StringIO())), shown
+
+
+def fail(error: BaseException) -> str:
+    raise error
+
+
+def test_the_first_failure_gives_the_exit_code() -> None:
+    run, shown = stages()
+    assert run.run("deploy", lambda: "4 hosts")
+    assert run.exit_code == Exit.OK
+    assert not run.run("verify", lambda: fail(Unreachable("web1", "no answer", "is it on?")))
+    assert not run.run("drills", lambda: fail(HactlError("1 failed")))
+    assert run.exit_code == Exit.UNREACHABLE
+    lines = shown.getvalue().splitlines()
+    assert lines[0].split() == ["deploy", "ok", "0.0", "s", "4", "hosts"]
+    assert lines[1].endswith("web1: no answer")
+    assert lines[2] == "  is it on?"
+    assert run.done[1].json() == {
+        "name": "verify", "ok": False, "seconds": 0.0, "message": "web1: no answer\n  is it on?",
+    }  # fmt: skip
+
+
+def test_an_interruption_is_not_a_stage_that_failed() -> None:
+    run, _ = stages()
+    with pytest.raises(KeyboardInterrupt):
+        run.run("drills", lambda: fail(KeyboardInterrupt()))
+    assert run.done == []
+
+
+@pytest.mark.parametrize("message", ["word " * 60, "x" * 200, "", "first\n" + "second " * 30])
+def test_a_long_message_stays_within_80_columns(message: str) -> None:
+    shown = [text for text, _ in Stage("verify again", False, 1234.5, message).lines()]
+    assert max(map(len, shown)) <= 80
+    assert "".join(message.split()) in "".join("".join(shown).split())

@@ -1,0 +1,241 @@
+"""The plan: what is compared, what is left out, and the order in which a gap is closed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.core.facts import Facts
+from provision.deploy.plan import MASK, Change, diff, ledger, mask, operations, plan_host
+from provision.desired.items import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
+from provision.hosts.agent.observe import Observed, ObservedItem
+from provision.hosts.agent.transaction import MINIMUM_ARGS
+from provision.hosts.protocol import LedgerEntry
+
+CONF = File(
+    "/etc/keepalived/keepalived.conf", b"a\nb\n", "0640", validate="keepalived -t -f %s", unit="keepalived.service"
+)
+KEEPALIVED = Unit("keepalived.service")
+ITEMS: tuple[Item, ...] = (
+    Package("keepalived"),
+    Module("ip_vs"),
+    Sysctl("net.ipv4.ip_forward", "0"),
+    Sysctl("net.ipv4.vs.sync_threshold", "1 10"),
+    CONF,
+    Address("192.0.2.10/32", "lo", "lo:0"),
+    KEEPALIVED,
+)
+
+
+def host(*items: Item) -> DesiredHost:
+    return DesiredHost("lvs1", items)
+
+
+def observed(*items: ObservedItem, ledger: tuple[LedgerEntry, ...] = ()) -> Observed:
+    return Observed(Facts(), {(item.kind, item.name): item for item in items}, ledger)
+
+
+def found(item: Item, **other: str) -> ObservedItem:
+    """The item as a host shows it that has it, but for the attributes named."""
+    return ObservedItem(item.kind, item.name, {**item.attributes(), **other})
+
+
+def summary(changes: tuple[Change, ...]) -> list[tuple[str, str, str]]:
+    return [(change.kind, change.name, change.action) for change in changes]
+
+
+def test_a_host_that_is_as_it_must_be_has_no_changes() -> None:
+    assert diff(host(*ITEMS), observed(*map(found, ITEMS))) == ()
+
+
+def test_a_fresh_host_gets_everything_created() -> None:
+    changes = diff(host(*ITEMS), observed())
+    assert [change.action for change in changes] == ["create"] * len(ITEMS)
+
+
+def test_a_changed_file_reloads_the_unit_that_loads_it() -> None:
+    was = ObservedItem("file", CONF.name, {**CONF.attributes(), "sha256": "0" * 64}, b"a\nc\n")
+    changes = diff(host(CONF, KEEPALIVED), observed(was, found(KEEPALIVED)))
+    assert summary(changes) == [("file", CONF.name, "update"), ("unit", KEEPALIVED.name, "update")]
+    assert changes[0].diff == ("@@ -1,2 +1,2 @@", " a", "-c", "+b")
+    assert changes[1].detail == "reload"
+
+
+def test_a_unit_that_runs_something_else_than_what_is_installed_reloads_without_any_change() -> None:
+    """An earlier run may have failed between the swap and the reload."""
+    changes = diff(host(CONF, KEEPALIVED), observed(found(CONF), found(KEEPALIVED, current="no")))
+    assert [(change.name, change.detail) for change in changes] == [(KEEPALIVED.name, "reload")]
+
+
+def test_a_director_is_never_restarted_for_a_change() -> None:
+    ops, _ = operations(plan_host(host(*ITEMS), observed(), frozenset()))
+    assert not any("restart" in op.args for op in ops)
+
+
+def test_only_the_mode_of_a_file_differs() -> None:
+    changes = diff(host(CONF), observed(found(CONF, mode="0644")))
+    assert changes[0].detail == "mode 0644 → 0640"
+    assert changes[0].diff == ()
+
+
+def test_a_symbolic_link_in_a_files_place_is_named_and_not_followed() -> None:
+    plan = plan_host(host(CONF), observed(ObservedItem("file", CONF.name, {"type": "other"})), frozenset())
+    assert "refuse" in plan.changes[0].detail
+    swap = next(op for op in operations(plan)[0] if op.verb == "file")
+    assert swap.args[2] == "other"
+
+
+def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None:
+    lost = (
+        LedgerEntry("file", "/etc/old.conf"),
+        LedgerEntry("sysctl", "net.ipv4.conf.all.arp_ignore", ("0",)),
+        LedgerEntry("address", "192.0.2.10/32"),
+        LedgerEntry("unit", "nginx.service", ("no", "no")),
+    )
+    now = (
+        ObservedItem("file", "/etc/old.conf", {"sha256": "1" * 64, "mode": "0644", "owner": "root", "group": "root"}),
+        ObservedItem("file", "/etc/foreign.conf", {"sha256": "2" * 64}),
+        ObservedItem("sysctl", "net.ipv4.conf.all.arp_ignore", {"value": "1"}),
+        ObservedItem("address", "192.0.2.10/32", {"device": "lo"}),
+        ObservedItem("unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"}),
+    )
+    plan = plan_host(host(), observed(*now, ledger=lost), frozenset())
+    assert sorted(summary(plan.changes)) == sorted((entry.kind, entry.name, "remove") for entry in lost)
+    ops = [op for op in operations(plan)[0] if op.verb != "ledger"]
+    verbs = [(op.verb, *op.args[:2]) for op in ops]
+    assert verbs == [
+        ("unit", "nginx.service", "stop"),
+        ("unit", "nginx.service", "disable"),
+        ("address", "del", "192.0.2.10/32"),
+        ("remove", "/etc/old.conf", "1" * 64),
+        ("sysctl", "net.ipv4.conf.all.arp_ignore", "0"),
+    ], "the VIP goes before the ARP parameters that keep it quiet"
+
+
+def test_a_unit_that_ran_before_hactl_came_keeps_running() -> None:
+    entry = LedgerEntry("unit", "nginx.service", ("yes", "yes"))
+    was = ObservedItem("unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"})
+    assert diff(host(), observed(was, ledger=(entry,))) == ()
+
+
+def test_what_is_gone_already_needs_no_removal() -> None:
+    entry = LedgerEntry("file", "/etc/old.conf")
+    assert diff(host(), observed(ObservedItem("file", "/etc/old.conf", None), ledger=(entry,))) == ()
+
+
+def test_order_packages_validate_parameters_files_addresses_units() -> None:
+    ops, contents = operations(plan_host(host(*ITEMS), observed(), frozenset()))
+    assert [op.verb for op in ops] == [
+        "package", "stage", "module", "sysctl", "sysctl", "file", "address", "unit", "unit", "unit", "ledger",
+    ]  # fmt: skip
+    assert [op.args[1] for op in ops if op.verb == "unit"] == ["enable", "start", "stamp"]
+    assert contents[0] == CONF.content
+    assert ops[-1].args == (str(len(contents)),)
+
+
+def test_systemd_reads_its_unit_files_again_before_it_uses_them() -> None:
+    unit_file = File("/etc/systemd/system/x.service", b"[Service]\n")
+    ops, _ = operations(plan_host(host(unit_file, Unit("x.service")), observed(), frozenset()))
+    verbs = [op.args[1] for op in ops if op.verb == "unit"]
+    assert verbs == ["daemon-reload", "enable", "start", "stamp"]
+
+
+def test_an_address_on_the_wrong_interface_moves() -> None:
+    vip = Address("192.0.2.10/32", "lo", "lo:0")
+    plan = plan_host(host(vip), observed(found(vip, device="eth0")), frozenset())
+    moves = [op.args for op in operations(plan)[0] if op.verb == "address"]
+    assert moves == [("del", "192.0.2.10/32", "eth0", ""), ("add", "192.0.2.10/32", "lo", "lo:0")]
+
+
+def test_the_ledger_remembers_what_was_there_before_the_first_deploy() -> None:
+    parameter = Sysctl("net.ipv4.ip_forward", "1")
+    first = ledger(host(parameter), observed(found(parameter, value="0")))
+    assert first == (LedgerEntry("sysctl", "net.ipv4.ip_forward", ("0",)),)
+    later = ledger(host(parameter), observed(found(parameter), ledger=first))
+    assert later == first
+
+
+def test_the_secret_that_was_there_before_is_masked_too() -> None:
+    """Nobody knows it any more, but it stands where the new one stands."""
+    lines = "  auth_pass {0}\n  user x password='{0} {0}' tls\n  key={0}\n"
+    new = File("/etc/x", lines.format("s3cret-new").encode())
+    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, lines.format("s3cret-old").encode() + b"gone\n")
+    for known in (frozenset({"s3cret-new", "s3cret-new s3cret-new"}), frozenset({"s3cret-new"})):
+        [change] = diff(host(new), observed(was), known)
+        shown = "\n".join(change.diff)
+        assert "s3cret" not in shown and "-gone" in shown, shown
+
+
+def test_a_password_that_leaves_the_file_is_masked() -> None:
+    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, b"  auth_type PASS\n  auth_pass 0ld-one\n")
+    [change] = diff(host(File("/etc/x", b"")), observed(was), frozenset())
+    assert change.diff[-1] == f"-  auth_pass {MASK}"
+
+
+def test_a_secret_is_masked_in_every_diff() -> None:
+    secret = File("/etc/x", b"pass hunter2\n")
+    was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64}, b"pass hunter2 old\n")
+    changes = diff(host(secret), observed(was), frozenset({"hunter2"}))
+    assert "hunter2" not in "".join(changes[0].diff)
+    assert MASK in "".join(changes[0].diff)
+
+
+def test_nothing_of_a_secret_file_is_shown() -> None:
+    """What its role calls secret may be a password that no inventory names."""
+    secret = File("/etc/x", b"made up here\n", "0640", secret=True)
+    was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64, "mode": "0644"}, b"older\n")
+    [change] = diff(host(secret), observed(was))
+    assert (change.detail, change.diff) == ("content (secret), mode 0644 → 0640", ())
+    [change] = diff(host(secret), observed())
+    assert (change.detail, change.diff) == ("0640 root:root (secret)", ())
+
+
+def test_a_password_in_clear_text_in_the_inventory_is_masked_all_the_same() -> None:
+    [change] = diff(host(File("/etc/x", b"  auth_pass plain\n  password plain\n")), observed())
+    assert "plain" not in str(change.diff) and str(change.diff).count(MASK) == 2
+
+
+def test_the_longer_secret_is_masked_whole() -> None:
+    assert mask("abcdef", {"abc", "abcdef"}) == MASK
+
+
+def test_a_short_secret_is_masked_only_where_it_stands_alone() -> None:
+    assert mask("priority 100 pass 1", {"1"}) == f"priority 100 pass {MASK}"
+
+
+names = st.text("abcdefgh/.", min_size=1, max_size=6)
+items = st.one_of(
+    st.builds(Package, names),
+    st.builds(Module, names),
+    st.builds(Sysctl, names, st.text("01 ", max_size=4)),
+    st.builds(Address, names, st.sampled_from(["lo", "eth0"])),
+    st.builds(Unit, names, st.booleans(), st.booleans()),
+    st.builds(lambda name, content: File(f"/{name}", content), names, st.binary(max_size=20)),
+)
+hosts = st.lists(items, max_size=8, unique_by=lambda item: (item.kind, item.name)).map(lambda found: host(*found))
+
+
+def apply_plan(desired: DesiredHost, before: Observed) -> Observed:
+    """What a host shows after a plan was carried out: the changed items as desired, the removed ones gone."""
+    after = dict(before.items)
+    for change in diff(desired, before):
+        key = (change.kind, change.name)
+        after[key] = found(change.item) if change.item else ObservedItem(*key, None)
+    return Observed(before.facts, after, ledger(desired, before))
+
+
+@given(hosts, hosts)
+def test_a_second_plan_is_empty_whatever_the_first_had_to_do(old: DesiredHost, new: DesiredHost) -> None:
+    """Idempotence, also over a changed inventory: deploy `old`, then `new`, and nothing is left to do."""
+    first = apply_plan(old, observed())
+    second = apply_plan(new, first)
+    assert diff(new, second) == ()
+
+
+@given(hosts, hosts)
+def test_every_operation_is_one_the_agent_knows(old: DesiredHost, new: DesiredHost) -> None:
+    plan = plan_host(new, apply_plan(old, observed()), frozenset())
+    ops, contents = operations(plan)
+    assert all(len(op.args) >= MINIMUM_ARGS[op.verb] for op in ops)
+    numbers = [int(op.args[0]) for op in ops if op.verb in {"stage", "ledger"}]
+    assert numbers == list(range(1, len(contents) + 1))

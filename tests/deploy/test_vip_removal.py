@@ -1,0 +1,79 @@
+"""A VIP that leaves a real server goes after the directors have changed, and is owned until then."""
+
+from __future__ import annotations
+
+from provision.core.facts import Facts
+from provision.deploy.inspection import Survey
+from provision.deploy.plan import HostPlan, ledger, operations, plan_host
+from provision.deploy.vip_removal import put_off, split
+from provision.desired.items import Address, DesiredHost, File, Sysctl
+from provision.hosts.agent.observe import Observed, ObservedItem
+from provision.hosts.protocol import LedgerEntry
+
+OLD, NEW = Address("10.0.0.1/32", "lo", "lo:0"), Address("10.0.0.2/32", "lo", "lo:0")
+LIST = "/etc/hactl/lo-vips"
+
+
+def server(*wanted: Address, device: str = "lo", entries: tuple[LedgerEntry, ...] = ()) -> HostPlan:
+    """A real server that has OLD and is to have others, as its file lists them."""
+    content = "".join(f"{each.name}\n" for each in wanted).encode()
+    items = {
+        ("address", OLD.name): ObservedItem("address", OLD.name, {"device": device}),
+        ("address", NEW.name): ObservedItem("address", NEW.name, None),
+    }
+    owned = (LedgerEntry("address", OLD.name, ()), *entries)
+    return plan_host(
+        DesiredHost("web1", (File(LIST, content), *wanted)), Observed(Facts(), items, owned, generation=3), frozenset()
+    )
+
+
+def director() -> HostPlan:
+    return plan_host(DesiredHost("lvs1", (Sysctl("net.ipv4.ip_forward", "1"),)), Observed(Facts(), {}), frozenset())
+
+
+def made(plan: HostPlan) -> list[tuple[str, str]]:
+    return [(change.action, change.name) for change in plan.changes]
+
+
+def test_the_new_one_comes_early_and_the_old_one_goes_late() -> None:
+    early, late = split(server(NEW))
+    assert late is not None
+    assert made(early) == [("create", LIST), ("create", NEW.name)]
+    assert made(late) == [("remove", OLD.name)]
+
+
+def test_it_is_owned_until_it_is_gone() -> None:
+    early, late = split(server(NEW))
+    assert late is not None
+    between = ledger(early.desired, early.observed)
+    assert ("address", OLD.name) in {(entry.kind, entry.name) for entry in between}
+    after = ledger(late.desired, late.observed)
+    assert {(entry.kind, entry.name) for entry in after} == {("file", LIST), ("address", NEW.name)}
+    assert [op.args[:2] for op in operations(late)[0] if op.verb == "address"] == [("del", OLD.name)]
+    assert not [op for op in operations(early)[0] if op.verb == "address" and op.args[0] == "del"]
+
+
+def test_what_stays_is_not_split() -> None:
+    plan = server(OLD, NEW)
+    assert split(plan) == (plan, None)
+
+
+def test_an_address_elsewhere_is_no_vip_of_a_real_server() -> None:
+    plan = server(NEW, device="eth0")
+    assert split(plan) == (plan, None)
+
+
+def test_it_is_put_off_only_where_a_director_changes_too() -> None:
+    found = Survey(plans={"web1": server(NEW), "lvs1": director()})
+    assert list(put_off(found, ("lvs1",))) == ["web1"]
+    assert made(found.plans["web1"]) == [("create", LIST), ("create", NEW.name)]
+    alone = Survey(plans={"web1": server(NEW)})
+    assert put_off(alone, ("lvs1",)) == {}
+    assert ("remove", OLD.name) in made(alone.plans["web1"])
+
+
+def test_a_host_that_is_decommissioned_has_its_turn_after_the_directors_anyway() -> None:
+    plan = server(NEW)
+    gone = plan_host(DesiredHost("web1"), plan.observed, frozenset())
+    found = Survey(plans={"web1": gone, "lvs1": director()})
+    assert put_off(found, ("lvs1",)) == {}

@@ -1,0 +1,39 @@
+"""Time from left to right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.drills.report.axis import Axis, close_up, whole
+from tests.drills.report.build import drill, timeline
+
+
+@given(st.floats(-60, 0), st.floats(0.01, 120))
+def test_ticks_are_round_few_and_within_and_the_injection_is_one(start: float, end: float) -> None:
+    axis = Axis(start, end)
+    ticks = list(axis.ticks())
+    assert 1 <= len(ticks) <= 8
+    assert 0.0 in ticks
+    assert all(start - 1e-6 <= tick <= end + 1e-6 for tick in ticks)
+
+
+def test_a_moment_has_its_place() -> None:
+    axis = Axis(-2, 8)
+    assert (axis.percent(0), axis.unit(3), axis.percent(99)) == ("20.00%", 1000, "100.00%")
+
+
+def test_the_close_up_shows_the_bound_the_outage_and_the_new_holder() -> None:
+    close = close_up(drill(timeline=timeline(outage=0.6, end=45)), timeline(outage=0.6, end=45))
+    assert close is not None
+    assert close.start < 0
+    assert 0.722 < close.end < 2
+
+
+def test_there_is_no_close_up_of_what_is_short_anyway() -> None:
+    short = replace(timeline(outage=2.9, end=4.0), spans=())
+    assert close_up(drill(timeline=short), short) is None
+    assert whole(short) == Axis(-2.0, pytest.approx(4.0, abs=0.01))

@@ -1,0 +1,86 @@
+"""Login modules in JAAS files and in `sasl.jaas.config`: mistakes named in Java's words, and writers that make none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.core.errors import HactlError
+from provision.formats import jaas, jaas_file, jaas_property
+from provision.formats.jaas import DIGEST, SCRAM, Login
+from provision.formats.text import of
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+OPTIONS = st.dictionaries(TEXT.filter(bool), TEXT, max_size=4)
+
+
+def read(value: str) -> jaas_property.Reading:
+    """A property's value."""
+    return jaas_property.read(of(value, "f"))
+
+
+def options(module: jaas.Module) -> dict[str, str]:
+    """A module's options."""
+    return {option.key: option.value for option in module.options}
+
+
+@given(OPTIONS)
+def test_a_written_property_is_read(wanted: dict[str, str]) -> None:
+    """Whatever options hold, the value stays on one line and gives them back."""
+    value = jaas.property_value(Login(SCRAM, wanted))
+    assert "\n" not in value
+    found = read(value)
+    assert not found.refusals
+    assert options(found.modules[0]) == wanted
+
+
+@given(OPTIONS.filter(lambda wanted: not any("${" in value for value in wanted.values())))
+def test_a_written_file_is_read(wanted: dict[str, str]) -> None:
+    """The same in a file, which may have several contexts."""
+    found = jaas_file.read(jaas.write({"KafkaServer": Login(SCRAM, wanted), "Client": Login(DIGEST, wanted)}), "f")
+    assert not found.refusals
+    for name, module in (("KafkaServer", SCRAM), ("Client", DIGEST)):
+        context = found.context(name)
+        assert context
+        assert (context.modules[0].name, options(context.modules[0])) == (module, wanted)
+
+
+def test_a_file_cannot_hold_what_java_would_expand() -> None:
+    """`${…}` has no escape in a JAAS file; in the property it is plain text."""
+    with pytest.raises(HactlError, match="Java would expand"):
+        jaas.write({"Client": Login(DIGEST, {"password": "a${home}"})})
+    assert "a${home}" in jaas.property_value(Login(SCRAM, {"password": "a${home}"}))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a;", "1a"])
+def test_a_class_must_be_one(name: str) -> None:
+    """A class name cannot be quoted in sense."""
+    with pytest.raises(HactlError, match="no name"):
+        jaas.property_value(Login(name, {}))
+
+
+def test_reading_goes_on_behind_a_glued_flag() -> None:
+    """The options are known although Kafka refuses the value."""
+    found = read(f'{SCRAM} requiredusername="a" password="b";')
+    assert [refusal.cause for refusal in found.refusals] == ["flag-glued"]
+    assert options(found.modules[0]) == {"username": "a", "password": "b"}
+
+
+def test_no_blank_is_needed_between_options() -> None:
+    """A closing quote ends a value."""
+    assert options(read('a.B required username="a"password="b";').modules[0]) == {"username": "a", "password": "b"}
+
+
+def test_a_piece_of_a_password_is_not_shown() -> None:
+    """Kafka's message quotes it; what the operator sees does not."""
+    refusal = read(f'{SCRAM} required password="ab"cd"ef";').refusals[0]
+    assert refusal.message == "Value not specified for key 'cd' in JAAS config"
+    assert refusal.shown == "Value not specified for key '********' in JAAS config"
+
+
+def test_a_file_goes_on_in_the_next_context() -> None:
+    """One missing semicolon does not hide the other contexts."""
+    found = jaas_file.read(b'A { a.B required u="v" };\nC { d.E required; };', "f")
+    assert [context.name for context in found.contexts] == ["A", "C"]
+    assert [str(refusal.position) for refusal in found.refusals] == ["f:1:24"]

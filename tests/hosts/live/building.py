@@ -1,0 +1,98 @@
+"""Hosts as a look finds them when all is well, made from the topology alone; tests then break one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from provision.core.facts import Facts, Interface
+from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.state import (
+    Listener,
+    LiveAddress,
+    LiveHost,
+    LiveUnit,
+    SyncDaemon,
+    VrrpInstance,
+)
+from provision.inventory.topology import Topology
+
+QUIET = ("arp_ignore", "arp_announce", "send_redirects", "rp_filter")
+
+
+def mac(number: int) -> str:
+    """The hardware address of the host with this number in the inventory."""
+    return f"02:68:61:00:00:{number:02x}"
+
+
+def healthy(topology: Topology) -> dict[str, LiveHost]:
+    """Every host as it should be; the first director of each front end is master."""
+    return {host: _host(topology, host, number) for number, host in enumerate(topology.hosts, start=1)}
+
+
+def seen(topology: Topology, **changes: Mapping[str, Any]) -> Seen:
+    """What was seen of healthy hosts, some of their fields changed: `seen(topology, lvs1={"clock": 3.0})`."""
+    lives = healthy(topology)
+    return Seen(topology, {host: replace(live, **changes.get(host, {})) for host, live in lives.items()})
+
+
+def _host(topology: Topology, host: str, number: int) -> LiveHost:
+    own = topology.hosts[host].address
+    facts = Facts(interfaces=(Interface("eth0", tuple(f"{address}/24" for address in own)),))
+    wanted = topology.host_variables(host, facts)
+    director, server = host in topology.directors(), host in topology.real_servers()
+    addresses = [LiveAddress("eth0", str(address), 24, "eth0", "global") for address in own]
+    for vip in wanted["real_server_vips"]:
+        address, _, prefix = vip.cidr.partition("/")
+        addresses.append(LiveAddress("lo", address, int(prefix), vip.label or "lo", "global"))
+    for frontend in topology.directed_by(host):
+        if frontend.master == host:
+            addresses += [LiveAddress("eth0", str(vip.address), 32, "eth0", "global") for vip in frontend.vips]
+    conf = dict.fromkeys(QUIET, "0") | ({"arp_ignore": "1", "arp_announce": "2"} if server else {})
+    units = {"keepalived.service": LiveUnit("keepalived.service", "active" if director else "inactive", "enabled", 1)}
+    daemon = wanted["sync_daemon"]
+    return LiveHost(
+        host=host,
+        clock=0.0,
+        round_trip=0.01,
+        boot_id="7317f36c",
+        seconds=0.1,
+        macs={"eth0": mac(number), "lo": "00:00:00:00:00:00"},
+        carriers={"eth0": True, "lo": True},
+        addresses=tuple(addresses),
+        sysctls={f"net.ipv4.conf.{each}.{name}": value for each in ("all", "eth0") for name, value in conf.items()}
+        | {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
+        listeners=_listeners(topology, host),
+        units=units,
+        vrrp=tuple(_instance(topology, host, instance) for instance in wanted["vrrp_instances"]),
+        ipvs_saved=tuple(line for service in wanted["ipvs_services"] for line in service.saved),
+        sync=tuple(SyncDaemon(role, daemon.interface, daemon.sync_id) for role in ("master", "backup") if daemon),
+    )
+
+
+def _listeners(topology: Topology, host: str) -> tuple[Listener, ...]:
+    ports = {
+        (service.model.protocol, service.port(server))
+        for frontend in topology.served_by(host)
+        for service in frontend.services
+        for server in service.real_servers
+        if server.host == host
+    }
+    return tuple(Listener(protocol, "*", port or 0, "nginx.service") for protocol, port in sorted(ports))
+
+
+def _instance(topology: Topology, host: str, wanted: Any) -> VrrpInstance:
+    frontend = next(each for each in topology.frontends if each.name == wanted.frontend)
+    master = frontend.master == host
+    return VrrpInstance(
+        name=wanted.name,
+        interface=wanted.interface,
+        vrid=wanted.vrrp.virtual_router_id,
+        state="MASTER" if master else "BACKUP",
+        priority=wanted.priority,
+        vips=tuple(str(vip.address) for vip in (*wanted.vips, *wanted.excluded)),
+        advert_int=wanted.vrrp.interval,
+        adverts_received=5,
+        adverts_sent=100 if master else 0,
+    )

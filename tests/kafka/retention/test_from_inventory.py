@@ -1,0 +1,59 @@
+"""Topics that only the inventory has yet: its parameters, the brokers' for what it leaves open, an even spread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from provision.deploy.project import load
+from provision.kafka.retention.fetch import Seen
+from provision.kafka.retention.from_inventory import foreseen
+from provision.kafka.retention.model import Cleaner, Topic
+
+TOPICS = {
+    "orders": {"partitions": 4, "replicas": 2, "config": {"cleanup.policy": "compact, delete", "retention.ms": 1000}},
+    "audit": {"partitions": 3},
+}
+PROPERTIES = {"log.retention.hours": 2, "log.cleaner.backoff.ms": 500, "log.segment.bytes": 2000000}
+
+
+def inventory(tmp_path: Path) -> Path:
+    """An inventory of three brokers with these topics."""
+    kafka = {
+        "version": "4.1.0", "brokers": "brokers", "users": {"admin": {"password": "s"}}, "properties": PROPERTIES,
+        "topics": TOPICS, "distribution": {"jars": "/opt/kafka"},
+    }  # fmt: skip
+    frontend = {
+        "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
+        "services": [{"port": 9092, "real_servers": "brokers"}],
+    }  # fmt: skip
+    hosts = {f"k{id_}": {"ansible_host": f"192.0.2.{id_}", "kafka_id": id_} for id_ in (3, 1, 2)}
+    path = tmp_path / "inventory.yml"
+    everything = {
+        "vars": {"kafka": kafka, "frontends": [frontend]},
+        "children": {"brokers": {"hosts": hosts}},
+        "hosts": {"director": {"ansible_host": "192.0.2.9"}},
+    }
+    path.write_text(yaml.safe_dump({"all": everything}))
+    return path
+
+
+def seen(tmp_path: Path, name: str) -> Seen:
+    """The topic as the inventory has it."""
+    cluster = load(inventory(tmp_path)).topology.kafka
+    assert cluster
+    return foreseen(cluster, name, {1: 10**9})
+
+
+def test_the_inventory_says_what_the_topic_is_and_the_brokers_properties_the_rest(tmp_path: Path) -> None:
+    found = seen(tmp_path, "orders")
+    assert found.topic == Topic("orders", frozenset({"compact", "delete"}), retention_ms=1000, segment_bytes=2_000_000)
+    assert found.cleaner == Cleaner(backoff=500, version=(4, 1, 0))
+    assert seen(tmp_path, "audit").topic.retention_ms == 2 * 3_600_000
+
+
+def test_replicas_are_spread_evenly_rounded_up(tmp_path: Path) -> None:
+    assert dict(seen(tmp_path, "orders").replicas) == {1: 3, 2: 3, 3: 3}
+    assert dict(seen(tmp_path, "audit").replicas) == {1: 3, 2: 3, 3: 3}, "replicas not named are three"
+    assert seen(tmp_path, "orders").room == {1: 10**9}
