@@ -5,16 +5,11 @@ from __future__ import annotations
 import sys
 
 from provision.checks.lint.rules import check
-from provision.core.errors import Exit, HactlError, InputError, Problem, UsageError
+from provision.core.errors import Exit, HactlError, UsageError
 from provision.deploy.plan_output import Screen, agreed, print_json
 from provision.deploy.project import Project
-from provision.inventory.kafka import KafkaCluster
-from provision.kafka.client_file import Login
 from provision.kafka.connection import Way, reached
-from provision.kafka.resources import plan as planning
-from provision.kafka.resources.apply import Applied, carry_out
-from provision.kafka.resources.desired import desired
-from provision.kafka.resources.observe import observe
+from provision.kafka.resources.cluster_plan import done, planned, refuse
 from provision.kafka.resources.plan import Plan
 from provision.kafka.resources.show import applied_document, applied_lines, plan_document, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
@@ -68,45 +63,6 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     elif found.steps:
         Screen().show(applied_lines(name, applied))
     return Exit.OK if applied.whole else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
-
-
-def passwords(cluster: KafkaCluster) -> dict[str, str]:
-    """The inventory's passwords by user."""
-    return {name: user.password for name, user in cluster.model.users.items()}
-
-
-def planned(cluster: KafkaCluster, login: Login, prune: bool) -> Plan:
-    """The plan of a cluster as it is now. Raises Unreachable, HostError."""
-    wanted = desired(cluster)
-    return planning.plan(wanted, observe(login, wanted, passwords(cluster)), prune)
-
-
-def done(cluster: KafkaCluster, login: Login, found: Plan) -> Applied:
-    """What became of the plan's steps. Raises HactlError where nothing was changed."""
-    try:
-        return carry_out(login, found.steps, passwords(cluster)) if found.steps else Applied(())
-    except HactlError as error:
-        error.hint = f"{error.hint}\n  Nothing was changed on the cluster.".lstrip()
-        raise
-
-
-def refuse(cluster: KafkaCluster, found: Plan) -> None:
-    """Complain of what cannot be, if there is anything.
-
-    Raises:
-        InputError: Kafka never could.
-        HactlError: it could once the brokers are there.
-    """
-    problems = [
-        Problem(cluster.node.at(*each.path).position, each.rule, each.what, each.why, each.fix)
-        for each in found.refusals
-        if not each.passing
-    ]
-    if problems:
-        raise InputError(problems)
-    if found.refusals:
-        said = "\n".join(f"{each.what}; {each.why}" for each in found.refusals)
-        raise HactlError(said, f"{found.refusals[0].fix}\n  Nothing was changed on the cluster.")
 
 
 def _unchanged(shown: Plan, now: Plan) -> None:

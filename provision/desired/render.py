@@ -6,11 +6,12 @@ differently is an error that names both. Kernel parameters and modules survive a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from provision.core.errors import InputError, Position, Problem
 from provision.core.facts import Facts
+from provision.desired.host_variables import host_variables
 from provision.desired.ipvs_rules import IpvsService, virtual
 from provision.desired.items import (
     Address,
@@ -58,11 +59,17 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
     Raises:
         InputError: an unknown role, a variable that does not fit, a template that fails, roles that contradict.
     """
-    computed = {**topology.host_variables(host, facts), "facts": facts, "filters_input": facts.firewall != "none"}
+    variables = host_variables(topology, host, facts)
+    return render_roles(topology.roles_of(host), inventory, host, variables, facts)
+
+
+def render_roles(roles: Sequence[str], inventory: Inventory, host: str, variables: Scope, facts: Facts) -> DesiredHost:
+    """The items of these roles on `host`, with `variables` as the computed ones. Raises InputError as `render_host`."""
+    computed = {**variables, "facts": facts, "filters_input": facts.firewall != "none"}
     search = search_path(inventory.path)
     source = inventory.hosts[host]
     gathered: dict[tuple[str, str], tuple[Item, str]] = {}
-    for name in topology.roles_of(host):
+    for name in roles:
         role = load_role(name, search, _asked(source, name))
         scope = bind(role, source, computed)
         for item, place in role_items(role, scope, facts):

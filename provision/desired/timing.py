@@ -123,3 +123,9 @@ def _delay(check: Check, service: ResolvedService, server: RealServer) -> float:
 
 def _first(*values: float | None) -> float:
     return next(value for value in values if value is not None)
+
+
+def check_patience(frontend: ResolvedFrontend) -> float:
+    """Seconds after which every check of a front end must have seen that its real servers are back."""
+    pairs = [(service, server) for service in frontend.services for server in service.real_servers]
+    return max((return_to_table(*pair) for pair in pairs), default=0.0)

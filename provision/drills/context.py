@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from provision.core.errors import HostError
+from provision.desired.timing import check_patience
 from provision.drills.table import as_intended
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import Fault, FaultSpec
@@ -74,8 +75,6 @@ class Stage:
 
     def guard(self, host: str) -> int:
         """Seconds of a guard: where a real server needs long until its checks find it well, its drill takes longer."""
-        from provision.drills.drill import check_patience
-
         return max(GUARD, 2 * int(check_patience(self.frontend))) if host in self.frontend.real_servers else GUARD
 
     def break_host(self, host: str, kind: str, *arguments: str) -> float:

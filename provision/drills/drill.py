@@ -10,7 +10,6 @@ from typing import ClassVar
 from provision.drills.context import Stage
 from provision.drills.result import Span
 from provision.drills.table import Table
-from provision.inventory.frontends import ResolvedFrontend
 from provision.prober.measure import Floor, Survivors
 from provision.prober.record import Recording, Request
 from provision.prober.wire import Answer, Question
@@ -112,11 +111,3 @@ class Drill(ABC):
     @abstractmethod
     def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
         """What must be so, beyond what the runner asserts of every drill."""
-
-
-def check_patience(frontend: ResolvedFrontend) -> float:
-    """Seconds after which every check of a front end must have seen that its real servers are back."""
-    from provision.desired.timing import return_to_table
-
-    pairs = [(service, server) for service in frontend.services for server in service.real_servers]
-    return max((return_to_table(*pair) for pair in pairs), default=0.0)

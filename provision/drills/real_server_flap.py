@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provision.desired.timing import check_patience
 from provision.drills.assertions import must
 from provision.drills.context import Stage
-from provision.drills.drill import Outcome, Verdict, check_patience
+from provision.drills.drill import Outcome, Verdict
 from provision.drills.real_server_stop import RealServerStop
 from provision.drills.servers import ServerDrill
 

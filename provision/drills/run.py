@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from provision.core.errors import HactlError
+from provision.desired.timing import check_patience
 from provision.drills.context import Stage
-from provision.drills.drill import Drill, check_patience
+from provision.drills.drill import Drill
 from provision.drills.environment import Site
 from provision.drills.evaluate import CADENCE, Course, assess
 from provision.drills.result import DrillResult

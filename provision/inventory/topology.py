@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from provision.core.errors import InputError, Position, Problem
-from provision.core.facts import Facts
 from provision.inventory.frontends import ResolvedFrontend, resolve_frontend
 from provision.inventory.hosts import Host, Inventory
 from provision.inventory.kafka import KafkaCluster, check_problems, kafka_checks, resolve_kafka
@@ -128,15 +126,6 @@ class Topology:
             else:
                 free.append(host)
         return [tuple(stage) for stage in stages]
-
-    def host_variables(self, host: str, facts: Facts) -> dict[str, Any]:
-        """The computed variables that the templates of this host's roles see; docs/roles.md lists them.
-
-        Raises InputError with rule `interface-unknown` where neither the inventory nor the facts tell it.
-        """
-        from provision.desired.host_variables import host_variables
-
-        return host_variables(self, host, facts)
 
 
 def build(inventory: Inventory) -> Topology:

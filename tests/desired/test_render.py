@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +13,10 @@ from hypothesis import strategies as st
 from provision.core.errors import InputError
 from provision.core.facts import Facts
 from provision.desired.items import Address, DesiredHost, File, Module, Package, Sysctl, Unit
-from provision.desired.render import MODULES_FILE, SYSCTL_FILE, render_host
+from provision.desired.render import MODULES_FILE, SYSCTL_FILE, render_roles
 from provision.inventory.reader import read_inventory
 
 SPECS = "argument_specs: {main: {options: {motd: {type: str}, loud: {type: bool}}}}"
-
-
-@dataclass
-class Roles:
-    """The two questions rendering asks a topology, answered as the test wants."""
-
-    names: tuple[str, ...]
-    computed: Mapping[str, Any] = field(default_factory=dict)
-
-    def roles_of(self, _host: str) -> tuple[str, ...]:
-        return self.names
-
-    def host_variables(self, host: str, _facts: Facts) -> dict[str, Any]:
-        return {"inventory_hostname": host, **self.computed}
 
 
 class Site:
@@ -57,8 +41,8 @@ class Site:
     def render(self, **facts: Any) -> DesiredHost:
         path = self.folder / "inventory.yml"
         path.write_text(f"all: {{hosts: {{web1: {{{self.variables}}}}}}}")
-        topology: Any = Roles(tuple(self.names), self.computed)
-        return render_host(topology, read_inventory(path), "web1", Facts(**facts))
+        variables = {"inventory_hostname": "web1", **self.computed}
+        return render_roles(self.names, read_inventory(path), "web1", variables, Facts(**facts))
 
     def complaint(self) -> str:
         with pytest.raises(InputError) as error:
@@ -201,11 +185,10 @@ def test_rendering_a_host_again_takes_less_than_5_ms(site: Site) -> None:
     template = "".join(f"line {number} {{{{ inventory_hostname }}}}\n" for number in range(200))
     entries = ", ".join(f"{{path: /etc/{number}, template: a.j2}}" for number in range(5))
     site.role("a", f"files: [{entries}]", a=template).render()
-    topology: Any = Roles(("a",))
     inventory = read_inventory(site.folder / "inventory.yml")
     times = []
     for _ in range(20):
         start = time.perf_counter()
-        render_host(topology, inventory, "web1", Facts())
+        render_roles(["a"], inventory, "web1", {"inventory_hostname": "web1"}, Facts())
         times.append(time.perf_counter() - start)
     assert min(times) < 0.005

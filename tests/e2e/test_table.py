@@ -8,6 +8,7 @@ from pathlib import Path
 
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
+from provision.desired.host_variables import host_variables
 from provision.desired.templates import render_file
 from tests.e2e.site import Site
 from tests.inventory.building import topology
@@ -45,7 +46,7 @@ echo end
 def test_the_kernel_holds_what_the_rules_say_whoever_fills_it(site: Site, tmp_path: Path) -> None:
     """In network namespaces of their own on a director. Slow: an emulated machine starts Keepalived 24 times."""
     for index, name in enumerate(LIVE_CASES):
-        variables = topology(CASES[name].frontends, hosts=CASES[name].hosts).host_variables("lvs1", Facts())
+        variables = host_variables(topology(CASES[name].frontends, hosts=CASES[name].hosts), "lvs1", Facts())
         services = variables["ipvs_services"]
         for suffix, lines in (
             ("rules", [line for each in services for line in each.lines]),

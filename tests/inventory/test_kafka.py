@@ -12,6 +12,7 @@ import pytest
 
 from provision.core.errors import InputError
 from provision.core.facts import Facts
+from provision.desired.host_variables import host_variables
 from provision.desired.items import DesiredHost, File
 from provision.desired.render import render_host
 from provision.formats.certificates import make
@@ -237,5 +238,5 @@ def test_a_missing_certificate_of_ones_own_is_told_with_its_path() -> None:
 
 
 def test_the_firewall_lets_in_what_the_cluster_needs() -> None:
-    openings = build(site(controllers="control")).host_variables("control", Facts())["firewall_openings"]
+    openings = host_variables(build(site(controllers="control")), "control", Facts())["firewall_openings"]
     assert [(each.protocol, each.port, each.destination) for each in openings] == [("tcp", 9093, "192.168.227.120")]

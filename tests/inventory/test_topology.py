@@ -14,6 +14,7 @@ from provision.core.errors import InputError
 from provision.core.facts import Facts, Interface
 from provision.core.shipped import shipped
 from provision.desired.firewall import Opening
+from provision.desired.host_variables import host_variables
 from provision.inventory.reader import read_inventory
 from provision.inventory.templating import resolve_inventory
 from provision.inventory.topology import Topology, build
@@ -30,7 +31,7 @@ def rules(frontends: Any, **rest: Any) -> list[str]:
 
 
 def variables(found: Topology, host: str, **facts: Any) -> dict[str, Any]:
-    return found.host_variables(host, Facts(**facts))
+    return host_variables(found, host, Facts(**facts))
 
 
 # ------------------------------------------------------------------------------------------------ who is what
@@ -249,9 +250,9 @@ def test_the_interface_is_the_one_that_has_the_address() -> None:
         default_interface="ens3",
     )
     found = topology([frontend()])
-    assert found.host_variables("lvs1", facts)["interface"] == "ens4"
-    assert found.host_variables("lvs1", facts)["vrrp_instances"][0].interface == "ens4"
-    assert found.host_variables("lvs2", facts)["interface"] == "ens3"  # the default route's, for want of a better one
+    assert host_variables(found, "lvs1", facts)["interface"] == "ens4"
+    assert host_variables(found, "lvs1", facts)["vrrp_instances"][0].interface == "ens4"
+    assert host_variables(found, "lvs2", facts)["interface"] == "ens3"  # the default route's, for want of a better one
 
 
 def test_a_host_without_a_usable_interface_is_an_error() -> None:
@@ -428,5 +429,5 @@ def test_a_thousand_real_servers_are_quick() -> None:
     start = time.perf_counter()
     found = build(read_in)
     found.stages()
-    found.host_variables("lvs1", Facts())
+    host_variables(found, "lvs1", Facts())
     assert time.perf_counter() - start < 3

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
+from provision.desired.host_variables import host_variables
 from provision.desired.ipvs_rules import IpvsService
 from provision.desired.items import Module, Package, Unit
 from provision.desired.render import render_host
@@ -22,7 +23,7 @@ BUSY = {name: {**own, "hactl_roles": ["web"]} if name == "web2" else own for nam
 
 def table(**changes: Any) -> list[str]:
     """The rules of a director for the usual service with changes."""
-    found = topology([frontend(services=[service(**changes)])], hosts=BUSY).host_variables("lvs1", Facts())
+    found = host_variables(topology([frontend(services=[service(**changes)])], hosts=BUSY), "lvs1", Facts())
     return [line for each in found["ipvs_services"] for line in each.lines]
 
 
@@ -103,7 +104,7 @@ def test_rules_are_as_ipvsadm_writes_them(changes: dict[str, Any], rules: list[s
 def test_ipv6_addresses_are_in_brackets_and_marks_say_so() -> None:
     marked = service(port=None, fwmark=3, check={"type": "ping"}, real_servers="web1")
     found = topology([frontend(vips=["fd00:227::10"], services=[service(), marked])], hosts=DUAL)
-    lines = [line for each in found.host_variables("lvs1", Facts())["ipvs_services"] for line in each.lines]
+    lines = [line for each in host_variables(found, "lvs1", Facts())["ipvs_services"] for line in each.lines]
     assert lines == [
         "-A -t [fd00:227::10]:80 -s rr",
         "-a -t [fd00:227::10]:80 -r [fd00:227::103]:80 -g -w 1",
@@ -183,7 +184,7 @@ def test_what_is_saved_is_what_was_restored_without_the_limits(
         "scheduler_flags": flags,
         "real_server_defaults": {"weight": weight, "uthreshold": limit},
     }
-    found = topology([frontend(services=[service(**changes)])]).host_variables("lvs1", Facts())
+    found = host_variables(topology([frontend(services=[service(**changes)])]), "lvs1", Facts())
     (each,) = found["ipvs_services"]
     assert isinstance(each, IpvsService)
     assert each.saved == tuple(line.split(" -x ")[0] for line in each.lines)
@@ -200,5 +201,5 @@ def test_what_is_saved_is_what_was_restored_without_the_limits(
 )
 def test_who_comes_to_a_server_with_weight_0_is_sent_to_another(scheduler: str, given: list[str], made: str) -> None:
     changes = {"scheduler": scheduler, "scheduler_flags": given}
-    found = topology([frontend(services=[service(**changes)])]).host_variables("lvs1", Facts())
+    found = host_variables(topology([frontend(services=[service(**changes)])]), "lvs1", Facts())
     assert found["ipvs_services"][0].rule == made

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from provision.core.errors import InputError
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
+from provision.desired.host_variables import host_variables
 from provision.desired.templates import render_file
 from provision.inventory.model import Frontend
 from provision.inventory.settings import HostSettings
@@ -43,7 +44,7 @@ exec env --ignore-signal=TERM keepalived -t -f "$0"  # as the role calls 2.2.7
 def rendered(case: Case, host: str = "lvs1") -> str:
     """keepalived.conf of a director."""
     found = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
-    return render_file(TEMPLATES, "keepalived.conf.j2", found.host_variables(host, Facts()))
+    return render_file(TEMPLATES, "keepalived.conf.j2", host_variables(found, host, Facts()))
 
 
 def keepalived_test(text: str, folder: Path) -> tuple[int, str]:
@@ -146,7 +147,7 @@ def outputs(case: Case) -> list[Any]:
     found = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
     shown: list[Any] = []
     for host in ("lvs1", "lvs2", "web1", "web2"):
-        variables = found.host_variables(host, Facts())
+        variables = host_variables(found, host, Facts())
         text = render_file(TEMPLATES, "keepalived.conf.j2", variables) if found.directed_by(host) else ""
         rules = [service.lines for service in variables["ipvs_services"]]
         shown.append((text, rules, variables["firewall_openings"], variables["ipvs_manager"], found.roles_of(host)))

@@ -13,6 +13,7 @@ import pytest
 
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
+from provision.desired.host_variables import host_variables
 from provision.desired.templates import render_file
 from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.site import REDHAT, content, render
@@ -59,7 +60,7 @@ def test_the_addresses_stay_until_any_backup_has_taken_them(vrrp: dict[str, obje
     """No backup waits as long as that: its skew is less than one advert interval."""
     vips = [{"address": VIP, "prefix": 24}, "fd00:227::10", {"address": "192.168.227.11", "excluded": True}]
     found = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
-    text = render_file(TEMPLATES, "director.j2", found.host_variables("lvs1", Facts()))
+    text = render_file(TEMPLATES, "director.j2", host_variables(found, "lvs1", Facts()))
     assert text.splitlines()[1:] == [
         f"wait {seconds}",
         "rejoin 5",

@@ -16,6 +16,7 @@ import pytest
 
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
+from provision.desired.host_variables import host_variables
 from provision.desired.templates import render_file
 from tests.inventory.building import DUAL, frontend, topology
 
@@ -55,7 +56,7 @@ def run_as_master(folder: Path, notify: Any) -> tuple[str, str]:
     (folder / "out").chmod(0o777)
     found = topology([frontend(vrrp={"virtual_router_id": 10, "advert_int": 0.1, "notify_master": notify})], hosts=DUAL)
     text = render_file(
-        shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", found.host_variables("lvs1", Facts())
+        shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", host_variables(found, "lvs1", Facts())
     )
     (folder / "keepalived.conf").write_text(text)
     log = folder / "log"

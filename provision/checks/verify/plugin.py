@@ -15,8 +15,7 @@ import pytest
 from testinfra.host import Host
 
 from provision.checks.verify.backend import testinfra_host
-from provision.checks.verify.result import Check
-from provision.checks.verify.run import OWN_TESTS, SUITE
+from provision.checks.verify.result import OWN_TESTS, SUITE, Check
 from provision.checks.verify.snapshot import Snapshot
 from provision.checks.verify.wire import Served, served
 from provision.core.errors import HactlError

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from provision.core.errors import Exit
+
+SUITE = Path(__file__).parent / "suite"
+"""The tests that travel with hactl."""
+
+OWN_TESTS = "tests"
+"""The folder beside the inventory where an operator's own tests are."""
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
-from provision.checks.verify.result import Check, Verification
+from provision.checks.verify.result import OWN_TESTS, SUITE, Check, Verification
 from provision.checks.verify.snapshot import Snapshot, take
 from provision.core.errors import HactlError
 from provision.core.events import Events
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
-
-SUITE = Path(__file__).parent / "suite"
-OWN_TESTS = "tests"
-"""The folder beside the inventory where an operator's own tests are."""
 
 
 def run(project: Project, sessions: Sessions, events: Events, junit: Path | None = None) -> Verification:

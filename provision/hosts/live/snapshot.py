@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from provision.core.facts import Facts, Interface
-from provision.desired.host_variables import RealServerVip
+from provision.desired.host_variables import RealServerVip, host_variables
 from provision.desired.ipvs_rules import IpvsService
 from provision.desired.keepalived_variables import Instance, Sync
 from provision.hosts.live.state import LiveHost, VrrpInstance
@@ -71,7 +71,7 @@ class Seen:
 
 def _wanted(topology: Topology, live: LiveHost) -> Wanted:
     facts = topology.hosts[live.host].hactl_facts.over(_facts(live))
-    variables: Mapping[str, Any] = topology.host_variables(live.host, facts)
+    variables: Mapping[str, Any] = host_variables(topology, live.host, facts)
     families = [(4, variables["needs_ip_forward"]), (6, variables["needs_ipv6_forward"])]
     return Wanted(
         interface=variables["interface"],

@@ -86,7 +86,7 @@ def _asked(found: Survey) -> Iterator[CheckLogin]:
 
 def _made(cluster: KafkaCluster, login: Login, users: Iterable[str]) -> tuple[str, ...]:
     """Make the users of the inventory that the cluster does not have; which those were."""
-    from provision.commands.kafka_plan_apply import done, passwords
+    from provision.kafka.resources.cluster_plan import done, passwords
     from provision.kafka.resources.desired import desired
     from provision.kafka.resources.observe import observe
     from provision.kafka.resources.plan import Plan, SetCredential, plan

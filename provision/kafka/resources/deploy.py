@@ -91,7 +91,7 @@ class Side:
         cluster = self._cluster
         if cluster is None or not (self.changes() or found.changes()):
             return Exit.OK
-        from provision.commands.kafka_plan_apply import done
+        from provision.kafka.resources.cluster_plan import done
 
         try:
             with self._administrator(found) as login:
@@ -160,7 +160,7 @@ class Side:
         return self._cluster.model.name if self._cluster else ""
 
     def _look(self, cluster: KafkaCluster, found: Survey) -> Plan:
-        from provision.commands.kafka_plan_apply import planned, refuse
+        from provision.kafka.resources.cluster_plan import planned, refuse
         from provision.kafka.resources.desired import desired, untouched
         from provision.kafka.resources.plan import plan
 
@@ -185,7 +185,7 @@ class Side:
 
     def _awaited(self, cluster: KafkaCluster, login: Login, found: Survey, events: Events) -> Plan:
         """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
-        from provision.commands.kafka_plan_apply import planned, refuse
+        from provision.kafka.resources.cluster_plan import planned, refuse
         from provision.kafka.resources.observe import NotAdmitted
 
         until = time.monotonic() + (START if found.changes() else 0)

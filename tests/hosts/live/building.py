@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provision.core.facts import Facts, Interface
+from provision.desired.host_variables import host_variables
 from provision.hosts.live.snapshot import Seen
 from provision.hosts.live.state import (
     Listener,
@@ -40,7 +41,7 @@ def seen(topology: Topology, **changes: Mapping[str, Any]) -> Seen:
 def _host(topology: Topology, host: str, number: int) -> LiveHost:
     own = topology.hosts[host].address
     facts = Facts(interfaces=(Interface("eth0", tuple(f"{address}/24" for address in own)),))
-    wanted = topology.host_variables(host, facts)
+    wanted = host_variables(topology, host, facts)
     director, server = host in topology.directors(), host in topology.real_servers()
     addresses = [LiveAddress("eth0", str(address), 24, "eth0", "global") for address in own]
     for vip in wanted["real_server_vips"]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from provision.commands.kafka_plan_apply import done, planned
 from provision.deploy.project import load
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
+from provision.kafka.resources.cluster_plan import done, planned
 from provision.kafka.resources.model import Acl, Topic
 from provision.kafka.resources.observe import admitted
 from provision.kafka.resources.plan import AddAcls, CreateTopic, Deed, Plan, SetConfig, SetCredential, SetQuota

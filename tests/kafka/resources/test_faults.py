@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from provision.commands import kafka_plan_apply
-from provision.commands.kafka_plan_apply import done, passwords, planned, refuse
 from provision.core.errors import Exit, HactlError, InputError, Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
@@ -24,6 +23,7 @@ from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.resources import requests as doing
 from provision.kafka.resources.apply import Applied, carry_out
+from provision.kafka.resources.cluster_plan import done, passwords, planned, refuse
 from provision.kafka.resources.observe import NotAdmitted
 from provision.kafka.resources.plan import Deed
 from provision.kafka.resources.requests import Changed
