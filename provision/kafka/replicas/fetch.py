@@ -9,6 +9,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, UnsupportedVersionError
 
 from provision.kafka.admin import described
+from provision.kafka.private_api import log_dirs
 from provision.kafka.replicas.model import NOBODY, Cluster, Partition, Quorum, ReplicaLog, TopicPartition
 
 if TYPE_CHECKING:
@@ -51,13 +52,9 @@ def _name(partition: Partition) -> TopicPartition:
 
 
 def _logs(admin: KafkaAdminClient, broker: int) -> Logs | None:
-    """What the broker's log folders hold, None when it does not answer.
-
-    The client's own `describe_log_dirs` asks for the partitions of the metadata only, so that what is left of a deleted
-    topic would not be seen; a request without topics asks for all.
-    """
+    """What the broker's log folders hold, None when it does not answer."""
     try:
-        (answer,) = admin._manager.run(admin._async_describe_log_dirs, None, [broker])
+        answer = log_dirs(admin, broker)
     except KafkaError:
         return None
     found: Logs = {}

@@ -46,7 +46,7 @@ def desired(cluster: KafkaCluster) -> Desired:
         },
         acls=frozenset(acl for name, user in model.users.items() for entry in user.acls for acl in acls(name, entry)),
         quotas={name: found for name, found in quotas.items() if found},
-        super_users=frozenset(each.strip() for each in str(settings["super.users"]).split(";")),
+        super_users=frozenset(f"User:{name}" for name in model.all_super_users),
         brokers={node.id: node.host for node in cluster.brokers},
         replication=int(str(settings["default.replication.factor"])),
         version=model.numbers,

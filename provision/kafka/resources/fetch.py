@@ -19,6 +19,7 @@ from kafka.protocol.admin import DescribeClientQuotasRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from provision.kafka.admin import described
+from provision.kafka.private_api import send
 from provision.kafka.resources.model import Acl, Observed, SeenTopic
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def everywhere(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
     request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
     for each in described(admin)["brokers"]:
         try:
-            answer = admin._manager.run(admin._manager.send, request, each["broker_id"])
+            answer = send(admin, request, each["broker_id"])
         except KafkaError:
             continue  # one that is down
         if {each.name: len(each.partitions) for each in answer.topics} != topics:
@@ -118,7 +119,7 @@ def _quotas(admin: KafkaAdminClient) -> dict[str, dict[str, float]]:
     """The quotas of single users; those of client ids, addresses and of all users together are not hactl's."""
     component = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=ANY_NAME, match=None)
     request = DescribeClientQuotasRequest(components=[component], strict=True)
-    answer = admin._manager.run(admin._manager.send, request)
+    answer = send(admin, request)
     error = for_code(answer.error_code)
     if error is not NoError:
         raise error(answer.error_message)

@@ -32,6 +32,7 @@ from kafka.protocol.admin import (
 )
 
 from provision.core.errors import HactlError
+from provision.kafka.private_api import send, send_to_controller
 from provision.kafka.resources.model import Acl
 from provision.kafka.resources.plan import (
     AddAcls,
@@ -96,7 +97,7 @@ def perform(admin: KafkaAdminClient, deed: Deed, passwords: Passwords) -> None:
             _set_quota(admin, deed)
         case DropTopic(name):
             state = DeleteTopicsRequest.DeleteTopicState(name=name)
-            answer = _controller(admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT))
+            answer = send_to_controller(admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT))
             _check((each.error_code, getattr(each, "error_message", None)) for each in answer.responses)
         case _:
             _change_topics(admin, [deed], validate_only=False)
@@ -120,12 +121,12 @@ def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_o
                 request = CreateTopicsRequest(
                     topics=[_creatable(deed)], timeout_ms=TIMEOUT, validate_only=validate_only
                 )
-                answer = _controller(admin, request)
+                answer = send_to_controller(admin, request)
                 _check((each.error_code, each.error_message) for each in answer.topics)
             case AddPartitions(name, count):
                 topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=count)
                 request = CreatePartitionsRequest(topics=[topic], timeout_ms=TIMEOUT, validate_only=validate_only)
-                answer = _controller(admin, request)
+                answer = send_to_controller(admin, request)
                 _check((each.error_code, each.error_message) for each in answer.results)
             case SetConfig(name, values, reset):
                 entries: list[tuple[str, int, str | None]]
@@ -133,7 +134,7 @@ def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_o
                 entries += [(key, int(AlterConfigOp.DELETE), None) for key in reset]
                 resource = (int(ConfigResourceType.TOPIC), name, entries)
                 request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=validate_only)
-                answer = admin._manager.run(admin._manager.send, request)
+                answer = send(admin, request)
                 _check((each.error_code, each.error_message) for each in answer.responses)
 
 
@@ -149,7 +150,7 @@ def _creatable(deed: CreateTopic) -> Any:
 
 
 def _credentials(admin: KafkaAdminClient, request: AlterUserScramCredentialsRequest) -> None:
-    answer = _controller(admin, request)
+    answer = send_to_controller(admin, request)
     _check((each.error_code, each.error_message) for each in answer.results)
 
 
@@ -166,7 +167,7 @@ def _add_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
         )
         for acl in acls
     ]
-    answer = admin._manager.run(admin._manager.send, CreateAclsRequest(creations=creations))
+    answer = send(admin, CreateAclsRequest(creations=creations))
     _check((each.error_code, each.error_message) for each in answer.results)
 
 
@@ -183,7 +184,7 @@ def _drop_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
         )
         for acl in acls
     ]
-    answer = admin._manager.run(admin._manager.send, DeleteAclsRequest(filters=filters))
+    answer = send(admin, DeleteAclsRequest(filters=filters))
     _check((each.error_code, each.error_message) for each in answer.filter_results)
 
 
@@ -206,13 +207,8 @@ def _set_quota(admin: KafkaAdminClient, deed: SetQuota) -> None:
     ops += [Entry.OpData(key=key, value=0.0, remove=True) for key in deed.reset]
     entity = Entry.EntityData(entity_type="user", entity_name=deed.user)
     request = AlterClientQuotasRequest(entries=[Entry(entity=[entity], ops=ops)], validate_only=False)
-    answer = _controller(admin, request)
+    answer = send_to_controller(admin, request)
     _check((each.error_code, each.error_message) for each in answer.entries)
-
-
-def _controller(admin: KafkaAdminClient, request: Any) -> Any:
-    """The controller's answer; brokers of KRaft hand the request on, with ZooKeeper only the controller takes it."""
-    return admin._manager.run(admin._send_request_to_controller, request, lambda _answer: (), False)
 
 
 def _check(answers: Iterable[tuple[int, str | None]]) -> None:
