@@ -10,7 +10,7 @@ from provision.core.errors import Exit, HostError
 from provision.core.events import Events
 from provision.deploy.external_check import Outside, patience
 from provision.deploy.inspection import Survey
-from provision.deploy.plan import HostPlan, operations
+from provision.deploy.plan import HostPlan
 from provision.deploy.results import HostResult, ended, failure
 from provision.deploy.vrrp_compatibility import CONFIG
 from provision.hosts.agent.transaction import Op, Transaction
@@ -184,9 +184,9 @@ class Batch:
 
     def _reloaded(self, host: str) -> float:
         """When Keepalived took its new configuration; now where it had nothing to take."""
-        ops, _ = operations(self.found.plans[host])
-        last = max((at for at, op in enumerate(meeting(ops) if self.together else ops, 1) if _reloads(op)), default=0)
-        return next((step.at for step in self.transactions[host].steps if step.index == last), time.monotonic())
+        transaction = self.transactions[host]
+        last = max((at for at, op in enumerate(transaction.ops, 1) if _reloads(op)), default=0)
+        return next((step.at for step in transaction.steps if step.index == last), time.monotonic())
 
     def _give_back(self) -> None:
         """Whoever handed over takes its addresses back; where that is not well, it hands over before the undoing."""

@@ -17,7 +17,7 @@ from provision.core.errors import HostError, Locked
 from provision.desired.items import Address, DesiredHost, File, Sysctl
 from provision.hosts.agent.host_locks import Hold
 from provision.hosts.agent.observe import Observed, observe
-from provision.hosts.agent.transaction import ApplyFailed, Op, Transaction, build_payload, prepare
+from provision.hosts.agent.transaction import ApplyFailed, Op, Payload, Transaction, build_payload, prepare
 from provision.hosts.ssh import Session
 from tests.hosts.agent.scenario import wait_until
 from tests.hosts.conftest import Net
@@ -55,7 +55,7 @@ def begin(session: Session, *more: Op, deadline: int = 60) -> Transaction:
     return run(session, build_payload(ops, [b"new\n", b"welcome\n"]), deadline)
 
 
-def run(session: Session, payload: bytes, deadline: int = 60) -> Transaction:
+def run(session: Session, payload: Payload, deadline: int = 60) -> Transaction:
     transaction = prepare(session, payload, "kim@ops", "digest", deadline)
     transaction.apply()
     return transaction

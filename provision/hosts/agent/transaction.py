@@ -75,8 +75,16 @@ class ApplyFailed(HostError):
         self.steps = steps
 
 
-def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> bytes:
-    """A tar archive of `ops` and `files/1`, `files/2`, …, the same bytes for the same input.
+@dataclass(frozen=True)
+class Payload:
+    """What a transaction sends: its ops, and the tar archive that carries them with their files."""
+
+    ops: tuple[Op, ...]
+    archive: bytes
+
+
+def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> Payload:
+    """The archive holds `ops` and `files/1`, `files/2`, …: the same bytes for the same input.
 
     Raises ProtocolError for a field that cannot be sent, ValueError for an op the agent does not know.
     """
@@ -85,7 +93,7 @@ def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> bytes:
         _add(archive, "ops", b"".join(_encode_op(op) for op in ops))
         for number, content in enumerate(files, start=1):
             _add(archive, f"files/{number}", content)
-    return buffer.getvalue()
+    return Payload(tuple(ops), buffer.getvalue())
 
 
 def _encode_op(op: Op) -> bytes:
@@ -114,10 +122,11 @@ class Told:
 class Transaction:
     """One host's changes: prepared, then applied, then confirmed. Whatever is left unconfirmed is undone.
 
-    Until `apply` nothing but missing packages has changed on the host.
+    Until `apply` nothing but missing packages has changed on the host. `ops` are what the host was sent.
     """
 
-    def __init__(self, host: str, channel: Channel, steps: list[Step]) -> None:
+    def __init__(self, host: str, channel: Channel, steps: list[Step], ops: tuple[Op, ...]) -> None:
+        self.ops = ops
         self._host = host
         self._channel = channel
         self._open = True
@@ -206,7 +215,7 @@ class Transaction:
 
 
 def prepare(
-    session: Session, payload: bytes, owner: str, digest: str, deadline: int, number: int = 0, counts: str = ""
+    session: Session, payload: Payload, owner: str, digest: str, deadline: int, number: int = 0, counts: str = ""
 ) -> Transaction:
     """Begin a payload's transaction: lock, install missing packages, stage and validate every file; one exec.
 
@@ -221,12 +230,12 @@ def prepare(
     steps: list[Step] = []
     try:
         header = encode_line(owner, digest, str(deadline), str(number or ""), counts)
-        _send(channel, header + f"{len(payload)}\n".encode() + payload)
+        _send(channel, header + f"{len(payload.archive)}\n".encode() + payload.archive)
         _follow(session.host, channel, "ready", steps)
     except BaseException:
         channel.close()
         raise
-    return Transaction(session.host, channel, steps)
+    return Transaction(session.host, channel, steps, payload.ops)
 
 
 class Waiting:

@@ -117,7 +117,7 @@ def test_a_connection_that_dies_in_the_middle_rolls_back(host: LocalHost, way: s
     host.write("units/k.service/slow", "1")
     before = host.snapshot()
     channel = host.run_agent(program("apply"))
-    payload = build_payload(ops, FILES)
+    payload = build_payload(ops, FILES).archive
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
     wait_until(lambda: "reload k.service" in host.calls())
     getattr(channel, way)()
@@ -324,7 +324,7 @@ def test_a_unit_may_be_told_more_than_once(host: LocalHost) -> None:
 def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
     host.unit("k.service", slow="6")
     channel = host.run_agent(program("apply"))
-    payload = build_payload([Op("unit", ("k.service", "reload"))])
+    payload = build_payload([Op("unit", ("k.service", "reload"))]).archive
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"go\n")
     assert channel.read_line() == b"ready\n"
     assert channel.read_line() == b"alive\n"

@@ -173,7 +173,7 @@ def test_nobody_who_waits_at_the_meeting_point_is_left_there(host: LocalHost) ->
 
 def test_the_agent_says_what_it_does_not_know(host: LocalHost) -> None:
     channel = host.run_agent(program("apply"))
-    payload = build_payload(everything(host), FILES)
+    payload = build_payload(everything(host), FILES).archive
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"nonsense\n")
     said = []
     while line := channel.read_line():

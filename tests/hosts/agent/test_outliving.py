@@ -37,7 +37,7 @@ SHELLS = ("dash", "busybox", "bash")
 def started(host: LocalHost, ops: list[Op]) -> LocalChannel:
     """An agent that was told everything up to `go`."""
     channel = host.run_agent(program("apply"))
-    payload = build_payload(ops, FILES)
+    payload = build_payload(ops, FILES).archive
     channel.send(f"kim@ops\x1fd1ge57\x1f60\x1f7\x1f+3~2-1\n{len(payload)}\n".encode() + payload + b"go\n")
     return channel
 

@@ -10,14 +10,14 @@ import pytest
 
 from provision.core.errors import Exit, HactlError, Locked
 from provision.hosts.agent import transaction as transaction_module
-from provision.hosts.agent.transaction import ApplyFailed, Op, Step, Waiting, build_payload, prepare
+from provision.hosts.agent.transaction import ApplyFailed, Op, Payload, Step, Waiting, build_payload, prepare
 from provision.hosts.protocol import ProtocolError
 from tests.memory import MemorySession
 
 
 def test_a_payload_holds_the_ops_and_the_numbered_files() -> None:
     ops = [Op("sysctl", ("net.ipv4.ip_forward", "1")), Op("unit", ("k.service", "stamp", "/etc/a", "/etc/b"))]
-    payload = build_payload(ops, [b"one", b"\x00two"])
+    payload = build_payload(ops, [b"one", b"\x00two"]).archive
     with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
         held = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
         assert {entry.mode for entry in archive} == {0o600}
@@ -47,7 +47,7 @@ def transaction(*answers: str) -> MemorySession:
 
 def test_prepare_apply_confirm() -> None:
     session = transaction("step|2|ok", "applied", "alive", "confirmed")
-    begun = prepare(session, b"payload", "kim@ops", "digest", 60)
+    begun = prepare(session, Payload((), b"payload"), "kim@ops", "digest", 60)
     assert session.channel.told == b"kim@ops\x1fdigest\x1f60\x1f\x1f\n7\npayload"
     begun.apply()
     begun.confirm()
@@ -73,7 +73,7 @@ def test_prepare_apply_confirm() -> None:
 )
 def test_how_a_transaction_can_fail(answers: list[str], outcome: str, words: str) -> None:
     session = transaction(*answers)
-    begun = prepare(session, b"", "kim", "d", 60)
+    begun = prepare(session, Payload((), b""), "kim", "d", 60)
     with pytest.raises(ApplyFailed) as failure:
         begun.apply()
     assert failure.value.outcome == outcome and words in str(failure.value)
@@ -81,7 +81,7 @@ def test_how_a_transaction_can_fail(answers: list[str], outcome: str, words: str
 
 
 def test_a_confirmation_without_an_answer_is_not_called_a_rollback() -> None:
-    begun = prepare(transaction("applied"), b"", "kim", "d", 60)
+    begun = prepare(transaction("applied"), Payload((), b""), "kim", "d", 60)
     begun.apply()
     with pytest.raises(ApplyFailed, match="either did or took them back") as failure:
         begun.confirm()
@@ -92,20 +92,20 @@ def test_a_confirmation_without_an_answer_is_not_called_a_rollback() -> None:
 def test_a_locked_host(alive: str, hint: str) -> None:
     session = MemorySession(f"locked|kim@ops|2026-01-01T00:00:00Z|{alive}")
     with pytest.raises(Locked, match=r"locked by kim@ops since 2026-01-01T00:00:00Z") as failure:
-        prepare(session, b"", "lee", "d", 60)
+        prepare(session, Payload((), b""), "lee", "d", 60)
     assert hint in failure.value.hint and failure.value.exit_code == Exit.LOCKED
 
 
 def test_every_ending_is_an_error_of_this_host() -> None:
     with pytest.raises(HactlError, match=r"^web1: "):
-        prepare(MemorySession("failed|0|the tool tar is missing", "rolled_back|"), b"", "kim", "d", 60)
+        prepare(MemorySession("failed|0|the tool tar is missing", "rolled_back|"), Payload((), b""), "kim", "d", 60)
 
 
 def test_who_waits_is_told_that_somebody_is_there_until_it_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction_module, "TELL", 0.01)
     session = transaction("step|2|ok", "applied", "confirmed")
     with Waiting() as waiting:
-        begun = prepare(session, b"", "kim@ops", "digest", 60)
+        begun = prepare(session, Payload((), b""), "kim@ops", "digest", 60)
         waiting.add(begun)
         while session.channel.told.count(b"wait\n") < 3:
             time.sleep(0.01)
