@@ -16,8 +16,8 @@ from provision.drills.drill import Drill, Outcome, Verdict
 from provision.drills.run import undone_whatever
 from provision.hosts.agent.fault import Fault, FaultSpec
 from tests.drills.building import stage
-from tests.drills.conftest import Logins
 from tests.hosts.agent.local import LocalHost
+from tests.hosts.agent.namespace import Logins
 from tests.hosts.told import Told
 
 pytestmark = pytest.mark.agent

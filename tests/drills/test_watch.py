@@ -14,7 +14,7 @@ import pytest
 from provision.core.errors import HostError
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import traces
-from tests.drills.conftest import Logins, NamespaceHost
+from tests.hosts.agent.namespace import Logins, NamespaceHost
 
 pytestmark = pytest.mark.agent
 

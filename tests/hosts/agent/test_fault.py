@@ -13,8 +13,8 @@ from provision.core.errors import HostError, Locked
 from provision.hosts.agent import program
 from provision.hosts.agent.fault import Fault, FaultSpec, traces
 from provision.hosts.protocol import encode_line
-from tests.drills.conftest import Logins, NamespaceHost, Unreachable
 from tests.hosts.agent.local import LocalHost
+from tests.hosts.agent.namespace import Logins, NamespaceHost, Unreachable
 
 pytestmark = pytest.mark.agent
 

@@ -10,8 +10,8 @@ from provision.core.errors import Exit, Locked
 from provision.hosts.agent import host_locks
 from provision.hosts.agent.host_locks import Hold
 from provision.hosts.agent.transaction import Op, build_payload, prepare
-from tests.drills.conftest import Logins
 from tests.hosts.agent.local import LocalHost
+from tests.hosts.agent.namespace import Logins
 from tests.hosts.agent.scenario import wait_until
 
 pytestmark = pytest.mark.agent
