@@ -14,10 +14,10 @@ from pathlib import Path
 
 from provision.core.errors import HactlError, UsageError
 from provision.deploy.project import Project
+from provision.desired.kafka_tls import trusted
 from provision.desired.kafka_variables import listener
 from provision.formats import jaas, properties
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_tls import trusted
 from provision.kafka.client_file import MECHANISMS
 from provision.kafka.resources.authorizer import named
 from provision.kafka.ssh_tunnel import cluster_of

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.desired.firewall import Opening
+from provision.desired.kafka_tls import certificate, trusted_or_unknown
 from provision.formats import jaas, properties, zoo_cfg
 from provision.formats.jaas import DIGEST, PLAIN, SCRAM, Login
 from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
-from provision.inventory.kafka_tls import certificate, trusted_or_unknown
 from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import Kafka
 

@@ -9,9 +9,9 @@ from provision.core.errors import InputError, Problem
 from provision.deploy.plan import HostPlan, plan_host
 from provision.deploy.project import Project
 from provision.desired.items import File
+from provision.desired.kafka_tls import ORIGIN, missing
 from provision.formats.certificates import keep, make, share_one
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_tls import ORIGIN, missing
 
 CA_FILE = "/etc/kafka/ca.pem"
 """What a node trusts; role kafka puts it there."""

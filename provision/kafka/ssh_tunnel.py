@@ -9,11 +9,11 @@ from typing import Literal
 
 from provision.core.errors import HactlError, UsageError
 from provision.deploy.project import Project
+from provision.desired.kafka_tls import trusted
 from provision.desired.kafka_variables import listener
 from provision.hosts.ssh import Session
 from provision.hosts.tunnel import Stream, tunnel
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_tls import trusted
 from provision.kafka.client_file import Login
 
 Sessions = Callable[[str], Session]

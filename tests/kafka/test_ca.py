@@ -21,9 +21,9 @@ from provision.deploy.plan import HostPlan, operations, plan_host
 from provision.deploy.plan_output import plan_json, plan_lines
 from provision.deploy.project import Project, load
 from provision.desired.items import DesiredHost, File, Item, Unit, Virtual
+from provision.desired.kafka_tls import trusted
 from provision.formats.certificates import Authority, issue, make
 from provision.hosts.agent.observe import Observed, ObservedItem
-from provision.inventory.kafka_tls import trusted
 from provision.kafka.ca import CA_FILE, keep_new, new_authority, planned_with, with_authority
 from tests.hosts.answering import Host
 from tests.kafka.inventory import project as deployed_project

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from provision.checks.lint.registry import Hit, rule
 from provision.core.errors import InputError
 from provision.desired import kafka_variables
+from provision.desired.kafka_tls import authority
 from provision.formats import certificates
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_tls import authority
 from provision.inventory.model.checks import KafkaCheck, MiscCheck
 from provision.inventory.topology import Topology
 

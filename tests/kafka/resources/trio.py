@@ -22,9 +22,9 @@ from provision.core.errors import HactlError
 from provision.core.facts import Facts
 from provision.deploy.project import Project, load
 from provision.desired.kafka_distribution import collect
+from provision.desired.kafka_tls import authority, names
 from provision.formats import certificates
 from provision.inventory.kafka import KafkaCluster
-from provision.inventory.kafka_tls import authority, names
 from provision.inventory.topology import Topology
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
