@@ -51,7 +51,7 @@ def inventory_command(
     host: Annotated[str, typer.Option(help="The variables of one host.")] = "",
 ) -> None:
     """Print Ansible's dynamic-inventory JSON."""
-    from provision.deploy.plan_output import print_json
+    from provision.core.terminal import print_json
     from provision.inventory.reader import read_inventory
 
     if list_all == bool(host):

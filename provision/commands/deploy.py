@@ -14,18 +14,11 @@ from provision.checks.lint.rules import check
 from provision.core.errors import Exit, HactlError, LabError, UsageError
 from provision.core.events import Console, Events
 from provision.core.facts import Facts
+from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.host_inspection import Render
 from provision.deploy.inspection import Survey, survey
 from provision.deploy.plan import mask, without_keys
-from provision.deploy.plan_output import (
-    Screen,
-    agreed,
-    plan_json,
-    plan_lines,
-    print_json,
-    results_json,
-    results_lines,
-)
+from provision.deploy.plan_output import plan_json, plan_lines, results_json, results_lines
 from provision.deploy.project import Project
 from provision.deploy.results import HostResult, ended, refusals
 from provision.desired.items import File, Item
@@ -141,7 +134,7 @@ def push(
         cluster.put_off(found, console)
         lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
         Screen(sys.stderr if json else sys.stdout).show(lines)
-        if found.changes() + cluster.changes() and not yes and not agreed():
+        if found.changes() + cluster.changes() and not yes and not confirm():
             raise UsageError("not confirmed; nothing was changed")
         keep_new(project)
         prepare(project, found, console, lab=lab)

@@ -12,8 +12,8 @@ from provision.checks.doctor.text_output import report_lines
 from provision.checks.verify.wire import Wire, questions
 from provision.core.errors import Exit, HactlError, HostError
 from provision.core.events import Console, Events
+from provision.core.terminal import Screen, print_json
 from provision.deploy.plan import Change, plan_host
-from provision.deploy.plan_output import Screen, print_json
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_with
 from provision.hosts.agent.observe import observe

@@ -11,8 +11,8 @@ from provision.commands.deploy import owner
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, HostError, UsageError
 from provision.core.events import Console, Events
+from provision.core.terminal import print_json
 from provision.deploy.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
-from provision.deploy.plan_output import print_json
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_at
 from provision.hosts.live.snapshot import Seen

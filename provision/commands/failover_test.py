@@ -16,8 +16,8 @@ from provision.checks.lint.rules import check
 from provision.commands.deploy import owner
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.events import Console, Events
+from provision.core.terminal import Screen, print_json
 from provision.deploy.plan import mask
-from provision.deploy.plan_output import Screen, print_json
 from provision.deploy.project import Project
 from provision.drills.drill import Drill
 from provision.drills.environment import Broken, Site

@@ -10,8 +10,8 @@ from provision.commands.deploy import Wanted, push, refuse
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.facts import Facts
+from provision.core.terminal import BOLD, COLOURS, DIM, RED, Line, Screen, print_json, shortened
 from provision.deploy.inspection import Survey, not_ready
-from provision.deploy.plan_output import BOLD, COLOURS, DIM, RED, Line, Screen, print_json
 from provision.deploy.project import Project
 from provision.desired.items import DesiredHost
 from provision.hosts.agent.generations import Chronicle, Generation, Made, open_chronicle
@@ -94,20 +94,16 @@ def table_lines(kept: Mapping[str, tuple[Generation, ...]], coverage: Coverage) 
     yield f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES", BOLD
     for host, generations in kept.items():
         if not generations:
-            yield f"{_cut(host, width):<{width}}     -  nothing was ever confirmed here", DIM
+            yield f"{shortened(host, width):<{width}}     -  nothing was ever confirmed here", DIM
         for generation in reversed(generations):
             mark = "*" if generation is generations[-1] else " "
-            when, who = generation.when[:16].replace("T", " "), _cut(generation.who, 12)
-            line = f"{_cut(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<12}"
-            yield f"{line}  {_cut(generation.digest, 12):<12}  {generation.counts}".rstrip(), ""
+            when, who = generation.when[:16].replace("T", " "), shortened(generation.who, 12)
+            line = f"{shortened(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<12}"
+            yield f"{line}  {shortened(generation.digest, 12):<12}  {generation.counts}".rstrip(), ""
             if generation.note:
                 yield f"{' ' * width}         {generation.note}", DIM
     for host in coverage.unseen:
-        yield f"{_cut(host, width):<{width}}     ?  unknown: the host could not be asked", RED
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+        yield f"{shortened(host, width):<{width}}     ?  unknown: the host could not be asked", RED
 
 
 def diff_lines(shown: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:

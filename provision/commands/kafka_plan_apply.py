@@ -6,7 +6,7 @@ import sys
 
 from provision.checks.lint.rules import check
 from provision.core.errors import Exit, HactlError, UsageError
-from provision.deploy.plan_output import Screen, agreed, print_json
+from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.project import Project
 from provision.kafka.connection import Way, reached
 from provision.kafka.resources.cluster_plan import done, planned, refuse
@@ -54,7 +54,7 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
         refuse(cluster, found)
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, found))
         if found.steps and not yes:
-            if not agreed():
+            if not confirm():
                 raise UsageError("not confirmed; nothing was changed")
             _unchanged(found, planned(cluster, login, prune))
         applied = done(cluster, login, found)

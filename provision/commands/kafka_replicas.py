@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator
 
 from provision.core.errors import Exit, HostError, UsageError
-from provision.deploy.plan_output import Screen, print_json
+from provision.core.terminal import BOLD, RED, YELLOW, Line, Screen, print_json, wrapped
 from provision.kafka.admin import Unanswered, ask, connected
 from provision.kafka.client_file import Login
 from provision.kafka.connection import Way, reached
@@ -80,16 +79,16 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
     return Exit.OK if verdict.may else Exit.FAILED
 
 
-def _verdict_lines(verdict: Verdict) -> Iterator[show.Line]:
-    yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", show.BOLD
+def _verdict_lines(verdict: Verdict) -> Iterator[Line]:
+    yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", BOLD
     for refusal in verdict.refusals[:MOST_REASONS]:
-        yield from ((f"  {line}", show.RED) for line in textwrap.wrap(str(refusal), 78, subsequent_indent="  "))
+        yield from wrapped(str(refusal), RED, first="  ", rest="    ")
     if len(verdict.refusals) > MOST_REASONS:
-        yield f"  and {len(verdict.refusals) - MOST_REASONS} more", show.RED
+        yield f"  and {len(verdict.refusals) - MOST_REASONS} more", RED
     if verdict.stalled:
         names = ", ".join(map(str, verdict.stalled[:MOST_REASONS]))
         more = f" and {len(verdict.stalled) - MOST_REASONS} more" if len(verdict.stalled) > MOST_REASONS else ""
-        yield f"  Without it stall, since they have no replica to spare: {names}{more}", show.YELLOW
+        yield f"  Without it stall, since they have no replica to spare: {names}{more}", YELLOW
 
 
 def _watch(asked: Login) -> Exit:
@@ -102,14 +101,13 @@ def _watch(asked: Login) -> Exit:
             if isinstance(now, HostError):
                 if before is None and not isinstance(now, Unanswered):
                     raise now
-                screen.show([(now.line(), show.RED)])
+                screen.show([(now.line(), RED)])
                 continue
             now = remembered(before, now) if before else now
             found = check(states(before), states(now), machine(now.version)) if before else ()
             impossible = impossible or not all(each.legal for each in found)
             news.extend(found)
-            if sys.stdout.isatty():
-                sys.stdout.write("\x1b[H\x1b[2J")
+            screen.clear()
             screen.show(show.lines(now, states(now), news))
             before = now
     except KeyboardInterrupt:

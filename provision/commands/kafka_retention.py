@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.core.errors import Exit, HactlError, UsageError
-from provision.deploy.plan_output import Screen, print_json
+from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.kafka.admin import ask, connected
 from provision.kafka.client_file import Login

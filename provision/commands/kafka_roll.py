@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from provision.commands.deploy import owner
 from provision.core.errors import Exit, HostError, UsageError
 from provision.core.events import Console
-from provision.deploy.plan_output import GREEN, RED, YELLOW, Line, Screen, agreed, print_json
+from provision.core.terminal import GREEN, RED, YELLOW, Line, Screen, confirm, print_json
 from provision.deploy.project import Project
 from provision.hosts.agent.locked_host import HeldHost, Mark
 from provision.hosts.sessions import Sessions
@@ -53,7 +53,7 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         plan = _plan(cluster, scope, held, pool, ask(login, look))
         console.done()
         Screen(sys.stderr if json else sys.stdout).show(plan.lines())
-        if not yes and not agreed("Restart them?"):
+        if not yes and not confirm("Restart them?"):
             raise UsageError("not confirmed; nothing was changed")
         fates, code = _carry_out(plan, cluster, held, pool, login, console)
     console.done()

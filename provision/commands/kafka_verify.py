@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from provision.core.errors import Exit
 from provision.core.events import Console
-from provision.deploy.plan_output import Screen, print_json
+from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 from provision.hosts.tunnel import connect_through, tunnel

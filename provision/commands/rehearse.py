@@ -28,8 +28,9 @@ from provision.commands.verify import lines as verify_lines
 from provision.commands.verify import sessions
 from provision.core.errors import Exit, HactlError, LabError
 from provision.core.events import Console
+from provision.core.terminal import BOLD, Line, Screen, print_json
 from provision.deploy.inspection import Survey, survey
-from provision.deploy.plan_output import BOLD, Line, Screen, plan_counts, print_json
+from provision.deploy.plan_output import plan_counts
 from provision.deploy.project import Project
 from provision.drills.report import terminal, write
 from provision.drills.report.format import tally

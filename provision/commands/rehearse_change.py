@@ -5,14 +5,13 @@ The prober asks every service that both inventories have, from before the deploy
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from provision.core.errors import LabError
-from provision.deploy.plan_output import DIM, GREEN, RED, WIDTH, Line
+from provision.core.terminal import DIM, GREEN, RED, Line, wrapped
 from provision.hosts.ssh import Session
 from provision.inventory.topology import Topology
 from provision.prober.measure import Floor, failed, noise, outage, slow_after, slowest, survivors, two_speakers
@@ -244,4 +243,4 @@ def lines(change: Change) -> Iterator[Line]:
     yield from ((f"gone: {name}", "") for name in change.gone)
     yield from ((f"new: {name}", "") for name in change.new)
     for message in change.messages:
-        yield from ((line, "") for line in textwrap.wrap(message, WIDTH, subsequent_indent="  "))
+        yield from wrapped(message, rest="  ")

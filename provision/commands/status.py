@@ -12,7 +12,7 @@ from provision.checks.status.prometheus import exposition
 from provision.checks.status.text_output import changes, status_lines
 from provision.commands.polling import Rounds
 from provision.core.errors import Exit, UsageError
-from provision.deploy.plan_output import Screen, print_json
+from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 
@@ -74,8 +74,7 @@ def _watch(project: Project, rounds: Rounds) -> None:
             compared = began if compare else compared
             now = status_of(project.path.name, rounds.take(PATIENCE, drift=compare), before)
             news.extend(changes(before, now) if before else ())
-            if sys.stdout.isatty():
-                sys.stdout.write("\x1b[H\x1b[2J")
+            screen.clear()
             screen.show(status_lines(now, tuple(news)))
             before = now
             time.sleep(max(0.2, began + EVERY - time.monotonic()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from provision.core.errors import Exit, HactlError
 from provision.core.events import Console
-from provision.deploy.plan_output import GREEN, RED, WIDTH, Line, Screen
+from provision.core.terminal import GREEN, RED, Line, Screen, wrapped
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,9 @@ class Stage:
         """Its line for the operator; a longer message goes on below it."""
         head = f"{self.name:<14} {'ok' if self.ok else 'failed':<7} {self.seconds:6.1f} s  "
         first, *rest = self.message.splitlines() or [""]
-        indent = " " * len(head)
-        for text in textwrap.wrap(first, WIDTH - len(head)) or [""]:
-            yield f"{head}{text}".rstrip(), GREEN if self.ok else RED
-            head = indent
+        yield from wrapped(first, GREEN if self.ok else RED, first=head, rest=" " * len(head))
         for line in rest:
-            yield from (
-                (text, "") for text in textwrap.wrap(line.strip(), WIDTH, initial_indent="  ", subsequent_indent="    ")
-            )
+            yield from wrapped(line.strip(), first="  ", rest="    ")
 
 
 class Progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from provision.checks.verify.result import Check, Verification
 from provision.checks.verify.run import run
 from provision.core.errors import Exit
 from provision.core.events import Console
-from provision.deploy.plan_output import BOLD, DIM, GREEN, RED, WIDTH, Line, Screen, print_json
+from provision.core.terminal import BOLD, DIM, GREEN, RED, Line, Screen, print_json, wrapped
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 from provision.inventory.topology import Topology
@@ -88,7 +87,7 @@ def _failures(checks: Sequence[Check]) -> Iterator[Line]:
         what = names[0] if len(names) == 1 else f"{len(names)} checks"
         yield f"{host}: {what}" if host else what, RED
         for line in message.splitlines():
-            yield from ((text, "") for text in _wrapped(line))
+            yield from wrapped(line, first="  ", rest="    ")
 
 
 def _remarks(checks: Sequence[Check]) -> Iterator[Line]:
@@ -102,13 +101,7 @@ def _remarks(checks: Sequence[Check]) -> Iterator[Line]:
         yield "", ""
     for text, names in said.items():
         kinds = ", ".join(dict.fromkeys(name.partition(" ")[0] for name in names))
-        yield from ((line, DIM) for line in _wrapped(f"{kinds}: {text}", ""))
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
-    ) or [""]
+        yield from wrapped(f"{kinds}: {text}", DIM, rest="  ")
 
 
 def _totals(result: Verification) -> str:

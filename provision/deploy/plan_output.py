@@ -1,64 +1,20 @@
-"""What the operator sees: the plan and the outcome as text of at most 80 columns, and as JSON.
-
-Pure up to `Screen`, which colours on a terminal only (and never where NO_COLOR is set).
-"""
+"""The plan and the results of a deploy, as text of at most 80 columns and as JSON. Pure."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from provision.core.coverage import Coverage
-from provision.core.errors import Exit, UsageError, plain
+from provision.core.errors import Exit
+from provision.core.terminal import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line, wrapped
 from provision.deploy.plan import Change, HostPlan
 from provision.deploy.results import HostResult
 
-WIDTH = 80
-#: Lines shown of one file's diff; `hactl render` shows the whole file.
 DIFF_LINES = 60
-SIGNS = {"create": "+", "update": "~", "remove": "-"}
-GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
-COLOURS = {"create": GREEN, "update": YELLOW, "remove": RED, "+": GREEN, "-": RED, "@": DIM}
+"""Lines shown of one file's diff; `hactl render` shows the whole file."""
+
 OUTCOMES = {"changed": YELLOW, "unchanged": GREEN, "skipped": DIM}
-
-Line = tuple[str, str]
-
-
-def agreed(question: str = "Apply these changes?") -> bool:
-    """Whether the operator, asked on standard error, says yes to what was shown.
-
-    Raises:
-        UsageError: there is nobody to ask.
-    """
-    if not sys.stdin.isatty():
-        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-class Screen:
-    """Prints lines with a colour each; colours only where the stream is a terminal."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-        self._colour = self._stream.isatty() and not os.environ.get("NO_COLOR")
-
-    def show(self, lines: Iterable[Line]) -> None:
-        """Print lines, each with its colour (an SGR code, or empty)."""
-        for line, colour in lines:
-            text = plain(line)
-            shown = f"\x1b[{colour}m{text}\x1b[0m" if colour and self._colour else text
-            self._stream.write(f"{shown}\n")
-        self._stream.flush()
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.write(plain(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 def plan_json(plans: Mapping[str, HostPlan], coverage: Coverage) -> dict[str, Any]:
@@ -81,7 +37,7 @@ def plan_json(plans: Mapping[str, HostPlan], coverage: Coverage) -> dict[str, An
 def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Line]:
     """The plan: each set of hosts with the changes that exactly those hosts share, then the counts."""
     for hosts, changes in _grouped(plans):
-        yield from _wrapped(", ".join(hosts))
+        yield from wrapped(", ".join(hosts), BOLD)
         for change in changes:
             yield _headline(change), COLOURS[change.action]
             yield from _diff_lines(change)
@@ -135,17 +91,6 @@ def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[
     for change, hosts in owners.items():
         groups.setdefault(tuple(hosts), []).append(change)
     return list(groups.items())
-
-
-def _wrapped(text: str) -> Iterator[Line]:
-    line = ""
-    for word in text.split(" "):
-        if line and len(line) + len(word) >= WIDTH:
-            yield line, BOLD
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    yield line, BOLD
 
 
 def _headline(change: Change) -> str:

@@ -9,7 +9,7 @@ import pytest
 from provision.commands.steps import Stage, Stages
 from provision.core.errors import Exit, HactlError, Unreachable
 from provision.core.events import Console
-from provision.deploy.plan_output import Screen
+from provision.core.terminal import Screen
 
 
 def stages() -> tuple[Stages, io.StringIO]:

@@ -8,15 +8,9 @@ import pytest
 
 from provision.core.coverage import Coverage
 from provision.core.facts import Facts
+from provision.core.terminal import Screen
 from provision.deploy.plan import HostPlan, plan_host
-from provision.deploy.plan_output import (
-    DIFF_LINES,
-    Screen,
-    plan_json,
-    plan_lines,
-    results_json,
-    results_lines,
-)
+from provision.deploy.plan_output import DIFF_LINES, plan_json, plan_lines, results_json, results_lines
 from provision.deploy.results import HostResult
 from provision.desired.items import DesiredHost, File, Item, Sysctl, Unit
 from provision.hosts.agent.observe import Observed, ObservedItem

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from provision.core.errors import HostError, Unreachable, plain
 from provision.core.events import Console
-from provision.deploy.plan_output import Screen, print_json
+from provision.core.terminal import Screen, print_json
 from tests.hosts.conftest import Net
 from tests.hosts.netns import keygen
 

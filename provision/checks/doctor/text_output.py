@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 
 from provision.checks.doctor.result import Diagnosis, Evidence, Report
+from provision.core.terminal import BOLD, DIM, GREEN, RED, WIDTH, YELLOW, Line, shortened, wrapped
 
-WIDTH = 80
 MOST_LINES = 12
-GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
 RANKS = {
     1: ("clients suffer", RED),
     2: ("a failover would not do what it should", YELLOW),
     3: ("worth knowing", ""),
 }
-
-Line = tuple[str, str]
 
 
 def report_lines(report: Report) -> Iterator[Line]:
@@ -25,13 +21,13 @@ def report_lines(report: Report) -> Iterator[Line]:
         yield from _diagnosis(number, diagnosis)
         yield "", ""
     if report.well:
-        yield from _wrapped("found well: ", ", ".join(report.well), GREEN)
+        yield from _headed("found well: ", ", ".join(report.well), GREEN)
     for coverage, ids in _by({id: coverage.counted() for id, coverage in report.partly.items()}):
-        yield from _wrapped(f"well on the {coverage} seen: ", ", ".join(ids), YELLOW)
+        yield from _headed(f"well on the {coverage} seen: ", ", ".join(ids), YELLOW)
     for reason, ids in _by({id: reason.splitlines()[0] for id, reason in report.unasked.items()}):
-        yield from _wrapped("not judged: ", f"{', '.join(ids)}: {reason}", YELLOW)
+        yield from _headed("not judged: ", f"{', '.join(ids)}: {reason}", YELLOW)
     for host, error in report.errors.items():
-        yield from _wrapped(f"not looked at: {host}: ", error.splitlines()[0].removeprefix(f"{host}: "), RED)
+        yield from _headed(f"not looked at: {host}: ", error.splitlines()[0].removeprefix(f"{host}: "), RED)
     yield _summary(report), BOLD
 
 
@@ -45,31 +41,25 @@ def _diagnosis(number: int, diagnosis: Diagnosis) -> Iterator[Line]:
     clue = diagnosis.clue
     words, colour = RANKS[diagnosis.rank]
     place = f"{clue.host}: " if clue.host else ""
-    yield from _wrapped(f"{number}. ", f"{place}{clue.symptom}", colour or BOLD)
-    yield from _wrapped("   likely cause: ", clue.cause, BOLD)
+    yield from _headed(f"{number}. ", f"{place}{clue.symptom}", colour or BOLD)
+    yield from _headed("   likely cause: ", clue.cause, BOLD)
     for evidence in clue.evidence:
         yield from _evidence(evidence)
-    yield from _wrapped("   what to do: ", clue.fix, "")
-    yield from _wrapped("   ", f"{diagnosis.rule} ({words}); {diagnosis.source}", DIM)
+    yield from _headed("   what to do: ", clue.fix, "")
+    yield from _headed("   ", f"{diagnosis.rule} ({words}); {diagnosis.source}", DIM)
 
 
 def _evidence(evidence: Evidence) -> Iterator[Line]:
     yield f"   {evidence.host}$ {evidence.command}"[:WIDTH], DIM
     for line in evidence.lines[:MOST_LINES]:
-        yield _cut(f"     {line}"), ""
+        yield shortened(f"     {line}"), ""
     if len(evidence.lines) > MOST_LINES:
         yield f"     … {len(evidence.lines) - MOST_LINES} more lines", DIM
 
 
-def _cut(text: str) -> str:
-    text = text.replace("\t", " ")
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
-
-
-def _wrapped(head: str, text: str, colour: str) -> Iterator[Line]:
-    indent = " " * min(len(head), 6)
-    for line in textwrap.wrap(head + text, WIDTH, subsequent_indent=indent, drop_whitespace=True) or [head]:
-        yield line, colour
+def _headed(head: str, text: str, colour: str) -> Iterator[Line]:
+    """A text behind its heading; further lines are indented by the heading's width, at most by six."""
+    return wrapped(head + text, colour, rest=" " * min(len(head), 6))
 
 
 def _summary(report: Report) -> str:

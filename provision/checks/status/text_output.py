@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from provision.checks.status.model import (
     UNREACHABLE,
@@ -16,13 +16,10 @@ from provision.checks.status.model import (
     Status,
     VipStatus,
 )
+from provision.core.terminal import BOLD, DIM, GREEN, RED, YELLOW, Line, shortened, wrapped
 from provision.hosts.live.state import Finding
 
-WIDTH = 80
 MOST_FINDINGS = 6
-GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
-
-Line = tuple[str, str]
 
 _STATES = {"MASTER": GREEN, "BACKUP": ""}
 _SERVERS = {"up": "", "drained": YELLOW, "sorry": YELLOW, "foreign": YELLOW}
@@ -30,12 +27,12 @@ _SERVERS = {"up": "", "drained": YELLOW, "sorry": YELLOW, "foreign": YELLOW}
 
 def status_lines(status: Status, news: Sequence[str] = ()) -> list[Line]:
     """The screen, each line with its colour (an SGR code, or empty); `news` is what changed lately, newest last."""
-    lines = [(_cut(_headline(status)), BOLD), *_wrong(status), ("", "")]
+    lines = [(shortened(_headline(status)), BOLD), *_wrong(status), ("", "")]
     for frontend in status.frontends:
         lines += [*_frontend(frontend), ("", "")]
     lines += _hosts(status.hosts)
     if news:
-        lines += [("", ""), ("changed:", BOLD), *((_cut(f"  {text}"), YELLOW) for text in news)]
+        lines += [("", ""), ("changed:", BOLD), *((shortened(f"  {text}"), YELLOW) for text in news)]
     return lines
 
 
@@ -62,10 +59,10 @@ def _headline(status: Status) -> str:
 def _wrong(status: Status) -> Iterator[Line]:
     for host in status.hosts:
         if host.problem:
-            yield from _wrapped(f"{host.host} could not be looked at: {_after(host.problem, host.host)}")
+            yield from _alarm(f"{host.host} could not be looked at: {_after(host.problem, host.host)}")
     findings = sorted(status.findings, key=_weight_of)
     for finding in findings[:MOST_FINDINGS]:
-        yield from _wrapped(_words(finding))
+        yield from _alarm(_words(finding))
     if len(findings) > MOST_FINDINGS:
         yield f"! and {len(findings) - MOST_FINDINGS} more; `hactl doctor` looks for the causes", RED
 
@@ -85,15 +82,15 @@ def _after(message: str, host: str) -> str:
     return message.splitlines()[0].removeprefix(f"{host}: ")
 
 
-def _wrapped(text: str) -> Iterator[Line]:
-    for number, line in enumerate(textwrap.wrap(text, WIDTH - 2)[:3]):
-        yield ("! " if number == 0 else "  ") + line, RED
+def _alarm(text: str) -> Iterator[Line]:
+    """A problem in three lines at most."""
+    return islice(wrapped(text, RED, first="! ", rest="  "), 3)
 
 
 def _frontend(frontend: FrontendStatus) -> Iterator[Line]:
     for vip in frontend.vips:
         colour = RED if vip.held != "one" else YELLOW if vip.unseen else GREEN
-        yield _cut(f"{frontend.name}  {vip.address}  {_held(vip)}"), colour
+        yield shortened(f"{frontend.name}  {vip.address}  {_held(vip)}"), colour
     yield from _directors(frontend.directors)
     for service in frontend.services:
         yield from _service(service)
@@ -137,10 +134,13 @@ def _adverts(one: DirectorStatus) -> str:
 
 def _service(service: ServiceStatus) -> Iterator[Line]:
     if not service.director:
-        yield _cut(f"  {service.selector}  unknown: no director answers"), RED
+        yield shortened(f"  {service.selector}  unknown: no director answers"), RED
         return
     absent = "" if service.present else "  NOT IN THE TABLE"
-    yield _cut(f"  {service.selector} {service.scheduler}, table of {service.director}{absent}"), RED if absent else ""
+    yield (
+        shortened(f"  {service.selector} {service.scheduler}, table of {service.director}{absent}"),
+        RED if absent else "",
+    )
     rows: list[tuple[str, ...]] = [("real server", "weight", "active", "idle", "check")]
     rows += [_server_row(server) for server in service.servers]
     colours = [DIM, *(_SERVERS.get(server.state, RED) for server in service.servers)]
@@ -183,11 +183,7 @@ def _table(rows: Iterable[tuple[str, ...]], sides: Sequence[str], indent: int = 
     widths = [max(len(row[at]) for row in rows) for at in range(len(sides))]
     for row in rows:
         cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
-        yield _cut(" " * indent + "  ".join(cells).rstrip())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+        yield shortened(" " * indent + "  ".join(cells).rstrip())
 
 
 def changes(before: Status, now: Status) -> list[str]:

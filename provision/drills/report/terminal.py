@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
-from provision.deploy.plan_output import BOLD, DIM, GREEN, RED, WIDTH, Line
+from provision.core.terminal import BOLD, DIM, GREEN, RED, WIDTH, Line, wrapped
 from provision.drills.report.format import (
     VERDICTS,
     frontends,
@@ -77,23 +76,22 @@ def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _drill(drill: DrillResult, row: Sequence[str] | None, widths: Sequence[int], line: str) -> Iterator[Line]:
     if row is None:
-        yield from _wrapped(f"{drill.name:<{widths[0]}} skip {drill.skipped}", DIM, widths[0] + 6)
+        yield from _paragraph(f"{drill.name:<{widths[0]}} skip {drill.skipped}", DIM, widths[0] + 6)
     else:
         drawn = f"{_cells(row, widths)} {line}" if len(line) >= LEAST else _cells(row, widths)
         yield drawn.rstrip(), COLOURS[passed(drill)]
     for message in drill.messages:
-        yield from _wrapped(f"    {message}", "" if drill.ok else RED, 4)
+        yield from _paragraph(f"    {message}", "" if drill.ok else RED, 4)
 
 
-def _wrapped(text: str, colour: str, indent: int) -> Iterator[Line]:
-    """A text within the width; the words of one line stay apart, so that nothing in it can move the cursor."""
+def _paragraph(text: str, colour: str, indent: int) -> Iterator[Line]:
+    """A text within the width; nothing in it can move the cursor."""
     head = len(text) - len(text.lstrip())
     clean = "".join(character if character.isprintable() else " " for character in text[head:])
-    for line in textwrap.wrap(clean, WIDTH, initial_indent=" " * head, subsequent_indent=" " * indent):
-        yield line, colour
+    return wrapped(clean, colour, first=" " * head, rest=" " * indent)
 
 
 def _last(drills: Drills, *, ascii_only: bool) -> Iterator[Line]:
     floor = noise_floor(drills.drills)
     text = f"Drills: {tally(drills.drills)}." + (f" {floor[0].upper()}{floor[1:]}." if floor else "")
-    yield from _wrapped(text.replace("–", "-") if ascii_only else text, BOLD, 2)
+    yield from _paragraph(text.replace("–", "-") if ascii_only else text, BOLD, 2)

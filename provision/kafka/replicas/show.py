@@ -6,15 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from provision.core.terminal import BOLD, RED, YELLOW, Line
 from provision.kafka.replicas.check import Transition
 from provision.kafka.replicas.model import Cluster, Partition, Replica, TopicPartition
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.replicas.state_machine import State
 
-Line = tuple[str, str]
-"""A line and its colour: an SGR code, or empty."""
-
-YELLOW, RED, BOLD = "33", "31", "1"
 NAME_WIDTH = 26
 MOST_NAMED = 3
 """With how many partitions a trouble is shown."""

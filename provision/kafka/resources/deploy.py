@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.core.errors import Exit, HactlError, InputError
 from provision.core.events import Events
-from provision.deploy.plan_output import DIM, YELLOW, Line
+from provision.core.terminal import DIM, YELLOW, Line
 from provision.inventory.kafka import KafkaCluster, first_users
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from provision.core.terminal import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, YELLOW, Line, wrapped
 from provision.deploy.change import Change
-from provision.deploy.plan_output import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line
 from provision.kafka.resources.apply import Applied, Outcome
 from provision.kafka.resources.plan import Plan, Step
 
@@ -22,13 +21,13 @@ def plan_lines(cluster: str, plan: Plan) -> Iterator[Line]:
     if plan.steps:
         yield f"cluster {cluster}", BOLD
     for step in plan.steps:
-        yield from ((part, COLOURS[step.change.action]) for part in _wrapped(_head(step.change), 2, 13))
+        yield from wrapped(_head(step.change), COLOURS[step.change.action], first="  ", rest=" " * 13)
         for line in step.change.diff:
-            yield from ((part, COLOURS[line[0]]) for part in _wrapped(line, 6, 10))
+            yield from wrapped(line, COLOURS[line[0]], first=" " * 6, rest=" " * 10)
     if plan.steps:
         yield "", ""
     for text in plan.left_alone[:ENOUGH]:
-        yield from ((part, DIM) for part in _wrapped(f"left alone: {text}", 0, 4))
+        yield from wrapped(f"left alone: {text}", DIM, rest="    ")
     if len(plan.left_alone) > ENOUGH:
         yield f"left alone: {len(plan.left_alone) - ENOUGH} more", DIM
     if plan.left_alone:
@@ -39,12 +38,6 @@ def plan_lines(cluster: str, plan: Plan) -> Iterator[Line]:
 
 def _head(change: Change) -> str:
     return f"{SIGNS[change.action]} {change.kind:<8} {change.name}  {change.detail}".rstrip()
-
-
-def _wrapped(text: str, first: int, more: int) -> list[str]:
-    """A line in as many as it takes, with so many blanks in front of the first and of the others."""
-    wrapper = textwrap.TextWrapper(WIDTH, " " * first, " " * more, break_on_hyphens=False)
-    return wrapper.wrap(text)
 
 
 def counts(cluster: str, plan: Plan) -> str:
@@ -75,8 +68,8 @@ def applied_lines(cluster: str, applied: Applied) -> Iterator[Line]:
         width = max(len(each.became) for each in applied.outcomes)
         for each in applied.outcomes:
             head = f"{each.became:<{width}}  {_head(each.step.change)}"
-            yield from ((part, _COLOURS[each.became]) for part in _wrapped(head, 0, width + 2))
-            yield from ((part, "") for part in _wrapped(_why(each), width + 2, width + 2))
+            yield from wrapped(head, _COLOURS[each.became], rest=" " * (width + 2))
+            yield from wrapped(_why(each), first=" " * (width + 2), rest=" " * (width + 2))
     became = [each.became for each in applied.outcomes]
     said = ", ".join(f"{became.count(each)} {each}" for each in _COLOURS if each in became) or "nothing to do"
     yield f"Cluster {cluster}: {said}.", BOLD

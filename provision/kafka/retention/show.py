@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from provision.core.terminal import BOLD, RED, YELLOW, Line, wrapped
 from provision.kafka.retention.model import FOREVER
 from provision.kafka.retention.plan import Plan, Room
 from provision.kafka.retention.rules import Weight
 
-Line = tuple[str, str]
-"""A line and its colour: an SGR code, or empty."""
-
-YELLOW, RED, BOLD = "33", "31", "1"
-WIDTH = 80
 COLOURS = {Weight.REFUSED: RED, Weight.WARNING: YELLOW, Weight.POINTLESS: ""}
 
 
@@ -66,10 +61,10 @@ def lines(plan: Plan, room: Room) -> Iterator[Line]:
         passes = f"; all in {plan.passes}" if plan.passes else ""
         yield f"  keys that one pass can hold    {plan.keys_per_pass}{passes}", ""
         yield "  records without a key          are refused", ""
-    yield from _wrapped(f"advice: {plan.advice.policy}: {plan.advice.why}", "")
+    yield from wrapped(f"advice: {plan.advice.policy}: {plan.advice.why}", "", first="  ", rest="    ")
     for each in plan.contradictions:
         text = f"{each.weight}: {each.rule}: {each.what}; {each.fix} ({each.source})"
-        yield from _wrapped(text, COLOURS[each.weight])
+        yield from wrapped(text, COLOURS[each.weight], first="  ", rest="    ")
 
 
 def _beside(broker: int, room: Room, short: bool) -> str:
@@ -79,11 +74,6 @@ def _beside(broker: int, room: Room, short: bool) -> str:
     if room[broker] is None:
         return "; room unknown (before 3.3)"
     return f", and there is room for {size(room[broker])}" if short else ""
-
-
-def _wrapped(text: str, colour: str) -> Iterator[Line]:
-    for line in textwrap.wrap(text, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False):
-        yield f"  {line}", colour
 
 
 def document(plan: Plan, room: Room) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from provision.deploy.plan_output import BOLD, DIM, GREEN, RED, WIDTH, Line
+from provision.core.terminal import BOLD, DIM, GREEN, RED, Line, wrapped
 from provision.kafka.verify.model import Result, Verification
 
 CLUSTER = "brokers"
@@ -53,10 +52,10 @@ def _failure(same: Sequence[Result]) -> Iterator[Line]:
     check = same[0].check
     more = f" and {len(same) - 1} more" if len(same) > 1 else ""
     yield "", ""
-    yield from ((line, RED) for line in _wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}{more}", "", "  "))
+    yield from wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}{more}", RED, rest="  ")
     yield f"  expected  {check.accepts[0]}", ""
-    yield from ((line, "") for line in _wrapped(_seen(same[0]), "  seen      ", " " * 12))
-    yield from ((line, "") for line in _wrapped(check.hint, "  look at   ", " " * 12))
+    yield from wrapped(_seen(same[0]), first="  seen      ", rest=" " * 12)
+    yield from wrapped(check.hint, first="  look at   ", rest=" " * 12)
 
 
 def _seen(result: Result) -> str:
@@ -72,8 +71,4 @@ def _remarks(results: Sequence[Result]) -> Iterator[Line]:
             said.setdefault(text, []).append(f"{each.check.user or CLUSTER} {each.check.id}")
     yield from (("", ""),) if said else ()
     for text, names in said.items():
-        yield from ((line, DIM) for line in _wrapped(f"{', '.join(dict.fromkeys(names))}: {text}", "", "  "))
-
-
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        yield from wrapped(f"{', '.join(dict.fromkeys(names))}: {text}", DIM, rest="  ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.deploy.plan_output import DIM, GREEN, RED, WIDTH
+from provision.core.terminal import DIM, GREEN, RED, WIDTH
 from provision.drills.registry import NAMES
 from provision.drills.report.sparkline import ASCII, BLOCKS
 from provision.drills.report.terminal import lines

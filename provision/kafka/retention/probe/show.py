@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from provision.core.terminal import BOLD, GREEN, RED, YELLOW, Line, wrapped
 from provision.kafka.retention.model import Use
 from provision.kafka.retention.plan import plan
 from provision.kafka.retention.probe.design import Change, Design, Part
 from provision.kafka.retention.probe.outcome import Outcome
-from provision.kafka.retention.show import BOLD, RED, WIDTH, YELLOW, Line, duration, size
+from provision.kafka.retention.show import duration, size
 
 if TYPE_CHECKING:
     from provision.kafka.retention.probe.run import Verdict
     from provision.kafka.retention.probe.topic import Probe
 
-GREEN = "32"
 CHANGES = (23, 15, 15, 22)
 OUTCOMES = (7, 22, 25, 24)
 """Widths of the columns."""
@@ -28,16 +28,18 @@ def header(probe: Probe) -> Iterator[Line]:
     design = probe.design
     yield f"{design.original.name}: cleanup.policy {','.join(sorted(design.original.policies))}", BOLD
     brokers = ", ".join(map(str, probe.first))
-    yield from _wrapped(f"beside it {probe.name} on broker{'s' if len(probe.first) > 1 else ''} {brokers}")
+    yield from wrapped(
+        f"beside it {probe.name} on broker{'s' if len(probe.first) > 1 else ''} {brokers}", first="  ", rest="    "
+    )
     yield from _row(CHANGES, ("parameter", "of the topic", "of the probe", "proportion"), "")
     for each in design.changes:
         shown = [_value(each.key, each.topic), _value(each.key, each.probe), _proportion(each)]
         yield from _row(CHANGES, (each.key, *shown), "")
     for text in _meaning(design):
-        yield from _wrapped(text)
+        yield from wrapped(text, first="  ", rest="    ")
     for text in design.left_out:
-        yield from _wrapped(f"not shown: {text}", YELLOW)
-    yield from _wrapped(f"takes {duration(design.longest)} at most: {waits(design)}")
+        yield from wrapped(f"not shown: {text}", YELLOW, first="  ", rest="    ")
+    yield from wrapped(f"takes {duration(design.longest)} at most: {waits(design)}", first="  ", rest="    ")
 
 
 def waits(design: Design) -> str:
@@ -108,14 +110,9 @@ def _proportion(each: Change) -> str:
     return f"1:{each.topic / each.probe:,.0f}".replace(",", " ") if each.probe > 0 else ""
 
 
-def _wrapped(text: str, colour: str = "") -> Iterator[Line]:
-    for line in textwrap.wrap(text, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False):
-        yield f"  {line}", colour
-
-
 def _row(widths: Sequence[int], cells: Sequence[str], colour: str) -> Iterator[Line]:
     """A row of a table, in as many lines as its longest cell needs."""
-    wrapped = [textwrap.wrap(cell, width - 1) or [""] for cell, width in zip(cells, widths, strict=True)]
-    for parts in zip_longest(*wrapped, fillvalue=""):
+    columns = [textwrap.wrap(cell, width - 1) or [""] for cell, width in zip(cells, widths, strict=True)]
+    for parts in zip_longest(*columns, fillvalue=""):
         line = "".join(part.ljust(width) for part, width in zip(parts, widths, strict=True))
         yield f"  {line}".rstrip(), colour
