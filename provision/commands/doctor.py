@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import typer
+
 from provision.checks.doctor.evidence import Case, Sections, Trace
 from provision.checks.doctor.result import Report
 from provision.checks.doctor.rules import diagnose
 from provision.checks.doctor.text_output import report_lines
 from provision.checks.verify.wire import Wire, questions
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.core.errors import Exit, HactlError, HostError
 from provision.core.events import Console, Events
 from provision.core.terminal import Screen, print_json
@@ -103,3 +111,10 @@ def _wire(sessions: Sessions, seen: Seen, events: Events) -> Wire:
         return Wire(client, reason=str(error), failed=True)
     events.host(client, "asked the wire")
     return Wire(client, dict(zip(asked, answers, strict=True)))
+
+
+def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Look for the causes of what is wrong, and show what tells them.
+
+    Exit 0 when nothing was found, 1 when something was, 4 when a host could not be looked at."""
+    raise typer.Exit(doctor(load(inventory), json=json, lab=lab))

@@ -1,18 +1,27 @@
-"""`hactl drain` and `hactl undrain`: one host out of service without a lost request, and back."""
+"""`hactl drain`: one host out of service without a lost request."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain, repeat
-from typing import Any
+from typing import Annotated, Any
 
-from provision.commands.deploy import owner
+import typer
+
+from provision.commands.options import (
+    Host,
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, HostError, UsageError
 from provision.core.events import Console, Events
 from provision.core.terminal import print_json
 from provision.deploy.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
+from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_at
 from provision.hosts.live.snapshot import Seen
@@ -32,7 +41,7 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
         HostError: a director cannot be asked or told; what was done was taken back.
     """
     console = Console()
-    with _Drain(project, host, lab, console) as work:
+    with Drain(project, host, lab, console) as work:
         work.check()
         work.tell("drain")
         try:
@@ -43,7 +52,7 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
         left, seconds = work.wait(wait, seen)
     console.done()
     if json:
-        print_json(_document(host, work.kind, True, left, seconds) | work.coverage.json())
+        print_json(document(host, work.kind, True, left, seconds) | work.coverage.json())
     elif left:
         print(f"{host}: drained, and after {seconds:.0f} s there is left: {words(left)}")
     else:
@@ -51,28 +60,13 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
     return Exit.FAILED if left else Exit.OK
 
 
-def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
-    """Give a host its work back.
-
-    Raises:
-        HostError: a director cannot be told.
-    """
-    console = Console()
-    with _Drain(project, host, lab, console) as work:
-        work.tell("undrain")
-    console.done()
-    document = _document(host, work.kind, False) | work.coverage.json()
-    print_json(document) if json else print(f"{host}: in service")
-    return Exit.OK
-
-
-def _document(host: str, kind: str, drained: bool, left: Sequence[Left] = (), seconds: float = 0.0) -> dict[str, Any]:
+def document(host: str, kind: str, drained: bool, left: Sequence[Left] = (), seconds: float = 0.0) -> dict[str, Any]:
     rest = [{"director": one.director, "what": one.what, "connections": one.connections} for one in left]
     ok = not left
     return {"ok": ok, "host": host, "kind": kind, "drained": drained, "seconds": round(seconds, 1), "left": rest}
 
 
-class _Drain:
+class Drain:
     """One host's drain: the directors that have to do with it, and their logins. A context manager."""
 
     def __init__(self, project: Project, host: str, lab: bool, events: Events) -> None:
@@ -84,12 +78,12 @@ class _Drain:
             raise UsageError(f"{host} is neither a director nor a real server", f"there are {', '.join(known)}")
         self.kind = "director" if self.topology.directed_by(host) else "server"
         self.events = events
-        self._who = owner()
+        self._who = operator_id()
         self._digest = project.digest()
         self._sessions = Sessions(project.targets(self.directors, lab))
         self.coverage = Coverage(self.directors)
 
-    def __enter__(self) -> _Drain:
+    def __enter__(self) -> Drain:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,3 +148,16 @@ def await_end(
     except KeyboardInterrupt:
         events.note(f"{host} stays drained; `hactl undrain {host}` gives it back")
         raise
+
+
+def command(
+    host: Host,
+    inventory: InventoryPath = None,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for what is left.")] = 300,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Take a host out of service without a lost request, until `undrain`.
+
+    A real server gets no new connections, a director hands its addresses over. Exit 1 when something is left."""
+    raise typer.Exit(drain(load(inventory), host, wait=wait, json=json, lab=lab))

@@ -11,12 +11,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from provision.checks.lint.rules import check
-from provision.commands.deploy import owner
+from provision.commands.options import (
+    DrillNames,
+    InventoryPath,
+    Json,
+    Lab,
+    ReportFolder,
+    load,
+)
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.events import Console, Events
 from provision.core.terminal import Screen, print_json
+from provision.deploy.operator import operator_id
 from provision.deploy.plan import mask
 from provision.deploy.project import Project
 from provision.drills.drill import Drill
@@ -137,7 +148,7 @@ def run_drills(
     services, unprobed = services_of(project.topology)
     for text in unprobed:
         events.note(text)
-    with Sessions(targets) as sessions, Hold(sessions, site_hosts(project), f"{owner()} (failover-test)") as hold:
+    with Sessions(targets) as sessions, Hold(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as hold:
         session: Callable[[], Session] = (lambda: sessions.of(client)) if client else local_session
         site = Site(project.topology, sessions, session, services, lab, events)
         site.look()
@@ -214,3 +225,30 @@ def _ask(hosts: Sequence[str], drills: Sequence[type[Drill]]) -> None:
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("failover-test: not confirmed; nothing was done")
+
+
+def command(
+    inventory: InventoryPath = None,
+    drill: DrillNames = None,
+    report: ReportFolder = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before breaking real hosts.")] = False,
+    from_controller: Annotated[
+        bool, typer.Option("--from-controller", help="Probe from this machine, where the inventory has no client.")
+    ] = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Break the front end on purpose, one drill after the other, and measure what clients see.
+
+    Every fault is undone, by its host itself if need be."""
+    raise typer.Exit(
+        failover_test(
+            load(inventory),
+            drills=tuple(drill or ()),
+            report=report,
+            yes=yes,
+            from_controller=from_controller,
+            json=json,
+            lab=lab,
+        )
+    )

@@ -1,28 +1,31 @@
-"""`hactl history` and `hactl rollback`: what was confirmed on each host, and back to it."""
+"""`hactl history`: the generations that were confirmed on each host."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from provision.commands.deploy import Wanted, push, refuse
+import typer
+
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    Limit,
+    load,
+)
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, UsageError
-from provision.core.facts import Facts
 from provision.core.terminal import BOLD, COLOURS, DIM, RED, Line, Screen, print_json, shortened
 from provision.deploy.inspection import Survey, not_ready
 from provision.deploy.project import Project
-from provision.desired.items import DesiredHost
 from provision.hosts.agent.generations import Chronicle, Generation, Made, open_chronicle
 from provision.hosts.parallel import at_once
 from provision.hosts.ssh import connect
 from provision.hosts.target import Target
 
 MARK = {"create": "+", "update": "~", "remove": "-"}
-
-
-# ---------------------------------------------------------------------------------------------------- history
 
 
 def history(project: Project, *, host: str, diff: int | None, json: bool, lab: bool) -> Exit:
@@ -32,7 +35,7 @@ def history(project: Project, *, host: str, diff: int | None, json: bool, lab: b
         UsageError: all hosts were asked, and none has the generation `diff`.
         HactlError: a host could not be asked; the others are shown first.
     """
-    with _chronicles(project.targets(project.managed(host), lab)) as (found, asked):
+    with open_logs(project.targets(project.managed(host), lab)) as (found, asked):
         coverage = asked.coverage
         if diff is not None:
             shown = _of_number(found, diff, coverage)
@@ -47,7 +50,7 @@ def history(project: Project, *, host: str, diff: int | None, json: bool, lab: b
 
 
 @contextmanager
-def _chronicles(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chronicle], Survey]]:
+def open_logs(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chronicle], Survey]]:
     """The chronicles of all targets, read at once and still open, and what kept others from being read."""
     found: dict[str, Chronicle] = {}
     asked = Survey(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
@@ -71,7 +74,7 @@ def _of_number(found: Mapping[str, Chronicle], number: int, coverage: Coverage) 
         if wanted:
             shown[host] = wanted
     if not shown and not coverage.unseen:
-        raise _no_such(number)
+        raise no_such_generation(number)
     return shown
 
 
@@ -84,7 +87,7 @@ def _unseen_lines(number: int, shown: Container[str], coverage: Coverage) -> Ite
         yield f"{host}: could not be asked; whether it has a generation {number} is unknown", RED
 
 
-def _no_such(number: int) -> UsageError:
+def no_such_generation(number: int) -> UsageError:
     return UsageError(f"no host has a generation {number}", "hactl history lists them")
 
 
@@ -147,71 +150,12 @@ def _entry(generation: Generation, current: bool, diffs: bool) -> dict[str, Any]
     return {**entry, "made": [{**row, "diff": list(c.diff)} for row, c in zip(made, generation.changes, strict=True)]}
 
 
-# ---------------------------------------------------------------------------------------------------- rollback
-
-
-def rollback(project: Project, *, to: int | None, limit: str, yes: bool, json: bool, lab: bool) -> Exit:
-    """Make the hosts again what they were at a generation, on the very way of a deploy: plan, question, rollout order.
-
-    Without `to`, the one before the last run. A last run that was rolled back left nothing to take back.
-
-    Raises:
-        UsageError: there is no such generation.
-        HactlError: exit 3 where a host goes not back so far; else a host could not be asked. Nothing was changed.
-    """
-    targets = project.targets(project.managed(limit), lab)
-    with _chronicles(targets) as (found, asked):
-        if asked.failures:
-            return refuse(asked, json)
-        number = target_number(found) if to is None else to
-        chosen = choose(found, number)
-        stored = {host: found[host].desired(generation.number) for host, generation in chosen.items()}
-    digest = next((each.digest for each in chosen.values() if each.number == number), _newest(chosen).digest)
-    secrets = project.inventory.secrets.union(*(each.secrets for each in stored.values()))
-
-    def render(host: str, _facts: Facts) -> DesiredHost:
-        return stored[host].desired
-
-    wanted = Wanted(render, secrets, f"rollback to {number}", digest)
-    return push(project, targets, wanted, yes=yes, serial=0, json=json, lab=lab)
-
-
-def target_number(found: Mapping[str, Chronicle]) -> int:
-    """The state before the last run, whether that was confirmed or not.
-
-    Raises:
-        HactlError: exit 3 where there is none.
-    """
-    numbers = {generation.number for chronicle in found.values() for generation in chronicle.generations}
-    last = max({0, *numbers, *(chronicle.attempt for chronicle in found.values())})
-    before = {number for number in numbers if number < last}
-    if not before:
-        raise _too_far("no host has a generation before its present one", "hactl history lists what there is")
-    return max(before)
-
-
-def choose(found: Mapping[str, Chronicle], number: int) -> dict[str, Generation]:
-    """Each host's generation at `number`.
-
-    Raises:
-        UsageError: no host has that very number.
-        HactlError: exit 3 where a host has none so old.
-    """
-    if not any(generation.number == number for each in found.values() for generation in each.generations):
-        raise _no_such(number)
-    chosen = {host: chronicle.up_to(number) for host, chronicle in found.items()}
-    missing = [host for host, generation in chosen.items() if generation is None]
-    if missing:
-        what = f"{', '.join(missing)}: nothing confirmed at generation {number} or before is kept there"
-        raise _too_far(what, "nothing was changed; leave them out with --limit, or choose a later generation")
-    return {host: generation for host, generation in chosen.items() if generation is not None}
-
-
-def _too_far(what: str, hint: str) -> HactlError:
-    error = HactlError(what, hint)
-    error.exit_code = Exit.INPUT
-    return error
-
-
-def _newest(chosen: Mapping[str, Generation]) -> Generation:
-    return max(chosen.values(), key=lambda generation: generation.number)
+def command(
+    inventory: InventoryPath = None,
+    host: Limit = "",
+    diff: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show what generation N changed.")] = None,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """List what was confirmed on each host: when, by whom, from which inventory."""
+    raise typer.Exit(history(load(inventory), host=host, diff=diff, json=json, lab=lab))

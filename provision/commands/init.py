@@ -8,6 +8,9 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from provision.core.errors import UsageError
 
@@ -137,3 +140,22 @@ _CLIENTS = """\
       hosts:
 {client}
 """
+
+
+def command(
+    path: Annotated[Path, typer.Argument(help="The inventory file to write.")] = Path("inventory.yml"),
+    vip: Annotated[str, typer.Option(help="The virtual IP address.")] = "",
+    director: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS, master first; repeat.")] = None,
+    real_server: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS; repeat.")] = None,
+    client: Annotated[str, typer.Option(help="NAME=ADDRESS of a host that is neither, to probe from.")] = "",
+    port: Annotated[int, typer.Option(help="The service's TCP port.")] = 80,
+) -> None:
+    """Write a commented starter inventory."""
+
+    answers = Answers(vip, tuple(director or ()), tuple(real_server or ()), client, port)
+    if not (vip and director and real_server):
+        if not sys.stdin.isatty():
+            raise UsageError("init: give --vip, --director and --real-server, or run it on a terminal")
+        answers = ask(answers)
+    write(path, answers)
+    typer.echo(f"Wrote {path}. Next: hactl plan {path}", err=True)

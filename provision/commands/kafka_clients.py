@@ -11,7 +11,14 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from provision.commands.options import (
+    InventoryPath,
+    load,
+)
 from provision.core.errors import HactlError, UsageError
 from provision.deploy.project import Project
 from provision.desired.kafka_tls import trusted
@@ -205,3 +212,17 @@ def _put(folder: int, name: str, data: bytes) -> None:
     except BaseException:
         os.unlink(staged, dir_fd=folder)
         raise
+
+
+def command(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")],
+    inventory: InventoryPath = None,
+    user: Annotated[
+        list[str] | None, typer.Option(metavar="USER", help="Only this one; repeat. Default: all but the admin.")
+    ] = None,
+) -> None:
+    """Write the files that each user's clients log in with, passwords included.
+
+    For Java (producer.conf, consumer.conf), librdkafka and Python, and the CA's certificate."""
+
+    clients(load(inventory), out, user or [])

@@ -5,28 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from provision.checks.lint.formats import Format, show
-from provision.checks.lint.kafka_files import (
-    broker_rules,
-    cleanup_rules,
-    jaas_rules,
-    login_rules,
-    script_rules,
-    zookeeper_rules,
+from provision.checks.lint.kafka_files.rules import KAFKA, read
+from provision.commands.options import (
+    LintFormat,
 )
-from provision.checks.lint.kafka_files.registry import KAFKA, read
 from provision.core.errors import Exit
-
-__all__ = [
-    "broker_rules",
-    "cleanup_rules",
-    "jaas_rules",
-    "login_rules",
-    "report",
-    "script_rules",
-    "zookeeper_rules",
-]
 
 
 def report(paths: Iterable[Path], form: Format) -> Exit:
@@ -38,3 +26,11 @@ def report(paths: Iterable[Path], form: Format) -> Exit:
     found = KAFKA.findings(read(paths))
     sys.stdout.write(show(KAFKA.rules, found, form))
     return Exit.OK if all(finding.severity != "error" for finding in found) else Exit.INPUT
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="All that belong together.", show_default=False)],
+    form: LintFormat = Format.TEXT,
+) -> None:
+    """Find mistakes in the files of brokers, clients and ZooKeeper, in JAAS files and scripts, looked at together."""
+    raise typer.Exit(report(files, form))

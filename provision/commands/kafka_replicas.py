@@ -6,7 +6,18 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import Annotated
 
+import typer
+
+from provision.commands.options import (
+    Bootstrap,
+    ClientFile,
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.core.errors import Exit, HostError, UsageError
 from provision.core.terminal import BOLD, RED, YELLOW, Line, Screen, print_json, wrapped
 from provision.kafka.admin import Unanswered, ask, connected
@@ -128,3 +139,21 @@ def _looks(asked: Login) -> Iterator[Cluster | HostError]:
         except HostError as error:
             yield error
         time.sleep(EVERY)
+
+
+def command(
+    inventory: InventoryPath = None,
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    gate: Annotated[int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")] = None,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Show the state of every replica, and what is wrong; or answer whether a broker may go down.
+
+    Asks the inventory's cluster, or another by --bootstrap or --client. Exit 0 when all is whole (or the broker may
+    go), 1 when not, 4 when the cluster cannot be reached."""
+
+    project = load(inventory) if inventory or not (bootstrap or client) else None
+    raise typer.Exit(replicas(Way(project, lab, bootstrap, client), watch=watch, broker=gate, json=json))

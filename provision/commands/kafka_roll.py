@@ -7,10 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from provision.commands.deploy import owner
+import typer
+
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    Limit,
+    Yes,
+    load,
+)
 from provision.core.errors import Exit, HostError, UsageError
 from provision.core.events import Console
 from provision.core.terminal import GREEN, RED, YELLOW, Line, Screen, confirm, print_json
+from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
 from provision.hosts.agent.locked_host import HeldHost, Mark
 from provision.hosts.sessions import Sessions
@@ -49,7 +59,7 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         administrator(project, sessions.of) as login,
         _held(cluster, sessions) as held,
     ):
-        pool = Pool(project.topology, sessions, owner(), project.digest(), console)
+        pool = Pool(project.topology, sessions, operator_id(), project.digest(), console)
         plan = _plan(cluster, scope, held, pool, ask(login, look))
         console.done()
         Screen(sys.stderr if json else sys.stdout).show(plan.lines())
@@ -81,7 +91,7 @@ def _held(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, HeldH
             raise one
     with ExitStack() as stack:
         yield {
-            node.host: stack.enter_context(HeldHost(sessions.of(node.host), f"{owner()} (kafka roll)"))
+            node.host: stack.enter_context(HeldHost(sessions.of(node.host), f"{operator_id()} (kafka roll)"))
             for node in cluster.nodes
         }
 
@@ -161,3 +171,16 @@ def result_lines(fates: Sequence[Fate], code: Exit) -> Iterator[Line]:
     outcomes = [fate.outcome for fate in fates]
     counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in COLOURS if kind in outcomes)
     yield f"Roll: {counts}." + (" Run it again to go on." if code != Exit.OK else ""), "1"
+
+
+def command(
+    inventory: InventoryPath = None,
+    limit: Limit = "",
+    yes: Yes = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Restart a cluster's nodes one at a time, each drained, and the next when all is in sync again.
+
+    A run that was cut off is gone on with. Exit 1 where it ended before all were restarted."""
+    raise typer.Exit(roll(load(inventory), limit=limit, yes=yes, json=json, lab=lab))

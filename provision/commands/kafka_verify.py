@@ -6,6 +6,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import typer
+
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.core.errors import Exit
 from provision.core.events import Console
 from provision.core.terminal import Screen, print_json
@@ -58,3 +66,11 @@ def site(project: Project, cluster: KafkaCluster, sessions: Sessions, lab: bool)
                 raise Refused(UNREACHABLE, error.strerror or str(error)) from None
 
         yield Site(cluster, admin, member)
+
+
+def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+    """Log in as each user from where clients are: what it may do must work, what it may not must be refused.
+
+    Writes one marked record (key `hactl-verify`) into each topic that a user may write to or read, whatever else is in
+    it. Exit 0 when all is as it must be, 1 when not, 4 when nothing can be reached."""
+    raise typer.Exit(verify(load(inventory), json=json, lab=lab))

@@ -28,6 +28,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 LintFormat = Annotated[Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")]
 Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")]
 
+Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DrillNames = Annotated[
+    list[str] | None, typer.Option("--drill", metavar="NAME", help="Only this drill; repeat. Default: all.")
+]
+ReportFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page here.")]
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)]
+LabHost = Annotated[str, typer.Argument(help="A host of the lab.")]
+LabInventory = Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")]
+Topics = Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")]
+Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
+ClientFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
+]
+InventoryOption = Annotated[
+    Path | None, typer.Option("-i", "--inventory", metavar="INVENTORY", help="Its cluster, through SSH to the brokers.")
+]
+Prune = Annotated[
+    bool,
+    typer.Option("--prune", help="Delete everything that is not in the inventory, topics and their data included."),
+]
+
 
 def inventory_path(given: Path | None) -> Path:
     """The inventory to work on: the argument, else `HACTL_INVENTORY`, else `inventories/lab.yml` in this folder.

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from provision.commands.deploy import lab_hosts
+from provision.commands.lab_up import lab_hosts
 from provision.core.errors import InputError, LabError, Problem
 from provision.deploy.project import Project
 from provision.lab.control import down, up

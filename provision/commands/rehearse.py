@@ -8,12 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from provision.checks.lint.rules import check
 from provision.checks.verify.result import Verification
-from provision.commands.deploy import carry_out, collect_jars
+from provision.commands.deploy import carry_out
 from provision.commands.failover_test import chosen_drills, run_drills, site_hosts
+from provision.commands.lab_up import collect_jars
+from provision.commands.options import (
+    DrillNames,
+    InventoryPath,
+    Json,
+    ReportFolder,
+    load,
+)
 from provision.commands.rehearsal_lab import lab_of, spec_of
 from provision.commands.rehearse_change import (
     Change,
@@ -251,3 +261,18 @@ def verdict(found: Verification) -> str:
     error = HactlError(counts)
     error.exit_code = found.exit
     raise error
+
+
+def command(
+    inventory: InventoryPath = None,
+    change: Annotated[
+        Path | None, typer.Option(metavar="OTHER", help="Then deploy this inventory over it, under load.")
+    ] = None,
+    drill: DrillNames = None,
+    report: ReportFolder = None,
+    json: Json = False,
+) -> None:
+    """Try an inventory in a lab of its own: boot, deploy, verify, drills, report, and away with it. Needs root."""
+
+    other = load(change) if change else None
+    raise typer.Exit(rehearse(load(inventory), other, drills=tuple(drill or ()), report=report, json=json))

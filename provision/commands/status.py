@@ -5,11 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from typing import Annotated
+
+import typer
 
 from provision.checks.status.build import status as status_of
 from provision.checks.status.model import Status
 from provision.checks.status.prometheus import exposition
 from provision.checks.status.text_output import changes, status_lines
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.commands.polling import Rounds
 from provision.core.errors import Exit, UsageError
 from provision.core.terminal import Screen, print_json
@@ -80,3 +89,16 @@ def _watch(project: Project, rounds: Rounds) -> None:
             time.sleep(max(0.2, began + EVERY - time.monotonic()))
     except KeyboardInterrupt:
         sys.stdout.write("\n")
+
+
+def command(
+    inventory: InventoryPath = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    json: Json = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus's text format.")] = False,
+    lab: Lab = False,
+) -> None:
+    """Show who holds what, which real servers answer, and what is wrong.
+
+    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
+    raise typer.Exit(status(load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from provision.checks.lint.rules import check as lint
 from provision.checks.verify.result import Check, Verification
 from provision.checks.verify.run import run
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    load,
+)
 from provision.core.errors import Exit
 from provision.core.events import Console
 from provision.core.terminal import BOLD, DIM, GREEN, RED, Line, Screen, print_json, wrapped
@@ -110,3 +119,15 @@ def _totals(result: Verification) -> str:
     passed = len(result.checks) - failed - skipped
     counts = f"{passed} checks passed, {failed} failed, {skipped} skipped"
     return f"Verify: {counts} in {result.seconds:.1f} s." + ("" if passed or failed else " Nothing was proved.")
+
+
+def command(
+    inventory: InventoryPath = None,
+    json: Json = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")] = None,
+    lab: Lab = False,
+) -> None:
+    """Look at every host and at the wire, and say what is not as it should be.
+
+    Changes nothing. Tests of your own in `tests/` beside the inventory run as well."""
+    raise typer.Exit(verify(load(inventory), json=json, junit=junit, lab=lab))

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from provision.commands.history import choose, diff_lines, table_lines, target_number
+from provision.commands.history import diff_lines, table_lines
+from provision.commands.rollback import choose, target_number
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, UsageError
 from tests.hosts.agent.test_generations import GENERATION, chronicle

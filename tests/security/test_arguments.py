@@ -175,7 +175,7 @@ def test_a_secret_in_an_argument_or_an_environment_would_be_seen(
 def test_a_process_that_holds_secrets_leaves_no_core_file() -> None:
     """RLIMIT_CORE is 0 in the very process; systemd-coredump and apport keep to it as well (core(5))."""
     code = (
-        "import resource, sys; from provision.commands import main; sys.argv = ['hactl', '--help']\n"
+        "import resource, sys; from provision.commands.main import main; sys.argv = ['hactl', '--help']\n"
         "try: main()\nexcept SystemExit: print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
     )
     done = subprocess.run(

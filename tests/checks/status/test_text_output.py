@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.checks.status.model import Generation, HostStatus
-from provision.checks.status.text_output import RED, WIDTH, YELLOW, age, changes, status_lines
+from provision.checks.status.text_output import age, changes, status_lines
+from provision.core.terminal import RED, WIDTH, YELLOW
 from provision.hosts.live.state import Finding
 from tests.checks.status.building import SERVICE
 from tests.checks.status.test_build import of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from provision.checks.verify.run import SUITE
+from provision.checks.verify.result import SUITE
 from provision.checks.verify.snapshot import Snapshot
 from provision.deploy.project import Project
 from provision.hosts.live.checks import DIRECTOR, FRONTEND, HOST, REAL_SERVER

@@ -26,7 +26,7 @@ from tests.kafka.site import USERS, Site, until
 
 pytestmark = pytest.mark.kafka
 
-HACTL = [sys.executable, "-c", "from provision.commands import main; main()", "kafka", "replicas"]
+HACTL = [sys.executable, "-c", "from provision.commands.main import main; main()", "kafka", "replicas"]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provision.commands import kafka_plan_apply
+from provision.commands import kafka_apply, kafka_plan
 from provision.core.errors import Exit, HactlError, InputError, Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
@@ -48,8 +48,9 @@ def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
         model = way.project.topology.kafka.model
         yield replace(three.admin, password=model.users["admin"].password)
 
-    monkeypatch.setattr(kafka_plan_apply, "reached", reached)
-    monkeypatch.setattr(kafka_plan_apply, "check", lambda _project: None)
+    for command in (kafka_plan, kafka_apply):
+        monkeypatch.setattr(command, "reached", reached)
+        monkeypatch.setattr(command, "check", lambda _project: None)
 
 
 def topics(name: str, count: int, **more: Any) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
     wrong = three.saying(users={**FIRST, "admin": {"password": "wr0ng"}})
     began = time.monotonic()
     with pytest.raises(NotAdmitted) as caught:
-        kafka_plan_apply.plan(wrong, prune=False, json=False, lab=False)
+        kafka_plan.plan(wrong, prune=False, json=False, lab=False)
     assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.exit_code is Exit.UNREACHABLE
@@ -87,15 +88,15 @@ def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
 
 def test_plan_and_apply_end_as_the_hosts_do(three: Trio, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = three.saying(users={**FIRST, "words": {"password": "s3cret-words"}}, topics=topics("words", 1))
-    assert kafka_plan_apply.plan(wanted, prune=False, json=True, lab=False) is Exit.CHANGES
+    assert kafka_plan.plan(wanted, prune=False, json=True, lab=False) is Exit.CHANGES
     document = json.loads(capsys.readouterr().out)
     assert (document["changes"], document["resources"][1]["name"]) == (2, "words-00")
-    assert kafka_plan_apply.apply(wanted, prune=False, yes=True, json=False, lab=False) is Exit.OK
+    assert kafka_apply.apply(wanted, prune=False, yes=True, json=False, lab=False) is Exit.OK
     shown = capsys.readouterr().out
     assert "+ topic    words-00  1 partition, 3 replicas" in shown
     assert "Cluster kafka: 2 done." in shown
     assert "s3cret-words" not in shown
-    assert kafka_plan_apply.plan(wanted, prune=False, json=False, lab=False) is Exit.OK
+    assert kafka_plan.plan(wanted, prune=False, json=False, lab=False) is Exit.OK
     assert "Plan: nothing to do on cluster kafka." in capsys.readouterr().out
 
 
@@ -174,9 +175,9 @@ def test_who_was_shown_another_plan_is_not_obeyed(three: Trio, monkeypatch: pyte
         apply(three, topics=topics("shown", 1))
         return True
 
-    monkeypatch.setattr(kafka_plan_apply, "agreed", meanwhile)
+    monkeypatch.setattr(kafka_apply, "confirm", meanwhile)
     with pytest.raises(HactlError, match="somebody else has changed it"):
-        kafka_plan_apply.apply(wanted, prune=False, yes=False, json=False, lab=False)
+        kafka_apply.apply(wanted, prune=False, yes=False, json=False, lab=False)
     assert left(three, topics=topics("shown", 2)) == ["shown-01"]
 
 
@@ -267,7 +268,7 @@ def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_n
         assert ask(three.admin, look).silent == {3}
         others = obstacles(ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0])
         assert "broker 3 does not answer" in others, "no roll goes on to another"
-        assert kafka_plan_apply.plan(three.project, prune=False, json=False, lab=False) is Exit.OK
+        assert kafka_plan.plan(three.project, prune=False, json=False, lab=False) is Exit.OK
         three.end(3)
         three.start(3)
         until(lambda: three.running[3].poll() is not None)

@@ -43,7 +43,15 @@ def site(kraft_site: Site) -> Site:
 
 def planned(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
     """`hactl kafka retention plan` on the site."""
-    argv = [sys.executable, "-c", "from provision.commands import main; main()", "kafka", "retention", "plan", *words]
+    argv = [
+        sys.executable,
+        "-c",
+        "from provision.commands.main import main; main()",
+        "kafka",
+        "retention",
+        "plan",
+        *words,
+    ]
     argv += ["--bootstrap", site.bootstrap]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 

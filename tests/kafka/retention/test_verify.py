@@ -49,7 +49,7 @@ def words(*topics: str) -> list[str]:
     return [
         sys.executable,
         "-c",
-        "from provision.commands import main; main()",
+        "from provision.commands.main import main; main()",
         "kafka",
         "retention",
         "verify",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from provision.commands.kafka_lint import KAFKA
+from provision.checks.lint.kafka_files.rules import KAFKA
 from tests import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "kafka-lint.md"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from provision.checks.lint.kafka_files.registry import Files, add, kind, read
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.checks.lint.registry import Finding
-from provision.commands.kafka_lint import KAFKA
 from provision.formats import properties
 from provision.formats.jaas import MASK
 from tests.checks.lint.kafka_files.test_rules import EXAMPLES

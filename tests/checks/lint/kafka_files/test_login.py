@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from provision.checks.lint.kafka_files.registry import Files, add
-from provision.commands.kafka_lint import KAFKA
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.desired.kafka_distribution import collect
 from provision.formats import jaas, properties
 from provision.formats.jaas import PLAIN, SCRAM, Login

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.checks.lint.kafka_files.registry import MOST_BYTES, Files, add, kind, read
-from provision.commands.kafka_lint import KAFKA
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.core.errors import InputError, UsageError
 
 KINDS = {

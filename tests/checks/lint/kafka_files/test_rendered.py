@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provision.checks.lint.kafka_files.registry import Files, add
-from provision.commands.kafka_lint import KAFKA
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.core.facts import Facts
 from provision.core.shipped import shipped
 from provision.deploy.project import load

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from provision.checks.lint.kafka_files.registry import Files, add
-from provision.commands.kafka_lint import KAFKA
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.formats.jaas import DIGEST, PLAIN, SCRAM
 
 Texts = Mapping[str, str]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.checks.lint.kafka_files.registry import Files, add, read
+from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.checks.lint.registry import Finding
-from provision.commands.kafka_lint import KAFKA
 from provision.formats.jaas import SCRAM
 
 SOURCE = Path(__file__).parent / "source"

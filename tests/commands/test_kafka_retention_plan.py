@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.commands.kafka_retention import _seen
+from provision.commands.kafka_retention_plan import _seen
 from provision.core.errors import UsageError
 from provision.deploy.project import load
 from provision.kafka.retention.fetch import look

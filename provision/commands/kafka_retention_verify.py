@@ -1,4 +1,4 @@
-"""The words of `hactl kafka retention`: whose cluster is asked, what is shown, and how it ends."""
+"""`hactl kafka retention verify`: a probe topic shows on the brokers what a topic keeps and loses."""
 
 from __future__ import annotations
 
@@ -6,66 +6,30 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from provision.commands.options import (
+    Bootstrap,
+    ClientFile,
+    InventoryOption,
+    Json,
+    Lab,
+    Topics,
+    load,
+)
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, print_json
-from provision.deploy.project import Project
-from provision.kafka.admin import ask, connected
+from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
 from provision.kafka.connection import Way, reached
-from provision.kafka.retention import show
-from provision.kafka.retention.fetch import Seen, free, look
-from provision.kafka.retention.from_inventory import foreseen
-from provision.kafka.retention.model import Use
-from provision.kafka.retention.plan import plan
-from provision.kafka.ssh_tunnel import cluster_of
+from provision.kafka.retention.fetch import look
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
     from provision.kafka.retention.probe.topic import Probe
-
-
-def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit:
-    """Show what the topics' parameters come to; of `use` the rate, the keys and the bytes of a record count.
-
-    What the inventory names and the cluster does not have yet is planned as the inventory has it.
-    Returns 0, 1 where a broker has not the room or Kafka would refuse the parameters, 4 where a broker that is to keep
-    it did not answer.
-
-    Raises:
-        UsageError: no such topic.
-        Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
-    """
-    with reached(way) as found:
-        seen = ask(found, lambda admin: _seen(admin, topics, way.project))
-    used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]
-    plans = [plan(each.topic, each.cleaner, use) for each, use in zip(seen, used, strict=True)]
-    if json:
-        print_json([show.document(made, each.room) for made, each in zip(plans, seen, strict=True)])
-    else:
-        for made, each in zip(plans, seen, strict=True):
-            Screen().show(show.lines(made, each.room))
-    holds = all(made.fits(each.room) for made, each in zip(plans, seen, strict=True))
-    unseen = any(made.unseen(each.room) for made, each in zip(plans, seen, strict=True))
-    return Exit.FAILED if not holds else Exit.UNREACHABLE if unseen else Exit.OK
-
-
-def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -> list[Seen]:
-    """The topics as they are or, where there are none yet, as the inventory has them."""
-    seen, missing = look(admin, topics)
-    named = cluster_of(project).model.topics if project else {}
-    there = {each.topic.name for each in seen}
-    coming = [name for name in (missing if topics else named) if name in named and name not in there]
-    if unknown := [name for name in missing if name not in named]:
-        raise UsageError(f"kafka retention plan: there is no topic {', '.join(unknown)}")
-    if project is None or not coming:
-        return seen
-    room = free(admin)
-    return seen + [foreseen(cluster_of(project), name, room) for name in coming]
 
 
 def retention_verify(topics: list[str], way: Way, *, wait: float, json: bool) -> Exit:
@@ -155,3 +119,22 @@ def _waiting(longest: float) -> Iterator[Callable[[float], None]]:
         if shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def command(
+    topics: Topics = None,
+    inventory: InventoryOption = None,
+    bootstrap: Bootstrap = "",
+    client: ClientFile = None,
+    wait: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Refuse what would take longer.")] = 600,
+    lab: Lab = False,
+    json: Json = False,
+) -> None:
+    """Show on the brokers that a topic keeps and loses what its plan says. The topic itself is not touched.
+
+    A probe topic beside it, with its parameters and the times among them shortened, is written to, watched and removed.
+    Exit 0, 1 where it is otherwise than planned, 4 when the cluster cannot be reached, 64 where it would take longer
+    than --wait."""
+
+    way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
+    raise typer.Exit(retention_verify(topics or [], way, wait=wait, json=json))

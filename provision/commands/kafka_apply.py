@@ -1,39 +1,28 @@
-"""`hactl kafka plan` and `hactl kafka apply`: what is asked, shown and done, and how it ends."""
+"""`hactl kafka apply`: plan, ask, carry the plan out, say what became of each step."""
 
 from __future__ import annotations
 
 import sys
 
+import typer
+
 from provision.checks.lint.rules import check
+from provision.commands.options import (
+    InventoryPath,
+    Json,
+    Lab,
+    Prune,
+    Yes,
+    load,
+)
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.project import Project
 from provision.kafka.connection import Way, reached
 from provision.kafka.resources.cluster_plan import done, planned, refuse
 from provision.kafka.resources.plan import Plan
-from provision.kafka.resources.show import applied_document, applied_lines, plan_document, plan_lines
+from provision.kafka.resources.show import applied_document, applied_lines, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
-
-
-def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
-    """Show what would change about the cluster's users, topics, rights and quotas.
-
-    Raises:
-        InputError: something is wanted that Kafka cannot do, with its place.
-        HactlError: something cannot be done now.
-        Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
-    """
-    check(project)
-    cluster = cluster_of(project)
-    with reached(Way(project, lab)) as login:
-        found = planned(cluster, login, prune)
-    refuse(cluster, found)
-    if json:
-        print_json(plan_document(cluster.model.name, found))
-    else:
-        Screen().show(plan_lines(cluster.model.name, found))
-    return Exit.CHANGES if found.steps else Exit.OK
 
 
 def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) -> Exit:
@@ -69,3 +58,16 @@ def _unchanged(shown: Plan, now: Plan) -> None:
     if shown.steps != now.steps:
         what = "the cluster is not as it was when the plan was made: somebody else has changed it"
         raise HactlError(what, "plan again\n  Nothing was changed.")
+
+
+def command(
+    inventory: InventoryPath = None,
+    prune: Prune = False,
+    yes: Yes = False,
+    json: Json = False,
+    lab: Lab = False,
+) -> None:
+    """Plan, ask, then make users, topics, rights (ACLs) and quotas as planned, in this order.
+
+    Exit 1 where not all of it is done: what is done stays, and the next run goes on."""
+    raise typer.Exit(apply(load(inventory), prune=prune, yes=yes, json=json, lab=lab))
