@@ -29,7 +29,9 @@ def hactl(*words: str) -> subprocess.CompletedProcess[str]:
 
 def passwords() -> dict[str, str]:
     """The random passwords of this run by the variables that the inventory names."""
-    return dict(line.split("=", 1) for line in (HACTL_FOLDER / "passwords").read_text().splitlines())
+    return dict(
+        line.split("=", 1) for line in (HACTL_FOLDER / "passwords").read_text().splitlines()
+    )
 
 
 def read_groups(inventory: Path) -> dict[str, list[str]]:
@@ -46,17 +48,27 @@ GROUPS = read_groups(FOLDER / "inventory" / f"{LAB}.yml")
 def log_in(name: str, config: pytest.Config) -> Host:
     """A host of the lab by name; ssh keeps one connection to it for all tests."""
     socket = f"/run/hactl/lab/{LAB}/ssh-%%h"  # doubled, since testinfra formats its commands
-    return testinfra.get_host(f"ssh://{name}", ssh_config=config.getoption("ssh_config"), controlpath=socket)
+    return testinfra.get_host(
+        f"ssh://{name}", ssh_config=config.getoption("ssh_config"), controlpath=socket
+    )
 
 
 def holders(directors: list[Host], vip: str) -> list[Host]:
     """The directors that have the VIP."""
-    return [host for host in directors if f" {vip}/32 " in host.check_output("ip -oneline -4 address show")]
+    return [
+        host
+        for host in directors
+        if f" {vip}/32 " in host.check_output("ip -oneline -4 address show")
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `director`, `real_server` or `broker` once for each of them."""
-    for fixture, group in (("director", "directors"), ("real_server", "web"), ("broker", "brokers")):
+    for fixture, group in (
+        ("director", "directors"),
+        ("real_server", "web"),
+        ("broker", "brokers"),
+    ):
         if fixture in metafunc.fixturenames:
             metafunc.parametrize(fixture, GROUPS[group], indirect=True, scope="session")
 

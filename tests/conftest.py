@@ -27,5 +27,10 @@ def kafka_examples(tmp_path_factory: pytest.TempPathFactory) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in CI that skipped anything; `-ra` prints the reasons."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and not session.exitstatus:
+    if (
+        os.environ.get("CI")
+        and reporter
+        and reporter.stats.get("skipped")
+        and not session.exitstatus
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

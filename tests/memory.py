@@ -39,7 +39,9 @@ class MemorySession:
     execs = 0
 
     def __init__(self, *lines: str) -> None:
-        self.channel = MemoryChannel("".join(line.replace("|", "\x1f") + "\n" for line in lines).encode())
+        self.channel = MemoryChannel(
+            "".join(line.replace("|", "\x1f") + "\n" for line in lines).encode()
+        )
 
     def run_agent(self, program: str) -> MemoryChannel:
         assert program

@@ -60,7 +60,12 @@ CASES = {
 def plan(path: Path) -> subprocess.CompletedProcess[str]:
     """`hactl plan` as a user runs it."""
     return subprocess.run(
-        [HACTL, "plan", path], text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+        [HACTL, "plan", path],
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
     )
 
 
@@ -73,9 +78,11 @@ def test_one_readable_error_with_its_place_and_a_remedy(case: str, tmp_path: Pat
     done = plan(path)
     assert done.returncode == 3, done.stderr
     assert done.stdout == ""
-    assert re.search(rf"^{re.escape(str(path))}:{line}:\d+: {rule}: .*{re.escape(says)}", done.stderr, re.MULTILINE), (
-        done.stderr
-    )
+    assert re.search(
+        rf"^{re.escape(str(path))}:{line}:\d+: {rule}: .*{re.escape(says)}",
+        done.stderr,
+        re.MULTILINE,
+    ), done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert ";" in done.stderr, "a remedy follows what is wrong"
 
@@ -84,26 +91,38 @@ def test_the_good_inventory_is_good(tmp_path: Path) -> None:
     """What the cases start from renders without complaint, so each complaint is about its own change."""
     path = tmp_path / "inventory.yml"
     path.write_text(GOOD)
-    done = subprocess.run([HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "virtual_router_id 10" in done.stdout
 
 
-def test_an_undefined_variable_in_a_template_names_the_template_and_its_line(tmp_path: Path) -> None:
+def test_an_undefined_variable_in_a_template_names_the_template_and_its_line(
+    tmp_path: Path,
+) -> None:
     shutil.copytree(REPOSITORY / "roles" / "web", tmp_path / "roles" / "broken")
     template = next((tmp_path / "roles" / "broken" / "templates").glob("*.j2"))
     template.write_text("first line\n{{ no_such_variable }}\n")
     path = tmp_path / "inventory.yml"
-    path.write_text(GOOD.replace("web1: {ansible_host", "web1: {hactl_roles: [broken], ansible_host"))
-    done = subprocess.run([HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False)
+    path.write_text(
+        GOOD.replace("web1: {ansible_host", "web1: {hactl_roles: [broken], ansible_host")
+    )
+    done = subprocess.run(
+        [HACTL, "render", path], text=True, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 3, done.stderr
-    assert re.search(rf"^{re.escape(str(template))}:2:\d+: template-undefined: .*no_such_variable", done.stderr)
+    assert re.search(
+        rf"^{re.escape(str(template))}:2:\d+: template-undefined: .*no_such_variable", done.stderr
+    )
 
 
 def test_a_vaulted_value_without_a_password_is_an_error_at_its_place(tmp_path: Path) -> None:
     vaulted = "!vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          3031\n"
     path = tmp_path / "inventory.yml"
-    path.write_text(GOOD.replace("ansible_user: root\n", f"ansible_user: root\n    secret: {vaulted}", 1))
+    path.write_text(
+        GOOD.replace("ansible_user: root\n", f"ansible_user: root\n    secret: {vaulted}", 1)
+    )
     done = plan(path)
     assert done.returncode == 3
     assert re.search(rf"^{re.escape(str(path))}:4:\d+: vault-[a-z-]+: ", done.stderr), done.stderr

@@ -40,7 +40,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
     for package in wheel["packages"]:
-        shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for source, target in wheel["force-include"].items():
         shutil.copytree(REPOSITORY / source, folder / target)
     return folder
@@ -67,10 +69,14 @@ def test_the_example_role_is_rendered_by_an_installed_hactl_from_another_folder(
     )
 
 
-def test_the_example_role_without_its_required_variable_says_what_to_set(installed: Path, tmp_path: Path) -> None:
+def test_the_example_role_without_its_required_variable_says_what_to_set(
+    installed: Path, tmp_path: Path
+) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "site")
     inventory = tmp_path / "site" / "inventory.yml"
-    inventory.write_text(inventory.read_text().replace("motd_owner: the web team", "{}").replace("        {}\n", ""))
+    inventory.write_text(
+        inventory.read_text().replace("motd_owner: the web team", "{}").replace("        {}\n", "")
+    )
     result = subprocess.run(
         [sys.executable, "-c", PRINT_MOTD, str(installed), "site/inventory.yml"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True, timeout=60,

@@ -13,15 +13,22 @@ from tests import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 RUN = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
-LOCKS = {"requirements.txt": RUN, "requirements-dev.txt": RUN + PROJECT["project"]["optional-dependencies"]["dev"]}
+LOCKS = {
+    "requirements.txt": RUN,
+    "requirements-dev.txt": RUN + PROJECT["project"]["optional-dependencies"]["dev"],
+}
 
 
 def locked(name: str) -> dict[str, tuple[str, int]]:
     """The version and the number of hashes of each package in a lock."""
     text = "".join(
-        line for line in (REPOSITORY / name).read_text().splitlines(keepends=True) if not line.startswith("#")
+        line
+        for line in (REPOSITORY / name).read_text().splitlines(keepends=True)
+        if not line.startswith("#")
     )
-    entries = [Requirement(entry.partition("--hash")[0]) for entry in text.replace("\\\n", "").splitlines()]
+    entries = [
+        Requirement(entry.partition("--hash")[0]) for entry in text.replace("\\\n", "").splitlines()
+    ]
     counts = [entry.count("--hash=sha256:") for entry in text.replace("\\\n", "").splitlines()]
     versions = [re.sub("^==", "", str(entry.specifier)) for entry in entries]
     names = [canonicalize_name(entry.name) for entry in entries]
@@ -34,7 +41,9 @@ def test_every_range_holds_its_locked_version(name: str, ranges: list[str]) -> N
     lock = locked(name)
     for requirement in map(Requirement, ranges):
         version, _ = lock[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(version), f"{requirement}: {name} has {version}; run scripts/update"
+        assert requirement.specifier.contains(version), (
+            f"{requirement}: {name} has {version}; run scripts/update"
+        )
 
 
 @pytest.mark.parametrize("name", LOCKS)

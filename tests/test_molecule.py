@@ -32,7 +32,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def molecule(environment: dict[str, str], *words: str) -> str:
     """The output of a molecule command that must succeed."""
-    ran = subprocess.run([BIN / "molecule", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    ran = subprocess.run(
+        [BIN / "molecule", *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
 
@@ -65,7 +67,10 @@ def remains() -> list[str]:
 
 
 #: The second of Kafka's two scenarios takes four more minutes, and is in tier kafka.
-CASES = [pytest.param(name, marks=pytest.mark.kafka if name == "kafka-zookeeper" else ()) for name in sorted(SCENARIOS)]
+CASES = [
+    pytest.param(name, marks=pytest.mark.kafka if name == "kafka-zookeeper" else ())
+    for name in sorted(SCENARIOS)
+]
 
 
 @pytest.mark.parametrize("scenario", CASES)

@@ -23,7 +23,7 @@ from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.events import Console, Events
 from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.host_inspection import Render
-from provision.deploy.inspection import Survey, survey
+from provision.deploy.inspection import Inspection, inspect
 from provision.deploy.operator import operator_id
 from provision.deploy.plan_output import plan_lines, results_json, results_lines
 from provision.deploy.project import Project
@@ -31,19 +31,21 @@ from provision.deploy.results import HostResult, ended, refusals
 from provision.hosts.target import Target
 from provision.kafka.ca import keep_new, new_authority, planned_with, with_authority
 from provision.kafka.resources.check_users import prepare
-from provision.kafka.resources.deploy import Side
+from provision.kafka.resources.deploy import ClusterDeploy
 
 
 def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
     """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
     check(project)
     targets = project.targets(project.managed(limit), lab)
-    wanted = Wanted(project.render, project.inventory.secrets, cluster=Side.of(project, limit))
+    wanted = DeployTarget(
+        project.render, project.inventory.secrets, cluster=ClusterDeploy.of(project, limit)
+    )
     return push(project, targets, wanted, yes=yes, serial=serial, json=json, lab=lab)
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class DeployTarget:
     """What hosts are to become: how to render each, what to mask, and, where it is no deploy of the inventory, why.
 
     `cluster` is the side of a Kafka cluster that is to follow them.
@@ -53,15 +55,22 @@ class Wanted:
     secrets: frozenset[str]
     note: str = ""
     digest: str = ""
-    cluster: Side = dataclasses.field(default_factory=Side)
+    cluster: ClusterDeploy = dataclasses.field(default_factory=ClusterDeploy)
 
 
 def push(
-    project: Project, targets: Mapping[str, Target], wanted: Wanted, *, yes: bool, serial: int, json: bool, lab: bool
+    project: Project,
+    targets: Mapping[str, Target],
+    wanted: DeployTarget,
+    *,
+    yes: bool,
+    serial: int,
+    json: bool,
+    lab: bool,
 ) -> Exit:
     """Survey the targets, show the plan, ask, carry it out, report."""
     console = Console()
-    with survey(targets, wanted.render, wanted.secrets, console, mend=True) as found:
+    with inspect(targets, wanted.render, wanted.secrets, console, mend=True) as found:
         console.done()
         if found.failures:
             return refuse(found, json)
@@ -92,7 +101,13 @@ def push(
 
 
 def carry_out(
-    project: Project, found: Survey, serial: int, events: Events, wanted: Wanted | None = None, *, lab: bool = False
+    project: Project,
+    found: Inspection,
+    serial: int,
+    events: Events,
+    wanted: DeployTarget | None = None,
+    *,
+    lab: bool = False,
 ) -> tuple[list[HostResult], Exit]:
     """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
     if not found.changes():
@@ -100,23 +115,25 @@ def carry_out(
     from provision.deploy import rollout
     from provision.deploy.external.probe_host import viewpoint
     from provision.deploy.external_check import Outside
-    from provision.kafka.rolling.deploy import careful
+    from provision.kafka.rolling.deploy import serial_restarts
 
     note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run = (operator_id(), digest or project.digest(), found.next_generation(), when, note)
     desired = {host: plan.desired for host, plan in found.plans.items()}
-    place = viewpoint(project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab)
+    place = viewpoint(
+        project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab
+    )
     outside = Outside(project.topology, desired, place)
     order = rollout.Rollout(project.topology.stages(), serial, *run)
-    with careful(project, found, events, lab=lab) as care:
+    with serial_restarts(project, found, events, lab=lab) as care:
         results = rollout.deploy(found, order, outside, events, care)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code
 
 
-def refuse(found: Survey, json: bool) -> Exit:
+def refuse(found: Inspection, json: bool) -> Exit:
     """A host could not be looked at: say so for each and change nothing anywhere.
 
     Raises:
@@ -143,4 +160,6 @@ def command(
     """Plan, ask, then make every host as planned.
 
     Real servers first, then backup directors, then the master."""
-    raise typer.Exit(deploy(load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab))
+    raise typer.Exit(
+        deploy(load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab)
+    )

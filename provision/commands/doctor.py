@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import typer
 
-from provision.checks.doctor.evidence import Case, Sections, Trace
+from provision.checks.doctor.evidence import DoctorCase, HostTrace, Sections
 from provision.checks.doctor.result import Report
 from provision.checks.doctor.rules import diagnose
 from provision.checks.doctor.text_output import report_lines
-from provision.checks.verify.wire import Wire, questions
+from provision.checks.verify.wire import WireAnswers, questions
 from provision.commands.options import (
     InventoryPath,
     Json,
@@ -25,9 +25,9 @@ from provision.deploy.plan import Change, plan_host
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_with
 from provision.hosts.agent.observe import observe
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost
-from provision.hosts.parallel import at_once
+from provision.hosts.parallel import run_parallel
 from provision.hosts.sessions import Sessions
 from provision.prober.wire import ask
 
@@ -57,23 +57,31 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:
     """Two execs on each host, one on the client for the wire, all at once; then every rule over what they said."""
     hosts = tuple(sessions.targets)
-    found = dict(zip(hosts, at_once(lambda host: _look(project, sessions, host, events), hosts), strict=True))
-    looked = {host: one for host, one in found.items() if isinstance(one, _Looked)}
+    found = dict(
+        zip(
+            hosts,
+            run_parallel(lambda host: _look(project, sessions, host, events), hosts),
+            strict=True,
+        )
+    )
+    looked = {host: one for host, one in found.items() if isinstance(one, _Inspection)}
     errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
-    seen = Seen(project.topology, {host: one.live for host, one in looked.items()})
-    traces = {host: Trace(host, one.sections) for host, one in looked.items()}
+    seen = Snapshot(project.topology, {host: one.live for host, one in looked.items()})
+    traces = {host: HostTrace(host, one.sections) for host, one in looked.items()}
     changes = {host: one.changes for host, one in looked.items() if one.changes is not None}
-    return diagnose(Case(seen, traces, changes, _wire(sessions, seen, events), errors))
+    return diagnose(DoctorCase(seen, traces, changes, _wire(sessions, seen, events), errors))
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _Inspection:
     live: LiveHost
     sections: Sections
     changes: tuple[Change, ...] | None
 
 
-def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _Looked | HostError:
+def _look(
+    project: Project, sessions: Sessions, host: str, events: Events
+) -> _Inspection | HostError:
     try:
         live, sections = look_with(sessions.of(host), "doctor")
         changes = _changes(project, sessions, host) if host in project.topology.managed() else None
@@ -81,7 +89,7 @@ def _look(project: Project, sessions: Sessions, host: str, events: Events) -> _L
         events.host(host, "failed")
         return error
     events.host(host, "looked at")
-    return _Looked(live, sections, changes)
+    return _Inspection(live, sections, changes)
 
 
 def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...] | None:
@@ -95,22 +103,26 @@ def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, .
     return plan_host(desired, observed, project.inventory.secrets).changes
 
 
-def _wire(sessions: Sessions, seen: Seen, events: Events) -> Wire:
+def _wire(sessions: Sessions, seen: Snapshot, events: Events) -> WireAnswers:
     """What the wire says to the client's questions."""
-    clients: Mapping[str, LiveHost] = {host: seen.lives[host] for host in seen.topology.clients if host in seen.lives}
+    clients: Mapping[str, LiveHost] = {
+        host: seen.lives[host] for host in seen.topology.clients if host in seen.lives
+    }
     client = next(iter(clients), "")
     if not client:
         why = (
-            "no host of the group `clients` could be asked" if seen.topology.clients else "the inventory has no client"
+            "no host of the group `clients` could be asked"
+            if seen.topology.clients
+            else "the inventory has no client"
         )
-        return Wire(reason=why)
+        return WireAnswers(reason=why)
     asked = questions(seen)
     try:
         answers = ask(sessions.of(client), asked)
     except HostError as error:
-        return Wire(client, reason=str(error), failed=True)
+        return WireAnswers(client, reason=str(error), failed=True)
     events.host(client, "asked the wire")
-    return Wire(client, dict(zip(asked, answers, strict=True)))
+    return WireAnswers(client, dict(zip(asked, answers, strict=True)))
 
 
 def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:

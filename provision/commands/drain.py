@@ -20,14 +20,22 @@ from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, HostError, UsageError
 from provision.core.events import Console, Events
 from provision.core.terminal import print_json
-from provision.deploy.drain import Left, Order, directors_of, left_on, refusal, tell_all, words
+from provision.deploy.drain import (
+    DrainRequest,
+    Remaining,
+    describe,
+    directors_of,
+    drain_on_all,
+    left_on,
+    refusal,
+)
 from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_at
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.sessions import Sessions
 
-EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at what is left."""
 
 
@@ -54,16 +62,29 @@ def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) ->
     if json:
         print_json(document(host, work.kind, True, left, seconds) | work.coverage.json())
     elif left:
-        print(f"{host}: drained, and after {seconds:.0f} s there is left: {words(left)}")
+        print(f"{host}: drained, and after {seconds:.0f} s there is left: {describe(left)}")
     else:
-        print(f"{host}: drained, nothing is left after {seconds:.1f} s; `hactl undrain {host}` gives it back")
+        print(
+            f"{host}: drained, nothing is left after {seconds:.1f} s; `hactl undrain {host}` gives it back"
+        )
     return Exit.FAILED if left else Exit.OK
 
 
-def document(host: str, kind: str, drained: bool, left: Sequence[Left] = (), seconds: float = 0.0) -> dict[str, Any]:
-    rest = [{"director": one.director, "what": one.what, "connections": one.connections} for one in left]
+def document(
+    host: str, kind: str, drained: bool, left: Sequence[Remaining] = (), seconds: float = 0.0
+) -> dict[str, Any]:
+    rest = [
+        {"director": one.director, "what": one.what, "connections": one.connections} for one in left
+    ]
     ok = not left
-    return {"ok": ok, "host": host, "kind": kind, "drained": drained, "seconds": round(seconds, 1), "left": rest}
+    return {
+        "ok": ok,
+        "host": host,
+        "kind": kind,
+        "drained": drained,
+        "seconds": round(seconds, 1),
+        "left": rest,
+    }
 
 
 class Drain:
@@ -75,7 +96,9 @@ class Drain:
         self.directors = directors_of(self.topology, host)
         if not self.directors:
             known = (*self.topology.directors(), *self.topology.real_servers())
-            raise UsageError(f"{host} is neither a director nor a real server", f"there are {', '.join(known)}")
+            raise UsageError(
+                f"{host} is neither a director nor a real server", f"there are {', '.join(known)}"
+            )
         self.kind = "director" if self.topology.directed_by(host) else "server"
         self.events = events
         self._who = operator_id()
@@ -89,7 +112,7 @@ class Drain:
     def __exit__(self, *_: object) -> None:
         self._sessions.close()
 
-    def look(self) -> Seen:
+    def look(self) -> Snapshot:
         """The directors as they are now; of a director's drain only itself has to answer.
 
         Raises:
@@ -101,9 +124,12 @@ class Drain:
         for name, one in found.items():
             if isinstance(one, HostError) and (self.kind == "server" or name == self.host):
                 raise one
-        return Seen(self.topology, {name: one for name, one in found.items() if not isinstance(one, HostError)})
+        return Snapshot(
+            self.topology,
+            {name: one for name, one in found.items() if not isinstance(one, HostError)},
+        )
 
-    def check(self) -> Seen:
+    def check(self) -> Snapshot:
         """The directors as they are now. Raises HactlError where the host must not be drained."""
         seen = self.look()
         if problem := refusal(seen, self.host):
@@ -117,18 +143,18 @@ class Drain:
             HostError: one could not be told.
         """
         directors = self.directors if self.kind == "server" else (self.host,)
-        order = Order(verb, self.kind, self.host, self._who, self._digest)
-        tell_all(self._sessions.of, directors, order, self.events)
+        order = DrainRequest(verb, self.kind, self.host, self._who, self._digest)
+        drain_on_all(self._sessions.of, directors, order, self.events)
 
-    def wait(self, limit: float, seen: Seen) -> tuple[tuple[Left, ...], float]:
+    def wait(self, limit: float, seen: Snapshot) -> tuple[tuple[Remaining, ...], float]:
         """What is left in the end, and after how many seconds; `seen` is the first look."""
         looks = chain((lambda: seen,), repeat(self.look))
         return await_end(lambda: left_on(next(looks)(), self.host), limit, self.events, self.host)
 
 
 def await_end(
-    left: Callable[[], tuple[Left, ...]], limit: float, events: Events, host: str
-) -> tuple[tuple[Left, ...], float]:
+    left: Callable[[], tuple[Remaining, ...]], limit: float, events: Events, host: str
+) -> tuple[tuple[Remaining, ...], float]:
     """Look until nothing is left or `limit` seconds have passed; says each time it is another.
 
     Raises:
@@ -141,10 +167,10 @@ def await_end(
             passed = time.monotonic() - began
             if not rest or passed >= limit:
                 return rest, passed
-            if words(rest) != said:
-                said = words(rest)
+            if describe(rest) != said:
+                said = describe(rest)
                 events.host(host, f"waiting: {said}")
-            time.sleep(min(EVERY, max(0.0, limit - passed)))
+            time.sleep(min(POLL_INTERVAL, max(0.0, limit - passed)))
     except KeyboardInterrupt:
         events.note(f"{host} stays drained; `hactl undrain {host}` gives it back")
         raise
@@ -153,7 +179,9 @@ def await_end(
 def command(
     host: Host,
     inventory: InventoryPath = None,
-    wait: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for what is left.")] = 300,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for what is left.")
+    ] = 300,
     json: Json = False,
     lab: Lab = False,
 ) -> None:

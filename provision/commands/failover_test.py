@@ -27,17 +27,17 @@ from provision.commands.options import (
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.events import Console, Events
 from provision.core.terminal import Screen, print_json
+from provision.deploy.masking import mask
 from provision.deploy.operator import operator_id
-from provision.deploy.plan import mask
 from provision.deploy.project import Project
 from provision.drills.drill import Drill
-from provision.drills.environment import Broken, Site
+from provision.drills.environment import Broken, Environment
 from provision.drills.registry import DRILLS, NAMES
 from provision.drills.report import write
 from provision.drills.report.terminal import lines
 from provision.drills.result import DrillResult, Drills
 from provision.drills.run import run_drill
-from provision.hosts.agent.host_locks import Hold
+from provision.hosts.agent.host_locks import HostLocks
 from provision.hosts.agent.versions import versions
 from provision.hosts.channel import Session
 from provision.hosts.sessions import Sessions
@@ -49,9 +49,15 @@ from provision.prober.session import local_session
 
 
 def failover_test(
-    project: Project, *, drills: tuple[str, ...], report: Path | None, yes: bool, from_controller: bool, json: bool,
+    project: Project,
+    *,
+    drills: tuple[str, ...],
+    report: Path | None,
+    yes: bool,
+    from_controller: bool,
+    json: bool,
     lab: bool,
-) -> Exit:  # fmt: skip
+) -> Exit:
     """Run the drills and show what clients saw. Exit 1 where a drill failed or could not be run.
 
     Raises:
@@ -69,7 +75,9 @@ def failover_test(
         _ask(site_hosts(project), chosen)
     console = Console()
     try:
-        result = run_drills(project, targets, lab=name, drills=drills, client=client, events=console)
+        result = run_drills(
+            project, targets, lab=name, drills=drills, client=client, events=console
+        )
     except Broken:
         if json:
             print_json({"ok": False, "drills": []})
@@ -90,7 +98,9 @@ def chosen_drills(names: Sequence[str]) -> tuple[type[Drill], ...]:
     """The drills of these names in their order, all where there are none. Raises UsageError for an unknown one."""
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"failover-test: there is no drill {name}", f"there are {', '.join(NAMES)}")
+            raise UsageError(
+                f"failover-test: there is no drill {name}", f"there are {', '.join(NAMES)}"
+            )
     return tuple(drill for drill in DRILLS if not names or drill.name in names)
 
 
@@ -112,7 +122,9 @@ def client_of(project: Project, from_controller: bool) -> str:
             "put a host that is neither director nor real server into the group `clients`; or pass --from-controller: "
             "this machine may see the site through a router, whose ARP table is then the one that matters",
         )
-    ours = [host for host in site_hosts(project) if any(map(_is_local, topology.hosts[host].address))]
+    ours = [
+        host for host in site_hosts(project) if any(map(_is_local, topology.hosts[host].address))
+    ]
     if ours:
         raise UsageError(
             f"failover-test: this machine is {ours[0]} and cannot be the client",
@@ -123,7 +135,9 @@ def client_of(project: Project, from_controller: bool) -> str:
 
 def _is_local(address: IPv4Address | IPv6Address) -> bool:
     """Whether this machine has an address: only then can a socket be bound to it."""
-    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with socket.socket(
+        socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM
+    ) as probe:
         try:
             probe.bind((str(address), 0))
         except OSError:
@@ -132,9 +146,14 @@ def _is_local(address: IPv4Address | IPv6Address) -> bool:
 
 
 def run_drills(
-    project: Project, targets: Mapping[str, Target], *, lab: str = "", drills: Sequence[str] = (), client: str = "",
+    project: Project,
+    targets: Mapping[str, Target],
+    *,
+    lab: str = "",
+    drills: Sequence[str] = (),
+    client: str = "",
     events: Events,
-) -> Drills:  # fmt: skip
+) -> Drills:
     """Run the drills on hosts that may be broken. `lab` is the lab they are in, empty for hosts of one's own.
 
     `targets` must hold every director and real server, and `client`, which is empty for this machine.
@@ -148,9 +167,12 @@ def run_drills(
     services, unprobed = services_of(project.topology)
     for text in unprobed:
         events.note(text)
-    with Sessions(targets) as sessions, Hold(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as hold:
+    with (
+        Sessions(targets) as sessions,
+        HostLocks(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as hold,
+    ):
         session: Callable[[], Session] = (lambda: sessions.of(client)) if client else local_session
-        site = Site(project.topology, sessions, session, services, lab, events)
+        site = Environment(project.topology, sessions, session, services, lab, events)
         site.look()
         for text in site.leftovers:
             events.note(text)
@@ -173,14 +195,19 @@ def run_drills(
     )
 
 
-def _refuse_broken(site: Site) -> None:
+def _refuse_broken(site: Environment) -> None:
     found = [text for one in site.topology.frontends for text in site.broken(one)]
     if found:
         listed = "\n  ".join(dict.fromkeys(found))
-        raise Broken(f"the site is broken before any drill; nothing was done:\n  {listed}", "hactl verify says more")
+        raise Broken(
+            f"the site is broken before any drill; nothing was done:\n  {listed}",
+            "hactl verify says more",
+        )
 
 
-def _run_all(site: Site, drills: Sequence[type[Drill]], hold: Hold) -> list[DrillResult]:
+def _run_all(
+    site: Environment, drills: Sequence[type[Drill]], hold: HostLocks
+) -> list[DrillResult]:
     results = []
     for drill in drills:
         for frontend in site.topology.frontends:
@@ -191,7 +218,7 @@ def _run_all(site: Site, drills: Sequence[type[Drill]], hold: Hold) -> list[Dril
     return results
 
 
-def _run_one(site: Site, drill: Drill, frontend: ResolvedFrontend) -> DrillResult:
+def _run_one(site: Environment, drill: Drill, frontend: ResolvedFrontend) -> DrillResult:
     began = time.monotonic()
     if broken := site.broken(frontend):
         text = f"not run: the front end is broken before it: {'; '.join(broken)}"
@@ -204,18 +231,25 @@ def _run_one(site: Site, drill: Drill, frontend: ResolvedFrontend) -> DrillResul
 
 
 def _parts(project: Project) -> dict[str, tuple[str, str]]:
-    topology, directors, servers = project.topology, project.topology.directors(), project.topology.real_servers()
+    topology, directors, servers = (
+        project.topology,
+        project.topology.directors(),
+        project.topology.real_servers(),
+    )
     addresses = topology.addresses()
     kinds = dict.fromkeys(topology.clients, "client")
     kinds |= dict.fromkeys(servers, "real server") | dict.fromkeys(directors, "director")
-    return {host: (kinds[host], addresses.get(host, "")) for host in topology.hosts if host in kinds}
+    return {
+        host: (kinds[host], addresses.get(host, "")) for host in topology.hosts if host in kinds
+    }
 
 
 def _ask(hosts: Sequence[str], drills: Sequence[type[Drill]]) -> None:
     names = ", ".join(drill.name for drill in drills if not drill.lab_only)
     if not sys.stdin.isatty():
         raise UsageError(
-            "failover-test: these hosts are not in a lab, and there is nobody to ask; nothing was done", "pass --yes"
+            "failover-test: these hosts are not in a lab, and there is nobody to ask; nothing was done",
+            "pass --yes",
         )
     sys.stderr.write(
         f"This breaks {', '.join(hosts)} on purpose: {names}.\n"
@@ -231,9 +265,14 @@ def command(
     inventory: InventoryPath = None,
     drill: DrillNames = None,
     report: ReportFolder = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before breaking real hosts.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before breaking real hosts.")
+    ] = False,
     from_controller: Annotated[
-        bool, typer.Option("--from-controller", help="Probe from this machine, where the inventory has no client.")
+        bool,
+        typer.Option(
+            "--from-controller", help="Probe from this machine, where the inventory has no client."
+        ),
     ] = False,
     json: Json = False,
     lab: Lab = False,

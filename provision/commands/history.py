@@ -18,10 +18,15 @@ from provision.commands.options import (
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import BOLD, COLOURS, DIM, RED, Line, Screen, print_json, shortened
-from provision.deploy.inspection import Survey, not_ready
+from provision.deploy.inspection import Inspection, not_ready
 from provision.deploy.project import Project
-from provision.hosts.agent.generations import Chronicle, Generation, Made, open_chronicle
-from provision.hosts.parallel import at_once
+from provision.hosts.agent.generations import (
+    Generation,
+    GenerationLog,
+    RecordedChange,
+    open_generation_log,
+)
+from provision.hosts.parallel import run_parallel
 from provision.hosts.ssh import connect
 from provision.hosts.target import Target
 
@@ -50,27 +55,33 @@ def history(project: Project, *, host: str, diff: int | None, json: bool, lab: b
 
 
 @contextmanager
-def open_logs(targets: Mapping[str, Target]) -> Iterator[tuple[dict[str, Chronicle], Survey]]:
+def open_logs(
+    targets: Mapping[str, Target],
+) -> Iterator[tuple[dict[str, GenerationLog], Inspection]]:
     """The chronicles of all targets, read at once and still open, and what kept others from being read."""
-    found: dict[str, Chronicle] = {}
-    asked = Survey(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
+    found: dict[str, GenerationLog] = {}
+    asked = Inspection(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
     with ExitStack() as stack:
 
         def read(target: Target) -> None:
             try:
                 session = stack.enter_context(connect(target))
-                found[target.host] = stack.enter_context(open_chronicle(session))
+                found[target.host] = stack.enter_context(open_generation_log(session))
             except HactlError as error:
                 asked.failures[target.host] = not_ready(error)
 
-        at_once(read, targets.values())
+        run_parallel(read, targets.values())
         yield {host: found[host] for host in targets if host in found}, asked
 
 
-def _of_number(found: Mapping[str, Chronicle], number: int, coverage: Coverage) -> dict[str, tuple[Generation, ...]]:
+def _of_number(
+    found: Mapping[str, GenerationLog], number: int, coverage: Coverage
+) -> dict[str, tuple[Generation, ...]]:
     shown = {}
     for host, chronicle in found.items():
-        wanted = tuple(generation for generation in chronicle.generations if generation.number == number)
+        wanted = tuple(
+            generation for generation in chronicle.generations if generation.number == number
+        )
         if wanted:
             shown[host] = wanted
     if not shown and not coverage.unseen:
@@ -94,7 +105,10 @@ def no_such_generation(number: int) -> UsageError:
 def table_lines(kept: Mapping[str, tuple[Generation, ...]], coverage: Coverage) -> Iterator[Line]:
     """A table of at most 80 columns, newest first; `*` marks a host's present generation, `?` one that is unknown."""
     width = min(max((len(host) for host in (*kept, *coverage.unseen)), default=4), 14)
-    yield f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES", BOLD
+    yield (
+        f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES",
+        BOLD,
+    )
     for host, generations in kept.items():
         if not generations:
             yield f"{shortened(host, width):<{width}}     -  nothing was ever confirmed here", DIM
@@ -102,7 +116,10 @@ def table_lines(kept: Mapping[str, tuple[Generation, ...]], coverage: Coverage) 
             mark = "*" if generation is generations[-1] else " "
             when, who = generation.when[:16].replace("T", " "), shortened(generation.who, 12)
             line = f"{shortened(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<12}"
-            yield f"{line}  {shortened(generation.digest, 12):<12}  {generation.counts}".rstrip(), ""
+            yield (
+                f"{line}  {shortened(generation.digest, 12):<12}  {generation.counts}".rstrip(),
+                "",
+            )
             if generation.note:
                 yield f"{' ' * width}         {generation.note}", DIM
     for host in coverage.unseen:
@@ -114,13 +131,19 @@ def diff_lines(shown: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:
     for host, generations in shown.items():
         for generation in generations:
             note = f" ({generation.note})" if generation.note else ""
-            yield f"{host}: generation {generation.number}{note}, {generation.when} by {generation.who}", BOLD
+            yield (
+                f"{host}: generation {generation.number}{note}, {generation.when} by {generation.who}",
+                BOLD,
+            )
             for change in generation.changes:
                 yield from _change_lines(change)
 
 
-def _change_lines(change: Made) -> Iterator[Line]:
-    yield f"  {MARK[change.action]} {change.kind:<8} {change.name}  {change.detail}".rstrip(), COLOURS[change.action]
+def _change_lines(change: RecordedChange) -> Iterator[Line]:
+    yield (
+        f"  {MARK[change.action]} {change.kind:<8} {change.name}  {change.detail}".rstrip(),
+        COLOURS[change.action],
+    )
     for text in change.diff:
         yield f"      {text}", COLOURS.get(text[:1], "")
 
@@ -128,7 +151,10 @@ def _change_lines(change: Made) -> Iterator[Line]:
 def _json(kept: Mapping[str, tuple[Generation, ...]], *, diffs: bool = False) -> dict[str, Any]:
     return {
         "hosts": {
-            host: [_entry(generation, generation is generations[-1], diffs) for generation in generations]
+            host: [
+                _entry(generation, generation is generations[-1], diffs)
+                for generation in generations
+            ]
             for host, generations in kept.items()
         }
     }
@@ -146,14 +172,24 @@ def _entry(generation: Generation, current: bool, diffs: bool) -> dict[str, Any]
     entry["changes"] = {action: actions.count(action) for action in MARK}
     if not diffs:
         return {**entry, "current": current}
-    made = [{"kind": c.kind, "name": c.name, "action": c.action, "detail": c.detail} for c in generation.changes]
-    return {**entry, "made": [{**row, "diff": list(c.diff)} for row, c in zip(made, generation.changes, strict=True)]}
+    made = [
+        {"kind": c.kind, "name": c.name, "action": c.action, "detail": c.detail}
+        for c in generation.changes
+    ]
+    return {
+        **entry,
+        "made": [
+            {**row, "diff": list(c.diff)} for row, c in zip(made, generation.changes, strict=True)
+        ],
+    }
 
 
 def command(
     inventory: InventoryPath = None,
     host: Limit = "",
-    diff: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show what generation N changed.")] = None,
+    diff: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Show what generation N changed.")
+    ] = None,
     json: Json = False,
     lab: Lab = False,
 ) -> None:

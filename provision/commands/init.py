@@ -55,7 +55,9 @@ def write(path: Path, answers: Answers) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
-        raise UsageError(f"init: {path} exists already; it was left as it is", "name another file") from None
+        raise UsageError(
+            f"init: {path} exists already; it was left as it is", "name another file"
+        ) from None
     except OSError as error:
         raise UsageError(f"init: cannot write {path}: {error.strerror}") from None
     with open(descriptor, "w", encoding="utf-8") as stream:
@@ -70,11 +72,17 @@ def compose(answers: Answers) -> str:
     """
     _address("--vip", answers.vip)
     if not 0 < answers.port < 65536:
-        raise UsageError(f"init: --port {answers.port} is not a TCP port", "give a number from 1 to 65535")
+        raise UsageError(
+            f"init: --port {answers.port} is not a TCP port", "give a number from 1 to 65535"
+        )
     directors = _hosts("--director", answers.directors)
     real_servers = _hosts("--real-server", answers.real_servers)
     client = _hosts("--client", (answers.client,)) if answers.client else ""
-    parts = [_FRONT_END.format(vip=answers.vip, port=answers.port, directors=directors, real_servers=real_servers)]
+    parts = [
+        _FRONT_END.format(
+            vip=answers.vip, port=answers.port, directors=directors, real_servers=real_servers
+        )
+    ]
     if client:
         parts.append(_CLIENTS.format(client=client))
     return "".join(parts)
@@ -87,7 +95,10 @@ def _hosts(option: str, answers: tuple[str, ...]) -> str:
     for answer in answers:
         name, _, address = answer.partition("=")
         if not _NAME.fullmatch(name):
-            raise UsageError(f"init: {option} {answer!r} is not NAME=ADDRESS", f"for example {option} lvs1=192.0.2.11")
+            raise UsageError(
+                f"init: {option} {answer!r} is not NAME=ADDRESS",
+                f"for example {option} lvs1=192.0.2.11",
+            )
         lines.append(f"        {name}: {{ansible_host: {_quoted(_address(option, address))}}}")
     return "\n".join(lines)
 
@@ -102,7 +113,8 @@ def _address(option: str, text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise UsageError(
-            f"init: {option}: {text!r} is not an IP address", "give it as 192.0.2.10 or 2001:db8::10"
+            f"init: {option}: {text!r} is not an IP address",
+            "give it as 192.0.2.10 or 2001:db8::10",
         ) from None
 
 
@@ -143,11 +155,17 @@ _CLIENTS = """\
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="The inventory file to write.")] = Path("inventory.yml"),
+    path: Annotated[Path, typer.Argument(help="The inventory file to write.")] = Path(
+        "inventory.yml"
+    ),
     vip: Annotated[str, typer.Option(help="The virtual IP address.")] = "",
-    director: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS, master first; repeat.")] = None,
+    director: Annotated[
+        list[str] | None, typer.Option(help="NAME=ADDRESS, master first; repeat.")
+    ] = None,
     real_server: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS; repeat.")] = None,
-    client: Annotated[str, typer.Option(help="NAME=ADDRESS of a host that is neither, to probe from.")] = "",
+    client: Annotated[
+        str, typer.Option(help="NAME=ADDRESS of a host that is neither, to probe from.")
+    ] = "",
     port: Annotated[int, typer.Option(help="The service's TCP port.")] = 80,
 ) -> None:
     """Write a commented starter inventory."""
@@ -155,7 +173,9 @@ def command(
     answers = Answers(vip, tuple(director or ()), tuple(real_server or ()), client, port)
     if not (vip and director and real_server):
         if not sys.stdin.isatty():
-            raise UsageError("init: give --vip, --director and --real-server, or run it on a terminal")
+            raise UsageError(
+                "init: give --vip, --director and --real-server, or run it on a terminal"
+            )
         answers = ask(answers)
     write(path, answers)
     typer.echo(f"Wrote {path}. Next: hactl plan {path}", err=True)

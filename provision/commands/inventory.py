@@ -26,5 +26,7 @@ def command(
         raise UsageError("inventory: give either --list or --host NAME")
     read = read_inventory(inventory_path(inventory))
     if host and host not in read.hosts:
-        raise UsageError(f"inventory: no host {host} in {read.path}", f"it has {', '.join(read.hosts)}")
+        raise UsageError(
+            f"inventory: no host {host} in {read.path}", f"it has {', '.join(read.hosts)}"
+        )
     print_json(read.host_to_ansible(host) if host else read.to_ansible())

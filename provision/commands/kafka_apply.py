@@ -18,9 +18,9 @@ from provision.commands.options import (
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.project import Project
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from provision.kafka.resources.cluster_plan import done, planned, refuse
-from provision.kafka.resources.plan import Plan
+from provision.kafka.resources.plan import ClusterPlan
 from provision.kafka.resources.show import applied_document, applied_lines, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
 
@@ -38,7 +38,7 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     check(project)
     cluster = cluster_of(project)
     name = cluster.model.name
-    with reached(Way(project, lab)) as login:
+    with reached(ConnectionOptions(project, lab)) as login:
         found = planned(cluster, login, prune)
         refuse(cluster, found)
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, found))
@@ -54,7 +54,7 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     return Exit.OK if applied.whole else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
 
 
-def _unchanged(shown: Plan, now: Plan) -> None:
+def _unchanged(shown: ClusterPlan, now: ClusterPlan) -> None:
     if shown.steps != now.steps:
         what = "the cluster is not as it was when the plan was made: somebody else has changed it"
         raise HactlError(what, "plan again\n  Nothing was changed.")

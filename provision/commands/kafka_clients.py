@@ -33,7 +33,7 @@ CA = "ca.pem"
 
 
 @dataclass(frozen=True)
-class Client:
+class ClientLogin:
     """What a user's client must know: where to bootstrap, how to log in, its group (empty: no ACL names one)."""
 
     user: str
@@ -56,27 +56,49 @@ def clients(project: Project, out: Path, users: Sequence[str]) -> None:
     cluster = cluster_of(project)
     unknown = [user for user in users if user not in cluster.model.users]
     if unknown:
-        raise UsageError(f"kafka clients: there is no user {unknown[0]}", f"there are {', '.join(cluster.model.users)}")
-    chosen = users or [user for user in cluster.model.users if user not in cluster.model.all_super_users]
+        raise UsageError(
+            f"kafka clients: there is no user {unknown[0]}",
+            f"there are {', '.join(cluster.model.users)}",
+        )
+    chosen = users or [
+        user for user in cluster.model.users if user not in cluster.model.all_super_users
+    ]
     if not chosen:
-        raise UsageError("kafka clients: the inventory has no user but super users", "name it: --user")
+        raise UsageError(
+            "kafka clients: the inventory has no user but super users", "name it: --user"
+        )
     found: dict[str, bytes] = {}
     for user in chosen:
         found |= files(_client(project, cluster, user), out.absolute())
     write(out, found)
-    print(f"{len(found)} files for {', '.join(chosen)} in {out}: with passwords, so nobody else may read them")
+    print(
+        f"{len(found)} files for {', '.join(chosen)} in {out}: with passwords, so nobody else may read them"
+    )
 
 
-def _client(project: Project, cluster: KafkaCluster, user: str) -> Client:
+def _client(project: Project, cluster: KafkaCluster, user: str) -> ClientLogin:
     model = cluster.model
     names = cluster.bootstraps(project.topology.frontends)
     if not names:
         why = "a client would have no address that outlives a broker"
-        raise HactlError(f"no front end has a broker behind it: {why}", "add a service with them as `real_servers:`")
+        raise HactlError(
+            f"no front end has a broker behind it: {why}",
+            "add a service with them as `real_servers:`",
+        )
     ca = trusted(cluster) if cluster.certificates else ""
-    bootstrap = tuple(f"[{name}]:{model.port}" if ":" in name else f"{name}:{model.port}" for name in names)
+    bootstrap = tuple(
+        f"[{name}]:{model.port}" if ":" in name else f"{name}:{model.port}" for name in names
+    )
     own = model.users[user]
-    return Client(user, own.password, bootstrap, listener(cluster), model.mechanisms[0], ca, group(cluster, user))
+    return ClientLogin(
+        user,
+        own.password,
+        bootstrap,
+        listener(cluster),
+        model.mechanisms[0],
+        ca,
+        group(cluster, user),
+    )
 
 
 def group(cluster: KafkaCluster, user: str) -> str:
@@ -86,7 +108,7 @@ def group(cluster: KafkaCluster, user: str) -> str:
     return next(iter(exact), f"{patterns[0][:-1]}{user}" if patterns else "")
 
 
-def files(client: Client, folder: Path) -> dict[str, bytes]:
+def files(client: ClientLogin, folder: Path) -> dict[str, bytes]:
     """A user's files by name; `folder` is where they will be. The same for the same inventory."""
     found = {
         f"{client.user}.producer.conf": _java(client, {"acks": "all"}),
@@ -97,17 +119,23 @@ def files(client: Client, folder: Path) -> dict[str, bytes]:
     return found | ({CA: client.ca.encode()} if client.ca else {})
 
 
-def _group(client: Client, key: str) -> dict[str, str]:
+def _group(client: ClientLogin, key: str) -> dict[str, str]:
     return {key: client.group} if client.group else {}
 
 
-def _java(client: Client, more: Mapping[str, properties.Value]) -> bytes:
+def _java(client: ClientLogin, more: Mapping[str, properties.Value]) -> bytes:
     """A file for Java's clients. When no broker it knows is left, a client asks the VIP again (KIP-899, from 3.8 on).
 
     `use_all_dns_ips`: every address of the bootstrap name is tried (KIP-302).
     """
-    login = jaas.Login(MECHANISMS[client.mechanism], {"username": client.user, "password": client.password})
-    trust = {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": client.ca} if client.ca else {}
+    login = jaas.LoginModule(
+        MECHANISMS[client.mechanism], {"username": client.user, "password": client.password}
+    )
+    trust = (
+        {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": client.ca}
+        if client.ca
+        else {}
+    )
     return properties.write(
         {
             "bootstrap.servers": client.bootstrap,
@@ -122,7 +150,7 @@ def _java(client: Client, more: Mapping[str, properties.Value]) -> bytes:
     )
 
 
-def _confluent(client: Client) -> dict[str, str]:
+def _confluent(client: ClientLogin) -> dict[str, str]:
     """Settings by librdkafka's names: those that any version knows, since one that it does not know stops a client.
 
     So there is no `metadata.recovery.strategy`, to which newer ones give the value that counts here by themselves.
@@ -138,16 +166,18 @@ def _confluent(client: Client) -> dict[str, str]:
     }
 
 
-def _librdkafka(client: Client, ca: Path) -> bytes:
+def _librdkafka(client: ClientLogin, ca: Path) -> bytes:
     """One setting a line, as kcat -F and others read it: nothing is escaped, which the passwords allow."""
     settings = _confluent(client) | ({"ssl.ca.location": str(ca)} if client.ca else {})
     for value in settings.values():
         if "\n" in value or value != value.strip():
-            raise HactlError(f"{value!r} cannot be told to librdkafka on one line", "choose another folder")
+            raise HactlError(
+                f"{value!r} cannot be told to librdkafka on one line", "choose another folder"
+            )
     return "".join(f"{key}={value}\n" for key, value in settings.items()).encode()
 
 
-def _kafka_python(client: Client) -> dict[str, object]:
+def _kafka_python(client: ClientLogin) -> dict[str, object]:
     """Settings by kafka-python's names, of version 2 and 3."""
     return {
         "bootstrap_servers": list(client.bootstrap),
@@ -158,16 +188,23 @@ def _kafka_python(client: Client) -> dict[str, object]:
     }
 
 
-def _python(client: Client) -> bytes:
+def _python(client: ClientLogin) -> bytes:
     """A module with a mapping for each of the two libraries."""
     lines = [
         f'"""How {client.user} logs in to Kafka: CONFLUENT_KAFKA and KAFKA_PYTHON, and GROUP for consumers."""',
         "",
     ]
-    lines += ["from pathlib import Path", "", f'CA = str(Path(__file__).with_name("{CA}"))'] if client.ca else []
+    lines += (
+        ["from pathlib import Path", "", f'CA = str(Path(__file__).with_name("{CA}"))']
+        if client.ca
+        else []
+    )
     lines += [f"GROUP = {client.group!r}", ""]
     lines += _mapping("CONFLUENT_KAFKA", _confluent(client), "ssl.ca.location" if client.ca else "")
-    lines += ["", *_mapping("KAFKA_PYTHON", _kafka_python(client), "ssl_cafile" if client.ca else "")]
+    lines += [
+        "",
+        *_mapping("KAFKA_PYTHON", _kafka_python(client), "ssl_cafile" if client.ca else ""),
+    ]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -189,11 +226,15 @@ def write(out: Path, found: Mapping[str, bytes]) -> None:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}", "name a folder, or one that does not exist yet") from None
+        raise UsageError(
+            f"--out {out}: {error.strerror}", "name a folder, or one that does not exist yet"
+        ) from None
     try:
         about = os.fstat(folder)
         if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
-            raise UsageError(f"--out {out}: others may look into it", f"chmod 700 {out}, or name another folder")
+            raise UsageError(
+                f"--out {out}: others may look into it", f"chmod 700 {out}, or name another folder"
+            )
         for name, data in found.items():
             _put(folder, name, data)
     except OSError as error:
@@ -204,7 +245,9 @@ def write(out: Path, found: Mapping[str, bytes]) -> None:
 
 def _put(folder: int, name: str, data: bytes) -> None:
     staged = f".{name}.{os.getpid()}"
-    file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    file = os.open(
+        staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder
+    )
     try:
         with os.fdopen(file, "wb") as stream:
             stream.write(data)
@@ -215,10 +258,13 @@ def _put(folder: int, name: str, data: bytes) -> None:
 
 
 def command(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")
+    ],
     inventory: InventoryPath = None,
     user: Annotated[
-        list[str] | None, typer.Option(metavar="USER", help="Only this one; repeat. Default: all but the admin.")
+        list[str] | None,
+        typer.Option(metavar="USER", help="Only this one; repeat. Default: all but the admin."),
     ] = None,
 ) -> None:
     """Write the files that each user's clients log in with, passwords included.

@@ -29,7 +29,10 @@ def report(paths: Iterable[Path], form: Format) -> Exit:
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="All that belong together.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="All that belong together.", show_default=False),
+    ],
     form: LintFormat = Format.TEXT,
 ) -> None:
     """Find mistakes in the files of brokers, clients and ZooKeeper, in JAAS files and scripts, looked at together."""

@@ -15,7 +15,7 @@ from provision.commands.options import (
 from provision.core.errors import Exit
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from provision.kafka.resources.cluster_plan import planned, refuse
 from provision.kafka.resources.show import plan_document, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
@@ -32,7 +32,7 @@ def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
     """
     check(project)
     cluster = cluster_of(project)
-    with reached(Way(project, lab)) as login:
+    with reached(ConnectionOptions(project, lab)) as login:
         found = planned(cluster, login, prune)
     refuse(cluster, found)
     if json:
@@ -42,7 +42,9 @@ def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
     return Exit.CHANGES if found.steps else Exit.OK
 
 
-def command(inventory: InventoryPath = None, prune: Prune = False, json: Json = False, lab: Lab = False) -> None:
+def command(
+    inventory: InventoryPath = None, prune: Prune = False, json: Json = False, lab: Lab = False
+) -> None:
     """Show what would change about a cluster's users, topics, rights (ACLs) and quotas.
 
     Exit 0 when there is nothing to do, 2 when there are changes."""

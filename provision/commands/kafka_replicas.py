@@ -20,28 +20,28 @@ from provision.commands.options import (
 )
 from provision.core.errors import Exit, HostError, UsageError
 from provision.core.terminal import BOLD, RED, YELLOW, Line, Screen, print_json, wrapped
-from provision.kafka.admin import Unanswered, ask, connected
+from provision.kafka.admin import ClusterTimeout, ask, connected
 from provision.kafka.client_file import Login
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from provision.kafka.replicas import show
-from provision.kafka.replicas.availability import Verdict, gate
+from provision.kafka.replicas.availability import GateVerdict, gate
 from provision.kafka.replicas.check import Transition, check
 from provision.kafka.replicas.derive import remembered, states
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.replicas.state_machine import machine
 
-EVERY = 2.0
+POLL_INTERVAL = 2.0
 """Seconds between two looks of a watch."""
 
-NEWS = 8
+MAX_CHANGES_SHOWN = 8
 """How many of the latest changes a watched screen shows."""
 
-MOST_REASONS = 10
+MAX_REASONS = 10
 """How many reasons against a broker's going down are shown; as JSON all of them."""
 
 
-def replicas(way: Way, *, watch: bool, broker: int | None, json: bool) -> Exit:
+def replicas(way: ConnectionOptions, *, watch: bool, broker: int | None, json: bool) -> Exit:
     """Show every replica's state, or answer whether a broker may go down.
 
     Returns 0 when all partitions are whole (the broker may go), 1 when not; a watch ends with 1 where it saw a
@@ -78,11 +78,14 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
     known |= set(cluster.quorum.voters) if cluster.quorum else set()
     if broker not in known:
         raise UsageError(
-            f"kafka replicas: there is no broker {broker}", f"there are {', '.join(map(str, sorted(known)))}"
+            f"kafka replicas: there is no broker {broker}",
+            f"there are {', '.join(map(str, sorted(known)))}",
         )
     verdict = gate(cluster, broker)
     if json:
-        refusals = [{"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals]
+        refusals = [
+            {"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals
+        ]
         stalled = [str(name) for name in verdict.stalled]
         print_json({"broker": broker, "may": verdict.may, "refusals": refusals, "stalled": stalled})
     else:
@@ -90,27 +93,31 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
     return Exit.OK if verdict.may else Exit.FAILED
 
 
-def _verdict_lines(verdict: Verdict) -> Iterator[Line]:
+def _verdict_lines(verdict: GateVerdict) -> Iterator[Line]:
     yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", BOLD
-    for refusal in verdict.refusals[:MOST_REASONS]:
+    for refusal in verdict.refusals[:MAX_REASONS]:
         yield from wrapped(str(refusal), RED, first="  ", rest="    ")
-    if len(verdict.refusals) > MOST_REASONS:
-        yield f"  and {len(verdict.refusals) - MOST_REASONS} more", RED
+    if len(verdict.refusals) > MAX_REASONS:
+        yield f"  and {len(verdict.refusals) - MAX_REASONS} more", RED
     if verdict.stalled:
-        names = ", ".join(map(str, verdict.stalled[:MOST_REASONS]))
-        more = f" and {len(verdict.stalled) - MOST_REASONS} more" if len(verdict.stalled) > MOST_REASONS else ""
+        names = ", ".join(map(str, verdict.stalled[:MAX_REASONS]))
+        more = (
+            f" and {len(verdict.stalled) - MAX_REASONS} more"
+            if len(verdict.stalled) > MAX_REASONS
+            else ""
+        )
         yield f"  Without it stall, since they have no replica to spare: {names}{more}", YELLOW
 
 
 def _watch(asked: Login) -> Exit:
     """A new screen at each look until Ctrl-C; a look that fails is said, and the next one made."""
-    screen, news = Screen(), deque[Transition](maxlen=NEWS)
+    screen, news = Screen(), deque[Transition](maxlen=MAX_CHANGES_SHOWN)
     before: Cluster | None = None
     impossible = False
     try:
         for now in _looks(asked):
             if isinstance(now, HostError):
-                if before is None and not isinstance(now, Unanswered):
+                if before is None and not isinstance(now, ClusterTimeout):
                     raise now
                 screen.show([(now.line(), RED)])
                 continue
@@ -135,18 +142,22 @@ def _looks(asked: Login) -> Iterator[Cluster | HostError]:
             with connected(asked) as admin:
                 while True:
                     yield look(admin)
-                    time.sleep(EVERY)
+                    time.sleep(POLL_INTERVAL)
         except HostError as error:
             yield error
-        time.sleep(EVERY)
+        time.sleep(POLL_INTERVAL)
 
 
 def command(
     inventory: InventoryPath = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
-    gate: Annotated[int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+    ] = False,
+    gate: Annotated[
+        int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")
+    ] = None,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
@@ -156,4 +167,8 @@ def command(
     go), 1 when not, 4 when the cluster cannot be reached."""
 
     project = load(inventory) if inventory or not (bootstrap or client) else None
-    raise typer.Exit(replicas(Way(project, lab, bootstrap, client), watch=watch, broker=gate, json=json))
+    raise typer.Exit(
+        replicas(
+            ConnectionOptions(project, lab, bootstrap, client), watch=watch, broker=gate, json=json
+        )
+    )

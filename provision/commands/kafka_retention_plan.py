@@ -20,10 +20,10 @@ from provision.core.errors import Exit, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.kafka.admin import ask
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from provision.kafka.retention import show
-from provision.kafka.retention.fetch import Seen, free, look
-from provision.kafka.retention.from_inventory import foreseen
+from provision.kafka.retention.fetch import TopicInfo, free, look
+from provision.kafka.retention.from_inventory import planned_topic
 from provision.kafka.retention.model import Use
 from provision.kafka.retention.plan import plan
 from provision.kafka.ssh_tunnel import cluster_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 
-def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit:
+def retention_plan(topics: list[str], use: Use, way: ConnectionOptions, *, json: bool) -> Exit:
     """Show what the topics' parameters come to; of `use` the rate, the keys and the bytes of a record count.
 
     What the inventory names and the cluster does not have yet is planned as the inventory has it.
@@ -58,18 +58,20 @@ def retention_plan(topics: list[str], use: Use, way: Way, *, json: bool) -> Exit
     return Exit.FAILED if not holds else Exit.UNREACHABLE if unseen else Exit.OK
 
 
-def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -> list[Seen]:
+def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -> list[TopicInfo]:
     """The topics as they are or, where there are none yet, as the inventory has them."""
     seen, missing = look(admin, topics)
     named = cluster_of(project).model.topics if project else {}
     there = {each.topic.name for each in seen}
-    coming = [name for name in (missing if topics else named) if name in named and name not in there]
+    coming = [
+        name for name in (missing if topics else named) if name in named and name not in there
+    ]
     if unknown := [name for name in missing if name not in named]:
         raise UsageError(f"kafka retention plan: there is no topic {', '.join(unknown)}")
     if project is None or not coming:
         return seen
     room = free(admin)
-    return seen + [foreseen(cluster_of(project), name, room) for name in coming]
+    return seen + [planned_topic(cluster_of(project), name, room) for name in coming]
 
 
 def command(
@@ -77,9 +79,13 @@ def command(
     inventory: InventoryOption = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
-    rate: Annotated[float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")
+    ] = None,
     keys: Annotated[int | None, typer.Option(min=1, help="Different keys in the topic.")] = None,
-    record_bytes: Annotated[int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")] = None,
+    record_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")
+    ] = None,
     lab: Lab = False,
     json: Json = False,
 ) -> None:
@@ -89,5 +95,5 @@ def command(
     reached."""
 
     use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
-    way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
+    way = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
     raise typer.Exit(retention_plan(topics or [], use, way, json=json))

@@ -23,7 +23,7 @@ from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from provision.kafka.retention.fetch import look
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from provision.kafka.retention.probe.topic import Probe
 
 
-def retention_verify(topics: list[str], way: Way, *, wait: float, json: bool) -> Exit:
+def retention_verify(topics: list[str], way: ConnectionOptions, *, wait: float, json: bool) -> Exit:
     """Watch a probe beside each topic and judge it by its plan; without names all topics but internal ones.
 
     Returns 0 when all is as planned, 1 when not.
@@ -50,7 +50,9 @@ def retention_verify(topics: list[str], way: Way, *, wait: float, json: bool) ->
         probes = _probes(admin, topics)
         for each in probes:
             if each.design.longest > wait * 1000:
-                takes = f"{each.design.original.name} takes {math.ceil(each.design.longest / 1000)} s"
+                takes = (
+                    f"{each.design.original.name} takes {math.ceil(each.design.longest / 1000)} s"
+                )
                 raise UsageError(
                     f"kafka retention verify: {takes}, longer than {wait:g} s: {probe_show.waits(each.design)}",
                     "--wait SECONDS sets another limit",
@@ -78,11 +80,17 @@ def _probes(admin: KafkaAdminClient, topics: list[str]) -> list[Probe]:
     if missing:
         raise UsageError(f"kafka retention verify: the cluster has no topic {', '.join(missing)}")
     probes = []
-    for each in seen if topics else [each for each in seen if not each.topic.name.startswith(PREFIX)]:
+    for each in (
+        seen if topics else [each for each in seen if not each.topic.name.startswith(PREFIX)]
+    ):
         if not each.first:
-            raise HactlError(f"{each.topic.name}: nobody leads its first partition", "see `hactl kafka replicas`")
+            raise HactlError(
+                f"{each.topic.name}: nobody leads its first partition", "see `hactl kafka replicas`"
+            )
         if not each.removable:
-            raise HactlError("delete.topic.enable is false on the brokers: a probe could not be removed")
+            raise HactlError(
+                "delete.topic.enable is false on the brokers: a probe could not be removed"
+            )
         try:
             probes.append(probe(design(each.topic, each.cleaner), each))
         except HactlError as error:
@@ -126,7 +134,9 @@ def command(
     inventory: InventoryOption = None,
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
-    wait: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Refuse what would take longer.")] = 600,
+    wait: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Refuse what would take longer.")
+    ] = 600,
     lab: Lab = False,
     json: Json = False,
 ) -> None:
@@ -136,5 +146,5 @@ def command(
     Exit 0, 1 where it is otherwise than planned, 4 when the cluster cannot be reached, 64 where it would take longer
     than --wait."""
 
-    way = Way(load(inventory) if inventory else None, lab, bootstrap, client)
+    way = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
     raise typer.Exit(retention_verify(topics or [], way, wait=wait, json=json))

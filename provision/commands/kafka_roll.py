@@ -22,7 +22,7 @@ from provision.core.events import Console
 from provision.core.terminal import GREEN, RED, YELLOW, Line, Screen, confirm, print_json
 from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
-from provision.hosts.agent.locked_host import HeldHost, Mark
+from provision.hosts.agent.locked_host import LockedHost, RollMarker
 from provision.hosts.sessions import Sessions
 from provision.inventory.kafka import KafkaCluster, KafkaNode
 from provision.kafka.admin import ask
@@ -30,9 +30,9 @@ from provision.kafka.client_file import Login
 from provision.kafka.replicas.availability import gate
 from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.model import Cluster
-from provision.kafka.rolling.drains import Pool, senders
-from provision.kafka.rolling.poller import Sight
-from provision.kafka.rolling.roller import Course, Fate
+from provision.kafka.rolling.drains import DirectorDrains, senders
+from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.roller import NodeResult, Roller
 from provision.kafka.rolling.safety import order
 from provision.kafka.ssh_tunnel import administrator, cluster_of
 
@@ -59,7 +59,7 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         administrator(project, sessions.of) as login,
         _held(cluster, sessions) as held,
     ):
-        pool = Pool(project.topology, sessions, operator_id(), project.digest(), console)
+        pool = DirectorDrains(project.topology, sessions, operator_id(), project.digest(), console)
         plan = _plan(cluster, scope, held, pool, ask(login, look))
         console.done()
         Screen(sys.stderr if json else sys.stdout).show(plan.lines())
@@ -68,7 +68,13 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         fates, code = _carry_out(plan, cluster, held, pool, login, console)
     console.done()
     if json:
-        print_json({"ok": code == Exit.OK, "resumed": plan.resumed, "nodes": [fate.json() for fate in fates]})
+        print_json(
+            {
+                "ok": code == Exit.OK,
+                "resumed": plan.resumed,
+                "nodes": [fate.json() for fate in fates],
+            }
+        )
     else:
         Screen().show(result_lines(fates, code))
     return code
@@ -84,20 +90,22 @@ def _scope(project: Project, cluster: KafkaCluster, limit: str) -> tuple[KafkaNo
 
 
 @contextmanager
-def _held(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, HeldHost]]:
+def _held(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, LockedHost]]:
     """All nodes' hosts, locked in the order of the inventory: also those that stay as they are keep still meanwhile."""
     for one in sessions.all().values():
         if isinstance(one, HostError):
             raise one
     with ExitStack() as stack:
         yield {
-            node.host: stack.enter_context(HeldHost(sessions.of(node.host), f"{operator_id()} (kafka roll)"))
+            node.host: stack.enter_context(
+                LockedHost(sessions.of(node.host), f"{operator_id()} (kafka roll)")
+            )
             for node in cluster.nodes
         }
 
 
 @dataclass(frozen=True)
-class Plan:
+class RollPlan:
     """What a roll is about to do: whom it restarts, in which order by now, and whom a roll before left drained.
 
     `done` are the hosts that a roll before has restarted, `mark` tells of that roll. `stalled` names partitions.
@@ -106,7 +114,7 @@ class Plan:
     todo: tuple[KafkaNode, ...]
     left: tuple[KafkaNode, ...]
     done: tuple[str, ...]
-    mark: Mark | None
+    mark: RollMarker | None
     stalled: tuple[str, ...]
 
     @property
@@ -120,21 +128,34 @@ class Plan:
             done = f"; {', '.join(self.done)} restarted already" if self.done else ""
             yield f"Going on with what {self.mark.who} began {self.mark.when}{done}.", YELLOW
         if self.left:
-            yield f"Drained by it, and given back first: {', '.join(node.host for node in self.left)}.", YELLOW
+            yield (
+                f"Drained by it, and given back first: {', '.join(node.host for node in self.left)}.",
+                YELLOW,
+            )
         if self.stalled:
-            yield f"These stall meanwhile, having no replica to spare: {', '.join(self.stalled)}.", YELLOW
+            yield (
+                f"These stall meanwhile, having no replica to spare: {', '.join(self.stalled)}.",
+                YELLOW,
+            )
         hosts = ", ".join(node.host for node in self.todo)
-        yield (f"Restarted one at a time: {hosts}." if self.todo else "Nothing is left to restart."), ""
+        yield (
+            (f"Restarted one at a time: {hosts}." if self.todo else "Nothing is left to restart."),
+            "",
+        )
 
 
 def _plan(
-    cluster: KafkaCluster, scope: Sequence[KafkaNode], held: Mapping[str, HeldHost], pool: Pool, seen: Cluster
-) -> Plan:
+    cluster: KafkaCluster,
+    scope: Sequence[KafkaNode],
+    held: Mapping[str, LockedHost],
+    pool: DirectorDrains,
+    seen: Cluster,
+) -> RollPlan:
     pool.look(*(node.host for node in cluster.nodes))
     todo = [node for node in scope if not held[node.host].unit.rolled]
     marks = [mark for node in scope if (mark := held[node.host].unit.mark)]
     stalled = {str(name) for node in todo for name in gate(seen, node.id).stalled}
-    return Plan(
+    return RollPlan(
         order(seen, todo),
         tuple(node for node in cluster.nodes if node.host in pool.ours and node not in todo),
         tuple(node.host for node in scope if node not in todo),
@@ -144,24 +165,31 @@ def _plan(
 
 
 def _carry_out(
-    plan: Plan, cluster: KafkaCluster, held: Mapping[str, HeldHost], pool: Pool, login: Login, console: Console
-) -> tuple[list[Fate], Exit]:
+    plan: RollPlan,
+    cluster: KafkaCluster,
+    held: Mapping[str, LockedHost],
+    pool: DirectorDrains,
+    login: Login,
+    console: Console,
+) -> tuple[list[NodeResult], Exit]:
     """Mark, roll, and forget the marks when there is nothing left to do."""
     for node in plan.todo:
         if held[node.host].unit.mark is None:
             held[node.host].mark()
-    sight = Sight(cluster.nodes, lambda: ask(login, look), console)
-    course = Course(sight, held, pool, console, plan.done)
+    sight = Poller(cluster.nodes, lambda: ask(login, look), console)
+    course = Roller(sight, held, pool, console, plan.done)
     well = course.run(plan.todo, plan.left)
     if well:
         for host in (*plan.done, *(node.host for node in plan.todo)):
-            with suppress(HostError):  # what is marked and restarted counts as rolled: the next run forgets it
+            with suppress(
+                HostError
+            ):  # what is marked and restarted counts as rolled: the next run forgets it
                 held[host].unmark()
     code = Exit.INTERRUPTED if course.interrupted else Exit.OK if well else Exit.FAILED
     return list(course.fates.values()), code
 
 
-def result_lines(fates: Sequence[Fate], code: Exit) -> Iterator[Line]:
+def result_lines(fates: Sequence[NodeResult], code: Exit) -> Iterator[Line]:
     """A line a node, what there is to say of it below, the counts."""
     width = max(len(fate.host) for fate in fates)
     for fate in fates:

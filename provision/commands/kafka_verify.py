@@ -23,7 +23,7 @@ from provision.hosts.tunnel import connect_through, tunnel
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.raw_client import UNREACHABLE, Address, Refused
 from provision.kafka.ssh_tunnel import client, cluster_of
-from provision.kafka.verify.refusals import Site
+from provision.kafka.verify.refusals import VerifyEnvironment
 from provision.kafka.verify.run import run
 from provision.kafka.verify.show import lines
 
@@ -38,8 +38,13 @@ def verify(project: Project, *, json: bool, lab: bool) -> Exit:
         InputError: a certificate cannot be read.
     """
     cluster = cluster_of(project)
-    hosts = dict.fromkeys([*project.topology.idle_clients()[:1], *(member.host for member in cluster.members)])
-    with Sessions(project.targets(tuple(hosts), lab)) as sessions, site(project, cluster, sessions, lab) as found:
+    hosts = dict.fromkeys(
+        [*project.topology.idle_clients()[:1], *(member.host for member in cluster.members)]
+    )
+    with (
+        Sessions(project.targets(tuple(hosts), lab)) as sessions,
+        site(project, cluster, sessions, lab) as found,
+    ):
         result = run(found, Console().note)
     if json:
         print_json(result.json())
@@ -49,7 +54,9 @@ def verify(project: Project, *, json: bool, lab: bool) -> Exit:
 
 
 @contextmanager
-def site(project: Project, cluster: KafkaCluster, sessions: Sessions, lab: bool) -> Iterator[Site]:
+def site(
+    project: Project, cluster: KafkaCluster, sessions: Sessions, lab: bool
+) -> Iterator[VerifyEnvironment]:
     """Brokers are asked from where clients are; members of the ensemble each from its own host."""
     for host in project.topology.idle_clients()[:1]:
         sessions.of(host)
@@ -65,7 +72,7 @@ def site(project: Project, cluster: KafkaCluster, sessions: Sessions, lab: bool)
             except OSError as error:
                 raise Refused(UNREACHABLE, error.strerror or str(error)) from None
 
-        yield Site(cluster, admin, member)
+        yield VerifyEnvironment(cluster, admin, member)
 
 
 def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:

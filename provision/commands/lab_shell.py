@@ -19,10 +19,16 @@ CONTEXT_SETTINGS = {"allow_interspersed_args": False}
 
 def command(
     host: LabHost,
-    command: Annotated[list[str] | None, typer.Argument(help="A command instead of a shell.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="A command instead of a shell.")
+    ] = None,
     inventory: LabInventory = None,
 ) -> None:
     """Open a shell on a lab host, or run one command there."""
 
     words = command or []
-    raise typer.Exit(control.shell(inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words))
+    raise typer.Exit(
+        control.shell(
+            inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words
+        )
+    )

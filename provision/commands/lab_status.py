@@ -23,13 +23,21 @@ def lab_status(name: str, json: bool) -> Exit:
     hosts = state.hosts if state else ()
     ok = state is not None and state.ready and all(host.answers_ssh for host in hosts)
     if json:
-        print_json({"ok": ok, "lab": name, "hosts": {host.name: dataclasses.asdict(host) for host in hosts}})
+        print_json(
+            {
+                "ok": ok,
+                "lab": name,
+                "hosts": {host.name: dataclasses.asdict(host) for host in hosts},
+            }
+        )
         return Exit.OK if ok else Exit.FAILED
     if state is None:
         print(f"lab {name} is not up; `hactl lab up` brings it up")
         return Exit.FAILED
     for host in hosts:
-        answer = "answers SSH" if host.answers_ssh else "no answer on SSH" if host.running else "off"
+        answer = (
+            "answers SSH" if host.answers_ssh else "no answer on SSH" if host.running else "off"
+        )
         print(f"{host.name:<16} {host.kind:<9} {host.address:<24} {answer}")
     print(f"ssh -F {state.ssh_config} HOST")
     return Exit.OK if ok else Exit.FAILED

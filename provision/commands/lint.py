@@ -14,6 +14,8 @@ from provision.commands.options import (
 )
 
 
-def command(inventory: InventoryPath = None, json: Json = False, form: LintFormat = Format.TEXT) -> None:
+def command(
+    inventory: InventoryPath = None, json: Json = False, form: LintFormat = Format.TEXT
+) -> None:
     """Find mistakes that no single host's parser can see."""
     raise typer.Exit(report(load(inventory), Format.JSON if json else form))

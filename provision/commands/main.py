@@ -54,7 +54,9 @@ class CommandGroup(TyperGroup):
         name = f"{self.words}{cmd_name}".replace("-", "_").replace(" ", "_")
         module = import_module(f"provision.commands.{name}")
         app = typer.Typer(add_completion=False, **SETTINGS | {"no_args_is_help": False})
-        app.command(cmd_name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
+        app.command(cmd_name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(
+            module.command
+        )
         return get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # Click passes it
@@ -92,10 +94,18 @@ class RetentionCommands(CommandGroup):
 
 
 app = typer.Typer(cls=HactlCommands, **SETTINGS)
-lab_app = typer.Typer(cls=LabCommands, help="Run the inventory's hosts in an isolated lab on this machine.", **SETTINGS)
-kafka_app = typer.Typer(cls=KafkaCommands, help="Manage the Kafka cluster behind the front end.", **SETTINGS)
+lab_app = typer.Typer(
+    cls=LabCommands,
+    help="Run the inventory's hosts in an isolated lab on this machine.",
+    **SETTINGS,
+)
+kafka_app = typer.Typer(
+    cls=KafkaCommands, help="Manage the Kafka cluster behind the front end.", **SETTINGS
+)
 retention_app = typer.Typer(
-    cls=RetentionCommands, help="Show how long records are kept and how much disk they need.", **SETTINGS
+    cls=RetentionCommands,
+    help="Show how long records are kept and how much disk they need.",
+    **SETTINGS,
 )
 kafka_app.add_typer(retention_app, name="retention")
 app.add_typer(lab_app, name="lab")
@@ -112,7 +122,9 @@ def _print_version(wanted: bool) -> None:
 def hactl(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Provision and prove a high-availability front end: LVS and Keepalived before web and Kafka nodes."""
@@ -132,7 +144,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         if code == Exit.INTERRUPTED and not isinstance(code, Exit):
-            _say("interrupted")  # Typer makes a bare 130 of KeyboardInterrupt; a command that returns it has said more
+            _say(
+                "interrupted"
+            )  # Typer makes a bare 130 of KeyboardInterrupt; a command that returns it has said more
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except typer.Exit as done:
         sys.exit(done.exit_code)

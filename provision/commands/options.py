@@ -25,29 +25,51 @@ InventoryPath = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-LintFormat = Annotated[Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")]
-Lab = Annotated[bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")]
+LintFormat = Annotated[
+    Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")
+]
+Lab = Annotated[
+    bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")
+]
 
 Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DrillNames = Annotated[
-    list[str] | None, typer.Option("--drill", metavar="NAME", help="Only this drill; repeat. Default: all.")
+    list[str] | None,
+    typer.Option("--drill", metavar="NAME", help="Only this drill; repeat. Default: all."),
 ]
-ReportFolder = Annotated[Path | None, typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page here.")]
-Host = Annotated[str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)]
+ReportFolder = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page here.")
+]
+Host = Annotated[
+    str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)
+]
 LabHost = Annotated[str, typer.Argument(help="A host of the lab.")]
 LabInventory = Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")]
-Topics = Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")]
-Bootstrap = Annotated[str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")]
+Topics = Annotated[
+    list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
+]
+Bootstrap = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")
+]
 ClientFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers."
+    ),
 ]
 InventoryOption = Annotated[
-    Path | None, typer.Option("-i", "--inventory", metavar="INVENTORY", help="Its cluster, through SSH to the brokers.")
+    Path | None,
+    typer.Option(
+        "-i", "--inventory", metavar="INVENTORY", help="Its cluster, through SSH to the brokers."
+    ),
 ]
 Prune = Annotated[
     bool,
-    typer.Option("--prune", help="Delete everything that is not in the inventory, topics and their data included."),
+    typer.Option(
+        "--prune",
+        help="Delete everything that is not in the inventory, topics and their data included.",
+    ),
 ]
 
 
@@ -68,7 +90,9 @@ def inventory_path(given: Path | None) -> Path:
         what = f"no inventory is given, HACTL_INVENTORY is not set, and {Path.cwd()} has no {DEFAULT_INVENTORY}"
         fix = "name the file, set HACTL_INVENTORY to it, or write one with `hactl init`"
         why = "hactl does not guess which hosts are meant"
-        raise InputError([Problem(Position(DEFAULT_INVENTORY), "inventory-missing", what, why, fix)])
+        raise InputError(
+            [Problem(Position(DEFAULT_INVENTORY), "inventory-missing", what, why, fix)]
+        )
     return default
 
 
@@ -80,7 +104,12 @@ def _from_environment() -> Path | None:
 
 def _shipped_example(named: Path) -> Path | None:
     """The example of this name that comes with hactl; None where a file of that name is here."""
-    if named.exists() or named.is_absolute() or len(named.parts) != 2 or named.parent.name != "inventories":
+    if (
+        named.exists()
+        or named.is_absolute()
+        or len(named.parts) != 2
+        or named.parent.name != "inventories"
+    ):
         return None
     from provision.core.shipped import shipped
 

@@ -15,11 +15,11 @@ from provision.commands.options import (
 from provision.core.errors import Exit
 from provision.core.events import Console
 from provision.core.terminal import Screen, print_json
-from provision.deploy.inspection import survey
+from provision.deploy.inspection import inspect
 from provision.deploy.plan_output import plan_json, plan_lines
 from provision.deploy.project import Project
 from provision.kafka.ca import new_authority
-from provision.kafka.resources.deploy import Side
+from provision.kafka.resources.deploy import ClusterDeploy
 
 
 def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
@@ -31,8 +31,8 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     check(project)
     console = Console()
     targets = project.targets(project.managed(limit), lab)
-    with survey(targets, project.render, project.inventory.secrets, console) as found:
-        cluster = Side.of(project, limit)
+    with inspect(targets, project.render, project.inventory.secrets, console) as found:
+        cluster = ClusterDeploy.of(project, limit)
         cluster.look(found)
         console.done()
         if json:
@@ -46,7 +46,9 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
         return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK
 
 
-def command(inventory: InventoryPath = None, limit: Limit = "", json: Json = False, lab: Lab = False) -> None:
+def command(
+    inventory: InventoryPath = None, limit: Limit = "", json: Json = False, lab: Lab = False
+) -> None:
     """Show what a deploy would change.
 
     Exit 0 when there is nothing to do, 2 when there are changes."""

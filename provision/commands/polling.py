@@ -6,18 +6,18 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from provision.checks.status.build import Looked, Recalled, recalled
+from provision.checks.status.build import HostLog, PollResult, recalled
 from provision.core.errors import HactlError, HostError
 from provision.deploy.missing import missing
 from provision.deploy.plan import plan_host
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_with
 from provision.hosts.agent.observe import observe
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost
 from provision.hosts.sessions import Sessions
 
-Answer = tuple[LiveHost, Recalled]
+Answer = tuple[LiveHost, HostLog]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class _Look:
     error: HostError | None = None
 
 
-class Rounds:
+class Poller:
     """Looks at the managed hosts again and again; `sessions` are theirs."""
 
     def __init__(self, project: Project, sessions: Sessions) -> None:
@@ -40,7 +40,7 @@ class Rounds:
         self._looks: dict[str, _Look] = {}
         self._drift: dict[str, int] = {}
 
-    def once(self) -> Looked:
+    def once(self) -> PollResult:
         """One round, waited for: two execs a host, the second of which compares it with the inventory."""
         taken = time.time()
         self._begin(drift=True)
@@ -48,7 +48,7 @@ class Rounds:
             look.compared.wait()
         return self._result(taken)
 
-    def take(self, patience: float, *, drift: bool) -> Looked:
+    def take(self, patience: float, *, drift: bool) -> PollResult:
         """The next round: one exec a host, all at once; where `drift` is to be known, a second one is not waited for.
 
         A host that has not answered after `patience` seconds counts as one that does not answer. Its look goes on, and
@@ -82,18 +82,22 @@ class Rounds:
             look.ended.set()
             look.compared.set()
 
-    def _compare(self, host: str, recall: Recalled) -> None:
+    def _compare(self, host: str, recall: HostLog) -> None:
         """Note how many changes a deploy would make, where that can be said."""
         project = self._project
         try:
-            desired, observed = observe(self._sessions.of(host), lambda facts: project.render(host, facts))
+            desired, observed = observe(
+                self._sessions.of(host), lambda facts: project.render(host, facts)
+            )
         except HactlError:
             self._drift.pop(host, None)
             return
         plan = plan_host(desired, observed, project.inventory.secrets)
-        self._drift[host] = len(plan.changes) + len(tuple(missing(plan, recall.health, observed.table)))
+        self._drift[host] = len(plan.changes) + len(
+            tuple(missing(plan, recall.health, observed.table))
+        )
 
-    def _result(self, taken: float) -> Looked:
+    def _result(self, taken: float) -> PollResult:
         lives, recalls, errors = {}, {}, {}
         for host, look in self._looks.items():
             if look.ended.is_set() and look.answer:
@@ -102,4 +106,4 @@ class Rounds:
                 waited = time.monotonic() - look.began
                 errors[host] = str(look.error) if look.error else f"no answer for {waited:.0f} s"
         drift = {host: count for host, count in dict(self._drift).items() if host in lives}
-        return Looked(Seen(self._project.topology, lives), recalls, errors, drift, taken)
+        return PollResult(Snapshot(self._project.topology, lives), recalls, errors, drift, taken)

@@ -47,9 +47,15 @@ def spec_of(project: Project, other: Project | None) -> LabSpec:
     return LabSpec.of(name_of(project), [(name, *rest) for name, rest in hosts.items()])
 
 
-def _clash(project: Project, other: Project, name: str, address: str, owner: str, known: str) -> Problem:
+def _clash(
+    project: Project, other: Project, name: str, address: str, owner: str, known: str
+) -> Problem:
     what = f"{name} has the address {address} here"
-    was = f"which is {owner}'s in {project.path}" if owner != name else f"and {known} in {project.path}"
+    was = (
+        f"which is {owner}'s in {project.path}"
+        if owner != name
+        else f"and {known} in {project.path}"
+    )
     return Problem(
         other.topology.node(name).position,
         "change-moves-host",
@@ -69,7 +75,9 @@ def lab_of(spec: LabSpec, progress: Events, say: Events) -> Iterator[None]:
         LabError: a rehearsal of this inventory is running, or the machine cannot carry the lab.
     """
     if os.geteuid() != 0:
-        raise LabError("a rehearsal needs root, as its lab's hosts do", "run the command again with sudo")
+        raise LabError(
+            "a rehearsal needs root, as its lab's hosts do", "run the command again with sudo"
+        )
     with _only_one(spec.name):
         if down(spec.name, progress):
             say(f"lab {spec.name}: removed what an earlier rehearsal had left")
@@ -94,7 +102,8 @@ def _only_one(name: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LabError(
-                f"{name}: a rehearsal of this inventory is running", "wait for its end, or interrupt it"
+                f"{name}: a rehearsal of this inventory is running",
+                "wait for its end, or interrupt it",
             ) from None
         yield
 

@@ -26,38 +26,43 @@ from provision.commands.options import (
 )
 from provision.commands.rehearsal_lab import lab_of, spec_of
 from provision.commands.rehearse_change import (
-    Change,
+    ChangeRun,
     compare,
     last_step,
-    left_alone,
     lines,
     under_load,
+    unmanaged,
 )
-from provision.commands.steps import Progress, Stages
+from provision.commands.steps import Progress, Steps
 from provision.commands.verify import lines as verify_lines
 from provision.commands.verify import sessions
 from provision.core.errors import Exit, HactlError, LabError
 from provision.core.events import Console
 from provision.core.terminal import BOLD, Line, Screen, print_json
-from provision.deploy.inspection import Survey, survey
+from provision.deploy.inspection import Inspection, inspect
 from provision.deploy.plan_output import plan_counts
 from provision.deploy.project import Project
 from provision.drills.report import terminal, write
-from provision.drills.report.format import tally
+from provision.drills.report.format import count_verdicts
 from provision.drills.result import Drills
 from provision.hosts.sessions import Sessions
 from provision.kafka.ca import with_authority
 from provision.kafka.resources.check_users import prepare
-from provision.kafka.resources.deploy import Side
+from provision.kafka.resources.deploy import ClusterDeploy
 from provision.lab.plan import LabSpec
 from provision.prober.services import services_of
 
 #: Seconds beyond its own timers within which a deployed front end must be as `verify` wants it: checkers find servers.
-SETTLE = 15.0
+SETTLE_TIMEOUT = 15.0
 
 
 def rehearse(
-    project: Project, other: Project | None, *, drills: tuple[str, ...], report: Path | None, json: bool
+    project: Project,
+    other: Project | None,
+    *,
+    drills: tuple[str, ...],
+    report: Path | None,
+    json: bool,
 ) -> Exit:
     """Boot, deploy, verify; with `other` deploy that over it under load and verify again; drills, report, away with it.
 
@@ -75,8 +80,10 @@ def rehearse(
     spec = spec_of(project, other)
     console = Console()
     screen = Screen(sys.stderr if json else sys.stdout)
-    stages = Stages(screen, console)
-    first = with_authority(replace(project, lab=spec.name))  # kept nowhere: its brokers go with the lab
+    stages = Steps(screen, console)
+    first = with_authority(
+        replace(project, lab=spec.name)
+    )  # kept nowhere: its brokers go with the lab
     second = other and with_authority(replace(other, lab=spec.name), first)
     run = _Rehearsal(first, second, client, stages, Progress(console))
     run.all(spec, drills, report, console)
@@ -105,14 +112,16 @@ class _Rehearsal:
     project: Project
     other: Project | None
     client: str
-    stages: Stages
+    stages: Steps
     progress: Progress
     verified: Verification | None = None
     verified_again: Verification | None = None
-    change: Change | None = None
+    change: ChangeRun | None = None
     drilled: Drills | None = None
 
-    def all(self, spec: LabSpec, drills: Sequence[str], report: Path | None, console: Console) -> None:
+    def all(
+        self, spec: LabSpec, drills: Sequence[str], report: Path | None, console: Console
+    ) -> None:
         """Run the stages; one without which the next would prove nothing ends the run."""
         run = self.stages.run
         with ExitStack() as lab:
@@ -124,7 +133,10 @@ class _Rehearsal:
                     run("drills", lambda: self.drill(drills))
                     if report and self.drilled:
                         done = self.drilled
-                        run("report", lambda: f"{write(done, report)[-1]} and beside it the same as data")
+                        run(
+                            "report",
+                            lambda: f"{write(done, report)[-1]} and beside it the same as data",
+                        )
             run("lab down", lambda: _down(lab))
 
     def _changed(self) -> bool:
@@ -140,23 +152,27 @@ class _Rehearsal:
     def deploy(self, project: Project) -> str:
         """Deploy an inventory into the lab, asking nobody; returns how much that was."""
         targets = project.targets(project.managed(), lab=True)
-        with survey(targets, project.render, project.inventory.secrets, self.progress) as found:
+        with inspect(targets, project.render, project.inventory.secrets, self.progress) as found:
             found.raise_failures()
             prepare(project, found, self.progress, lab=True)
             results, code = carry_out(project, found, 0, self.progress, lab=True)
             if found.interrupted:
                 raise KeyboardInterrupt
             if code != Exit.OK:
-                bad = (f"{result.host}: {result.outcome}: {result.message}" for result in results if result.exit_code)
+                bad = (
+                    f"{result.host}: {result.outcome}: {result.message}"
+                    for result in results
+                    if result.exit_code
+                )
                 error = HactlError("\n".join(bad))
                 error.exit_code = code
                 raise error
             self._deploy_cluster(project, found)
             return plan_counts(found.plans, found.coverage).removeprefix("Plan: ")
 
-    def _deploy_cluster(self, project: Project, found: Survey) -> None:
+    def _deploy_cluster(self, project: Project, found: Inspection) -> None:
         """Make the cluster's users, topics and rights what the inventory says, where it says anything of them."""
-        cluster = Side.of(project)
+        cluster = ClusterDeploy.of(project)
         cluster.carry_out(found, self.progress)
         cluster.raise_failure()
         if cluster.applied and not cluster.applied.whole:
@@ -177,9 +193,12 @@ class _Rehearsal:
         """Verify, again and again for as long as the front end may need to come to rest after a deploy."""
         from provision.checks.verify.run import run  # pytest and testinfra take a moment to import
 
-        deadline = time.monotonic() + last_step(project.topology) + SETTLE
+        deadline = time.monotonic() + last_step(project.topology) + SETTLE_TIMEOUT
         with sessions(project, lab=True) as opened:
-            while not (found := run(project, opened, self.progress)).ok and time.monotonic() < deadline:
+            while (
+                not (found := run(project, opened, self.progress)).ok
+                and time.monotonic() < deadline
+            ):
                 time.sleep(1)
         return found
 
@@ -190,7 +209,7 @@ class _Rehearsal:
         before, after = self.project.topology, other.topology
         (old, _), (new, unprobed) = services_of(before), services_of(after)
         both, outline = compare(old, new)
-        outline = replace(outline, messages=(*left_alone(before, after), *unprobed))
+        outline = replace(outline, messages=(*unmanaged(before, after), *unprobed))
         with Sessions(self.project.targets((self.client,), lab=True)) as sessions:
             session = sessions.of(self.client)
             self.change = under_load(session, both, outline, lambda: self.deploy(other), after)
@@ -201,13 +220,20 @@ class _Rehearsal:
     def drill(self, names: Sequence[str]) -> str:
         """Run the drills on what is deployed now; sets `drilled`."""
         project = self.other or self.project
-        targets = project.targets(tuple(dict.fromkeys((*site_hosts(project), self.client))), lab=True)
+        targets = project.targets(
+            tuple(dict.fromkeys((*site_hosts(project), self.client))), lab=True
+        )
         self.drilled = run_drills(
-            project, targets, lab=project.lab_name, drills=names, client=self.client, events=self.progress
+            project,
+            targets,
+            lab=project.lab_name,
+            drills=names,
+            client=self.client,
+            events=self.progress,
         )
         if not self.drilled.ok:
-            raise HactlError(tally(self.drilled.drills))
-        return tally(self.drilled.drills)
+            raise HactlError(count_verdicts(self.drilled.drills))
+        return count_verdicts(self.drilled.drills)
 
     def json(self) -> dict[str, Any]:
         """The document of `rehearse --json`."""
@@ -239,7 +265,9 @@ class _Rehearsal:
         yield f"Rehearsal: {'passed' if ok else f'failed: {bad}'}; {seconds:.0f} s.", BOLD
 
 
-def _up(lab: ExitStack, spec: LabSpec, project: Project, progress: Progress, console: Console) -> str:
+def _up(
+    lab: ExitStack, spec: LabSpec, project: Project, progress: Progress, console: Console
+) -> str:
     collect_jars(project, console.note)
     lab.enter_context(lab_of(spec, lambda text: progress.host("lab", text), console.note))
     directors = sum(host.kind == "director" for host in spec.hosts)
@@ -266,7 +294,8 @@ def verdict(found: Verification) -> str:
 def command(
     inventory: InventoryPath = None,
     change: Annotated[
-        Path | None, typer.Option(metavar="OTHER", help="Then deploy this inventory over it, under load.")
+        Path | None,
+        typer.Option(metavar="OTHER", help="Then deploy this inventory over it, under load."),
     ] = None,
     drill: DrillNames = None,
     report: ReportFolder = None,
@@ -275,4 +304,6 @@ def command(
     """Try an inventory in a lab of its own: boot, deploy, verify, drills, report, and away with it. Needs root."""
 
     other = load(change) if change else None
-    raise typer.Exit(rehearse(load(inventory), other, drills=tuple(drill or ()), report=report, json=json))
+    raise typer.Exit(
+        rehearse(load(inventory), other, drills=tuple(drill or ()), report=report, json=json)
+    )

@@ -12,9 +12,18 @@ from typing import Any
 
 from provision.core.errors import LabError
 from provision.core.terminal import DIM, GREEN, RED, Line, wrapped
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from provision.inventory.topology import Topology
-from provision.prober.measure import Floor, failed, noise, outage, slow_after, slowest, survivors, two_speakers
+from provision.prober.measure import (
+    Baseline,
+    failed,
+    noise,
+    outage,
+    slow_after,
+    slowest,
+    split_brain_intervals,
+    survivors,
+)
 from provision.prober.record import Advert, ProbeService, Recording, Request
 from provision.prober.session import Prober
 
@@ -25,7 +34,7 @@ FLOOR_SECONDS = 3.0
 #: Seconds without a bad request after which the front end has settled.
 QUIET_SECONDS = 3.0
 #: Seconds after the deploy at which it counts as settled in any case; the figures then say what was not.
-PATIENCE = 60.0
+SETTLE_TIMEOUT = 60.0
 #: Columns for a service's name, so that a line fits into 80.
 NAME_WIDTH = 36
 #: Seconds after which the prober ends by itself, should the controller be gone.
@@ -49,7 +58,7 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangeRun:
     """How a change looked from outside: the services in both inventories, those that went, those that came.
 
     `plan` counts what the deploy changed. `usual_ms` is the slowest good answer before it began; `seconds` is the
@@ -80,7 +89,10 @@ class Change:
     def json(self) -> dict[str, Any]:
         """The change's part of `rehearse --json`."""
         services = [
-            {key: round(value, 1) if isinstance(value, float) else value for key, value in asdict(service).items()}
+            {
+                key: round(value, 1) if isinstance(value, float) else value
+                for key, value in asdict(service).items()
+            }
             for service in self.services
         ]
         return {
@@ -95,16 +107,20 @@ class Change:
         }
 
 
-def compare(before: Iterable[ProbeService], after: Iterable[ProbeService]) -> tuple[tuple[ProbeService, ...], Change]:
+def compare(
+    before: Iterable[ProbeService], after: Iterable[ProbeService]
+) -> tuple[tuple[ProbeService, ...], ChangeRun]:
     """The services that are in both, by address and port, and a Change that names those that go and come."""
     old = {(service.address, service.port): service for service in before}
     new = {(service.address, service.port): service for service in after}
     gone = tuple(service.name for key, service in old.items() if key not in new)
     come = tuple(service.name for key, service in new.items() if key not in old)
-    return tuple(service for key, service in old.items() if key in new), Change(gone=gone, new=come)
+    return tuple(service for key, service in old.items() if key in new), ChangeRun(
+        gone=gone, new=come
+    )
 
 
-def left_alone(before: Topology, after: Topology) -> tuple[str, ...]:
+def unmanaged(before: Topology, after: Topology) -> tuple[str, ...]:
     """A message for each host that `after` no longer names: a deploy cannot take anything from it."""
     return tuple(
         f"{host} is in the first inventory only: what was deployed there stays; move it to the group `decommissioned`"
@@ -116,16 +132,23 @@ def left_alone(before: Topology, after: Topology) -> tuple[str, ...]:
 def judge(recording: Recording, began: float) -> tuple[ServiceSeen, ...]:
     """What each service looked like from `began` (the client's clock) on; earlier requests tell what is usual."""
     floor = floor_of(recording, began)
-    return tuple(_seen(recording, index, began, slow_after(floor)) for index, _service in enumerate(recording.services))
+    return tuple(
+        _seen(recording, index, began, slow_after(floor))
+        for index, _service in enumerate(recording.services)
+    )
 
 
-def floor_of(recording: Recording, began: float) -> Floor:
+def floor_of(recording: Recording, began: float) -> Baseline:
     """The noise floor: the requests before the deploy began."""
     return noise(request for request in recording.requests if request.start < began)
 
 
 def _seen(recording: Recording, index: int, began: float, late: float) -> ServiceSeen:
-    requests = [request for request in recording.requests if request.service == index and request.start >= began]
+    requests = [
+        request
+        for request in recording.requests
+        if request.service == index and request.start >= began
+    ]
     own = survivors((one for one in recording.connections if one.service == index), began)
     return ServiceSeen(
         recording.services[index].name,
@@ -151,17 +174,19 @@ def split_brains(adverts: Sequence[Advert], topology: Topology) -> tuple[str, ..
         f"split brain: {' and '.join(sorted(names.get(source, source) for source in rivalry.sources))} both advertised "
         f"VRID {rivalry.vrid} for {rivalry.end - rivalry.start:.1f} s"
         for frontend in topology.frontends
-        for rivalry in two_speakers(adverts, frontend.vrrp.virtual_router_id, frontend.vrrp.interval)
+        for rivalry in split_brain_intervals(
+            adverts, frontend.vrrp.virtual_router_id, frontend.vrrp.interval
+        )
     )
 
 
 def under_load(
-    session: Session,
+    session: SshSession,
     services: tuple[ProbeService, ...],
-    outline: Change,
+    outline: ChangeRun,
     deploy: Callable[[], str],
     after: Topology,
-) -> Change:
+) -> ChangeRun:
     """Call `deploy` while the prober asks `services` from the client behind `session`; returns what it saw.
 
     `deploy` deploys `after` and returns what it changed, in words.
@@ -171,7 +196,9 @@ def under_load(
         LabError: the services were not served before the deploy began.
     """
     if not services:
-        message = "no service is in both inventories: there was nothing to ask while it was deployed"
+        message = (
+            "no service is in both inventories: there was nothing to ask while it was deployed"
+        )
         return replace(outline, plan=deploy(), messages=(*outline.messages, message))
     with Prober.start(session, services, connections=CONNECTIONS, limit_seconds=LIMIT) as prober:
         _warm_up(prober)
@@ -188,7 +215,12 @@ def under_load(
         outline,
         services=judge(recording, began),
         plan=plan,
-        messages=(*outline.messages, *split_brains(recording.adverts, after), *prober.messages, *_doubts(recording)),
+        messages=(
+            *outline.messages,
+            *split_brains(recording.adverts, after),
+            *prober.messages,
+            *_doubts(recording),
+        ),
         usual_ms=floor.slowest_ms,
         seconds=seconds,
     )
@@ -196,7 +228,10 @@ def under_load(
 
 def last_step(topology: Topology) -> float:
     """Seconds after a deploy until the last director may take back what is its own (RFC 5798 §6.1, preempt_delay)."""
-    return max((each.crash_bound + (each.vrrp.preempt_delay or 0.0) for each in topology.frontends), default=0.0)
+    return max(
+        (each.crash_bound + (each.vrrp.preempt_delay or 0.0) for each in topology.frontends),
+        default=0.0,
+    )
 
 
 def _warm_up(prober: Prober) -> None:
@@ -210,7 +245,7 @@ def _warm_up(prober: Prober) -> None:
 
 def _await_rest(prober: Prober, late: float, waits: float) -> None:
     deployed = time.monotonic()
-    while time.monotonic() - deployed < waits + PATIENCE:
+    while time.monotonic() - deployed < waits + SETTLE_TIMEOUT:
         time.sleep(0.5)
         prober.check()
         now = prober.to_client(time.monotonic())
@@ -229,7 +264,7 @@ def _doubts(recording: Recording) -> Iterable[str]:
         yield f"the client's wall clock jumped by {recording.wall_jump:.1f} s; the figures do not depend on it"
 
 
-def lines(change: Change) -> Iterator[Line]:
+def lines(change: ChangeRun) -> Iterator[Line]:
     """What clients saw, a line a service; then what went, what came and what else there is to say."""
     width = min(NAME_WIDTH, max((len(service.name) for service in change.services), default=0))
     if change.services:

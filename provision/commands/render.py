@@ -14,7 +14,7 @@ from provision.commands.options import (
     load,
 )
 from provision.core.facts import Facts
-from provision.deploy.plan import mask, without_keys
+from provision.deploy.masking import mask, without_keys
 from provision.deploy.project import Project
 from provision.desired.items import File, Item
 
@@ -28,7 +28,9 @@ def render(project: Project, host: str, out: Path | None) -> None:
     check(project)
     for name in project.managed(host):
         desired = project.render(name, Facts())
-        for path in (item.name for item in desired.items if isinstance(item, File) and not item.known):
+        for path in (
+            item.name for item in desired.items if isinstance(item, File) and not item.known
+        ):
             note = f"{name}: {path} is not whole: this machine has no CA of the cluster, and the first deploy makes it"
             sys.stderr.write(f"{note}\n")
         if out is not None:
@@ -63,7 +65,9 @@ def _write_tree(folder: Path, files: tuple[Item, ...]) -> None:
 def command(
     inventory: InventoryPath = None,
     host: Annotated[str, typer.Option(help="Only this host.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Write a tree per host here, secrets included.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a tree per host here, secrets included.")
+    ] = None,
 ) -> None:
     """Show what would be on each host, asking none.
 

@@ -19,22 +19,22 @@ from provision.commands.options import (
     Lab,
     load,
 )
-from provision.commands.polling import Rounds
+from provision.commands.polling import Poller
 from provision.core.errors import Exit, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 
-EVERY = 2.0
+POLL_INTERVAL = 2.0
 """Seconds between two screens."""
 
-PATIENCE = 10.0
+HOST_TIMEOUT = 10.0
 """Seconds after which a watched host that has not answered is shown as one that does not."""
 
-DRIFT_EVERY = 60.0
+DRIFT_INTERVAL = 60.0
 """Seconds between two comparisons with the inventory while watching: each is a second exec on every host."""
 
-NEWS = 6
+MAX_CHANGES_SHOWN = 6
 """How many of the latest changes a watched screen shows."""
 
 
@@ -50,7 +50,7 @@ def status(project: Project, *, watch: bool, json: bool, prometheus: bool, lab: 
     if watch + json + prometheus > 1:
         raise UsageError("status: give one of --watch, --json and --prometheus")
     with Sessions(project.targets(project.managed(), lab)) as sessions:
-        rounds = Rounds(project, sessions)
+        rounds = Poller(project, sessions)
         if watch:
             _watch(project, rounds)
             return Exit.OK
@@ -71,34 +71,40 @@ def _exit(found: Status) -> Exit:
     return Exit.OK if found.ok else Exit.FAILED
 
 
-def _watch(project: Project, rounds: Rounds) -> None:
+def _watch(project: Project, rounds: Poller) -> None:
     """A new screen every two seconds; the changes seen meanwhile stand below it."""
-    screen, news = Screen(), deque[str](maxlen=NEWS)
+    screen, news = Screen(), deque[str](maxlen=MAX_CHANGES_SHOWN)
     before: Status | None = None
-    compared = -DRIFT_EVERY
+    compared = -DRIFT_INTERVAL
     try:
         while True:
             began = time.monotonic()
-            compare = began - compared >= DRIFT_EVERY
+            compare = began - compared >= DRIFT_INTERVAL
             compared = began if compare else compared
-            now = status_of(project.path.name, rounds.take(PATIENCE, drift=compare), before)
+            now = status_of(project.path.name, rounds.take(HOST_TIMEOUT, drift=compare), before)
             news.extend(changes(before, now) if before else ())
             screen.clear()
             screen.show(status_lines(now, tuple(news)))
             before = now
-            time.sleep(max(0.2, began + EVERY - time.monotonic()))
+            time.sleep(max(0.2, began + POLL_INTERVAL - time.monotonic()))
     except KeyboardInterrupt:
         sys.stdout.write("\n")
 
 
 def command(
     inventory: InventoryPath = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+    ] = False,
     json: Json = False,
-    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus's text format.")] = False,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Print Prometheus's text format.")
+    ] = False,
     lab: Lab = False,
 ) -> None:
     """Show who holds what, which real servers answer, and what is wrong.
 
     Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
-    raise typer.Exit(status(load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab))
+    raise typer.Exit(
+        status(load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab)
+    )

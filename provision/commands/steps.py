@@ -14,7 +14,7 @@ from provision.core.terminal import GREEN, RED, Line, Screen, wrapped
 
 
 @dataclass(frozen=True)
-class Stage:
+class StepResult:
     """One stage as it ended; `seconds` is how long it took."""
 
     name: str
@@ -25,7 +25,12 @@ class Stage:
 
     def json(self) -> dict[str, Any]:
         """The stage's entry in `rehearse --json`."""
-        return {"name": self.name, "ok": self.ok, "seconds": round(self.seconds, 1), "message": self.message}
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 1),
+            "message": self.message,
+        }
 
     def lines(self) -> Iterator[Line]:
         """Its line for the operator; a longer message goes on below it."""
@@ -53,11 +58,11 @@ class Progress:
         self._console.note(text)
 
 
-class Stages:
+class Steps:
     """The stages run so far, each shown on `screen` when it ends."""
 
     def __init__(self, screen: Screen, console: Console) -> None:
-        self.done: list[Stage] = []
+        self.done: list[StepResult] = []
         self._screen = screen
         self._console = console
 
@@ -69,7 +74,7 @@ class Stages:
         except HactlError as error:
             message, code = str(error), error.exit_code
         self._console.done()
-        stage = Stage(name, code == Exit.OK, time.monotonic() - began, message, code)
+        stage = StepResult(name, code == Exit.OK, time.monotonic() - began, message, code)
         self.done.append(stage)
         self._screen.show(stage.lines())
         return stage.ok

@@ -33,6 +33,8 @@ def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
     return Exit.OK
 
 
-def command(host: Host, inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
+def command(
+    host: Host, inventory: InventoryPath = None, json: Json = False, lab: Lab = False
+) -> None:
     """Give a drained host its work back."""
     raise typer.Exit(undrain(load(inventory), host, json=json, lab=lab))

@@ -57,7 +57,10 @@ def lines(result: Verification, topology: Topology) -> Iterator[Line]:
         counts = [f"{len(checks) - failed - skipped:3} ok"]
         counts += [f"{skipped} skipped"] if skipped else []
         counts += [f"{failed} failed"] if failed else []
-        yield f"{name:<{width}}  {', '.join(counts)}", RED if failed else "" if skipped == len(checks) else GREEN
+        yield (
+            f"{name:<{width}}  {', '.join(counts)}",
+            RED if failed else "" if skipped == len(checks) else GREEN,
+        )
     yield from _failures(result.checks)
     yield from _remarks(result.checks)
     yield _totals(result), BOLD
@@ -69,7 +72,9 @@ def _parts(result: Verification, topology: Topology) -> list[tuple[str, list[Che
     for check in result.checks:
         parts.setdefault(_part(check, topology), []).append(check)
     order = [_titled(host, topology) for host in topology.hosts]
-    return sorted(parts.items(), key=lambda part: order.index(part[0]) if part[0] in order else len(order))
+    return sorted(
+        parts.items(), key=lambda part: order.index(part[0]) if part[0] in order else len(order)
+    )
 
 
 def _part(check: Check, topology: Topology) -> str:
@@ -80,7 +85,11 @@ def _part(check: Check, topology: Topology) -> str:
 
 def _titled(host: str, topology: Topology) -> str:
     """A host and its part, aligned with the others."""
-    groups = {"director": topology.directors(), "real server": topology.real_servers(), "client": topology.clients}
+    groups = {
+        "director": topology.directors(),
+        "real server": topology.real_servers(),
+        "client": topology.clients,
+    }
     part = next((part for part, hosts in groups.items() if host in hosts), "")
     return f"{host:<{max(map(len, topology.hosts))}}  {part}"
 
@@ -118,13 +127,17 @@ def _totals(result: Verification) -> str:
     skipped = sum(check.skipped is not None for check in result.checks)
     passed = len(result.checks) - failed - skipped
     counts = f"{passed} checks passed, {failed} failed, {skipped} skipped"
-    return f"Verify: {counts} in {result.seconds:.1f} s." + ("" if passed or failed else " Nothing was proved.")
+    return f"Verify: {counts} in {result.seconds:.1f} s." + (
+        "" if passed or failed else " Nothing was proved."
+    )
 
 
 def command(
     inventory: InventoryPath = None,
     json: Json = False,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")
+    ] = None,
     lab: Lab = False,
 ) -> None:
     """Look at every host and at the wire, and say what is not as it should be.

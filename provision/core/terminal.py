@@ -35,7 +35,9 @@ def wrapped(text: str, colour: str = "", *, first: str = "", rest: str = "") -> 
 
     A word that is longer than a line is cut; words are never parted at a hyphen.
     """
-    lines = textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
     yield from ((line, colour) for line in lines or [first.rstrip()])
 
 
@@ -78,7 +80,9 @@ def confirm(question: str = "Apply these changes?") -> bool:
         UsageError: there is nobody to ask.
     """
     if not sys.stdin.isatty():
-        raise UsageError("nobody to ask, since input is not a terminal; nothing was changed", "pass --yes")
+        raise UsageError(
+            "nobody to ask, since input is not a terminal; nothing was changed", "pass --yes"
+        )
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

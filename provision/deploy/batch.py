@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from provision.core.errors import Exit, HostError
 from provision.core.events import Events
 from provision.deploy.external_check import Outside, patience
-from provision.deploy.inspection import Survey
+from provision.deploy.inspection import Inspection
 from provision.deploy.plan import HostPlan
 from provision.deploy.results import HostResult, ended, failure
 from provision.deploy.vrrp_compatibility import CONFIG
-from provision.hosts.agent.transaction import Op, Transaction
+from provision.hosts.agent.payload import Op
+from provision.hosts.agent.transaction import Transaction
 from provision.inventory.frontends import ResolvedFrontend
 
 KEEPALIVED = "keepalived.service"
@@ -24,19 +25,26 @@ SLOW = 5.0
 """Seconds that a takeover may take beyond its bound: whether it happens is asked, not how fast."""
 
 
-def disturbs(plan: HostPlan) -> bool:
+def reloads_keepalived(plan: HostPlan) -> bool:
     """Whether the changes may disturb a director that holds addresses: not packages, nor files that nothing loads."""
-    return any(change.kind in ("unit", "sysctl", "address") or change.name == CONFIG for change in plan.changes)
+    return any(
+        change.kind in ("unit", "sysctl", "address") or change.name == CONFIG
+        for change in plan.changes
+    )
 
 
-def meeting(ops: Sequence[Op]) -> tuple[Op, ...]:
+def with_barrier(ops: Sequence[Op]) -> tuple[Op, ...]:
     """The ops with a meeting point before Keepalived takes its new configuration."""
     at = next((index for index, op in enumerate(ops) if _reloads(op)), len(ops))
     return (*ops[:at], Op("await"), *ops[at:]) if at < len(ops) else tuple(ops)
 
 
 def _reloads(op: Op) -> bool:
-    return op.verb == "unit" and op.args[0] == KEEPALIVED and op.args[1] in ("reload", "restart", "start")
+    return (
+        op.verb == "unit"
+        and op.args[0] == KEEPALIVED
+        and op.args[1] in ("reload", "restart", "start")
+    )
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Batch:
     what keeps it from that.
     """
 
-    found: Survey
+    found: Inspection
     outside: Outside
     events: Events
     transactions: dict[str, Transaction]
@@ -63,9 +71,15 @@ class Batch:
     def run(self) -> dict[str, HostResult]:
         """Go through the batch; confirm it all, or roll it all back. Never raises for a host's failure."""
         for step in (
-            self._open, self._await_takeover, self._hand_over, self._meet, self._apply, self._come_back, self._check,
+            self._open,
+            self._await_takeover,
+            self._hand_over,
+            self._meet,
+            self._apply,
+            self._come_back,
+            self._check,
             self._give_back,
-        ):  # fmt: skip
+        ):
             step()
             if self._bad:
                 return self._all(self._roll_back)
@@ -73,13 +87,19 @@ class Batch:
 
     @property
     def _bad(self) -> bool:
-        return self.found.interrupted or bool(self.problems or self.away_for_good) or any(self.errors.values())
+        return (
+            self.found.interrupted
+            or bool(self.problems or self.away_for_good)
+            or any(self.errors.values())
+        )
 
     def _all(self, end: Callable[[str], HostResult]) -> dict[str, HostResult]:
         hosts = self.transactions
         return dict(zip(hosts, self.found.each(self.events, end, hosts), strict=True))
 
-    def _try(self, hosts: Collection[str], act: Callable[[Transaction], object]) -> dict[str, object]:
+    def _try(
+        self, hosts: Collection[str], act: Callable[[Transaction], object]
+    ) -> dict[str, object]:
         """Do something to several hosts at once; who fails is in `errors`, and the others' answers are returned."""
 
         def attempt(host: str) -> object:
@@ -118,10 +138,12 @@ class Batch:
 
         Where what was served does not come back, the batch ends before its first change.
         """
-        hosts = [host for host in self.transactions if disturbs(self.found.plans[host])]
+        hosts = [host for host in self.transactions if reloads_keepalived(self.found.plans[host])]
         fronts = [one for host in hosts for one in self.outside.topology.directed_by(host)]
         if any(self.outside.is_served(one) for one in fronts):
-            self.problems = self._look(patience=patience(self.outside.topology), applied=False, aloud=False)
+            self.problems = self._look(
+                patience=patience(self.outside.topology), applied=False, aloud=False
+            )
 
     def _hand_over(self) -> None:
         """Whoever holds addresses and is to be disturbed hands over first, where another can take them."""
@@ -129,10 +151,12 @@ class Batch:
             return
         fronts = {
             host: tuple(
-                one for one in held if not takes_off(self.found.plans[host], one) and self._successors(one, host)
+                one
+                for one in held
+                if not removes_vip_of(self.found.plans[host], one) and self._successors(one, host)
             )
             for host, held in self.outside.holders().items()
-            if disturbs(self.found.plans[host])
+            if reloads_keepalived(self.found.plans[host])
         }
         hosts = [host for host, able in fronts.items() if able]
         for host in hosts:
@@ -152,10 +176,20 @@ class Batch:
         """
         others = tuple(director.host for director in frontend.directors if director.host != host)
         able = tuple(other for other in others if not self._drained(other))
-        why = "`nopreempt`" if frontend.vrrp.nopreempt else "" if able else "every other director is drained"
-        why = "two directors hold it already" if not why and self.outside.contested(frontend) else why
+        why = (
+            "`nopreempt`"
+            if frontend.vrrp.nopreempt
+            else ""
+            if able
+            else "every other director is drained"
+        )
+        why = (
+            "two directors hold it already" if not why and self.outside.contested(frontend) else why
+        )
         if others and why:
-            self.events.note(f"{host} changes while it holds {frontend.name}, without a hand-over: {why}")
+            self.events.note(
+                f"{host} changes while it holds {frontend.name}, without a hand-over: {why}"
+            )
         return () if why else able
 
     def _drained(self, host: str) -> bool:
@@ -176,11 +210,23 @@ class Batch:
 
     def _check(self) -> None:
         """As good as before, and still so when a second director would have taken over."""
-        disturbed = [host for host in self.transactions if disturbs(self.found.plans[host]) and host not in self.away]
+        disturbed = [
+            host
+            for host in self.transactions
+            if reloads_keepalived(self.found.plans[host]) and host not in self.away
+        ]
         fronts = [one for host in disturbed for one in self.outside.topology.directed_by(host)]
-        waiting = [one.crash_bound for one in fronts if self.outside.is_served(one) or one.name in self.due]
-        settled = max((self._reloaded(host) for host in disturbed), default=0.0) + max(waiting, default=0.0) + MARGIN
-        self.problems = self._look(away=True, patience=patience(self.outside.topology), settled=settled)
+        waiting = [
+            one.crash_bound for one in fronts if self.outside.is_served(one) or one.name in self.due
+        ]
+        settled = (
+            max((self._reloaded(host) for host in disturbed), default=0.0)
+            + max(waiting, default=0.0)
+            + MARGIN
+        )
+        self.problems = self._look(
+            away=True, patience=patience(self.outside.topology), settled=settled
+        )
 
     def _reloaded(self, host: str) -> float:
         """When Keepalived took its new configuration; now where it had nothing to take."""
@@ -194,11 +240,22 @@ class Batch:
             return
         self._try(self.away, Transaction.take_back)
         fronts = {one.name: host for host, able in self.away.items() for one in able}
-        own = {one.name: host for host, able in self.away.items() for one in able if returns(one, host)}
-        bounds = [one.crash_bound + (one.vrrp.preempt_delay or 0) for able in self.away.values() for one in able]
+        own = {
+            one.name: host
+            for host, able in self.away.items()
+            for one in able
+            if preempts_at_once(one, host)
+        }
+        bounds = [
+            one.crash_bound + (one.vrrp.preempt_delay or 0)
+            for able in self.away.values()
+            for one in able
+        ]
         if self._bad or not fronts:
             return
-        self.problems = self._look(at=own, patience=max(max(bounds) + SLOW, patience(self.outside.topology)))
+        self.problems = self._look(
+            at=own, patience=max(max(bounds) + SLOW, patience(self.outside.topology))
+        )
         if self.problems and not any(self.errors.values()):
             self._try(self.away, Transaction.hand_over)
             self._look(away=True, patience=max(bounds) + SLOW)
@@ -253,7 +310,9 @@ class Batch:
             except HostError as second:
                 return failure(self.found, host, second)
         self.events.host(host, "rolled back")
-        return ended(self.found, host, "rolled_back", f"{self._cause()}; rolled back: as it was", Exit.FAILED)
+        return ended(
+            self.found, host, "rolled_back", f"{self._cause()}; rolled back: as it was", Exit.FAILED
+        )
 
     def _cause(self) -> str:
         if self.found.interrupted:
@@ -261,16 +320,18 @@ class Batch:
         if self.away_for_good:
             return f"it does not serve again: {self.away_for_good}"
         if self.problems:
-            return "\n".join((f"the check from outside failed: {self.problems[0]}", *self.problems[1:]))
+            return "\n".join(
+                (f"the check from outside failed: {self.problems[0]}", *self.problems[1:])
+            )
         return "another host of its batch failed"
 
 
-def takes_off(plan: HostPlan, frontend: ResolvedFrontend) -> bool:
+def removes_vip_of(plan: HostPlan, frontend: ResolvedFrontend) -> bool:
     """Whether a director's plan takes an address of a front end off it, which a hand put there: it has none to give."""
     going = {change.name.partition("/")[0] for change in plan.changes if change.kind == "address"}
     return any(str(vip.address) in going for vip in frontend.vips)
 
 
-def returns(frontend: ResolvedFrontend, host: str) -> bool:
+def preempts_at_once(frontend: ResolvedFrontend, host: str) -> bool:
     """Whether a director takes the addresses of a front end back at once: it is the best, and waits for nothing."""
     return frontend.master == host and not frontend.vrrp.preempt_delay

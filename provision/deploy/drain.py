@@ -15,8 +15,8 @@ from provision.core.events import Events
 from provision.desired.host_variables import ipvs_owner
 from provision.hosts.agent import program
 from provision.hosts.channel import Session
-from provision.hosts.live.snapshot import Seen
-from provision.hosts.live.table import entries, moves_on, saved_table
+from provision.hosts.live.snapshot import Snapshot
+from provision.hosts.live.table import entries, reroutes_at_weight_zero, saved_table
 from provision.hosts.live.vips import holders
 from provision.hosts.protocol import decode_line, encode_line
 from provision.inventory.frontends import ResolvedFrontend
@@ -24,7 +24,7 @@ from provision.inventory.topology import Topology
 
 
 @dataclass(frozen=True)
-class Order:
+class DrainRequest:
     """What a director is told: `verb` is drain or undrain, `kind` server or director, `host` whom it is about.
 
     `who` and the inventory's `digest` are for its log.
@@ -37,7 +37,7 @@ class Order:
     digest: str
 
 
-def carry_out(session: Session, order: Order) -> None:
+def carry_out(session: Session, order: DrainRequest) -> None:
     """Tell one director. Takes one exec.
 
     Raises:
@@ -51,10 +51,17 @@ def carry_out(session: Session, order: Order) -> None:
         channel.close()
     word, *fields = decode_line(line or b"")
     if word != "done":
-        raise HostError(session.host, " ".join(fields) or "the connection was lost: run the command again")
+        raise HostError(
+            session.host, " ".join(fields) or "the connection was lost: run the command again"
+        )
 
 
-def tell_all(sessions: Callable[[str], Session], directors: Iterable[str], order: Order, events: Events) -> None:
+def drain_on_all(
+    sessions: Callable[[str], Session],
+    directors: Iterable[str],
+    order: DrainRequest,
+    events: Events,
+) -> None:
     """Tell several directors; a drain that one of them refuses is taken back on the others.
 
     Raises:
@@ -66,12 +73,15 @@ def tell_all(sessions: Callable[[str], Session], directors: Iterable[str], order
             carry_out(sessions(director), order)
         except HostError as error:
             if order.verb == "drain":
-                tell_all(sessions, told, replace(order, verb="undrain"), events)
+                drain_on_all(sessions, told, replace(order, verb="undrain"), events)
             elif told:
                 error.hint = f"{error.hint}\n  {_some_told(order.host, told)}".lstrip()
             raise
         told.append(director)
-        events.host(director, f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed")
+        events.host(
+            director,
+            f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed",
+        )
 
 
 def _some_told(host: str, told: Sequence[str]) -> str:
@@ -84,20 +94,18 @@ def directors_of(topology: Topology, host: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.host for frontend in frontends for each in frontend.directors))
 
 
-def refusal(seen: Seen, host: str) -> HactlError | None:
+def refusal(seen: Snapshot, host: str) -> HactlError | None:
     """Why a host must not be drained now; None where it may."""
     topology = seen.topology
     check = _director_refusals if topology.directed_by(host) else _server_refusals
     return next((HactlError(what, fix) for what, fix in check(seen, host)), None)
 
 
-def _server_refusals(seen: Seen, host: str) -> Iterator[tuple[str, str]]:
+def _server_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
     for frontend in seen.topology.served_by(host):
         for director in frontend.directors:
             if ipvs_owner(seen.topology, director.host) != "keepalived":
-                what = (
-                    f"{host} cannot be drained: ipvsadm fills the table of {director.host}, and nothing watches a file"
-                )
+                what = f"{host} cannot be drained: ipvsadm fills the table of {director.host}, and nothing watches a file"
                 yield what, "give it `weight: 0` in the inventory and deploy"
         for service in frontend.services:
             servers = [server.host for server in service.real_servers]
@@ -107,47 +115,63 @@ def _server_refusals(seen: Seen, host: str) -> Iterator[tuple[str, str]]:
 
 
 def _last_server(
-    seen: Seen, frontend: ResolvedFrontend, selector: str, names: Mapping[str, str], host: str
+    seen: Snapshot, frontend: ResolvedFrontend, selector: str, names: Mapping[str, str], host: str
 ) -> Iterator[tuple[str, str]]:
     """No director may be left without a server that takes new connections: alive, and not drained."""
     for live in seen.directors(frontend):
         options = saved_table(live.ipvs_saved).get(selector, ("", {}))[0]
-        if not moves_on(options):
+        if not reroutes_at_weight_zero(options):
             what = f"{host} cannot be drained: `{options}` of {selector} on {live.host} refuses who comes to weight 0"
-            yield what, "deploy, which adds the fallback to `sh` and `mh`; with `dh` take another scheduler"
+            yield (
+                what,
+                "deploy, which adds the fallback to `sh` and `mh`; with `dh` take another scheduler",
+            )
         found = next((one for one in live.services if one.selector == selector), None)
         alive = {one.place for one in (found.servers if found else ()) if one.weight}
         others = {name for place, name in names.items() if place in alive} - {host, *live.drained}
         if not others:
             rest = [name for name in dict.fromkeys(names.values()) if name != host]
-            why = ", ".join(f"{name} is {'drained' if name in live.drained else 'down'}" for name in rest)
+            why = ", ".join(
+                f"{name} is {'drained' if name in live.drained else 'down'}" for name in rest
+            )
             what = f"{host} is the last real server of {selector} that takes connections"
-            yield f"{what} ({why or 'it has no other'})", "undrain or mend another first; nothing was changed"
+            yield (
+                f"{what} ({why or 'it has no other'})",
+                "undrain or mend another first; nothing was changed",
+            )
 
 
-def _director_refusals(seen: Seen, host: str) -> Iterator[tuple[str, str]]:
+def _director_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
     for frontend in seen.topology.directed_by(host):
         if frontend.vrrp.nopreempt:
-            what = (
-                f"{host} cannot hand {frontend.name} over: with `nopreempt` a backup takes nothing from a living master"
+            what = f"{host} cannot hand {frontend.name} over: with `nopreempt` a backup takes nothing from a living master"
+            yield (
+                what,
+                f"`systemctl stop keepalived` on {host} says goodbye instead; nothing was changed",
             )
-            yield what, f"`systemctl stop keepalived` on {host} says goodbye instead; nothing was changed"
-        able = [live.host for live, _, own in seen.instances(frontend) if own and own.state in ("MASTER", "BACKUP")]
+        able = [
+            live.host
+            for live, _, own in seen.instances(frontend)
+            if own and own.state in ("MASTER", "BACKUP")
+        ]
         others = [name for name in able if name != host and not seen.lives[name].out]
         if not others:
             rest = [each.host for each in frontend.directors if each.host != host]
             why = ", ".join(f"{name} is {_condition(seen, name)}" for name in rest)
             what = f"{host} is the last director of {frontend.name} that can hold its addresses"
-            yield f"{what} ({why or 'it has no other'})", "undrain or mend another first; nothing was changed"
+            yield (
+                f"{what} ({why or 'it has no other'})",
+                "undrain or mend another first; nothing was changed",
+            )
 
 
-def _condition(seen: Seen, host: str) -> str:
+def _condition(seen: Snapshot, host: str) -> str:
     live = seen.lives.get(host)
     return "not reachable" if live is None else "drained" if live.out else "not ready to take over"
 
 
 @dataclass(frozen=True)
-class Left:
+class Remaining:
     """What a host still has: connections of one service on its holder, or an address, `what` in words."""
 
     director: str
@@ -155,7 +179,7 @@ class Left:
     connections: int
 
 
-def left_on(seen: Seen, host: str) -> tuple[Left, ...]:
+def left_on(seen: Snapshot, host: str) -> tuple[Remaining, ...]:
     """What is still to go before a drained host does nothing any more.
 
     Of a real server its connections by the tables of the directors that hold the addresses; UDP has none that end, and
@@ -166,18 +190,22 @@ def left_on(seen: Seen, host: str) -> tuple[Left, ...]:
     return tuple(_connections(seen, host))
 
 
-def _addresses(seen: Seen, host: str) -> Iterator[Left]:
+def _addresses(seen: Snapshot, host: str) -> Iterator[Remaining]:
     for frontend in seen.topology.directed_by(host):
         unseen = " and ".join(seen.unseen(frontend))
         for vip, hosts in holders(frontend, seen.lives).items():
             if host in hosts:
-                yield Left(host, f"{vip} is held by {' and '.join(hosts)}", 0)
+                yield Remaining(host, f"{vip} is held by {' and '.join(hosts)}", 0)
             elif not hosts:
-                nobody = f"who holds {vip} is unknown: {unseen} not seen" if unseen else f"{vip} is held by nobody"
-                yield Left(host, nobody, 0)
+                nobody = (
+                    f"who holds {vip} is unknown: {unseen} not seen"
+                    if unseen
+                    else f"{vip} is held by nobody"
+                )
+                yield Remaining(host, nobody, 0)
 
 
-def _connections(seen: Seen, host: str) -> Iterator[Left]:
+def _connections(seen: Snapshot, host: str) -> Iterator[Remaining]:
     for frontend in seen.topology.served_by(host):
         held = {name for hosts in holders(frontend, seen.lives).values() for name in hosts}
         for live in seen.directors(frontend):
@@ -193,9 +221,15 @@ def _connections(seen: Seen, host: str) -> Iterator[Left]:
             for one in live.services:
                 for server in one.servers:
                     if (one.selector, server.place) in places and server.active:
-                        yield Left(live.host, f"{server.active} connections of {one.selector}", server.active)
+                        yield Remaining(
+                            live.host,
+                            f"{server.active} connections of {one.selector}",
+                            server.active,
+                        )
 
 
-def words(left: Sequence[Left]) -> str:
+def describe(left: Sequence[Remaining]) -> str:
     """What is left, in words."""
-    return ", ".join(f"{one.what} on {one.director}" if one.connections else one.what for one in left)
+    return ", ".join(
+        f"{one.what} on {one.director}" if one.connections else one.what for one in left
+    )

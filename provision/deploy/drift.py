@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from provision.deploy.change import Change
-from provision.desired.items import DesiredHost, File, Virtual
+from provision.desired.items import DesiredHost, File, VirtualService
 from provision.hosts.agent.observe import Observed
 from provision.hosts.live.table import differences, saved_table
 from provision.hosts.protocol import folders
@@ -30,7 +30,9 @@ Table = Mapping[str, tuple[str, Mapping[str, str]]]
 
 def rules(content: bytes) -> Table:
     """The table that a rules file describes."""
-    return saved_table(line for line in content.decode(errors="replace").splitlines() if line.startswith("-"))
+    return saved_table(
+        line for line in content.decode(errors="replace").splitlines() if line.startswith("-")
+    )
 
 
 def kernel_rules(content: bytes) -> Table:
@@ -65,14 +67,14 @@ def table_changes(desired: DesiredHost, observed: Observed) -> Iterator[Change]:
     if not (_loaded(desired, observed) if by_ipvsadm else _is(observed, KEEPALIVED, "active")):
         return
     installed, live = installed_table(desired, observed), saved_table(observed.table)
-    for virtual in (item for item in desired.items if isinstance(item, Virtual)):
+    for virtual in (item for item in desired.items if isinstance(item, VirtualService)):
         if virtual.name not in installed:
             continue
         if by_ipvsadm:
             yield from _unloaded(virtual, installed[virtual.name][1], live.get(virtual.name))
             virtual = replace(virtual, weights="fixed")
         elif virtual.name not in live:
-            yield begins_anew(virtual, "not in the table")
+            yield restart_checker(virtual, "not in the table")
         if virtual.name in live:
             yield from _edited(virtual, installed[virtual.name], live[virtual.name], observed)
 
@@ -96,7 +98,7 @@ def _loaded(desired: DesiredHost, observed: Observed) -> bool:
     return same and _is(observed, IPVSADM, "active", "current")
 
 
-def begins_anew(virtual: Virtual, what: str, place: str = "") -> Change:
+def restart_checker(virtual: VirtualService, what: str, place: str = "") -> Change:
     """Something is missing that Keepalived believes to be there: the service, or the server at `place` in it."""
     told = {"verb": "checker", "entry": f"{virtual.name} -r {place}" if place else virtual.name}
     detail = f"{what}: Keepalived's checker begins anew"
@@ -104,7 +106,9 @@ def begins_anew(virtual: Virtual, what: str, place: str = "") -> Change:
 
 
 def _unloaded(
-    virtual: Virtual, installed: Mapping[str, str], live: tuple[str, Mapping[str, str]] | None
+    virtual: VirtualService,
+    installed: Mapping[str, str],
+    live: tuple[str, Mapping[str, str]] | None,
 ) -> Iterator[Change]:
     """What is missing of a service that ipvsadm had loaded, each to be added by itself: a reload empties the table."""
     if live is None:
@@ -116,7 +120,7 @@ def _unloaded(
             yield _edit(virtual, "-a", told, f"-r {place}", f"{host} {installed[place]}, not in it")
 
 
-def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[Virtual, str, str], ...]:
+def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[VirtualService, str, str], ...]:
     """The real servers that are not in the table of a running Keepalived: their service, name, and place in it.
 
     Not those of a service whose sorry server answers: all of its servers are out then.
@@ -125,7 +129,9 @@ def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[Virtual, str
         return ()
     installed, live = installed_table(desired, observed), saved_table(observed.table)
     found = []
-    for virtual in (item for item in desired.items if isinstance(item, Virtual) and item.name in live):
+    for virtual in (
+        item for item in desired.items if isinstance(item, VirtualService) and item.name in live
+    ):
         servers = live[virtual.name][1]
         if virtual.sorry and virtual.sorry in servers:
             continue
@@ -136,14 +142,21 @@ def absent(desired: DesiredHost, observed: Observed) -> tuple[tuple[Virtual, str
 
 
 def _edited(
-    virtual: Virtual, installed: tuple[str, Mapping[str, str]], live: tuple[str, Mapping[str, str]], observed: Observed
+    virtual: VirtualService,
+    installed: tuple[str, Mapping[str, str]],
+    live: tuple[str, Mapping[str, str]],
+    observed: Observed,
 ) -> Iterator[Change]:
     intended = {place: rule for _, place, rule in (text.split(" ", 2) for text in virtual.servers)}
     for difference in differences(virtual, live, observed.drained):
         if not difference.place:
             if virtual.options == installed[0]:
                 yield _edit(
-                    virtual, "-E", difference.wanted, difference.live, f"{difference.live} → {difference.wanted}"
+                    virtual,
+                    "-E",
+                    difference.wanted,
+                    difference.live,
+                    f"{difference.live} → {difference.wanted}",
                 )
             continue
         old = installed[1].get(difference.place, "")
@@ -154,30 +167,47 @@ def _edited(
             and _LIMITS.sub("", old) == intended[difference.place]
         ):
             limits = "".join(_LIMITS.findall(old))
-            told, was = (f"-r {difference.place} {each}{limits}" for each in (difference.wanted, difference.live))
-            yield _edit(virtual, "-e", told, was, f"{difference.host} {difference.live} → {difference.wanted}")
+            told, was = (
+                f"-r {difference.place} {each}{limits}"
+                for each in (difference.wanted, difference.live)
+            )
+            yield _edit(
+                virtual,
+                "-e",
+                told,
+                was,
+                f"{difference.host} {difference.live} → {difference.wanted}",
+            )
 
 
-def _edit(virtual: Virtual, verb: str, wanted: str, was: str, detail: str) -> Change:
+def _edit(virtual: VirtualService, verb: str, wanted: str, was: str, detail: str) -> Change:
     told = {"verb": verb, "options": wanted, "was": was}
     action = "create" if verb in ("-A", "-a") else "update"
     return Change("virtual", virtual.name, action, detail, item=virtual, was=told)
 
 
-def left_alone(desired: DesiredHost, observed: Observed) -> tuple[str, ...]:
+def unmanaged(desired: DesiredHost, observed: Observed) -> tuple[str, ...]:
     """What there is beside ours and is nobody's by the inventory, one line each."""
-    return (*_files(desired, observed), *_services(desired, observed), *_addresses(desired, observed))
+    return (
+        *_files(desired, observed),
+        *_services(desired, observed),
+        *_addresses(desired, observed),
+    )
 
 
 def _owned(desired: DesiredHost, observed: Observed, kind: str) -> set[str]:
-    return {item.name for item in desired.of(kind)} | {each.name for each in observed.ledger if each.kind == kind}
+    return {item.name for item in desired.of(kind)} | {
+        each.name for each in observed.ledger if each.kind == kind
+    }
 
 
 def _files(desired: DesiredHost, observed: Observed) -> Iterator[str]:
     own = _owned(desired, observed, "file")
     inside = {folder for path in own for folder in _above(path)} | set(folders(desired))
     yield from (
-        f"file {path}" for path in observed.entries if path not in own | inside and not path.endswith(_PACKAGED)
+        f"file {path}"
+        for path in observed.entries
+        if path not in own | inside and not path.endswith(_PACKAGED)
     )
 
 
@@ -187,7 +217,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _services(desired: DesiredHost, observed: Observed) -> Iterator[str]:
-    wanted = {item.name: item for item in desired.items if isinstance(item, Virtual)}
+    wanted = {item.name: item for item in desired.items if isinstance(item, VirtualService)}
     installed = installed_table(desired, observed)
     for selector, (_, servers) in saved_table(observed.table).items():
         if selector not in wanted:
@@ -196,7 +226,9 @@ def _services(desired: DesiredHost, observed: Observed) -> Iterator[str]:
             continue
         known = {text.split()[1] for text in wanted[selector].servers} | {wanted[selector].sorry}
         strangers = [
-            place for place in servers if place not in known and place not in installed.get(selector, ("", {}))[1]
+            place
+            for place in servers
+            if place not in known and place not in installed.get(selector, ("", {}))[1]
         ]
         yield from (f"real server {place} in {selector}" for place in strangers)
 
@@ -209,5 +241,9 @@ def _addresses(desired: DesiredHost, observed: Observed) -> Iterator[str]:
     for interface in observed.facts.interfaces:
         for cidr in interface.addresses:
             address, _, prefix = cidr.partition("/")
-            if prefix == ("128" if ":" in address else "32") and cidr not in own and address not in vips:
+            if (
+                prefix == ("128" if ":" in address else "32")
+                and cidr not in own
+                and address not in vips
+            ):
                 yield f"address {cidr} on {interface.name}"

@@ -9,20 +9,20 @@ from contextlib import ExitStack, suppress
 
 from provision.core.errors import HactlError, HostError
 from provision.deploy.drift import kernel_rules, rules_file
-from provision.deploy.external.client import Gate, vips_of
-from provision.deploy.external.client_view import View
-from provision.deploy.external.compare import Case, Expected, having_of, served, wrong
-from provision.deploy.external.observation import Sighting
+from provision.deploy.external.client import ClientSession, vips_of
+from provision.deploy.external.client_view import ClientView
+from provision.deploy.external.compare import Comparison, ExpectedView, having_of, served, wrong
+from provision.deploy.external.observation import Observation
 from provision.deploy.external.probe_host import Viewpoint
 from provision.deploy.vrrp_compatibility import CONFIG, speakers
 from provision.desired.items import DesiredHost, File
 from provision.desired.timing import removal
-from provision.hosts.agent.transaction import Told, Transaction
+from provision.hosts.agent.transaction import HostState, Transaction
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 from provision.prober.local_session import HOST
 
-MOST = 15.0
+MAX_SETTLE_SECONDS = 15.0
 """Seconds for which a batch is given time to come right, at most: a host waits 60 for its confirmation."""
 
 PAUSE = 0.1
@@ -37,7 +37,9 @@ class Outside:
     own words are judged all the same.
     """
 
-    def __init__(self, topology: Topology, desired: Mapping[str, DesiredHost], viewpoint: Viewpoint) -> None:
+    def __init__(
+        self, topology: Topology, desired: Mapping[str, DesiredHost], viewpoint: Viewpoint
+    ) -> None:
         self.topology = topology
         self.unchecked = self.unasked = ""
         self.checks = 0
@@ -45,8 +47,8 @@ class Outside:
         self._desired = desired
         self._viewpoint = viewpoint
         self._open = ExitStack()
-        self._gate: Gate | None = None
-        self._before = Sighting()
+        self._gate: ClientSession | None = None
+        self._before = Observation()
 
     def begin(self, hosts: Collection[str]) -> None:
         """Look at everything as it is before the first change, at the real servers among `hosts` too. Never raises.
@@ -57,11 +59,11 @@ class Outside:
             return
         try:
             session = self._open.enter_context(self._viewpoint())
-            self._gate = self._open.enter_context(Gate.open(session, self.topology))
+            self._gate = self._open.enter_context(ClientSession.open(session, self.topology))
             if session.host == HOST and not self._gate.on_link():
                 raise HactlError("no client")
             self._gate.learn()
-            self._before = Sighting(self._gate.look(tuple(hosts)))
+            self._before = Observation(self._gate.look(tuple(hosts)))
             self.unasked = self._gate.unasked
         except HactlError as error:
             self.unchecked = error.line()
@@ -79,7 +81,11 @@ class Outside:
         It begins with `checked` where all was.
         """
         times = "once" if self.checks == 1 else f"{self.checks} times"
-        checked = f"checked from outside {times}, {self.seconds:.1f} s" if self.checks and not self.unchecked else ""
+        checked = (
+            f"checked from outside {times}, {self.seconds:.1f} s"
+            if self.checks and not self.unchecked
+            else ""
+        )
         gap = self.gap()
         return f"{gap}; all else was {checked}" if gap and checked else gap or checked
 
@@ -103,7 +109,7 @@ class Outside:
 
     def open_batch(self, batch: Mapping[str, Transaction]) -> None:
         """Ask the batch's directors what they hold before anything is done. Raises HostError."""
-        self._before = Sighting(self._before.view, self._ask(batch))
+        self._before = Observation(self._before.view, self._ask(batch))
 
     def is_served(self, frontend: ResolvedFrontend) -> bool:
         """Whether somebody held an address of it before the batch."""
@@ -111,12 +117,16 @@ class Outside:
 
     def contested(self, frontend: ResolvedFrontend) -> bool:
         """Whether more than one had an address of it before the batch."""
-        return any(len(having) > 1 for vip in vips_of([frontend]) for having in having_of(self._before, vip))
+        return any(
+            len(having) > 1
+            for vip in vips_of([frontend])
+            for having in having_of(self._before, vip)
+        )
 
     def check(
         self,
         batch: Mapping[str, Transaction],
-        expected: Iterable[Expected],
+        expected: Iterable[ExpectedView],
         *,
         patience: float = 0.0,
         settled: float = 0.0,
@@ -136,13 +146,19 @@ class Outside:
             after = self._see(batch)
             problems = wrong(self._case(batch if applied else {}, after), wanted)
             now = time.monotonic()
-            if stop() or (not problems and looked >= settled) or (problems and now >= max(began + patience, settled)):
+            if (
+                stop()
+                or (not problems and looked >= settled)
+                or (problems and now >= max(began + patience, settled))
+            ):
                 break
             time.sleep(PAUSE if problems else max(0.0, settled - now))
         self.checks += 1
         self.seconds += time.monotonic() - began
         if not problems:
-            self._before = Sighting(_merged(self._before.view, after.view), {**self._before.told, **after.told})
+            self._before = Observation(
+                _merged(self._before.view, after.view), {**self._before.told, **after.told}
+            )
         return problems
 
     def expected(
@@ -150,14 +166,14 @@ class Outside:
         due: Collection[str] = (),
         away: Mapping[str, Collection[str]] | None = None,
         at: Mapping[str, str] | None = None,
-    ) -> list[Expected]:
+    ) -> list[ExpectedView]:
         """Every front end as it must be now.
 
         `due` are those (by name) that must be served although they were not; `away` says by front end which directors
         must not hold it, and `at` which one must.
         """
         return [
-            Expected(
+            ExpectedView(
                 one,
                 self._vips(one),
                 one.name in due,
@@ -180,9 +196,9 @@ class Outside:
         item = self._desired[host].get("file", CONFIG) if host in self._desired else None
         return item.content.decode(errors="replace") if isinstance(item, File) else None
 
-    def _case(self, batch: Mapping[str, Transaction], after: Sighting) -> Case:
+    def _case(self, batch: Mapping[str, Transaction], after: Observation) -> Comparison:
         files = {host: rules_file(self._desired[host]) for host in batch if host in self._desired}
-        return Case(
+        return Comparison(
             before=self._before,
             after=after,
             batch=tuple(batch),
@@ -190,26 +206,30 @@ class Outside:
             intended={host: kernel_rules(item.content) for host, item in files.items() if item},
         )
 
-    def _see(self, batch: Mapping[str, Transaction]) -> Sighting:
+    def _see(self, batch: Mapping[str, Transaction]) -> Observation:
         """The client and the batch's directors, all at once. Raises HostError."""
         with ThreadPoolExecutor(1, thread_name_prefix="client") as pool:
             looking = pool.submit(self._gate.look, tuple(batch)) if self._gate else None
             told = self._ask(batch)
-            return Sighting(looking.result() if looking else None, told)
+            return Observation(looking.result() if looking else None, told)
 
-    def _ask(self, batch: Mapping[str, Transaction]) -> dict[str, Told]:
+    def _ask(self, batch: Mapping[str, Transaction]) -> dict[str, HostState]:
         directors = [host for host in batch if self.topology.directed_by(host)]
         if not directors:
             return {}
         with ThreadPoolExecutor(len(directors), thread_name_prefix="told") as pool:
-            return dict(zip(directors, pool.map(lambda host: batch[host].look(), directors), strict=True))
+            return dict(
+                zip(directors, pool.map(lambda host: batch[host].look(), directors), strict=True)
+            )
 
 
-def _merged(before: View | None, after: View | None) -> View | None:
+def _merged(before: ClientView | None, after: ClientView | None) -> ClientView | None:
     """The newer view, with what the older one knew of other real servers."""
     if before is None or after is None:
         return after
-    return View(after.owners, after.believed, after.replies, {**before.servers, **after.servers})
+    return ClientView(
+        after.owners, after.believed, after.replies, {**before.servers, **after.servers}
+    )
 
 
 def patience(topology: Topology) -> float:
@@ -221,4 +241,4 @@ def patience(topology: Topology) -> float:
         for server in service.real_servers
     ]
     takeovers = [one.crash_bound for one in topology.frontends]
-    return min(MOST, max([*checks, *takeovers], default=0.0) + 1.0)
+    return min(MAX_SETTLE_SECONDS, max([*checks, *takeovers], default=0.0) + 1.0)

@@ -32,7 +32,9 @@ def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> H
     return plan_host(desired, observed, secrets)
 
 
-def compare(plans: Mapping[str, HostPlan], session_of: Callable[[str], Session]) -> dict[str, HostPlan]:
+def compare(
+    plans: Mapping[str, HostPlan], session_of: Callable[[str], Session]
+) -> dict[str, HostPlan]:
     """The plans, and the changes by hand that one host's state does not show; one more exec on each host in doubt.
 
     A director with an address that another host has too is asked whether it is master. A director whose table lacks a
@@ -40,12 +42,14 @@ def compare(plans: Mapping[str, HostPlan], session_of: Callable[[str], Session])
     """
     found = dict(plans)
     lives, said = {}, {}
-    for host in dict.fromkeys((*manual_edits.doubtful(found), *missing.doubtful(found))):
+    for host in dict.fromkeys((*manual_edits.needs_vrrp_state(found), *missing.needs_log(found))):
         with suppress(HostError):
             lives[host], sections = look_with(session_of(host), "status")
             said[host] = health(sections.get("checks", ()))
     for host, change in manual_edits.strays(found, lives):
         found[host] = found[host].with_changes(change)
     for host, live in lives.items():
-        found[host] = found[host].with_changes(*missing.missing(found[host], said[host], live.ipvs_saved))
+        found[host] = found[host].with_changes(
+            *missing.missing(found[host], said[host], live.ipvs_saved)
+        )
     return found

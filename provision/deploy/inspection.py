@@ -15,16 +15,16 @@ from provision.core.events import Events
 from provision.deploy.host_inspection import Render, compare, inspect_host
 from provision.deploy.plan import HostPlan
 from provision.hosts.agent.transaction import REFUSED, ApplyFailed, recover
-from provision.hosts.parallel import AWAKE, PARALLEL, at_once
+from provision.hosts.parallel import AWAKE, PARALLEL, run_parallel
 from provision.hosts.protocol import LockHolder
-from provision.hosts.ssh import Session, connect
+from provision.hosts.ssh import SshSession, connect
 from provision.hosts.target import Target
 
 Result = TypeVar("Result")
 
 
 @dataclass
-class Survey:
+class Inspection:
     """All hosts as they were found, their connections still open, and what is to be done to each.
 
     `hosts` are those that were looked for. `interrupted` tells of a Ctrl-C, `outside` what became of its check from
@@ -33,7 +33,7 @@ class Survey:
 
     plans: dict[str, HostPlan] = field(default_factory=dict)
     failures: dict[str, HactlError] = field(default_factory=dict)
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, SshSession] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
     outside: str = ""
@@ -53,7 +53,9 @@ class Survey:
         """How many changes all hosts need together."""
         return sum(len(plan.changes) for plan in self.plans.values())
 
-    def each(self, events: Events, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
+    def each(
+        self, events: Events, job: Callable[[str], Result], hosts: Iterable[str]
+    ) -> list[Result]:
         """Run `job` for all hosts at once and wait for all of them.
 
         The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
@@ -66,7 +68,9 @@ class Survey:
                     pass
             except KeyboardInterrupt:
                 self.interrupted = True
-                events.note("interrupted: rolling the running batch back; Ctrl-C again leaves at once")
+                events.note(
+                    "interrupted: rolling the running batch back; Ctrl-C again leaves at once"
+                )
             return [future.result() for future in futures]
 
     @contextmanager
@@ -100,21 +104,30 @@ def raise_all(errors: Sequence[HactlError]) -> None:
 
 
 @contextmanager
-def survey(
-    targets: Mapping[str, Target], render: Render, secrets: frozenset[str], events: Events, *, mend: bool = False
-) -> Iterator[Survey]:
+def inspect(
+    targets: Mapping[str, Target],
+    render: Render,
+    secrets: frozenset[str],
+    events: Events,
+    *,
+    mend: bool = False,
+) -> Iterator[Inspection]:
     """Connect to all targets, look at them and plan; the connections close when the block ends.
 
     Where a run was cut off, `mend` ends it first; without it, it is only told. A Ctrl-C meanwhile waits for nobody.
     """
-    found = Survey(hosts=tuple(targets))
-    mending = _Mending(mend, events)
+    found = Inspection(hosts=tuple(targets))
+    mending = _Recovery(mend, events)
     try:
         try:
-            at_once(lambda target: _look(target, render, secrets, found, mending), targets.values())
+            run_parallel(
+                lambda target: _look(target, render, secrets, found, mending), targets.values()
+            )
         except KeyboardInterrupt:
             found.interrupted = True
-            events.note(f"interrupted while the hosts were looked at: nothing was changed{mending.but()}")
+            events.note(
+                f"interrupted while the hosts were looked at: nothing was changed{mending.but()}"
+            )
             raise
         plans = {host: found.plans[host] for host in targets if host in found.plans}
         found.plans = compare(plans, found.sessions.__getitem__)
@@ -125,7 +138,7 @@ def survey(
 
 
 @dataclass(frozen=True)
-class _Mending:
+class _Recovery:
     """What becomes of a run that was cut off on a host."""
 
     allowed: bool
@@ -134,22 +147,34 @@ class _Mending:
 
     def but(self) -> str:
         """What has been done all the same."""
-        return f", but that what was cut off on {', '.join(self.begun)} is ended there" if self.begun else ""
+        return (
+            f", but that what was cut off on {', '.join(self.begun)} is ended there"
+            if self.begun
+            else ""
+        )
 
-    def begin(self, session: Session, unfinished: LockHolder) -> bool:
+    def begin(self, session: SshSession, unfinished: LockHolder) -> bool:
         """End it, or tell of it; True where the host has to be looked at again."""
         what = f"{session.host}: a run of {unfinished.who} since {unfinished.since or 'unknown'} was cut off here"
         if not self.allowed:
-            self.events.note(f"{what}; deploy undoes it first, so its plan may differ from this one")
+            self.events.note(
+                f"{what}; deploy undoes it first, so its plan may differ from this one"
+            )
             return False
         self.begun.append(session.host)
         done = recover(session)
-        ended = "its confirmed changes were completed" if done and done.outcome == "kept" else "its changes were undone"
+        ended = (
+            "its confirmed changes were completed"
+            if done and done.outcome == "kept"
+            else "its changes were undone"
+        )
         self.events.note(f"{what}: {ended} just now")
         return True
 
 
-def _look(target: Target, render: Render, secrets: frozenset[str], found: Survey, mending: _Mending) -> None:
+def _look(
+    target: Target, render: Render, secrets: frozenset[str], found: Inspection, mending: _Recovery
+) -> None:
     started = time.monotonic()
     events = mending.events
     try:

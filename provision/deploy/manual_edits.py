@@ -21,7 +21,7 @@ def vip_holders(plans: Mapping[str, HostPlan]) -> dict[str, tuple[tuple[str, str
     return {address: tuple(holders) for address, holders in found.items()}
 
 
-def doubtful(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
+def needs_vrrp_state(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
     """The directors that have a VIP that somebody else has as well: they are asked who is master of it."""
     asked = {
         host
@@ -33,7 +33,9 @@ def doubtful(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
     return tuple(sorted(asked))
 
 
-def strays(plans: Mapping[str, HostPlan], lives: Mapping[str, LiveHost]) -> Iterator[tuple[str, Change]]:
+def strays(
+    plans: Mapping[str, HostPlan], lives: Mapping[str, LiveHost]
+) -> Iterator[tuple[str, Change]]:
     """The VIPs that a hand put on a host that is no director of them, or is not master of them, by host.
 
     `lives` are looks at the doubtful ones. Where two are master there is a split brain, which no change mends.

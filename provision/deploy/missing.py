@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from provision.deploy.change import Change
-from provision.deploy.drift import absent, begins_anew
+from provision.deploy.drift import absent, restart_checker
 from provision.deploy.plan import HostPlan
 from provision.hosts.live.health import Health, words_on
 
 
-def doubtful(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
+def needs_log(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
     """The directors that lack a real server in their table: their log says whether a check took it out."""
     return tuple(host for host, plan in plans.items() if absent(plan.desired, plan.observed))
 
@@ -25,4 +25,4 @@ def missing(plan: HostPlan, said: Mapping[str, Health], table: Sequence[str]) ->
     for virtual, host, place in absent(plan.desired, replace(plan.observed, table=tuple(table))):
         words = words_on(said, place)
         if words and all(word.well and not word.out_of for word in words):
-            yield begins_anew(virtual, f"{host} is not in it, and its check is well", place)
+            yield restart_checker(virtual, f"{host} is not in it, and its check is well", place)

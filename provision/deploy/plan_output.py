@@ -7,7 +7,18 @@ from typing import Any
 
 from provision.core.coverage import Coverage
 from provision.core.errors import Exit
-from provision.core.terminal import BOLD, COLOURS, DIM, GREEN, RED, SIGNS, WIDTH, YELLOW, Line, wrapped
+from provision.core.terminal import (
+    BOLD,
+    COLOURS,
+    DIM,
+    GREEN,
+    RED,
+    SIGNS,
+    WIDTH,
+    YELLOW,
+    Line,
+    wrapped,
+)
 from provision.deploy.plan import Change, HostPlan
 from provision.deploy.results import HostResult
 
@@ -70,7 +81,9 @@ def _left_alone_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
 def _not_compared_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
     """The files of which this machine does not know the content, hosts that have the same in one line."""
     owners = _owners({host: plan.unknown for host, plan in plans.items()})
-    yield from (f"not compared on {', '.join(hosts)}: file {name}" for name, hosts in owners.items())
+    yield from (
+        f"not compared on {', '.join(hosts)}: file {name}" for name, hosts in owners.items()
+    )
 
 
 def _owners(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -100,11 +113,16 @@ def _headline(change: Change) -> str:
 
 
 def _diff_lines(change: Change) -> Iterator[Line]:
-    lines = change.diff[1:] if change.action == "create" else change.diff  # a new file needs no line numbers
+    lines = (
+        change.diff[1:] if change.action == "create" else change.diff
+    )  # a new file needs no line numbers
     for text in lines[:DIFF_LINES]:
         yield f"      {text}", COLOURS.get(text[:1], "")
     if len(lines) > DIFF_LINES:
-        yield f"      … {len(lines) - DIFF_LINES} more lines; `hactl render` shows the whole file", DIM
+        yield (
+            f"      … {len(lines) - DIFF_LINES} more lines; `hactl render` shows the whole file",
+            DIM,
+        )
 
 
 def plan_counts(plans: Mapping[str, HostPlan], coverage: Coverage) -> str:
@@ -115,7 +133,9 @@ def plan_counts(plans: Mapping[str, HostPlan], coverage: Coverage) -> str:
     dark = f"; unknown on {_many(len(coverage.unseen), 'host')}" if coverage.unseen else ""
     if not actions:
         return f"Plan: nothing to do on {_many(len(plans), 'host')}{dark}."
-    counts = ", ".join(f"{actions.count(action)} to {action}" for action in SIGNS if action in actions)
+    counts = ", ".join(
+        f"{actions.count(action)} to {action}" for action in SIGNS if action in actions
+    )
     touched = sum(1 for plan in plans.values() if plan.changes)
     same = len(plans) - touched
     rest = f"; {_many(same, 'host')} unchanged" if same else ""
@@ -134,14 +154,22 @@ def results_lines(results: Sequence[HostResult], outside: str = "") -> Iterator[
     width = max((len(result.host) for result in results), default=0)
     for result in results:
         figures = f"{result.changes:>3} changes  {result.execs} execs  {result.seconds:6.2f} s"
-        yield f"{result.host:<{width}}  {result.outcome:<11} {figures}", OUTCOMES.get(result.outcome, RED)
+        yield (
+            f"{result.host:<{width}}  {result.outcome:<11} {figures}",
+            OUTCOMES.get(result.outcome, RED),
+        )
         if result.message:
             yield from ((f"{' ' * width}  {line}", "") for line in result.message.splitlines())
     outcomes = [result.outcome for result in results]
-    counts = ", ".join(f"{outcomes.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(outcomes))
+    counts = ", ".join(
+        f"{outcomes.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(outcomes)
+    )
     changed = sum(result.changes for result in results)
     if outside:
-        yield outside[:1].upper() + outside[1:] + ".", "" if outside.startswith("checked") else YELLOW
+        yield (
+            outside[:1].upper() + outside[1:] + ".",
+            "" if outside.startswith("checked") else YELLOW,
+        )
     yield f"Deploy: {counts}. {_made(changed, results)}", BOLD
 
 
@@ -149,11 +177,17 @@ def _made(changed: int, results: Sequence[HostResult]) -> str:
     """What the run changed in all; a host that failed while it applied may not have taken everything back yet."""
     if changed:
         return f"{_many(changed, 'change')} made."
-    begun = any(result.outcome == "failed" and result.exit_code == Exit.FAILED for result in results)
+    begun = any(
+        result.outcome == "failed" and result.exit_code == Exit.FAILED for result in results
+    )
     return "No change was kept." if begun else "Nothing changed."
 
 
 def results_json(ok: bool, results: Sequence[HostResult], outside: str = "") -> dict[str, Any]:
     """The document of `deploy --json`; `outside` is in it where not all could be checked from outside."""
     document = {"ok": ok, "hosts": {result.host: result.json() for result in results}}
-    return document if outside.startswith("checked") or not outside else {**document, "outside": outside}
+    return (
+        document
+        if outside.startswith("checked") or not outside
+        else {**document, "outside": outside}
+    )

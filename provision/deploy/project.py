@@ -44,16 +44,22 @@ class Project:
         wanted: set[str] = set()
         for name in filter(None, (part.strip() for part in limit.split(","))):
             if name not in self.inventory.hosts and name not in self.inventory.groups:
-                raise UsageError(f"no host or group {name} in {self.path}", "hactl inventory --list shows them")
+                raise UsageError(
+                    f"no host or group {name} in {self.path}", "hactl inventory --list shows them"
+                )
             wanted |= {name} if name in self.inventory.hosts else set(self.inventory.members(name))
         chosen = tuple(host for host in hosts if host in wanted)
         if not chosen:
-            raise UsageError(f"{limit}: hactl has nothing to do there", f"hactl manages {', '.join(hosts)}")
+            raise UsageError(
+                f"{limit}: hactl has nothing to do there", f"hactl manages {', '.join(hosts)}"
+            )
         return chosen
 
     def render(self, host: str, facts: Facts) -> DesiredHost:
         """All that `host` must look like, given its facts; `hactl_facts` of the inventory overrule them."""
-        return render_host(self.topology, self.inventory, host, self.topology.hosts[host].hactl_facts.over(facts))
+        return render_host(
+            self.topology, self.inventory, host, self.topology.hosts[host].hactl_facts.over(facts)
+        )
 
     def targets(self, hosts: tuple[str, ...], lab: bool = False) -> Mapping[str, Target]:
         """How to log in to each host: as the inventory says, or into its lab."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provision.core.errors import Exit, HactlError, Locked, Unreachable
-from provision.deploy.inspection import Survey
-from provision.deploy.plan import mask
+from provision.deploy.inspection import Inspection
+from provision.deploy.masking import mask
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,16 @@ class HostResult:
         return entry
 
 
-def ended(found: Survey, host: str, outcome: str, message: str = "", code: Exit = Exit.OK) -> HostResult:
+def ended(
+    found: Inspection, host: str, outcome: str, message: str = "", code: Exit = Exit.OK
+) -> HostResult:
     """The result of a surveyed host; changes count where they were kept."""
     changes = len(found.plans[host].changes) if outcome == "changed" else 0
     execs = found.sessions[host].execs if host in found.sessions else 0
     return HostResult(host, outcome, changes, execs, found.seconds[host], message, code)
 
 
-def failure(found: Survey, host: str, error: HactlError) -> HostResult:
+def failure(found: Inspection, host: str, error: HactlError) -> HostResult:
     """The result of a host that failed, secrets masked: a parser quotes the line that it refuses."""
     outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
     code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
@@ -53,14 +55,16 @@ def failure(found: Survey, host: str, error: HactlError) -> HostResult:
     return ended(found, host, outcome, mask(str(error).removeprefix(f"{host}: "), secrets), code)
 
 
-def untouched(found: Survey, host: str) -> HostResult:
+def skipped(found: Inspection, host: str) -> HostResult:
     """The result of a host whose turn never came."""
     return ended(found, host, "skipped", "not touched: as it was")
 
 
-def refusals(found: Survey) -> list[HostResult]:
+def refusals(found: Inspection) -> list[HostResult]:
     """The results of a deploy that never began, because some hosts could not be looked at."""
     return [
-        failure(found, host, found.failures[host]) if host in found.failures else untouched(found, host)
+        failure(found, host, found.failures[host])
+        if host in found.failures
+        else skipped(found, host)
         for host in found.hosts
     ]

@@ -13,27 +13,27 @@ from dataclasses import dataclass
 
 from provision.core.errors import HostError
 from provision.core.events import Events
-from provision.deploy.drain import Order, carry_out
+from provision.deploy.drain import DrainRequest, carry_out
 from provision.deploy.drift import installed_table, rules, rules_file
 from provision.deploy.plan import HostPlan
-from provision.desired.items import Virtual
+from provision.desired.items import VirtualService
 from provision.hosts.agent import program
 from provision.hosts.channel import Session
 from provision.hosts.live.parse import ipvs_services
-from provision.hosts.live.table import moves_on
+from provision.hosts.live.table import reroutes_at_weight_zero
 from provision.hosts.protocol import decode_line, encode_line
 
-PATIENCE = 30.0
+DRAIN_TIMEOUT = 30.0
 """Seconds that the connections of a leaving server get at most."""
 
-SETTLE = 0.5
+SETTLE_DELAY = 0.5
 """Seconds from the weight to the first count: handshakes under way become connections."""
 
-EVERY = 1.0
+POLL_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
-class Leaver:
+class RemovedServer:
     """One server of one service: ipvsadm's selector, its place there, and its options with the place in front."""
 
     selector: str
@@ -41,31 +41,39 @@ class Leaver:
     options: str
 
 
-def leavers(plan: HostPlan) -> tuple[Leaver, ...]:
+def removed_servers(plan: HostPlan) -> tuple[RemovedServer, ...]:
     """What the plan of a director takes out of its table, from services that keep another server, and stay.
 
     Where none stays, or the scheduler refuses who comes to a server with weight 0, nothing is eased.
     """
     item = rules_file(plan.desired)
-    before, after = installed_table(plan.desired, plan.observed), rules(item.content) if item else {}
+    before, after = (
+        installed_table(plan.desired, plan.observed),
+        rules(item.content) if item else {},
+    )
     found = []
     for selector, (options, old) in before.items():
-        if not moves_on(options):
+        if not reroutes_at_weight_zero(options):
             continue
         new = after.get(selector, ("", {}))[1]
         if any(place in new and " -w 0 " not in f"{new[place]} " for place in old):
             gone = (place for place in old if place not in new)
-            found += [Leaver(selector, place, f"-r {place} {old[place]}") for place in gone]
+            found += [RemovedServer(selector, place, f"-r {place} {old[place]}") for place in gone]
     return tuple(found)
 
 
-def forgotten(plan: HostPlan) -> tuple[str, ...]:
+def stale_drains(plan: HostPlan) -> tuple[str, ...]:
     """The real servers that are drained on a director and in no service any more: should one come back, it is not."""
-    servers = {text.split()[0] for item in plan.desired.items if isinstance(item, Virtual) for text in item.servers}
+    servers = {
+        text.split()[0]
+        for item in plan.desired.items
+        if isinstance(item, VirtualService)
+        for text in item.servers
+    }
     return tuple(host for host in plan.observed.drained if servers and host not in (".", *servers))
 
 
-class Departure:
+class ServerRemoval:
     """The servers that the plans of a rollout take out of tables that stay: a context manager around its batches.
 
     Nothing happens, and no exec is spent, where none leaves. Once eased, they have their weight back when the block
@@ -77,9 +85,9 @@ class Departure:
         plans: Mapping[str, HostPlan],
         sessions: Mapping[str, Session],
         events: Events,
-        patience: float = PATIENCE,
+        patience: float = DRAIN_TIMEOUT,
     ) -> None:
-        found = {host: leavers(plan) for host, plan in plans.items() if host in sessions}
+        found = {host: removed_servers(plan) for host, plan in plans.items() if host in sessions}
         self._plans = plans
         self._going = {host: some for host, some in found.items() if some}
         self._holding = _holding(plans, self._going)
@@ -89,7 +97,7 @@ class Departure:
         self._directors: list[_Director] = []
         self._eased = self._gone = False
 
-    def __enter__(self) -> Departure:
+    def __enter__(self) -> ServerRemoval:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,15 +121,17 @@ class Departure:
                 self._events.note(f"requests to servers that leave may break: {error.line()}")
         counted = [one for one in self._directors if one.host in self._holding] or self._directors
         end, said = time.monotonic() + self._patience, 0
-        time.sleep(SETTLE)
+        time.sleep(SETTLE_DELAY)
         while (left := sum(director.connections() for director in counted)) and not stop():
             if time.monotonic() >= end:
-                self._events.note(f"{left} connections of servers that leave did not end in {self._patience:.0f} s")
+                self._events.note(
+                    f"{left} connections of servers that leave did not end in {self._patience:.0f} s"
+                )
                 return
             if left != said:
                 self._events.note(f"waiting for {left} connections of servers that leave")
                 said = left
-            time.sleep(EVERY)
+            time.sleep(POLL_INTERVAL)
 
     def gone(self, who: str, digest: str) -> None:
         """The servers are out of the tables: there is nothing to take back, and no drain of theirs to remember.
@@ -130,21 +140,28 @@ class Departure:
         """
         self._gone = True
         for director, plan in self._plans.items():
-            for host in forgotten(plan) if director in self._sessions else ():
+            for host in stale_drains(plan) if director in self._sessions else ():
                 try:
-                    carry_out(self._sessions[director], Order("undrain", "server", host, who, digest))
+                    carry_out(
+                        self._sessions[director],
+                        DrainRequest("undrain", "server", host, who, digest),
+                    )
                 except HostError as error:
-                    self._events.note(f"the drain of {host}, which is gone, is not forgotten: {error.line()}")
+                    self._events.note(
+                        f"the drain of {host}, which is gone, is not forgotten: {error.line()}"
+                    )
 
 
 class _Director:
     """One director's part: a channel to the agent, which gives the weights back when it closes. Raises HostError."""
 
-    def __init__(self, session: Session, found: tuple[Leaver, ...]) -> None:
+    def __init__(self, session: Session, found: tuple[RemovedServer, ...]) -> None:
         self.host = session.host
         self._places = {(one.selector, one.place) for one in found}
         self._channel = session.run_agent(program("leave"))
-        self._channel.send(b"".join(encode_line(one.selector, one.options) for one in found) + b"\n")
+        self._channel.send(
+            b"".join(encode_line(one.selector, one.options) for one in found) + b"\n"
+        )
         if decode_line(self._channel.read_line() or b"") != ("eased",):
             self._channel.close()
             raise HostError(self.host, "the connection was lost before their weight was changed")
@@ -176,12 +193,18 @@ class _Director:
             self._channel.close()
 
 
-def _holding(plans: Mapping[str, HostPlan], going: Mapping[str, tuple[Leaver, ...]]) -> frozenset[str]:
+def _holding(
+    plans: Mapping[str, HostPlan], going: Mapping[str, tuple[RemovedServer, ...]]
+) -> frozenset[str]:
     """The directors that have the address of a service that somebody leaves: their count is the true one.
 
     A backup hears of connections only, and forgets them later.
     """
-    addresses = {one.selector.split()[-1].rpartition(":")[0].strip("[]") for found in going.values() for one in found}
+    addresses = {
+        one.selector.split()[-1].rpartition(":")[0].strip("[]")
+        for found in going.values()
+        for one in found
+    }
     return frozenset(
         host
         for host in going

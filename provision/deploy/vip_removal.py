@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from provision.deploy.inspection import Survey
-from provision.deploy.plan import Change, HostPlan, ledger
+from provision.deploy.inspection import Inspection
+from provision.deploy.operations import ledger
+from provision.deploy.plan import Change, HostPlan
 from provision.desired.items import Address
 
 
@@ -20,20 +21,26 @@ def split(plan: HostPlan) -> tuple[HostPlan, HostPlan | None]:
     The second is None where none leaves, and where a service that is taken away takes its VIPs with it.
     """
     going = tuple(change for change in plan.changes if _is_vip_removal(change))
-    if not going or any(change.kind == "unit" and change.action == "remove" for change in plan.changes):
+    if not going or any(
+        change.kind == "unit" and change.action == "remove" for change in plan.changes
+    ):
         return plan, None
     rest = tuple(change for change in plan.changes if change not in going)
     kept = tuple(Address(change.name, change.was["device"]) for change in going)
-    early = replace(plan, changes=rest, desired=replace(plan.desired, items=(*plan.desired.items, *kept)))
+    early = replace(
+        plan, changes=rest, desired=replace(plan.desired, items=(*plan.desired.items, *kept))
+    )
     owned = ledger(early.desired, plan.observed)
     return early, replace(plan, changes=going, observed=replace(plan.observed, ledger=owned))
 
 
 def _is_vip_removal(change: Change) -> bool:
-    return change.kind == "address" and change.action == "remove" and change.was.get("device") == "lo"
+    return (
+        change.kind == "address" and change.action == "remove" and change.was.get("device") == "lo"
+    )
 
 
-def put_off(found: Survey, directors: Collection[str]) -> dict[str, HostPlan]:
+def defer(found: Inspection, directors: Collection[str]) -> dict[str, HostPlan]:
     """Put off what may linger: `found` has the plans without it, and the plans that take it away are returned.
 
     Nothing is put off where no director changes.

@@ -22,7 +22,7 @@ Block: TypeAlias = "list[tuple[tuple[str, ...], Block]]"
 
 
 @dataclass(frozen=True)
-class Speaker:
+class VrrpConfig:
     """One `vrrp_instance`, by what its adverts are made of and what it must find in another's.
 
     `interval` is only compared in version 2: in version 3 a backup takes it from the advert (RFC 5798 §6.4.2). `peers`
@@ -45,21 +45,21 @@ class Speaker:
         """Whether its addresses are IPv6: the families count their VRIDs apart (RFC 5798 §5.2.3)."""
         return any(":" in vip for vip in self.vips)
 
-    def is_also(self, other: Speaker) -> bool:
+    def is_also(self, other: VrrpConfig) -> bool:
         """Whether both are the same router to the operator: the same name, the same VRID, or an address in common."""
         router = (self.vrid, self.six) == (other.vrid, other.six)
         return self.name == other.name or router or bool(self.vips & other.vips)
 
 
 @dataclass(frozen=True)
-class Clash:
+class Incompatibility:
     """Two hosts that must change at the same moment, and why: `VI_web: virtual_router_id 10 → 20`."""
 
     hosts: frozenset[str]
     why: str
 
 
-def speakers(text: str) -> tuple[Speaker, ...]:
+def speakers(text: str) -> tuple[VrrpConfig, ...]:
     """The instances of a keepalived.conf, in order; a file that is not one has none."""
     blocks = _parse(text)
     names = {"vrrp_mcast_group4": "", "vrrp_mcast_group6": ""}
@@ -67,24 +67,30 @@ def speakers(text: str) -> tuple[Speaker, ...]:
         if words[:1] == ("global_defs",):
             names.update({name: _value(inner, name) for name in names})
     return tuple(
-        _speaker(" ".join(words[1:2]), inner, names) for words, inner in blocks if words[:1] == ("vrrp_instance",)
+        _speaker(" ".join(words[1:2]), inner, names)
+        for words, inner in blocks
+        if words[:1] == ("vrrp_instance",)
     )
 
 
-def _speaker(name: str, block: Block, groups: Mapping[str, str]) -> Speaker:
+def _speaker(name: str, block: Block, groups: Mapping[str, str]) -> VrrpConfig:
     vips = frozenset(words[0].partition("/")[0] for words, _ in _inner(block, "virtual_ipaddress"))
     six = any(":" in vip for vip in vips)
     version = int(_value(block, "version") or 2)
     secret = _inner(block, "authentication") if version == 2 else []
     peers = frozenset(words[0] for words, _ in _inner(block, "unicast_peer"))
-    return Speaker(
+    return VrrpConfig(
         name=name,
         interface=_value(block, "interface"),
         vrid=int(_value(block, "virtual_router_id") or 0),
         version=version,
         interval=_value(block, "advert_int") if version == 2 else "",
-        authentication=(_value(secret, "auth_type"), _value(secret, "auth_pass").strip('"')[:PASSWORD]),
-        group=_value(block, "mcast_dst_ip") or groups["vrrp_mcast_group6" if six else "vrrp_mcast_group4"],
+        authentication=(
+            _value(secret, "auth_type"),
+            _value(secret, "auth_pass").strip('"')[:PASSWORD],
+        ),
+        group=_value(block, "mcast_dst_ip")
+        or groups["vrrp_mcast_group6" if six else "vrrp_mcast_group4"],
         source=_value(block, "unicast_src_ip"),
         peers=peers,
         vips=vips,
@@ -119,7 +125,7 @@ def _value(block: Block, name: str) -> str:
     return next((words[1] for words, _ in block if words[0] == name and len(words) > 1), "")
 
 
-def clashes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Clash, ...]:
+def clashes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Incompatibility, ...]:
     """Every pair of directors of which one, still with its `old` file, would refuse the other with its `new` one.
 
     Both map hosts that share a front end to the text of CONFIG; a host without an old one is in `new` alone.
@@ -130,13 +136,19 @@ def clashes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Clash, ...]
     for late, early in itertools.permutations(new, 2):
         for mine in before.get(late, ()):
             for other in (each for each in after[early] if each.is_also(mine)):
-                moved = next((own.interface for own in after[late] if own.name == mine.name), mine.interface)
+                moved = next(
+                    (own.interface for own in after[late] if own.name == mine.name), mine.interface
+                )
                 whys = [*_differences(mine, other), *_change("interface", mine.interface, moved)]
-                found += [Clash(frozenset((late, early)), f"{mine.name}: {', '.join(whys)}")] if whys else []
+                found += (
+                    [Incompatibility(frozenset((late, early)), f"{mine.name}: {', '.join(whys)}")]
+                    if whys
+                    else []
+                )
     return tuple(dict.fromkeys(found))
 
 
-def _differences(old: Speaker, new: Speaker) -> Iterator[str]:
+def _differences(old: VrrpConfig, new: VrrpConfig) -> Iterator[str]:
     """Why an instance refuses the adverts of its counterpart."""
     yield from _change("virtual_router_id", old.vrid, new.vrid)
     yield from _change("version", old.version, new.version)
@@ -158,11 +170,11 @@ def _change(what: str, old: object, new: object) -> Iterator[str]:
         yield f"{what} {old or 'none'} → {new or 'none'}"
 
 
-def _way(speaker: Speaker) -> str:
+def _way(speaker: VrrpConfig) -> str:
     return "unicast" if speaker.peers else "multicast"
 
 
-def together(found: Sequence[Clash]) -> tuple[frozenset[str], ...]:
+def host_groups(found: Sequence[Incompatibility]) -> tuple[frozenset[str], ...]:
     """The hosts that must change at the same moment, each group once: clashes that share a host are one."""
     groups: list[frozenset[str]] = []
     for clash in found:

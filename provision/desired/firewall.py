@@ -41,7 +41,10 @@ class Opening:
 
 
 def director_openings(
-    instances: Sequence[Instance], frontends: Sequence[ResolvedFrontend], sync: Sync | None, bfd: bool
+    instances: Sequence[Instance],
+    frontends: Sequence[ResolvedFrontend],
+    sync: Sync | None,
+    bfd: bool,
 ) -> tuple[Opening, ...]:
     """What a director must let in: adverts, synchronised connections, BFD, and the clients."""
     found: list[Opening] = [Opening("vrrp", None, None, instance.family) for instance in instances]
@@ -49,7 +52,10 @@ def director_openings(
         group = str(sync.group or SYNC_GROUP)
         found.append(Opening("udp", sync.daemon.port, group, 6 if ":" in group else 4))
     if bfd:
-        found += [Opening("udp", BFD_PORT, None, family) for family in {instance.family for instance in instances}]
+        found += [
+            Opening("udp", BFD_PORT, None, family)
+            for family in {instance.family for instance in instances}
+        ]
     for frontend in frontends:
         for service in frontend.services:
             found += _client_openings(service)
@@ -81,7 +87,9 @@ def _served(service: ResolvedService, server: RealServer) -> Iterator[Opening]:
     forward = service.forward(server)
     if forward == "nat":
         port = service.port(server)
-        yield from (Opening(service.model.protocol, port, str(own), own.version) for own in server.addresses)
+        yield from (
+            Opening(service.model.protocol, port, str(own), own.version) for own in server.addresses
+        )
         return
     yield from _client_openings(service)
     if forward == "tun":
@@ -90,7 +98,9 @@ def _served(service: ResolvedService, server: RealServer) -> Iterator[Opening]:
         yield from (Opening(protocol, port, str(own), own.version) for own in server.addresses)
 
 
-def _checked(service: ResolvedService, server: RealServer, settings: HostSettings) -> Iterator[Opening]:
+def _checked(
+    service: ResolvedService, server: RealServer, settings: HostSettings
+) -> Iterator[Opening]:
     checks = server.options.check if server.options.check is not None else service.model.check
     for check in checks:
         protocol, port = _check_port(check, service.port(server))

@@ -14,12 +14,13 @@ from provision.desired import (
     ipvs_variables,
     kafka_variables,
     keepalived_variables,
+    zookeeper_variables,
 )
 from provision.desired.tunnels import tunnel_ends
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.model.checks import KafkaCheck, MiscCheck
 from provision.inventory.model.globals import Keepalived
-from provision.inventory.model.text import Script, Strict
+from provision.inventory.model.text import Model, Script
 from provision.inventory.model.vrrp import TrackScript
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "interface": interface,
         "is_director": bool(directed),
         "is_real_server": bool(served),
-        "frontends": tuple(each for each in topology.frontends if each in directed or each in served),
+        "frontends": tuple(
+            each for each in topology.frontends if each in directed or each in served
+        ),
         "real_server_vips": _real_server_vips(host, served),
         "tunnel_ends": tunnel_ends(host, served),
         "kafka": kafka_variables.node_files(topology, host),
-        "zookeeper": kafka_variables.member_files(topology, host),
+        "zookeeper": zookeeper_variables.member_files(topology, host),
         "kafka_check": kafka_variables.check_files(topology, host),
     }
     director = _director_variables(topology, host, facts, interface)
@@ -90,11 +93,15 @@ def _interface(topology: Topology, host: str, facts: Facts) -> str:
         what = f"no interface of {host} has the address {', '.join(addresses) or '(none known)'}"
         why = "VRRP and the VIPs need one"
         place = topology.positions.get(host, Position(host))
-        raise InputError([Problem(place, "interface-unknown", what, why, "set `interface` for the host")])
+        raise InputError(
+            [Problem(place, "interface-unknown", what, why, "set `interface` for the host")]
+        )
     return found
 
 
-def _director_variables(topology: Topology, host: str, facts: Facts, interface: str) -> dict[str, Any]:
+def _director_variables(
+    topology: Topology, host: str, facts: Facts, interface: str
+) -> dict[str, Any]:
     """What keepalived.conf and the IPVS table of a director are made of; all of it empty on other hosts."""
     directed, settings = topology.directed_by(host), topology.hosts[host]
     keepalived = settings.keepalived
@@ -109,7 +116,9 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
     return {
         "keepalived": keepalived,
         "vrrp_instances": instances,
-        "vips": tuple(str(vip.address) for each in instances for vip in (*each.vips, *each.excluded)),
+        "vips": tuple(
+            str(vip.address) for each in instances for vip in (*each.vips, *each.excluded)
+        ),
         "sync_groups": groups,
         "tracked": tracked,
         "check_files": ipvs_variables.check_files(servers),
@@ -119,10 +128,14 @@ def _director_variables(topology: Topology, host: str, facts: Facts, interface: 
         "sync_daemon": sync,
         "handover_files": tuple(keepalived_variables.handover(each.name).file for each in directed),
         "takeover_wait": f"{keepalived_variables.takeover_wait(instances, keepalived):g}",
-        **_script_variables((keepalived, *instances, *groups, tracked, *servers), keepalived, facts),
+        **_script_variables(
+            (keepalived, *instances, *groups, tracked, *servers), keepalived, facts
+        ),
         **_ipvs_variables(directed, facts, owner),
         "backup_only": bool(sync and sync.instance),
-        "director_openings": firewall.director_openings(instances, directed, sync, bool(tracked.bfd or sessions)),
+        "director_openings": firewall.director_openings(
+            instances, directed, sync, bool(tracked.bfd or sessions)
+        ),
     }
 
 
@@ -133,7 +146,9 @@ def ipvs_owner(topology: Topology, host: str) -> str:
     return next(filter(None, asked), None) or own or "keepalived"
 
 
-def _ipvs_variables(directed: Sequence[ResolvedFrontend], facts: Facts, owner: str) -> dict[str, Any]:
+def _ipvs_variables(
+    directed: Sequence[ResolvedFrontend], facts: Facts, owner: str
+) -> dict[str, Any]:
     services = [service for frontend in directed for service in frontend.services]
     forwards = {
         (service.forward(server), family)
@@ -158,10 +173,16 @@ def _ipvs_variables(directed: Sequence[ResolvedFrontend], facts: Facts, owner: s
 def _before(kernel: str, version: tuple[int, int]) -> bool:
     """Whether a kernel release such as `5.4.0-150-generic` is older; an unknown one is not."""
     numbers = kernel.split("-")[0].split(".")[:2]
-    return len(numbers) == 2 and all(map(str.isdecimal, numbers)) and tuple(map(int, numbers)) < version
+    return (
+        len(numbers) == 2
+        and all(map(str.isdecimal, numbers))
+        and tuple(map(int, numbers)) < version
+    )
 
 
-def _script_variables(parts: Sequence[object], keepalived: Keepalived, facts: Facts) -> dict[str, Any]:
+def _script_variables(
+    parts: Sequence[object], keepalived: Keepalived, facts: Facts
+) -> dict[str, Any]:
     """Who runs Keepalived's scripts, and whether its `-t` lives through that.
 
     Without `script_user` Keepalived looks for a user `keepalived_script` that no package makes, and takes root. What
@@ -190,7 +211,7 @@ def _commands(value: object) -> Iterator[str | None]:
         yield value.user
     elif isinstance(value, KafkaCheck):
         yield None
-    elif isinstance(value, Strict):
+    elif isinstance(value, Model):
         for name in type(value).model_fields:
             yield from _commands(getattr(value, name))
     elif isinstance(value, tuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from provision.desired.items import Virtual
+from provision.desired.items import VirtualService
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
 from provision.inventory.model.checks import FileCheck, MiscCheck
 from provision.inventory.model.service import Service, Tunnel
@@ -52,10 +52,12 @@ class IpvsService:
             yield f"-a {self.selector} {server.rule}", server.limits
 
 
-def virtual(service: IpvsService) -> Virtual:
+def virtual(service: IpvsService) -> VirtualService:
     """The service as an item: what plan, verify and doctor compare with the live table."""
-    servers = tuple(f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers)
-    return Virtual(service.selector, service.rule, servers, service.weights, service.sorry)
+    servers = tuple(
+        f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers
+    )
+    return VirtualService(service.selector, service.rule, servers, service.weights, service.sorry)
 
 
 def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, ...]:
@@ -77,14 +79,21 @@ def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str
     if not model.marks:
         for address in service.addresses:
             if address.version == family:
-                yield f"{FLAGS[model.protocol]} {_bracketed(str(address))}:{model.port or 0}", model.port
+                yield (
+                    f"{FLAGS[model.protocol]} {_bracketed(str(address))}:{model.port or 0}",
+                    model.port,
+                )
 
 
-def _ipvs_service(service: ResolvedService, family: int, selector: str, port: int | None) -> IpvsService:
+def _ipvs_service(
+    service: ResolvedService, family: int, selector: str, port: int | None
+) -> IpvsService:
     servers = (_ipvs_server(service, server, family, port) for server in service.real_servers)
     sorry = service.model.sorry_server
     place = f"{_bracketed(str(sorry.address))}:{sorry.port or port or 0}" if sorry else ""
-    return IpvsService(selector, _ipvs_rule(service.model, family), tuple(servers), weights_of(service), place)
+    return IpvsService(
+        selector, _ipvs_rule(service.model, family), tuple(servers), weights_of(service), place
+    )
 
 
 def weights_of(service: ResolvedService) -> str:
@@ -92,7 +101,8 @@ def weights_of(service: ResolvedService) -> str:
     options = [server.options for server in service.real_servers]
     checks = [*service.model.check, *(check for own in options for check in own.check or ())]
     if any(
-        (isinstance(check, MiscCheck) and check.dynamic) or (isinstance(check, FileCheck) and check.weight)
+        (isinstance(check, MiscCheck) and check.dynamic)
+        or (isinstance(check, FileCheck) and check.weight)
         for check in checks
     ):
         return "any"
@@ -104,7 +114,9 @@ def _ipvs_rule(model: Service, family: int) -> str:
     parts = ["-s", model.scheduler]
     if model.persistent:
         parts += ["-p", str(model.persistence_timeout)]
-    if model.persistence_granularity and (model.persistence_granularity.isdecimal() == (family == 6)):
+    if model.persistence_granularity and (
+        model.persistence_granularity.isdecimal() == (family == 6)
+    ):
         parts += ["-M", model.persistence_granularity]
     if model.persistence_engine:
         parts += ["--pe", model.persistence_engine]
@@ -115,7 +127,9 @@ def _ipvs_rule(model: Service, family: int) -> str:
     return " ".join(parts)
 
 
-def _ipvs_server(service: ResolvedService, server: RealServer, family: int, port: int | None) -> Destination:
+def _ipvs_server(
+    service: ResolvedService, server: RealServer, family: int, port: int | None
+) -> Destination:
     address = server.address(family) or server.addresses[0]
     forward = service.forward(server)
     own_port = server.options.port or port or 0
@@ -142,5 +156,7 @@ def _bracketed(address: str) -> str:
 def modules(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
     """The kernel modules that the services need: ip_vs, the schedulers, the persistence engine."""
     models = [service.model for frontend in frontends for service in frontend.services]
-    engines = {f"ip_vs_pe_{model.persistence_engine}" for model in models if model.persistence_engine}
+    engines = {
+        f"ip_vs_pe_{model.persistence_engine}" for model in models if model.persistence_engine
+    }
     return ("ip_vs", *sorted({f"ip_vs_{model.scheduler}" for model in models} | engines))

@@ -26,7 +26,7 @@ def drain_file(host: str) -> TrackFile:
 
 
 @dataclass(frozen=True)
-class Server:
+class RealServerVariables:
     """A real server as a virtual server lists it. `method` is None where the virtual server's own applies."""
 
     host: str
@@ -71,7 +71,7 @@ class VirtualServer:
     service: Service
     method: str
     protocol: str | None
-    servers: tuple[Server, ...]
+    servers: tuple[RealServerVariables, ...]
     sorry: Sorry | None
     ip_family: str | None
 
@@ -120,10 +120,14 @@ def _selectors(service: ResolvedService, family: int) -> Iterator[str]:
 def group_name(service: ResolvedService, family: int) -> str:
     """The name of a service's group in one family: a group's addresses are all of one."""
     assert service.model.virtual_server_group is not None
-    return service.model.virtual_server_group.name + ("_6" if family == 6 and len(service.families) > 1 else "")
+    return service.model.virtual_server_group.name + (
+        "_6" if family == 6 and len(service.families) > 1 else ""
+    )
 
 
-def _virtual_server(frontend: ResolvedFrontend, service: ResolvedService, family: int, selector: str) -> VirtualServer:
+def _virtual_server(
+    frontend: ResolvedFrontend, service: ResolvedService, family: int, selector: str
+) -> VirtualServer:
     model = service.model
     method = _method(model.forward, model.tunnel)
     servers = tuple(_server(service, server, family, method) for server in service.real_servers)
@@ -140,11 +144,13 @@ def _virtual_server(frontend: ResolvedFrontend, service: ResolvedService, family
     )
 
 
-def _server(service: ResolvedService, server: RealServer, family: int, common: str) -> Server:
+def _server(
+    service: ResolvedService, server: RealServer, family: int, common: str
+) -> RealServerVariables:
     options = server.options
     method = _method(service.forward(server), options.tunnel or service.model.tunnel)
     checks = options.check if options.check is not None else service.model.check
-    return Server(
+    return RealServerVariables(
         server.host,
         server.address(family) or server.addresses[0],
         service.port(server),
@@ -157,10 +163,14 @@ def _server(service: ResolvedService, server: RealServer, family: int, common: s
 
 def _sorry(model: Service, family: int, common: str) -> Sorry | None:
     sorry = model.sorry_server
-    if sorry is None or (sorry.address.version != family and (sorry.forward or model.forward) != "tun"):
+    if sorry is None or (
+        sorry.address.version != family and (sorry.forward or model.forward) != "tun"
+    ):
         return None
     method = _method(sorry.forward or model.forward, sorry.tunnel or model.tunnel)
-    return Sorry(sorry.address, sorry.port or model.port, method if method != common else None, sorry.inhibit)
+    return Sorry(
+        sorry.address, sorry.port or model.port, method if method != common else None, sorry.inhibit
+    )
 
 
 def _method(forward: str, tunnel: Tunnel) -> str:
@@ -200,11 +210,16 @@ def check_files(servers: Sequence[VirtualServer]) -> tuple[TrackFile, ...]:
     found = {server.drain.name: server.drain for virtual in servers for server in virtual.servers}
     for check in _checks(servers):
         if isinstance(check, FileCheck):
-            found.setdefault(check.file, TrackFile.model_construct(name=check.file, file=check.file, init=check.init))
+            found.setdefault(
+                check.file,
+                TrackFile.model_construct(name=check.file, file=check.file, init=check.init),
+            )
     return tuple(found.values())
 
 
-def check_sessions(servers: Sequence[VirtualServer], settings: HostSettings) -> tuple[BfdSession, ...]:
+def check_sessions(
+    servers: Sequence[VirtualServer], settings: HostSettings
+) -> tuple[BfdSession, ...]:
     """The BFD sessions with real servers, one for each of them."""
     found: dict[str, BfdSession] = {}
     for virtual in servers:

@@ -124,7 +124,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Vip:
+class VipItem:
     """An address that Keepalived alone puts on an interface of this host and takes off again, while it is master.
 
     Nothing is made of it: whoever has it without being master got it from somebody's hand.
@@ -139,7 +139,7 @@ class Vip:
 
 
 @dataclass(frozen=True)
-class Virtual:
+class VirtualService:
     """A service of the kernel's table, whoever fills it: `name` is ipvsadm's selector, `options` what follows it.
 
     `servers` are words `HOST PLACE OPTIONS…`, and `sorry` the place of the sorry server. `weights` says who but the
@@ -158,7 +158,7 @@ class Virtual:
         return {"options": self.options, "servers": "; ".join(self.servers)}
 
 
-Item = Package | Module | Sysctl | File | Address | Unit | Vip | Virtual
+Item = Package | Module | Sysctl | File | Address | Unit | VipItem | VirtualService
 
 WATCHED = ("vip", "virtual")
 """The kinds that nobody is asked for by name: they are looked for in all that a host has of their kind."""

@@ -26,7 +26,9 @@ _LOGGING = {True: "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3", False: ""}
 def versions() -> tuple[str, ...]:
     """The versions of Kafka whose digests are known."""
     known = resources.files("provision.desired").joinpath("jars").iterdir()
-    return tuple(sorted(each.name.removesuffix(".sha256") for each in known if each.name.endswith(".sha256")))
+    return tuple(
+        sorted(each.name.removesuffix(".sha256") for each in known if each.name.endswith(".sha256"))
+    )
 
 
 def collect(version: str, folder: Path, say: Callable[[str], None]) -> Path:
@@ -57,7 +59,9 @@ def collect(version: str, folder: Path, say: Callable[[str], None]) -> Path:
 def _digests(version: str) -> Mapping[str, str]:
     if version not in versions():
         known = ", ".join(versions())
-        hint = f"use one of them, or set `distribution: {{archive: …, sha512: …}}` for Kafka {version}"
+        hint = (
+            f"use one of them, or set `distribution: {{archive: …, sha512: …}}` for Kafka {version}"
+        )
         raise LabError(f"the lab knows the digests of Kafka {known} only", hint)
     text = resources.files("provision.desired").joinpath("jars", f"{version}.sha256").read_text()
     return {name: digest for digest, name in (line.split() for line in text.splitlines())}
@@ -66,17 +70,27 @@ def _digests(version: str) -> Mapping[str, str]:
 def _run_maven(version: str, work: Path, jars: Path) -> None:
     """Have Maven copy the runtime classpath of broker and tools; `-C` makes it refuse what its checksums do not fit."""
     if not shutil.which("mvn"):
-        raise LabError("the lab needs mvn to collect Kafka's jars", "apt-get install --no-install-recommends maven")
+        raise LabError(
+            "the lab needs mvn to collect Kafka's jars",
+            "apt-get install --no-install-recommends maven",
+        )
     (work / "pom.xml").write_text(_pom(version))
     argv = ["mvn", "-q", "-B", "-C", "dependency:copy-dependencies", "-DincludeScope=runtime"]
     argv += [f"-DoutputDirectory={jars}"]
     try:
-        done = subprocess.run(argv, cwd=work, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            argv, cwd=work, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise LabError(f"Maven took longer than {SECONDS} s for Kafka's jars", "is Maven Central in reach?") from None
+        raise LabError(
+            f"Maven took longer than {SECONDS} s for Kafka's jars", "is Maven Central in reach?"
+        ) from None
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-        raise LabError("Maven cannot collect Kafka's jars:\n" + "\n".join(said[:3]), "mend what it names, run it again")
+        raise LabError(
+            "Maven cannot collect Kafka's jars:\n" + "\n".join(said[:3]),
+            "mend what it names, run it again",
+        )
 
 
 def _pom(version: str) -> str:
@@ -95,11 +109,15 @@ def _pom(version: str) -> str:
 
 
 def _check(jars: Path, digests: Mapping[str, str]) -> None:
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jars.glob("*.jar")}
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jars.glob("*.jar")
+    }
     wrong = sorted(name for name in {*found, *digests} if found.get(name) != digests.get(name))
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         hint = "a mirror or proxy changes what it passes on, or ~/.m2/repository is damaged"
-        raise LabError(f"Maven brought other jars than it should: {', '.join(wrong[:3])}{more}", hint)
+        raise LabError(
+            f"Maven brought other jars than it should: {', '.join(wrong[:3])}{more}", hint
+        )
     for path in jars.iterdir():
         path.chmod(0o644)

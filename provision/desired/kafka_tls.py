@@ -54,7 +54,10 @@ def _text(cluster: KafkaCluster, name: str, value: str) -> str:
         return value
     node = cluster.node.at("tls", name)
     if any(node.secrets()):
-        what, fix = f"the secret in `{name}` is no text in PEM", "encrypt the whole file, from its line -----BEGIN on"
+        what, fix = (
+            f"the secret in `{name}` is no text in PEM",
+            "encrypt the whole file, from its line -----BEGIN on",
+        )
         raise InputError([Problem(node.position, "kafka-ca", what, fix=fix)])
     assert cluster.certificates is not None
     return (cluster.certificates / value).read_text()
@@ -114,7 +117,9 @@ def _given(cluster: KafkaCluster, name: str) -> str:
 def no_authority(cluster: KafkaCluster) -> InputError:
     """That this machine lacks the CA, and where it must come from."""
     what = f"this machine has no CA of cluster {cluster.model.name} in {cluster.certificates}"
-    return InputError([Problem(cluster.node.at("tls").position, "kafka-certificate", what, fix=ORIGIN)])
+    return InputError(
+        [Problem(cluster.node.at("tls").position, "kafka-certificate", what, fix=ORIGIN)]
+    )
 
 
 ORIGIN = (
@@ -125,4 +130,6 @@ ORIGIN = (
 
 def _unreadable(cluster: KafkaCluster, why: str, fix: str) -> InputError:
     place = cluster.node.at("tls").position
-    return InputError([Problem(place, "kafka-certificate", "a certificate cannot be read", why, fix)])
+    return InputError(
+        [Problem(place, "kafka-certificate", "a certificate cannot be read", why, fix)]
+    )

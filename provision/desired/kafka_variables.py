@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from provision.desired.firewall import Opening
 from provision.desired.kafka_tls import certificate, trusted_or_unknown
-from provision.formats import jaas, properties, zoo_cfg
-from provision.formats.jaas import DIGEST, PLAIN, SCRAM, Login
+from provision.formats import jaas, properties
+from provision.formats.jaas import DIGEST, PLAIN, SCRAM, LoginModule
 from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
 from provision.inventory.model.checks import KafkaCheck
 from provision.inventory.model.kafka import Kafka
@@ -31,8 +31,6 @@ AUTHORIZERS = {
 }
 """With KRaft and without."""
 
-ZOOKEEPER_DATA = "/var/lib/zookeeper/data"
-"""A folder of its own: in the one above it, Debian's package has a link `myid` to its example."""
 
 INTERVAL = 5
 """Seconds from one question to the next where the check names none."""
@@ -76,16 +74,6 @@ class KafkaFiles:
 
 
 @dataclass(frozen=True)
-class ZooKeeperFiles:
-    """What the templates of role zookeeper see as `zookeeper`."""
-
-    id: int
-    heap: str
-    zoo_cfg: str
-    jaas: str
-
-
-@dataclass(frozen=True)
 class CheckFiles:
     """What the templates of role kafka_check see as `kafka_check`: its settings, as JSON."""
 
@@ -122,7 +110,9 @@ def node_files(topology: Topology, host: str) -> KafkaFiles | None:
     )
 
 
-def _credentials(topology: Topology, cluster: KafkaCluster, node: KafkaNode) -> Iterator[Credential]:
+def _credentials(
+    topology: Topology, cluster: KafkaCluster, node: KafkaNode
+) -> Iterator[Credential]:
     yield Credential("server.properties", properties.write(broker_settings(cluster, node)).decode())
     if cluster.certificates is not None:
         yield Credential("ca.pem", trusted_or_unknown(cluster))
@@ -170,11 +160,20 @@ def _endpoint(host: str, port: int) -> str:
 
 def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
     model, name = cluster.model, listener(cluster)
-    roles = [role for role, has in (("broker", node.broker), ("controller", node.controller)) if has]
+    roles = [
+        role for role, has in (("broker", node.broker), ("controller", node.controller)) if has
+    ]
     bound = [name + _bound(cluster, model.port)] if node.broker else []
     bound += [CONTROLLER + _bound(cluster, model.controller_port)] if node.controller else []
-    voters = [f"{each.id}@{_endpoint(each.endpoint, model.controller_port)}" for each in cluster.controllers]
-    advertised = {"advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}"} if node.broker else {}
+    voters = [
+        f"{each.id}@{_endpoint(each.endpoint, model.controller_port)}"
+        for each in cluster.controllers
+    ]
+    advertised = (
+        {"advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}"}
+        if node.broker
+        else {}
+    )
     return {
         "process.roles": roles,
         "node.id": node.id,
@@ -186,13 +185,17 @@ def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, propert
         "inter.broker.listener.name": name,
         "sasl.mechanism.controller.protocol": "PLAIN",
         f"listener.name.{CONTROLLER.lower()}.sasl.enabled.mechanisms": "PLAIN",
-        f"listener.name.{CONTROLLER.lower()}.plain.sasl.jaas.config": jaas.property_value(_controller_login(cluster)),
+        f"listener.name.{CONTROLLER.lower()}.plain.sasl.jaas.config": jaas.property_value(
+            _controller_login(cluster)
+        ),
     }
 
 
-def _controller_login(cluster: KafkaCluster) -> Login:
+def _controller_login(cluster: KafkaCluster) -> LoginModule:
     """PLAIN with the super users: SCRAM's credentials are in the metadata that a controller logs in to fetch."""
-    return Login(PLAIN, _own(cluster.model) | _known(cluster.model, cluster.model.all_super_users))
+    return LoginModule(
+        PLAIN, _own(cluster.model) | _known(cluster.model, cluster.model.all_super_users)
+    )
 
 
 def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
@@ -235,9 +238,13 @@ def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
     }
 
 
-def _login(model: Kafka, mechanism: str) -> Login:
+def _login(model: Kafka, mechanism: str) -> LoginModule:
     """The admin's own login, and with PLAIN every user: that module knows no others than its options name."""
-    return Login(SCRAM, _own(model)) if mechanism != "PLAIN" else Login(PLAIN, _own(model) | _known(model, model.users))
+    return (
+        LoginModule(SCRAM, _own(model))
+        if mechanism != "PLAIN"
+        else LoginModule(PLAIN, _own(model) | _known(model, model.users))
+    )
 
 
 def _own(model: Kafka) -> dict[str, str]:
@@ -273,67 +280,16 @@ def _format_arguments(cluster: KafkaCluster, name: str) -> str:
 def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
     """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
     own = cluster.model.users[user]
-    return dict.fromkeys(cluster.model.scram, f"iterations={own.iterations},password={own.password}")
+    return dict.fromkeys(
+        cluster.model.scram, f"iterations={own.iterations},password={own.password}"
+    )
 
 
-def _zookeeper_login(cluster: KafkaCluster) -> Login:
+def _zookeeper_login(cluster: KafkaCluster) -> LoginModule:
     assert cluster.model.zookeeper is not None
-    return Login(DIGEST, {"username": ZOOKEEPER_USER, "password": cluster.model.zookeeper.password})
-
-
-def member_files(topology: Topology, host: str) -> ZooKeeperFiles | None:
-    """Everything about the ZooKeeper member on a host; None where there is none."""
-    cluster = topology.kafka
-    member = cluster.member(host) if cluster else None
-    if cluster is None or member is None:
-        return None
-    model = cluster.model.zookeeper
-    assert model is not None
-    return ZooKeeperFiles(member.id, model.heap, _zoo_cfg(cluster), _member_jaas(cluster))
-
-
-def _zoo_cfg(cluster: KafkaCluster) -> str:
-    """zoo.cfg. With a single member ZooKeeper wants no `server.N` and no quorum (QuorumPeerConfig)."""
-    model = cluster.model.zookeeper
-    assert model is not None
-    settings: dict[str, properties.Value] = {
-        "tickTime": 2000,
-        "initLimit": 10,
-        "syncLimit": 5,
-        "dataDir": ZOOKEEPER_DATA,
-        "clientPort": model.port,
-        "maxClientCnxns": 3000,
-        "autopurge.snapRetainCount": 3,
-        "autopurge.purgeInterval": 24,
-        "admin.enableServer": False,
-        "4lw.commands.whitelist": ["srvr", "mntr", "ruok"],
-        "authProvider.1": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
-        "sessionRequireClientSASLAuth": True,
-        "jaasLoginRenew": 3600000,
-    }
-    if len(cluster.members) < 2:
-        return properties.write(settings).decode()
-    quorum: dict[str, properties.Value] = {
-        "quorum.auth.enableSasl": True,
-        "quorum.auth.learnerRequireSasl": True,
-        "quorum.auth.serverRequireSasl": True,
-        "quorum.cnxn.threads.size": 20,
-    }
-    servers = [zoo_cfg.Server(each.id, each.endpoint, model.peer_port, model.election_port) for each in cluster.members]
-    return zoo_cfg.write(settings | quorum, servers).decode()
-
-
-def _member_jaas(cluster: KafkaCluster) -> str:
-    model = cluster.model.zookeeper
-    assert model is not None
-    quorum = model.quorum_password
-    return jaas.write(
-        {
-            "Server": Login(DIGEST, {f"user_{ZOOKEEPER_USER}": model.password}),
-            "QuorumServer": Login(DIGEST, {"user_member": quorum}),
-            "QuorumLearner": Login(DIGEST, {"username": "member", "password": quorum}),
-        }
-    ).decode()
+    return LoginModule(
+        DIGEST, {"username": ZOOKEEPER_USER, "password": cluster.model.zookeeper.password}
+    )
 
 
 def check_files(topology: Topology, host: str) -> CheckFiles | None:
@@ -341,7 +297,10 @@ def check_files(topology: Topology, host: str) -> CheckFiles | None:
     cluster, checks = topology.kafka, kafka_checks(topology.directed_by(host))
     if cluster is None or not checks:
         return None
-    return CheckFiles(json.dumps(dict(_check_settings(topology, cluster, checks)), indent=1, sort_keys=True) + "\n")
+    return CheckFiles(
+        json.dumps(dict(_check_settings(topology, cluster, checks)), indent=1, sort_keys=True)
+        + "\n"
+    )
 
 
 def _check_settings(
@@ -351,13 +310,21 @@ def _check_settings(
     for node in cluster.brokers:
         if check := checks.get(node.host):
             own = topology.hosts[node.host].address
-            yield node.host, {
-                "id": node.id, "address": str(own[0]), "port": cluster.model.port, "name": node.endpoint,
-                "ca": trusted_or_unknown(cluster) if cluster.certificates is not None else "",
-                "mechanism": cluster.model.mechanisms[0], "user": check.login,
-                "password": cluster.model.users[check.login].password, "timeout": check.timeout,
-                "interval": check.interval or INTERVAL,
-            }  # fmt: skip
+            yield (
+                node.host,
+                {
+                    "id": node.id,
+                    "address": str(own[0]),
+                    "port": cluster.model.port,
+                    "name": node.endpoint,
+                    "ca": trusted_or_unknown(cluster) if cluster.certificates is not None else "",
+                    "mechanism": cluster.model.mechanisms[0],
+                    "user": check.login,
+                    "password": cluster.model.users[check.login].password,
+                    "timeout": check.timeout,
+                    "interval": check.interval or INTERVAL,
+                },
+            )
 
 
 def node_openings(topology: Topology, host: str) -> tuple[Opening, ...]:
@@ -368,6 +335,10 @@ def node_openings(topology: Topology, host: str) -> tuple[Opening, ...]:
     node, member, ensemble = cluster.on(host), cluster.member(host), cluster.model.zookeeper
     ports = [cluster.model.port] if node and node.broker else []
     ports += [cluster.model.controller_port] if node and node.controller else []
-    ports += [ensemble.port, ensemble.peer_port, ensemble.election_port] if ensemble and member else []
+    ports += (
+        [ensemble.port, ensemble.peer_port, ensemble.election_port] if ensemble and member else []
+    )
     own = topology.hosts[host].address
-    return tuple(Opening("tcp", port, str(address), address.version) for port in ports for address in own)
+    return tuple(
+        Opening("tcp", port, str(address), address.version) for port in ports for address in own
+    )

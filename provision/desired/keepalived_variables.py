@@ -60,7 +60,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Group:
+class SyncGroupVariables:
     """One `vrrp_sync_group`."""
 
     name: str
@@ -70,7 +70,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedObject:
     """The definitions of everything that instances and groups of this director track, each once."""
 
     scripts: tuple[TrackScript, ...]
@@ -113,12 +113,21 @@ def instances(
     )
 
 
-def _instance(host: str, frontend: ResolvedFrontend, family: int, settings: Settings, interface: str) -> Instance:
+def _instance(
+    host: str, frontend: ResolvedFrontend, family: int, settings: Settings, interface: str
+) -> Instance:
     vrrp, several = frontend.vrrp, len(frontend.model.families) > 1
     vips = [vip for vip in frontend.vips if vip.family == family]
-    others = (settings[director.host].address_of(family) for director in frontend.directors if director.host != host)
+    others = (
+        settings[director.host].address_of(family)
+        for director in frontend.directors
+        if director.host != host
+    )
     extra = vrrp.unicast.peers if vrrp.unicast else ()
-    peers = (*(peer for peer in others if peer), *(peer for peer in extra if peer.version == family))
+    peers = (
+        *(peer for peer in others if peer),
+        *(peer for peer in extra if peer.version == family),
+    )
     return Instance(
         name=f"VI_{frontend.name}" + ("_6" if several and family == 6 else ""),
         frontend=frontend.name,
@@ -146,26 +155,37 @@ def _missed(vrrp: Vrrp, keepalived: Keepalived) -> int:
     return (vrrp.down_timer_adverts or keepalived.vrrp_down_timer_adverts or 3) + 1
 
 
-def groups(found: Sequence[Instance], keepalived: Keepalived) -> tuple[Group, ...]:
+def groups(found: Sequence[Instance], keepalived: Keepalived) -> tuple[SyncGroupVariables, ...]:
     """The sync groups of the instances; both families of one front end are one even when nobody asked."""
     options = {group.name: group for group in keepalived.sync_groups}
     result = []
     for name in dict.fromkeys(instance.group for instance in found if instance.group):
         members = [instance for instance in found if instance.group == name]
         own = options.get(name) or SyncGroup(name=name)
-        handovers = tuple(handover(frontend) for frontend in dict.fromkeys(member.frontend for member in members))
-        result.append(Group(name, tuple(member.name for member in members), own, (*own.track_files, *handovers)))
+        handovers = tuple(
+            handover(frontend) for frontend in dict.fromkeys(member.frontend for member in members)
+        )
+        result.append(
+            SyncGroupVariables(
+                name, tuple(member.name for member in members), own, (*own.track_files, *handovers)
+            )
+        )
     return tuple(result)
 
 
-def tracked(found: Sequence[Instance], grouped: Sequence[Group], settings: HostSettings) -> Tracked:
+def tracked(
+    found: Sequence[Instance], grouped: Sequence[SyncGroupVariables], settings: HostSettings
+) -> TrackedObject:
     """The definitions of all that is tracked, weights left out: each use names its own."""
-    users: list[Tracking] = [*(instance.vrrp for instance in found), *(group.options for group in grouped)]
+    users: list[Tracking] = [
+        *(instance.vrrp for instance in found),
+        *(group.options for group in grouped),
+    ]
     files = [
         *(file for instance in found for file in instance.files),
         *(file for group in grouped for file in group.files),
     ]
-    return Tracked(
+    return TrackedObject(
         _once(script for user in users for script in user.track_scripts),
         _once(process for user in users for process in user.track_processes),
         _once(files),
@@ -188,7 +208,9 @@ def _once(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(found.values())
 
 
-def sync(found: Sequence[Instance], component: Sequence[ResolvedFrontend], settings: HostSettings) -> Sync | None:
+def sync(
+    found: Sequence[Instance], component: Sequence[ResolvedFrontend], settings: HostSettings
+) -> Sync | None:
     """The connection synchronisation of a director with these instances; `component` are the front ends that share it.
 
     The identifier must be the same on all directors that share connections: the VRID of their first front end.

@@ -33,11 +33,16 @@ def _variable(text: str) -> str:
 
 def _mode(text: str) -> str:
     if not re.fullmatch(r"[0-7]{4}", text):
-        raise mistake("wrong-value", f"{text!a} is no file mode", "", 'write four octal digits in quotes, as in "0644"')
+        raise mistake(
+            "wrong-value",
+            f"{text!a} is no file mode",
+            "",
+            'write four octal digits in quotes, as in "0644"',
+        )
     return text
 
 
-class Entry(BaseModel):
+class ManifestEntry(BaseModel):
     """What every entry of a manifest may say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
@@ -47,19 +52,19 @@ class Entry(BaseModel):
     os_family: Literal["debian", "redhat"] | None = None
 
 
-class PackageEntry(Entry):
+class PackageEntry(ManifestEntry):
     """A package that must be installed."""
 
     name: str
 
 
-class ModuleEntry(Entry):
+class ModuleEntry(ManifestEntry):
     """A kernel module that must be loaded, now and at boot."""
 
     name: str
 
 
-class FileEntry(Entry):
+class FileEntry(ManifestEntry):
     """A file made from a template; `validate` and `unit` as in `provision.desired.items.File`."""
 
     path: str
@@ -72,14 +77,14 @@ class FileEntry(Entry):
     secret: bool = False
 
 
-class SysctlEntry(Entry):
+class SysctlEntry(ManifestEntry):
     """A kernel parameter. A dot inside a component, as in the interface eth0.100, is written as a slash."""
 
     name: str
     value: str | int
 
 
-class AddressEntry(Entry):
+class AddressEntry(ManifestEntry):
     """An address with its prefix length on an interface."""
 
     address: str
@@ -87,7 +92,7 @@ class AddressEntry(Entry):
     label: str = ""
 
 
-class UnitEntry(Entry):
+class UnitEntry(ManifestEntry):
     """A systemd unit; fields as in `provision.desired.items.Unit`."""
 
     name: str
@@ -97,13 +102,13 @@ class UnitEntry(Entry):
     check: str = ""
 
 
-class VipEntry(Entry):
+class VipEntry(ManifestEntry):
     """An address that Keepalived puts there and takes away: watched, never made."""
 
     name: str
 
 
-class VirtualEntry(Entry):
+class VirtualEntry(ManifestEntry):
     """A service of the kernel's table, watched and mended; `loop` names the `ipvs_services`."""
 
 
@@ -121,7 +126,13 @@ class Manifest(BaseModel):
     vips: list[VipEntry] = []
     virtuals: list[VirtualEntry] = []
 
-    def entries(self) -> list[tuple[str, int, Entry]]:
+    def entries(self) -> list[tuple[str, int, ManifestEntry]]:
         """Every entry with its list's name and its index there."""
-        lists: dict[str, list[Entry]] = {name: list(getattr(self, name)) for name in type(self).model_fields}
-        return [(name, index, entry) for name, members in lists.items() for index, entry in enumerate(members)]
+        lists: dict[str, list[ManifestEntry]] = {
+            name: list(getattr(self, name)) for name in type(self).model_fields
+        }
+        return [
+            (name, index, entry)
+            for name, members in lists.items()
+            for index, entry in enumerate(members)
+        ]

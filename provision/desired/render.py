@@ -22,13 +22,13 @@ from provision.desired.items import (
     Package,
     Sysctl,
     Unit,
-    Vip,
-    Virtual,
+    VipItem,
+    VirtualService,
 )
 from provision.desired.manifest import (
     AddressEntry,
-    Entry,
     FileEntry,
+    ManifestEntry,
     ModuleEntry,
     PackageEntry,
     SysctlEntry,
@@ -63,7 +63,9 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
     return render_roles(topology.roles_of(host), inventory, host, variables, facts)
 
 
-def render_roles(roles: Sequence[str], inventory: Inventory, host: str, variables: Scope, facts: Facts) -> DesiredHost:
+def render_roles(
+    roles: Sequence[str], inventory: Inventory, host: str, variables: Scope, facts: Facts
+) -> DesiredHost:
     """The items of these roles on `host`, with `variables` as the computed ones. Raises InputError as `render_host`."""
     computed = {**variables, "facts": facts, "filters_input": facts.firewall != "none"}
     search = search_path(inventory.path)
@@ -96,7 +98,7 @@ def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, P
                 yield _checked(_item(role, entry, inner, place), place), place
 
 
-def _loop(entry: Entry, scope: Scope, place: Position) -> Iterator[Scope]:
+def _loop(entry: ManifestEntry, scope: Scope, place: Position) -> Iterator[Scope]:
     if entry.loop is None:
         yield scope
         return
@@ -131,7 +133,7 @@ def _lookup(dotted: str, scope: Scope, place: Position) -> Any:
     return value
 
 
-def _item(role: Role, entry: Entry, scope: Scope, place: Position) -> Item:
+def _item(role: Role, entry: ManifestEntry, scope: Scope, place: Position) -> Item:
     def text(template: str) -> str:
         return render_text(template, place, scope)
 
@@ -147,15 +149,17 @@ def _item(role: Role, entry: Entry, scope: Scope, place: Position) -> Item:
         case AddressEntry():
             return Address(text(entry.address), text(entry.device), text(entry.label))
         case UnitEntry():
-            return Unit(text(entry.name), entry.enabled, entry.active, entry.on_change, text(entry.check))
+            return Unit(
+                text(entry.name), entry.enabled, entry.active, entry.on_change, text(entry.check)
+            )
         case VipEntry():
-            return Vip(text(entry.name))
+            return VipItem(text(entry.name))
         case VirtualEntry():
             return _virtual(scope.get("item"), place)
     raise AssertionError(f"no item is made from {type(entry).__name__}")
 
 
-def _virtual(service: Any, place: Position) -> Virtual:
+def _virtual(service: Any, place: Position) -> VirtualService:
     if not isinstance(service, IpvsService):
         what = "`virtuals` lists services of the table"
         raise InputError([Problem(place, "wrong-type", what, fix="write `loop: ipvs_services`")])
@@ -185,20 +189,32 @@ def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:
 def _checked(item: Item, place: Position) -> Item:
     """The item; refuses empty names and control characters, which no host would take as meant."""
     texts = (value for name, value in vars(item).items() if isinstance(value, str))
-    if not item.name or any(ord(character) < 32 or ord(character) == 127 for text in texts for character in text):
+    if not item.name or any(
+        ord(character) < 32 or ord(character) == 127 for text in texts for character in text
+    ):
         what = f"the {item.kind} made here has an empty name or a control character in a field"
         raise InputError([Problem(place, "bad-item", what, fix="correct the value that fills it")])
     return item
 
 
-def _gather(gathered: dict[tuple[str, str], tuple[Item, str]], item: Item, role: str, place: Position) -> None:
+def _gather(
+    gathered: dict[tuple[str, str], tuple[Item, str]], item: Item, role: str, place: Position
+) -> None:
     """Add an item unless it is there already, refusing one that says something else."""
     present, other = gathered.setdefault((item.kind, item.name), (item, role))
     if present != item:
         what = f"roles `{other}` and `{role}` want {item.kind} {item.name} differently"
         why = "a host can only be one of them"
         raise InputError(
-            [Problem(place, "role-conflict", what, why, "change one of the two roles, or drop it from the host")]
+            [
+                Problem(
+                    place,
+                    "role-conflict",
+                    what,
+                    why,
+                    "change one of the two roles, or drop it from the host",
+                )
+            ]
         )
 
 
@@ -208,4 +224,7 @@ def _persistent(items: list[Item]) -> Iterator[File]:
     modules = sorted(f"{item.name}\n" for item in items if isinstance(item, Module))
     for path, lines in ((SYSCTL_FILE, sysctls), (MODULES_FILE, modules)):
         if lines:
-            yield File(path, "".join(["# Managed by hactl; changes made here are undone.\n", *lines]).encode())
+            yield File(
+                path,
+                "".join(["# Managed by hactl; changes made here are undone.\n", *lines]).encode(),
+            )

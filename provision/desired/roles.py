@@ -43,7 +43,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 TypeName = Literal["str", "path", "int", "float", "bool", "list", "dict", "raw"]
 
 
-class Option(BaseModel):
+class RoleOption(BaseModel):
     """One variable of a role, as Ansible's argument_specs describe it.
 
     `default` is documentation there as here: the value comes from defaults/main.yml.
@@ -57,11 +57,11 @@ class Option(BaseModel):
     default: Any = None
     choices: list[Any] | None = None
     elements: TypeName | None = None
-    options: dict[str, Option] = {}
+    options: dict[str, RoleOption] = {}
     version_added: str = ""
 
 
-class Entrance(BaseModel):
+class EntryPoint(BaseModel):
     """A role's entry point; only `main` is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
@@ -69,13 +69,13 @@ class Entrance(BaseModel):
     short_description: str = ""
     description: str | list[str] = ""
     author: str | list[str] = ""
-    options: dict[str, Option] = {}
+    options: dict[str, RoleOption] = {}
 
 
-class _Entrances(BaseModel):
+class _EntryPoints(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
-    main: Entrance
+    main: EntryPoint
 
 
 class ArgumentSpecs(BaseModel):
@@ -83,7 +83,7 @@ class ArgumentSpecs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
-    argument_specs: _Entrances
+    argument_specs: _EntryPoints
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Role:
     path: Path
     manifest: Manifest
     source: Node
-    options: Mapping[str, Option]
+    options: Mapping[str, RoleOption]
     defaults: Mapping[str, Node]
 
     @property
@@ -126,7 +126,9 @@ def load_role(name: str, search: Sequence[Path], named_at: Position | None = Non
     known = {entry.parent.name for folder in search for entry in folder.glob("*/manifest.yml")}
     place = named_at or Position(str(search[0] / name))
     why = f"no manifest.yml in {', '.join(str(folder / name) for folder in search)}"
-    raise InputError([Problem(place, "role-unknown", f"there is no role `{name}`", why, nearest(name, known))])
+    raise InputError(
+        [Problem(place, "role-unknown", f"there is no role `{name}`", why, nearest(name, known))]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -154,7 +156,12 @@ def _read(reader: Reader, path: Path, optional: bool = False) -> Node | None:
     found = len(reader.problems)
     node = reader.read(path)
     if node is None and not optional and len(reader.problems) == found:
-        reader.complain(Position(str(path)), "role-empty", "this file is empty", fix="say what the host must look like")
+        reader.complain(
+            Position(str(path)),
+            "role-empty",
+            "this file is empty",
+            fix="say what the host must look like",
+        )
     return node
 
 
@@ -163,7 +170,9 @@ def _mapping(node: Node | None) -> Mapping[str, Node]:
         return {}
     if not isinstance(node.value, dict):
         what = "defaults must be a mapping of variables to values"
-        raise InputError([Problem(node.position, "wrong-type", what, f"it is {kind(node.plain())}")])
+        raise InputError(
+            [Problem(node.position, "wrong-type", what, f"it is {kind(node.plain())}")]
+        )
     return node.value
 
 
@@ -220,7 +229,13 @@ def bind(role: Role, host: Host, computed: Mapping[str, Any]) -> dict[str, Any]:
 
 def _required(role: Role, name: str, host: Host) -> Problem:
     what = f"host `{host.name}` has role `{role.name}` but no `{name}`"
-    return Problem(host.position, "missing-variable", what, "the role requires it", f"set `{name}:` for the host")
+    return Problem(
+        host.position,
+        "missing-variable",
+        what,
+        "the role requires it",
+        f"set `{name}:` for the host",
+    )
 
 
 def _filled(node: Node, bound: Mapping[str, Any]) -> Any:
@@ -234,7 +249,7 @@ def _filled(node: Node, bound: Mapping[str, Any]) -> Any:
     return node.value
 
 
-def _misfits(name: str, option: Option, node: Node) -> Iterator[Problem]:
+def _misfits(name: str, option: RoleOption, node: Node) -> Iterator[Problem]:
     """What is wrong with a value, given its declaration."""
     value = node.plain()
     if not _is(value, option.type):
@@ -244,24 +259,37 @@ def _misfits(name: str, option: Option, node: Node) -> Iterator[Problem]:
         return
     if option.choices is not None and value not in option.choices:
         choices = ", ".join(f"`{choice}`" for choice in option.choices)
-        yield Problem(node.position, "wrong-value", f"`{name}` must be one of {choices}", f"it is {kind(value)}")
+        yield Problem(
+            node.position,
+            "wrong-value",
+            f"`{name}` must be one of {choices}",
+            f"it is {kind(value)}",
+        )
     if isinstance(node.value, list) and (option.elements or option.options):
-        member = option.model_copy(update={"type": option.elements or "dict", "choices": None, "elements": None})
+        member = option.model_copy(
+            update={"type": option.elements or "dict", "choices": None, "elements": None}
+        )
         for index, inner in enumerate(node.value):
             yield from _misfits(f"{name}[{index}]", member, inner)
     elif isinstance(node.value, dict) and option.options:
         yield from _misfits_below(name, option.options, node)
 
 
-def _misfits_below(name: str, options: Mapping[str, Option], node: Node) -> Iterator[Problem]:
+def _misfits_below(name: str, options: Mapping[str, RoleOption], node: Node) -> Iterator[Problem]:
     for key, inner in node.value.items():
         if key in options:
             yield from _misfits(f"{name}.{key}", options[key], inner)
         else:
             what = f"unknown field `{key}` in `{name}`"
-            yield Problem(node.key_position(key), "unknown-field", what, fix=nearest(str(key), options))
-    for key in (key for key, option in options.items() if option.required and key not in node.value):
-        yield Problem(node.position, "missing-field", f"`{name}.{key}` is missing", fix=f"add `{key}:`")
+            yield Problem(
+                node.key_position(key), "unknown-field", what, fix=nearest(str(key), options)
+            )
+    for key in (
+        key for key, option in options.items() if option.required and key not in node.value
+    ):
+        yield Problem(
+            node.position, "missing-field", f"`{name}.{key}` is missing", fix=f"add `{key}:`"
+        )
 
 
 def _is(value: object, name: TypeName) -> bool:
@@ -272,5 +300,11 @@ def _is(value: object, name: TypeName) -> bool:
 
 
 def _article(name: TypeName) -> str:
-    words = {"str": "text", "path": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+    words = {
+        "str": "text",
+        "path": "text",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+    }
     return words.get(name, {"list": "a list", "dict": "a mapping"}.get(name, "a value"))

@@ -14,7 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+)
 from jinja2.sandbox import SandboxedEnvironment
 
 from provision.core.errors import InputError, Position, Problem
@@ -25,7 +32,9 @@ _FIX_UNDEFINED = "declare it in meta/argument_specs.yml, set it, or correct the 
 def _printable(value: Any) -> Any:
     """The value; refuses what nobody wants to see in a file."""
     if value is None or isinstance(value, list | tuple | set | Mapping):
-        raise TypeError(f"{{{{ … }}}} prints {'nothing' if value is None else f'a whole {type(value).__name__}'}")
+        raise TypeError(
+            f"{{{{ … }}}} prints {'nothing' if value is None else f'a whole {type(value).__name__}'}"
+        )
     return value
 
 
@@ -57,7 +66,9 @@ def render_file(folder: Path, name: str, variables: Mapping[str, Any]) -> str:
     path = folder / name
     try:
         return environment(folder).get_template(name).render(variables)
-    except Exception as error:  # a template may raise anything; whatever it is, it is the role's mistake
+    except (
+        Exception
+    ) as error:  # a template may raise anything; whatever it is, it is the role's mistake
         raise InputError([_problem(error, str(folder), Position(str(path)))]) from None
 
 
@@ -80,15 +91,33 @@ def _problem(error: Exception, folder: str, position: Position) -> Problem:
     if isinstance(error, TemplateSyntaxError):
         if folder:
             place = Position(error.filename or position.file, error.lineno)
-        return Problem(place, "template-syntax", error.message or "the template cannot be read", fix="correct it")
+        return Problem(
+            place,
+            "template-syntax",
+            error.message or "the template cannot be read",
+            fix="correct it",
+        )
     if isinstance(error, UndefinedError):
-        return Problem(place, "template-undefined", error.message or "undefined", fix=_FIX_UNDEFINED)
+        return Problem(
+            place, "template-undefined", error.message or "undefined", fix=_FIX_UNDEFINED
+        )
     if isinstance(error, TemplateNotFound):
-        return Problem(place, "template-missing", f"there is no template `{error.name}` in {folder}", fix="add it")
-    return Problem(place, "template-error", str(error) or type(error).__name__, fix="correct the template")
+        return Problem(
+            place,
+            "template-missing",
+            f"there is no template `{error.name}` in {folder}",
+            fix="add it",
+        )
+    return Problem(
+        place, "template-error", str(error) or type(error).__name__, fix="correct the template"
+    )
 
 
 def _place(trace: TracebackType | None, folder: str) -> Position | None:
     """The innermost line of a template in `folder` that the error came through; Jinja rewrites the trace for this."""
-    frames = [frame for frame in traceback.extract_tb(trace) if folder and frame.filename.startswith(folder)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if folder and frame.filename.startswith(folder)
+    ]
     return Position(frames[-1].filename, frames[-1].lineno or 1) if frames else None

@@ -105,12 +105,16 @@ def _interval(check: Check, service: ResolvedService, server: RealServer) -> flo
 
 def _timeout(check: Check, service: ResolvedService, server: RealServer) -> float:
     own = getattr(check, "timeout", None)
-    return float(_first(own, server.options.connect_timeout, service.model.connect_timeout, TIMEOUT))
+    return float(
+        _first(own, server.options.connect_timeout, service.model.connect_timeout, TIMEOUT)
+    )
 
 
 def _retries(check: Check, service: ResolvedService, server: RealServer) -> float:
     default = 3 if isinstance(check, DnsCheck) else 0 if isinstance(check, MiscCheck) else RETRIES
-    return float(_first(getattr(check, "retries", None), server.options.retry, service.model.retry, default))
+    return float(
+        _first(getattr(check, "retries", None), server.options.retry, service.model.retry, default)
+    )
 
 
 def _delay(check: Check, service: ResolvedService, server: RealServer) -> float:
@@ -118,7 +122,9 @@ def _delay(check: Check, service: ResolvedService, server: RealServer) -> float:
     if isinstance(check, DnsCheck):
         default = _interval(check, service, server)
     own = getattr(check, "delay", None)
-    return float(_first(own, server.options.delay_before_retry, service.model.delay_before_retry, default))
+    return float(
+        _first(own, server.options.delay_before_retry, service.model.delay_before_retry, default)
+    )
 
 
 def _first(*values: float | None) -> float:

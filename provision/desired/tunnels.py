@@ -42,7 +42,9 @@ def tunnel_ends(host: str, served: Sequence[ResolvedFrontend]) -> tuple[TunnelEn
     for service in (service for frontend in served for service in frontend.services):
         for server in service.real_servers:
             if server.host == host and service.forward(server) == "tun":
-                found.update(dict.fromkeys(_end(service, server, family) for family in service.families))
+                found.update(
+                    dict.fromkeys(_end(service, server, family) for family in service.families)
+                )
     return tuple(found)
 
 
@@ -51,5 +53,7 @@ def _end(service: ResolvedService, server: RealServer, inside: int) -> TunnelEnd
     outside = (server.address(inside) or server.addresses[0]).version
     module, device = GRE[outside] if tunnel.type == "gre" else IP_IN_IP[outside, inside]
     if tunnel.type == "gue":
-        return TunnelEnd(module, device, outside, "fou6" if outside == 6 else "fou", tunnel.port or 0)
+        return TunnelEnd(
+            module, device, outside, "fou6" if outside == 6 else "fou", tunnel.port or 0
+        )
     return TunnelEnd(module, device, outside)

@@ -13,7 +13,7 @@ from provision.drills.table import as_intended
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import Fault, FaultSpec
 from provision.hosts.channel import Session
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost
 from provision.hosts.sessions import Sessions
 from provision.inventory.frontends import ResolvedFrontend
@@ -25,7 +25,7 @@ GUARD = 60
 
 
 @dataclass
-class Stage:
+class DrillContext:
     """One drill on one front end.
 
     `holder` is the director that held the addresses when it began, `successor` the one that must take over (empty
@@ -70,12 +70,19 @@ class Stage:
         fault = Fault(self.sessions, f"{self.drill}-{self.frontend.name}", spec, self.guard(host))
         self.faults.append(fault)
         fault.arm()
-        self.notes += [f"{host}: undid {name}, which a run that died had left behind" for name in fault.leftovers]
+        self.notes += [
+            f"{host}: undid {name}, which a run that died had left behind"
+            for name in fault.leftovers
+        ]
         return fault
 
     def guard(self, host: str) -> int:
         """Seconds of a guard: where a real server needs long until its checks find it well, its drill takes longer."""
-        return max(GUARD, 2 * int(check_patience(self.frontend))) if host in self.frontend.real_servers else GUARD
+        return (
+            max(GUARD, 2 * int(check_patience(self.frontend)))
+            if host in self.frontend.real_servers
+            else GUARD
+        )
 
     def break_host(self, host: str, kind: str, *arguments: str) -> float:
         """Arm a fault and inject it; returns when. Raises HostError."""
@@ -97,7 +104,10 @@ class Stage:
 
     def held(self) -> str:
         """Who holds what, in words: `192.168.227.10 is held by lvs1`."""
-        return ", ".join(f"{vip} is held by {' and '.join(self.watch.holders(vip)) or 'nobody'}" for vip in self.vips)
+        return ", ".join(
+            f"{vip} is held by {' and '.join(self.watch.holders(vip)) or 'nobody'}"
+            for vip in self.vips
+        )
 
     def table_intended(self, host: str) -> bool:
         """Whether a director has each of the front end's real servers in its table with its weight."""
@@ -112,16 +122,25 @@ class Stage:
 
         With `nopreempt` an address need not come back, but it must have one holder.
         """
-        stays = {str(vip.address) for one in self.topology.frontends if one.vrrp.nopreempt for vip in one.vips}
+        stays = {
+            str(vip.address)
+            for one in self.topology.frontends
+            if one.vrrp.nopreempt
+            for vip in one.vips
+        }
         return self.tables_intended() and all(
-            len(self.watch.holders(vip)) == 1 if vip in stays else set(self.watch.holders(vip)) == set(hosts)
+            len(self.watch.holders(vip)) == 1
+            if vip in stays
+            else set(self.watch.holders(vip)) == set(hosts)
             for vip, hosts in self.before.items()
         )
 
     def mac(self, host: str) -> str:
         """The hardware address under which clients must reach the addresses while `host` holds them."""
-        seen = Seen(self.topology, self.lives)
-        interface = next(each.interface for live, each, _ in seen.instances(self.frontend) if live.host == host)
+        seen = Snapshot(self.topology, self.lives)
+        interface = next(
+            each.interface for live, each, _ in seen.instances(self.frontend) if live.host == host
+        )
         own = next((vip.interface for vip in self.frontend.vips if vip.interface), None)
         return self.lives[host].macs[own or interface]
 
@@ -134,9 +153,13 @@ def _undone(fault: Fault) -> HostError | None:
     return None
 
 
-def successor(seen: Seen, frontend: ResolvedFrontend, holder: str) -> str:
+def successor(seen: Snapshot, frontend: ResolvedFrontend, holder: str) -> str:
     """The director that must take over from `holder`: the one with the highest effective priority of the others."""
-    others = [(own.priority, live.host) for live, _, own in seen.instances(frontend) if own and live.host != holder]
+    others = [
+        (own.priority, live.host)
+        for live, _, own in seen.instances(frontend)
+        if own and live.host != holder
+    ]
     return max(others, key=lambda each: each[0])[1] if others else ""
 
 

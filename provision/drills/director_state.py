@@ -11,7 +11,7 @@ from provision.inventory.frontends import ResolvedFrontend
 
 
 @dataclass(frozen=True)
-class Sight:
+class DirectorState:
     """A director from `at` on: the addresses it holds outside the loopback, and the weights in its table."""
 
     host: str
@@ -19,7 +19,7 @@ class Sight:
     held: frozenset[str] = frozenset()
     table: Mapping[Entry, int] = field(default_factory=dict)
 
-    def with_address_line(self, line: str, at: float) -> Sight:
+    def with_address_line(self, line: str, at: float) -> DirectorState:
         """The sight after a line of `ip -o address show` or `ip -o monitor address`; others change nothing."""
         words = line.split()
         gone = words[:1] == ["Deleted"]
@@ -31,7 +31,10 @@ class Sight:
 
 
 def spans(
-    sights: Sequence[Sight], frontend: ResolvedFrontend, until: float, clock: Callable[[float], float]
+    sights: Sequence[DirectorState],
+    frontend: ResolvedFrontend,
+    until: float,
+    clock: Callable[[float], float],
 ) -> tuple[Span, ...]:
     """Who held each VIP and which weight each real server had, on the axis that `clock` maps to.
 
@@ -40,11 +43,15 @@ def spans(
     return tuple(
         replace(span, start=clock(span.start), end=clock(span.end))
         for director in frontend.directors
-        for span in _of_director([sight for sight in sights if sight.host == director.host], frontend, until)
+        for span in _of_director(
+            [sight for sight in sights if sight.host == director.host], frontend, until
+        )
     )
 
 
-def _of_director(sights: Sequence[Sight], frontend: ResolvedFrontend, until: float) -> Iterator[Span]:
+def _of_director(
+    sights: Sequence[DirectorState], frontend: ResolvedFrontend, until: float
+) -> Iterator[Span]:
     if not sights:
         return
     host = sights[0].host
@@ -55,17 +62,22 @@ def _of_director(sights: Sequence[Sight], frontend: ResolvedFrontend, until: flo
     for server in frontend.real_servers:
         mine = [entry for entry, name in owners.items() if name == server]
         weights = [(sight.at, _weight(sight, mine)) for sight in sights]
-        yield from (Span("health", server, value, start, end, host) for value, start, end in _runs(weights, until))
+        yield from (
+            Span("health", server, value, start, end, host)
+            for value, start, end in _runs(weights, until)
+        )
 
 
-def _weight(sight: Sight, entries: Iterable[Entry]) -> str:
+def _weight(sight: DirectorState, entries: Iterable[Entry]) -> str:
     """The least of a real server's weights, empty where one of its services lacks it."""
     weights = [sight.table.get(entry) for entry in entries]
     known = [weight for weight in weights if weight is not None]
     return str(min(known)) if known and len(known) == len(weights) else ""
 
 
-def _runs(states: Sequence[tuple[float, str | None]], until: float) -> Iterator[tuple[str, float, float]]:
+def _runs(
+    states: Sequence[tuple[float, str | None]], until: float
+) -> Iterator[tuple[str, float, float]]:
     """From when to when each value stayed; None is no span."""
     began, now = states[0]
     for at, value in (*states[1:], (until, object())):
@@ -85,7 +97,9 @@ def shared(found: Iterable[Span], since: float) -> float:
 
 
 def _overlap(found: Sequence[Span], since: float) -> float:
-    edges = sorted([(max(span.start, since), 1) for span in found] + [(span.end, -1) for span in found])
+    edges = sorted(
+        [(max(span.start, since), 1) for span in found] + [(span.end, -1) for span in found]
+    )
     total, holding, before = 0.0, 0, since
     for at, step in edges:
         if holding > 1:

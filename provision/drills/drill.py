@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.result import Span
 from provision.drills.table import Table
-from provision.prober.measure import Floor, Survivors
+from provision.prober.measure import Baseline, ConnectionStats
 from provision.prober.record import Recording, Request
 from provision.prober.wire import Answer, Question
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DrillVerdict:
     """One thing that a drill asserts, or has to say: whether it is as it must be, in words."""
 
     ok: bool
@@ -24,7 +24,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DrillOutcome:
     """What was recorded of a drill. Moments and spans are on the client's clock, durations in seconds.
 
     `requests` are those begun between the injection and the undoing, `returning` those after it. `outage_ms` is the
@@ -39,14 +39,14 @@ class Outcome:
     recording: Recording
     requests: tuple[Request, ...]
     returning: tuple[Request, ...]
-    floor: Floor
+    floor: Baseline
     cadence: float
     outage_ms: float
     affected_ms: float
     failed: int
     slowest_ms: float | None
-    survivors: Survivors
-    returned: Survivors
+    survivors: ConnectionStats
+    returned: ConnectionStats
     return_outage_ms: float
     holders: Mapping[str, tuple[str, ...]]
     tables: Mapping[str, Table]
@@ -64,50 +64,53 @@ class Drill(ABC):
     seconds: ClassVar[float] = 4.0
     """How long the fault stays in place at least: a request that began with it has ended by then (3 s)."""
 
-    def skip(self, stage: Stage) -> str:  # noqa: ARG002
+    def skip(self, stage: DrillContext) -> str:  # noqa: ARG002
         """Why it makes no sense on this front end; empty where it does."""
         return ""
 
-    def bound(self, stage: Stage) -> float | None:  # noqa: ARG002
+    def bound(self, stage: DrillContext) -> float | None:  # noqa: ARG002
         """Seconds that the fault may last for clients; None where nothing bounds it but its undoing."""
         return None
 
-    def patience(self, stage: Stage) -> float:
+    def patience(self, stage: DrillContext) -> float:
         """Seconds within which the fault must have settled."""
         return (self.bound(stage) or 0.0) + 5.0
 
-    def prepare(self, stage: Stage) -> None:  # noqa: B027 - most have nothing to prepare
+    def prepare(self, stage: DrillContext) -> None:  # noqa: B027 - most have nothing to prepare
         """What must be done before the fault, with the prober at work already. Raises HactlError."""
 
-    def prepared(self, stage: Stage) -> bool:  # noqa: ARG002
+    def prepared(self, stage: DrillContext) -> bool:  # noqa: ARG002
         """Whether the preparation has had its effect."""
         return True
 
     @abstractmethod
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         """Break it; returns the moment just before. Raises HactlError where the fault does not take hold."""
 
     @abstractmethod
-    def settled(self, stage: Stage) -> bool:
+    def settled(self, stage: DrillContext) -> bool:
         """Whether the fault has had its effect and the front end has got over it as far as it can."""
 
     @abstractmethod
-    def unsettled(self, stage: Stage) -> str:
+    def unsettled(self, stage: DrillContext) -> str:
         """What to say when it has not settled in time."""
 
-    def questions(self, stage: Stage) -> Sequence[Question]:  # noqa: ARG002
+    def questions(self, stage: DrillContext) -> Sequence[Question]:  # noqa: ARG002
         """What to ask the wire once it has settled."""
         return ()
 
-    def undo(self, stage: Stage) -> None:
+    def undo(self, stage: DrillContext) -> None:
         """Take the fault away. Raises HactlError. Doing it twice, or before the injection, does no harm."""
         stage.heal()
 
-    def left(self, stage: Stage) -> str:
+    def left(self, stage: DrillContext) -> str:
         """What becomes of the fault where its undoing is interrupted."""
-        guards = [f"{fault.spec.host} undoes it by itself within {fault.limit} s" for fault in stage.faults]
+        guards = [
+            f"{fault.spec.host} undoes it by itself within {fault.limit} s"
+            for fault in stage.faults
+        ]
         return "; ".join(guards) or "nothing is broken any more"
 
     @abstractmethod
-    def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
+    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
         """What must be so, beyond what the runner asserts of every drill."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from provision.core.errors import HactlError, HostError
 from provision.core.events import Events
-from provision.drills.context import Stage, holder_of, successor
+from provision.drills.context import DrillContext, holder_of, successor
 from provision.drills.leftovers import differences, trace_differences
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import traces
 from provision.hosts.agent.look import look_at
 from provision.hosts.channel import Session
 from provision.hosts.live.checks import judge
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost
 from provision.hosts.sessions import Sessions
 from provision.inventory.frontends import ResolvedFrontend
@@ -32,7 +32,7 @@ class Broken(HactlError):
 
 
 @dataclass
-class Site:
+class Environment:
     """The hosts of a run. `hosts` are the directors and real servers; `lab` is their lab's name, empty for real ones.
 
     `client` logs in to the host that probes, and `leftovers` says what a dead run had left and was undone first.
@@ -68,10 +68,10 @@ class Site:
 
         A clock that differs breaks nothing: figures are of monotonic clocks.
         """
-        found = judge(Seen(self.topology, self.lives), frontend)
+        found = judge(Snapshot(self.topology, self.lives), frontend)
         return tuple(str(finding) for finding in found if finding.check != "clock")
 
-    def stage(self, drill: str, frontend: ResolvedFrontend) -> Stage:
+    def stage(self, drill: str, frontend: ResolvedFrontend) -> DrillContext:
         """What a drill on a front end works with."""
         before = {
             str(vip.address): self.watch.holders(str(vip.address))
@@ -79,15 +79,28 @@ class Site:
             for vip in one.vips
         }
         holder = holder_of(frontend, [before[str(vip.address)] for vip in frontend.vips])
-        return Stage(
-            drill, self.topology, frontend, self.sessions, self.watch, self.lives, self.lab, holder,
-            successor(Seen(self.topology, self.lives), frontend, holder), before, self.client,
-        )  # fmt: skip
+        return DrillContext(
+            drill,
+            self.topology,
+            frontend,
+            self.sessions,
+            self.watch,
+            self.lives,
+            self.lab,
+            holder,
+            successor(Snapshot(self.topology, self.lives), frontend, holder),
+            before,
+            self.client,
+        )
 
     def watchers_left(self) -> tuple[str, ...]:
         """Hosts on which a watcher goes on though the watching has ended. Raises HostError."""
         found = {host: traced for host, (traced, _) in traces(self.sessions, self.hosts).items()}
-        new = [host for host in self.hosts if WATCHER in found[host] and host not in self._watched_before]
+        new = [
+            host
+            for host in self.hosts
+            if WATCHER in found[host] and host not in self._watched_before
+        ]
         return tuple(f"{host}: a watcher of its addresses is left behind" for host in new)
 
     def left_behind(self) -> tuple[str, ...]:
@@ -95,7 +108,10 @@ class Site:
         before, traced = self.lives, self.traces
         self.look()
         moving = frozenset(
-            str(vip.address) for one in self.topology.frontends if one.vrrp.nopreempt for vip in one.vips
+            str(vip.address)
+            for one in self.topology.frontends
+            if one.vrrp.nopreempt
+            for vip in one.vips
         )
         found: list[str] = []
         for host in self.hosts:
@@ -115,7 +131,11 @@ class Site:
     def _traces(self) -> Traces:
         found = traces(self.sessions, self.hosts)
         for host, (_, undone) in found.items():
-            self.leftovers += tuple(f"{host}: undid {name}, which a run that died had left behind" for name in undone)
+            self.leftovers += tuple(
+                f"{host}: undid {name}, which a run that died had left behind" for name in undone
+            )
         if not self.traces:  # before anything was watched
-            self._watched_before = frozenset(host for host, (traced, _) in found.items() if WATCHER in traced)
+            self._watched_before = frozenset(
+                host for host, (traced, _) in found.items() if WATCHER in traced
+            )
         return {host: traced - {WATCHER} for host, (traced, _) in found.items()}

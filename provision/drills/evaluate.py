@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from provision.drills.assertions import must, said
-from provision.drills.context import Stage
+from provision.drills.assertions import expect, verdict_text
+from provision.drills.context import DrillContext
 from provision.drills.director_state import spans
-from provision.drills.drill import Drill, Outcome, Verdict
-from provision.drills.result import DrillResult, Mark, Noise, Survival, Timeline
+from provision.drills.drill import Drill, DrillOutcome, DrillVerdict
+from provision.drills.result import DrillResult, Noise, Survival, Timeline, TimelineEvent
 from provision.drills.table import Table
 from provision.drills.vrrp_blocked import named, rivals, sources
 from provision.prober import measure
@@ -21,15 +21,15 @@ from provision.prober.wire import Answer
 CADENCE = 0.005
 """Seconds from one request of a service to the next."""
 
-LATE = 0.05
+LATE_START_THRESHOLD = 0.05
 """Seconds by which the prober may begin a request too late before that is worth a message."""
 
-JUMP = 0.1
+CLOCK_JUMP_THRESHOLD = 0.1
 """Seconds by which the client's wall clock may move against its monotonic one before that is worth a message."""
 
 
 @dataclass
-class Course:
+class DrillTimes:
     """The moments of a drill on the controller's clock, and what was true when the fault had settled.
 
     `settled` is None where it never did; `patience` is how long it was given.
@@ -46,17 +46,21 @@ class Course:
     tables: dict[str, Table] | None = None
 
 
-def outcome_of(stage: Stage, course: Course, recording: Recording) -> Outcome:
+def outcome_of(stage: DrillContext, course: DrillTimes, recording: Recording) -> DrillOutcome:
     """The figures of a drill, on the client's clock."""
     prober = stage.prober
     assert prober is not None
-    quiet, injected, undone = (prober.to_client(at) for at in (course.quiet, course.injected, course.undone))
+    quiet, injected, undone = (
+        prober.to_client(at) for at in (course.quiet, course.injected, course.undone)
+    )
     during = tuple(request for request in recording.requests if injected <= request.start < undone)
     returning = tuple(request for request in recording.requests if request.start >= undone)
-    floor = measure.noise(request for request in recording.requests if quiet <= request.start < injected - 0.05)
+    floor = measure.noise(
+        request for request in recording.requests if quiet <= request.start < injected - 0.05
+    )
     slow = measure.slow_after(floor)
     sights = stage.watch.sights(course.quiet)
-    return Outcome(
+    return DrillOutcome(
         injected=injected,
         undone=undone,
         settled_after=(course.settled or course.undone) - course.injected,
@@ -79,10 +83,18 @@ def outcome_of(stage: Stage, course: Course, recording: Recording) -> Outcome:
     )
 
 
-def assess(drill: Drill, stage: Stage, course: Course, recording: Recording, left_behind: Sequence[str]) -> DrillResult:
+def assess(
+    drill: Drill,
+    stage: DrillContext,
+    course: DrillTimes,
+    recording: Recording,
+    left_behind: Sequence[str],
+) -> DrillResult:
     """The result of a drill that ran to its end; `left_behind` says what is not as it was before it."""
     outcome = outcome_of(stage, course, recording)
-    ok, messages = said(chain(_general(stage, drill, course, left_behind), _own(drill, stage, course, outcome)))
+    ok, messages = verdict_text(
+        chain(_general(stage, drill, course, left_behind), _own(drill, stage, course, outcome))
+    )
     prober = stage.prober
     assert prober is not None
     bound, floor = drill.bound(stage), outcome.floor
@@ -97,59 +109,76 @@ def assess(drill: Drill, stage: Stage, course: Course, recording: Recording, lef
         slowest_ms=outcome.slowest_ms,
         connections=Survival(*outcome.survivors),
         holders=_holders(stage, outcome),
-        messages=tuple(dict.fromkeys((*messages, *_asides(recording), *prober.messages, *stage.notes))),
+        messages=tuple(
+            dict.fromkeys((*messages, *_asides(recording), *prober.messages, *stage.notes))
+        ),
         noise=Noise(*floor),
         timeline=timeline(stage, outcome),
     )
 
 
-def _holders(stage: Stage, outcome: Outcome) -> tuple[str, ...]:
+def _holders(stage: DrillContext, outcome: DrillOutcome) -> tuple[str, ...]:
     holding = {host for hosts in outcome.holders.values() for host in hosts}
     return tuple(host for host in stage.directors if host in holding)
 
 
-def _general(stage: Stage, drill: Drill, course: Course, left_behind: Sequence[str]) -> Iterator[Verdict]:
+def _general(
+    stage: DrillContext, drill: Drill, course: DrillTimes, left_behind: Sequence[str]
+) -> Iterator[DrillVerdict]:
     """What is asserted of every drill: it settled, everything came back, nothing stayed."""
-    yield must(course.settled is not None, drill.unsettled(stage))
-    yield must(course.recovered, f"not everything came back: {stage.held()}; {_tables(stage)}")
+    yield expect(course.settled is not None, drill.unsettled(stage))
+    yield expect(course.recovered, f"not everything came back: {stage.held()}; {_tables(stage)}")
     for text in left_behind:
-        yield must(False, text)
+        yield expect(False, text)
 
 
-def _own(drill: Drill, stage: Stage, course: Course, outcome: Outcome) -> Iterator[Verdict]:
+def _own(
+    drill: Drill, stage: DrillContext, course: DrillTimes, outcome: DrillOutcome
+) -> Iterator[DrillVerdict]:
     """The drill's own assertions; of one that never settled they would say nothing."""
     if course.settled is not None:
         yield from drill.judge(stage, outcome)
 
 
-def _tables(stage: Stage) -> str:
+def _tables(stage: DrillContext) -> str:
     broken = [host for host in stage.directors if not stage.table_intended(host)]
-    return f"the IPVS table is not whole on {', '.join(broken)}" if broken else "the IPVS tables are whole"
+    return (
+        f"the IPVS table is not whole on {', '.join(broken)}"
+        if broken
+        else "the IPVS tables are whole"
+    )
 
 
 def _asides(recording: Recording) -> Iterator[str]:
     """What the operator must know about the figures themselves."""
-    if abs(recording.wall_jump) > JUMP:
+    if abs(recording.wall_jump) > CLOCK_JUMP_THRESHOLD:
         yield (
             f"the client's wall clock moved by {recording.wall_jump:+.1f} s meanwhile; "
             "the figures are of its monotonic clock and hold"
         )
-    if recording.late > LATE:
+    if recording.late > LATE_START_THRESHOLD:
         yield f"the prober itself was up to {recording.late * 1000:.0f} ms late: the client had no time for it"
 
 
-def timeline(stage: Stage, outcome: Outcome) -> Timeline:
+def timeline(stage: DrillContext, outcome: DrillOutcome) -> Timeline:
     """Everything on one axis, in seconds from the injection."""
     zero, recording, prober = outcome.injected, outcome.recording, stage.prober
     assert prober is not None
-    marks = [Mark(prober.to_client(at) - zero, text) for at, text in stage.marks]
-    marks += [Mark(found.known - zero, named(stage, found)) for found in rivals(stage, recording.adverts)]
+    marks = [TimelineEvent(prober.to_client(at) - zero, text) for at, text in stage.marks]
+    marks += [
+        TimelineEvent(found.known - zero, named(stage, found))
+        for found in rivals(stage, recording.adverts)
+    ]
     return Timeline(
         services=recording.services,
-        requests=tuple(replace(request, start=request.start - zero) for request in recording.requests),
+        requests=tuple(
+            replace(request, start=request.start - zero) for request in recording.requests
+        ),
         adverts=tuple(replace(advert, at=advert.at - zero) for advert in recording.adverts),
         claims=tuple(replace(claim, at=claim.at - zero) for claim in recording.claims),
-        spans=tuple(replace(span, start=span.start - zero, end=span.end - zero) for span in outcome.spans),
+        spans=tuple(
+            replace(span, start=span.start - zero, end=span.end - zero) for span in outcome.spans
+        ),
         marks=tuple(sorted(marks, key=lambda mark: mark.at)),
         sources=sources(stage),
     )

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 
 from provision.desired import timing
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.director_state import shared
-from provision.drills.drill import Outcome, Verdict
+from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.drills.keepalived_stop import UNIT
 from provision.drills.takeover import Takeover
 
@@ -28,16 +28,16 @@ class KeepalivedKill(Takeover):
         self._injected = 0.0
         self._alone_since: float | None = None
 
-    def patience(self, stage: Stage) -> float:
+    def patience(self, stage: DrillContext) -> float:
         """Takeover, clean-up, and a while to be sure."""
         return timing.crash(stage.frontend, stage.successor) + CLEAN_UP + QUIET
 
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         """Kill it."""
         self._injected = stage.break_host(stage.holder, "unit-kill", UNIT)
         return self._injected
 
-    def settled(self, stage: Stage) -> bool:
+    def settled(self, stage: DrillContext) -> bool:
         """Whether the takeover is due and one director has been the only holder for a while."""
         now = time.monotonic()
         if not any(stage.held_by(host) for host in stage.directors):
@@ -47,18 +47,20 @@ class KeepalivedKill(Takeover):
         due = self._injected + timing.crash(stage.frontend, stage.successor)
         return now > due and self._alone_since is not None and now - self._alone_since >= QUIET
 
-    def unsettled(self, stage: Stage) -> str:
+    def unsettled(self, stage: DrillContext) -> str:
         """Stock Keepalived leaves the addresses on both."""
         what = f"no single director holds the addresses after {self.patience(stage):.1f} s; {stage.held()}"
         return f"{what}; nothing on {stage.holder} cleared away what the killed Keepalived left"
 
-    def now_at(self, stage: Stage, outcome: Outcome) -> str:
+    def now_at(self, stage: DrillContext, outcome: DrillOutcome) -> str:
         """Whoever held them."""
         holding = outcome.holders[stage.vips[0]]
         return holding[0] if len(holding) == 1 else stage.successor
 
-    def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
+    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
         """How long both held them is worth knowing, though the kernel forwards on either."""
         yield from super().judge(stage, outcome)
         both = shared(outcome.spans, outcome.injected)
-        yield Verdict(True, f"two directors held the addresses for {both * 1000:.0f} ms" if both else "")
+        yield DrillVerdict(
+            True, f"two directors held the addresses for {both * 1000:.0f} ms" if both else ""
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provision.desired import timing
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.takeover import Takeover
 
 UNIT = "keepalived.service"
@@ -14,10 +14,10 @@ class KeepalivedStop(Takeover):
 
     name = "keepalived-stop"
 
-    def bound(self, stage: Stage) -> float | None:
+    def bound(self, stage: DrillContext) -> float | None:
         """The successor's skew, and an advert's time."""
         return timing.graceful_stop(stage.frontend, stage.successor)
 
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         """Stop it."""
         return stage.break_host(stage.holder, "unit-stop", UNIT)

@@ -11,7 +11,9 @@ BOUND_TO_A_BOOT = ("file /run/hactl/loaded",)
 """What a host forgets with its power; a deploy writes it anew when it reloads something."""
 
 
-def differences(before: LiveHost, after: LiveHost, moving: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def differences(
+    before: LiveHost, after: LiveHost, moving: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """What is not as it was, in words, without counters, process numbers and what `moving` addresses take along."""
     was, now = _facts(before, moving), _facts(after, moving)
     rebooted = before.boot_id != after.boot_id
@@ -23,11 +25,20 @@ def differences(before: LiveHost, after: LiveHost, moving: frozenset[str] = froz
     )
 
 
-def trace_differences(host: str, before: frozenset[str], after: frozenset[str], rebooted: bool) -> tuple[str, ...]:
+def trace_differences(
+    host: str, before: frozenset[str], after: frozenset[str], rebooted: bool
+) -> tuple[str, ...]:
     """Files, packet filters and processes of drills that came or went."""
-    gone = [trace for trace in sorted(before - after) if not (rebooted and trace.startswith(BOUND_TO_A_BOOT))]
+    gone = [
+        trace
+        for trace in sorted(before - after)
+        if not (rebooted and trace.startswith(BOUND_TO_A_BOOT))
+    ]
     came = sorted(after - before)
-    return (*(f"{host}: {trace} is left behind" for trace in came), *(f"{host}: {trace} is gone" for trace in gone))
+    return (
+        *(f"{host}: {trace} is left behind" for trace in came),
+        *(f"{host}: {trace} is gone" for trace in gone),
+    )
 
 
 def _facts(live: LiveHost, moving: frozenset[str]) -> dict[str, Mapping[str, Any]]:
@@ -46,12 +57,17 @@ def _facts(live: LiveHost, moving: frozenset[str]) -> dict[str, Mapping[str, Any
             for service in live.services
             for server in service.servers
         },
-        "sync daemon": {daemon.role: f"{daemon.interface}, id {daemon.sync_id}" for daemon in live.sync},
+        "sync daemon": {
+            daemon.role: f"{daemon.interface}, id {daemon.sync_id}" for daemon in live.sync
+        },
         "instance": {
-            one.name: "" if moving & set(one.vips) else f"{one.state}, priority {one.priority}" for one in live.vrrp
+            one.name: "" if moving & set(one.vips) else f"{one.state}, priority {one.priority}"
+            for one in live.vrrp
         },
         "listener": {
-            f"{one.protocol} {one.address} port {one.port}": one.unit for one in live.listeners if one.protocol == "tcp"
+            f"{one.protocol} {one.address} port {one.port}": one.unit
+            for one in live.listeners
+            if one.protocol == "tcp"
         },
     }
 

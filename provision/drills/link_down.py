@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.takeover import Takeover
 from provision.lab.control import plug, unplug
 
@@ -16,7 +16,7 @@ class LinkDown(Takeover):
     def __init__(self) -> None:
         self._pulled = False
 
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         """Pull it. The login goes first: TCP would wait ever longer between its tries to be heard."""
         self._pulled = True
         moment = unplug(stage.lab, stage.holder, lambda _: None)
@@ -24,11 +24,15 @@ class LinkDown(Takeover):
         stage.sessions.drop(stage.holder)
         return moment
 
-    def left(self, stage: Stage) -> str:
+    def left(self, stage: DrillContext) -> str:
         """Its cable stays out."""
-        return f"{stage.holder}'s cable is pulled: hactl lab down, then up" if self._pulled else super().left(stage)
+        return (
+            f"{stage.holder}'s cable is pulled: hactl lab down, then up"
+            if self._pulled
+            else super().left(stage)
+        )
 
-    def undo(self, stage: Stage) -> None:
+    def undo(self, stage: DrillContext) -> None:
         """Plug it in."""
         if self._pulled:
             plug(stage.lab, stage.holder, lambda _: None)

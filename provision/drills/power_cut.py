@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provision.core.errors import LabError
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.takeover import Takeover
 from provision.lab.control import boot, cut
 
@@ -17,7 +17,7 @@ class PowerCut(Takeover):
     def __init__(self) -> None:
         self._off = False
 
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         """Cut it."""
         self._off = True
         moment = cut(stage.lab, stage.holder, lambda _: None)
@@ -25,11 +25,15 @@ class PowerCut(Takeover):
         stage.sessions.drop(stage.holder)
         return moment
 
-    def left(self, stage: Stage) -> str:
+    def left(self, stage: DrillContext) -> str:
         """It stays off."""
-        return f"{stage.holder} is off: hactl lab boot {stage.holder}" if self._off else super().left(stage)
+        return (
+            f"{stage.holder} is off: hactl lab boot {stage.holder}"
+            if self._off
+            else super().left(stage)
+        )
 
-    def undo(self, stage: Stage) -> None:
+    def undo(self, stage: DrillContext) -> None:
         """Switch it on; an emulated director boots for half a minute."""
         if self._off:
             try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision.prober.record import Advert, Claim, ProbeService, Request
+from provision.prober.record import Advert, ArpClaim, ProbeService, Request
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Survival:
 
 
 @dataclass(frozen=True)
-class Mark:
+class TimelineEvent:
     """Something the drill did, or noticed, at a time: `injected`, `undone`, `split brain: lvs1 and lvs2 advertise`."""
 
     at: float
@@ -62,9 +62,9 @@ class Timeline:
     services: tuple[ProbeService, ...] = ()
     requests: tuple[Request, ...] = ()
     adverts: tuple[Advert, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ArpClaim, ...] = ()
     spans: tuple[Span, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[TimelineEvent, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -107,13 +107,20 @@ class DrillResult:
             "requests": self.requests,
             "failed_requests": self.failed_requests,
             "slowest_ms": _ms(self.slowest_ms),
-            "connections": {"established": self.connections.established, "survived": self.connections.survived},
+            "connections": {
+                "established": self.connections.established,
+                "survived": self.connections.survived,
+            },
             "holders": list(self.holders),
             "messages": list(self.messages),
-            "noise": noise and {"median_ms": _ms(noise.median_ms), "p99_ms": _ms(noise.p99_ms),
-                                "slowest_ms": _ms(noise.slowest_ms)},
+            "noise": noise
+            and {
+                "median_ms": _ms(noise.median_ms),
+                "p99_ms": _ms(noise.p99_ms),
+                "slowest_ms": _ms(noise.slowest_ms),
+            },
             "seconds": round(self.seconds, 1),
-        }  # fmt: skip
+        }
 
 
 def _ms(value: float | None) -> float | None:
@@ -140,7 +147,9 @@ class Drills:
     @property
     def ok(self) -> bool:
         """Whether every drill that was run passed, and at least one was run."""
-        return all(drill.ok for drill in self.drills) and any(drill.skipped is None for drill in self.drills)
+        return all(drill.ok for drill in self.drills) and any(
+            drill.skipped is None for drill in self.drills
+        )
 
     def json(self) -> dict[str, Any]:
         """The document of `failover-test --json`."""

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from provision.core.errors import HactlError
 from provision.desired.timing import check_patience
-from provision.drills.context import Stage
+from provision.drills.context import DrillContext
 from provision.drills.drill import Drill
-from provision.drills.environment import Site
-from provision.drills.evaluate import CADENCE, Course, assess
+from provision.drills.environment import Environment
+from provision.drills.evaluate import CADENCE, DrillTimes, assess
 from provision.drills.result import DrillResult
 from provision.prober.session import Prober
 from provision.prober.wire import ask
@@ -30,18 +30,22 @@ AFTERWARDS = 1.0
 """Seconds for which clients are watched after everything is back."""
 
 
-def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
+def run_drill(site: Environment, drill: Drill, stage: DrillContext) -> DrillResult:
     """Run a drill on its stage and undo it. Raises KeyboardInterrupt with the fault undone, or said to be left."""
-    services = tuple(service for service in site.services if service.frontend == stage.frontend.name)
+    services = tuple(
+        service for service in site.services if service.frontend == stage.frontend.name
+    )
     blank = DrillResult(drill.name, stage.frontend.name, ok=True)
     if why := _skipped(site, drill, stage, bool(services)):
         return replace(blank, skipped=why)
     began = time.monotonic()
-    course = Course()
+    course = DrillTimes()
     try:
-        with Prober.start(site.client(), services, cadence=CADENCE, connections=CONNECTIONS) as prober:
+        with Prober.start(
+            site.client(), services, cadence=CADENCE, connections=CONNECTIONS
+        ) as prober:
             stage.prober = prober
-            with undone_whatever(site, drill, stage):
+            with always_undo(site, drill, stage):
                 _go_through(site, drill, stage, course)
             result = assess(drill, stage, course, prober.stop(), site.left_behind())
     except HactlError as error:
@@ -50,13 +54,17 @@ def run_drill(site: Site, drill: Drill, stage: Stage) -> DrillResult:
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _skipped(site: Site, drill: Drill, stage: Stage, services: bool) -> str:
+def _skipped(site: Environment, drill: Drill, stage: DrillContext, services: bool) -> str:
     if drill.lab_only and not site.lab:
         return f"in a lab only: {drill.lab_only}"
-    return drill.skip(stage) if services else "it has no TCP service on a VIP: clients' view cannot be measured"
+    return (
+        drill.skip(stage)
+        if services
+        else "it has no TCP service on a VIP: clients' view cannot be measured"
+    )
 
 
-def _afterwards(site: Site, stage: Stage) -> tuple[str, ...]:
+def _afterwards(site: Environment, stage: DrillContext) -> tuple[str, ...]:
     """After a drill that broke off: wait until everything is back, and say what is not as it was."""
     deadline = time.monotonic() + _return_patience(stage)
     try:
@@ -69,7 +77,7 @@ def _afterwards(site: Site, stage: Stage) -> tuple[str, ...]:
 
 
 @contextmanager
-def undone_whatever(site: Site, drill: Drill, stage: Stage) -> Iterator[None]:
+def always_undo(site: Environment, drill: Drill, stage: DrillContext) -> Iterator[None]:
     """However the drill ends, its fault is undone; a second Ctrl-C leaves it to the host, and says so."""
     try:
         yield
@@ -87,7 +95,7 @@ def undone_whatever(site: Site, drill: Drill, stage: Stage) -> Iterator[None]:
         raise
 
 
-def _go_through(site: Site, drill: Drill, stage: Stage, course: Course) -> None:
+def _go_through(site: Environment, drill: Drill, stage: DrillContext, course: DrillTimes) -> None:
     def tell(step: str) -> None:
         site.events.host(drill.name, step)
 
@@ -118,7 +126,7 @@ def _go_through(site: Site, drill: Drill, stage: Stage, course: Course) -> None:
     _wait(site, stage, lambda: False, AFTERWARDS)
 
 
-def _connected(site: Site, stage: Stage, prober: Prober) -> None:
+def _connected(site: Environment, stage: DrillContext, prober: Prober) -> None:
     if not _wait(site, stage, lambda: prober.established >= CONNECTIONS, 15):
         raise HactlError(
             f"only {prober.established} of {CONNECTIONS} long-lived connections could be opened",
@@ -126,21 +134,23 @@ def _connected(site: Site, stage: Stage, prober: Prober) -> None:
         )
 
 
-def _note_settled(stage: Stage, drill: Drill, course: Course) -> None:
+def _note_settled(stage: DrillContext, drill: Drill, course: DrillTimes) -> None:
     course.holders = {vip: stage.watch.holders(vip) for vip in stage.vips}
     course.tables = {host: stage.watch.now(host).table for host in stage.directors}
     if questions := drill.questions(stage):
         course.answers = ask(stage.client(), questions)
 
 
-def _return_patience(stage: Stage) -> float:
+def _return_patience(stage: DrillContext) -> float:
     """Seconds after which everything must be as before: checks, a takeover, `preempt_delay`, and slowness."""
     delays = [one.vrrp.preempt_delay or 0 for one in stage.topology.frontends]
     slowest = max(one.crash_bound for one in stage.topology.frontends)
     return check_patience(stage.frontend) + slowest + max(delays) + 12
 
 
-def _wait(site: Site, stage: Stage, condition: Callable[[], bool], seconds: float) -> bool:
+def _wait(
+    site: Environment, stage: DrillContext, condition: Callable[[], bool], seconds: float
+) -> bool:
     """Whether the condition comes true in time. Raises HostError when the prober or a watched director is lost."""
     deadline = time.monotonic() + seconds
     while not condition():

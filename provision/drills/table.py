@@ -47,21 +47,34 @@ def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
     for service in ipvs_services(frontends):
         for server in service.servers:
             words = server.rule.split()
-            selector = service.selector.removesuffix(" -6") if service.selector.startswith("-f") else service.selector
+            selector = (
+                service.selector.removesuffix(" -6")
+                if service.selector.startswith("-f")
+                else service.selector
+            )
             found[selector, words[words.index("-r") + 1]] = int(words[words.index("-w") + 1])
     return found
 
 
 def hosts_of(frontend: ResolvedFrontend) -> dict[Entry, str]:
     """Which host each real server of a front end's intended table is."""
-    names = {str(address): server.host for one in frontend.services for server in one.real_servers
-             for address in server.addresses}  # fmt: skip
-    return {entry: names[entry[1].rpartition(":")[0].strip("[]")] for entry in intended_table([frontend])}
+    names = {
+        str(address): server.host
+        for one in frontend.services
+        for server in one.real_servers
+        for address in server.addresses
+    }
+    return {
+        entry: names[entry[1].rpartition(":")[0].strip("[]")]
+        for entry in intended_table([frontend])
+    }
 
 
-def taking(table: Table, frontend: ResolvedFrontend, host: str) -> bool:
+def receives_connections(table: Table, frontend: ResolvedFrontend, host: str) -> bool:
     """Whether `host` gets new connections of a service of the front end: it is in the table with a weight over 0."""
-    return any(table.get(entry, 0) > 0 for entry, name in hosts_of(frontend).items() if name == host)
+    return any(
+        table.get(entry, 0) > 0 for entry, name in hosts_of(frontend).items() if name == host
+    )
 
 
 def as_intended(table: Table, frontend: ResolvedFrontend) -> bool:

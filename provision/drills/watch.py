@@ -10,14 +10,14 @@ from dataclasses import replace
 from types import TracebackType
 
 from provision.core.errors import HostError
-from provision.drills.director_state import Sight
+from provision.drills.director_state import DirectorState
 from provision.drills.table import kernel_table
 from provision.hosts.agent import program
 from provision.hosts.channel import Channel
 from provision.hosts.protocol import decode_line
 from provision.hosts.sessions import Sessions
 
-PERIOD = 0.2
+POLL_INTERVAL = 0.2
 """Seconds from one look at the table to the next; addresses are told at once."""
 
 
@@ -28,7 +28,7 @@ class Watch:
         self.directors = tuple(directors)
         self._sessions = sessions
         self._channels: dict[str, Channel] = {}
-        self._sights: list[Sight] = []
+        self._sights: list[DirectorState] = []
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -42,7 +42,10 @@ class Watch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._ended.set()
         for host in self.directors:
@@ -53,7 +56,7 @@ class Watch:
         self.stop(host)
         channel = self._sessions.of(host).run_agent(program("watch"))
         channel.send(b"\n")  # the first look at the table
-        sight = Sight(host, time.monotonic())
+        sight = DirectorState(host, time.monotonic())
         while line := channel.read_line():
             sight = _seen(sight, line, time.monotonic())
             if line.startswith(b"table"):
@@ -64,7 +67,9 @@ class Watch:
             self._sights.append(sight)
             self._channels[host] = channel
             self._lost.discard(host)
-        threading.Thread(target=self._read, args=(host, channel), daemon=True, name=f"watch {host}").start()
+        threading.Thread(
+            target=self._read, args=(host, channel), daemon=True, name=f"watch {host}"
+        ).start()
 
     def stop(self, host: str) -> None:
         """Watch a director no longer; what it was seen to be last goes on to count."""
@@ -81,7 +86,7 @@ class Watch:
         with self._lock:
             channel = self._channels.pop(host, None)
             self._sights = [sight for sight in self._sights if sight.host != host or sight.at < at]
-            self._sights.append(Sight(host, at))
+            self._sights.append(DirectorState(host, at))
         if channel is not None:
             channel.close()
 
@@ -99,7 +104,7 @@ class Watch:
         for host in lost:
             self.start(host)
 
-    def now(self, host: str) -> Sight:
+    def now(self, host: str) -> DirectorState:
         """What the director was seen to be last."""
         with self._lock:
             return next(sight for sight in reversed(self._sights) if sight.host == host)
@@ -108,7 +113,7 @@ class Watch:
         """The directors that hold the VIP, in the order of `directors`."""
         return tuple(host for host in self.directors if vip in self.now(host).held)
 
-    def sights(self, since: float) -> tuple[Sight, ...]:
+    def sights(self, since: float) -> tuple[DirectorState, ...]:
         """All sights from `since` on, in order, and before them what each director was at that time."""
         with self._lock:
             found = list(self._sights)
@@ -116,11 +121,13 @@ class Watch:
         return (*before.values(), *(sight for sight in found if sight.at > since))
 
     def _tick(self) -> None:
-        while not self._ended.wait(PERIOD):
+        while not self._ended.wait(POLL_INTERVAL):
             with self._lock:
                 channels = list(self._channels.values())
             for channel in channels:
-                with contextlib.suppress(HostError):  # a pulled cable: its reader notices in the end
+                with contextlib.suppress(
+                    HostError
+                ):  # a pulled cable: its reader notices in the end
                     channel.send(b"\n")
 
     def _read(self, host: str, channel: Channel) -> None:
@@ -139,7 +146,7 @@ class Watch:
                 self._lost.add(host)
 
 
-def _seen(sight: Sight, line: bytes, moment: float) -> Sight:
+def _seen(sight: DirectorState, line: bytes, moment: float) -> DirectorState:
     """The sight after a line of the watcher."""
     if not line.startswith(b"table"):
         return sight.with_address_line(line.decode("utf-8", "replace"), moment)

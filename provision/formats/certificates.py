@@ -39,7 +39,7 @@ _BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True)
-class Facts:
+class CertificateFacts:
     """What a broker's certificate says: whom it is good for, until when."""
 
     names: frozenset[str]
@@ -72,7 +72,9 @@ def kept(folder: Path) -> Authority | None:
             return None
         return Authority(trusted.read_text(), key.read_text())
     except (OSError, ValueError) as error:
-        raise HactlError(f"the CA in {folder} cannot be read: {error}", "copy ca.pem and ca.key there again") from None
+        raise HactlError(
+            f"the CA in {folder} cannot be read: {error}", "copy ca.pem and ca.key there again"
+        ) from None
 
 
 def keep(folder: Path, authority: Authority) -> None:
@@ -90,7 +92,9 @@ def keep(folder: Path, authority: Authority) -> None:
             _write(folder / "ca.key", authority.key)
             _write(folder / "ca.pem", authority.trusted)
     except OSError as error:
-        raise HactlError(f"the CA cannot be kept in {folder}: {error.strerror}", "make it writable") from None
+        raise HactlError(
+            f"the CA cannot be kept in {folder}: {error.strerror}", "make it writable"
+        ) from None
 
 
 def make(cluster: str) -> Authority:
@@ -101,14 +105,18 @@ def make(cluster: str) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     subject, now = _name(f"hactl CA for Kafka {cluster}"), datetime.now(UTC)
     builder = _builder(subject, subject, key, x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=CA_DAYS))
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(
+        now + timedelta(days=CA_DAYS)
+    )
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
     return Authority(_signed(builder.add_extension(usage, critical=True), key), _pem(key))
 
 
 @cache
-def issue(authority: Authority, host: str, names: frozenset[str], now: datetime | None = None) -> str:
+def issue(
+    authority: Authority, host: str, names: frozenset[str], now: datetime | None = None
+) -> str:
     """The private key and the certificate of a node, as PEM: the same for the same CA, node, names and period.
 
     Periods are counted from the CA's first day and overlap by RENEW, so that every machine renews on the same day.
@@ -123,17 +131,31 @@ def issue(authority: Authority, host: str, names: frozenset[str], now: datetime 
     issuer, signer = _first(authority.trusted), _signer(authority)
     now = now or datetime.now(UTC)
     if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
-        raise ValueError(f"the CA is valid from {issuer.not_valid_before_utc} to {issuer.not_valid_after_utc}")
+        raise ValueError(
+            f"the CA is valid from {issuer.not_valid_before_utc} to {issuer.not_valid_after_utc}"
+        )
     length = timedelta(days=DAYS) - RENEW
     begin = issuer.not_valid_before_utc + (now - issuer.not_valid_before_utc) // length * length
     end = min(begin + timedelta(days=DAYS), issuer.not_valid_after_utc)
     words = (host, *sorted(names), begin.isoformat())
     seed = _derived(signer, "\0".join(words).encode())
-    key = ec.derive_private_key(int.from_bytes(seed) % (_ORDER - 1) + 1, ec.SECP256R1())  # FIPS 186-5 A.2.1
-    serial = int.from_bytes(sha256(b"serial" + seed).digest()[:19])  # up to 20 octets, positive (RFC 5280 §4.1.2.2)
-    builder = _builder(_name(host), issuer.subject, key, serial).not_valid_before(begin).not_valid_after(end)
-    builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), False)
-    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+    key = ec.derive_private_key(
+        int.from_bytes(seed) % (_ORDER - 1) + 1, ec.SECP256R1()
+    )  # FIPS 186-5 A.2.1
+    serial = int.from_bytes(
+        sha256(b"serial" + seed).digest()[:19]
+    )  # up to 20 octets, positive (RFC 5280 §4.1.2.2)
+    builder = (
+        _builder(_name(host), issuer.subject, key, serial)
+        .not_valid_before(begin)
+        .not_valid_after(end)
+    )
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), False
+    )
+    purposes = x509.ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    )
     return _pem(key) + _signed(builder.add_extension(purposes, False), signer)
 
 
@@ -190,7 +212,9 @@ def _all(pem: str) -> frozenset[bytes]:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     try:
-        return frozenset(each.fingerprint(SHA256()) for each in x509.load_pem_x509_certificates(pem.encode()))
+        return frozenset(
+            each.fingerprint(SHA256()) for each in x509.load_pem_x509_certificates(pem.encode())
+        )
     except ValueError:
         return frozenset()
 
@@ -203,7 +227,7 @@ def _first(pem: str) -> Certificate:
 
 
 @cache
-def facts(pem: str) -> Facts:
+def facts(pem: str) -> CertificateFacts:
     """What the first certificate in a PEM text says. Raises ValueError where there is none."""
     from cryptography import x509
 
@@ -211,9 +235,12 @@ def facts(pem: str) -> Facts:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return Facts(frozenset(), _end(certificate))
-    dns, addresses = names.get_values_for_type(x509.DNSName), names.get_values_for_type(x509.IPAddress)
-    return Facts(frozenset([*dns, *map(str, addresses)]), _end(certificate))
+        return CertificateFacts(frozenset(), _end(certificate))
+    dns, addresses = (
+        names.get_values_for_type(x509.DNSName),
+        names.get_values_for_type(x509.IPAddress),
+    )
+    return CertificateFacts(frozenset([*dns, *map(str, addresses)]), _end(certificate))
 
 
 def _end(certificate: Certificate) -> datetime:
@@ -244,7 +271,9 @@ def _builder(
     return builder.public_key(key.public_key()).serial_number(serial)
 
 
-def _signed(builder: x509.CertificateBuilder, signer: EllipticCurvePrivateKey | RSAPrivateKey) -> str:
+def _signed(
+    builder: x509.CertificateBuilder, signer: EllipticCurvePrivateKey | RSAPrivateKey
+) -> str:
     """The certificate as PEM. ECDSA signs deterministically here (RFC 6979), as RSA does anyway (PKCS #1 v1.5)."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -17,7 +17,16 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 DIGEST = "org.apache.zookeeper.server.auth.DigestLoginModule"
 MASK = "********"
-OPTIONS = ("username", "password", "serviceName", "tokenauth", "useKeyTab", "keyTab", "principal", "storeKey")
+OPTIONS = (
+    "username",
+    "password",
+    "serviceName",
+    "tokenauth",
+    "useKeyTab",
+    "keyTab",
+    "principal",
+    "storeKey",
+)
 CONTEXTS = ("KafkaServer", "KafkaClient", "Client", "Server", "QuorumServer", "QuorumLearner")
 
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.-]*")
@@ -26,7 +35,7 @@ _QUOTED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 
 
 @dataclass(frozen=True)
-class Option:
+class JaasOption:
     """One option of a login module, with the place of its name."""
 
     key: str
@@ -35,15 +44,15 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Module:
+class JaasModule:
     """A login module: its class, its control flag in lower case and its options."""
 
     name: str
     flag: str
-    options: tuple[Option, ...]
+    options: tuple[JaasOption, ...]
     position: Position
 
-    def option(self, key: str) -> Option | None:
+    def option(self, key: str) -> JaasOption | None:
         """The option that counts: the last one of that name."""
         return next((option for option in reversed(self.options) if option.key == key), None)
 
@@ -52,7 +61,7 @@ class Module:
         option = self.option(key)
         return option.value if option else ""
 
-    def users(self) -> dict[str, Option]:
+    def users(self) -> dict[str, JaasOption]:
         """The `user_NAME` options, by name: whom a server's login module knows."""
         return {option.key[5:]: option for option in self.options if option.key.startswith("user_")}
 
@@ -62,12 +71,12 @@ class Context:
     """A named section of a JAAS file, such as KafkaServer."""
 
     name: str
-    modules: tuple[Module, ...]
+    modules: tuple[JaasModule, ...]
     position: Position
 
 
 @dataclass(frozen=True)
-class Refusal:
+class JaasRefusal:
     """Why Java or Kafka refuses it: the exact message, the cause as one word, and where.
 
     `shown` is the message with what may be a piece of a password masked.
@@ -79,19 +88,26 @@ class Refusal:
     position: Position
 
 
-def refusal(cause: str, message: str, token: Token, quoted: str | None = "") -> Refusal:
+def refusal(cause: str, message: str, token: Token, quoted: str | None = "") -> JaasRefusal:
     """A refusal at `token`; `{}` in the message stands for `quoted`, masked unless it cannot be secret.
 
     After a slip of the pen anything may be a piece of a password: a lost quote is enough.
     """
     exact = "null" if quoted is None else quoted
     shown = exact if quoted is None or _harmless(exact) else MASK
-    return Refusal(cause, message.replace("{}", exact), message.replace("{}", shown), token.position)
+    return JaasRefusal(
+        cause, message.replace("{}", exact), message.replace("{}", shown), token.position
+    )
 
 
 def _harmless(word: str) -> bool:
     glued = glued_flag(word.lower())
-    return word.lower() in FLAGS or word in OPTIONS or word in CONTEXTS or bool(glued and glued[1].lower() in OPTIONS)
+    return (
+        word.lower() in FLAGS
+        or word in OPTIONS
+        or word in CONTEXTS
+        or bool(glued and glued[1].lower() in OPTIONS)
+    )
 
 
 def glued_flag(word: str) -> tuple[str, str] | None:
@@ -103,14 +119,14 @@ def glued_flag(word: str) -> tuple[str, str] | None:
 
 
 @dataclass(frozen=True)
-class Login:
+class LoginModule:
     """A login module to write: its class and its options, as plain text; the control flag is `required`."""
 
     module: str
     options: Mapping[str, str]
 
 
-def property_value(login: Login) -> str:
+def property_value(login: LoginModule) -> str:
     """The value of `sasl.jaas.config`, on one line, for `properties.write`.
 
     Raises:
@@ -120,7 +136,7 @@ def property_value(login: Login) -> str:
     return f"{_class(login.module)} required{options};"
 
 
-def write(contexts: Mapping[str, Login]) -> bytes:
+def write(contexts: Mapping[str, LoginModule]) -> bytes:
     """A JAAS file with one login module in each context.
 
     Raises:
@@ -132,9 +148,13 @@ def write(contexts: Mapping[str, Login]) -> bytes:
         for key, value in login.options.items():
             if _EXPANDED.search(value):
                 hint = "choose another password, or set `sasl.jaas.config`, which is not expanded"
-                raise HactlError(f"option {key} of {name} holds ${{…}}, which Java would expand", hint)
+                raise HactlError(
+                    f"option {key} of {name} holds ${{…}}, which Java would expand", hint
+                )
             lines.append(f"\n    {_key(key)}={_quoted(value)}")
-        sections.append(f"{_class(name)} {{\n  {_class(login.module)} required{''.join(lines)};\n}};\n")
+        sections.append(
+            f"{_class(name)} {{\n  {_class(login.module)} required{''.join(lines)};\n}};\n"
+        )
     return "\n".join(sections).encode()
 
 

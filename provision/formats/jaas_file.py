@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from provision.formats.jaas import FLAGS, Context, Module, Option, Refusal, glued_flag, refusal
+from provision.formats.jaas import (
+    FLAGS,
+    Context,
+    JaasModule,
+    JaasOption,
+    JaasRefusal,
+    glued_flag,
+    refusal,
+)
 from provision.formats.text import Text, of
 from provision.formats.tokens import END, QUOTED, WORD, Token, tokens
 
@@ -20,7 +28,7 @@ class JaasFile:
 
     file: str
     contexts: tuple[Context, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[JaasRefusal, ...]
 
     def context(self, name: str) -> Context | None:
         """The context of that name."""
@@ -29,19 +37,19 @@ class JaasFile:
 
 def read(data: bytes, file: str) -> JaasFile:
     """Parse a file named `file`; what is not UTF-8 in it becomes U+FFFD, as Java has it."""
-    return _Parser(of(data.decode("utf-8", "replace"), file)).read()
+    return _FileParser(of(data.decode("utf-8", "replace"), file)).read()
 
 
 class _Stop(Exception):
     """Nothing sensible can be read from here on."""
 
 
-class _Parser:
+class _FileParser:
     def __init__(self, text: Text) -> None:
         self._file = text.file
         self._tokens = tokens(text, "_$*")
         self._token = next(self._tokens)
-        self._refusals: list[Refusal] = []
+        self._refusals: list[JaasRefusal] = []
         self._contexts: list[Context] = []
 
     def read(self) -> JaasFile:
@@ -71,13 +79,15 @@ class _Parser:
         elif token.kind in "{};=":
             self._refuse(cause, f"Line {token.line:,}: expected [{expected}]")
         else:
-            self._refuse(cause, f"Line {token.line:,}: expected [{expected}], found [{{}}]", token.text)
+            self._refuse(
+                cause, f"Line {token.line:,}: expected [{expected}], found [{{}}]", token.text
+            )
         raise _Stop
 
     def _context(self) -> None:
         name = self._next()
         self._expect("{")
-        modules: list[Module] = []
+        modules: list[JaasModule] = []
         try:
             while self._token.kind != "}":
                 self._module(modules)
@@ -93,7 +103,7 @@ class _Parser:
             raise _Stop
         self._add(name, modules)
 
-    def _add(self, name: Token, modules: list[Module]) -> None:
+    def _add(self, name: Token, modules: list[JaasModule]) -> None:
         self._contexts.append(Context(name.shown, tuple(modules), name.position))
 
     def _resume(self) -> bool:
@@ -104,18 +114,20 @@ class _Parser:
                 return True
         return False
 
-    def _module(self, modules: list[Module]) -> None:
+    def _module(self, modules: list[JaasModule]) -> None:
         name = self._expect("module class name")
         flag, glued = self._flag()
-        options: list[Option] = []
+        options: list[JaasOption] = []
         try:
             while self._token.kind != ";":
                 self._option(options, glued)
                 glued = None
         finally:
-            modules.append(Module(name.shown, flag, tuple(options), name.position))
+            modules.append(JaasModule(name.shown, flag, tuple(options), name.position))
         if not name.text and not self._refusals:
-            self._refusals.append(refusal("module-missing", "null", name))  # AppConfigurationEntry's
+            self._refusals.append(
+                refusal("module-missing", "null", name)
+            )  # AppConfigurationEntry's
         self._next()
 
     def _flag(self) -> tuple[str, Token | None]:
@@ -124,14 +136,19 @@ class _Parser:
         if flag.lower() in FLAGS:
             return flag.lower(), None
         glued = glued_flag(flag) if token.kind == WORD else None
-        cause, message = "flag-glued" if glued else "flag-unknown", "Configuration Error:\n\tInvalid control flag, {}"
+        cause, message = (
+            "flag-glued" if glued else "flag-unknown",
+            "Configuration Error:\n\tInvalid control flag, {}",
+        )
         self._refusals.append(refusal(cause, message, token, flag.upper()))
         if not glued:
             raise _Stop
         return glued[0], Token(WORD, glued[1], token.position, 0, 0, 0)
 
-    def _option(self, options: list[Option], glued: Token | None) -> None:
-        key = glued or self._expect("option key", "not-terminated" if self._token.kind == "}" else "syntax")
+    def _option(self, options: list[JaasOption], glued: Token | None) -> None:
+        key = glued or self._expect(
+            "option key", "not-terminated" if self._token.kind == "}" else "syntax"
+        )
         self._expect("=")
         value = self._expect("option value", "value-missing")
-        options.append(Option(key.shown, value.shown, key.position))
+        options.append(JaasOption(key.shown, value.shown, key.position))

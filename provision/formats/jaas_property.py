@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provision.formats.jaas import FLAGS, Module, Option, Refusal, glued_flag, refusal
+from provision.formats.jaas import FLAGS, JaasModule, JaasOption, JaasRefusal, glued_flag, refusal
 from provision.formats.text import Text
 from provision.formats.tokens import END, WORD, Token, tokens
 
@@ -18,31 +18,35 @@ from provision.formats.tokens import END, WORD, Token, tokens
 class Reading:
     """What was found, and why Kafka refuses it: nothing where it takes it."""
 
-    modules: tuple[Module, ...]
-    refusals: tuple[Refusal, ...]
+    modules: tuple[JaasModule, ...]
+    refusals: tuple[JaasRefusal, ...]
 
 
 def read(value: Text) -> Reading:
     """Parse the value as Kafka has it after loading the properties."""
-    return _Parser(value.trimmed()).read()
+    return _PropertyParser(value.trimmed()).read()
 
 
-class _Parser:
+class _PropertyParser:
     def __init__(self, value: Text) -> None:
         self._tokens: Iterator[Token] = tokens(value, "_$")
         self._token = next(self._tokens)
         self._first = self._token
-        self._refusals: list[Refusal] = []
+        self._refusals: list[JaasRefusal] = []
 
     def read(self) -> Reading:
-        modules: list[Module] = []
-        while self._token.kind != END and (not self._refusals or self._refusals[-1].cause == "flag-glued"):
+        modules: list[JaasModule] = []
+        while self._token.kind != END and (
+            not self._refusals or self._refusals[-1].cause == "flag-glued"
+        ):
             modules.append(self._module())
             self._next()
         if not modules:
             self._refuse("empty", "Login module not specified in JAAS config")
         elif len(modules) > 1 and not self._refusals:
-            count = f"JAAS config property contains {len(modules)} login modules, should be 1 module"
+            count = (
+                f"JAAS config property contains {len(modules)} login modules, should be 1 module"
+            )
             self._refusals.append(refusal("modules", count, self._first))
         return Reading(tuple(modules), tuple(self._refusals))
 
@@ -53,15 +57,17 @@ class _Parser:
     def _refuse(self, cause: str, message: str, quoted: str | None = "") -> None:
         self._refusals.append(refusal(cause, message, self._token, quoted))
 
-    def _module(self) -> Module:
+    def _module(self) -> JaasModule:
         name = self._token
-        options: list[Option] = []
+        options: list[JaasOption] = []
         flag, glued = self._flag()
         if flag:
             self._options(options, glued)
         if flag and not name.text and not self._refusals:
-            self._refusals.append(refusal("module-missing", "null", name))  # AppConfigurationEntry's
-        return Module(name.shown, flag, tuple(options), name.position)
+            self._refusals.append(
+                refusal("module-missing", "null", name)
+            )  # AppConfigurationEntry's
+        return JaasModule(name.shown, flag, tuple(options), name.position)
 
     def _flag(self) -> tuple[str, Token | None]:
         """The control flag, empty where there is none, and the token of an option that is glued to it."""
@@ -70,7 +76,9 @@ class _Parser:
             self._refuse("flag-missing", "Login module control flag not specified in JAAS config")
             return "", None
         if token.text is None:
-            self._refuse("flag-unknown", "Login module control flag is not available in the JAAS config")
+            self._refuse(
+                "flag-unknown", "Login module control flag is not available in the JAAS config"
+            )
             return "", None
         if token.text.lower() in FLAGS:
             return token.text.lower(), None
@@ -79,7 +87,7 @@ class _Parser:
         self._refuse(cause, "Invalid login module control flag '{}' in JAAS config", token.text)
         return (glued[0], Token(WORD, glued[1], token.position, 0, 0, 0)) if glued else ("", None)
 
-    def _options(self, options: list[Option], glued: Token | None) -> None:
+    def _options(self, options: list[JaasOption], glued: Token | None) -> None:
         """Options up to the semicolon; `glued` is the name of the first where it was read already."""
         while True:
             key = glued or self._next()
@@ -90,6 +98,8 @@ class _Parser:
                 self._refuse("not-terminated", "JAAS config entry not terminated by semi-colon")
                 return
             if self._next().kind != "=" or self._next().kind == END or self._token.text is None:
-                self._refuse("value-missing", "Value not specified for key '{}' in JAAS config", key.text)
+                self._refuse(
+                    "value-missing", "Value not specified for key '{}' in JAAS config", key.text
+                )
                 return
-            options.append(Option(key.shown, self._token.text, key.position))
+            options.append(JaasOption(key.shown, self._token.text, key.position))

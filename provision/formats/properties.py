@@ -67,7 +67,9 @@ def read(data: bytes, file: str) -> Properties:
     Raises:
         InputError: a `\\u` without four hexadecimal digits, for which Java refuses the whole file.
     """
-    return Properties(file, tuple(_entry(line) for line in _logical_lines(of(data.decode("latin-1"), file))))
+    return Properties(
+        file, tuple(_entry(line) for line in _logical_lines(of(data.decode("latin-1"), file)))
+    )
 
 
 def _logical_lines(text: Text) -> Iterator[Text]:
@@ -142,7 +144,9 @@ def _char(text: Text, index: int) -> tuple[str, int]:
     if len(digits) < 4 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
         what = "`\\u` without four hexadecimal digits; Java says: Malformed \\uxxxx encoding."
         fix = "write a backslash twice where one is meant"
-        raise InputError([Problem(text.at(index), "properties-escape", what, "the whole file is refused", fix)])
+        raise InputError(
+            [Problem(text.at(index), "properties-escape", what, "the whole file is refused", fix)]
+        )
     return chr(int(digits, 16)), 6
 
 
@@ -152,7 +156,10 @@ def write(settings: Mapping[str, Value]) -> bytes:
     Raises:
         HactlError: an empty key, or a list with an item that a list in a property cannot hold.
     """
-    lines = (f"{_written(_checked(key), key=True)}={_written(plain(value))}\n" for key, value in settings.items())
+    lines = (
+        f"{_written(_checked(key), key=True)}={_written(plain(value))}\n"
+        for key, value in settings.items()
+    )
     return "".join(lines).encode("ascii")
 
 
@@ -168,7 +175,10 @@ def plain(value: Value) -> str:
         return str(value)
     for item in value:
         if "," in item or item != item.strip() or not item:
-            raise HactlError(f"a list in a property cannot hold {item!r}", "no commas, no white space at its ends")
+            raise HactlError(
+                f"a list in a property cannot hold {item!r}",
+                "no commas, no white space at its ends",
+            )
     return ",".join(value)
 
 

@@ -64,7 +64,9 @@ def _comment_end(text: str, start: int) -> int:
         end = text.find("*/", start + 2)
         return len(text) if end < 0 else end + 2
     # The character behind a lone `/` is consumed before the end of the line is looked for, be it that very end.
-    return next((index for index in range(start + 2, len(text)) if text[index] in "\r\n"), len(text))
+    return next(
+        (index for index in range(start + 2, len(text)) if text[index] in "\r\n"), len(text)
+    )
 
 
 def _token(text: str, start: int, extra: str) -> tuple[str, str | None, int]:
@@ -74,7 +76,9 @@ def _token(text: str, start: int, extra: str) -> tuple[str, str | None, int]:
         return NUMBER, None, _number_end(text, start)
     if _begins_word(char, extra):
         stop = start
-        while stop < len(text) and (_begins_word(text[stop], extra) or text[stop] in _DIGITS + ".-"):
+        while stop < len(text) and (
+            _begins_word(text[stop], extra) or text[stop] in _DIGITS + ".-"
+        ):
             stop += 1
         return WORD, text[start:stop], stop
     if char in "\"'":

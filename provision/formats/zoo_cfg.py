@@ -18,7 +18,7 @@ _SERVER = re.compile(
 
 
 @dataclass(frozen=True)
-class Server:
+class ZooKeeperServer:
     """A member: `id` is what its `myid` holds; `client_port` only where it is part of the line."""
 
     id: int
@@ -34,7 +34,7 @@ class ServerLine:
     """A `server.N` entry with its place; `server` is None where ZooKeeper could not parse it."""
 
     key: str
-    server: Server | None
+    server: ZooKeeperServer | None
     position: Position
 
 
@@ -44,29 +44,44 @@ def servers(settings: Properties) -> tuple[ServerLine, ...]:
     for key in settings.plain():
         entry = settings.entry(key)
         if entry and key.strip().startswith("server."):
-            lines.append(ServerLine(key, _server(key.strip()[7:], settings.get(key)), entry.position))
+            lines.append(
+                ServerLine(key, _server(key.strip()[7:], settings.get(key)), entry.position)
+            )
     return tuple(lines)
 
 
-def _server(number: str, text: str) -> Server | None:
+def _server(number: str, text: str) -> ZooKeeperServer | None:
     found = _SERVER.fullmatch(text)
     if not found or not number.isdecimal():
         return None
-    role: Literal["participant", "observer"] = "observer" if found["role"] == "observer" else "participant"
+    role: Literal["participant", "observer"] = (
+        "observer" if found["role"] == "observer" else "participant"
+    )
     client = int(found["client"]) if found["client"] else None
-    return Server(int(number), found["host"].strip("[]"), int(found["peer"]), int(found["election"]), role, client)
+    return ZooKeeperServer(
+        int(number),
+        found["host"].strip("[]"),
+        int(found["peer"]),
+        int(found["election"]),
+        role,
+        client,
+    )
 
 
-def write(settings: Mapping[str, properties.Value], members: Sequence[Server] = ()) -> bytes:
+def write(
+    settings: Mapping[str, properties.Value], members: Sequence[ZooKeeperServer] = ()
+) -> bytes:
     """The file with these settings and members.
 
     Raises:
         HactlError: as `properties.write`.
     """
-    return properties.write({**settings, **{f"server.{member.id}": _line(member) for member in members}})
+    return properties.write(
+        {**settings, **{f"server.{member.id}": _line(member) for member in members}}
+    )
 
 
-def _line(member: Server) -> str:
+def _line(member: ZooKeeperServer) -> str:
     host = f"[{member.host}]" if ":" in member.host else member.host
     role = f":{member.role}" if member.role != "participant" else ""
     client = f";{member.client_port}" if member.client_port else ""

@@ -66,7 +66,12 @@ class RefuseUnknown(paramiko.MissingHostKeyPolicy):
     def __init__(self, target: Target) -> None:
         self.target = target
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+    def missing_host_key(
+        self,
+        client: paramiko.SSHClient,  # noqa: ARG002
+        hostname: str,
+        key: paramiko.PKey,
+    ) -> None:
         """Raise UnknownKey with the fingerprint and the way to record it."""
         _refuse_revoked(self.target, hostname, key)
         raise UnknownKey(
@@ -78,7 +83,9 @@ class RefuseUnknown(paramiko.MissingHostKeyPolicy):
 class RecordNew(RefuseUnknown):
     """OpenSSH's `accept-new`: an unknown key is written to the first known_hosts file; a changed one is refused."""
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
         """Append the key. Raises UnknownKey where it is revoked or there is no file to write it to."""
         _refuse_revoked(self.target, hostname, key)
         if not self.target.known_hosts:

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def at_once(job: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def run_parallel(job: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """The results of `job` for all items, in their order, PARALLEL at a time. Raises what the first that fails raises.
 
     Whatever ends the wait, a KeyboardInterrupt above all, ends it at once: jobs that have begun go on by themselves,

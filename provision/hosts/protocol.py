@@ -51,7 +51,9 @@ def encode_line(*fields: str) -> bytes:
     """One line of the protocol. Raises ProtocolError for a field with US, newline or NUL in it."""
     for field in fields:
         if _FORBIDDEN.search(field):
-            raise ProtocolError(f"a name or value holds a control character that cannot be sent: {field!r}")
+            raise ProtocolError(
+                f"a name or value holds a control character that cannot be sent: {field!r}"
+            )
     return SEPARATOR.join(fields).encode("utf-8", "surrogateescape") + b"\n"
 
 
@@ -119,7 +121,9 @@ def encode_request(desired: DesiredHost, ledger: Iterable[LedgerEntry] = ()) -> 
 
 def encode_ledger(entries: Iterable[LedgerEntry]) -> bytes:
     """The ledger file: lines that the observe agent prints as they are."""
-    return b"".join(encode_line("ledger", entry.kind, entry.name, *entry.detail) for entry in entries)
+    return b"".join(
+        encode_line("ledger", entry.kind, entry.name, *entry.detail) for entry in entries
+    )
 
 
 def decode_ledger(fields: Sequence[str]) -> LedgerEntry:

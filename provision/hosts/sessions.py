@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from provision.core.errors import HostError, UsageError
-from provision.hosts.parallel import at_once
-from provision.hosts.ssh import Session, connect
+from provision.hosts.parallel import run_parallel
+from provision.hosts.ssh import SshSession, connect
 from provision.hosts.target import Target
 
 
@@ -17,18 +17,21 @@ class Sessions:
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.targets = dict(targets)
-        self._open: dict[str, Session] = {}
+        self._open: dict[str, SshSession] = {}
         self._locks = {host: threading.Lock() for host in self.targets}
 
     def __enter__(self) -> Sessions:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
-    def of(self, host: str) -> Session:
+    def of(self, host: str) -> SshSession:
         """The login of a host, a new one where there is none or its connection is dead.
 
         Raises:
@@ -44,12 +47,12 @@ class Sessions:
                 session = self._open[host] = connect(self.targets[host])
             return session
 
-    def all(self, hosts: Iterable[str] | None = None) -> dict[str, Session | HostError]:
+    def all(self, hosts: Iterable[str] | None = None) -> dict[str, SshSession | HostError]:
         """The logins of several hosts (all of them by default), opened at once; the error for one that has none."""
         names = list(self.targets if hosts is None else hosts)
-        return dict(zip(names, at_once(self._login, names), strict=True))
+        return dict(zip(names, run_parallel(self._login, names), strict=True))
 
-    def _login(self, host: str) -> Session | HostError:
+    def _login(self, host: str) -> SshSession | HostError:
         try:
             return self.of(host)
         except HostError as error:

@@ -34,7 +34,7 @@ from provision.hosts.hostkeys import (
 )
 from provision.hosts.protocol import BOOTSTRAP, MARKER, encode_program
 from provision.hosts.target import Target
-from provision.hosts.transport import Dialled, dial
+from provision.hosts.transport import Connected, dial
 
 SILENCE = 60.0
 """Seconds without a word from an agent after which the connection counts as lost; a busy agent says `alive` every 5."""
@@ -48,13 +48,15 @@ PROMPT = "hactl-password:"
 ATTEMPTS = 3
 """How often a connection is begun: sshd's MaxStartups drops some of many at once, seen as a missing banner."""
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # it prints tracebacks for dropped connections
+logging.getLogger("paramiko").addHandler(
+    logging.NullHandler()
+)  # it prints tracebacks for dropped connections
 
 
 class AgentChannel:
     """An agent running on a host."""
 
-    def __init__(self, session: Session, channel: paramiko.Channel) -> None:
+    def __init__(self, session: SshSession, channel: paramiko.Channel) -> None:
         self._session = session
         self._channel = channel
         self._buffer = bytearray()
@@ -164,7 +166,10 @@ def explain_start(target: Target, stderr: str, status: int) -> HostError:
     """The error for an agent that never began: mostly sudo's refusal."""
     words = " ".join(stderr.split())[-300:]
     if not target.become:
-        return HostError(target.host, f"no shell could be started there (status {status}): {words or 'no message'}")
+        return HostError(
+            target.host,
+            f"no shell could be started there (status {status}): {words or 'no message'}",
+        )
     hints = {
         "password is required": "set ansible_become_password, or allow NOPASSWD in sudoers",
         "try again": "ansible_become_password is not the password of the user",
@@ -174,14 +179,20 @@ def explain_start(target: Target, stderr: str, status: int) -> HostError:
         "must have a tty": "remove requiretty from sudoers for this user",
         "not found": "install sudo, or log in as root",
     }
-    hint = next((hint for words_of, hint in hints.items() if words_of in words), "try `sudo -n true` there")
-    return HostError(target.host, f"sudo refused {target.user}: {words or f'status {status}'}", hint)
+    hint = next(
+        (hint for words_of, hint in hints.items() if words_of in words), "try `sudo -n true` there"
+    )
+    return HostError(
+        target.host, f"sudo refused {target.user}: {words or f'status {status}'}", hint
+    )
 
 
-class Session:
+class SshSession:
     """A logged-in connection. `execs` counts the agents it started."""
 
-    def __init__(self, target: Target, connection: fabric.Connection, close: Callable[[], None]) -> None:
+    def __init__(
+        self, target: Target, connection: fabric.Connection, close: Callable[[], None]
+    ) -> None:
         self.target = target
         self.execs = 0
         self._connection = connection
@@ -192,11 +203,14 @@ class Session:
         """The host's name in the inventory."""
         return self.target.host
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> SshSession:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -209,11 +223,15 @@ class Session:
         """A connection from this host to another address (direct-tcpip). Raises HostError where there is no way."""
         try:
             transport: paramiko.Transport = self._connection.transport
-            return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=FORWARD)
+            return transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=FORWARD
+            )
         except (OSError, EOFError, SSHException) as error:
             why = getattr(error, "text", "") or str(error) or "the connection was lost"
             hint = "may sshd there forward (AllowTcpForwarding)?" if "prohibited" in why else ""
-            raise HostError(self.host, f"cannot connect from there to {address} port {port}: {why}", hint) from None
+            raise HostError(
+                self.host, f"cannot connect from there to {address} port {port}: {why}", hint
+            ) from None
 
     def run_agent(self, program: str) -> AgentChannel:
         """Start an agent as root. Raises HostError where the login cannot become root or the connection is gone."""
@@ -224,7 +242,8 @@ class Session:
             raw.exec_command(command)
         except (OSError, EOFError, SSHException) as error:
             raise HostError(
-                self.host, f"the connection was lost ({error or 'end of file'}); nothing was changed"
+                self.host,
+                f"the connection was lost ({error or 'end of file'}); nothing was changed",
             ) from error
         self.execs += 1
         channel = AgentChannel(self, raw)
@@ -253,7 +272,7 @@ def _command(target: Target) -> str:
     return f"sudo -S -p {PROMPT} {shell}" if target.become_password else f"sudo -n {shell}"
 
 
-def connect(target: Target) -> Session:
+def connect(target: Target) -> SshSession:
     """Log in to a host, through its proxy command or jump hosts.
 
     Raises Unreachable, whose message says at which step and what to do about it. Only beginning the connection is
@@ -272,7 +291,7 @@ def connect(target: Target) -> Session:
             dialled.close()
             raise
         else:
-            return Session(target, connection, dialled.close)
+            return SshSession(target, connection, dialled.close)
     raise AssertionError("unreachable")
 
 
@@ -280,13 +299,19 @@ class _Retry(Exception):
     """The server closed the connection, or said nothing, before the login began."""
 
 
-def _no_banner(target: Target, dialled: Dialled, error: Exception) -> Unreachable:
+def _no_banner(target: Target, dialled: Connected, error: Exception) -> Unreachable:
     why = dialled.complaint() or str(error)
-    hint = "is it an SSH server, and its proxy command right?" if target.proxy_command else "is sshd running there?"
-    return Unreachable(target.host, f"no SSH server answers at {target.address} port {target.port}: {why}", hint)
+    hint = (
+        "is it an SSH server, and its proxy command right?"
+        if target.proxy_command
+        else "is sshd running there?"
+    )
+    return Unreachable(
+        target.host, f"no SSH server answers at {target.address} port {target.port}: {why}", hint
+    )
 
 
-def login(target: Target, dialled: Dialled) -> fabric.Connection:
+def login(target: Target, dialled: Connected) -> fabric.Connection:
     """Authenticate over a socket that is connected. Raises Unreachable."""
     connection = _connection(target, dialled.sock)
     try:
@@ -298,8 +323,14 @@ def login(target: Target, dialled: Dialled) -> fabric.Connection:
     except AuthenticationException as error:
         raise _refused(target, error) from error
     except (SSHException, EOFError, OSError) as error:
-        if isinstance(error, SSHException) and "banner" not in str(error) and "session" not in str(error).lower():
-            raise Unreachable(target.host, f"the SSH handshake with {target.address} failed: {error}") from error
+        if (
+            isinstance(error, SSHException)
+            and "banner" not in str(error)
+            and "session" not in str(error).lower()
+        ):
+            raise Unreachable(
+                target.host, f"the SSH handshake with {target.address} failed: {error}"
+            ) from error
         raise _Retry(str(error) or "the connection was closed") from error
     connection.transport.set_keepalive(15)
     return connection
@@ -335,7 +366,9 @@ def _refused(target: Target, error: AuthenticationException) -> Unreachable:
     who = f"{target.user}@{target.address}"
     if isinstance(error, PasswordRequiredException):
         return Unreachable(
-            target.host, f"the private key for {who} needs its passphrase", f"ssh-add {' '.join(target.key_files)}"
+            target.host,
+            f"the private key for {who} needs its passphrase",
+            f"ssh-add {' '.join(target.key_files)}",
         )
     tried = ", ".join(target.key_files) or "the agent's keys and those in ~/.ssh"
     return Unreachable(

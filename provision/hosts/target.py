@@ -69,18 +69,25 @@ def from_options(host: str, name: str, options: Mapping[str, Any], config_file: 
         address=address,
         port=port,
         user=user,
-        key_files=tuple(str(Path(file).expanduser()) for file in dict.fromkeys(files) if file != "none"),
+        key_files=tuple(
+            str(Path(file).expanduser()) for file in dict.fromkeys(files) if file != "none"
+        ),
         identities_only=_is_yes(merged.get("identitiesonly", "no")),
         proxy_command=_filled(proxy, {"%h": address, "%p": str(port), "%r": user, "%n": name}),
         jumps=jumps,
         known_hosts=_known_hosts(merged),
         key_name=str(merged.get("hostkeyalias", "")),
-        strict=str(merged.get("stricthostkeychecking", "yes")).lower() not in ("accept-new", "no", "off"),
-        timeout=float(_number(merged.get("connecttimeout", CONNECT_TIMEOUT), "ConnectTimeout", 600)),
+        strict=str(merged.get("stricthostkeychecking", "yes")).lower()
+        not in ("accept-new", "no", "off"),
+        timeout=float(
+            _number(merged.get("connecttimeout", CONNECT_TIMEOUT), "ConnectTimeout", 600)
+        ),
     )
 
 
-def _proxy(host: str, merged: Mapping[str, Any], config_file: str) -> tuple[str, tuple[Target, ...]]:
+def _proxy(
+    host: str, merged: Mapping[str, Any], config_file: str
+) -> tuple[str, tuple[Target, ...]]:
     """The proxy command or the jump hosts; a `none` in either place means neither."""
     jump = merged.get("proxyjump")
     if jump and str(jump).lower() != "none":
@@ -102,7 +109,9 @@ def _hop(host: str, text: str, config_file: str) -> Target:
     if not name:
         raise OptionError(f"the jump host {text!r} has no name")
     options = {"user": user, "port": port.lstrip(":")}
-    return from_options(host, name, {key: value for key, value in options.items() if value}, config_file)
+    return from_options(
+        host, name, {key: value for key, value in options.items() if value}, config_file
+    )
 
 
 def _refuse_unsafe(name: str, address: str, user: str) -> None:
@@ -117,7 +126,9 @@ def _refuse_unsafe(name: str, address: str, user: str) -> None:
         (user, _UNSAFE_USER, "user"),
     ):
         if unsafe.search(text):
-            raise OptionError(f"{text!a} is no name of a {what}: a shell would read it as something else")
+            raise OptionError(
+                f"{text!a} is no name of a {what}: a shell would read it as something else"
+            )
 
 
 def _filled(command: str, tokens: Mapping[str, str]) -> str:
@@ -185,7 +196,9 @@ class _Reader:
         return replace(
             target,
             become=target.user != "root" and _is_yes(self.host.var("ansible_become", False)),
-            become_password=self._password("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
+            become_password=self._password(
+                "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"
+            ),
             password=self._password("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
         )
 
@@ -194,7 +207,9 @@ class _Reader:
         text = self._first(*names)
         if set(text) & set("\n\r\0"):
             name = next(name for name in names if self.host.var(name) not in (None, ""))
-            raise self._problem(name, "a password holds a line's end or a NUL", "write it in one line")
+            raise self._problem(
+                name, "a password holds a line's end or a NUL", "write it in one line"
+            )
         return text
 
     def _first(self, *names: str) -> str:

@@ -20,11 +20,11 @@ import paramiko
 from provision.core.errors import Unreachable
 from provision.hosts.target import Target
 
-Login = Callable[[Target, "Dialled"], Any]
+Login = Callable[[Target, "Connected"], Any]
 
 
 @dataclass
-class Dialled:
+class Connected:
     """A connected socket (or a jump host's channel), and what must be closed with it, innermost first."""
 
     sock: socket.socket | paramiko.Channel
@@ -45,7 +45,7 @@ class Dialled:
                 close()
 
 
-def dial(target: Target, login: Login) -> Dialled:
+def dial(target: Target, login: Login) -> Connected:
     """Connect to a target's port; `login` authenticates to each jump host on the way. Raises Unreachable."""
     if target.proxy_command:
         return _through_command(target)
@@ -54,18 +54,22 @@ def dial(target: Target, login: Login) -> Dialled:
     return _straight(target)
 
 
-def _straight(target: Target) -> Dialled:
+def _straight(target: Target) -> Connected:
     try:
         sock = socket.create_connection((target.address, target.port), timeout=target.timeout)
     except (OSError, UnicodeError) as error:
-        why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+        why = (
+            "no answer"
+            if isinstance(error, TimeoutError)
+            else getattr(error, "strerror", None) or str(error)
+        )
         raise Unreachable(
             target.host,
             f"cannot connect to {target.address} port {target.port}: {why}",
             "is the host up, ansible_host right, and the port open?",
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Dialled(sock)
+    return Connected(sock)
 
 
 _proxies: set[subprocess.Popen[bytes]] = set()
@@ -88,7 +92,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     _proxies.discard(process)
 
 
-def _through_command(target: Target) -> Dialled:
+def _through_command(target: Target) -> Connected:
     """The proxy command's standard input and output on one end of a socket pair, which paramiko can wait on."""
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the connection
@@ -102,10 +106,10 @@ def _through_command(target: Target) -> Dialled:
         )
         _proxies.add(process)
     theirs.close()
-    return Dialled(ours, [lambda: _end(process)], errors)
+    return Connected(ours, [lambda: _end(process)], errors)
 
 
-def _through_jumps(target: Target, login: Login) -> Dialled:
+def _through_jumps(target: Target, login: Login) -> Connected:
     """A channel through one jump host after the other; the first may itself need a proxy command."""
     hops = (*target.jumps, target)
     dialled = dial(hops[0], login)
@@ -114,7 +118,7 @@ def _through_jumps(target: Target, login: Login) -> Dialled:
         for hop, after in itertools.pairwise(hops):
             connection = login(hop, dialled)
             closers.insert(0, connection.client.close)
-            dialled = Dialled(_forward(connection.transport, hop, after), list(closers))
+            dialled = Connected(_forward(connection.transport, hop, after), list(closers))
     except BaseException:
         for close in closers:
             with contextlib.suppress(Exception):

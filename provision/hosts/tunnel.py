@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from provision.core.errors import HostError
 
-PATIENCE = 10.0
+REQUEST_TIMEOUT = 10.0
 """Seconds for a client's request, and for the connection that it asks for."""
 
 CHUNK = 65536
-LONGEST = 4096
+MAX_REQUEST_BYTES = 4096
 """Bytes of a request at most."""
 
 
@@ -58,11 +58,13 @@ def connect_through(url: str, host: str, port: int) -> socket.socket:
         OSError: there is no way; `strerror` says why in the words of whoever tried.
     """
     place = urlsplit(url)
-    connection = socket.create_connection((place.hostname or "", place.port or 0), PATIENCE)
+    connection = socket.create_connection((place.hostname or "", place.port or 0), REQUEST_TIMEOUT)
     try:
         login = base64.b64encode(f"{place.username}:{place.password}".encode()).decode()
-        asked = f"CONNECT {_written(host, port)} HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"
-        connection.settimeout(2 * PATIENCE)
+        asked = (
+            f"CONNECT {_written(host, port)} HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"
+        )
+        connection.settimeout(2 * REQUEST_TIMEOUT)
         connection.sendall(asked.encode())
         status = _head(connection).split("\r\n")[0]
     except BaseException:
@@ -83,7 +85,7 @@ def _head(connection: socket.socket) -> str:
     data = b""
     while not data.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
-        if not byte or len(data) > LONGEST:
+        if not byte or len(data) > MAX_REQUEST_BYTES:
             raise ConnectionError("no request")
         data += byte
     return data.decode("latin-1")
@@ -106,7 +108,9 @@ class _Proxy:
                 connection, _ = self._server.accept()
             except OSError:
                 return
-            threading.Thread(target=self._take, args=(connection,), name="tunnel", daemon=True).start()
+            threading.Thread(
+                target=self._take, args=(connection,), name="tunnel", daemon=True
+            ).start()
 
     def close(self) -> None:
         """End everything."""
@@ -120,7 +124,7 @@ class _Proxy:
 
     def _take(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), self._kept(near):
-            near.settimeout(PATIENCE)
+            near.settimeout(REQUEST_TIMEOUT)
             host, port = self._asked(near)
             try:
                 far = self._dial(host, port)
@@ -152,7 +156,14 @@ class _Proxy:
     def _asked(self, near: socket.socket) -> tuple[str, int]:
         """Where a request leads. Raises ConnectionError, after an answer, for one that is not to be served."""
         words, *headers = _head(near).split("\r\n")
-        given = next((each[20:].strip() for each in headers if each.lower().startswith("proxy-authorization:")), "")
+        given = next(
+            (
+                each[20:].strip()
+                for each in headers
+                if each.lower().startswith("proxy-authorization:")
+            ),
+            "",
+        )
         if not secrets.compare_digest(given.encode(), self._login.encode()):
             near.sendall(b"HTTP/1.1 407 who are you\r\n\r\n")
             raise ConnectionError("a stranger")

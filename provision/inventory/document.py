@@ -47,7 +47,9 @@ class Reader:
         self.vault = Vault(environ)
         self.problems: list[Problem] = []
 
-    def complain(self, position: Position, rule: str, what: str, why: str = "", fix: str = "") -> None:
+    def complain(
+        self, position: Position, rule: str, what: str, why: str = "", fix: str = ""
+    ) -> None:
         """Note one problem and go on."""
         self.problems.append(Problem(position, rule, what, why, fix))
 
@@ -77,7 +79,7 @@ class Reader:
         except (yaml.YAMLError, ValueError) as error:
             self.problems.append(yaml_mistakes.problem(error, text, file))
             return None
-        return None if tree is None else _Builder(self, file).build(tree, 0)
+        return None if tree is None else _NodeBuilder(self, file).build(tree, 0)
 
     def _text(self, path: Path) -> str | None:
         """The file's text, None after noting why there is none."""
@@ -85,11 +87,23 @@ class Reader:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            self.complain(place, "file-missing", "there is no such file", fix="check the path, or create the file")
+            self.complain(
+                place,
+                "file-missing",
+                "there is no such file",
+                fix="check the path, or create the file",
+            )
         except IsADirectoryError:
-            self.complain(place, "file-directory", "this is a directory", fix="name the YAML file inside it")
+            self.complain(
+                place, "file-directory", "this is a directory", fix="name the YAML file inside it"
+            )
         except OSError as error:
-            self.complain(place, "file-unreadable", f"cannot be read: {error.strerror}", fix="check its permissions")
+            self.complain(
+                place,
+                "file-unreadable",
+                f"cannot be read: {error.strerror}",
+                fix="check its permissions",
+            )
         else:
             try:
                 return data.decode("utf-8")
@@ -101,7 +115,7 @@ class Reader:
         return None
 
 
-class _Builder:
+class _NodeBuilder:
     """Turns PyYAML's tree of one file into nodes."""
 
     def __init__(self, reader: Reader, file: str) -> None:
@@ -131,7 +145,9 @@ class _Builder:
         if key in self.done:
             return self.done[key]
         if key in self.open:
-            return self.complain(tree, "yaml-recursion", "this value contains itself", fix="remove the inner alias")
+            return self.complain(
+                tree, "yaml-recursion", "this value contains itself", fix="remove the inner alias"
+            )
         if depth > MAX_DEPTH:
             return self.too_deep(tree)
         self.open.add(key)
@@ -148,7 +164,11 @@ class _Builder:
         expected = "map" if isinstance(tree, yaml.MappingNode) else "seq"
         if tree.tag != _YAML + expected:
             return self._bad_tag(tree)
-        node = self._mapping(tree, depth) if isinstance(tree, yaml.MappingNode) else self._sequence(tree, depth)
+        node = (
+            self._mapping(tree, depth)
+            if isinstance(tree, yaml.MappingNode)
+            else self._sequence(tree, depth)
+        )
         return self._measured(tree, node)
 
     def _measured(self, tree: yaml.Node, node: Node) -> Node:
@@ -160,7 +180,9 @@ class _Builder:
         size = 1 + sum(self.sizes.get(id(part), 1) for part in parts)
         if size > MAX_NODES:
             what = f"its aliases multiply into more than {MAX_NODES:,} values"
-            return self.complain(tree, "yaml-size", what, fix="write the value out where it is needed")
+            return self.complain(
+                tree, "yaml-size", what, fix="write the value out where it is needed"
+            )
         self.sizes[id(node)], self.heights[id(node)] = size, height
         return node
 
@@ -187,9 +209,13 @@ class _Builder:
                 continue
             (key,) = found
             if key in seen:
-                what = f"key {key!r} is written twice in this mapping, first in line {seen[key].line}"
+                what = (
+                    f"key {key!r} is written twice in this mapping, first in line {seen[key].line}"
+                )
                 fix = "merge the two or rename one"
-                self.complain(key_tree, "yaml-duplicate-key", what, "YAML keeps the last one silently", fix)
+                self.complain(
+                    key_tree, "yaml-duplicate-key", what, "YAML keeps the last one silently", fix
+                )
                 continue
             seen[key] = places[key] = self.place(key_tree)
             values[key] = node
@@ -204,14 +230,21 @@ class _Builder:
             if isinstance(node.value, dict):
                 nodes.append(node)
             elif id(part) not in self.open:
-                self.complain(part, "yaml-value", "`<<` merges mappings only", fix="give it an alias of a mapping")
+                self.complain(
+                    part,
+                    "yaml-value",
+                    "`<<` merges mappings only",
+                    fix="give it an alias of a mapping",
+                )
         return nodes
 
     def _key(self, tree: yaml.Node) -> tuple[Any] | None:
         """The key as a one-tuple, None after noting what is wrong with it."""
         if tree.tag == f"{_YAML}value":
             return (tree.value,)
-        if isinstance(tree, yaml.ScalarNode) and (tree.tag == "!unsafe" or not tree.tag.startswith("!")):
+        if isinstance(tree, yaml.ScalarNode) and (
+            tree.tag == "!unsafe" or not tree.tag.startswith("!")
+        ):
             return (self.build(tree, 0).value,)
         kind = "a mapping" if isinstance(tree, yaml.MappingNode) else "a list"
         what = f"{kind if not isinstance(tree, yaml.ScalarNode) else tree.tag} cannot be a key"
@@ -241,7 +274,9 @@ class _Builder:
         if tree.tag not in ("!vault", "!vault-encrypted", "!env"):
             return self._bad_tag(tree)
         if not isinstance(tree, yaml.ScalarNode):
-            return self.complain(tree, "yaml-tag", f"{tree.tag} takes a string", fix=f"write `{tree.tag} TEXT`")
+            return self.complain(
+                tree, "yaml-tag", f"{tree.tag} takes a string", fix=f"write `{tree.tag} TEXT`"
+            )
         try:
             if tree.tag == "!env":
                 text = from_environment(tree.value.strip(), self.reader.environ)
@@ -259,7 +294,9 @@ class _Builder:
     def _bad_tag(self, tree: yaml.Node) -> Node:
         tag = tree.tag.replace(_YAML, "!!")
         if isinstance(tree, yaml.ScalarNode) and tree.value in ("=", "<<"):
-            return self.complain(tree, "yaml-tag", f"a bare {tree.value} has a meaning of its own", fix="quote it")
+            return self.complain(
+                tree, "yaml-tag", f"a bare {tree.value} has a meaning of its own", fix="quote it"
+            )
         kind = _KINDS.get(tree.tag)
         if kind is not None:
             return self.complain(tree, "yaml-tag", f"{tag} is for a {kind}", fix="remove the tag")
@@ -279,7 +316,9 @@ _SCALARS: dict[str, Any] = {
 def _unsafe(node: Node) -> Node:
     """The node with every value below it marked unsafe."""
     if isinstance(node.value, dict):
-        return replace(node, value={key: _unsafe(part) for key, part in node.value.items()}, unsafe=True)
+        return replace(
+            node, value={key: _unsafe(part) for key, part in node.value.items()}, unsafe=True
+        )
     if isinstance(node.value, list):
         return replace(node, value=[_unsafe(part) for part in node.value], unsafe=True)
     return replace(node, unsafe=True)

@@ -123,7 +123,9 @@ class ResolvedFrontend:
         return next(director.priority for director in self.directors if director.host == host)
 
 
-def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings: Settings) -> ResolvedFrontend:
+def resolve_frontend(
+    model: Frontend, node: Node, inventory: Inventory, settings: Settings
+) -> ResolvedFrontend:
     """The front end with its groups and names turned into hosts. Raises InputError with every problem found."""
     problems: list[Problem] = []
     directors = named_hosts(model.directors, node.at("directors"), inventory, problems)
@@ -136,7 +138,9 @@ def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings
         problems += _strangers(service.real_server_options, servers, options, "real servers")
         vips = _service_vips(model, service, place, problems)
         services.append(
-            ResolvedService(service, vips, tuple(_server(service, host, settings) for host in servers), place)
+            ResolvedService(
+                service, vips, tuple(_server(service, host, settings) for host in servers), place
+            )
         )
         problems += _address_families(services[-1])
     if problems:
@@ -144,7 +148,9 @@ def resolve_frontend(model: Frontend, node: Node, inventory: Inventory, settings
     return ResolvedFrontend(model, _ranked(model, directors, settings), tuple(services), node)
 
 
-def named_hosts(names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]) -> tuple[str, ...]:
+def named_hosts(
+    names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]
+) -> tuple[str, ...]:
     """The hosts that `names` (groups and hosts) stand for, each once, in the order written."""
     found: dict[str, None] = {}
     for index, name in enumerate(names):
@@ -167,16 +173,28 @@ def named_hosts(names: Sequence[str], node: Node, inventory: Inventory, problems
         else:
             known = chain(inventory.groups, inventory.hosts)
             what = f"there is no group or host `{name}`"
-            problems.append(Problem(place, "unknown-group", what, "its hosts are needed here", nearest(name, known)))
+            problems.append(
+                Problem(
+                    place, "unknown-group", what, "its hosts are needed here", nearest(name, known)
+                )
+            )
     return tuple(found)
 
 
-def _strangers(named: Mapping[str, object], hosts: Sequence[str], node: Node, what: str) -> Iterator[Problem]:
+def _strangers(
+    named: Mapping[str, object], hosts: Sequence[str], node: Node, what: str
+) -> Iterator[Problem]:
     for name in named:
         if name not in hosts:
             place = node.key_position(name)
             text = f"`{name}` is not one of the {what} here"
-            yield Problem(place, "unknown-host", text, "the setting would have no effect", nearest(name, hosts))
+            yield Problem(
+                place,
+                "unknown-host",
+                text,
+                "the setting would have no effect",
+                nearest(name, hosts),
+            )
 
 
 def _ranked(model: Frontend, hosts: Sequence[str], settings: Settings) -> tuple[Director, ...]:
@@ -188,7 +206,9 @@ def _ranked(model: Frontend, hosts: Sequence[str], settings: Settings) -> tuple[
     return tuple(sorted(ranked, key=lambda director: -director.priority))
 
 
-def _service_vips(model: Frontend, service: Service, node: Node, problems: list[Problem]) -> tuple[Vip, ...]:
+def _service_vips(
+    model: Frontend, service: Service, node: Node, problems: list[Problem]
+) -> tuple[Vip, ...]:
     """The front end's addresses that the service is on: those it names, or all."""
     known = {vip.address: vip for vip in model.vips}
     for index, address in enumerate(service.vips):
@@ -196,21 +216,31 @@ def _service_vips(model: Frontend, service: Service, node: Node, problems: list[
             place = node.at("vips", index).position
             what, why = f"{address} is not a VIP of this front end", "no director would hold it"
             problems.append(
-                Problem(place, "unknown-vip", what, why, f"use one of {', '.join(str(vip) for vip in known)}")
+                Problem(
+                    place,
+                    "unknown-vip",
+                    what,
+                    why,
+                    f"use one of {', '.join(str(vip) for vip in known)}",
+                )
             )
     group = service.virtual_server_group
     for address in group.addresses if group else ():
         if address in known:
             what, why = f"{address} is a VIP and in `ranges` as well", "it would be balanced twice"
             place = node.at("virtual_server_group", "ranges").position
-            problems.append(Problem(place, "range-holds-vip", what, why, "take it out of the range"))
+            problems.append(
+                Problem(place, "range-holds-vip", what, why, "take it out of the range")
+            )
     return tuple(vip for vip in model.vips if not service.vips or vip.address in service.vips)
 
 
 def _server(service: Service, host: str, settings: Settings) -> RealServer:
     own = service.real_server_options.get(host, RealServerOptions())
     options = own.over(service.real_server_defaults)
-    return RealServer(host, options, (options.address,) if options.address else settings[host].address)
+    return RealServer(
+        host, options, (options.address,) if options.address else settings[host].address
+    )
 
 
 def _address_families(service: ResolvedService) -> Iterator[Problem]:

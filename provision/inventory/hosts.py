@@ -146,7 +146,10 @@ class Inventory:
             if any(entry.values()):
                 result[group.name] = {key: names for key, names in entry.items() if names}
         shown = {name: self.host_to_ansible(name, reveal=reveal) for name in self.members("all")}
-        result["_meta"] = {"hostvars": {name: found for name, found in shown.items() if found}, "profile": PROFILE}
+        result["_meta"] = {
+            "hostvars": {name: found for name, found in shown.items() if found},
+            "profile": PROFILE,
+        }
         return result
 
     def host_to_ansible(self, name: str, *, reveal: bool = False) -> dict[str, Any]:
@@ -154,7 +157,9 @@ class Inventory:
         host = self.hosts.get(name)
         if host is None:
             near = get_close_matches(name, self.hosts, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "`hactl inventory --list` shows all hosts"
+            hint = (
+                f"did you mean {near[0]!r}?" if near else "`hactl inventory --list` shows all hosts"
+            )
             raise UsageError(f"{self.path}: no host is named {name!r}", hint)
         return {key: _shown(node, reveal) for key, node in host.vars.items() if key not in RESERVED}
 

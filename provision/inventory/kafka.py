@@ -140,10 +140,14 @@ class KafkaCluster:
             if hosts & {server.host for server in service.real_servers}
             for address in service.addresses
         )
-        return tuple(dict.fromkeys([*([self.model.bootstrap] if self.model.bootstrap else []), *vips]))
+        return tuple(
+            dict.fromkeys([*([self.model.bootstrap] if self.model.bootstrap else []), *vips])
+        )
 
 
-def resolve_kafka(inventory: Inventory, settings: Settings, problems: list[Problem]) -> KafkaCluster | None:
+def resolve_kafka(
+    inventory: Inventory, settings: Settings, problems: list[Problem]
+) -> KafkaCluster | None:
     """The cluster that the variable `kafka` describes, None without one; adds what is wrong to `problems`."""
     node = _variable(inventory, problems)
     if node is None:
@@ -169,21 +173,33 @@ def resolve_kafka(inventory: Inventory, settings: Settings, problems: list[Probl
     return KafkaCluster(
         model,
         tuple(
-            KafkaNode(host, _id(settings[host].kafka_id), _endpoint(settings[host]), host in brokers,
-                      model.kraft and host in voters)
+            KafkaNode(
+                host,
+                _id(settings[host].kafka_id),
+                _endpoint(settings[host]),
+                host in brokers,
+                model.kraft and host in voters,
+            )
             for host in nodes
         ),
-        tuple(Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0])) for host in members),
+        tuple(
+            Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
+            for host in members
+        ),
         _certificates(model, inventory),
         node,
-    )  # fmt: skip
+    )
 
 
 def _certificates(model: Kafka, inventory: Inventory) -> Path | None:
     if model.tls is None:
         return None
     beside = inventory.path.absolute().parent
-    return state_folder(model.name) if model.tls.certificates == GENERATED else beside / (model.tls.certificates or "")
+    return (
+        state_folder(model.name)
+        if model.tls.certificates == GENERATED
+        else beside / (model.tls.certificates or "")
+    )
 
 
 def _id(number: int | None) -> int:
@@ -202,12 +218,16 @@ def _variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
         different = next(node for node in nodes if node != nodes[0])
         what = "`kafka` is not the same on all hosts"
         why = "brokers, directors and clients must agree on the cluster"
-        problems.append(Problem(different.position, "kafka-differs", what, why, "set it once, in `all: vars:`"))
+        problems.append(
+            Problem(different.position, "kafka-differs", what, why, "set it once, in `all: vars:`")
+        )
         return None
     return nodes[0] if nodes else None
 
 
-def _id_problems(hosts: Sequence[str], name: str, inventory: Inventory, settings: Settings) -> Iterator[Problem]:
+def _id_problems(
+    hosts: Sequence[str], name: str, inventory: Inventory, settings: Settings
+) -> Iterator[Problem]:
     """Nodes without a number or address, and two with one number: data belongs to the number, not to the host."""
     seen: dict[int, str] = {}
     for host in hosts:
@@ -217,10 +237,22 @@ def _id_problems(hosts: Sequence[str], name: str, inventory: Inventory, settings
             yield address_problem(inventory.hosts[host])
         if number is None:
             why = "the data of a node belongs to its number, so that it must not follow from the order here"
-            yield Problem(place, "kafka-id-missing", f"{host} has no `{name}`", why, f"give it `{name}: NUMBER`")
+            yield Problem(
+                place,
+                "kafka-id-missing",
+                f"{host} has no `{name}`",
+                why,
+                f"give it `{name}: NUMBER`",
+            )
         elif seen.setdefault(number, host) != host:
             what = f"`{name}` {number} is that of {seen[number]}, too"
-            yield Problem(place, "kafka-id-twice", what, "a number stands for one node", "give one of them another")
+            yield Problem(
+                place,
+                "kafka-id-twice",
+                what,
+                "a number stands for one node",
+                "give one of them another",
+            )
 
 
 def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
@@ -230,15 +262,22 @@ def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
         place = node.at("properties").key_position(name)
         if name in OWNED or name.startswith("listener.name."):
             why = "it follows from the other fields of `kafka`"
-            yield Problem(place, "kafka-property-owned", f"`{name}` is hactl's to set", why, "take it out")
+            yield Problem(
+                place, "kafka-property-owned", f"`{name}` is hactl's to set", why, "take it out"
+            )
         elif name not in known:
             why = "a broker ignores what it does not know"
             what = f"Kafka {model.version} has no property `{name}`"
             yield Problem(place, "kafka-property-unknown", what, why, nearest(name, known))
         elif complaint := known[name].complaint(value):
             what = f"`{name}` {complaint}"
-            yield Problem(node.at("properties", name).position, "kafka-property-value", what,
-                          "the broker does not start", "correct it")  # fmt: skip
+            yield Problem(
+                node.at("properties", name).position,
+                "kafka-property-value",
+                what,
+                "the broker does not start",
+                "correct it",
+            )
 
 
 def _admin_problems(model: Kafka, node: Node) -> Iterator[Problem]:
@@ -247,7 +286,9 @@ def _admin_problems(model: Kafka, node: Node) -> Iterator[Problem]:
         if model.users[name].acls:
             place = node.at("users", name, "acls").position
             what, why = f"`{name}` has `acls`", "it is a super user, which brokers allow everything"
-            yield Problem(place, "kafka-acl", what, why, "take them out, or give them to another user")
+            yield Problem(
+                place, "kafka-acl", what, why, "take them out, or give them to another user"
+            )
 
 
 def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]:
@@ -256,7 +297,11 @@ def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]
     for frontend in frontends:
         for service in frontend.services:
             for server in service.real_servers:
-                checks = server.options.check if server.options.check is not None else service.model.check
+                checks = (
+                    server.options.check
+                    if server.options.check is not None
+                    else service.model.check
+                )
                 for check in checks:
                     if isinstance(check, KafkaCheck):
                         found[server.host] = check
@@ -266,10 +311,14 @@ def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]
 def first_users(cluster: KafkaCluster, frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
     """The users that must be there before the first broker is: the brokers' own, and those that checks log in as."""
     logins = {check.login for check in kafka_checks(frontends).values()}
-    return tuple(name for name in cluster.model.users if name == cluster.model.admin or name in logins)
+    return tuple(
+        name for name in cluster.model.users if name == cluster.model.admin or name in logins
+    )
 
 
-def check_problems(cluster: KafkaCluster | None, frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
+def check_problems(
+    cluster: KafkaCluster | None, frontends: Sequence[ResolvedFrontend]
+) -> Iterator[Problem]:
     """Checks of type `kafka` on what is no broker, or with a login that the cluster does not have."""
     told: set[str] = set()
     for frontend in frontends:
@@ -277,7 +326,10 @@ def check_problems(cluster: KafkaCluster | None, frontends: Sequence[ResolvedFro
             place = frontend.node.at("services").position
             if cluster is None or cluster.broker(host) is None:
                 what = f"{host} is checked as a Kafka broker and is none"
-                why, fix = "the check logs in to the broker there", "name it under `kafka: brokers:`"
+                why, fix = (
+                    "the check logs in to the broker there",
+                    "name it under `kafka: brokers:`",
+                )
                 yield Problem(place, "kafka-check", what, why, fix)
             elif check.login not in cluster.model.users and check.login not in told:
                 told.add(check.login)

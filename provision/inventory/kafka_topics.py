@@ -34,8 +34,10 @@ SYNONYMS = {
 }
 """The broker's property behind a topic's parameter (ServerTopicConfigSynonyms), for those that decide what is kept."""
 
-_LONGER = {"log.retention.ms": {"log.retention.minutes": 60_000, "log.retention.hours": 3_600_000},
-           "log.roll.ms": {"log.roll.hours": 3_600_000}}  # fmt: skip
+_LONGER = {
+    "log.retention.ms": {"log.retention.minutes": 60_000, "log.retention.hours": 3_600_000},
+    "log.roll.ms": {"log.roll.hours": 3_600_000},
+}
 """Coarser properties, in milliseconds, that hold where the finer one is absent (KafkaConfig)."""
 
 
@@ -53,7 +55,9 @@ def inherited(properties: Mapping[str, Scalar]) -> dict[str, str]:
         if name in properties:
             found[parameter] = written(properties[name])
             continue
-        coarse = ((other, each) for other, each in _LONGER.get(name, {}).items() if other in properties)
+        coarse = (
+            (other, each) for other, each in _LONGER.get(name, {}).items() if other in properties
+        )
         for other, each in coarse:
             found[parameter] = str(max(-1, int(properties[other]) * each))
             break
@@ -67,23 +71,37 @@ def topic_problems(model: Kafka, node: Node, brokers: int) -> Iterator[Problem]:
         place = node.at("topics").key_position(name)
         other = seen.setdefault(name.replace(".", "_"), name)
         if other != name:
-            what, why = f"{name} and {other} collide", "`.` and `_` are the same in the names of metrics"
+            what, why = (
+                f"{name} and {other} collide",
+                "`.` and `_` are the same in the names of metrics",
+            )
             yield Problem(place, "kafka-topic-collision", what, why, "rename one of them")
         if (topic.replicas or 1) > brokers:
             what = f"{name} is to have {topic.replicas} replicas, and there are {brokers} brokers"
             where = node.at("topics", name, "replicas").position
-            yield Problem(where, "kafka-topic-replicas", what, "Kafka would refuse it", f"at most {brokers}")
+            yield Problem(
+                where, "kafka-topic-replicas", what, "Kafka would refuse it", f"at most {brokers}"
+            )
         yield from _parameter_problems(name, topic, model, node.at("topics", name, "config"))
 
 
-def _parameter_problems(name: str, topic: KafkaTopic, model: Kafka, node: Node) -> Iterator[Problem]:
+def _parameter_problems(
+    name: str, topic: KafkaTopic, model: Kafka, node: Node
+) -> Iterator[Problem]:
     known = topic_parameters(model.numbers)
     for parameter, value in topic.config.items():
         if parameter not in known:
-            what, why = f"topics have no `{parameter}` in Kafka {model.version}", "Kafka would refuse it"
+            what, why = (
+                f"topics have no `{parameter}` in Kafka {model.version}",
+                "Kafka would refuse it",
+            )
             fix = nearest(parameter, known)
-            yield Problem(node.key_position(parameter), "kafka-topic-config-unknown", what, why, fix)
+            yield Problem(
+                node.key_position(parameter), "kafka-topic-config-unknown", what, why, fix
+            )
         elif complaint := known[parameter].complaint(value):
             what = f"`{parameter}` of {name} {complaint}"
             place = node.at(parameter).position
-            yield Problem(place, "kafka-topic-config-value", what, "Kafka would refuse it", "correct it")
+            yield Problem(
+                place, "kafka-topic-config-value", what, "Kafka would refuse it", "correct it"
+            )

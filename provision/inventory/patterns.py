@@ -87,7 +87,9 @@ def _items(inner: str) -> list[str]:
     if items is None and _is_number(begin) and _is_number(end):
         items = _numbers(begin, end, int(step))
     if items is None:
-        raise PatternError(f"[{inner}] runs neither from number to number nor from letter to letter")
+        raise PatternError(
+            f"[{inner}] runs neither from number to number nor from letter to letter"
+        )
     if not items:
         raise PatternError(f"[{inner}] is empty: its begin is beyond its end")
     return items
@@ -108,7 +110,9 @@ def _letters(begin: str, end: str, step: int) -> list[str]:
 def _numbers(begin: str, end: str, step: int) -> list[str]:
     width = len(begin) if begin.startswith("0") and len(begin) > 1 else 0
     if width and width != len(end):
-        raise PatternError(f"[{begin}:{end}] pads with zeros, so both ends need the same number of digits")
+        raise PatternError(
+            f"[{begin}:{end}] pads with zeros, so both ends need the same number of digits"
+        )
     span = range(int(begin), int(end) + 1, step)
     if len(span) > MAX_HOSTS:
         raise PatternError(f"it gives more than {MAX_HOSTS} names")

@@ -23,7 +23,7 @@ from provision.inventory.document import Reader
 from provision.inventory.hosts import Inventory
 from provision.inventory.patterns import PatternError, expand
 from provision.inventory.source import Node
-from provision.inventory.tree import Branch, Tree
+from provision.inventory.tree import GroupNode, Tree
 from provision.inventory.variables import as_vars, kind, merge
 
 SECTIONS = ("hosts", "children", "vars")
@@ -40,14 +40,18 @@ def read_inventory(path: Path) -> Inventory:
     node = reader.read(path)
     if node is None or node.value is None:
         if not reader.problems:
-            reader.complain(start, "inventory-empty", "the file holds no inventory", fix="write at least `all:`")
+            reader.complain(
+                start, "inventory-empty", "the file holds no inventory", fix="write at least `all:`"
+            )
         raise InputError(reader.problems)
     _Outline(tree, reader).read(node)
     cycle = tree.cycle()
     if cycle:
         place = tree.groups[cycle[0]].children[cycle[1]]
         what = f"groups contain each other: {' > '.join(cycle)}"
-        reader.complain(place, "inventory-cycle", what, fix="take one of them out of the other's children")
+        reader.complain(
+            place, "inventory-cycle", what, fix="take one of them out of the other's children"
+        )
         raise InputError(reader.problems)
     tree.settle()
     hosts, groups = merge(tree, reader, path.parent)
@@ -68,10 +72,24 @@ class _Outline:
         """The whole file: a mapping of group names to groups."""
         if not isinstance(node.value, dict):
             what = f"an inventory is a mapping of groups, this is {kind(node.value)}"
-            self.complain(node.position, "inventory-shape", what, fix="start with `all:` and put `hosts:` below it")
+            self.complain(
+                node.position,
+                "inventory-shape",
+                what,
+                fix="start with `all:` and put `hosts:` below it",
+            )
         elif "plugin" in node.value and isinstance(node.value["plugin"].value, str):
-            what, fix = "this configures an inventory plugin", "run `ansible-inventory --list --yaml --export` on it"
-            self.complain(node.key_position("plugin"), "inventory-plugin", what, "only Ansible can run it", fix)
+            what, fix = (
+                "this configures an inventory plugin",
+                "run `ansible-inventory --list --yaml --export` on it",
+            )
+            self.complain(
+                node.key_position("plugin"),
+                "inventory-plugin",
+                what,
+                "only Ansible can run it",
+                fix,
+            )
         else:
             for name, part in node.value.items():
                 self.group(name, part, node.key_position(name))
@@ -81,7 +99,12 @@ class _Outline:
         """One group and all below it; its name, or None when it cannot have this one."""
         if not isinstance(name, str) or not name:
             what = f"{name!r} is {kind(name) if name != '' else 'empty'} and cannot name a group"
-            self.complain(place, "inventory-group-name", what, fix="quote it" if name != "" else "give it a name")
+            self.complain(
+                place,
+                "inventory-group-name",
+                what,
+                fix="quote it" if name != "" else "give it a name",
+            )
             return None
         branch = self.tree.group(name, place)
         if node.value is None:
@@ -97,7 +120,7 @@ class _Outline:
         self.sections(branch, node)
         return name
 
-    def sections(self, branch: Branch, node: Node) -> None:
+    def sections(self, branch: GroupNode, node: Node) -> None:
         """The three parts of a group, in the order they are written: a later variable wins."""
         for section, part in node.value.items():
             if section == "vars":
@@ -109,14 +132,16 @@ class _Outline:
                 for pattern, inner, place in self.entries(branch, section, part):
                     self.hosts(branch, pattern, inner, place)
 
-    def unknown(self, field: Any, place: Position, branch: Branch) -> None:
+    def unknown(self, field: Any, place: Position, branch: GroupNode) -> None:
         near = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
         what = f"unknown field {field!r} in group {branch.name!r}"
         nearest = f"nearest known one: {near[0]}" if near else f"known are {', '.join(SECTIONS)}"
         fix = f"{nearest}; a group of this name goes below `children:`, a variable below `vars:`"
         self.complain(place, "inventory-unknown-field", what, fix=fix)
 
-    def entries(self, branch: Branch, section: str, node: Node) -> Iterator[tuple[Any, Node, Position]]:
+    def entries(
+        self, branch: GroupNode, section: str, node: Node
+    ) -> Iterator[tuple[Any, Node, Position]]:
         """Key, value and place of each entry of `hosts` or `children`; a string stands for one entry without value."""
         if isinstance(node.value, dict):
             for key, part in node.value.items():
@@ -124,11 +149,17 @@ class _Outline:
         elif isinstance(node.value, str):
             yield node.value, Node(None, node.position), node.position
         elif node.value is not None:
-            what = f"`{section}` of group {branch.name!r} is a mapping, here it is {kind(node.value)}"
-            fix = "write one `NAME:` a line, without a dash" if isinstance(node.value, list) else "write `NAME:` lines"
+            what = (
+                f"`{section}` of group {branch.name!r} is a mapping, here it is {kind(node.value)}"
+            )
+            fix = (
+                "write one `NAME:` a line, without a dash"
+                if isinstance(node.value, list)
+                else "write `NAME:` lines"
+            )
             self.complain(node.position, "inventory-shape", what, fix=fix)
 
-    def vars(self, branch: Branch, node: Node) -> None:
+    def vars(self, branch: GroupNode, node: Node) -> None:
         """The group's variables; `ansible_group_priority` is none of them but sets its rank."""
         if node.value is None:
             return
@@ -141,37 +172,59 @@ class _Outline:
             branch.priority = int(priority.value)
         except (TypeError, ValueError):
             what = f"ansible_group_priority of group {branch.name!r} is a whole number"
-            self.complain(priority.position, "inventory-priority", what, fix="write a number, 1 is the default")
+            self.complain(
+                priority.position,
+                "inventory-priority",
+                what,
+                fix="write a number, 1 is the default",
+            )
 
-    def child(self, parent: Branch, name: Any, node: Node, place: Position) -> None:
+    def child(self, parent: GroupNode, name: Any, node: Node, place: Position) -> None:
         """One child group and all below it."""
         if name == "all":
             what = f"`all` cannot be a child of group {parent.name!r}: it holds every group"
-            self.complain(place, "inventory-cycle", what, fix="put what is below it at the top level of the file")
+            self.complain(
+                place,
+                "inventory-cycle",
+                what,
+                fix="put what is below it at the top level of the file",
+            )
             return
         if name == "ungrouped" and parent.name != "all":
             what = f"`ungrouped` cannot be a child of group {parent.name!r}"
             why = "it holds the hosts that are in no group, and Ansible drops them here"
-            self.complain(place, "inventory-ungrouped", what, why, "put its hosts into a group of their own")
+            self.complain(
+                place, "inventory-ungrouped", what, why, "put its hosts into a group of their own"
+            )
             return
         if parent.name == "ungrouped":
             what = "`ungrouped` cannot have children: it holds the hosts that are in no group"
-            self.complain(place, "inventory-ungrouped", what, fix="move them to the children of `all`")
+            self.complain(
+                place, "inventory-ungrouped", what, fix="move them to the children of `all`"
+            )
             return
         child = self.group(name, node, place)
         if child is not None:
             self.tree.add_child(parent.name, child, place)
 
-    def hosts(self, branch: Branch, pattern: Any, node: Node, place: Position) -> None:
+    def hosts(self, branch: GroupNode, pattern: Any, node: Node, place: Position) -> None:
         """All hosts one key stands for, each with the variables below it."""
         if not isinstance(pattern, str) or not pattern:
             what = f"{pattern!r} is {kind(pattern) if pattern != '' else 'empty'} and cannot name a host"
-            self.complain(place, "inventory-host-pattern", what, fix="quote it" if pattern != "" else "give it a name")
+            self.complain(
+                place,
+                "inventory-host-pattern",
+                what,
+                fix="quote it" if pattern != "" else "give it a name",
+            )
             return
         try:
             names, port = expand(pattern)
         except PatternError as error:
-            what, fix = f"host pattern {pattern!r}: {error}", "write ranges as web[1:3], web[01:10] or web[a:c]"
+            what, fix = (
+                f"host pattern {pattern!r}: {error}",
+                "write ranges as web[1:3], web[01:10] or web[a:c]",
+            )
             self.complain(place, "inventory-host-pattern", what, fix=fix)
             return
         found = {} if node.value is None else as_vars(node, self.reader)

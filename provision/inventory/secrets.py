@@ -104,12 +104,17 @@ def _read(path: Path) -> bytes:
         return path.read_bytes().strip()
     except OSError as error:
         what = f"the vault password file {str(path)!r} cannot be read: {error.strerror}"
-        raise SecretError("vault-password", what, "make it readable to you, and to nobody else") from error
+        raise SecretError(
+            "vault-password", what, "make it readable to you, and to nobody else"
+        ) from error
 
 
 def _run(path: Path) -> bytes:
     """The output of a password script. A name ending in `-client` gets the vault id, as Ansible's protocol asks."""
-    command = [str(path.absolute()), *(["--vault-id", "default"] if path.stem.endswith("-client") else [])]
+    command = [
+        str(path.absolute()),
+        *(["--vault-id", "default"] if path.stem.endswith("-client") else []),
+    ]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, timeout=SCRIPT_SECONDS, check=True)
     except OSError as error:
@@ -118,7 +123,11 @@ def _run(path: Path) -> bytes:
         raise SecretError("vault-password", what, fix) from error
     except subprocess.SubprocessError as error:
         code = getattr(error, "returncode", None)
-        how = f"ended with status {code}" if code is not None else f"took longer than {SCRIPT_SECONDS:.0f} s"
+        how = (
+            f"ended with status {code}"
+            if code is not None
+            else f"took longer than {SCRIPT_SECONDS:.0f} s"
+        )
         what = f"the vault password script {str(path)!r} {how}"
         raise SecretError("vault-password", what, "run it by hand and see why") from error
     return done.stdout.strip(b"\r\n")
@@ -152,12 +161,16 @@ def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
     if len(header) not in (3, 4) or header[0] != HEADER:
         raise _malformed(f"it does not start with a line like {HEADER};1.1;AES256")
     if header[1] not in ("1.1", "1.2") or header[2] != "AES256":
-        raise _malformed(f"its format is {header[1]} {header[2]}, known are 1.1 and 1.2 with AES256")
+        raise _malformed(
+            f"its format is {header[1]} {header[2]}, known are 1.1 and 1.2 with AES256"
+        )
     try:
         salt, digest, ciphertext = unhexlify("".join(lines[1:])).split(b"\n", 2)
         return unhexlify(salt), unhexlify(digest), unhexlify(ciphertext)
     except (HexError, ValueError) as error:
-        raise _malformed("its body is not the hexadecimal text that ansible-vault writes") from error
+        raise _malformed(
+            "its body is not the hexadecimal text that ansible-vault writes"
+        ) from error
 
 
 def _malformed(why: str) -> SecretError:

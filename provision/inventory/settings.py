@@ -20,7 +20,7 @@ from provision.inventory.model.text import (
     Integer,
     InterfaceName,
     IpAddress,
-    Strict,
+    Model,
     Word,
     as_list,
 )
@@ -28,7 +28,7 @@ from provision.inventory.source import Node
 from provision.inventory.validation import validated
 
 
-class PinnedFacts(Strict):
+class PinnedFacts(Model):
     """Facts that the inventory knows better than the host, or that no host was asked for (`hactl render`)."""
 
     os_family: Literal["debian", "redhat"] | None = None
@@ -57,7 +57,7 @@ class PinnedFacts(Strict):
         return dataclasses.replace(facts, **self.model_dump(exclude_none=True))
 
 
-class HostSettings(Strict):
+class HostSettings(Model):
     """The variables of a host.
 
     `address`: its own addresses, one a family at most, where `ansible_host` is not a literal address or one family is
@@ -121,4 +121,6 @@ def address_problem(host: Host) -> Problem:
     what = f"the address of {host.name} is not known"
     why = "its `ansible_host` is not a literal IP address, and Keepalived needs one"
     place = host.node("ansible_host").position
-    return Problem(place, "address-unknown", what, why, "write one, or add `address: …` to the host")
+    return Problem(
+        place, "address-unknown", what, why, "write one, or add `address: …` to the host"
+    )

@@ -9,14 +9,16 @@ from provision.core.errors import Position, Problem
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.hosts import Inventory
 from provision.inventory.model.checks import BfdCheck, BfdTiming, Connecting
-from provision.inventory.model.text import Strict
+from provision.inventory.model.text import Model
 from provision.inventory.settings import HostSettings
 
 _HOST_NAME = re.compile(r"[\w:][\w.:-]*")
 
 
 def definition_problems(
-    frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings], inventory: Inventory
+    frontends: Sequence[ResolvedFrontend],
+    settings: Mapping[str, HostSettings],
+    inventory: Inventory,
 ) -> Iterator[Problem]:
     """Host names that are none, names defined twice with different meanings, sync groups nobody joins, and so on."""
     yield from _host_names(inventory)
@@ -28,7 +30,7 @@ def definition_problems(
         yield from _portless_checks(frontend)
 
 
-def definition(tracked: Strict) -> Strict:
+def definition(tracked: Model) -> Model:
     """What is tracked without the weight it is tracked with: two front ends may share the one and not the other."""
     return tracked.model_copy(update={"weight": None, "reverse": False})
 
@@ -39,11 +41,13 @@ def _host_names(inventory: Inventory) -> Iterator[Problem]:
         if not _HOST_NAME.fullmatch(name):
             what = f"{name!a} cannot be a host's name"
             why = "folders are called after it, and commands that are shown name it"
-            yield Problem(host.position, "host-name", what, why, "use letters, digits, `.`, `_` and `-`")
+            yield Problem(
+                host.position, "host-name", what, why, "use letters, digits, `.`, `_` and `-`"
+            )
 
 
 def _clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
-    seen: dict[tuple[type, str], tuple[Strict, str]] = {}
+    seen: dict[tuple[type, str], tuple[Model, str]] = {}
     for frontend in frontends:
         for tracked in frontend.vrrp.tracked():
             own = definition(tracked)
@@ -52,12 +56,18 @@ def _clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
                 what = f"`{tracked.name}` is defined differently in the front ends {where} and {frontend.name}"
                 place = frontend.node.at("vrrp").position
                 yield Problem(
-                    place, "track-name-clash", what, "keepalived.conf has one definition a name", "rename one of them"
+                    place,
+                    "track-name-clash",
+                    what,
+                    "keepalived.conf has one definition a name",
+                    "rename one of them",
                 )
 
 
 def _sync_groups(
-    frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings], inventory: Inventory
+    frontends: Sequence[ResolvedFrontend],
+    settings: Mapping[str, HostSettings],
+    inventory: Inventory,
 ) -> Iterator[Problem]:
     """Options for a sync group that no front end joins."""
     joined = {frontend.vrrp.sync_group for frontend in frontends}
@@ -69,7 +79,10 @@ def _sync_groups(
             if group.name not in joined and place not in told:
                 told.add(place)
                 what = f"no front end is in the sync group `{group.name}`"
-                why, fix = "its options have no effect", f"set `sync_group: {group.name}` under a `vrrp:`"
+                why, fix = (
+                    "its options have no effect",
+                    f"set `sync_group: {group.name}` under a `vrrp:`",
+                )
                 yield Problem(place, "sync-group-unused", what, why, fix)
 
 
@@ -84,15 +97,21 @@ def _bfd_sessions(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
                         what = f"the BFD checks of {server.host} differ"
                         why = "a director has one session with a real server (RFC 5880 §6.3)"
                         place = service.node.at("check").position
-                        yield Problem(place, "bfd-session-clash", what, why, "give them the same timers")
+                        yield Problem(
+                            place, "bfd-session-clash", what, why, "give them the same timers"
+                        )
 
 
-def _owners(frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings]) -> Iterator[Problem]:
+def _owners(
+    frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings]
+) -> Iterator[Problem]:
     """A director whose one IPVS table both keepalived and ipvsadm would fill; told once for all directors."""
     asked: dict[str, dict[str, ResolvedFrontend]] = {}
     for frontend in frontends:
         for director in frontend.directors:
-            owner = frontend.model.ipvs_manager or settings[director.host].ipvs_manager or "keepalived"
+            owner = (
+                frontend.model.ipvs_manager or settings[director.host].ipvs_manager or "keepalived"
+            )
             asked.setdefault(director.host, {})[owner] = frontend
     for host, owners in asked.items():
         if len(owners) > 1:
@@ -100,7 +119,13 @@ def _owners(frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSe
             what = f"keepalived and ipvsadm would both fill the IPVS table of {host}"
             why = "`ipvsadm --restore` clears the whole table, keepalived's services too"
             place = frontend.node.at("ipvs_manager").position
-            yield Problem(place, "ipvs-two-owners", what, why, "set `ipvs_manager` alike for all its front ends")
+            yield Problem(
+                place,
+                "ipvs-two-owners",
+                what,
+                why,
+                "set `ipvs_manager` alike for all its front ends",
+            )
             return
 
 

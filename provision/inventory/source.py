@@ -93,7 +93,9 @@ class Node:
     def of(cls, data: Any, position: Position, *, secret: bool = False) -> Node:
         """A tree of nodes for ordinary Python data, all at one place; the inverse of `plain`."""
         if isinstance(data, Mapping):
-            inner: Any = {key: cls.of(value, position, secret=secret) for key, value in data.items()}
+            inner: Any = {
+                key: cls.of(value, position, secret=secret) for key, value in data.items()
+            }
         elif isinstance(data, list | tuple):
             inner = [cls.of(value, position, secret=secret) for value in data]
         else:

@@ -148,7 +148,16 @@ class _Resolver:
                 self.note(error.problems)
             except RecursionError:
                 what = f"variable {name!r} leads through too many others"
-                self.note([Problem(node.position, "template-loop", what, fix="shorten the chain of references")])
+                self.note(
+                    [
+                        Problem(
+                            node.position,
+                            "template-loop",
+                            what,
+                            fix="shorten the chain of references",
+                        )
+                    ]
+                )
         return replace(host, vars=found)
 
     def note(self, problems: Sequence[Problem]) -> None:
@@ -266,7 +275,9 @@ class _Scope:
         key = id(node)
         if key not in self.done:
             if isinstance(node.value, dict):
-                result = replace(node, value={name: self.resolve(part) for name, part in node.value.items()})
+                result = replace(
+                    node, value={name: self.resolve(part) for name, part in node.value.items()}
+                )
             elif isinstance(node.value, list):
                 result = replace(node, value=[self.resolve(part) for part in node.value])
             else:
@@ -284,7 +295,10 @@ class _Scope:
         key = id(node)
         if key in self.open:
             self.fail(
-                node, "template-loop", "this value is needed to work out itself", "break the circle of references"
+                node,
+                "template-loop",
+                "this value is needed to work out itself",
+                "break the circle of references",
             )
         self.open[key] = node
         self.resolver.tainted.append(node.secret)
@@ -311,7 +325,9 @@ class _Scope:
         if value is None or isinstance(value, bool | int | float | date):
             return Node(value, position)
         if isinstance(value, Mapping):
-            return Node({key: self.as_node(part, position) for key, part in value.items()}, position)
+            return Node(
+                {key: self.as_node(part, position) for key, part in value.items()}, position
+            )
         if isinstance(value, Iterable) and not isinstance(value, bytes):
             return Node([self.as_node(part, position) for part in value], position)
         raise TypeError(f"the result is of type {type(value).__name__}, which no variable can hold")

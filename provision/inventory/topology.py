@@ -61,11 +61,17 @@ class Topology:
 
     def managed(self) -> tuple[str, ...]:
         """The hosts on which hactl has something to do, in inventory order."""
-        return tuple(host for host in self.hosts if self.roles_of(host) or host in self.decommissioned)
+        return tuple(
+            host for host in self.hosts if self.roles_of(host) or host in self.decommissioned
+        )
 
     def addresses(self) -> dict[str, str]:
         """The first address of every host whose address is known."""
-        return {name: str(settings.address[0]) for name, settings in self.hosts.items() if settings.address}
+        return {
+            name: str(settings.address[0])
+            for name, settings in self.hosts.items()
+            if settings.address
+        }
 
     def idle_clients(self) -> tuple[str, ...]:
         """The hosts of the group `clients` that have no other part: they see a front end as clients do."""
@@ -74,7 +80,9 @@ class Topology:
     def directed_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
         """The front ends that `host` is a director of."""
         return tuple(
-            frontend for frontend in self.frontends if any(director.host == host for director in frontend.directors)
+            frontend
+            for frontend in self.frontends
+            if any(director.host == host for director in frontend.directors)
         )
 
     def served_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
@@ -86,7 +94,10 @@ class Topology:
         roles: list[str] = []
         if self.directed_by(host):
             # First what keepalived asks, then keepalived.
-            roles += [*(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()), *DIRECTOR_ROLES]
+            roles += [
+                *(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()),
+                *DIRECTOR_ROLES,
+            ]
         if self.served_by(host):
             roles += REAL_SERVER_ROLES
         roles += self._kafka_roles(host)
@@ -110,16 +121,27 @@ class Topology:
         directors = self.directors()
         masters = {frontend.master for frontend in self.frontends}
         leaving = tuple(host for host in self.decommissioned if not self.roles_of(host))
-        others = tuple(host for host in self.managed() if host not in directors and host not in leaving)
+        others = tuple(
+            host for host in self.managed() if host not in directors and host not in leaving
+        )
         backups = tuple(host for host in directors if host not in masters)
-        stages = [others, backups, *self._apart(host for host in directors if host in masters), leaving]
+        stages = [
+            others,
+            backups,
+            *self._apart(host for host in directors if host in masters),
+            leaving,
+        ]
         return tuple(stage for stage in stages if stage)
 
     def _apart(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """The hosts in as many stages as it takes to keep those of one front end apart."""
         stages: list[list[str]] = []
         for host in hosts:
-            shared = {director.host for frontend in self.directed_by(host) for director in frontend.directors}
+            shared = {
+                director.host
+                for frontend in self.directed_by(host)
+                for director in frontend.directors
+            }
             free = next((stage for stage in stages if not shared & set(stage)), None)
             if free is None:
                 stages.append([host])
@@ -170,7 +192,9 @@ def _frontends(
             if model.name in seen:
                 what = f"the front end `{model.name}` is there twice"
                 why, fix = f"the first is at {seen[model.name]}", "rename one of them"
-                problems.append(Problem(node.at("name").position, "frontend-duplicate", what, why, fix))
+                problems.append(
+                    Problem(node.at("name").position, "frontend-duplicate", what, why, fix)
+                )
             seen.setdefault(model.name, node.at("name").position)
             yield resolve_frontend(model, node, inventory, settings)
         except InputError as error:
@@ -181,7 +205,10 @@ def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]
     """The entries of `frontends`, which belongs to all hosts alike and is therefore a variable of `all`."""
     misplaced = list(_misplaced(inventory))
     problems += misplaced or _differing(inventory)
-    node = next((host.vars["frontends"] for host in inventory.hosts.values() if "frontends" in host.vars), None)
+    node = next(
+        (host.vars["frontends"] for host in inventory.hosts.values() if "frontends" in host.vars),
+        None,
+    )
     if misplaced:
         return []
     if node is None:
@@ -192,7 +219,11 @@ def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]
         else:
             place = Position(str(inventory.path))
             what, why = "the inventory has no `frontends`", "there is nothing to provision"
-            problems.append(Problem(place, "frontends-missing", what, why, "add `frontends:` under `all: vars:`"))
+            problems.append(
+                Problem(
+                    place, "frontends-missing", what, why, "add `frontends:` under `all: vars:`"
+                )
+            )
         return []
     if not isinstance(node.value, list) or not node.value:
         what = "`frontends` must be a list with an entry at least"
@@ -232,7 +263,13 @@ def _differing(inventory: Inventory) -> Iterator[Problem]:
         if own is not first[1] and own != first[1]:
             what = f"`frontends` is not the same on {first[0]} and {host.name}"
             why = "a template in it uses what differs between hosts, and all hosts must agree on the front ends"
-            yield Problem(own.position, "frontends-differ", what, why, "use values that are the same everywhere")
+            yield Problem(
+                own.position,
+                "frontends-differ",
+                what,
+                why,
+                "use values that are the same everywhere",
+            )
             return
 
 

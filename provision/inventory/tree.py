@@ -15,7 +15,7 @@ from provision.inventory.source import Node
 
 
 @dataclass
-class Branch:
+class GroupNode:
     """A group being filled."""
 
     name: str
@@ -29,7 +29,7 @@ class Branch:
 
 
 @dataclass
-class Leaf:
+class HostNode:
     """A host being filled."""
 
     name: str
@@ -42,18 +42,20 @@ class Tree:
     """All groups and hosts, in the order of their first mention."""
 
     def __init__(self, start: Position) -> None:
-        self.groups = {name: Branch(name, start) for name in ("all", "ungrouped")}
-        self.hosts: dict[str, Leaf] = {}
+        self.groups = {name: GroupNode(name, start) for name in ("all", "ungrouped")}
+        self.hosts: dict[str, HostNode] = {}
         self.add_child("all", "ungrouped", start)
 
-    def group(self, name: str, position: Position) -> Branch:
+    def group(self, name: str, position: Position) -> GroupNode:
         """The group of this name, made if it is new."""
-        return self.groups.setdefault(name, Branch(name, position))
+        return self.groups.setdefault(name, GroupNode(name, position))
 
-    def host(self, name: str, group: str, position: Position, port: Node | None) -> Leaf:
+    def host(self, name: str, group: str, position: Position, port: Node | None) -> HostNode:
         """The host of this name in `group`, made if it is new."""
         if name not in self.hosts:
-            self.hosts[name] = Leaf(name, position, vars={} if port is None else {"ansible_port": port})
+            self.hosts[name] = HostNode(
+                name, position, vars={} if port is None else {"ansible_port": port}
+            )
         leaf = self.hosts[name]
         leaf.groups[group] = None
         self.groups[group].hosts[name] = None
@@ -111,7 +113,7 @@ class Tree:
                 if not waiting[name]:
                     ready.append(name)
 
-    def ancestry(self, leaf: Leaf) -> list[Branch]:
+    def ancestry(self, leaf: HostNode) -> list[GroupNode]:
         """Every group the host is in, weakest variables first; `all` is always the first."""
         found: set[str] = set()
         level = set(leaf.groups)
@@ -119,4 +121,7 @@ class Tree:
             found |= level
             level = {parent for name in level for parent in self.groups[name].parents} - found
         branches = [self.groups[name] for name in found | {"all"}]
-        return sorted(branches, key=lambda branch: (branch.name != "all", branch.depth, branch.priority, branch.name))
+        return sorted(
+            branches,
+            key=lambda branch: (branch.name != "all", branch.depth, branch.priority, branch.name),
+        )

@@ -44,13 +44,17 @@ def validated(model: type[Model], node: Node) -> Model:
     except ValidationError as error:
         details = error.errors(include_url=False)
         locs = [detail["loc"] for detail in details]
-        raise InputError([_problem(model, node, detail) for detail in details if not _follows(detail, locs)]) from None
+        raise InputError(
+            [_problem(model, node, detail) for detail in details if not _follows(detail, locs)]
+        ) from None
 
 
 def _follows(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
     """Whether an error only says that a list is too short because its entries were wrong."""
     depth = len(detail["loc"])
-    return detail["type"] == "too_short" and any(len(loc) > depth and loc[:depth] == detail["loc"] for loc in locs)
+    return detail["type"] == "too_short" and any(
+        len(loc) > depth and loc[:depth] == detail["loc"] for loc in locs
+    )
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,32 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
     match detail["type"]:
         case "hactl":
             what = context["what"] if not place.node.secret else "this value does not fit"
-            return Problem(position, context["rule"], _named(name, what), context["why"], context["fix"])
+            return Problem(
+                position, context["rule"], _named(name, what), context["why"], context["fix"]
+            )
         case "extra_forbidden":
             where = place.parent.key_position(detail["loc"][-1])
             what = f"unknown field `{detail['loc'][-1]}`"
-            return Problem(where, "unknown-field", what, "", nearest(str(detail["loc"][-1]), place.siblings))
+            return Problem(
+                where, "unknown-field", what, "", nearest(str(detail["loc"][-1]), place.siblings)
+            )
         case "missing" | "union_tag_not_found":
             field = name if detail["type"] == "missing" else "type"
-            return Problem(position, "missing-field", f"`{field}` is missing", "it has no default", f"add `{field}:`")
+            return Problem(
+                position,
+                "missing-field",
+                f"`{field}` is missing",
+                "it has no default",
+                f"add `{field}:`",
+            )
         case "too_short":
-            return Problem(position, "empty-list", f"`{name}` is empty", "it needs an entry at least", "add one")
+            return Problem(
+                position,
+                "empty-list",
+                f"`{name}` is empty",
+                "it needs an entry at least",
+                "add one",
+            )
         case "literal_error" | "union_tag_invalid" | "enum":
             return _not_one_of(name, place.node, detail)
     return _simple(name, place.node, position, detail["type"], context)
@@ -92,10 +112,18 @@ def _named(name: str, what: str) -> str:
 
 def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
     if detail["type"] == "union_tag_invalid":
-        tag, given, known = node.at("type"), str(detail["ctx"]["tag"]), detail["ctx"]["expected_tags"]
+        tag, given, known = (
+            node.at("type"),
+            str(detail["ctx"]["tag"]),
+            detail["ctx"]["expected_tags"],
+        )
         name = "type"
     else:
-        tag, given, known = node, str(detail["input"]), detail["ctx"]["expected"].replace(" or ", ", ")
+        tag, given, known = (
+            node,
+            str(detail["input"]),
+            detail["ctx"]["expected"].replace(" or ", ", "),
+        )
     words = [word.strip().strip("'") for word in known.split(",")]
     fix = nearest(given, words)
     if "the nearest" in fix:
@@ -104,7 +132,9 @@ def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
     return Problem(tag.position, "wrong-value", f"`{name}` cannot be `{shown}`", "", fix)
 
 
-def _simple(name: str, node: Node, position: Position, error: str, context: Mapping[str, Any]) -> Problem:
+def _simple(
+    name: str, node: Node, position: Position, error: str, context: Mapping[str, Any]
+) -> Problem:
     if error in _BOUNDS:
         key, words = _BOUNDS[error]
         shown = MASK if node.secret else node.plain()
@@ -115,7 +145,13 @@ def _simple(name: str, node: Node, position: Position, error: str, context: Mapp
         fix = f"use at most {limit} characters" if error == "string_too_long" else "correct it"
         return Problem(position, "wrong-value", f"`{name}` is not written as it should be", "", fix)
     if error == "too_long":
-        return Problem(position, "wrong-value", f"`{name}` has too many entries", "", f"keep {context['max_length']}")
+        return Problem(
+            position,
+            "wrong-value",
+            f"`{name}` has too many entries",
+            "",
+            f"keep {context['max_length']}",
+        )
     needed = _NEEDED.get(error.split("_")[0], "another value")
     why = f"it is {kind(node.plain())}, {needed} is needed"
     fix = "put it in quotes" if needed == "text" else f"write {needed}"

@@ -19,7 +19,7 @@ from provision.core.errors import Position
 from provision.inventory.document import Reader
 from provision.inventory.hosts import Group, Host
 from provision.inventory.source import Node
-from provision.inventory.tree import Branch, Leaf, Tree
+from provision.inventory.tree import GroupNode, HostNode, Tree
 
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
 Vars = dict[str, Node]
@@ -33,7 +33,10 @@ class Folder:
         self.reader = reader
         self.exists = path.is_dir()
         if path.exists() and not self.exists:
-            what, fix = f"{path.name} is not a directory", f"move it to {path.name}/all.yml, or rename it"
+            what, fix = (
+                f"{path.name} is not a directory",
+                f"move it to {path.name}/all.yml, or rename it",
+            )
             reader.complain(Position(str(path)), "inventory-vars-folder", what, fix=fix)
 
     def vars(self, name: str) -> Vars:
@@ -94,7 +97,13 @@ def as_vars(node: Node, reader: Reader) -> Vars:
 
 def kind(value: object) -> str:
     """What a YAML value is, in an operator's words."""
-    names = {dict: "a mapping", list: "a list", str: "a string", bool: "a boolean", type(None): "empty"}
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "empty",
+    }
     return names.get(type(value), "a number" if isinstance(value, int | float) else "a date")
 
 
@@ -110,11 +119,15 @@ def merge(tree: Tree, reader: Reader, base: Path) -> tuple[dict[str, Host], dict
         if key not in layers:
             layers[key] = _group_layer(tree.ancestry(leaf), from_files)
         hosts[leaf.name] = _host(leaf, *layers[key], host_files.vars(leaf.name))
-    groups = {branch.name: _group(branch, from_files[branch.name]) for branch in tree.groups.values()}
+    groups = {
+        branch.name: _group(branch, from_files[branch.name]) for branch in tree.groups.values()
+    }
     return hosts, groups
 
 
-def _group_layer(branches: list[Branch], from_files: dict[str, Vars]) -> tuple[tuple[str, ...], Vars]:
+def _group_layer(
+    branches: list[GroupNode], from_files: dict[str, Vars]
+) -> tuple[tuple[str, ...], Vars]:
     """The names (without `all`) and merged variables of a host's groups, given weakest first."""
     merged: Vars = {}
     for branch in branches:
@@ -124,11 +137,11 @@ def _group_layer(branches: list[Branch], from_files: dict[str, Vars]) -> tuple[t
     return tuple(sorted(branch.name for branch in branches if branch.name != "all")), merged
 
 
-def _host(leaf: Leaf, groups: tuple[str, ...], layer: Vars, from_files: Vars) -> Host:
+def _host(leaf: HostNode, groups: tuple[str, ...], layer: Vars, from_files: Vars) -> Host:
     return Host(leaf.name, leaf.position, {**layer, **leaf.vars, **from_files}, groups)
 
 
-def _group(branch: Branch, from_files: Vars) -> Group:
+def _group(branch: GroupNode, from_files: Vars) -> Group:
     return Group(
         name=branch.name,
         position=branch.position,

@@ -19,5 +19,10 @@ def kind(value: object) -> str:
     """What an operator would call a YAML value: text, a number, true or false, a list, a mapping, nothing."""
     if isinstance(value, bool):
         return "true or false"
-    names = ((str, "text"), (int | float, "a number"), (list | tuple, "a list"), (Mapping, "a mapping"))
+    names = (
+        (str, "text"),
+        (int | float, "a number"),
+        (list | tuple, "a list"),
+        (Mapping, "a mapping"),
+    )
     return next((name for kinds, name in names if isinstance(value, kinds)), "nothing")

@@ -60,24 +60,52 @@ _MISTAKES = (
     ),
     _Mistake("expected ',' or '}'", _END, "expected ',' or '}}', but found {character}", _CLOSE),
     _Mistake(
-        "expected ',' or '}'", "", "expected ',' or '}}', but found {character}", "close the brace, or add the comma"
+        "expected ',' or '}'",
+        "",
+        "expected ',' or '}}', but found {character}",
+        "close the brace, or add the comma",
     ),
     _Mistake("expected ',' or ']'", _END, "expected ',' or ']', but found {character}", _CLOSE),
     _Mistake(
-        "expected ',' or ']'", "", "expected ',' or ']', but found {character}", "close the bracket, or add the comma"
+        "expected ',' or ']'",
+        "",
+        "expected ',' or ']', but found {character}",
+        "close the bracket, or add the comma",
     ),
-    _Mistake("undefined alias", "", "no anchor is defined for {word}", "define the anchor with & before its first *"),
-    _Mistake("second occurrence", "", "the anchor {word} is defined twice", "rename one of the two"),
     _Mistake(
-        "found another document", "", "a second document begins", "keep one document a file: remove the line `---`"
+        "undefined alias",
+        "",
+        "no anchor is defined for {word}",
+        "define the anchor with & before its first *",
+    ),
+    _Mistake(
+        "second occurrence", "", "the anchor {word} is defined twice", "rename one of the two"
+    ),
+    _Mistake(
+        "found another document",
+        "",
+        "a second document begins",
+        "keep one document a file: remove the line `---`",
     ),
     _Mistake("end of stream", "", "found {character} inside quotes", _CLOSE),
-    _Mistake("expected (the )?node content", _END, "expected a value, but found {character}", _CLOSE),
-    _Mistake("expected (the )?node content", "", "expected a value, but found {character}", "quote the value"),
     _Mistake(
-        "expected <block end>|expected key|expected '-'", "", "expected the next entry of the block, or its end", _ALIGN
+        "expected (the )?node content", _END, "expected a value, but found {character}", _CLOSE
     ),
-    _Mistake("expected '?<document start>", "", "expected nothing behind the value of the file", _ALIGN),
+    _Mistake(
+        "expected (the )?node content",
+        "",
+        "expected a value, but found {character}",
+        "quote the value",
+    ),
+    _Mistake(
+        "expected <block end>|expected key|expected '-'",
+        "",
+        "expected the next entry of the block, or its end",
+        _ALIGN,
+    ),
+    _Mistake(
+        "expected '?<document start>", "", "expected nothing behind the value of the file", _ALIGN
+    ),
     _Mistake(
         "sequence entries are not allowed",
         "",
@@ -97,7 +125,10 @@ _MISTAKES = (
         "begin the text in the next line",
     ),
     _Mistake(
-        "find expected ':'", "", "a line is neither `key: value` nor part of a text", "add the colon, or quote the text"
+        "find expected ':'",
+        "",
+        "a line is neither `key: value` nor part of a text",
+        "add the colon, or quote the text",
     ),
 )
 _INI = "if this is an INI inventory, convert it: `ansible-inventory -i {file} --list --yaml`"
@@ -110,7 +141,9 @@ def problem(error: Any, text: str, file: str) -> Problem:
         return _bad_character(text, file)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
-        return Problem(Position(file), "yaml-syntax", str(error).split("\n", maxsplit=1)[0], fix="correct it")
+        return Problem(
+            Position(file), "yaml-syntax", str(error).split("\n", maxsplit=1)[0], fix="correct it"
+        )
     lines = text.splitlines()
     place = Position(file, mark.line + 1, mark.column + 1)
     if mark.line >= len(lines):  # libyaml ends a last line that has no end
@@ -121,7 +154,13 @@ def problem(error: Any, text: str, file: str) -> Problem:
     indent = line[: len(line) - len(line.lstrip())]
     if "\t" in indent:
         place = replace(place, column=indent.index("\t") + 1)
-        return Problem(place, "yaml-tab", "a tab indents this line", "YAML indents with spaces only", "use spaces")
+        return Problem(
+            place,
+            "yaml-tab",
+            "a tab indents this line",
+            "YAML indents with spaces only",
+            "use spaces",
+        )
     what, fix = _explained(error, line[place.column - 1 :], last=place.line >= len(lines))
     if text.lstrip().startswith("[") and not file.endswith(".json"):
         fix = _INI.format(file=file)
@@ -139,13 +178,17 @@ def _bad_character(text: str, file: str) -> Problem:
     bad = Reader.NON_PRINTABLE.search(text)
     place = place_behind(text[: bad.start()], file) if bad else Position(file)
     what = f"character U+{ord(bad[0]):04X} is not allowed" if bad else "bad text"
-    return Problem(place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it")
+    return Problem(
+        place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it"
+    )
 
 
 def _explained(error: Any, line_from_there: str, *, last: bool) -> tuple[str, str]:
     """What is wrong and the remedy."""
     name = str(error.problem or error.context)
-    character = repr(line_from_there[0]) if line_from_there else _END if last else "the end of the line"
+    character = (
+        repr(line_from_there[0]) if line_from_there else _END if last else "the end of the line"
+    )
     word = re.split(r"[\s,\[\]{}]", line_from_there, maxsplit=1)[0]
     for mistake in _MISTAKES:
         if re.search(mistake.names, name) and mistake.character in ("", character):
@@ -160,6 +203,9 @@ def _context(error: Any) -> str:
         return ""
     if "first occurrence" in error.context:
         return f"first in line {begin.line + 1}"
-    if not error.context.startswith("while ") or (begin.line, begin.column) == (place.line, place.column):
+    if not error.context.startswith("while ") or (begin.line, begin.column) == (
+        place.line,
+        place.column,
+    ):
         return ""
     return f"{error.context} that begins in line {begin.line + 1}"

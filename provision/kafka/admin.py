@@ -16,7 +16,7 @@ from provision.kafka.client_file import Login
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-PATIENCE = 10.0
+ADMIN_TIMEOUT = 10.0
 """Seconds for the bootstrap and for each answer; also for which a question is asked again."""
 
 AGAIN = 0.5
@@ -28,7 +28,7 @@ NO_CONTROLLER = "Failed to find active controller"
 T = TypeVar("T")
 
 
-class Unanswered(HostError):
+class ClusterTimeout(HostError):
     """The cluster did not answer this time; asked again it may."""
 
 
@@ -45,7 +45,7 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
     from kafka.errors import KafkaError, RetriableError, UnknownBrokerIdError
 
     name = ",".join(_written(*address) for address in login.bootstrap)
-    heard = _Heard()
+    heard = _LogCapture()
     logger = logging.getLogger("kafka")
     logger.addHandler(heard)
     logger.propagate = False
@@ -54,17 +54,21 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
         try:
             client = KafkaAdminClient(**settings(login))
         except KafkaError as error:
-            raise Unreachable(name, f"cannot log in: {heard.cause or error}", _hint(login)) from None
+            raise Unreachable(
+                name, f"cannot log in: {heard.cause or error}", _hint(login)
+            ) from None
         with closing(client):
             yield client
     except (RetriableError, UnknownBrokerIdError) as error:
-        raise Unanswered(name, f"the cluster does not answer: {error}", heard.cause) from None
+        raise ClusterTimeout(name, f"the cluster does not answer: {error}", heard.cause) from None
     except KafkaError as error:
         raise HostError(name, f"the cluster refuses: {error}", heard.cause) from None
-    except RuntimeError as error:  # a bare one, where the controller moved twice while it was looked for
+    except (
+        RuntimeError
+    ) as error:  # a bare one, where the controller moved twice while it was looked for
         if NO_CONTROLLER not in str(error):
             raise
-        raise Unanswered(name, f"the cluster does not answer: {error}", heard.cause) from None
+        raise ClusterTimeout(name, f"the cluster does not answer: {error}", heard.cause) from None
     finally:
         logger.removeHandler(heard)
 
@@ -78,12 +82,12 @@ def ask(login: Login, question: Callable[[KafkaAdminClient], T]) -> T:
         Unreachable: none of the bootstrap servers can be connected or logged in to.
         HostError: the cluster refuses the question, or has not answered it after some seconds.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + ADMIN_TIMEOUT
     while True:
         try:
             with connected(login) as admin:
                 return question(admin)
-        except Unanswered:
+        except ClusterTimeout:
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN)
@@ -100,7 +104,9 @@ def described(admin: KafkaAdminClient) -> Mapping[str, Any]:
 
     found: Mapping[str, Any] = admin.describe_cluster()
     if all(each.get("is_fenced") for each in found["brokers"]):
-        raise MetadataEmptyBrokerList("the broker that was asked has only just started, and knows of none yet")
+        raise MetadataEmptyBrokerList(
+            "the broker that was asked has only just started, and knows of none yet"
+        )
     return found
 
 
@@ -111,11 +117,13 @@ def _dial(login: Login, name: str) -> None:
             if login.proxy:
                 connect_through(login.proxy, host, port).close()
             else:
-                socket.create_connection((host, port), PATIENCE).close()
+                socket.create_connection((host, port), ADMIN_TIMEOUT).close()
             return
         except OSError as error:
             said = error.strerror or str(error)
-    raise Unreachable(name, f"cannot connect: {said}", "is a broker running, and is this its client listener?")
+    raise Unreachable(
+        name, f"cannot connect: {said}", "is a broker running, and is this its client listener?"
+    )
 
 
 def settings(login: Login) -> dict[str, object]:
@@ -124,8 +132,8 @@ def settings(login: Login) -> dict[str, object]:
         "bootstrap_servers": [_written(*address) for address in login.bootstrap],
         "client_id": "hactl",
         "security_protocol": login.protocol,
-        "bootstrap_timeout_ms": int(PATIENCE * 1000),
-        "request_timeout_ms": int(PATIENCE * 1000),
+        "bootstrap_timeout_ms": int(ADMIN_TIMEOUT * 1000),
+        "request_timeout_ms": int(ADMIN_TIMEOUT * 1000),
     }
     if login.proxy:
         found["proxy_url"] = login.proxy
@@ -151,7 +159,7 @@ def _written(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class _Heard(logging.Handler):
+class _LogCapture(logging.Handler):
     """Keeps the client's complaints: it tells causes in its log alone."""
 
     def __init__(self) -> None:
@@ -166,6 +174,8 @@ class _Heard(logging.Handler):
     def cause(self) -> str:
         """The first complaint that tells more than that a connection or the whole bootstrap failed, else the first."""
         telling = [
-            each for each in self._said if "KafkaConnectionError" not in each and "KafkaTimeoutError" not in each
+            each
+            for each in self._said
+            if "KafkaConnectionError" not in each and "KafkaTimeoutError" not in each
         ]
         return next(iter(telling or self._said), "")

@@ -31,7 +31,9 @@ def new_authority(project: Project, plans: Mapping[str, HostPlan]) -> str:
         return ""
     if unseen := [node.host for node in cluster.nodes if node.host not in plans]:
         what = f"no CA of cluster {cluster.model.name} is on this machine, and {', '.join(unseen)} was not looked at"
-        raise _refused(cluster, what, "a node there may have one already", f"leave --limit out, or {ORIGIN}")
+        raise _refused(
+            cluster, what, "a node there may have one already", f"leave --limit out, or {ORIGIN}"
+        )
     return f"Deploy makes the CA of cluster {cluster.model.name} and keeps it in {cluster.certificates}."
 
 
@@ -44,20 +46,28 @@ def with_authority(project: Project, before: Project | None = None) -> Project:
     cluster, old = project.topology.kafka, before.topology.kafka if before else None
     if cluster is None or not missing(cluster):
         return project
-    known = old.new_authority if old is not None and old.certificates == cluster.certificates else None
+    known = (
+        old.new_authority if old is not None and old.certificates == cluster.certificates else None
+    )
     changed = replace(cluster, new_authority=known or make(cluster.model.name))
     return replace(project, topology=replace(project.topology, kafka=changed))
 
 
 def planned_with(project: Project, plans: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
     """The plans, those with unknown files made anew with what `project` knows by now; no host is asked again."""
-    return {host: _planned(project, plan) if _unknown(plan) else plan for host, plan in plans.items()}
+    return {
+        host: _planned(project, plan) if _unknown(plan) else plan for host, plan in plans.items()
+    }
 
 
 def keep_new(project: Project) -> None:
     """Keep the CA that this run has made, if it has. Raises HactlError where that fails."""
     cluster = project.topology.kafka
-    if cluster is not None and cluster.new_authority is not None and cluster.certificates is not None:
+    if (
+        cluster is not None
+        and cluster.new_authority is not None
+        and cluster.certificates is not None
+    ):
         keep(cluster.certificates, cluster.new_authority)
 
 
@@ -74,7 +84,11 @@ def _planned(project: Project, plan: HostPlan) -> HostPlan:
 
 def _refuse_another(cluster: KafkaCluster, plans: Mapping[str, HostPlan]) -> None:
     """Raise where nodes trust a CA, and none that this machine would have them trust: they would refuse each other."""
-    others = [node.host for node in cluster.nodes if node.host in plans and _trusts_another(plans[node.host])]
+    others = [
+        node.host
+        for node in cluster.nodes
+        if node.host in plans and _trusts_another(plans[node.host])
+    ]
     if not others:
         return
     name = cluster.model.name
@@ -89,13 +103,30 @@ def _refuse_another(cluster: KafkaCluster, plans: Mapping[str, HostPlan]) -> Non
 
 def _trusts_another(plan: HostPlan) -> bool:
     wanted, was = plan.desired.get("file", CA_FILE), plan.observed.items.get(("file", CA_FILE))
-    if not isinstance(wanted, File) or was is None or was.attributes is None or was.attributes.get("type") == "other":
+    if (
+        not isinstance(wanted, File)
+        or was is None
+        or was.attributes is None
+        or was.attributes.get("type") == "other"
+    ):
         return False
     if not wanted.known:
         return True
     same = was.attributes.get("sha256") == wanted.sha256
-    return not same and not share_one((was.content or b"").decode(errors="replace"), wanted.content.decode())
+    return not same and not share_one(
+        (was.content or b"").decode(errors="replace"), wanted.content.decode()
+    )
 
 
 def _refused(cluster: KafkaCluster, what: str, why: str, fix: str) -> InputError:
-    return InputError([Problem(cluster.node.at("tls").position, "kafka-ca", what, f"{why}; nothing was changed", fix)])
+    return InputError(
+        [
+            Problem(
+                cluster.node.at("tls").position,
+                "kafka-ca",
+                what,
+                f"{why}; nothing was changed",
+                fix,
+            )
+        ]
+    )

@@ -48,7 +48,12 @@ def login(bootstrap: str, file: Path | None) -> Login:
         raise UsageError("give --bootstrap HOST:PORT, or a client file that has bootstrap.servers")
     protocol = found.get("security.protocol", "PLAINTEXT").upper()
     if protocol not in PROTOCOLS:
-        raise _wrong(found, "security.protocol", f"there is no protocol {protocol}", f"one of {', '.join(PROTOCOLS)}")
+        raise _wrong(
+            found,
+            "security.protocol",
+            f"there is no protocol {protocol}",
+            f"one of {', '.join(PROTOCOLS)}",
+        )
     tls = _tls(found) if protocol.endswith("SSL") else None
     addresses = tuple(_address(each) for each in servers.split(","))
     if not protocol.startswith("SASL"):
@@ -81,7 +86,10 @@ def _credentials(found: Properties) -> tuple[str, str, str]:
     entry = found.entry("sasl.jaas.config")
     if not entry:
         raise _wrong(
-            found, "sasl.jaas.config", "is missing", f"`{MECHANISMS[mechanism]} required username=… password=…;`"
+            found,
+            "sasl.jaas.config",
+            "is missing",
+            f"`{MECHANISMS[mechanism]} required username=… password=…;`",
         )
     reading = jaas_property.read(entry.value)
     if reading.refusals or len(reading.modules) != 1:
@@ -90,7 +98,10 @@ def _credentials(found: Properties) -> tuple[str, str, str]:
     module = reading.modules[0]
     if module.name != MECHANISMS[mechanism]:
         raise _wrong(
-            found, "sasl.jaas.config", f"{module.name} does not do {mechanism}", f"use {MECHANISMS[mechanism]}"
+            found,
+            "sasl.jaas.config",
+            f"{module.name} does not do {mechanism}",
+            f"use {MECHANISMS[mechanism]}",
         )
     return mechanism, module.get("username"), module.get("password")
 
@@ -105,13 +116,17 @@ def _tls(found: Properties) -> ssl.SSLContext:
         kind = found.get(f"ssl.{store}.type", "JKS").upper()
         if found.entry(f"ssl.{store}.location") and kind != "PEM":
             fix = f"export the certificates as PEM, name that file and set ssl.{store}.type=PEM"
-            raise _wrong(found, f"ssl.{store}.location", f"a {kind} store can be read by Java only", fix)
+            raise _wrong(
+                found, f"ssl.{store}.location", f"a {kind} store can be read by Java only", fix
+            )
     _trust(found, context)
     if keys := found.get("ssl.keystore.location"):
         try:
             context.load_cert_chain(keys, password=found.get("ssl.key.password") or None)
         except (OSError, ssl.SSLError) as error:
-            raise _wrong(found, "ssl.keystore.location", f"{keys}: {error}", "a PEM file with key and chain") from None
+            raise _wrong(
+                found, "ssl.keystore.location", f"{keys}: {error}", "a PEM file with key and chain"
+            ) from None
     return context
 
 
@@ -124,4 +139,6 @@ def _trust(found: Properties, context: ssl.SSLContext) -> None:
         else:
             context.load_default_certs()
     except (OSError, ssl.SSLError) as error:
-        raise _wrong(found, key, f"{file or 'the text'}: {error}", "certificates in PEM form") from None
+        raise _wrong(
+            found, key, f"{file or 'the text'}: {error}", "certificates in PEM form"
+        ) from None

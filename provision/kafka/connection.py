@@ -15,7 +15,7 @@ from provision.kafka.ssh_tunnel import administrator, cluster_of
 
 
 @dataclass(frozen=True)
-class Way:
+class ConnectionOptions:
     """To the cluster: an inventory, or its lab; or bootstrap servers, a client's file, or both."""
 
     project: Project | None = None
@@ -25,7 +25,7 @@ class Way:
 
 
 @contextmanager
-def reached(way: Way) -> Iterator[Login]:
+def reached(way: ConnectionOptions) -> Iterator[Login]:
     """A login to the cluster.
 
     Raises:
@@ -40,5 +40,8 @@ def reached(way: Way) -> Iterator[Login]:
     if way.bootstrap or way.client:
         raise UsageError("an inventory goes with neither --bootstrap nor --client")
     hosts = tuple(node.host for node in cluster_of(way.project).brokers)
-    with Sessions(way.project.targets(hosts, way.lab)) as sessions, administrator(way.project, sessions.of) as found:
+    with (
+        Sessions(way.project.targets(hosts, way.lab)) as sessions,
+        administrator(way.project, sessions.of) as found,
+    ):
         yield found

@@ -17,21 +17,29 @@ from typing import Any
 from provision.hosts.tunnel import connect_through
 from provision.kafka.client_file import Login
 
-PATIENCE = 10.0
+CONNECTION_TIMEOUT = 10.0
 """Seconds for all that is asked over one connection."""
 
 LARGEST = 1 << 24
 """Bytes of an answer; who announces more does not speak Kafka."""
 
 UNREACHABLE, CERTIFICATE, TLS, CLOSED, SILENT, FOREIGN = (
-    "unreachable", "certificate refused", "no TLS", "connection closed", "no answer", "not an answer",
-)  # fmt: skip
+    "unreachable",
+    "certificate refused",
+    "no TLS",
+    "connection closed",
+    "no answer",
+    "not an answer",
+)
 
 ALERT = "TLS alert"
 ALERTED = b"\x15\x03"
 """How a TLS record begins that says why TLS ends (RFC 8446 §5.1): read as a length of Kafka's, above LARGEST."""
 
-SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM = "SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM"
+SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM = (
+    "SASL_AUTHENTICATION_FAILED",
+    "UNSUPPORTED_SASL_MECHANISM",
+)
 
 Address = tuple[str, int]
 
@@ -54,10 +62,12 @@ def name_of(code: int) -> str:
     """Kafka's name of an error code (org.apache.kafka.common.protocol.Errors); empty for none."""
     from kafka.errors import kafka_errors
 
-    return str(kafka_errors[code].message if code in kafka_errors else f"error {code}") if code else ""
+    return (
+        str(kafka_errors[code].message if code in kafka_errors else f"error {code}") if code else ""
+    )
 
 
-def dial(login: Login, patience: float = PATIENCE) -> socket.socket:
+def dial(login: Login, patience: float = CONNECTION_TIMEOUT) -> socket.socket:
     """A connection to the login's first address.
 
     Raises:
@@ -72,14 +82,14 @@ def dial(login: Login, patience: float = PATIENCE) -> socket.socket:
         raise Refused(UNREACHABLE, error.strerror or str(error)) from None
 
 
-class Connection:
+class BrokerConnection:
     """A connection to the login's first address, not logged in yet. A context manager.
 
     Raises:
         Refused: UNREACHABLE, CERTIFICATE or TLS.
     """
 
-    def __init__(self, login: Login, patience: float = PATIENCE) -> None:
+    def __init__(self, login: Login, patience: float = CONNECTION_TIMEOUT) -> None:
         from kafka.protocol.parser import KafkaProtocol
 
         self._login = login
@@ -92,7 +102,7 @@ class Connection:
             self._socket.close()
             raise
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> BrokerConnection:
         return self
 
     def close(self) -> None:
@@ -100,7 +110,10 @@ class Connection:
         self._socket.close()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -109,7 +122,9 @@ class Connection:
             return
         try:
             self._hurry()
-            self._socket = tls.wrap_socket(self._socket, server_hostname=self._login.bootstrap[0][0])
+            self._socket = tls.wrap_socket(
+                self._socket, server_hostname=self._login.bootstrap[0][0]
+            )
         except ssl.SSLCertVerificationError as error:
             raise Refused(CERTIFICATE, error.verify_message) from None
         except ssl.SSLError as error:
@@ -178,7 +193,9 @@ class Connection:
         if error:
             raise Refused(error, f"the broker has {', '.join(enabled)}")
         mechanism = get_sasl_mechanism(login.mechanism)(
-            sasl_mechanism=login.mechanism, sasl_plain_username=login.user, sasl_plain_password=login.password
+            sasl_mechanism=login.mechanism,
+            sasl_plain_username=login.user,
+            sasl_plain_password=login.password,
         )
         while not mechanism.is_done():
             answer = self.ask(SaslAuthenticateRequest(version=1, auth_bytes=mechanism.auth_bytes()))
@@ -192,9 +209,9 @@ class Connection:
             raise Refused(SASL_AUTHENTICATION_FAILED)
 
 
-def logged_in(login: Login) -> Connection:
+def logged_in(login: Login) -> BrokerConnection:
     """A connection on which the login has been taken; the caller closes it. Raises Refused."""
-    connection = Connection(login)
+    connection = BrokerConnection(login)
     try:
         connection.log_in()
     except BaseException:

@@ -11,19 +11,21 @@ from provision.core.errors import HactlError, UsageError
 from provision.deploy.project import Project
 from provision.desired.kafka_tls import trusted
 from provision.desired.kafka_variables import listener
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from provision.hosts.tunnel import Stream, tunnel
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import Login
 
-Sessions = Callable[[str], Session]
+Sessions = Callable[[str], SshSession]
 """The login of a host by its name in the inventory. Raises Unreachable."""
 
 
 def cluster_of(project: Project) -> KafkaCluster:
     """The inventory's cluster. Raises UsageError where there is none."""
     if project.topology.kafka is None:
-        raise UsageError(f"{project.path} has no variable `kafka`", "docs/kafka.md tells what belongs into it")
+        raise UsageError(
+            f"{project.path} has no variable `kafka`", "docs/kafka.md tells what belongs into it"
+        )
     return project.topology.kafka
 
 
@@ -74,11 +76,17 @@ def client(
     ways = [(name, cluster.model.port) for name in cluster.bootstraps(project.topology.frontends)]
     addresses = ways if bootstrap == "vip" else brokers
     if not addresses:
-        raise HactlError("no front end has a broker behind it, so there is nothing to bootstrap with")
+        raise HactlError(
+            "no front end has a broker behind it, so there is nothing to bootstrap with"
+        )
     idle = project.topology.idle_clients()
     if not idle and lab:
         raise HactlError("the lab has no client", "give the inventory a host in group `clients`")
-    way = tunnel(lambda address, port: sessions(idle[0]).forward(address, port)) if idle else nullcontext("")
+    way = (
+        tunnel(lambda address, port: sessions(idle[0]).forward(address, port))
+        if idle
+        else nullcontext("")
+    )
     with way as proxy:
         yield _login(cluster, addresses, user, proxy=proxy, mechanism=mechanism, password=password)
 
@@ -94,11 +102,19 @@ def _login(
 ) -> Login:
     known = cluster.model.users.get(user)
     if password is None and known is None:
-        raise UsageError(f"the inventory has no Kafka user {user}", f"it has {', '.join(cluster.model.users)}")
+        raise UsageError(
+            f"the inventory has no Kafka user {user}", f"it has {', '.join(cluster.model.users)}"
+        )
     secret = password if password is not None else known.password if known else ""
     tls = trust(cluster)
     return Login(
-        tuple(addresses), listener(cluster), mechanism or cluster.model.mechanisms[0], user, secret, tls, proxy
+        tuple(addresses),
+        listener(cluster),
+        mechanism or cluster.model.mechanisms[0],
+        user,
+        secret,
+        tls,
+        proxy,
     )
 
 

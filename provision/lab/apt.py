@@ -25,7 +25,9 @@ _KEPT = {
     "check-valid-until": "Check-Valid-Until",
     "check-date": "Check-Date",
 }
-_ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>[^\s\[]\S*)\s+(?P<suite>\S+)(?P<components>.*)")
+_ONE_LINE = re.compile(
+    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>[^\s\[]\S*)\s+(?P<suite>\S+)(?P<components>.*)"
+)
 _SETTING = re.compile(
     r"Acquire::((https?|ftp|tor|socks)::|(Check-Valid-Until|Check-Date|ForceIPv4|ForceIPv6|Retries|Proxy) )",
     re.IGNORECASE,
@@ -58,8 +60,12 @@ def from_one_line(text: str) -> Iterator[Source]:
         entry = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
         if entry:
             words = (word.partition("=") for word in (entry["options"] or "").split())
-            options = {_KEPT[name.lower()]: value for name, _, value in words if name.lower() in _KEPT}
-            yield Source((entry["uri"],), (entry["suite"],), tuple(entry["components"].split()), options)
+            options = {
+                _KEPT[name.lower()]: value for name, _, value in words if name.lower() in _KEPT
+            }
+            yield Source(
+                (entry["uri"],), (entry["suite"],), tuple(entry["components"].split()), options
+            )
 
 
 def from_deb822(text: str) -> Iterator[Source]:
@@ -71,9 +77,16 @@ def from_deb822(text: str) -> Iterator[Source]:
             name, _, value = field.partition(":")
             fields[name.strip().lower()] = value.strip()
         words = {name: tuple(value.split()) for name, value in fields.items()}
-        if "deb" in words.get("types", ()) and fields.get("enabled", "yes").lower() not in ("no", "false", "0", "off"):
+        if "deb" in words.get("types", ()) and fields.get("enabled", "yes").lower() not in (
+            "no",
+            "false",
+            "0",
+            "off",
+        ):
             options = {title: fields[name] for name, title in _KEPT.items() if fields.get(name)}
-            yield Source(words.get("uris", ()), words.get("suites", ()), words.get("components", ()), options)
+            yield Source(
+                words.get("uris", ()), words.get("suites", ()), words.get("components", ()), options
+            )
 
 
 def debian(sources: Sequence[Source], indexes: Sequence[Indexed], release: str) -> str:
@@ -83,7 +96,11 @@ def debian(sources: Sequence[Source], indexes: Sequence[Indexed], release: str) 
         LabError: apt has no source of the release itself.
     """
     wanted = {release, f"{release}-updates", f"{release}-security"}
-    known = {(_address(index.uri), index.suite): index.codename for index in indexes if index.codename in wanted}
+    known = {
+        (_address(index.uri), index.suite): index.codename
+        for index in indexes
+        if index.codename in wanted
+    }
     stanzas: list[str] = []
     releases: set[str] = set()
     for source in sources:
@@ -100,7 +117,13 @@ def debian(sources: Sequence[Source], indexes: Sequence[Indexed], release: str) 
 
 
 def _stanza(uri: str, suites: Sequence[str], options: Mapping[str, str]) -> str:
-    fields = {"Types": "deb", "URIs": uri, "Suites": " ".join(suites), "Components": COMPONENT, **options}
+    fields = {
+        "Types": "deb",
+        "URIs": uri,
+        "Suites": " ".join(suites),
+        "Components": COMPONENT,
+        **options,
+    }
     return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
 
@@ -125,10 +148,18 @@ def read_sources() -> tuple[Source, ...]:
     single, parts = place("sourcelist/f"), place("sourceparts/d")
     lists = [path for path in (single, *sorted(parts.glob("*.list"))) if path.is_file()]
     try:
-        old = [source for path in lists for source in from_one_line(path.read_text(errors="replace"))]
-        new = [s for path in sorted(parts.glob("*.sources")) for s in from_deb822(path.read_text(errors="replace"))]
+        old = [
+            source for path in lists for source in from_one_line(path.read_text(errors="replace"))
+        ]
+        new = [
+            s
+            for path in sorted(parts.glob("*.sources"))
+            for s in from_deb822(path.read_text(errors="replace"))
+        ]
     except OSError as error:
-        raise LabError(f"the sources of apt cannot be read: {error}", "check their permissions") from None
+        raise LabError(
+            f"the sources of apt cannot be read: {error}", "check their permissions"
+        ) from None
     return (*old, *new)
 
 
@@ -148,6 +179,8 @@ def write(folder: Path, release: str) -> tuple[Path, Path]:
     """
     sources, settings = folder / "debian.sources", folder / "ways.conf"
     sources.write_text(debian(read_sources(), read_indexes(), release))
-    logins = f'Dir::Etc::netrc "{place("netrc/f")}";\nDir::Etc::netrcparts "{place("netrcparts/d")}";\n'
+    logins = (
+        f'Dir::Etc::netrc "{place("netrc/f")}";\nDir::Etc::netrcparts "{place("netrcparts/d")}";\n'
+    )
     settings.write_text(ways(run(["apt-config", "dump"])) + logins)
     return sources, settings

@@ -28,7 +28,11 @@ def hierarchies(mounts: str) -> list[Path]:
 
 def roots() -> list[Path]:
     """This machine's hierarchies; raises LabError when systemd could not run in a container here."""
-    found = [path for path in hierarchies(Path("/proc/self/mounts").read_text()) if os.access(path, os.W_OK)]
+    found = [
+        path
+        for path in hierarchies(Path("/proc/self/mounts").read_text())
+        if os.access(path, os.W_OK)
+    ]
     if not found:
         raise LabError(
             "no writable control group hierarchy of systemd is mounted",
@@ -73,7 +77,10 @@ def kill(group: str, patience: float = 10) -> None:
         for pid in pids:
             send(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise LabError(f"processes {sorted(pids)} of {group} do not die", "look at them with ps; then again")
+            raise LabError(
+                f"processes {sorted(pids)} of {group} do not die",
+                "look at them with ps; then again",
+            )
         time.sleep(0.01)
 
 

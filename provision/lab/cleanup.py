@@ -31,4 +31,6 @@ def remove(folder: Path) -> None:
     unmount(folder)
     run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout=300)
     if folder.exists():
-        raise LabError(f"{folder} cannot be removed", f"findmnt -R {folder} shows what is mounted there")
+        raise LabError(
+            f"{folder} cannot be removed", f"findmnt -R {folder} shows what is mounted there"
+        )

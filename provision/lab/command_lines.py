@@ -60,7 +60,9 @@ def in_cgroups(groups: Sequence[Path], argv: Sequence[str]) -> list[str]:
     return ["sh", "-ec", enter, "lab", *map(str, groups), "--", *argv]
 
 
-def qemu(spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, *, restore: bool) -> list[str]:
+def qemu(
+    spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, *, restore: bool
+) -> list[str]:
     """The guest of one director; `restore` starts it from its snapshot instead of booting it.
 
     No flush reaches the disk (`no-flush`): the guest's power is cut by SIGKILL, never the machine's, and
@@ -68,23 +70,53 @@ def qemu(spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, 
     """
     at = layout.host(host.name)
     argv = [
-        "qemu-system-x86_64", "-name", f"{layout.namespace}-{host.name}", "-no-user-config", "-nodefaults",
-        "-accel", accel, "-cpu", "host" if accel == "kvm" else "max", "-smp", "1", "-m", str(GUEST_MEMORY),
-        "-display", "none", "-rtc", "base=utc",
-        "-serial", f"file:{at.console}",
-        "-serial", f"unix:{at.agent},server=on,wait=off",
-        "-qmp", f"unix:{at.qmp},server=on,wait=off",
-        "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
-        "-append", "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off 8250.nr_uarts=2",
-        "-blockdev", f"driver=file,node-name=f0,filename={at.disk},cache.no-flush=on",
-        "-blockdev", "driver=qcow2,node-name=d0,file=f0",
-        "-device", "virtio-blk-pci,drive=d0",
-        "-blockdev", f"driver=raw,node-name=d1,read-only=on,file.driver=file,file.filename={at.seed}",
-        "-device", "virtio-blk-pci,drive=d1",
-        "-netdev", f"tap,id={NETDEV},ifname={port(spec, host)},script=no,downscript=no",
-        "-device", f"virtio-net-pci,netdev={NETDEV},mac={host.mac},romfile=",
-        "-pidfile", str(at.pid_file), "-daemonize",
-    ]  # fmt: skip
+        "qemu-system-x86_64",
+        "-name",
+        f"{layout.namespace}-{host.name}",
+        "-no-user-config",
+        "-nodefaults",
+        "-accel",
+        accel,
+        "-cpu",
+        "host" if accel == "kvm" else "max",
+        "-smp",
+        "1",
+        "-m",
+        str(GUEST_MEMORY),
+        "-display",
+        "none",
+        "-rtc",
+        "base=utc",
+        "-serial",
+        f"file:{at.console}",
+        "-serial",
+        f"unix:{at.agent},server=on,wait=off",
+        "-qmp",
+        f"unix:{at.qmp},server=on,wait=off",
+        "-kernel",
+        str(image / "vmlinuz"),
+        "-initrd",
+        str(image / "initrd"),
+        "-append",
+        "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off 8250.nr_uarts=2",
+        "-blockdev",
+        f"driver=file,node-name=f0,filename={at.disk},cache.no-flush=on",
+        "-blockdev",
+        "driver=qcow2,node-name=d0,file=f0",
+        "-device",
+        "virtio-blk-pci,drive=d0",
+        "-blockdev",
+        f"driver=raw,node-name=d1,read-only=on,file.driver=file,file.filename={at.seed}",
+        "-device",
+        "virtio-blk-pci,drive=d1",
+        "-netdev",
+        f"tap,id={NETDEV},ifname={port(spec, host)},script=no,downscript=no",
+        "-device",
+        f"virtio-net-pci,netdev={NETDEV},mac={host.mac},romfile=",
+        "-pidfile",
+        str(at.pid_file),
+        "-daemonize",
+    ]
     return [*argv, "-loadvm", SNAPSHOT] if restore else argv
 
 
@@ -96,10 +128,25 @@ def accelerator(kvm: bool) -> str:
 def kvm_probe(image: Path) -> list[str]:
     """A guest that panics for want of a root and so ends QEMU at once, if KVM really runs guests."""
     return [
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-accel", "kvm", "-cpu", "host", "-m", "128", "-serial", "stdio",
-        "-kernel", str(image / "vmlinuz"), "-append", "console=ttyS0 panic=-1",
-    ]  # fmt: skip
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-m",
+        "128",
+        "-serial",
+        "stdio",
+        "-kernel",
+        str(image / "vmlinuz"),
+        "-append",
+        "console=ttyS0 panic=-1",
+    ]
 
 
 def container_network(spec: LabSpec, host: LabHost, layout: Layout) -> list[list[str]]:
@@ -108,10 +155,25 @@ def container_network(spec: LabSpec, host: LabHost, layout: Layout) -> list[list
     inside = ["ip", "-n", layout.namespace, "link"]
     return [
         ["ip", "netns", "add", namespace],
-        ["ip", "link", "add", "eth0", "netns", namespace, "address", host.mac, "type", "veth", "peer",
-         "name", name, "netns", layout.namespace],
+        [
+            "ip",
+            "link",
+            "add",
+            "eth0",
+            "netns",
+            namespace,
+            "address",
+            host.mac,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            name,
+            "netns",
+            layout.namespace,
+        ],
         [*inside, "set", name, "master", "br0", "up"],
-    ]  # fmt: skip
+    ]
 
 
 def container_unnetwork(spec: LabSpec, host: LabHost, layout: Layout) -> list[list[str]]:
@@ -126,12 +188,25 @@ def nspawn(spec: LabSpec, host: LabHost, layout: Layout) -> list[str]:
     """The container of one node, booted with its own systemd in the namespace made for it."""
     at = layout.host(host.name)
     return [
-        "env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
-        "systemd-nspawn", "--quiet", "-D", str(at.root), "-M", machine_name(spec, host),
-        "--register=no", "--keep-unit", f"--network-namespace-path={NETNS / at.namespace}",
-        "--capability=CAP_NET_ADMIN", f"--bind-ro={layout.share}:{SHARE}",
-        "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", "--boot",
-    ]  # fmt: skip
+        "env",
+        "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
+        "systemd-nspawn",
+        "--quiet",
+        "-D",
+        str(at.root),
+        "-M",
+        machine_name(spec, host),
+        "--register=no",
+        "--keep-unit",
+        f"--network-namespace-path={NETNS / at.namespace}",
+        "--capability=CAP_NET_ADMIN",
+        f"--bind-ro={layout.share}:{SHARE}",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=pipe",
+        "--boot",
+    ]
 
 
 def container_carrier(spec: LabSpec, host: LabHost, layout: Layout, *, up: bool) -> list[str]:
@@ -148,7 +223,9 @@ def container_runner(spec: LabSpec, host: LabHost, layout: Layout) -> str:
     """The POSIX sh loop around a container: nspawn ends with 133 when the host asked for a reboot."""
     quiet = [f"{shlex.join(c)} 2>/dev/null || :" for c in container_unnetwork(spec, host, layout)]
     fresh = [shlex.join(command) for command in container_network(spec, host, layout)]
-    body = "\n".join(f"    {line}" for line in (*quiet, *fresh, shlex.join(nspawn(spec, host, layout))))
+    body = "\n".join(
+        f"    {line}" for line in (*quiet, *fresh, shlex.join(nspawn(spec, host, layout)))
+    )
     end = "\n".join(quiet)  # a halted host must not go on answering ARP from its namespace
     loop = f"status=133\nwhile [ $status = 133 ]; do\n{body} && status=0 || status=$?\ndone"
     return f"#!/bin/sh\nset -e\n{loop}\n{end}\n"

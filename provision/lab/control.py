@@ -27,7 +27,7 @@ from provision.lab import (
     node,
     preflight,
 )
-from provision.lab.director import Ground
+from provision.lab.director import VmHost
 from provision.lab.image import Events
 from provision.lab.layout import Layout, cache_root
 from provision.lab.monitor import Monitor
@@ -36,7 +36,7 @@ from provision.lab.subprocesses import run, try_run
 
 
 @dataclass(frozen=True)
-class HostStatus:
+class LabHostStatus:
     """One host of a lab as it is now."""
 
     name: str
@@ -53,7 +53,7 @@ class LabStatus:
     name: str
     ready: bool
     ssh_config: Path
-    hosts: tuple[HostStatus, ...]
+    hosts: tuple[LabHostStatus, ...]
 
 
 def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) -> None:
@@ -74,7 +74,9 @@ def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) 
         preflight.check(spec, found, image_built=built)
         if _remove(layout):
             events(f"lab {spec.name}: removed what an earlier start had left")
-        mask = os.umask(0o022)  # what users of the hosts may read must not depend on who makes the hosts
+        mask = os.umask(
+            0o022
+        )  # what users of the hosts may read must not depend on who makes the hosts
         try:
             _start(spec, layout, events)
         except KeyboardInterrupt:
@@ -90,7 +92,9 @@ def down(name: str, events: Events) -> bool:
     _need_root()
     with _locked(layout, events):
         removed = _remove(layout)
-    events(f"lab {layout.name} is down" if removed else f"lab {layout.name} is not up; nothing to do")
+    events(
+        f"lab {layout.name} is down" if removed else f"lab {layout.name} is not up; nothing to do"
+    )
     return removed
 
 
@@ -112,7 +116,8 @@ def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
     spec = _existing(layout)
     spec.host(host)
     return subprocess.run(
-        ["ssh", "-F", str(layout.ssh_config), host, *([shlex.join(argv)] if argv else [])], check=False
+        ["ssh", "-F", str(layout.ssh_config), host, *([shlex.join(argv)] if argv else [])],
+        check=False,
     ).returncode
 
 
@@ -214,9 +219,13 @@ def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
     directors = any(host.kind == "director" for host in spec.hosts)
     kvm = directors and image.kvm_works(built, layout.cache, events)
     if directors and not kvm:
-        why = "/dev/kvm is there, but no guest boots under it" if Path("/dev/kvm").exists() else "no /dev/kvm"
+        why = (
+            "/dev/kvm is there, but no guest boots under it"
+            if Path("/dev/kvm").exists()
+            else "no /dev/kvm"
+        )
         events(f"{why}: directors are emulated, 10 to 20 times slower")
-    ground = Ground(built, command_lines.accelerator(kvm))
+    ground = VmHost(built, command_lines.accelerator(kvm))
     keys.ensure(spec, layout)
     _write_state(spec, layout, ground)
     network.make(spec, layout)
@@ -234,10 +243,14 @@ def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
             cgroups.kill(layout.cgroup)  # ends every wait; the logs stay for reading
             raise
     layout.ready.touch()
-    events(f"lab {spec.name} is up after {time.monotonic() - began:.1f} s; ssh -F {layout.ssh_config} HOST")
+    events(
+        f"lab {spec.name} is up after {time.monotonic() - began:.1f} s; ssh -F {layout.ssh_config} HOST"
+    )
 
 
-def _start_host(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground, events: Events) -> None:
+def _start_host(
+    spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost, events: Events
+) -> None:
     began = time.monotonic()
     if host.kind == "node":
         node.start(spec, host, layout, ground)
@@ -253,17 +266,22 @@ def _start_host(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground, ev
         events(f"{host.name}: snapshot kept for the next start")
 
 
-def _write_state(spec: LabSpec, layout: Layout, ground: Ground) -> None:
+def _write_state(spec: LabSpec, layout: Layout, ground: VmHost) -> None:
     public = {host.name: keys.public(host, layout) for host in spec.hosts}
     layout.known_hosts.write_text(files.known_hosts(spec, public))
     layout.ssh_config.write_text(files.ssh_config(spec, layout))
-    record = {"spec": spec.to_json(), "image": str(ground.image), "accel": ground.accel, "cache": str(layout.cache)}
+    record = {
+        "spec": spec.to_json(),
+        "image": str(ground.image),
+        "accel": ground.accel,
+        "cache": str(layout.cache),
+    }
     layout.record.write_text(json.dumps(record, indent=1))
 
 
-def _read(layout: Layout) -> tuple[LabSpec, Ground]:
+def _read(layout: Layout) -> tuple[LabSpec, VmHost]:
     record = json.loads(layout.record.read_text())
-    return LabSpec.from_json(record["spec"]), Ground(Path(record["image"]), record["accel"])
+    return LabSpec.from_json(record["spec"]), VmHost(Path(record["image"]), record["accel"])
 
 
 def _layout(name: str) -> Layout:
@@ -292,10 +310,10 @@ def _need_root() -> None:
         raise LabError("the lab needs root, as its hosts do", "run the command again with sudo")
 
 
-def _host_status(host: LabHost, layout: Layout) -> HostStatus:
+def _host_status(host: LabHost, layout: Layout) -> LabHostStatus:
     running = bool(cgroups.members(f"{layout.cgroup}/{host.name}"))
     answers = running and network.ssh_answers(layout.namespace, host.address, timeout=3)
-    return HostStatus(host.name, host.kind, host.address, running, answers)
+    return LabHostStatus(host.name, host.kind, host.address, running, answers)
 
 
 def _remove(layout: Layout) -> bool:

@@ -19,14 +19,14 @@ BOOT_PATIENCE = 240  # seconds; two guests take 25 on two idle cores
 
 
 @dataclass(frozen=True)
-class Ground:
+class VmHost:
     """What all directors of a lab stand on: the image's folder and QEMU's accelerator."""
 
     image: Path
     accel: str
 
 
-def snapshot_path(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> Path:
+def snapshot_path(spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost) -> Path:
     """Where the host's snapshot is: named by everything it depends on, so a change of any makes a new one."""
     argv = command_lines.qemu(spec, host, layout, ground.image, ground.accel, restore=False)
     version = run(["qemu-system-x86_64", "--version"])
@@ -35,7 +35,7 @@ def snapshot_path(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) 
     return ground.image / "warm" / spec.name / f"{host.name}-{total}.qcow2"
 
 
-def start(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> bool:
+def start(spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost) -> bool:
     """Start a fresh director; returns whether it was restored from a snapshot."""
     at = layout.host(host.name)
     at.data.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,9 @@ def start(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> bool:
     return snapshot.exists()
 
 
-def power_on(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground, *, restore: bool = False) -> None:
+def power_on(
+    spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost, *, restore: bool = False
+) -> None:
     """Start the guest from its disk as that is; `restore` from the snapshot in it."""
     at = layout.host(host.name)
     at.state.mkdir(parents=True, exist_ok=True)
@@ -69,15 +71,19 @@ def wait(host: LabHost, layout: Layout, *, restored: bool) -> None:
         if restored:
             agent.set_clock()
         elif not agent.heard("ready", BOOT_PATIENCE):
-            raise LabError(f"{host.name} did not boot within {BOOT_PATIENCE} s", f"see {at.console}")
+            raise LabError(
+                f"{host.name} did not boot within {BOOT_PATIENCE} s", f"see {at.console}"
+            )
     deadline = time.monotonic() + 30
     while not network.ssh_answers(layout.namespace, host.address, timeout=5):
         if time.monotonic() > deadline:
-            raise LabError(f"{host.name} is up but does not answer SSH at {host.address}", f"see {at.console}")
+            raise LabError(
+                f"{host.name} is up but does not answer SSH at {host.address}", f"see {at.console}"
+            )
         time.sleep(0.1)
 
 
-def save(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> None:
+def save(spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost) -> None:
     """Keep a snapshot of the director as it is now, for the next `up`; older ones of this host go."""
     at, target = layout.host(host.name), snapshot_path(spec, host, layout, ground)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -36,7 +36,9 @@ class HostKeys:
 
 def seed(spec: LabSpec, host: LabHost, keys: HostKeys) -> dict[str, SeedFile]:
     """The files that make the image this host, by path relative to its root."""
-    machine_id = hashlib.sha256(f"{spec.name}/{host.name}/{host.addresses}".encode()).hexdigest()[:32]
+    machine_id = hashlib.sha256(f"{spec.name}/{host.name}/{host.addresses}".encode()).hexdigest()[
+        :32
+    ]
     return {
         "etc/hostname": SeedFile(f"{host.hostname}\n"),
         "etc/hosts": SeedFile(hosts_file(spec)),
@@ -63,13 +65,22 @@ def interfaces(host: LabHost) -> str:
     The lab is one flat link: an on-link default route lets hosts, VIPs and clients of different subnets
     reach each other. DAD is off, as it delays each address by a second (RFC 4862 §5.4).
     """
-    lines = ["source /etc/network/interfaces.d/*", "", "auto lo", "iface lo inet loopback", "", "auto eth0"]
+    lines = [
+        "source /etc/network/interfaces.d/*",
+        "",
+        "auto lo",
+        "iface lo inet loopback",
+        "",
+        "auto eth0",
+    ]
     for address in host.addresses:
         v6 = ipaddress.ip_interface(address).version == 6
         lines += [f"iface eth0 {'inet6' if v6 else 'inet'} static", f"    address {address}"]
         if v6:
             lines += ["    dad-attempts 0", "    accept_ra 0"]
-        lines.append(f"    up ip route replace {CONTROLLER_V6 + '/128' if v6 else CONTROLLER_V4 + '/32'} dev eth0")
+        lines.append(
+            f"    up ip route replace {CONTROLLER_V6 + '/128' if v6 else CONTROLLER_V4 + '/32'} dev eth0"
+        )
     lines += [
         "    up ip route replace default dev eth0 || true",
         "    up ip -6 route replace default dev eth0 || true",

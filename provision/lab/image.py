@@ -24,15 +24,36 @@ SUITE = "bookworm"
 
 # What every host has from the start: a server as an installer leaves it, and the tools to look at it.
 BASE_PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "udev", "ifupdown", "openssh-server", "iproute2", "iputils-ping",
-    "iputils-arping", "procps", "kmod", "curl", "python3", "tcpdump", "nftables",
-)  # fmt: skip
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "udev",
+    "ifupdown",
+    "openssh-server",
+    "iproute2",
+    "iputils-ping",
+    "iputils-arping",
+    "procps",
+    "kmod",
+    "curl",
+    "python3",
+    "tcpdump",
+    "nftables",
+)
 
 # What a deploy may install: in the hosts' local repository with all dependencies, not installed.
 DEPLOY_PACKAGES = (
-    "keepalived", "ipvsadm", "nginx", "nginx-light", "firewalld", "sudo", "busybox", "conntrack",
-    "openjdk-17-jre-headless", "zookeeper",
-)  # fmt: skip
+    "keepalived",
+    "ipvsadm",
+    "nginx",
+    "nginx-light",
+    "firewalld",
+    "sudo",
+    "busybox",
+    "conntrack",
+    "openjdk-17-jre-headless",
+    "zookeeper",
+)
 
 # Of these the image has the libraries, as installing them takes an emulated director half a minute.
 DIRECTOR_PACKAGES = ("keepalived", "ipvsadm")
@@ -51,7 +72,9 @@ def recipe() -> Path:
 
 def digest(folder: Path) -> str:
     """What the image depends on, as 16 hex digits: package lists, suite and every file of the recipe."""
-    total = hashlib.sha256(json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DIRECTOR_PACKAGES, DISK_SIZE]).encode())
+    total = hashlib.sha256(
+        json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DIRECTOR_PACKAGES, DISK_SIZE]).encode()
+    )
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return total.hexdigest()[:16]
@@ -67,11 +90,19 @@ def mmdebstrap(root: Path, out: Path, folder: Path, sources: Path, settings: Pat
     excluded = ("man", "doc", "locale", "info")
     hook = f'sh "{folder}/customize.sh" "$1" "{out}" "{" ".join(DIRECTOR_PACKAGES)}" {" ".join(DEPLOY_PACKAGES)}'
     return [
-        "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--skip=cleanup/apt",
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        "--skip=cleanup/apt",
         f"--aptopt={settings}",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excluded),
-        f"--include={','.join(BASE_PACKAGES)}", f"--customize-hook={hook}", SUITE, str(root), str(sources),
-    ]  # fmt: skip
+        f"--include={','.join(BASE_PACKAGES)}",
+        f"--customize-hook={hook}",
+        SUITE,
+        str(root),
+        str(sources),
+    ]
 
 
 def ensure(cache: Path, events: Events) -> Path:
@@ -130,7 +161,10 @@ def _build(image: Path, events: Events) -> None:
     _mmdebstrap(work, events)
     events("writing the directors' disk")
     disk = str(work / "disk.img")
-    run(["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-d", str(work / "root"), disk, DISK_SIZE], timeout=300)
+    run(
+        ["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-d", str(work / "root"), disk, DISK_SIZE],
+        timeout=300,
+    )
     cgroups.remove(_GROUP)
     work.rename(image)
 
@@ -152,11 +186,16 @@ def _mmdebstrap(work: Path, events: Events) -> None:
 
 def _run_build(argv: Sequence[str], log: Path, events: Events) -> int:
     """The exit status of a build whose output goes to the log, and whose steps are passed on."""
-    with log.open("w") as file, subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process:
+    with (
+        log.open("w") as file,
+        subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process,
+    ):
         assert process.stderr is not None
         for line in process.stderr:
             file.write(line)
-            if line.startswith(("I: ", "lab-image: ")) and not line.startswith("I: running --customize-hook"):
+            if line.startswith(("I: ", "lab-image: ")) and not line.startswith(
+                "I: running --customize-hook"
+            ):
                 events(f"image: {line.partition(': ')[2].strip()}")
     return process.returncode
 
@@ -180,7 +219,9 @@ def kvm_works(image: Path, cache: Path, events: Events, timeout: float = 10) -> 
 def _boots_under_kvm(image: Path, timeout: float) -> bool:
     argv = command_lines.in_cgroups(cgroups.make(_GROUP), command_lines.kvm_probe(image))
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         return False
     finally:

@@ -19,13 +19,28 @@ def ensure(spec: LabSpec, layout: Layout) -> None:
         path = layout.keys / name
         if not path.with_name(f"{name}.pub").exists():
             path.unlink(missing_ok=True)
-            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"hactl-lab-{spec.name}", "-f", str(path)])
+            run(
+                [
+                    "ssh-keygen",
+                    "-q",
+                    "-t",
+                    "ed25519",
+                    "-N",
+                    "",
+                    "-C",
+                    f"hactl-lab-{spec.name}",
+                    "-f",
+                    str(path),
+                ]
+            )
 
 
 def of_host(host: LabHost, layout: Layout) -> HostKeys:
     """The keys that go into the host."""
     private = layout.keys / f"host-{host.name}"
-    return HostKeys(private.read_text(), public(host, layout), (layout.keys / f"{LOGIN}.pub").read_text())
+    return HostKeys(
+        private.read_text(), public(host, layout), (layout.keys / f"{LOGIN}.pub").read_text()
+    )
 
 
 def public(host: LabHost, layout: Layout) -> str:

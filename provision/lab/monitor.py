@@ -10,7 +10,7 @@ from typing import Any
 
 from provision.core.errors import LabError
 
-QUICK = 0.3
+CLOCK_SET_THRESHOLD = 0.3
 """Seconds within which a guest has set its clock and said so, or it was too busy for the time to be right."""
 
 
@@ -95,7 +95,7 @@ class Agent:
             self._socket.sendall(f"clock {time.time():.3f}\n".encode())
             if not self.heard("ok", timeout):
                 raise LabError("the guest does not set its clock")
-            if time.monotonic() - sent < QUICK:
+            if time.monotonic() - sent < CLOCK_SET_THRESHOLD:
                 return
 
 
@@ -106,5 +106,7 @@ def _connect(path: Path, timeout: float) -> socket.socket:
         made.connect(str(path))
     except OSError as error:
         made.close()
-        raise LabError(f"{path}: {error.strerror or error}", "the guest is off: start it with hactl lab boot") from None
+        raise LabError(
+            f"{path}: {error.strerror or error}", "the guest is off: start it with hactl lab boot"
+        ) from None
     return made

@@ -6,7 +6,7 @@ import time
 
 from provision.core.errors import LabError
 from provision.lab import cgroups, command_lines, files, keys, network
-from provision.lab.director import Ground
+from provision.lab.director import VmHost
 from provision.lab.layout import Layout
 from provision.lab.plan import LabHost, LabSpec
 from provision.lab.subprocesses import run
@@ -14,7 +14,7 @@ from provision.lab.subprocesses import run
 BOOT_PATIENCE = 60  # seconds; four containers take less than one
 
 
-def start(spec: LabSpec, host: LabHost, layout: Layout, ground: Ground) -> None:
+def start(spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost) -> None:
     """Start a fresh container."""
     at = layout.host(host.name)
     for folder in (at.upper, at.data / "work", at.root, layout.share):
@@ -42,7 +42,9 @@ def wait(host: LabHost, layout: Layout) -> None:
     while not network.ssh_answers(layout.namespace, host.address, timeout=0.25):
         if time.monotonic() > deadline or not cgroups.members(f"{layout.cgroup}/{host.name}"):
             said = "\n".join(at.console.read_text(errors="replace").strip().splitlines()[-5:])
-            raise LabError(f"{host.name} does not answer SSH at {host.address}:\n{said}", f"see {at.console}")
+            raise LabError(
+                f"{host.name} does not answer SSH at {host.address}:\n{said}", f"see {at.console}"
+            )
         time.sleep(0.05)
 
 

@@ -44,7 +44,13 @@ class LabSpec:
     hosts: tuple[LabHost, ...]
 
     @classmethod
-    def of(cls, name: str, hosts: Sequence[tuple[str, str, bool]], prefix_v4: int = 24, prefix_v6: int = 64) -> LabSpec:
+    def of(
+        cls,
+        name: str,
+        hosts: Sequence[tuple[str, str, bool]],
+        prefix_v4: int = 24,
+        prefix_v6: int = 64,
+    ) -> LabSpec:
         """The lab `name` of (host name, literal IP address, is a director) triples, in the inventory's order.
 
         Raises LabError for a name or address the lab cannot use, and for doubles.
@@ -85,7 +91,9 @@ class LabSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> LabSpec:
         """The spec that `to_json` wrote."""
-        hosts = (LabHost(h["name"], h["kind"], tuple(h["addresses"]), h["mac"]) for h in data["hosts"])
+        hosts = (
+            LabHost(h["name"], h["kind"], tuple(h["addresses"]), h["mac"]) for h in data["hosts"]
+        )
         return cls(data["name"], tuple(hosts))
 
 
@@ -96,7 +104,10 @@ def lab_name(stem: str) -> str:
     """
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32].strip("-")
     if not name:
-        raise LabError(f"{stem!r} cannot name a lab", "give the inventory file a name with a letter or digit a-z, 0-9")
+        raise LabError(
+            f"{stem!r} cannot name a lab",
+            "give the inventory file a name with a letter or digit a-z, 0-9",
+        )
     return name
 
 
@@ -117,7 +128,12 @@ def _address(host: str, text: str, prefix_v4: int, prefix_v6: int) -> str:
             f"{host}: the lab needs a literal IP address, not {text!r}",
             f"set ansible_host of {host} to an IPv4 or IPv6 address",
         ) from None
-    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+    if (
+        address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or address.is_link_local
+    ):
         raise LabError(
             f"{host}: {text} cannot be a host's address in the lab",
             f"set ansible_host of {host} to a unicast address that is neither loopback nor link-local",

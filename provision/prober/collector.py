@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provision.prober.record import Advert, Claim, Connection, ProbeService, Recording, Request
+from provision.prober.record import Advert, ArpClaim, Connection, ProbeService, Recording, Request
 
 
-def heard(lines: Iterable[Sequence[Any]]) -> tuple[tuple[Advert, ...], tuple[Claim, ...]]:
+def heard(lines: Iterable[Sequence[Any]]) -> tuple[tuple[Advert, ...], tuple[ArpClaim, ...]]:
     """Adverts and claims from the lines in which the client tells them."""
     every = list(lines)
     adverts = tuple(Advert(*fields) for kind, *fields in every if kind == "advert")
-    return adverts, tuple(Claim(*fields) for kind, *fields in every if kind == "claim")
+    return adverts, tuple(ArpClaim(*fields) for kind, *fields in every if kind == "claim")
 
 
 class Collector:
@@ -32,7 +32,7 @@ class Collector:
         self._requests: dict[int, Request] = {}
         self._connections: dict[int, Connection] = {}
         self._adverts: list[Advert] = []
-        self._claims: list[Claim] = []
+        self._claims: list[ArpClaim] = []
         self._wall = 0.0
         self._late = 0.0
 
@@ -65,7 +65,8 @@ class Collector:
     def recording(self) -> Recording:
         """Everything so far; what was begun and has not ended has neither `done` nor an error."""
         requests = (
-            self._requests.get(number) or self._request(number, None, None, "") for number in range(self._started)
+            self._requests.get(number) or self._request(number, None, None, "")
+            for number in range(self._started)
         )
         return Recording(
             self._services,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from provision.prober.record import Advert, Connection, Request
 
 
-class Floor(NamedTuple):
+class Baseline(NamedTuple):
     """Requests while nothing is wrong: how many, how many failed, and in ms how long the good ones took."""
 
     requests: int
@@ -20,14 +20,14 @@ class Floor(NamedTuple):
     slowest_ms: float
 
 
-class Survivors(NamedTuple):
+class ConnectionStats(NamedTuple):
     """Long-lived connections: open at the moment asked for, and those of them that were not lost after it."""
 
     established: int
     survived: int
 
 
-class Silence(NamedTuple):
+class AdvertGap(NamedTuple):
     """A time in which nobody advertised a VRID; `start` is the last advert before, `end` the first one after."""
 
     vrid: int
@@ -35,7 +35,7 @@ class Silence(NamedTuple):
     end: float
 
 
-class Rivalry(NamedTuple):
+class SplitBrain(NamedTuple):
     """Two directors or more that advertised one VRID at the same time.
 
     `start` is the first advert of the second of them, `known` the advert by which it was certain, `end` the last.
@@ -48,7 +48,7 @@ class Rivalry(NamedTuple):
     end: float
 
 
-LEAST, MOST = 0.15, 0.9
+MIN_SLOW_AFTER, MAX_SLOW_AFTER = 0.15, 0.9
 """Bounds of `slow_after` in seconds: below TCP's shortest retransmission time (200 ms on Linux) and its first one for
 a SYN (1 s, RFC 6298 §2)."""
 
@@ -56,13 +56,15 @@ SILENT = 1.5
 """Advert intervals after which a missing advert is noticed: room for half an interval of jitter."""
 
 
-def noise(requests: Iterable[Request]) -> Floor:
+def noise(requests: Iterable[Request]) -> Baseline:
     """The noise floor: what the prober measures while nothing is wrong."""
     every = list(requests)
-    times = sorted(request.done * 1000 for request in every if request.done is not None and not request.error)
+    times = sorted(
+        request.done * 1000 for request in every if request.done is not None and not request.error
+    )
     if not times:
-        return Floor(len(every), failed(every), 0.0, 0.0, 0.0)
-    return Floor(len(every), failed(every), _rank(times, 0.5), _rank(times, 0.99), times[-1])
+        return Baseline(len(every), failed(every), 0.0, 0.0, 0.0)
+    return Baseline(len(every), failed(every), _rank(times, 0.5), _rank(times, 0.99), times[-1])
 
 
 def _rank(times: Sequence[float], part: float) -> float:
@@ -70,14 +72,14 @@ def _rank(times: Sequence[float], part: float) -> float:
     return times[max(0, math.ceil(part * len(times)) - 1)]
 
 
-def slow_after(floor: Floor) -> float:
+def slow_after(floor: Baseline) -> float:
     """The seconds after which an answer is a late one, given the noise floor.
 
     A lost packet shows as a late answer: TCP sends it again after 200 ms or more, a lost SYN after 1 s. So 150 ms tell
     a loss from an answer that was never in danger. Where answers take half of that while nothing is wrong it is twice
     the slowest of them, but never as much as 1 s, or a lost SYN would pass for good.
     """
-    return min(MOST, max(LEAST, 2 * floor.slowest_ms / 1000))
+    return min(MAX_SLOW_AFTER, max(MIN_SLOW_AFTER, 2 * floor.slowest_ms / 1000))
 
 
 def outage(requests: Iterable[Request], slow_after: float) -> float:
@@ -114,7 +116,11 @@ def affected(requests: Iterable[Request], slow_after: float) -> float:
     ends = []
     for service in {request.service for request in bad}:
         last = max(request.start for request in bad if request.service == service)
-        after = (request.start for request in every if request.service == service and request.start > last)
+        after = (
+            request.start
+            for request in every
+            if request.service == service and request.start > last
+        )
         ends.append(min(after, default=every[-1].start))
     return (max(ends) - bad[0].start) * 1000
 
@@ -123,7 +129,11 @@ def _judged(requests: Iterable[Request], slow_after: float) -> list[Request]:
     """The requests by their start, without those that are too young to be judged."""
     every = sorted(requests, key=lambda request: request.start)
     horizon = every[-1].start - slow_after if every else 0.0
-    return [request for request in every if request.start <= horizon or request.done is not None or request.error]
+    return [
+        request
+        for request in every
+        if request.start <= horizon or request.done is not None or request.error
+    ]
 
 
 def _bad(request: Request, slow_after: float) -> bool:
@@ -137,11 +147,17 @@ def failed(requests: Iterable[Request]) -> int:
 
 def slowest(requests: Iterable[Request]) -> float | None:
     """Milliseconds of the slowest good request; None without any."""
-    times = (request.done * 1000 for request in requests if request.done is not None and not request.error)
+    times = (
+        request.done * 1000
+        for request in requests
+        if request.done is not None and not request.error
+    )
     return max(times, default=None)
 
 
-def survivors(connections: Iterable[Connection], since: float, until: float = math.inf) -> Survivors:
+def survivors(
+    connections: Iterable[Connection], since: float, until: float = math.inf
+) -> ConnectionStats:
     """The connections open at `since`, and those of them not lost up to `until`.
 
     One that its server ended in good order after `since` was not lost.
@@ -149,17 +165,19 @@ def survivors(connections: Iterable[Connection], since: float, until: float = ma
     there = [
         connection
         for connection in connections
-        if connection.opened <= since < min(_or_never(connection.lost), _or_never(connection.closed))
+        if connection.opened
+        <= since
+        < min(_or_never(connection.lost), _or_never(connection.closed))
     ]
     broken = sum(connection.lost is not None and connection.lost <= until for connection in there)
-    return Survivors(len(there), len(there) - broken)
+    return ConnectionStats(len(there), len(there) - broken)
 
 
 def _or_never(moment: float | None) -> float:
     return math.inf if moment is None else moment
 
 
-def silences(adverts: Iterable[Advert], advert_int: float) -> tuple[Silence, ...]:
+def silences(adverts: Iterable[Advert], advert_int: float) -> tuple[AdvertGap, ...]:
     """Every gap between two adverts of a VRID that is longer than one and a half advert intervals.
 
     IPv4 and IPv6 count their VRIDs apart (RFC 5798 §5.2.3).
@@ -170,20 +188,24 @@ def silences(adverts: Iterable[Advert], advert_int: float) -> tuple[Silence, ...
         router = (advert.vrid, ":" in advert.source)
         before = last.get(router)
         if before and advert.at - before.at > SILENT * advert_int:
-            found.append(Silence(advert.vrid, before.at, advert.at))
+            found.append(AdvertGap(advert.vrid, before.at, advert.at))
         last[router] = advert
     return tuple(found)
 
 
-def two_speakers(adverts: Iterable[Advert], vrid: int, interval: float) -> tuple[Rivalry, ...]:
+def split_brain_intervals(
+    adverts: Iterable[Advert], vrid: int, interval: float
+) -> tuple[SplitBrain, ...]:
     """When two sources advertised `vrid` at the same time: split brain. `interval` is the advert interval.
 
     Known when the speaker has changed four times (A B A B A) within three intervals and a half: two masters take turns
     at every interval, so the third advert after the second one's first shows it. A hand-over changes it once, and even
     one where both speak in the same moment, or where the old master objects once, not more than three times.
     """
-    found: list[Rivalry] = []
-    ours = sorted((advert for advert in adverts if advert.vrid == vrid), key=lambda advert: advert.at)
+    found: list[SplitBrain] = []
+    ours = sorted(
+        (advert for advert in adverts if advert.vrid == vrid), key=lambda advert: advert.at
+    )
     for six in (False, True):
         changes: list[tuple[Advert, Advert]] = []
         family = [advert for advert in ours if (":" in advert.source) == six]
@@ -196,7 +218,7 @@ def two_speakers(adverts: Iterable[Advert], vrid: int, interval: float) -> tuple
     return tuple(sorted(found, key=lambda rivalry: rivalry.start))
 
 
-def _extend(found: list[Rivalry], vrid: int, changes: Sequence[tuple[Advert, Advert]]) -> None:
+def _extend(found: list[SplitBrain], vrid: int, changes: Sequence[tuple[Advert, Advert]]) -> None:
     """Add four changes of the speaker to the rivalry they go on with, or begin one."""
     start, end = changes[0][1].at, changes[-1][1].at
     sources = {advert.source for change in changes for advert in change}
@@ -204,4 +226,4 @@ def _extend(found: list[Rivalry], vrid: int, changes: Sequence[tuple[Advert, Adv
     if last and start <= last.end and sources & set(last.sources):
         found[-1] = last._replace(end=end, sources=tuple(sorted(sources | set(last.sources))))
     else:
-        found.append(Rivalry(vrid, tuple(sorted(sources)), start, end, end))
+        found.append(SplitBrain(vrid, tuple(sorted(sources)), start, end, end))

@@ -33,7 +33,10 @@ def message(settings: Mapping[str, Any]) -> bytes:
     folder = resources.files(PACKAGE)
     parents = ["provision", "provision.prober", PACKAGE]
     modules = [(name, "") for name in parents]
-    modules += [(f"{PACKAGE}.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8")) for name in MODULES]
+    modules += [
+        (f"{PACKAGE}.{name}", folder.joinpath(f"{name}.py").read_text(encoding="utf-8"))
+        for name in MODULES
+    ]
     text = json.dumps({"modules": modules, "settings": settings}).encode()
     return f"{len(text)}\n".encode() + text
 
@@ -49,7 +52,11 @@ def read(channel: Channel, host: str) -> dict[str, Any]:
     """The program's next line. Raises HostError for its complaint, for its end, and for a lost connection."""
     line = channel.read_line()
     if line is None:
-        raise HostError(host, "the prober ended unexpectedly", "is python3 complete there? try `python3 -I -c pass`")
+        raise HostError(
+            host,
+            "the prober ended unexpectedly",
+            "is python3 complete there? try `python3 -I -c pass`",
+        )
     try:
         said: dict[str, Any] = bounded_json.loads(line)
     except ValueError:

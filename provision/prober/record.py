@@ -65,7 +65,7 @@ class Advert:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ArpClaim:
     """A gratuitous ARP packet or unsolicited neighbour advertisement: `mac` says that it has `address`."""
 
     at: float
@@ -85,6 +85,6 @@ class Recording:
     requests: tuple[Request, ...] = ()
     connections: tuple[Connection, ...] = ()
     adverts: tuple[Advert, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ArpClaim, ...] = ()
     wall_jump: float = 0.0
     late: float = 0.0

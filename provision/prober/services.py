@@ -43,7 +43,9 @@ def _described(service: ResolvedService) -> str:
     return f"{model.protocol.upper()} " + (f"port {model.port}" if model.port else "on every port")
 
 
-def _probes(frontend: ResolvedFrontend, service: ResolvedService, encrypted: bool) -> list[ProbeService]:
+def _probes(
+    frontend: ResolvedFrontend, service: ResolvedService, encrypted: bool
+) -> list[ProbeService]:
     port = service.model.port
     assert port is not None
     opening = _opening(service, encrypted)

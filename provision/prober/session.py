@@ -17,7 +17,7 @@ from provision.prober.collector import Collector
 from provision.prober.local_session import LocalSession
 from provision.prober.record import ProbeService, Recording
 
-PATIENCE = 3.0
+REQUEST_TIMEOUT = 3.0
 """Seconds for each request: a lost SYN comes again after 1 s (RFC 6298 §2), and then shows as a slow answer."""
 
 SILENCE = 5.0
@@ -39,7 +39,9 @@ class Prober:
     services: tuple[ProbeService, ...]
     messages: tuple[str, ...]
 
-    def __init__(self, host: str, channel: Channel, services: Sequence[ProbeService], cadence: float) -> None:
+    def __init__(
+        self, host: str, channel: Channel, services: Sequence[ProbeService], cadence: float
+    ) -> None:
         self._host = host
         self._channel = channel
         self._error: HostError | None = None
@@ -74,14 +76,18 @@ class Prober:
         cannot run it.
         """
         if not services:
-            raise HostError(session.host, "there is nothing to probe", "only TCP services can be probed")
+            raise HostError(
+                session.host, "there is nothing to probe", "only TCP services can be probed"
+            )
         settings = {
             "task": "load",
-            "services": [(each.address, each.port, each.path, each.host, each.opening) for each in services],
+            "services": [
+                (each.address, each.port, each.path, each.host, each.opening) for each in services
+            ],
             "cadence": cadence,
             "connections": connections,
             "limit": limit_seconds,
-            "patience": PATIENCE,
+            "patience": REQUEST_TIMEOUT,
         }
         channel = program.start(session, settings)
         try:
@@ -96,7 +102,10 @@ class Prober:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """End it; nothing is raised here."""
         with contextlib.suppress(HostError, OSError):
@@ -128,7 +137,9 @@ class Prober:
         if self._error:
             raise self._error
         if not self._collector.ended and time.monotonic() - self._heard > SILENCE:
-            raise HostError(self._host, f"nothing was heard from the prober for {SILENCE:.0f} seconds")
+            raise HostError(
+                self._host, f"nothing was heard from the prober for {SILENCE:.0f} seconds"
+            )
 
     def recording(self) -> Recording:
         """All records up to 0.2 s ago, from any thread and after any loss; unanswered requests have no `done`."""
@@ -143,7 +154,7 @@ class Prober:
         """
         self.check()
         self._channel.send(b"stop\n")
-        self._reader.join(PATIENCE + 5)
+        self._reader.join(REQUEST_TIMEOUT + 5)
         self.check()
         if not self._collector.ended:
             raise HostError(self._host, "the prober does not stop")
@@ -177,7 +188,11 @@ class Prober:
                     with self._lock:
                         self._collector.take(said)
         except (HostError, OSError, ValueError) as error:
-            self._error = error if isinstance(error, HostError) else HostError(self._host, "the connection was lost")
+            self._error = (
+                error
+                if isinstance(error, HostError)
+                else HostError(self._host, "the connection was lost")
+            )
         self._compared.set()
 
     def _pong(self, said: dict[str, Any], now: float) -> None:
@@ -199,7 +214,9 @@ def _messages(services: Sequence[ProbeService], ready: dict[str, Any]) -> tuple[
             wanted = OPENINGS.get(service.opening) or f"GET {service.path} got no page"
             found.append(f"{service.name}: plain connections are measured; {wanted} ({said})")
         elif service.path and answers and not persistent:
-            found.append(f"{service.name}: the server ends each connection after an answer; the long-lived ones idle")
+            found.append(
+                f"{service.name}: the server ends each connection after an answer; the long-lived ones idle"
+            )
     return tuple(dict.fromkeys(found))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from provision.hosts.channel import Session
 from provision.prober import program
 from provision.prober.collector import heard
-from provision.prober.record import Advert, Claim
+from provision.prober.record import Advert, ArpClaim
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,13 @@ class OnLink:
 
 
 Question = WhoHas | MacOf | ByMac | Listen | OnLink
-_KINDS: dict[type, str] = {WhoHas: "who-has", MacOf: "mac-of", ByMac: "by-mac", Listen: "listen", OnLink: "on-link"}
+_KINDS: dict[type, str] = {
+    WhoHas: "who-has",
+    MacOf: "mac-of",
+    ByMac: "by-mac",
+    Listen: "listen",
+    OnLink: "on-link",
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Answer:
     reply: str = ""
     interface: str = ""
     adverts: tuple[Advert, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ArpClaim, ...] = ()
     problem: str = ""
 
 
@@ -82,12 +88,17 @@ def ask(session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
     It takes as long as the longest `Listen`, 0.6 s at least. Raises HostError without python3 on the client, without
     the right to raw sockets, or when the connection is lost.
     """
-    channel = program.start(session, {"task": "ask", "questions": [settings(question) for question in questions]})
+    channel = program.start(
+        session, {"task": "ask", "questions": [settings(question) for question in questions]}
+    )
     try:
         said = program.read(channel, session.host)
     finally:
         channel.close()
-    return tuple(answer(question, found, said) for question, found in zip(questions, said["answers"], strict=True))
+    return tuple(
+        answer(question, found, said)
+        for question, found in zip(questions, said["answers"], strict=True)
+    )
 
 
 def settings(question: Question) -> dict[str, Any]:
@@ -98,7 +109,13 @@ def settings(question: Question) -> dict[str, Any]:
 def answer(question: Question, found: Mapping[str, Any], said: Mapping[str, Any]) -> Answer:
     """What the client's program `said`, of which `found` is its answer to `question`."""
     if isinstance(question, Listen):
-        adverts, claims = heard(line for line in said["heard"] if line[1] <= said["begin"] + question.seconds)
+        adverts, claims = heard(
+            line for line in said["heard"] if line[1] <= said["begin"] + question.seconds
+        )
         return Answer(question, adverts=adverts, claims=claims, problem=said["problem"])
-    macs, reply, interface = tuple(found["macs"]), found.get("reply", ""), found.get("interface", "")
+    macs, reply, interface = (
+        tuple(found["macs"]),
+        found.get("reply", ""),
+        found.get("interface", ""),
+    )
     return Answer(question, macs, reply, interface, problem=found.get("problem", ""))

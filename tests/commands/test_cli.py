@@ -18,12 +18,17 @@ HACTL = Path(sys.executable).parent / "hactl"
 LAB = REPOSITORY / "inventories" / "lab.yml"
 
 
-def hactl(*arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def hactl(
+    *arguments: str, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a user does, without a terminal."""
     return subprocess.run(
         [HACTL, *arguments],
         cwd=cwd,
-        env={**{name: value for name, value in os.environ.items() if name != "HACTL_INVENTORY"}, **variables},
+        env={
+            **{name: value for name, value in os.environ.items() if name != "HACTL_INVENTORY"},
+            **variables,
+        },
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
@@ -42,10 +47,14 @@ def _processor_seconds(*arguments: str) -> float:
     before = os.times()
     assert hactl(*arguments).returncode == 0
     after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    return (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
 
 
-@pytest.mark.parametrize("words", [["nope"], ["plan", "--nope"], ["deploy", "--serial", "x"], ["inventory"], []])
+@pytest.mark.parametrize(
+    "words", [["nope"], ["plan", "--nope"], ["deploy", "--serial", "x"], ["inventory"], []]
+)
 def test_wrong_usage_is_64_never_2(words: list[str]) -> None:
     """2 means that a plan has changes; a script must be able to tell the two apart."""
     done = hactl(*words)
@@ -70,19 +79,25 @@ def test_wrong_input_is_3_with_its_place(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_without_an_inventory_every_command_says_what_is_missing(words: list[str], tmp_path: Path) -> None:
+def test_without_an_inventory_every_command_says_what_is_missing(
+    words: list[str], tmp_path: Path
+) -> None:
     done = hactl(*words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert "inventory-missing: no inventory is given, HACTL_INVENTORY is not set" in done.stderr
     assert "hactl init" in done.stderr
 
 
-def test_an_example_that_comes_with_hactl_is_meant_where_it_is_named_and_no_file_here_is(tmp_path: Path) -> None:
+def test_an_example_that_comes_with_hactl_is_meant_where_it_is_named_and_no_file_here_is(
+    tmp_path: Path,
+) -> None:
     assert "0 findings" in hactl("lint", "inventories/lab.yml", cwd=tmp_path).stdout
     assert "0 findings" in hactl("lint", cwd=tmp_path, HACTL_INVENTORY="inventories/lab.yml").stdout
     assert "file-missing" in hactl("lint", "inventories/mine.yml", cwd=tmp_path).stderr
     (tmp_path / "inventories").mkdir()
-    (tmp_path / "inventories" / "lab.yml").write_text("all: {hosts: {mine: {ansible_host: 192.0.2.1}}}\n")
+    (tmp_path / "inventories" / "lab.yml").write_text(
+        "all: {hosts: {mine: {ansible_host: 192.0.2.1}}}\n"
+    )
     assert '"mine"' in hactl("inventory", "--list", "inventories/lab.yml", cwd=tmp_path).stdout
     assert '"mine"' in hactl("inventory", "--list", cwd=tmp_path).stdout
 
@@ -111,18 +126,24 @@ def test_limit_to_nothing_is_refused() -> None:
 def test_shell_completion_is_offered() -> None:
     """The script that `hactl --install-completion` installs; the option itself asks which shell it was called from."""
     environment = {**os.environ, "_HACTL_COMPLETE": "source_bash"}
-    done = subprocess.run([HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False
+    )
     assert "_hactl_completion()" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_who_is_asked_to_end_waits_for_no_silent_host(number: signal.Signals, tmp_path: Path) -> None:
+def test_who_is_asked_to_end_waits_for_no_silent_host(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     mark = tmp_path / "connecting"
     proxy = tmp_path / "proxy"
     proxy.write_text(f"#!/bin/sh\necho $$ >>{mark}\nexec sleep 60\n")
     proxy.chmod(0o755)
     path = tmp_path / "site.yml"
-    path.write_text(LAB.read_text().replace("-F /run/hactl/lab/lab/ssh_config", f"-o ProxyCommand={proxy}"))
+    path.write_text(
+        LAB.read_text().replace("-F /run/hactl/lab/lab/ssh_config", f"-o ProxyCommand={proxy}")
+    )
     with subprocess.Popen([HACTL, "plan", path], stderr=subprocess.PIPE, text=True) as running:
         while not mark.exists():
             assert running.poll() is None
@@ -134,4 +155,6 @@ def test_who_is_asked_to_end_waits_for_no_silent_host(number: signal.Signals, tm
     assert running.returncode == 130, said
     assert "interrupted while the hosts were looked at: nothing was changed\n" in said
     assert said.endswith("\ninterrupted\n") and "Traceback" not in said
-    assert [pid for pid in mark.read_text().split() if Path(f"/proc/{pid}").exists()] == [], "nor do its helpers"
+    assert [pid for pid in mark.read_text().split() if Path(f"/proc/{pid}").exists()] == [], (
+        "nor do its helpers"
+    )

@@ -79,7 +79,9 @@ class Site:
         """Run a command as an operator does, from the client's namespace."""
         inside = ["nsenter", f"--net={self.net.client.path}", str(HACTL)]
         argv = [*inside, *words, str(self.folder / f"{reachable}.yml")]
-        done = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        done = subprocess.run(
+            argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return Said(done.returncode, done.stdout, done.stderr)
 
@@ -93,16 +95,25 @@ def site(net: Net, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     systemctl = net.near.path("/usr/local/bin/systemctl")
     systemctl.write_text("#!/bin/sh\n")
     systemctl.chmod(0o755)
-    net.near.path("/var/lib/hactl/drain").mkdir(parents=True)  # as deployed, so that an `undrain` gets that far
+    net.near.path("/var/lib/hactl/drain").mkdir(
+        parents=True
+    )  # as deployed, so that an `undrain` gets that far
     kind, text, *_ = Path(f"{net.near.host_key}.pub").read_text().split()
-    (folder / "known_hosts").write_text("".join(f"{each} {kind} {text}\n" for each in ADDRESSES.values()))
+    (folder / "known_hosts").write_text(
+        "".join(f"{each} {kind} {text}\n" for each in ADDRESSES.values())
+    )
     for name, reachable in REACHABLE.items():
         places = {
             host: f"ansible_host: {address}" if host in reachable
             else f"ansible_host: 127.0.0.1, ansible_port: {9000 + at}, address: {address}"
             for at, (host, address) in enumerate(ADDRESSES.items())
         }  # fmt: skip
-        words = {"vip": VIP, "key": str(net.key), "known_hosts": str(folder / "known_hosts"), **places}
+        words = {
+            "vip": VIP,
+            "key": str(net.key),
+            "known_hosts": str(folder / "known_hosts"),
+            **places,
+        }
         (folder / f"{name}.yml").write_text(INVENTORY.format(**words))
     yield Site(net, folder)
 
@@ -117,17 +128,22 @@ def part(document: Any, wanted: Any) -> bool:
 
 
 ALL: dict[str, Any] = {"hosts_seen": 4, "hosts_total": 4, "unseen": {}}
-REFUSED = (
-    "cannot connect to 127.0.0.1 port {}: Connection refused; is the host up, ansible_host right, and the port open?"
-)
+REFUSED = "cannot connect to 127.0.0.1 port {}: Connection refused; is the host up, ansible_host right, and the port open?"
 UNSEEN = {host: REFUSED.format(9000 + at) for at, host in enumerate(ADDRESSES)}
-SOME = {"hosts_seen": 2, "hosts_total": 4, "unseen": {host: UNSEEN[host] for host in ("lvs2", "web2")}}
+SOME = {
+    "hosts_seen": 2,
+    "hosts_total": 4,
+    "unseen": {host: UNSEEN[host] for host in ("lvs2", "web2")},
+}
 NONE = {"hosts_seen": 0, "hosts_total": 4, "unseen": UNSEEN}
 
 
 def hosts(**outcomes: str) -> dict[str, Any]:
     """The results of a deploy, as JSON."""
-    return {"ok": False, "hosts": {host: {"outcome": outcome} for host, outcome in outcomes.items()}}
+    return {
+        "ok": False,
+        "hosts": {host: {"outcome": outcome} for host, outcome in outcomes.items()},
+    }
 
 
 HALF = hosts(lvs1="skipped", lvs2="unreachable", web1="skipped", web2="unreachable")
@@ -239,7 +255,9 @@ CASES = [
 
 @pytest.mark.ssh
 @pytest.mark.parametrize(
-    "command, reachable, code, wanted", CASES, ids=[f"{command}, {reachable}" for command, reachable, *_ in CASES]
+    "command, reachable, code, wanted",
+    CASES,
+    ids=[f"{command}, {reachable}" for command, reachable, *_ in CASES],
 )
 def test_what_a_command_says_of_the_hosts_that_it_did_not_see(
     site: Site, command: str, reachable: str, code: int, wanted: Any
@@ -308,7 +326,11 @@ def test_of_a_cluster_that_nobody_reached_nothing_is_said(dark_cluster: Site, co
 @pytest.mark.ssh
 def test_a_cluster_behind_unseen_hosts_is_unknown_in_the_plan(dark_cluster: Site) -> None:
     done = dark_cluster.hactl("kafka", "plan", "--json")
-    assert (done.code, done.document["changes"], done.document["cluster"]["changes"]) == (4, None, None), done
+    assert (done.code, done.document["changes"], done.document["cluster"]["changes"]) == (
+        4,
+        None,
+        None,
+    ), done
     assert "Cluster kafka: unknown." in dark_cluster.hactl("kafka", "plan").out
 
 

@@ -72,9 +72,9 @@ def test_a_site_that_is_well(site: Site) -> None:
     assert f"web  {VIP}  held by lvs1" in shown.out
     assert max(len(line) for line in shown.out.splitlines()) <= 80
     document = site.hactl("status", "--lab", "--json").json
-    assert document["ok"] and {host["host"]: host["drift"] for host in document["hosts"]} == dict.fromkeys(
-        ("lvs1", "lvs2", "web1", "web2"), 0
-    )
+    assert document["ok"] and {
+        host["host"]: host["drift"] for host in document["hosts"]
+    } == dict.fromkeys(("lvs1", "lvs2", "web1", "web2"), 0)
     servers: list[dict[str, Any]] = document["frontends"][0]["services"][0]["servers"]
     assert [(server["name"], server["weight"], server["state"]) for server in servers] == [
         ("web1", 1, "up"), ("web2", 1, "up"),
@@ -86,7 +86,9 @@ def test_prometheus_reads_it(site: Site) -> None:
     families = {family.name: family for family in text_string_to_metric_families(
         site.hactl("status", "--lab", "--prometheus").out
     )}  # fmt: skip
-    masters = {sample.labels["host"]: sample.value for sample in families["hactl_vrrp_master"].samples}
+    masters = {
+        sample.labels["host"]: sample.value for sample in families["hactl_vrrp_master"].samples
+    }
     assert masters == {"lvs1": 1, "lvs2": 0}
 
 
@@ -119,7 +121,9 @@ def test_the_doctor_names_each_fault_and_nothing_else(ward: Ward, rules: tuple[s
             ward.run(fault.on, fault.mends)
         if any(fault.forgets for fault in faults):
             ward.run("client", FORGET)
-    found = {(diagnosis.rule, diagnosis.clue.host): diagnosis.clue for diagnosis in report.diagnoses}
+    found = {
+        (diagnosis.rule, diagnosis.clue.host): diagnosis.clue for diagnosis in report.diagnoses
+    }
     wanted = {fault.named for fault in faults}
     assert wanted <= set(found), found
     allowed = LINGERING | {rule for fault in faults for rule in fault.companions}

@@ -109,11 +109,19 @@ def test_a_drained_server_gets_nothing_new_and_keeps_what_it_has(site: Site) -> 
     again = site.hactl("drain", "web2", "--wait", "60", "--json")
     assert (again.code, again.json["left"]) == (0, []), again
     refused = site.hactl("drain", "web1")
-    assert refused.code == 1 and "web1 is the last real server" in refused.err and "web2 is drained" in refused.err
+    assert (
+        refused.code == 1
+        and "web1 is the last real server" in refused.err
+        and "web2 is drained" in refused.err
+    )
 
     site.assert_in_step()
     shown = site.hactl("status")
-    assert shown.code == 0 and "web2 192.168.227.104:80     0/1" in shown.out and "drained" in shown.out, shown
+    assert (
+        shown.code == 0
+        and "web2 192.168.227.104:80     0/1" in shown.out
+        and "drained" in shown.out
+    ), shown
 
     site.ssh("lvs1", "systemctl reload keepalived")
     site.ssh("lvs2", "systemctl stop keepalived; systemctl start keepalived")
@@ -143,7 +151,11 @@ def test_a_drained_director_hands_over_and_stays_out(site: Site) -> None:
         assert (done.code, done.json["left"]) == (0, []), done
         assert site.holders(VIP) == ["lvs2"]
         refused = site.hactl("drain", "lvs2")
-        assert refused.code == 1 and "lvs2 is the last director" in refused.err and "lvs1 is drained" in refused.err
+        assert (
+            refused.code == 1
+            and "lvs2 is the last director" in refused.err
+            and "lvs1 is drained" in refused.err
+        )
         site.reboot("lvs1")
         site.ssh("lvs1", "sleep 8")  # longer than a director that came back is last in line
         assert site.holders(VIP) == ["lvs2"]
@@ -170,25 +182,41 @@ def test_a_server_that_leaves_is_drained_before_it_is_taken_out(site: Site) -> N
     site.await_pages(VIP, WEB1 | WEB2)
 
 
-def test_a_table_changed_by_hand_is_seen_and_put_right_without_losing_the_address(site: Site) -> None:
+def test_a_table_changed_by_hand_is_seen_and_put_right_without_losing_the_address(
+    site: Site,
+) -> None:
     pid = site.main_pid("lvs1", "keepalived")
-    site.ssh("lvs1", "ipvsadm -C; ipvsadm -A -t 10.9.9.9:25 -s rr; ip addr add 10.7.7.7/32 dev eth0")
+    site.ssh(
+        "lvs1", "ipvsadm -C; ipvsadm -A -t 10.9.9.9:25 -s rr; ip addr add 10.7.7.7/32 dev eth0"
+    )
     site.ssh("lvs1", "echo >/etc/keepalived/extra.conf")
     site.ssh(
-        "lvs2", f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7; ipvsadm -d {SELECTOR} -r 192.168.227.103:80"
+        "lvs2",
+        f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7; ipvsadm -d {SELECTOR} -r 192.168.227.103:80",
     )
     planned = site.plan()
     assert planned["lvs1"] == [{"kind": "virtual", "name": SELECTOR, "action": "create"}]
-    assert planned["lvs2"] == [{"kind": "virtual", "name": SELECTOR, "action": each} for each in ("update", "create")]
+    assert planned["lvs2"] == [
+        {"kind": "virtual", "name": SELECTOR, "action": each} for each in ("update", "create")
+    ]
     said = site.hactl("plan").out
-    for line in ("file /etc/keepalived/extra.conf", "IPVS service -t 10.9.9.9:25", "address 10.7.7.7/32 on eth0"):
+    for line in (
+        "file /etc/keepalived/extra.conf",
+        "IPVS service -t 10.9.9.9:25",
+        "address 10.7.7.7/32 on eth0",
+    ):
         assert f"left alone on lvs1: {line}" in said
     site.deploy()
-    assert all(rule(site, each, server).endswith("-w 1") for each in DIRECTORS for server in (103, 104))
+    assert all(
+        rule(site, each, server).endswith("-w 1") for each in DIRECTORS for server in (103, 104)
+    )
     assert (site.main_pid("lvs1", "keepalived"), site.holders(VIP)) == (pid, ["lvs1"])
     site.await_pages(VIP, WEB1 | WEB2)
     site.assert_in_step()
-    site.ssh("lvs1", "ipvsadm -D -t 10.9.9.9:25; ip addr del 10.7.7.7/32 dev eth0; rm /etc/keepalived/extra.conf")
+    site.ssh(
+        "lvs1",
+        "ipvsadm -D -t 10.9.9.9:25; ip addr del 10.7.7.7/32 dev eth0; rm /etc/keepalived/extra.conf",
+    )
 
 
 def test_a_server_that_its_check_took_out_is_planned_nowhere(site: Site) -> None:

@@ -19,7 +19,9 @@ CLIENTS = {**GROUPS, "clients": ("client",)}
 
 def project(**rest: Any) -> Project:
     """A project of the usual front end."""
-    return Project(Path("inventory.yml"), inventory([frontend()], **rest), topology([frontend()], **rest))
+    return Project(
+        Path("inventory.yml"), inventory([frontend()], **rest), topology([frontend()], **rest)
+    )
 
 
 def test_all_drills_unless_some_are_named_and_always_in_their_order() -> None:
@@ -60,5 +62,13 @@ def test_real_hosts_are_not_broken_without_a_word(capsys: pytest.CaptureFixture[
     """Input is no terminal here, so that nobody can be asked."""
     site = project(hosts=CLIENT, groups=CLIENTS, ansible_user="root")
     with pytest.raises(UsageError, match="nobody to ask; nothing was done"):
-        failover_test(site, drills=("hand-over",), report=None, yes=False, from_controller=False, json=False, lab=False)
+        failover_test(
+            site,
+            drills=("hand-over",),
+            report=None,
+            yes=False,
+            from_controller=False,
+            json=False,
+            lab=False,
+        )
     assert capsys.readouterr().out == ""

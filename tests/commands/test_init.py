@@ -36,11 +36,20 @@ def test_an_ipv6_front_end_is_quoted_so_that_yaml_reads_text(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        (Answers("no-address", GOOD.directors, GOOD.real_servers), "--vip: 'no-address' is not an IP address"),
+        (
+            Answers("no-address", GOOD.directors, GOOD.real_servers),
+            "--vip: 'no-address' is not an IP address",
+        ),
         (Answers(GOOD.vip, (), GOOD.real_servers), "--director is missing"),
         (Answers(GOOD.vip, GOOD.directors, ("web1",)), "--real-server: '' is not an IP address"),
-        (Answers(GOOD.vip, ("a b=192.0.2.1",), GOOD.real_servers), "--director 'a b=192.0.2.1' is not NAME=ADDRESS"),
-        (Answers(GOOD.vip, GOOD.directors, GOOD.real_servers, port=0), "--port 0 is not a TCP port"),
+        (
+            Answers(GOOD.vip, ("a b=192.0.2.1",), GOOD.real_servers),
+            "--director 'a b=192.0.2.1' is not NAME=ADDRESS",
+        ),
+        (
+            Answers(GOOD.vip, GOOD.directors, GOOD.real_servers, port=0),
+            "--port 0 is not a TCP port",
+        ),
     ],
 )
 def test_a_bad_answer_is_named(answers: Answers, says: str) -> None:

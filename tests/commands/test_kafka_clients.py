@@ -48,7 +48,9 @@ def test_the_admin_is_written_when_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["producer", "consumer"])
 @pytest.mark.parametrize("user", ["orders", "audit", "check"])
-def test_java_files_are_read_back_as_the_login_of_the_inventory(user: str, kind: str, out: Path) -> None:
+def test_java_files_are_read_back_as_the_login_of_the_inventory(
+    user: str, kind: str, out: Path
+) -> None:
     found = login("", out / f"{user}.{kind}.conf")
     assert found.bootstrap == (("192.0.2.10", 9092),)
     assert (found.protocol, found.mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
@@ -59,12 +61,18 @@ def test_java_files_are_read_back_as_the_login_of_the_inventory(user: str, kind:
 
 
 def test_lint_finds_nothing_in_them(out: Path) -> None:
-    found = KAFKA.findings(read_files(sorted(out.glob("*.producer.conf")) + sorted(out.glob("*.consumer.conf"))))
+    found = KAFKA.findings(
+        read_files(sorted(out.glob("*.producer.conf")) + sorted(out.glob("*.consumer.conf")))
+    )
     assert [str(each) for each in found] == []
 
 
-@pytest.mark.parametrize(("user", "group"), [("orders", "billing"), ("audit", "audit-audit"), ("check", "")])
-def test_a_consumer_has_a_group_that_its_user_may_read_with(user: str, group: str, out: Path) -> None:
+@pytest.mark.parametrize(
+    ("user", "group"), [("orders", "billing"), ("audit", "audit-audit"), ("check", "")]
+)
+def test_a_consumer_has_a_group_that_its_user_may_read_with(
+    user: str, group: str, out: Path
+) -> None:
     file = out / f"{user}.consumer.conf"
     assert read(file.read_bytes(), file.name).get("group.id") == group
 
@@ -86,7 +94,11 @@ def test_librdkafka_and_python_say_the_same(out: Path) -> None:
     lines = (out / "orders.librdkafka.conf").read_text().splitlines()
     module = runpy.run_path(str(out / "orders.py"))
     assert dict(line.split("=", 1) for line in lines) == module["CONFLUENT_KAFKA"]
-    assert module["CONFLUENT_KAFKA"]["sasl.password"] == module["KAFKA_PYTHON"]["sasl_plain_password"] == "0rd;e'rs="
+    assert (
+        module["CONFLUENT_KAFKA"]["sasl.password"]
+        == module["KAFKA_PYTHON"]["sasl_plain_password"]
+        == "0rd;e'rs="
+    )
     assert module["KAFKA_PYTHON"]["ssl_cafile"] == str(out / "ca.pem")
     assert module["GROUP"] == "billing"
 
@@ -130,14 +142,20 @@ def test_a_link_is_followed_neither_as_the_folder_nor_in_it(tmp_path: Path) -> N
     (tmp_path / "real" / "a").symlink_to(target)
     write(tmp_path / "real", {"a": b"1"})
     assert target.read_text() == "precious"
-    assert (tmp_path / "real" / "a").read_bytes() == b"1" and not (tmp_path / "real" / "a").is_symlink()
+    assert (tmp_path / "real" / "a").read_bytes() == b"1" and not (
+        tmp_path / "real" / "a"
+    ).is_symlink()
 
 
 def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no user nobody\n  there are admin, orders, audit, check"):
         clients(project(tmp_path), tmp_path / "none", ["nobody"])
     found = project(tmp_path)
-    bare = type(found)(found.path, found.inventory, type(found.topology)(**{**vars(found.topology), "frontends": ()}))
+    bare = type(found)(
+        found.path,
+        found.inventory,
+        type(found.topology)(**{**vars(found.topology), "frontends": ()}),
+    )
     with pytest.raises(HactlError, match="no front end has a broker behind it"):
         clients(bare, tmp_path / "none", [])
     assert not (tmp_path / "none").exists()
@@ -145,7 +163,14 @@ def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) ->
 
 def java(one: Asked, main: str, *words: str, said: str = "") -> str:
     """What one of Kafka's own clients prints."""
-    argv = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", main, "--bootstrap-server", "{}:{}".format(*one.address)]
+    argv = [
+        "java",
+        "-Xmx128m",
+        "-XX:TieredStopAtLevel=1",
+        main,
+        "--bootstrap-server",
+        "{}:{}".format(*one.address),
+    ]
     done = subprocess.run(
         [*argv, *words],
         env=one.broker.environment(),
@@ -170,9 +195,13 @@ def test_real_clients_take_them(tmp_path: Path) -> None:
         files = ["--producer.config", str(out / "orders.producer.conf")]
         java(one, "kafka.tools.ConsoleProducer", "--topic", "orders", *files, said="from Java\n")
         lines = (out / "orders.librdkafka.conf").read_text().splitlines()
-        own = dict(line.split("=", 1) for line in lines) | {"bootstrap.servers": "{}:{}".format(*one.address)}
+        own = dict(line.split("=", 1) for line in lines) | {
+            "bootstrap.servers": "{}:{}".format(*one.address)
+        }
         producer, told = confluent_kafka.Producer(own), list[object]()
-        producer.produce("orders", b"from librdkafka", on_delivery=lambda error, _: told.append(error))
+        producer.produce(
+            "orders", b"from librdkafka", on_delivery=lambda error, _: told.append(error)
+        )
         assert (producer.flush(30), told) == (0, [None])
         module = runpy.run_path(str(out / "orders.py"))
         settings = {**module["KAFKA_PYTHON"], "bootstrap_servers": "{}:{}".format(*one.address)}
@@ -180,7 +209,11 @@ def test_real_clients_take_them(tmp_path: Path) -> None:
             python.send("orders", b"from Python").get(10)
         words = ["--from-beginning", "--max-messages", "3", "--timeout-ms", "30000"]
         words += ["--consumer.config", str(out / "orders.consumer.conf")]
-        read_back = java(one, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", "orders", *words)
+        read_back = java(
+            one, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--topic", "orders", *words
+        )
         assert sorted(read_back.splitlines()) == ["from Java", "from Python", "from librdkafka"]
         with connected(one.admin) as admin:
-            assert admin.list_group_offsets({"billing": None})["billing"], "the file's group has read them"
+            assert admin.list_group_offsets({"billing": None})["billing"], (
+                "the file's group has read them"
+            )

@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import pytest
 
-from provision.hosts.agent.locked_host import Unit
-from provision.hosts.ssh import Session
+from provision.hosts.agent.locked_host import UnitState
+from provision.hosts.ssh import SshSession
 from provision.inventory.kafka import KafkaCluster, KafkaNode, Member
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login, login
 from provision.kafka.replicas.fetch import look
 from provision.kafka.rolling import roller as module
-from provision.kafka.rolling.poller import Sight
-from provision.kafka.rolling.roller import Course
+from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.roller import Roller
 from provision.kafka.rolling.zookeeper import members
 from tests.kafka.rolling.test_poller import Told
 from tests.kafka.site import IDS, Site, until, zookeeper
@@ -41,9 +41,9 @@ class Process:
         self.restarts = 0
         self.comes_back = True
 
-    def look(self) -> Unit:
+    def look(self) -> UnitState:
         """Always running."""
-        return Unit("now", True)
+        return UnitState("now", True)
 
     def restart(self) -> None:
         """A controlled shutdown, and a start."""
@@ -71,11 +71,11 @@ def cluster_login(site: Site) -> Login:
     return login(",".join(f"127.0.0.1:{port}" for port in site.ports.values()), None)
 
 
-def course_of(site: Site, told: Told) -> tuple[Course, dict[str, Process]]:
+def course_of(site: Site, told: Told) -> tuple[Roller, dict[str, Process]]:
     at = cluster_login(site)
     hosts = {node.host: Process(site, node.id) for node in NODES}
-    eyes = Sight(NODES, lambda: ask(at, look), told)
-    return Course(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told), hosts
+    eyes = Poller(NODES, lambda: ask(at, look), told)
+    return Roller(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told), hosts
 
 
 def active(site: Site) -> int:
@@ -108,7 +108,9 @@ def test_a_broker_that_stays_away_ends_the_roll_and_the_next_run_goes_on(
     assert not course.run(NODES)
     stopped = [fate for fate in course.fates.values() if fate.outcome == "stopped"]
     assert [fate.outcome for fate in course.fates.values()].count("untouched") == 2
-    assert stopped[0].message.startswith(f"it does not serve again: broker {stopped[0].id} is not in the cluster")
+    assert stopped[0].message.startswith(
+        f"it does not serve again: broker {stopped[0].id} is not in the cluster"
+    )
     monkeypatch.setattr(module, "AT_FIRST", 2.0)
     refused, _ = course_of(kraft_site, Told())
     others = [node for node in NODES if node.id != stopped[0].id]
@@ -137,15 +139,19 @@ def test_with_zookeeper_the_broker_that_acts_as_controller_is_the_last(tmp_path:
         at, told = cluster_login(site), Told()
         acting = ask(at, look).controller
         hosts = {node.host: Process(site, node.id) for node in brokers}
-        eyes = Sight(brokers, lambda: ask(at, look), told)
-        course = Course(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told)
+        eyes = Poller(brokers, lambda: ask(at, look), told)
+        course = Roller(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told)
         assert acting in IDS and course.run(brokers), course.fates
         order = [line.split(":")[0] for line in told.lines if line.endswith(": restarting")]
         assert order[-1] == f"kafka{acting}" and len(order) == 3
 
         port = int(site.settings[1]["zookeeper.connect"].rpartition(":")[2])
         model = SimpleNamespace(zookeeper=SimpleNamespace(port=port))
-        ensemble = cast(KafkaCluster, SimpleNamespace(model=model, members=(Member("kafka1", 1, "127.0.0.1"),)))
-        assert members(ensemble, lambda _: cast(Session, Through())) == {"kafka1": True}
+        ensemble = cast(
+            KafkaCluster, SimpleNamespace(model=model, members=(Member("kafka1", 1, "127.0.0.1"),))
+        )
+        assert members(ensemble, lambda _: cast(SshSession, Through())) == {"kafka1": True}
         model.zookeeper.port = site.ports[1]
-        assert members(ensemble, lambda _: cast(Session, Through())) == {"kafka1": False}, "a broker is no member"
+        assert members(ensemble, lambda _: cast(SshSession, Through())) == {"kafka1": False}, (
+            "a broker is no member"
+        )

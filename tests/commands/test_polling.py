@@ -28,7 +28,7 @@ class Logins:
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> tuple[polling.Rounds, dict[str, Any]]:
+def site(monkeypatch: pytest.MonkeyPatch) -> tuple[polling.Poller, dict[str, Any]]:
     """Rounds over two hosts; `waits` holds back a host's answer, `fails` refuses it."""
     project = load(INVENTORY)
     lives = healthy(project.topology)
@@ -44,10 +44,12 @@ def site(monkeypatch: pytest.MonkeyPatch) -> tuple[polling.Rounds, dict[str, Any
         return lives[host], {"clock": ["5.0"]}
 
     monkeypatch.setattr(polling, "look_with", look)
-    return polling.Rounds(project, Logins()), ways  # type: ignore[arg-type]
+    return polling.Poller(project, Logins()), ways  # type: ignore[arg-type]
 
 
-def test_a_host_that_hangs_does_not_hold_up_the_next_round(site: tuple[polling.Rounds, dict[str, Any]]) -> None:
+def test_a_host_that_hangs_does_not_hold_up_the_next_round(
+    site: tuple[polling.Poller, dict[str, Any]],
+) -> None:
     found, ways = site
     ways["lvs1"] = late = threading.Event()
     first = found.take(0.2, drift=False)
@@ -61,7 +63,7 @@ def test_a_host_that_hangs_does_not_hold_up_the_next_round(site: tuple[polling.R
     assert set(found.take(5, drift=False).seen.lives) == {"lvs1", "lvs2"}
 
 
-def test_a_host_that_fails_is_asked_again(site: tuple[polling.Rounds, dict[str, Any]]) -> None:
+def test_a_host_that_fails_is_asked_again(site: tuple[polling.Poller, dict[str, Any]]) -> None:
     found, ways = site
     ways["lvs2"] = "the connection was lost"
     assert found.take(5, drift=False).errors == {"lvs2": "lvs2: the connection was lost"}

@@ -16,7 +16,9 @@ from provision.lab.plan import lab_name
 from tests.inventory.building import GROUPS, HOSTS, frontend, inventory
 
 
-def project(hosts: Mapping[str, Any] = HOSTS, groups: Mapping[str, Any] = GROUPS, path: str = "site.yml") -> Project:
+def project(
+    hosts: Mapping[str, Any] = HOSTS, groups: Mapping[str, Any] = GROUPS, path: str = "site.yml"
+) -> Project:
     read = inventory([frontend()], hosts, groups)
     return Project(Path(path), read, build(read))
 
@@ -32,7 +34,8 @@ def test_the_lab_is_never_one_that_the_inventory_has(stem: str) -> None:
 def test_both_inventories_fit_into_the_lab() -> None:
     added = {**HOSTS, "web3": {"ansible_host": "192.168.227.105"}}
     other = project(
-        {name: added[name] for name in ("lvs1", "lvs2", "web1", "web3")}, {**GROUPS, "web": ("web1", "web3")}
+        {name: added[name] for name in ("lvs1", "lvs2", "web1", "web3")},
+        {**GROUPS, "web": ("web1", "web3")},
     )
     spec = spec_of(project(), other)
     assert [host.name for host in spec.hosts] == ["lvs1", "lvs2", "web1", "web2", "web3"]
@@ -53,17 +56,23 @@ def test_a_host_that_moves_cannot_be_rehearsed() -> None:
         spec_of(project(), project(moved, path="other.yml"))
     (problem,) = raised.value.problems
     assert problem.rule == "change-moves-host"
-    assert "web2 has the address 192.168.227.199 here, and 192.168.227.104 in site.yml" in problem.what
+    assert (
+        "web2 has the address 192.168.227.199 here, and 192.168.227.104 in site.yml" in problem.what
+    )
 
 
 def test_a_host_that_is_renamed_cannot_be_rehearsed() -> None:
     named = {("page2" if name == "web2" else name): own for name, own in HOSTS.items()}
     with pytest.raises(InputError) as raised:
         spec_of(project(), project(named, {**GROUPS, "web": ("web1", "page2")}))
-    assert "page2 has the address 192.168.227.104 here, which is web2's in site.yml" in str(raised.value)
+    assert "page2 has the address 192.168.227.104 here, which is web2's in site.yml" in str(
+        raised.value
+    )
 
 
-def test_only_one_rehearsal_of_an_inventory_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_one_rehearsal_of_an_inventory_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HACTL_CACHE", str(tmp_path))
     with _only_one("site-rehearsal"):
         with pytest.raises(LabError, match="is running"), _only_one("site-rehearsal"):

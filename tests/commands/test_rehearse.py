@@ -65,7 +65,12 @@ def additive() -> str:
 
 def hashed(text: str) -> str:
     """The same with `mh`: with `rr` a handshake that straddles a hand-over is reset."""
-    return re.sub(r"^( +)scheduler: .*$", r"\1scheduler: mh\n\1scheduler_flags: [mh-port]", text, flags=re.MULTILINE)
+    return re.sub(
+        r"^( +)scheduler: .*$",
+        r"\1scheduler: mh\n\1scheduler_flags: [mh-port]",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +80,27 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, P
     first, other = folder / "lab.yml", folder / "next.yml"
     first.write_text(hashed(LAB.read_text()))
     other.write_text(hashed(additive()))
-    words = [HACTL, "rehearse", first, "--change", other, "--drill", "real-server-stop", "--report", folder, "--json"]
+    words = [
+        HACTL,
+        "rehearse",
+        first,
+        "--change",
+        other,
+        "--drill",
+        "real-server-stop",
+        "--report",
+        folder,
+        "--json",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=500)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.stdout, done.stderr
     document = json.loads(done.stdout)
     lost = document["change"] and document["change"]["services"][0]["failed_requests"]
     wanted = 1 if lost else 0
-    assert done.returncode == wanted, done.stderr + json.dumps({**document, "verify": None}, indent=1)
+    assert done.returncode == wanted, done.stderr + json.dumps(
+        {**document, "verify": None}, indent=1
+    )
     yield document, folder
 
 
@@ -97,9 +115,20 @@ def lab_test(test: Any) -> Any:
 def test_every_stage_succeeds_and_nothing_is_left(rehearsed: tuple[Any, Path]) -> None:
     document, _ = rehearsed
     names = [stage["name"] for stage in document["stages"]]
-    assert names == ["lab up", "deploy", "verify", "change", "verify again", "drills", "report", "lab down"]
+    assert names == [
+        "lab up",
+        "deploy",
+        "verify",
+        "change",
+        "verify again",
+        "drills",
+        "report",
+        "lab down",
+    ]
     lost = document["change"]["services"][0]["failed_requests"]
-    assert {stage["name"] for stage in document["stages"] if not stage["ok"]} == ({"change"} if lost else set())
+    assert {stage["name"] for stage in document["stages"] if not stage["ok"]} == (
+        {"change"} if lost else set()
+    )
     assert document["ok"] is (not lost)
     assert remains() == []
 
@@ -126,9 +155,13 @@ def test_hardly_a_request_failed_while_the_change_was_deployed(rehearsed: tuple[
 
 
 @lab_test
-def test_the_drill_ran_against_the_changed_site_and_is_reported(rehearsed: tuple[Any, Path]) -> None:
+def test_the_drill_ran_against_the_changed_site_and_is_reported(
+    rehearsed: tuple[Any, Path],
+) -> None:
     document, folder = rehearsed
-    drills = [(drill["name"], drill["frontend"], drill["ok"]) for drill in document["drills"]["drills"]]
+    drills = [
+        (drill["name"], drill["frontend"], drill["ok"]) for drill in document["drills"]["drills"]
+    ]
     assert drills == [("real-server-stop", "web", True), ("real-server-stop", "api", True)]
     assert json.loads((folder / "report.json").read_text())["inventory"] == str(folder / "next.yml")
     assert "real-server-stop" in (folder / "report.html").read_text()

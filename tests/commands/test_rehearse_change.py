@@ -10,15 +10,15 @@ import pytest
 
 from provision.commands import rehearse_change
 from provision.commands.rehearse_change import (
-    Change,
+    ChangeRun,
     ServiceSeen,
     compare,
     judge,
-    left_alone,
     lines,
     settled,
     split_brains,
     under_load,
+    unmanaged,
 )
 from provision.core.errors import LabError
 from provision.prober.record import Advert, Connection, ProbeService, Recording, Request
@@ -32,7 +32,9 @@ def service(address: str, port: int = 80, frontend: str = "web") -> ProbeService
 WEB, API = service("10.0.0.10"), service("10.0.0.10", 443)
 
 
-def load(index: int = 0, start: float = 0.0, end: float = 10.0, took: float = 0.004) -> Iterator[Request]:
+def load(
+    index: int = 0, start: float = 0.0, end: float = 10.0, took: float = 0.004
+) -> Iterator[Request]:
     """A good request every 100 ms."""
     for number in range(int((end - start) * 10)):
         yield Request(index, start + number / 10, took / 2, took)
@@ -43,15 +45,17 @@ def test_services_are_the_same_by_address_and_port_alone() -> None:
     moved = service("10.0.0.20", 443)
     both, outline = compare([WEB, API], [renamed, moved])
     assert both == (WEB,)
-    assert outline == Change(gone=(API.name,), new=(moved.name,))
+    assert outline == ChangeRun(gone=(API.name,), new=(moved.name,))
 
 
 def test_a_host_that_the_change_forgets_is_named() -> None:
     without = {name: own for name, own in HOSTS.items() if name != "web2"}
     after = topology([frontend()], hosts=without, groups={**GROUPS, "web": ("web1",)})
-    assert [message.split(" is ")[0] for message in left_alone(topology([frontend()]), after)] == ["web2"]
+    assert [message.split(" is ")[0] for message in unmanaged(topology([frontend()]), after)] == [
+        "web2"
+    ]
     kept = {**GROUPS, "web": ("web1",), "decommissioned": ("web2",)}
-    assert left_alone(topology([frontend()]), topology([frontend()], groups=kept)) == ()
+    assert unmanaged(topology([frontend()]), topology([frontend()], groups=kept)) == ()
 
 
 def test_figures_are_of_each_service_and_of_the_time_since_the_deploy_began() -> None:
@@ -67,8 +71,8 @@ def test_figures_are_of_each_service_and_of_the_time_since_the_deploy_began() ->
     assert seen[0] == ServiceSeen(WEB.name, 80, 0, pytest.approx(4.0), 0.0, 2, 1)
     assert (seen[1].requests, seen[1].failed_requests, seen[1].survived) == (81, 1, 1)
     assert seen[1].outage_ms == pytest.approx(50)
-    assert not Change(seen).ok
-    assert Change(seen[:1]).ok
+    assert not ChangeRun(seen).ok
+    assert ChangeRun(seen[:1]).ok
 
 
 def test_a_slow_request_is_an_outage_but_no_failure() -> None:
@@ -88,7 +92,7 @@ def test_settled_is_three_seconds_without_a_bad_request() -> None:
 
 
 def test_without_a_service_in_both_the_change_is_deployed_all_the_same() -> None:
-    outline = Change(gone=(WEB.name,), new=(API.name,), messages=("kept",))
+    outline = ChangeRun(gone=(WEB.name,), new=(API.name,), messages=("kept",))
     seen = under_load(None, (), outline, lambda: "2 to update.", topology([frontend()]))  # type: ignore[arg-type]  # nobody is asked
     assert seen.ok
     assert seen.plan == "2 to update."
@@ -126,7 +130,7 @@ def test_a_front_end_that_does_not_serve_is_not_changed(monkeypatch: pytest.Monk
         raise AssertionError("deployed although nothing was served")
 
     with pytest.raises(LabError, match="1 of 1 requests failed before the change began"):
-        under_load(None, (WEB,), Change(), deploy, topology([frontend()]))  # type: ignore[arg-type]
+        under_load(None, (WEB,), ChangeRun(), deploy, topology([frontend()]))  # type: ignore[arg-type]
 
 
 def test_two_directors_that_advertise_at_once_are_named() -> None:
@@ -135,12 +139,18 @@ def test_two_directors_that_advertise_at_once_are_named() -> None:
     two = [Advert(1.1 + number / 5, rivals[1], 10, 99, 3) for number in range(10)]
     site = topology([frontend()])
     assert split_brains(one, site) == ()
-    assert split_brains(one + two, site) == ("split brain: lvs1 and lvs2 both advertised VRID 10 for 1.9 s",)
+    assert split_brains(one + two, site) == (
+        "split brain: lvs1 and lvs2 both advertised VRID 10 for 1.9 s",
+    )
 
 
 def test_the_table_fits_into_80_columns() -> None:
-    longest = ServiceSeen("production-web [fd00:227::10]:8443", 123456, 1234, 2998.7, 14200.0, 200, 198)
-    seen = Change((longest, replace(longest, slowest_ms=None)), ("a",), ("b",), "", ("word " * 40,))
+    longest = ServiceSeen(
+        "production-web [fd00:227::10]:8443", 123456, 1234, 2998.7, 14200.0, 200, 198
+    )
+    seen = ChangeRun(
+        (longest, replace(longest, slowest_ms=None)), ("a",), ("b",), "", ("word " * 40,)
+    )
     shown = [text for text, _ in lines(seen)]
     assert max(map(len, shown)) <= 80
     assert "198/200" in shown[1]
@@ -148,7 +158,9 @@ def test_the_table_fits_into_80_columns() -> None:
 
 
 def test_json_holds_what_clients_saw() -> None:
-    document: dict[str, Any] = Change((ServiceSeen("web", 3, 0, 1.26, 0.0, 2, 2),), plan="1 to update.").json()
+    document: dict[str, Any] = ChangeRun(
+        (ServiceSeen("web", 3, 0, 1.26, 0.0, 2, 2),), plan="1 to update."
+    ).json()
     assert document["ok"] is True
     assert document["services"] == [
         {"name": "web", "requests": 3, "failed_requests": 0, "slowest_ms": 1.3, "outage_ms": 0.0, "established": 2,

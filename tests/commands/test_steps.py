@@ -6,15 +6,15 @@ import io
 
 import pytest
 
-from provision.commands.steps import Stage, Stages
+from provision.commands.steps import StepResult, Steps
 from provision.core.errors import Exit, HactlError, Unreachable
 from provision.core.events import Console
 from provision.core.terminal import Screen
 
 
-def stages() -> tuple[Stages, io.StringIO]:
+def stages() -> tuple[Steps, io.StringIO]:
     shown = io.StringIO()
-    return Stages(Screen(shown), Console(io.StringIO())), shown
+    return Steps(Screen(shown), Console(io.StringIO())), shown
 
 
 def fail(error: BaseException) -> str:
@@ -46,6 +46,6 @@ def test_an_interruption_is_not_a_stage_that_failed() -> None:
 
 @pytest.mark.parametrize("message", ["word " * 60, "x" * 200, "", "first\n" + "second " * 30])
 def test_a_long_message_stays_within_80_columns(message: str) -> None:
-    shown = [text for text, _ in Stage("verify again", False, 1234.5, message).lines()]
+    shown = [text for text, _ in StepResult("verify again", False, 1234.5, message).lines()]
     assert max(map(len, shown)) <= 80
     assert "".join(message.split()) in "".join("".join(shown).split())

@@ -8,10 +8,15 @@ from provision.deploy.project import load
 from tests import REPOSITORY
 
 TOPOLOGY = load(REPOSITORY / "inventories/lab.yml").topology
-LONG = "web1 is missing from -t 192.168.227.10:80; 192.168.227.103:80 is not in the table: its check fails, or " * 3
+LONG = (
+    "web1 is missing from -t 192.168.227.10:80; 192.168.227.103:80 is not in the table: its check fails, or "
+    * 3
+)
 
 
-def check(name: str, host: str = "", *, message: str = "", ok: bool = True, skipped: str | None = None) -> Check:
+def check(
+    name: str, host: str = "", *, message: str = "", ok: bool = True, skipped: str | None = None
+) -> Check:
     return Check(name, host, ok, skipped, 0.0, message)
 
 
@@ -44,7 +49,10 @@ def test_a_failure_with_its_reason() -> None:
 
 def test_what_many_checks_say_is_said_once() -> None:
     gone = "web2: no route to host\n  is it up?"
-    text = shown(*(check(name, "web2", message=gone, ok=False) for name in ("arp", "clock", "lo_vips")), check("a"))
+    text = shown(
+        *(check(name, "web2", message=gone, ok=False) for name in ("arp", "clock", "lo_vips")),
+        check("a"),
+    )
     assert text.count("web2: 3 checks") == 1
     assert sum("no route to host" in line for line in text) == 1
 
@@ -54,7 +62,11 @@ def test_why_something_was_skipped_and_what_else_is_worth_knowing() -> None:
         check("serves_vip 192.168.227.10:80", "web1", skipped="no client"),
         check("serves_vip 192.168.227.10:80", "web2", skipped="no client"),
         check("own_vrids web", skipped="no client"),
-        check("foreign_services", "lvs1", message="lvs1 has services that are not in the inventory: -f 7"),
+        check(
+            "foreign_services",
+            "lvs1",
+            message="lvs1 has services that are not in the inventory: -f 7",
+        ),
     )
     assert "serves_vip, own_vrids: no client" in text
     assert "foreign_services: lvs1 has services that are not in the inventory: -f 7" in text

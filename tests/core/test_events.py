@@ -18,7 +18,10 @@ def test_a_log_gets_a_line_a_step() -> None:
     console = Console(stream)
     console.host("web1", "looked at")
     console.note("interrupted")
-    assert [line.split("] ")[1] for line in stream.getvalue().splitlines()] == ["web1: looked at", "interrupted"]
+    assert [line.split("] ")[1] for line in stream.getvalue().splitlines()] == [
+        "web1: looked at",
+        "interrupted",
+    ]
 
 
 def test_a_terminal_gets_one_line_whose_seconds_move() -> None:

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from provision.core.facts import Facts, Interface
-from provision.deploy.batch import takes_off
+from provision.deploy.batch import removes_vip_of
 from provision.deploy.drift import RULES, absent
-from provision.deploy.manual_edits import doubtful, strays
-from provision.deploy.missing import doubtful as doubtful_tables
+from provision.deploy.manual_edits import needs_vrrp_state, strays
 from provision.deploy.missing import missing
-from provision.deploy.plan import Change, HostPlan, operations, plan_host
-from provision.desired.items import Address, DesiredHost, File, Item, Unit, Vip, Virtual
+from provision.deploy.missing import needs_log as doubtful_tables
+from provision.deploy.operations import operations
+from provision.deploy.plan import Change, HostPlan, plan_host
+from provision.desired.items import Address, DesiredHost, File, Item, Unit, VipItem, VirtualService
 from provision.hosts.agent.observe import Observed, ObservedItem
-from provision.hosts.agent.transaction import Op
+from provision.hosts.agent.payload import Op
 from provision.hosts.live.health import Health, health
 from provision.hosts.live.state import LiveAddress, LiveHost, VrrpInstance
 from provision.hosts.protocol import LedgerEntry
@@ -26,7 +27,7 @@ from tests.inventory.building import frontend, topology
 
 WEB = "-t 192.168.227.10:80"
 SERVERS = ("web1 10.0.0.1:80 -g -w 1", "web2 10.0.0.2:80 -g -w 3")
-VIRTUAL = Virtual(WEB, "-s rr", SERVERS)
+VIRTUAL = VirtualService(WEB, "-s rr", SERVERS)
 LIVE = (f"-A {WEB} -s rr", f"-a {WEB} -r 10.0.0.1:80 -g -w 1", f"-a {WEB} -r 10.0.0.2:80 -g -w 3")
 KEEPALIVED = Unit("keepalived.service")
 VIP = "192.168.227.10"
@@ -40,10 +41,16 @@ def found(item: Item, **other: str) -> ObservedItem:
     return ObservedItem(item.kind, item.name, {**item.attributes(), **other})
 
 
-def plan(*items: Item, was: tuple[ObservedItem, ...] | None = None, host: str = "lvs1", **seen: Any) -> HostPlan:
+def plan(
+    *items: Item, was: tuple[ObservedItem, ...] | None = None, host: str = "lvs1", **seen: Any
+) -> HostPlan:
     """A director's plan; it has what it should, but for `was`, and for what of its state is given."""
     items = items or (rules_file(*LIVE), KEEPALIVED, VIRTUAL)
-    kept = was if was is not None else tuple(found(item) for item in items if item.kind not in ("vip", "virtual"))
+    kept = (
+        was
+        if was is not None
+        else tuple(found(item) for item in items if item.kind not in ("vip", "virtual"))
+    )
     things = MappingProxyType({(one.kind, one.name): one for one in kept})
     observed = dataclasses.replace(Observed(Facts(), things, table=LIVE), **seen)
     return plan_host(DesiredHost(host, items), observed, frozenset())
@@ -60,7 +67,9 @@ def changed(old: str, new: str) -> tuple[str, ...]:
 
 def log(*texts: str) -> Mapping[str, Health]:
     """What the checks said, a second apart."""
-    return health(f"{at}.5 lvs1 Keepalived_healthcheckers[7]: {text}" for at, text in enumerate(texts))
+    return health(
+        f"{at}.5 lvs1 Keepalived_healthcheckers[7]: {text}" for at, text in enumerate(texts)
+    )
 
 
 def ops(made: HostPlan) -> list[Op]:
@@ -74,12 +83,16 @@ def test_a_table_that_is_as_it_should_be_is_no_news() -> None:
 def test_a_weight_set_by_hand_is_set_back() -> None:
     made = plan(table=changed("-w 3", "-w 7"))
     assert said(made) == [("update", "web2 -g -w 7 → -g -w 3")]
-    assert ops(made) == [Op("table", ("-e", WEB, "-r 10.0.0.2:80 -g -w 3", "-r 10.0.0.2:80 -g -w 7"))]
+    assert ops(made) == [
+        Op("table", ("-e", WEB, "-r 10.0.0.2:80 -g -w 3", "-r 10.0.0.2:80 -g -w 7"))
+    ]
 
 
 def test_another_scheduler_and_another_method_are_set_back() -> None:
     assert said(plan(table=changed("-s rr", "-s wlc"))) == [("update", "-s wlc → -s rr")]
-    assert said(plan(table=changed("10.0.0.1:80 -g", "10.0.0.1:80 -m"))) == [("update", "web1 -m -w 1 → -g -w 1")]
+    assert said(plan(table=changed("10.0.0.1:80 -g", "10.0.0.1:80 -m"))) == [
+        ("update", "web1 -m -w 1 → -g -w 1")
+    ]
 
 
 def test_a_table_emptied_by_hand_is_filled_by_keepalived_itself() -> None:
@@ -111,8 +124,12 @@ def test_a_server_that_came_back_between_the_look_at_the_table_and_the_log_is_no
 
 def test_a_server_whose_check_is_well_was_taken_out_by_hand() -> None:
     made = plan(table=LIVE[:2])
-    made = made.with_changes(*missing(made, log("TCP connection to [10.0.0.2]:tcp:80 success."), LIVE[:2]))
-    assert said(made) == [("create", "web2 is not in it, and its check is well: Keepalived's checker begins anew")]
+    made = made.with_changes(
+        *missing(made, log("TCP connection to [10.0.0.2]:tcp:80 success."), LIVE[:2])
+    )
+    assert said(made) == [
+        ("create", "web2 is not in it, and its check is well: Keepalived's checker begins anew")
+    ]
     assert ops(made) == [Op("checker", (f"{WEB} -r 10.0.0.2:80",))]
 
 
@@ -125,7 +142,9 @@ def test_a_check_of_another_service_does_not_speak_for_this_one() -> None:
     assert list(missing(plan(table=LIVE[:2]), words, LIVE[:2])) == []
 
 
-BY_IPVSADM = dataclasses.replace(rules_file(LIVE[0], f"{LIVE[1]} -x 9", LIVE[2]), unit="ipvsadm.service")
+BY_IPVSADM = dataclasses.replace(
+    rules_file(LIVE[0], f"{LIVE[1]} -x 9", LIVE[2]), unit="ipvsadm.service"
+)
 IPVSADM = (BY_IPVSADM, Unit("ipvsadm.service"), VIRTUAL)
 
 
@@ -152,7 +171,9 @@ def test_a_weight_in_ipvsadm_s_table_is_nobody_s_but_the_inventory_s() -> None:
     assert plan(*IPVSADM).changes == () and plan(*IPVSADM).left_alone == ()
 
 
-@pytest.mark.parametrize("file, unit", [({"sha256": "0"}, {}), ({"mode": "0600"}, {}), ({}, {"current": "no"})])
+@pytest.mark.parametrize(
+    "file, unit", [({"sha256": "0"}, {}), ({"mode": "0600"}, {}), ({}, {"current": "no"})]
+)
 def test_rules_that_are_about_to_be_loaded_anew_are_not_mended_one_by_one(
     file: dict[str, str], unit: dict[str, str]
 ) -> None:
@@ -162,9 +183,12 @@ def test_rules_that_are_about_to_be_loaded_anew_are_not_mended_one_by_one(
 
 
 @pytest.mark.parametrize(
-    "weights, weight, drift", [("fixed", 0, True), ("zero", 0, False), ("zero", 9, True), ("any", 9, False)]
+    "weights, weight, drift",
+    [("fixed", 0, True), ("zero", 0, False), ("zero", 9, True), ("any", 9, False)],
 )
-def test_a_weight_that_a_check_may_have_set_is_no_drift(weights: str, weight: int, drift: bool) -> None:
+def test_a_weight_that_a_check_may_have_set_is_no_drift(
+    weights: str, weight: int, drift: bool
+) -> None:
     virtual = dataclasses.replace(VIRTUAL, weights=weights)
     made = plan(rules_file(*LIVE), KEEPALIVED, virtual, table=changed("-w 3", f"-w {weight}"))
     assert bool(made.changes) is drift
@@ -173,7 +197,9 @@ def test_a_weight_that_a_check_may_have_set_is_no_drift(weights: str, weight: in
 def test_a_drain_is_no_drift_and_is_not_undone() -> None:
     drained = {"web2": "ops@desk, 2026-11-22T08:00:00Z"}
     assert plan(table=changed("-w 3", "-w 0"), drained=drained).changes == ()
-    assert said(plan(drained=drained)) == [("update", "web2 -g -w 3 → -g -w 0")], "somebody gave it its weight back"
+    assert said(plan(drained=drained)) == [("update", "web2 -g -w 3 → -g -w 0")], (
+        "somebody gave it its weight back"
+    )
 
 
 def test_what_the_next_reload_changes_anyway_is_not_judged() -> None:
@@ -194,7 +220,7 @@ def test_foreign_things_are_named_and_left_alone() -> None:
         rules_file(*LIVE),
         KEEPALIVED,
         VIRTUAL,
-        Vip(VIP),
+        VipItem(VIP),
         File("/etc/keepalived/keepalived.conf", b""),
         table=(
             *LIVE,
@@ -232,7 +258,9 @@ def test_what_was_ours_is_removed_and_not_left_alone() -> None:
 
 def test_a_sorry_server_that_answers_is_none_of_them() -> None:
     virtual = dataclasses.replace(VIRTUAL, sorry="10.0.0.9:80")
-    made = plan(rules_file(*LIVE), KEEPALIVED, virtual, table=(LIVE[0], f"-a {WEB} -r 10.0.0.9:80 -g -w 1"))
+    made = plan(
+        rules_file(*LIVE), KEEPALIVED, virtual, table=(LIVE[0], f"-a {WEB} -r 10.0.0.9:80 -g -w 1")
+    )
     assert (made.changes, made.left_alone) == ((), ())
 
 
@@ -241,7 +269,12 @@ def test_a_sorry_server_that_answers_is_none_of_them() -> None:
 
 def holder(host: str, *addresses: str, director: bool = True) -> HostPlan:
     facts = Facts(interfaces=(Interface("eth0", addresses),))
-    return plan(*([Vip(VIP)] if director else [KEEPALIVED]), was=(found(KEEPALIVED),), host=host, facts=facts)
+    return plan(
+        *([VipItem(VIP)] if director else [KEEPALIVED]),
+        was=(found(KEEPALIVED),),
+        host=host,
+        facts=facts,
+    )
 
 
 def looked(host: str, state: str, held: bool = True) -> LiveHost:
@@ -250,8 +283,13 @@ def looked(host: str, state: str, held: bool = True) -> LiveHost:
     return LiveHost(host, 0.0, 0.01, "", 0.1, addresses=addresses, vrrp=(own,))
 
 
-def with_strays(plans: Mapping[str, HostPlan], found: list[tuple[str, Change]]) -> dict[str, HostPlan]:
-    return {host: one.with_changes(*(change for at, change in found if at == host)) for host, one in plans.items()}
+def with_strays(
+    plans: Mapping[str, HostPlan], found: list[tuple[str, Change]]
+) -> dict[str, HostPlan]:
+    return {
+        host: one.with_changes(*(change for at, change in found if at == host))
+        for host, one in plans.items()
+    }
 
 
 def stray(plans: Mapping[str, HostPlan], *lives: LiveHost) -> list[tuple[str, Change]]:
@@ -263,23 +301,27 @@ ONE = {"lvs1": holder("lvs1", f"{VIP}/32"), "lvs2": holder("lvs2")}
 
 
 def test_a_vip_with_one_holder_asks_nobody() -> None:
-    assert doubtful(ONE) == () and stray(ONE) == []
+    assert needs_vrrp_state(ONE) == () and stray(ONE) == []
 
 
 def test_a_vip_added_by_hand_is_taken_off_who_is_not_its_master() -> None:
-    assert doubtful(BOTH) == ("lvs1", "lvs2")
+    assert needs_vrrp_state(BOTH) == ("lvs1", "lvs2")
     found = stray(BOTH, looked("lvs1", "MASTER"), looked("lvs2", "BACKUP"))
-    assert [(host, change.name, change.action) for host, change in found] == [("lvs2", f"{VIP}/24", "remove")]
+    assert [(host, change.name, change.action) for host, change in found] == [
+        ("lvs2", f"{VIP}/24", "remove")
+    ]
     plans = with_strays(BOTH, found)
     assert plans["lvs1"].changes == ()
-    assert Op("stray", (f"{VIP}/24", "eth0")) in operations(plans["lvs2"])[0], "it is asked again by then"
+    assert Op("stray", (f"{VIP}/24", "eth0")) in operations(plans["lvs2"])[0], (
+        "it is asked again by then"
+    )
 
 
 def test_who_has_an_address_from_a_hand_has_none_to_hand_over() -> None:
     web = topology([frontend()]).frontends[0]
     found = stray(BOTH, looked("lvs1", "MASTER"), looked("lvs2", "BACKUP"))
     plans = with_strays(BOTH, found)
-    assert (takes_off(plans["lvs1"], web), takes_off(plans["lvs2"], web)) == (False, True)
+    assert (removes_vip_of(plans["lvs1"], web), removes_vip_of(plans["lvs2"], web)) == (False, True)
 
 
 def test_a_hand_over_under_way_is_none() -> None:
@@ -293,8 +335,10 @@ def test_a_split_brain_is_no_hands_work() -> None:
 
 def test_a_vip_on_the_interface_of_a_real_server_is_taken_off() -> None:
     plans = {**ONE, "web1": holder("web1", f"{VIP}/32", director=False)}
-    assert doubtful(plans) == ("lvs1",)
+    assert needs_vrrp_state(plans) == ("lvs1",)
     found = stray(plans, looked("lvs1", "MASTER"))
     assert [host for host, _ in found] == ["web1"]
     del_it = Op("address", ("del", f"{VIP}/32", "eth0", ""))
-    assert del_it in operations(with_strays(plans, found)["web1"])[0], "no Keepalived there to be asked"
+    assert del_it in operations(with_strays(plans, found)["web1"])[0], (
+        "no Keepalived there to be asked"
+    )

@@ -6,14 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.core.facts import Facts
-from provision.deploy.plan import MASK, Change, diff, ledger, mask, operations, plan_host
+from provision.deploy.masking import MASK, mask
+from provision.deploy.operations import ledger, operations
+from provision.deploy.plan import Change, diff, plan_host
 from provision.desired.items import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.hosts.agent.observe import Observed, ObservedItem
-from provision.hosts.agent.transaction import MINIMUM_ARGS
+from provision.hosts.agent.payload import MINIMUM_ARGS
 from provision.hosts.protocol import LedgerEntry
 
 CONF = File(
-    "/etc/keepalived/keepalived.conf", b"a\nb\n", "0640", validate="keepalived -t -f %s", unit="keepalived.service"
+    "/etc/keepalived/keepalived.conf",
+    b"a\nb\n",
+    "0640",
+    validate="keepalived -t -f %s",
+    unit="keepalived.service",
 )
 KEEPALIVED = Unit("keepalived.service")
 ITEMS: tuple[Item, ...] = (
@@ -61,7 +67,9 @@ def test_a_changed_file_reloads_the_unit_that_loads_it() -> None:
     assert changes[1].detail == "reload"
 
 
-def test_a_unit_that_runs_something_else_than_what_is_installed_reloads_without_any_change() -> None:
+def test_a_unit_that_runs_something_else_than_what_is_installed_reloads_without_any_change() -> (
+    None
+):
     """An earlier run may have failed between the swap and the reload."""
     changes = diff(host(CONF, KEEPALIVED), observed(found(CONF), found(KEEPALIVED, current="no")))
     assert [(change.name, change.detail) for change in changes] == [(KEEPALIVED.name, "reload")]
@@ -79,7 +87,9 @@ def test_only_the_mode_of_a_file_differs() -> None:
 
 
 def test_a_symbolic_link_in_a_files_place_is_named_and_not_followed() -> None:
-    plan = plan_host(host(CONF), observed(ObservedItem("file", CONF.name, {"type": "other"})), frozenset())
+    plan = plan_host(
+        host(CONF), observed(ObservedItem("file", CONF.name, {"type": "other"})), frozenset()
+    )
     assert "refuse" in plan.changes[0].detail
     swap = next(op for op in operations(plan)[0] if op.verb == "file")
     assert swap.args[2] == "other"
@@ -93,14 +103,22 @@ def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None
         LedgerEntry("unit", "nginx.service", ("no", "no")),
     )
     now = (
-        ObservedItem("file", "/etc/old.conf", {"sha256": "1" * 64, "mode": "0644", "owner": "root", "group": "root"}),
+        ObservedItem(
+            "file",
+            "/etc/old.conf",
+            {"sha256": "1" * 64, "mode": "0644", "owner": "root", "group": "root"},
+        ),
         ObservedItem("file", "/etc/foreign.conf", {"sha256": "2" * 64}),
         ObservedItem("sysctl", "net.ipv4.conf.all.arp_ignore", {"value": "1"}),
         ObservedItem("address", "192.0.2.10/32", {"device": "lo"}),
-        ObservedItem("unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"}),
+        ObservedItem(
+            "unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"}
+        ),
     )
     plan = plan_host(host(), observed(*now, ledger=lost), frozenset())
-    assert sorted(summary(plan.changes)) == sorted((entry.kind, entry.name, "remove") for entry in lost)
+    assert sorted(summary(plan.changes)) == sorted(
+        (entry.kind, entry.name, "remove") for entry in lost
+    )
     ops = [op for op in operations(plan)[0] if op.verb != "ledger"]
     verbs = [(op.verb, *op.args[:2]) for op in ops]
     assert verbs == [
@@ -114,13 +132,17 @@ def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None
 
 def test_a_unit_that_ran_before_hactl_came_keeps_running() -> None:
     entry = LedgerEntry("unit", "nginx.service", ("yes", "yes"))
-    was = ObservedItem("unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"})
+    was = ObservedItem(
+        "unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"}
+    )
     assert diff(host(), observed(was, ledger=(entry,))) == ()
 
 
 def test_what_is_gone_already_needs_no_removal() -> None:
     entry = LedgerEntry("file", "/etc/old.conf")
-    assert diff(host(), observed(ObservedItem("file", "/etc/old.conf", None), ledger=(entry,))) == ()
+    assert (
+        diff(host(), observed(ObservedItem("file", "/etc/old.conf", None), ledger=(entry,))) == ()
+    )
 
 
 def test_order_packages_validate_parameters_files_addresses_units() -> None:
@@ -159,7 +181,9 @@ def test_the_secret_that_was_there_before_is_masked_too() -> None:
     """Nobody knows it any more, but it stands where the new one stands."""
     lines = "  auth_pass {0}\n  user x password='{0} {0}' tls\n  key={0}\n"
     new = File("/etc/x", lines.format("s3cret-new").encode())
-    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, lines.format("s3cret-old").encode() + b"gone\n")
+    was = ObservedItem(
+        "file", "/etc/x", {"sha256": "0" * 64}, lines.format("s3cret-old").encode() + b"gone\n"
+    )
     for known in (frozenset({"s3cret-new", "s3cret-new s3cret-new"}), frozenset({"s3cret-new"})):
         [change] = diff(host(new), observed(was), known)
         shown = "\n".join(change.diff)
@@ -167,14 +191,18 @@ def test_the_secret_that_was_there_before_is_masked_too() -> None:
 
 
 def test_a_password_that_leaves_the_file_is_masked() -> None:
-    was = ObservedItem("file", "/etc/x", {"sha256": "0" * 64}, b"  auth_type PASS\n  auth_pass 0ld-one\n")
+    was = ObservedItem(
+        "file", "/etc/x", {"sha256": "0" * 64}, b"  auth_type PASS\n  auth_pass 0ld-one\n"
+    )
     [change] = diff(host(File("/etc/x", b"")), observed(was), frozenset())
     assert change.diff[-1] == f"-  auth_pass {MASK}"
 
 
 def test_a_secret_is_masked_in_every_diff() -> None:
     secret = File("/etc/x", b"pass hunter2\n")
-    was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64}, b"pass hunter2 old\n")
+    was = ObservedItem(
+        "file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64}, b"pass hunter2 old\n"
+    )
     changes = diff(host(secret), observed(was), frozenset({"hunter2"}))
     assert "hunter2" not in "".join(changes[0].diff)
     assert MASK in "".join(changes[0].diff)
@@ -183,7 +211,9 @@ def test_a_secret_is_masked_in_every_diff() -> None:
 def test_nothing_of_a_secret_file_is_shown() -> None:
     """What its role calls secret may be a password that no inventory names."""
     secret = File("/etc/x", b"made up here\n", "0640", secret=True)
-    was = ObservedItem("file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64, "mode": "0644"}, b"older\n")
+    was = ObservedItem(
+        "file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64, "mode": "0644"}, b"older\n"
+    )
     [change] = diff(host(secret), observed(was))
     assert (change.detail, change.diff) == ("content (secret), mode 0644 → 0640", ())
     [change] = diff(host(secret), observed())
@@ -212,7 +242,9 @@ items = st.one_of(
     st.builds(Unit, names, st.booleans(), st.booleans()),
     st.builds(lambda name, content: File(f"/{name}", content), names, st.binary(max_size=20)),
 )
-hosts = st.lists(items, max_size=8, unique_by=lambda item: (item.kind, item.name)).map(lambda found: host(*found))
+hosts = st.lists(items, max_size=8, unique_by=lambda item: (item.kind, item.name)).map(
+    lambda found: host(*found)
+)
 
 
 def apply_plan(desired: DesiredHost, before: Observed) -> Observed:
@@ -225,7 +257,9 @@ def apply_plan(desired: DesiredHost, before: Observed) -> Observed:
 
 
 @given(hosts, hosts)
-def test_a_second_plan_is_empty_whatever_the_first_had_to_do(old: DesiredHost, new: DesiredHost) -> None:
+def test_a_second_plan_is_empty_whatever_the_first_had_to_do(
+    old: DesiredHost, new: DesiredHost
+) -> None:
     """Idempotence, also over a changed inventory: deploy `old`, then `new`, and nothing is left to do."""
     first = apply_plan(old, observed())
     second = apply_plan(new, first)

@@ -10,7 +10,13 @@ from provision.core.coverage import Coverage
 from provision.core.facts import Facts
 from provision.core.terminal import Screen
 from provision.deploy.plan import HostPlan, plan_host
-from provision.deploy.plan_output import DIFF_LINES, plan_json, plan_lines, results_json, results_lines
+from provision.deploy.plan_output import (
+    DIFF_LINES,
+    plan_json,
+    plan_lines,
+    results_json,
+    results_lines,
+)
 from provision.deploy.results import HostResult
 from provision.desired.items import DesiredHost, File, Item, Sysctl, Unit
 from provision.hosts.agent.observe import Observed, ObservedItem
@@ -53,7 +59,9 @@ def test_nothing_to_do_is_said() -> None:
 
 def test_an_update_shows_what_was_and_what_will_be() -> None:
     was = ObservedItem("sysctl", QUIET.name, {"value": "0"})
-    assert "  ~ sysctl   net.ipv4.conf.all.arp_ignore  0 → 1" in text({"web1": plan("web1", QUIET, found=(was,))})
+    assert "  ~ sysctl   net.ipv4.conf.all.arp_ignore  0 → 1" in text(
+        {"web1": plan("web1", QUIET, found=(was,))}
+    )
 
 
 def test_a_long_file_is_cut_and_says_where_the_rest_is() -> None:

@@ -16,19 +16,21 @@ from provision.core.errors import (
     Unreachable,
 )
 from provision.core.facts import Facts
-from provision.deploy.batch import disturbs, meeting
+from provision.deploy.batch import reloads_keepalived, with_barrier
 from provision.deploy.inspection import raise_all
 from provision.deploy.plan import Change, HostPlan
 from provision.deploy.rollout import Rollout
 from provision.desired.items import DesiredHost
 from provision.hosts.agent.observe import Observed
-from provision.hosts.agent.transaction import Op
+from provision.hosts.agent.payload import Op
 
 STAGES = (("web1", "web2", "web3"), ("lvs2",), ("lvs1",))
 
 
 def batches(serial: int, *due: str) -> list[tuple[str, ...]]:
-    return list(Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z").batches(due))
+    return list(
+        Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z").batches(due)
+    )
 
 
 def test_real_servers_then_backups_then_the_master() -> None:
@@ -61,7 +63,10 @@ def test_several_errors_are_told_together_and_wrong_input_decides_the_exit_code(
 
 
 def test_the_same_mistake_seen_by_many_hosts_is_told_once() -> None:
-    wrong = [InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")]) for _ in range(3)]
+    wrong = [
+        InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")])
+        for _ in range(3)
+    ]
     with pytest.raises(InputError):
         raise_all(wrong)
 
@@ -93,12 +98,26 @@ def one_by_one(serial: int, alone: tuple[str, ...], *due: str) -> list[tuple[str
 
 def test_who_goes_alone_comes_after_the_rest_of_its_stage_in_the_order_given() -> None:
     due = ("lvs1", "lvs2", "web1", "web2", "web3")
-    assert one_by_one(0, ("web3", "web1"), *due) == [("web2",), ("web3",), ("web1",), ("lvs2",), ("lvs1",)]
-    assert one_by_one(0, ("web3", "web1", "web2"), *due) == [("web3",), ("web1",), ("web2",), ("lvs2",), ("lvs1",)]
+    assert one_by_one(0, ("web3", "web1"), *due) == [
+        ("web2",),
+        ("web3",),
+        ("web1",),
+        ("lvs2",),
+        ("lvs1",),
+    ]
+    assert one_by_one(0, ("web3", "web1", "web2"), *due) == [
+        ("web3",),
+        ("web1",),
+        ("web2",),
+        ("lvs2",),
+        ("lvs1",),
+    ]
     assert one_by_one(0, ("web3",), "web1", "lvs1") == [("web1",), ("lvs1",)]
 
 
-@given(st.permutations(["web1", "web2", "web3", "lvs1", "lvs2"]), st.integers(0, 5), st.integers(0, 3))
+@given(
+    st.permutations(["web1", "web2", "web3", "lvs1", "lvs2"]), st.integers(0, 5), st.integers(0, 3)
+)
 def test_every_host_that_is_due_is_in_one_batch_and_who_goes_alone_in_none_with_others(
     hosts: list[str], count: int, serial: int
 ) -> None:
@@ -118,8 +137,8 @@ OPS = [
 
 
 def test_hosts_that_change_together_meet_before_keepalived_reads_its_file() -> None:
-    assert meeting(OPS) == (*OPS[:3], Op("await"), *OPS[3:])
-    assert meeting(OPS[:3]) == tuple(OPS[:3]), "nothing to meet for"
+    assert with_barrier(OPS) == (*OPS[:3], Op("await"), *OPS[3:])
+    assert with_barrier(OPS[:3]) == tuple(OPS[:3]), "nothing to meet for"
 
 
 @pytest.mark.parametrize(
@@ -135,4 +154,4 @@ def test_hosts_that_change_together_meet_before_keepalived_reads_its_file() -> N
 )
 def test_what_may_disturb_a_director_that_holds_addresses(change: Change, expected: bool) -> None:
     plan = HostPlan("lvs1", (change,), DesiredHost("lvs1"), Observed(Facts(), {}))
-    assert disturbs(plan) is expected
+    assert reloads_keepalived(plan) is expected

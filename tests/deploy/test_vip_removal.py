@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from provision.core.facts import Facts
-from provision.deploy.inspection import Survey
-from provision.deploy.plan import HostPlan, ledger, operations, plan_host
-from provision.deploy.vip_removal import put_off, split
+from provision.deploy.inspection import Inspection
+from provision.deploy.operations import ledger, operations
+from provision.deploy.plan import HostPlan, plan_host
+from provision.deploy.vip_removal import defer, split
 from provision.desired.items import Address, DesiredHost, File, Sysctl
 from provision.hosts.agent.observe import Observed, ObservedItem
 from provision.hosts.protocol import LedgerEntry
@@ -23,12 +24,18 @@ def server(*wanted: Address, device: str = "lo", entries: tuple[LedgerEntry, ...
     }
     owned = (LedgerEntry("address", OLD.name, ()), *entries)
     return plan_host(
-        DesiredHost("web1", (File(LIST, content), *wanted)), Observed(Facts(), items, owned, generation=3), frozenset()
+        DesiredHost("web1", (File(LIST, content), *wanted)),
+        Observed(Facts(), items, owned, generation=3),
+        frozenset(),
     )
 
 
 def director() -> HostPlan:
-    return plan_host(DesiredHost("lvs1", (Sysctl("net.ipv4.ip_forward", "1"),)), Observed(Facts(), {}), frozenset())
+    return plan_host(
+        DesiredHost("lvs1", (Sysctl("net.ipv4.ip_forward", "1"),)),
+        Observed(Facts(), {}),
+        frozenset(),
+    )
 
 
 def made(plan: HostPlan) -> list[tuple[str, str]]:
@@ -49,7 +56,9 @@ def test_it_is_owned_until_it_is_gone() -> None:
     assert ("address", OLD.name) in {(entry.kind, entry.name) for entry in between}
     after = ledger(late.desired, late.observed)
     assert {(entry.kind, entry.name) for entry in after} == {("file", LIST), ("address", NEW.name)}
-    assert [op.args[:2] for op in operations(late)[0] if op.verb == "address"] == [("del", OLD.name)]
+    assert [op.args[:2] for op in operations(late)[0] if op.verb == "address"] == [
+        ("del", OLD.name)
+    ]
     assert not [op for op in operations(early)[0] if op.verb == "address" and op.args[0] == "del"]
 
 
@@ -64,16 +73,16 @@ def test_an_address_elsewhere_is_no_vip_of_a_real_server() -> None:
 
 
 def test_it_is_put_off_only_where_a_director_changes_too() -> None:
-    found = Survey(plans={"web1": server(NEW), "lvs1": director()})
-    assert list(put_off(found, ("lvs1",))) == ["web1"]
+    found = Inspection(plans={"web1": server(NEW), "lvs1": director()})
+    assert list(defer(found, ("lvs1",))) == ["web1"]
     assert made(found.plans["web1"]) == [("create", LIST), ("create", NEW.name)]
-    alone = Survey(plans={"web1": server(NEW)})
-    assert put_off(alone, ("lvs1",)) == {}
+    alone = Inspection(plans={"web1": server(NEW)})
+    assert defer(alone, ("lvs1",)) == {}
     assert ("remove", OLD.name) in made(alone.plans["web1"])
 
 
 def test_a_host_that_is_decommissioned_has_its_turn_after_the_directors_anyway() -> None:
     plan = server(NEW)
     gone = plan_host(DesiredHost("web1"), plan.observed, frozenset())
-    found = Survey(plans={"web1": gone, "lvs1": director()})
-    assert put_off(found, ("lvs1",)) == {}
+    found = Inspection(plans={"web1": gone, "lvs1": director()})
+    assert defer(found, ("lvs1",)) == {}

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from provision.core.facts import Facts, Interface
 from provision.deploy.project import load
-from provision.deploy.vrrp_compatibility import CONFIG, Clash, clashes, speakers, together
+from provision.deploy.vrrp_compatibility import (
+    CONFIG,
+    Incompatibility,
+    clashes,
+    host_groups,
+    speakers,
+)
 from provision.desired.items import File
 from tests import REPOSITORY
 
@@ -29,14 +35,19 @@ def rendered(folder: Path, *edits: tuple[str, str]) -> dict[str, str]:
     project = load(path)
     found = {}
     for host, address in (("lvs1", 101), ("lvs2", 102)):
-        facts = Facts(interfaces=(Interface("eth0", (f"192.168.227.{address}/24",)),), default_interface="eth0")
+        facts = Facts(
+            interfaces=(Interface("eth0", (f"192.168.227.{address}/24",)),),
+            default_interface="eth0",
+        )
         item = project.render(host, facts).get("file", CONFIG)
         assert isinstance(item, File)
         found[host] = item.content.decode()
     return found
 
 
-def whys(folder: Path, first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...]) -> set[str]:
+def whys(
+    folder: Path, first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...]
+) -> set[str]:
     return {clash.why for clash in clashes(rendered(folder, *first), rendered(folder, *second))}
 
 
@@ -61,7 +72,10 @@ UNICAST = (VRRP, f"{VRRP}\n          unicast: {{}}")
     ],
 )  # fmt: skip
 def test_what_the_other_director_would_refuse(
-    tmp_path: Path, first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...], why: str
+    tmp_path: Path,
+    first: tuple[tuple[str, str], ...],
+    second: tuple[tuple[str, str], ...],
+    why: str,
 ) -> None:
     assert whys(tmp_path, first, second) == {why}
 
@@ -71,7 +85,10 @@ def test_what_the_other_director_would_refuse(
     [
         ((), ()),
         ((), (("name: web\n", "name: site\n"),)),  # adverts carry no names
-        ((), ((VRRP, f"{VRRP}\n          advert_int: 0.5"),)),  # version 3 takes the interval from the advert
+        (
+            (),
+            ((VRRP, f"{VRRP}\n          advert_int: 0.5"),),
+        ),  # version 3 takes the interval from the advert
         ((), (("vrrp_priority: 99", "vrrp_priority: 120"),)),
         ((), (("interval: 2,", "interval: 3,"), ("scheduler: rr", "scheduler: wlc"))),
     ],
@@ -83,7 +100,11 @@ def test_what_may_change_one_director_after_the_other(
 
 
 def instance(
-    name: str = "VI_web", vrid: int = 10, vip: str = "10.0.0.1", more: str = "", interface: str = "eth0"
+    name: str = "VI_web",
+    vrid: int = 10,
+    vip: str = "10.0.0.1",
+    more: str = "",
+    interface: str = "eth0",
 ) -> str:
     return f"""
 vrrp_instance {name} {{ # a comment
@@ -120,14 +141,19 @@ def test_another_interface_is_another_network() -> None:
 def test_an_address_that_moves_to_another_front_end_moves_on_all_directors_at_once() -> None:
     old = instance("VI_a", 1, "10.0.0.1") + instance("VI_b", 2, "10.0.0.2")
     new = instance("VI_a", 1, "10.0.0.3") + instance("VI_b", 2, "10.0.0.1")
-    assert {clash.why.partition(":")[0] for clash in clashes({"a": old, "b": old}, {"a": new, "b": new})} == {
+    assert {
+        clash.why.partition(":")[0] for clash in clashes({"a": old, "b": old}, {"a": new, "b": new})
+    } == {
         "VI_a",
         "VI_b",
     }
 
 
 def test_a_front_end_that_comes_or_goes_concerns_no_other() -> None:
-    one, both = instance("VI_a", 1, "10.0.0.1"), instance("VI_a", 1, "10.0.0.1") + instance("VI_b", 2, "10.0.0.2")
+    one, both = (
+        instance("VI_a", 1, "10.0.0.1"),
+        instance("VI_a", 1, "10.0.0.1") + instance("VI_b", 2, "10.0.0.2"),
+    )
     for old, new in ((one, both), (both, one)):
         assert clashes({"a": old, "b": old}, {"a": new, "b": new}) == ()
 
@@ -138,20 +164,29 @@ def test_the_families_count_their_vrids_apart() -> None:
 
 
 def test_no_reason_tells_a_password() -> None:
-    old = instance(more="authentication {\nauth_type PASS\nauth_pass hush\n}").replace("version 3", "version 2")
-    found = clashes({"a": old, "b": old}, {"a": old.replace("hush", "more"), "b": old.replace("hush", "more")})
+    old = instance(more="authentication {\nauth_type PASS\nauth_pass hush\n}").replace(
+        "version 3", "version 2"
+    )
+    found = clashes(
+        {"a": old, "b": old}, {"a": old.replace("hush", "more"), "b": old.replace("hush", "more")}
+    )
     assert [clash.why for clash in found] == ["VI_web: authentication"] * len(found) and found
 
 
 def test_only_what_an_advert_carries_of_a_password_counts() -> None:
-    old = instance(more="authentication {\nauth_type PASS\nauth_pass 12345678\n}").replace("version 3", "version 2")
+    old = instance(more="authentication {\nauth_type PASS\nauth_pass 12345678\n}").replace(
+        "version 3", "version 2"
+    )
     new = old.replace("12345678", "123456789")
     assert clashes({"a": old, "b": old}, {"a": new, "b": new}) == ()
 
 
 def test_hosts_of_clashes_that_share_one_change_together() -> None:
     pairs = [("a", "b"), ("c", "d"), ("b", "e")]
-    assert set(together([Clash(frozenset(pair), "x") for pair in pairs])) == {frozenset("abe"), frozenset("cd")}
+    assert set(host_groups([Incompatibility(frozenset(pair), "x") for pair in pairs])) == {
+        frozenset("abe"),
+        frozenset("cd"),
+    }
 
 
 @given(st.text(alphabet="ab {}\n#!vrrp_instance10", max_size=80))

@@ -22,7 +22,11 @@ def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tools = tmp_path / "tools"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    monkeypatch.setattr(kafka_distribution, "_digests", lambda version: {"a.jar": EMPTY} if version == "3.9.1" else {})
+    monkeypatch.setattr(
+        kafka_distribution,
+        "_digests",
+        lambda version: {"a.jar": EMPTY} if version == "3.9.1" else {},
+    )
     return tools / "mvn"
 
 
@@ -44,8 +48,12 @@ def test_what_fits_its_digest_is_kept_and_not_fetched_again(maven: Path, tmp_pat
     assert said == ["collecting Kafka 3.9.1 from Maven Central, once"]
 
 
-@pytest.mark.parametrize("commands", ['echo changed >"$out/a.jar"', '>"$out/a.jar"; >"$out/b.jar"', ":"])
-def test_other_jars_than_the_known_ones_are_refused_and_removed(commands: str, maven: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "commands", ['echo changed >"$out/a.jar"', '>"$out/a.jar"; >"$out/b.jar"', ":"]
+)
+def test_other_jars_than_the_known_ones_are_refused_and_removed(
+    commands: str, maven: Path, tmp_path: Path
+) -> None:
     act(maven, commands)
     with pytest.raises(LabError, match=r"other jars than it should: [ab]\.jar"):
         kafka_distribution.collect("3.9.1", tmp_path / "kafka", print)
@@ -54,11 +62,15 @@ def test_other_jars_than_the_known_ones_are_refused_and_removed(commands: str, m
 
 def test_mavens_own_words_are_passed_on(maven: Path, tmp_path: Path) -> None:
     act(maven, "echo '[INFO] Scanning'; echo '[ERROR] Could not transfer artifact'; exit 1")
-    with pytest.raises(LabError, match=r"cannot collect Kafka's jars:\n.*Could not transfer artifact"):
+    with pytest.raises(
+        LabError, match=r"cannot collect Kafka's jars:\n.*Could not transfer artifact"
+    ):
         kafka_distribution.collect("3.9.1", tmp_path / "kafka", print)
 
 
-def test_without_maven_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_maven_the_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LabError) as caught:
         kafka_distribution.collect("3.9.1", tmp_path / "kafka", print)

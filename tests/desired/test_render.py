@@ -29,7 +29,11 @@ class Site:
         self.variables = ""
 
     def role(self, name: str, manifest: str, defaults: str = "{}", **templates: str) -> Site:
-        files = {"manifest.yml": manifest, "meta/argument_specs.yml": SPECS, "defaults/main.yml": defaults}
+        files = {
+            "manifest.yml": manifest,
+            "meta/argument_specs.yml": SPECS,
+            "defaults/main.yml": defaults,
+        }
         files |= {f"templates/{template}.j2": text for template, text in templates.items()}
         for path, text in files.items():
             target = self.folder / "roles" / name / path
@@ -86,21 +90,32 @@ def test_parameters_and_modules_come_back_after_a_reboot(site: Site) -> None:
 
 
 def test_an_entry_is_made_for_each_member_of_its_loop_where_its_condition_holds(site: Site) -> None:
-    site.computed = {"vips": [{"cidr": "192.0.2.1/32", "own": True}, {"cidr": "192.0.2.2/32", "own": False}]}
-    manifest = "addresses: [{loop: vips, when: not item.own, address: '{{ item.cidr }}', device: lo}]"
+    site.computed = {
+        "vips": [{"cidr": "192.0.2.1/32", "own": True}, {"cidr": "192.0.2.2/32", "own": False}]
+    }
+    manifest = (
+        "addresses: [{loop: vips, when: not item.own, address: '{{ item.cidr }}', device: lo}]"
+    )
     assert site.role("a", manifest).render().items == (Address("192.0.2.2/32", "lo"),)
 
 
 @pytest.mark.parametrize(("family", "package"), [("debian", "nginx-light"), ("redhat", "nginx")])
 def test_an_entry_may_be_for_one_family_only(site: Site, family: str, package: str) -> None:
-    site.role("a", "packages: [{name: nginx-light, os_family: debian}, {name: nginx, os_family: redhat}]")
+    site.role(
+        "a", "packages: [{name: nginx-light, os_family: debian}, {name: nginx, os_family: redhat}]"
+    )
     assert site.render(os_family=family).items == (Package(package),)
 
 
 def test_a_condition_may_ask_the_facts(site: Site) -> None:
-    site.role("a", "packages: [{name: a, when: facts.network_scripts}, {name: b, when: filters_input}]")
+    site.role(
+        "a", "packages: [{name: a, when: facts.network_scripts}, {name: b, when: filters_input}]"
+    )
     assert site.render().items == ()
-    assert site.render(network_scripts=True, firewall="nftables").items == (Package("a"), Package("b"))
+    assert site.render(network_scripts=True, firewall="nftables").items == (
+        Package("a"),
+        Package("b"),
+    )
 
 
 def test_two_roles_may_want_the_same_thing_alike(site: Site) -> None:
@@ -109,7 +124,9 @@ def test_two_roles_may_want_the_same_thing_alike(site: Site) -> None:
 
 
 def test_two_roles_that_want_it_differently_are_both_named(site: Site) -> None:
-    site.role("a", "sysctls: [{name: net.x, value: '0'}]").role("b", "sysctls: [{name: net.x, value: '1'}]")
+    site.role("a", "sysctls: [{name: net.x, value: '0'}]").role(
+        "b", "sysctls: [{name: net.x, value: '1'}]"
+    )
     assert site.complaint().startswith(
         "b/manifest.yml:1:11: role-conflict: roles `a` and `b` want sysctl net.x differently"
     )
@@ -141,23 +158,36 @@ def test_no_value_adds_a_line_to_the_parameters(hostile: Site, value: str) -> No
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(tmp_path_factory.mktemp("hostile")).role("a", "sysctls: [{name: net.x, value: '{{ value }}'}]")
+    return Site(tmp_path_factory.mktemp("hostile")).role(
+        "a", "sysctls: [{name: net.x, value: '{{ value }}'}]"
+    )
 
 
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
-        ("one\n{{ mtod }}\n", "a/templates/a.j2:2:1: template-undefined: 'mtod' is undefined; declare it in"),
+        (
+            "one\n{{ mtod }}\n",
+            "a/templates/a.j2:2:1: template-undefined: 'mtod' is undefined; declare it in",
+        ),
         ("one\n{% if 1 %}\n", "a/templates/a.j2:2:1: template-syntax: "),
         ("\n\n{{ facts.nothing }}", "a/templates/a.j2:3:1: template-undefined: "),
         ("{{ none }}", "a/templates/a.j2:1:1: template-error: {{ … }} prints nothing"),
         ("\n{{ [1] }}", "a/templates/a.j2:2:1: template-error: {{ … }} prints a whole list"),
         ("\n{{ 1 / 0 }}", "a/templates/a.j2:2:1: template-error: division by zero"),
-        ("\n{% include 'b.j2' %}", "a/templates/a.j2:2:1: template-missing: there is no template `b.j2`"),
-        ("{{ ''.__class__.mro() }}", "a/templates/a.j2:1:1: template-error: access to attribute '__class__'"),
+        (
+            "\n{% include 'b.j2' %}",
+            "a/templates/a.j2:2:1: template-missing: there is no template `b.j2`",
+        ),
+        (
+            "{{ ''.__class__.mro() }}",
+            "a/templates/a.j2:1:1: template-error: access to attribute '__class__'",
+        ),
     ],
 )
-def test_a_failing_template_is_named_with_its_line(site: Site, template: str, complaint: str) -> None:
+def test_a_failing_template_is_named_with_its_line(
+    site: Site, template: str, complaint: str
+) -> None:
     site.role("a", "files: [{path: /a, template: a.j2}]", a=template)
     assert site.complaint().startswith(complaint)
 
@@ -165,19 +195,42 @@ def test_a_failing_template_is_named_with_its_line(site: Site, template: str, co
 @pytest.mark.parametrize(
     ("manifest", "complaint"),
     [
-        ("\nunits: [{name: '{{ mtod }}'}]", "a/manifest.yml:2:9: template-undefined: 'mtod' is undefined"),
+        (
+            "\nunits: [{name: '{{ mtod }}'}]",
+            "a/manifest.yml:2:9: template-undefined: 'mtod' is undefined",
+        ),
         ("units: [{name: '{{'}]", "a/manifest.yml:1:9: template-syntax: "),
-        ("units: [{name: a, when: lout}]", "a/manifest.yml:1:9: template-undefined: `lout` is undefined"),
-        ("units: [{name: a, when: inventory_hostname}]", "a/manifest.yml:1:9: wrong-type: `when: inventory_hostname`"),
-        ("units: [{name: a, loop: inventory_hostname}]", "a/manifest.yml:1:9: wrong-type: `loop: inventory_hostname`"),
+        (
+            "units: [{name: a, when: lout}]",
+            "a/manifest.yml:1:9: template-undefined: `lout` is undefined",
+        ),
+        (
+            "units: [{name: a, when: inventory_hostname}]",
+            "a/manifest.yml:1:9: wrong-type: `when: inventory_hostname`",
+        ),
+        (
+            "units: [{name: a, loop: inventory_hostname}]",
+            "a/manifest.yml:1:9: wrong-type: `loop: inventory_hostname`",
+        ),
         ("units: [{name: a, when: facts.__class__}]", "a/manifest.yml:1:9: template-undefined: "),
-        ("files: [{path: etc/a, template: a.j2}]", "a/manifest.yml:1:9: bad-path: `etc/a` cannot be"),
+        (
+            "files: [{path: etc/a, template: a.j2}]",
+            "a/manifest.yml:1:9: bad-path: `etc/a` cannot be",
+        ),
         ("files: [{path: /etc/../a, template: a.j2}]", "a/manifest.yml:1:9: bad-path: "),
-        ("units: [{name: ''}]", "a/manifest.yml:1:9: bad-item: the unit made here has an empty name"),
-        ('sysctls: [{name: "a\\nkernel.x", value: 1}]', "a/manifest.yml:1:11: bad-item: the sysctl made here"),
+        (
+            "units: [{name: ''}]",
+            "a/manifest.yml:1:9: bad-item: the unit made here has an empty name",
+        ),
+        (
+            'sysctls: [{name: "a\\nkernel.x", value: 1}]',
+            "a/manifest.yml:1:11: bad-item: the sysctl made here",
+        ),
     ],
 )
-def test_a_manifest_that_yields_no_item_is_named_with_its_line(site: Site, manifest: str, complaint: str) -> None:
+def test_a_manifest_that_yields_no_item_is_named_with_its_line(
+    site: Site, manifest: str, complaint: str
+) -> None:
     assert site.role("a", manifest, a="").complaint().startswith(complaint)
 
 

@@ -48,7 +48,9 @@ def load(tmp_path: Path, **files: str) -> Role:
 
 def host(variables: Mapping[str, Any]) -> Host:
     place = Position("inventory.yml", 4, 7)
-    return Host("web1", place, {name: Node.of(value, place) for name, value in variables.items()}, ())
+    return Host(
+        "web1", place, {name: Node.of(value, place) for name, value in variables.items()}, ()
+    )
 
 
 def mistakes(tmp_path: Path, **files: str) -> str:
@@ -90,8 +92,16 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
             "files: [{path: /a, template: motd.j2, mod: '0600'}]",
             "manifest.yml:1:39: unknown-field: unknown field `mod`; the nearest known one is `mode`",
         ),
-        ("manifest.yml", "files: {path: /a}", "manifest.yml:1:8: wrong-type: `files` does not fit; it is a mapping"),
-        ("manifest.yml", "units: [{name: 5}]", "manifest.yml:1:16: wrong-type: `name` does not fit; it is a number"),
+        (
+            "manifest.yml",
+            "files: {path: /a}",
+            "manifest.yml:1:8: wrong-type: `files` does not fit; it is a mapping",
+        ),
+        (
+            "manifest.yml",
+            "units: [{name: 5}]",
+            "manifest.yml:1:16: wrong-type: `name` does not fit; it is a number",
+        ),
         ("manifest.yml", "units: [{}]", "manifest.yml:1:9: missing-field: `name` is missing"),
         (
             "manifest.yml",
@@ -128,7 +138,11 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
             SPECS.replace("type: int,", "type: number,", 1),
             "meta/argument_specs.yml:6:21: wrong-value: ",
         ),
-        ("defaults/main.yml", "- lines", "defaults/main.yml:1:1: wrong-type: defaults must be a mapping"),
+        (
+            "defaults/main.yml",
+            "- lines",
+            "defaults/main.yml:1:1: wrong-type: defaults must be a mapping",
+        ),
         (
             "defaults/main.yml",
             "line: 3",
@@ -136,7 +150,9 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         ),
     ],
 )
-def test_a_mistake_in_a_role_is_named_at_its_line(tmp_path: Path, file: str, text: str, complaint: str) -> None:
+def test_a_mistake_in_a_role_is_named_at_its_line(
+    tmp_path: Path, file: str, text: str, complaint: str
+) -> None:
     assert mistakes(tmp_path, **{file: text}).startswith(complaint)
 
 
@@ -149,12 +165,16 @@ def test_computed_variables_win_over_the_host_s_and_those_over_defaults(tmp_path
 
 def test_a_default_may_use_computed_variables_and_the_defaults_above_it(tmp_path: Path) -> None:
     defaults = 'motd: "I am {{ inventory_hostname }}"\ncolours: ["{{ motd }}!"]'
-    bound = bind(load(tmp_path, **{"defaults/main.yml": defaults}), host({}), {"inventory_hostname": "web1"})
+    bound = bind(
+        load(tmp_path, **{"defaults/main.yml": defaults}), host({}), {"inventory_hostname": "web1"}
+    )
     assert bound["colours"] == ["I am web1!"]
 
 
 def test_a_role_sees_no_variable_that_it_does_not_declare(tmp_path: Path) -> None:
-    assert "ansible_password" not in bind(load(tmp_path), host({"motd": "x", "ansible_password": "p"}), {})
+    assert "ansible_password" not in bind(
+        load(tmp_path), host({"motd": "x", "ansible_password": "p"}), {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,11 +182,20 @@ def test_a_role_sees_no_variable_that_it_does_not_declare(tmp_path: Path) -> Non
     [
         ({}, "missing-variable: host `web1` has role `motd` but no `motd`; the role requires it"),
         ({"motd": 5}, "wrong-type: `motd` must be text; it is a number; put it in quotes"),
-        ({"motd": "x", "lines": True}, "wrong-type: `lines` must be a whole number; it is true or false"),
+        (
+            {"motd": "x", "lines": True},
+            "wrong-type: `lines` must be a whole number; it is true or false",
+        ),
         ({"motd": "x", "lines": 5}, "wrong-value: `lines` must be one of `3`, `4`"),
-        ({"motd": "x", "colours": ["red", 1]}, "wrong-type: `colours[1]` must be text; it is a number"),
+        (
+            {"motd": "x", "colours": ["red", 1]},
+            "wrong-type: `colours[1]` must be text; it is a number",
+        ),
         ({"motd": "x", "frame": {}}, "missing-field: `frame.width` is missing"),
-        ({"motd": "x", "frame": {"width": 1, "hight": 2}}, "unknown-field: unknown field `hight` in `frame`"),
+        (
+            {"motd": "x", "frame": {"width": 1, "hight": 2}},
+            "unknown-field: unknown field `hight` in `frame`",
+        ),
     ],
 )
 def test_a_variable_that_does_not_fit_its_declaration_is_refused(
@@ -182,7 +211,11 @@ def test_a_shipped_role_loads_and_its_documents_agree_with_its_defaults(name: st
     role = load_role(name, (shipped("roles"),))
     for name, node in role.defaults.items():
         default, documented = node.plain(), role.options[name].default
-        templated = isinstance(default, str) and "{{" in default  # its documentation may say it in words
-        assert templated or default in (documented, None), f"{name} is {default}, documented as {documented}"
+        templated = (
+            isinstance(default, str) and "{{" in default
+        )  # its documentation may say it in words
+        assert templated or default in (documented, None), (
+            f"{name} is {default}, documented as {documented}"
+        )
     readme = (role.path / "README.md").read_text()
     assert [option for option in role.options if f"`{option}`" not in readme] == []

@@ -49,12 +49,21 @@ def test_a_goodbye_never_takes_longer_than_a_crash(centiseconds: int, priority: 
     ("check", "expected"),
     [
         ({"type": "tcp"}, 60 + 5 + 1 * (1 + 5)),
-        ({"type": "tcp", "interval": 2, "timeout": 3, "retries": 1, "delay": 1}, 2 + 3 + 1 * (1 + 3)),
-        ({"type": "tcp", "interval": 6, "timeout": 3, "retries": 3, "delay": 3}, 6 + 3 + 3 * (3 + 3)),
+        (
+            {"type": "tcp", "interval": 2, "timeout": 3, "retries": 1, "delay": 1},
+            2 + 3 + 1 * (1 + 3),
+        ),
+        (
+            {"type": "tcp", "interval": 6, "timeout": 3, "retries": 3, "delay": 3},
+            6 + 3 + 3 * (3 + 3),
+        ),
         ({"type": "http", "interval": 5}, 5 + 5 + 1 * (3 + 5)),
         ({"type": "dns", "interval": 2, "timeout": 1}, 2 + 1 + 3 * (2 + 1)),
         ({"type": "misc", "script": "/bin/true", "interval": 4, "timeout": 2}, 4 + 2),
-        ({"type": "kafka", "login": "check", "interval": 3, "timeout": 4, "delay": 2}, (3 + 4) + 3 + 1 * 2),
+        (
+            {"type": "kafka", "login": "check", "interval": 3, "timeout": 4, "delay": 2},
+            (3 + 4) + 3 + 1 * 2,
+        ),
         ({"type": "kafka", "login": "check", "timeout": 4, "retries": 0}, (5 + 4) + 60),
     ],
 )
@@ -71,7 +80,10 @@ def test_the_services_own_timing_fills_in() -> None:
 
 
 def test_the_quickest_of_several_checks_counts() -> None:
-    slow, quick = {"type": "tcp", "interval": 30, "timeout": 1}, {"type": "http", "interval": 3, "timeout": 1}
+    slow, quick = (
+        {"type": "tcp", "interval": 30, "timeout": 1},
+        {"type": "http", "interval": 3, "timeout": 1},
+    )
     assert timing.removal(*first(check=[slow, quick])) == 3 + 1 + (3 + 1)
     assert timing.return_to_table(*first(check=[slow, quick])) == 30 + 1
 
@@ -81,18 +93,30 @@ def test_a_broker_has_time_to_start_before_it_must_be_back() -> None:
     assert timing.return_to_table(*first(check=check)) == timing.BROKER_STARTS + (3 + 4) + 3
 
 
-@pytest.mark.parametrize("check", [[], {"type": "ping"}, {"type": "tcp", "connect_ip": "192.168.227.1"}])
+@pytest.mark.parametrize(
+    "check", [[], {"type": "ping"}, {"type": "tcp", "connect_ip": "192.168.227.1"}]
+)
 def test_a_check_that_looks_elsewhere_bounds_nothing(check: Any) -> None:
     assert timing.removal(*first(check=check)) is None
 
 
 @given(
-    st.floats(0.1, 100), st.floats(0.1, 100), st.integers(0, 10), st.floats(0, 100), st.sampled_from(["tcp", "http"])
+    st.floats(0.1, 100),
+    st.floats(0.1, 100),
+    st.integers(0, 10),
+    st.floats(0, 100),
+    st.sampled_from(["tcp", "http"]),
 )
 def test_a_bound_is_no_shorter_than_one_interval_and_one_timeout(
     interval: float, timeout: float, retries: int, delay: float, kind: str
 ) -> None:
-    check = {"type": kind, "interval": interval, "timeout": timeout, "retries": retries, "delay": delay}
+    check = {
+        "type": kind,
+        "interval": interval,
+        "timeout": timeout,
+        "retries": retries,
+        "delay": delay,
+    }
     found = timing.removal(*first(check=check))
     assert found is not None
     assert found >= interval + timeout

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.drills.director_state import Sight, shared, spans
+from provision.drills.director_state import DirectorState, shared, spans
 from provision.drills.result import Span
 from tests.inventory.building import frontend, topology
 
@@ -17,20 +17,29 @@ ONE = topology([frontend()]).frontends[0]
 
 
 def test_addresses_come_and_go_as_ip_prints_them() -> None:
-    sight = Sight("lvs1", 0.0)
+    sight = DirectorState("lvs1", 0.0)
     added = sight.with_address_line(
-        f"2: eth0    inet {VIP}/32 scope global eth0\\       valid_lft forever preferred_lft forever", 1.0
+        f"2: eth0    inet {VIP}/32 scope global eth0\\       valid_lft forever preferred_lft forever",
+        1.0,
     )
     assert (added.held, added.at) == (frozenset({VIP}), 1.0)
     gone = added.with_address_line(f"Deleted 2: eth0    inet {VIP}/32 scope global eth0", 2.0)
     assert gone.held == frozenset()
-    six = sight.with_address_line("2: eth0    inet6 fd00::10/128 scope global deprecated nodad", 1.0)
+    six = sight.with_address_line(
+        "2: eth0    inet6 fd00::10/128 scope global deprecated nodad", 1.0
+    )
     assert six.held == {"fd00::10"}
 
 
 def test_the_loopback_and_other_lines_say_nothing() -> None:
-    sight = Sight("web1", 0.0)
-    for line in (f"1: lo    inet {VIP}/32 scope global lo:0", "", "alive", "Deleted", "2: eth0: <BROADCAST> mtu 1500"):
+    sight = DirectorState("web1", 0.0)
+    for line in (
+        f"1: lo    inet {VIP}/32 scope global lo:0",
+        "",
+        "alive",
+        "Deleted",
+        "2: eth0: <BROADCAST> mtu 1500",
+    ):
         assert sight.with_address_line(line, 1.0) == sight
 
 
@@ -38,10 +47,10 @@ def test_spans_of_a_takeover() -> None:
     whole = {WEB1: 1, WEB2: 1}
     found = spans(
         [
-            Sight("lvs1", 0.0, frozenset({VIP}), whole),
-            Sight("lvs2", 0.0, frozenset(), whole),
-            Sight("lvs1", 4.0, frozenset(), whole),
-            Sight("lvs2", 4.5, frozenset({VIP}), whole),
+            DirectorState("lvs1", 0.0, frozenset({VIP}), whole),
+            DirectorState("lvs2", 0.0, frozenset(), whole),
+            DirectorState("lvs1", 4.0, frozenset(), whole),
+            DirectorState("lvs2", 4.5, frozenset({VIP}), whole),
         ],
         ONE,
         10.0,
@@ -55,9 +64,15 @@ def test_spans_of_a_takeover() -> None:
 
 
 def test_a_real_server_that_leaves_the_table_has_no_weight() -> None:
-    sights = [Sight("lvs1", 0.0, frozenset(), {WEB1: 1, WEB2: 1}), Sight("lvs1", 2.0, frozenset(), {WEB2: 1})]
+    sights = [
+        DirectorState("lvs1", 0.0, frozenset(), {WEB1: 1, WEB2: 1}),
+        DirectorState("lvs1", 2.0, frozenset(), {WEB2: 1}),
+    ]
     found = [span for span in spans(sights, ONE, 5.0, float) if span.subject == "web1"]
-    assert found == [Span("health", "web1", "1", 0.0, 2.0, "lvs1"), Span("health", "web1", "", 2.0, 5.0, "lvs1")]
+    assert found == [
+        Span("health", "web1", "1", 0.0, 2.0, "lvs1"),
+        Span("health", "web1", "", 2.0, 5.0, "lvs1"),
+    ]
 
 
 def test_time_with_two_holders() -> None:
@@ -72,7 +87,10 @@ def test_time_with_two_holders() -> None:
 @given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), min_size=1, max_size=12))
 def test_spans_of_one_director_never_overlap(states: list[tuple[float, bool]]) -> None:
     states.sort(key=lambda state: state[0])
-    sights = [Sight("lvs1", at, frozenset({VIP}) if held else frozenset(), {}) for at, held in states]
+    sights = [
+        DirectorState("lvs1", at, frozenset({VIP}) if held else frozenset(), {})
+        for at, held in states
+    ]
     found = spans(sights, ONE, 11.0, float)
     held = [span for span in found if span.kind == "holder"]
     assert all(first.end <= second.start for first, second in pairwise(held))

@@ -9,10 +9,10 @@ import pytest
 
 from provision.desired.timing import BROKER_STARTS
 from provision.drills.all_real_servers_down import AllRealServersDown
-from provision.drills.assertions import said
-from provision.drills.context import Stage, holder_of
+from provision.drills.assertions import verdict_text
+from provision.drills.context import DrillContext, holder_of
 from provision.drills.drill import Drill
-from provision.drills.hand_over import Failback, HandOver, raised_by
+from provision.drills.hand_over import Failback, HandOver, priority_boost
 from provision.drills.keepalived_kill import KeepalivedKill
 from provision.drills.keepalived_stop import KeepalivedStop
 from provision.drills.link_down import LinkDown
@@ -23,7 +23,7 @@ from provision.drills.real_server_without_vip import RealServerWithoutVip
 from provision.drills.registry import DRILLS, NAMES
 from provision.drills.result import Span
 from provision.drills.vrrp_blocked import VrrpBlocked, sources
-from provision.prober.measure import Survivors
+from provision.prober.measure import ConnectionStats
 from provision.prober.record import Advert, Recording, Request
 from provision.prober.wire import Answer, ByMac, MacOf, WhoHas
 from tests.desired.test_timing import BROKERS
@@ -34,11 +34,11 @@ DIRECTOR_DRILLS = [drill for drill in DRILLS if drill.of_directors]
 QUICK = {"type": "tcp", "interval": 2, "timeout": 3, "retries": 1, "delay": 1}
 
 
-def verdict(drill: Drill, made: Stage, **changes: Any) -> tuple[bool, tuple[str, ...]]:
-    return said(drill.judge(made, outcome(made, **changes)))
+def verdict(drill: Drill, made: DrillContext, **changes: Any) -> tuple[bool, tuple[str, ...]]:
+    return verdict_text(drill.judge(made, outcome(made, **changes)))
 
 
-def without_units(made: Stage) -> Stage:
+def without_units(made: DrillContext) -> DrillContext:
     """The same hosts with listeners that no unit owns."""
     made.lives = {
         host: replace(live, listeners=tuple(replace(one, unit="") for one in live.listeners))
@@ -59,7 +59,9 @@ def test_the_drills_in_their_order() -> None:
 def test_one_director_has_no_successor(drill: type[Drill]) -> None:
     hosts = {name: HOSTS[name] for name in ("lvs1", "web1", "web2")}
     alone = topology([frontend()], hosts=hosts, groups={**GROUPS, "directors": ("lvs1",)})
-    assert drill().skip(stage(found=alone)) == "the front end has one director: nobody can take over"
+    assert (
+        drill().skip(stage(found=alone)) == "the front end has one director: nobody can take over"
+    )
 
 
 def test_bounds_of_the_shipped_timing() -> None:
@@ -97,22 +99,28 @@ def test_a_takeover_within_its_bound_passes_and_a_longer_one_does_not() -> None:
 
 def test_what_else_fails_a_takeover() -> None:
     made = stage()
-    assert verdict(PowerCut(), made, survivors=Survivors(200, 0))[0] is False
-    ok, messages = verdict(PowerCut(), made, returned=Survivors(200, 150))
+    assert verdict(PowerCut(), made, survivors=ConnectionStats(200, 0))[0] is False
+    ok, messages = verdict(PowerCut(), made, returned=ConnectionStats(200, 150))
     assert (ok, messages) == (False, ("50 of 200 long-lived connections were lost on the return",))
     ok, messages = verdict(PowerCut(), made, tables={"lvs1": {}, "lvs2": {}})
-    assert (ok, messages) == (False, ("the IPVS table of lvs2 is not as intended after the takeover",))
+    assert (ok, messages) == (
+        False,
+        ("the IPVS table of lvs2 is not as intended after the takeover",),
+    )
     mac = made.mac("lvs1")
     assert verdict(PowerCut(), made, answers=[Answer(WhoHas(VIP), (mac,))])[0] is False
-    assert verdict(PowerCut(), made, answers=[Answer(MacOf(VIP), (made.mac("lvs2"),))]) == (True, ())
+    assert verdict(PowerCut(), made, answers=[Answer(MacOf(VIP), (made.mac("lvs2"),))]) == (
+        True,
+        (),
+    )
 
 
 def test_a_hand_over_raises_the_backup_above_the_master() -> None:
-    assert raised_by(stage()) == 11
+    assert priority_boost(stage()) == 11
     high = topology([frontend(priorities={"lvs1": 250, "lvs2": 100})])
-    assert raised_by(stage(found=high)) == 154
+    assert priority_boost(stage(found=high)) == 154
     full = stage(found=topology([frontend(priorities={"lvs1": 254, "lvs2": 100})]))
-    assert raised_by(full) == 0
+    assert priority_boost(full) == 0
     assert "no room below 255" in HandOver().skip(full)
 
 
@@ -131,7 +139,10 @@ def test_a_scheduler_that_cannot_promise_a_lossless_hand_over_is_named() -> None
     made = stage(found=topology([frontend(services=[service(scheduler="rr")])]))
     ok, messages = verdict(HandOver(), made, failed=1)
     assert not ok
-    assert messages[1] == "with `rr` a handshake that straddles a hand-over is reset; with `mh` and `mh-port` none is"
+    assert (
+        messages[1]
+        == "with `rr` a handshake that straddles a hand-over is reset; with `mh` and `mh-port` none is"
+    )
     assert verdict(HandOver(), made) == (True, ())
 
 
@@ -156,7 +167,9 @@ def test_a_killed_keepalived_leaves_two_holders_for_a_while_and_that_is_said() -
 def adverts(second_from: float) -> tuple[Advert, ...]:
     """Both directors advertise every 0.2 s, the second one from a moment on."""
     first = [Advert(number * 0.2, "192.168.227.101", 10, 100, 3) for number in range(-5, 40)]
-    second = [Advert(second_from + number * 0.2, "192.168.227.102", 10, 99, 3) for number in range(20)]
+    second = [
+        Advert(second_from + number * 0.2, "192.168.227.102", 10, 99, 3) for number in range(20)
+    ]
     return tuple(sorted((*first, *second), key=lambda advert: advert.at))
 
 
@@ -185,7 +198,9 @@ def test_a_real_server_can_be_stopped_where_a_unit_and_a_check_are_known() -> No
     checked = topology([frontend(services=[service(check=QUICK)])])
     assert RealServerStop().skip(stage(found=checked)) == ""
     assert RealServerStop().bound(stage(found=checked)) == 9.0
-    assert "no single systemd unit of web1" in RealServerStop().skip(without_units(stage(found=checked)))
+    assert "no single systemd unit of web1" in RealServerStop().skip(
+        without_units(stage(found=checked))
+    )
     unchecked = topology([frontend(services=[service(check=[])])])
     assert "no check of web1 would notice" in RealServerStop().skip(stage(found=unchecked))
 
@@ -194,10 +209,16 @@ def test_a_dead_real_server_must_be_out_within_its_checks_bound() -> None:
     made = stage(found=topology([frontend(services=[service(check=QUICK)])]))
 
     def out(lvs1: float, lvs2: float) -> tuple[Span, ...]:
-        return (Span("health", "web1", "", lvs1, 12.0, "lvs1"), Span("health", "web1", "", lvs2, 12.0, "lvs2"))
+        return (
+            Span("health", "web1", "", lvs1, 12.0, "lvs1"),
+            Span("health", "web1", "", lvs2, 12.0, "lvs2"),
+        )
 
     ok, messages = verdict(RealServerStop(), made, spans=out(3.0, 4.5))
-    assert (ok, messages) == (True, ("web1 was out of every table after 4.5 s; its check's bound is 9.0 s",))
+    assert (ok, messages) == (
+        True,
+        ("web1 was out of every table after 4.5 s; its check's bound is 9.0 s",),
+    )
     ok, messages = verdict(RealServerStop(), made, spans=out(3.0, 9.5))
     assert not ok
     assert messages[0] == "lvs2 took web1 out after 9.5 s, later than its check's bound of 9.0 s"
@@ -212,13 +233,17 @@ def test_an_address_that_moves_with_a_real_server_is_wrong() -> None:
 
 def test_the_black_hole_is_named_with_who_does_not_see_it() -> None:
     made, question = stage(), ByMac(VIP, 80, "02:68:61:00:00:03")
-    ok, messages = verdict(RealServerWithoutVip(), made, answers=[Answer(question, reply="silent")], spans=())
+    ok, messages = verdict(
+        RealServerWithoutVip(), made, answers=[Answer(question, reply="silent")], spans=()
+    )
     assert ok
     assert messages == (
         "black hole: web1 drops what is sent to it for 192.168.227.10 port 80; lvs1 and lvs2 keep it in the table, as "
         "their checks ask its own address",
     )
-    ok, messages = verdict(RealServerWithoutVip(), made, answers=[Answer(question, reply="syn-ack")], spans=())
+    ok, messages = verdict(
+        RealServerWithoutVip(), made, answers=[Answer(question, reply="syn-ack")], spans=()
+    )
     assert not ok
     assert "the black hole was not found" in messages[0]
 
@@ -236,10 +261,16 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("error", "done", "expected"), [("refused", 0.01, True), ("timeout", 3.0, False), ("refused", 1.0, False)]
+    ("error", "done", "expected"),
+    [("refused", 0.01, True), ("timeout", 3.0, False), ("refused", 1.0, False)],
 )
-def test_with_nobody_left_clients_are_told_so_at_once(error: str, done: float, expected: bool) -> None:
-    made, drill = stage(found=topology([frontend(services=[service(check=QUICK)])])), AllRealServersDown()
+def test_with_nobody_left_clients_are_told_so_at_once(
+    error: str, done: float, expected: bool
+) -> None:
+    made, drill = (
+        stage(found=topology([frontend(services=[service(check=QUICK)])])),
+        AllRealServersDown(),
+    )
     made.prober = Clock()  # type: ignore[assignment]
     drill._settled_at = 4.0
     requests = tuple(Request(0, 4.5 + number * 0.005, None, done, error) for number in range(100))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from provision.core.errors import HactlError, HostError
-from provision.drills.context import Stage
-from provision.drills.drill import Drill, Outcome, Verdict
-from provision.drills.run import undone_whatever
+from provision.drills.context import DrillContext
+from provision.drills.drill import Drill, DrillOutcome, DrillVerdict
+from provision.drills.run import always_undo
 from provision.hosts.agent.fault import Fault, FaultSpec
 from tests.drills.building import stage
 from tests.hosts.agent.local import LocalHost
@@ -28,23 +28,23 @@ class Stop(Drill):
 
     name = "stop"
 
-    def inject(self, stage: Stage) -> float:
+    def inject(self, stage: DrillContext) -> float:
         return stage.break_host("web1", "unit-stop", "nginx.service")
 
-    def settled(self, stage: Stage) -> bool:
+    def settled(self, stage: DrillContext) -> bool:
         return True
 
-    def unsettled(self, stage: Stage) -> str:
+    def unsettled(self, stage: DrillContext) -> str:
         return ""
 
-    def judge(self, stage: Stage, outcome: Outcome) -> Iterator[Verdict]:
-        yield Verdict(True, "")
+    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        yield DrillVerdict(True, "")
 
 
 class Stubborn(Stop):
     """A second Ctrl-C comes while it is undone."""
 
-    def undo(self, stage: Stage) -> None:
+    def undo(self, stage: DrillContext) -> None:
         raise KeyboardInterrupt
 
 
@@ -53,7 +53,7 @@ def broken(host: LocalHost, drill: Drill, error: BaseException) -> tuple[Told, A
     host.unit("nginx.service")
     made, notes = stage(drill.name), Told()
     made.sessions = Logins(host)  # type: ignore[assignment]
-    with pytest.raises(type(error)), undone_whatever(SimpleNamespace(events=notes), drill, made):  # type: ignore[arg-type]
+    with pytest.raises(type(error)), always_undo(SimpleNamespace(events=notes), drill, made):  # type: ignore[arg-type]
         drill.inject(made)
         assert not host.exists("units/nginx.service/active")
         raise error

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.drills.table import as_intended, hosts_of, intended_table, kernel_table, taking
+from provision.drills.table import (
+    as_intended,
+    hosts_of,
+    intended_table,
+    kernel_table,
+    receives_connections,
+)
 from tests.inventory.building import DUAL, frontend, service, topology
 
 VIP, WEB1, WEB2 = "-t 192.168.227.10:80", "192.168.227.103:80", "192.168.227.104:80"
@@ -32,7 +38,9 @@ def test_firewall_marks_and_ipv6() -> None:
 
 @given(st.ip_addresses(v=4), st.integers(0, 65535), st.integers(0, 65535))
 def test_any_address_comes_back(address: ipaddress.IPv4Address, port: int, weight: int) -> None:
-    found = kernel_table([f"TCP {int(address):08X}:{port:04X}", f"{int(address):08X}:{port:04X} {weight}"])
+    found = kernel_table(
+        [f"TCP {int(address):08X}:{port:04X}", f"{int(address):08X}:{port:04X} {weight}"]
+    )
     assert found == {(f"-t {address}:{port}", f"{address}:{port}"): weight}
 
 
@@ -64,6 +72,6 @@ def test_as_intended_means_every_weight_and_nothing_of_other_services() -> None:
 
 def test_a_server_with_weight_0_takes_nothing() -> None:
     one = topology([frontend(services=[service(inhibit_on_failure=True)])]).frontends[0]
-    assert taking({(VIP, WEB1): 1}, one, "web1")
-    assert not taking({(VIP, WEB1): 0}, one, "web1")
-    assert not taking({}, one, "web1")
+    assert receives_connections({(VIP, WEB1): 1}, one, "web1")
+    assert not receives_connections({(VIP, WEB1): 0}, one, "web1")
+    assert not receives_connections({}, one, "web1")

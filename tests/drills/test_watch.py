@@ -91,7 +91,9 @@ def test_a_watcher_that_stayed_would_be_seen(namespace: NamespaceHost) -> None:
         assert "process monitor" in traces(Logins(namespace), ["lvs1"])["lvs1"][0]  # type: ignore[arg-type]
 
 
-def test_a_watcher_that_is_lost_is_noticed_and_can_be_started_again(namespace: NamespaceHost) -> None:
+def test_a_watcher_that_is_lost_is_noticed_and_can_be_started_again(
+    namespace: NamespaceHost,
+) -> None:
     table(namespace, BOTH)
     with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
         agent = watch._channels["lvs1"]._process.pid  # type: ignore[attr-defined]

@@ -26,7 +26,9 @@ def base(name: str) -> Model:
                         "vips": [VIP],
                         "directors": "directors",
                         "vrrp": {"virtual_router_id": 10},
-                        "services": [{"port": 80, "scheduler": "rr", "real_servers": "web", "check": check}],
+                        "services": [
+                            {"port": 80, "scheduler": "rr", "real_servers": "web", "check": check}
+                        ],
                     }
                 ],
             },

@@ -103,7 +103,9 @@ class Site:
         assert done.json["ok"] is True
         return dict(done.json["hosts"])
 
-    def plan(self, *words: str, env: Mapping[str, str] | None = None) -> dict[str, list[dict[str, str]]]:
+    def plan(
+        self, *words: str, env: Mapping[str, str] | None = None
+    ) -> dict[str, list[dict[str, str]]]:
         """The plan of every host; the exit code must agree with it."""
         done = self.hactl("plan", "--json", *words, env=env)
         document = done.json
@@ -118,7 +120,14 @@ class Site:
 
     def ssh_argv(self, host: str, *words: str) -> list[str]:
         """An OpenSSH login that is kept open: on an emulated director, each costs more than a second."""
-        keep = ["-o", "ControlMaster=auto", "-o", "ControlPersist=300", "-o", f"ControlPath={self._sockets}/%h"]
+        keep = [
+            "-o",
+            "ControlMaster=auto",
+            "-o",
+            "ControlPersist=300",
+            "-o",
+            f"ControlPath={self._sockets}/%h",
+        ]
         return [*self.login(), *keep, host, *words]
 
     def login(self) -> list[str]:
@@ -133,7 +142,12 @@ class Site:
     def ssh(self, host: str, script: str, *, check: bool = True) -> str:
         """What a shell script prints on a host."""
         done = subprocess.run(
-            self.ssh_argv(host, "sh"), input=script, capture_output=True, text=True, timeout=120, check=False
+            self.ssh_argv(host, "sh"),
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0 or not check, f"{host}: {done}"
         return done.stdout.strip()
@@ -172,7 +186,9 @@ class Site:
 
     def reboot(self, host: str, seconds: float = 180) -> None:
         """Reboot a host properly, until it is all up again."""
-        self.ssh(host, "touch /run/before-reboot; systemd-run --quiet --on-active=1 systemctl reboot")
+        self.ssh(
+            host, "touch /run/before-reboot; systemd-run --quiet --on-active=1 systemctl reboot"
+        )
         self.forget(host)
         script = "test ! -e /run/before-reboot && systemctl is-system-running --wait"
         done = None
@@ -234,10 +250,13 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def difference(before: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def difference(
+    before: Mapping[str, list[str]], after: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
     """The lines by which two snapshots differ, by host."""
     return {
-        host: [f"-{line}" for line in sorted(was - now)] + [f"+{line}" for line in sorted(now - was)]
+        host: [f"-{line}" for line in sorted(was - now)]
+        + [f"+{line}" for line in sorted(now - was)]
         for host in before
         if (was := set(before[host])) != (now := set(after[host]))
     }

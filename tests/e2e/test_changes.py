@@ -34,7 +34,9 @@ def test_a_change_of_directors_reloads_them_and_a_removed_service_goes(site: Sit
     site.write(model.base(NAME))
     site.deploy()
     for host in before:
-        assert ":81" not in site.ssh(host, "ipvsadm -Sn; cat /etc/keepalived/keepalived.conf /etc/ipvsadm.rules")
+        assert ":81" not in site.ssh(
+            host, "ipvsadm -Sn; cat /etc/keepalived/keepalived.conf /etc/ipvsadm.rules"
+        )
     assert {host: site.main_pid(host, "keepalived") for host in before} == before
     assert site.holders(VIP) == ["lvs1"]
     assert set(site.pages(VIP)) == {"this is web1!", "this is web2!"}
@@ -55,7 +57,10 @@ cat /etc/sysctl.d/10-mine.conf
 
 
 def test_a_decommissioned_real_server_keeps_nothing_of_ours_and_all_of_its_own(site: Site) -> None:
-    site.ssh("web2", "echo net.ipv4.tcp_syncookies=1 >/etc/sysctl.d/10-mine.conf; echo mine >/var/www/html/mine.html")
+    site.ssh(
+        "web2",
+        "echo net.ipv4.tcp_syncookies=1 >/etc/sysctl.d/10-mine.conf; echo mine >/var/www/html/mine.html",
+    )
     changed = model.base(NAME)
     children = changed["all"]["children"]
     children["decommissioned"] = {"hosts": {"web2": children["web"]["hosts"].pop("web2")}}
@@ -69,25 +74,37 @@ def test_a_decommissioned_real_server_keeps_nothing_of_ours_and_all_of_its_own(s
     assert left == ["0", "0", "inactive", "net.ipv4.tcp_syncookies=1"]
     assert site.ssh("web2", "cat /var/www/html/mine.html") == "mine"
     for host in ("lvs1", "lvs2"):
-        assert "192.168.227.104" not in site.ssh(host, "cat /etc/keepalived/keepalived.conf; ipvsadm -Sn")
+        assert "192.168.227.104" not in site.ssh(
+            host, "cat /etc/keepalived/keepalived.conf; ipvsadm -Sn"
+        )
     assert set(site.pages(VIP)) == {"this is web1!"}
     site.assert_in_step()
 
     site.write(model.base(NAME))
     site.deploy()
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
-    assert site.ssh("web2", "cat /etc/sysctl.d/10-mine.conf /var/www/html/mine.html").splitlines()[1] == "mine"
+    assert (
+        site.ssh("web2", "cat /etc/sysctl.d/10-mine.conf /var/www/html/mine.html").splitlines()[1]
+        == "mine"
+    )
     site.assert_in_step()
 
 
 def test_drift_is_shown_and_mended(site: Site) -> None:
     pid = site.main_pid("lvs2", "keepalived")
     site.ssh(
-        "lvs2", "echo '# by hand' >>/etc/keepalived/keepalived.conf; sysctl -qw net.ipv4.conf.eth0.send_redirects=1"
+        "lvs2",
+        "echo '# by hand' >>/etc/keepalived/keepalived.conf; sysctl -qw net.ipv4.conf.eth0.send_redirects=1",
     )
     site.ssh("lvs2", "echo 'foreign' >/etc/keepalived/notes.txt")
-    site.ssh("web1", f"ip addr del {VIP}/32 dev lo; chmod 666 /etc/hactl/lo-vips; systemctl disable -q nginx")
-    site.ssh("web2", "rm /var/www/html/index.html; sysctl -qw net.ipv4.conf.all.arp_ignore=0; systemctl stop nginx")
+    site.ssh(
+        "web1",
+        f"ip addr del {VIP}/32 dev lo; chmod 666 /etc/hactl/lo-vips; systemctl disable -q nginx",
+    )
+    site.ssh(
+        "web2",
+        "rm /var/www/html/index.html; sysctl -qw net.ipv4.conf.all.arp_ignore=0; systemctl stop nginx",
+    )
     planned = {host: named(changes) for host, changes in site.plan().items()}
     assert planned["lvs1"] == []
     assert ("update", "/etc/keepalived/keepalived.conf") in planned["lvs2"]
@@ -107,7 +124,9 @@ def test_drift_is_shown_and_mended(site: Site) -> None:
     assert site.ssh("web1", "stat -c %a /etc/hactl/lo-vips") == "644"
     assert "lo:0" in site.ssh("web1", f"ip -o addr show to {VIP}")
     assert "by hand" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
-    assert site.ssh("lvs2", "cat /etc/keepalived/notes.txt; rm /etc/keepalived/notes.txt") == "foreign"
+    assert (
+        site.ssh("lvs2", "cat /etc/keepalived/notes.txt; rm /etc/keepalived/notes.txt") == "foreign"
+    )
     assert site.main_pid("lvs2", "keepalived") == pid
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
     site.assert_in_step()

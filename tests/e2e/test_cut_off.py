@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from provision.deploy.plan import operations, plan_host
+from provision.deploy.operations import operations
+from provision.deploy.plan import plan_host
 from provision.deploy.project import load
 from provision.hosts.agent.observe import observe
-from provision.hosts.agent.transaction import Transaction, build_payload, prepare
-from provision.hosts.ssh import Session, connect
+from provision.hosts.agent.payload import build_payload
+from provision.hosts.agent.transaction import Transaction, prepare
+from provision.hosts.ssh import SshSession, connect
 from tests.e2e import model
 from tests.e2e.conftest import NAME
 from tests.e2e.site import SNAPSHOT, Site, difference, patiently
@@ -44,16 +46,22 @@ def reboot(site: Site) -> None:
 def look(site: Site) -> list[str]:
     """The host, without what each start of a process gives it anew."""
     lines = site.ssh(HOST, SNAPSHOT, check=False).splitlines()
-    return sorted(line for line in lines if not line.startswith(("MainPID=", "InvocationID=", "/run/hactl/loaded")))
+    return sorted(
+        line
+        for line in lines
+        if not line.startswith(("MainPID=", "InvocationID=", "/run/hactl/loaded"))
+    )
 
 
-def begin(site: Site) -> tuple[Session, Transaction]:
+def begin(site: Site) -> tuple[SshSession, Transaction]:
     """Apply the inventory to the one host, and leave it unconfirmed."""
     project = load(site.inventory)
     session = connect(project.targets((HOST,))[HOST])
     plan = plan_host(*observe(session, lambda facts: project.render(HOST, facts)), frozenset())
     kept = plan.generation(99, "kim@ops", "2026-01-01T00:00:00Z", "d1ge57")
-    transaction = prepare(session, build_payload(*operations(plan, kept)), "kim@ops", "d1ge57", 60, 99, kept.counts)
+    transaction = prepare(
+        session, build_payload(*operations(plan, kept)), "kim@ops", "d1ge57", 60, 99, kept.counts
+    )
     transaction.apply()
     return session, transaction
 

@@ -51,9 +51,9 @@ def test_the_second_deploy_changes_nothing_and_says_so(first: First) -> None:
 
 def test_looking_costs_one_exec(site: Site) -> None:
     results = site.deploy()
-    assert {(result["outcome"], result["changes"], result["execs"]) for result in results.values()} == {
-        ("unchanged", 0, 1)
-    }
+    assert {
+        (result["outcome"], result["changes"], result["execs"]) for result in results.values()
+    } == {("unchanged", 0, 1)}
     site.assert_in_step()
 
 
@@ -66,7 +66,8 @@ def test_both_real_servers_answer_in_turn_through_the_vip(site: Site) -> None:
 def test_the_first_director_alone_holds_the_vip(site: Site) -> None:
     assert site.holders(VIP) == ["lvs1"]
     answers = site.ssh(
-        "client", f"arping -q -c1 -I eth0 {VIP}; arping -c3 -b -I eth0 {VIP} | grep -o '\\[.*\\]' | sort -u"
+        "client",
+        f"arping -q -c1 -I eth0 {VIP}; arping -c3 -b -I eth0 {VIP} | grep -o '\\[.*\\]' | sort -u",
     )
     assert len(answers.splitlines()) == 1, answers
 
@@ -74,7 +75,9 @@ def test_the_first_director_alone_holds_the_vip(site: Site) -> None:
 def test_real_servers_carry_the_vip_and_keep_it_to_themselves(site: Site) -> None:
     for host in ("web1", "web2"):
         assert f"inet {VIP}/32 scope global lo:0" in site.ssh(host, "ip -o addr show dev lo")
-        effective = site.ssh(host, "cd /proc/sys/net/ipv4/conf && cat all/arp_ignore all/arp_announce eth0/rp_filter")
+        effective = site.ssh(
+            host, "cd /proc/sys/net/ipv4/conf && cat all/arp_ignore all/arp_announce eth0/rp_filter"
+        )
         assert effective.split() == ["1", "2", "2"]
 
 
@@ -88,4 +91,7 @@ def test_directors_balance_as_the_rules_file_says_and_sync_connections(site: Sit
         assert site.ssh(host, "cat /proc/sys/net/ipv4/vs/sync_threshold").split() == ["2", "0"]
         redirects = "cd /proc/sys/net/ipv4/conf && cat all/send_redirects default/send_redirects eth0/send_redirects"
         assert site.ssh(host, redirects).split() == ["0", "0", "0"]
-        assert site.ssh(host, "systemctl is-enabled keepalived; systemctl is-active keepalived") == "enabled\nactive"
+        assert (
+            site.ssh(host, "systemctl is-enabled keepalived; systemctl is-active keepalived")
+            == "enabled\nactive"
+        )

@@ -73,13 +73,18 @@ def test_a_table_of_ipvsadm_is_mended_entry_by_entry(site: Site) -> None:
     text, entry = site.inventory.read_text(), "        directors: directors "
     assert entry in text
     text = text.replace(entry, f"        ipvs_manager: ipvsadm\n{entry}")
-    site.inventory.write_text("\n".join(line for line in text.splitlines() if "check: {" not in line))
+    site.inventory.write_text(
+        "\n".join(line for line in text.splitlines() if "check: {" not in line)
+    )
     site.deploy()
     site.await_pages("192.168.227.10", PAGES)
     full = {host: site.ssh(host, "ipvsadm -Sn | sort") for host in ("lvs1", "lvs2")}
     service = "-t 192.168.227.10:80"
     site.ssh("lvs1", "ipvsadm -C")
-    site.ssh("lvs2", f"ipvsadm -d {service} -r 192.168.227.103:80; ipvsadm -e {service} -r 192.168.227.104:80 -g -w 9")
+    site.ssh(
+        "lvs2",
+        f"ipvsadm -d {service} -r 192.168.227.103:80; ipvsadm -e {service} -r 192.168.227.104:80 -g -w 9",
+    )
     planned = {host: [each["action"] for each in changes] for host, changes in site.plan().items()}
     assert planned == {"lvs1": ["create"] * 3, "lvs2": ["create", "update"], "web1": [], "web2": []}
     site.deploy()
@@ -91,9 +96,27 @@ def test_a_table_of_ipvsadm_is_mended_entry_by_entry(site: Site) -> None:
 def test_a_starter_inventory_deploys_into_its_lab_behind_a_firewall(site: Site) -> None:
     """From `hactl init` on; the master and a real server filter before hactl ever comes there."""
     vip = "10.20.30.10"
-    words = ["--vip", vip, "--director", "lvs1=10.20.30.1", "--director", "lvs2=10.20.30.2", "--port", "22"]
-    words += ["--real-server", "a=10.20.30.3", "--real-server", "b=10.20.30.4", "--client", "client=10.20.30.5"]
-    subprocess.run([HACTL, "init", site.inventory, *words], check=True, capture_output=True, timeout=60)
+    words = [
+        "--vip",
+        vip,
+        "--director",
+        "lvs1=10.20.30.1",
+        "--director",
+        "lvs2=10.20.30.2",
+        "--port",
+        "22",
+    ]
+    words += [
+        "--real-server",
+        "a=10.20.30.3",
+        "--real-server",
+        "b=10.20.30.4",
+        "--client",
+        "client=10.20.30.5",
+    ]
+    subprocess.run(
+        [HACTL, "init", site.inventory, *words], check=True, capture_output=True, timeout=60
+    )
     site.lab("down")
     site.lab("up")
     site.hosts = ("lvs1", "lvs2", "a", "b", "client")

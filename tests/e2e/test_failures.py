@@ -74,12 +74,25 @@ def test_a_host_without_sshd(site: Site) -> None:
     assert json.code == 4
     assert json.json["ok"] is False
     outcomes = {host: result["outcome"] for host, result in json.json["hosts"].items()}
-    assert outcomes == {"lvs1": "skipped", "lvs2": "skipped", "web1": "skipped", "web2": "unreachable"}
+    assert outcomes == {
+        "lvs1": "skipped",
+        "lvs2": "skipped",
+        "web1": "skipped",
+        "web2": "unreachable",
+    }
 
 
 def test_a_changed_host_key(site: Site, tmp_path: Path) -> None:
-    keys = [line.split() for line in (site.ssh_config.parent / "known_hosts").read_text().splitlines()]
-    others = dict(zip([names for names, *_ in keys], [*[key for _, *key in keys[1:]], keys[0][1:]], strict=True))
+    keys = [
+        line.split() for line in (site.ssh_config.parent / "known_hosts").read_text().splitlines()
+    ]
+    others = dict(
+        zip(
+            [names for names, *_ in keys],
+            [*[key for _, *key in keys[1:]], keys[0][1:]],
+            strict=True,
+        )
+    )
     known = tmp_path / "known_hosts"
     known.write_text("".join(f"{names} {' '.join(key)}\n" for names, key in others.items()))
     changed = model.busy(model.base(NAME))
@@ -108,7 +121,11 @@ def test_a_login_that_is_not_root_and_is_not_told_to_become_it(site: Site) -> No
 
 def test_a_user_that_sudo_does_not_know(site: Site) -> None:
     site.write(as_ops(ansible_become_password=PASSWORD))
-    nothing_was_changed(refused(site, 4, "web1: sudo refused ops: .*not in the sudoers", "allow the user in sudoers"))
+    nothing_was_changed(
+        refused(
+            site, 4, "web1: sudo refused ops: .*not in the sudoers", "allow the user in sudoers"
+        )
+    )
 
 
 def test_sudo_with_a_wrong_and_then_the_right_password(site: Site) -> None:
@@ -128,7 +145,9 @@ def test_sudo_with_a_wrong_and_then_the_right_password(site: Site) -> None:
 # ----------------------------------------------------------------------------------------- hosts that cannot take it
 
 
-@pytest.mark.parametrize(("host", "folder"), [("lvs1", "/etc/keepalived"), ("web1", "/var/lib/hactl")])
+@pytest.mark.parametrize(
+    ("host", "folder"), [("lvs1", "/etc/keepalived"), ("web1", "/var/lib/hactl")]
+)
 def test_a_full_disk(site: Site, host: str, folder: str) -> None:
     site.write(model.busy(model.base(NAME)))
     fill = f"""
@@ -148,7 +167,12 @@ def test_a_full_disk(site: Site, host: str, folder: str) -> None:
 
 def test_a_file_that_its_parser_refuses(site: Site) -> None:
     site.write(model.busy(model.base(NAME), "broken"))
-    done = refused(site, 3, r"web1 +failed", r"/etc/broken.sh was refused by its parser \(/bin/sh\): .*[Ss]yntax error")
+    done = refused(
+        site,
+        3,
+        r"web1 +failed",
+        r"/etc/broken.sh was refused by its parser \(/bin/sh\): .*[Ss]yntax error",
+    )
     nothing_was_changed(done)
 
 
@@ -211,14 +235,21 @@ def in_mid_apply(site: Site) -> Terminal:
     for _ in patiently(20):
         if site.ssh("web1", "systemctl is-active slow || :") == "activating":
             break
-    assert site.ssh("web1", "test -e /etc/hactl-note && cat /proc/sys/net/ipv4/conf/all/log_martians") == "1"
+    assert (
+        site.ssh("web1", "test -e /etc/hactl-note && cat /proc/sys/net/ipv4/conf/all/log_martians")
+        == "1"
+    )
     return run
 
 
 def undone(site: Site) -> None:
     """Wait until no host is in a transaction any more."""
     for _ in patiently(40):
-        if not any(site.on_all(lambda host: site.ssh(host, "ls -d /run/hactl/lock 2>/dev/null || :")).values()):
+        if not any(
+            site.on_all(
+                lambda host: site.ssh(host, "ls -d /run/hactl/lock 2>/dev/null || :")
+            ).values()
+        ):
             return
     raise AssertionError("a host is still locked")
 
@@ -227,7 +258,9 @@ def test_two_deploys_at_once_and_then_ctrl_c(site: Site) -> None:
     run = in_mid_apply(site)
     second = site.hactl("deploy", "--yes", "--limit", "web1")
     assert second.code == 5, second
-    assert re.search(r"web1 +failed.*\n +locked by root@\S+ since 20\d\d-\S+, still running", second.out), second
+    assert re.search(
+        r"web1 +failed.*\n +locked by root@\S+ since 20\d\d-\S+, still running", second.out
+    ), second
     assert "wait for it to end" in second.out
     run.type("\x03")
     assert run.end() == 130, run.shown

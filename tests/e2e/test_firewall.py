@@ -23,18 +23,24 @@ HOSTS = ("lvs2", "web1")
 
 def filtered(site: Site, host: str) -> None:
     """Refuse everything on a host but logins, now and after a reboot."""
-    site.ssh(host, f"cat >/etc/nftables.conf <<'END'\n{RULES}END\nsystemctl enable -q --now nftables")
+    site.ssh(
+        host, f"cat >/etc/nftables.conf <<'END'\n{RULES}END\nsystemctl enable -q --now nftables"
+    )
 
 
 @pytest.mark.proof  # tier lab has the starter inventory behind a firewall
 def test_the_openings_are_made_kept_and_taken_away(site: Site) -> None:
     for host in HOSTS:
         filtered(site, host)
-    assert set(site.pages(VIP)) != {"this is web1!", "this is web2!"}, "the firewall does not filter"
+    assert set(site.pages(VIP)) != {"this is web1!", "this is web2!"}, (
+        "the firewall does not filter"
+    )
 
     planned = site.plan()
     for host in HOSTS:
-        assert {"kind": "unit", "name": "hactl-firewall.service", "action": "create"} in planned[host]
+        assert {"kind": "unit", "name": "hactl-firewall.service", "action": "create"} in planned[
+            host
+        ]
     site.deploy()
     site.assert_in_step()
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
@@ -55,7 +61,10 @@ def test_the_openings_are_made_kept_and_taken_away(site: Site) -> None:
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
 
     for host in HOSTS:
-        site.ssh(host, "systemctl disable -q --now nftables; nft flush ruleset; echo '#' >/etc/nftables.conf")
+        site.ssh(
+            host,
+            "systemctl disable -q --now nftables; nft flush ruleset; echo '#' >/etc/nftables.conf",
+        )
     site.deploy()
     for host in HOSTS:
         assert site.ssh(host, "ls /etc/systemd/system/hactl-firewall.service 2>&1 || :").endswith(

@@ -76,7 +76,8 @@ while sleep 0.1; do arping -q -b -c1 -w1 -I eth0 {VIP}; done </dev/null >/dev/nu
 def claimants(site: Site) -> list[str]:
     """Ends the asking; returns the MAC of every answer for the VIP."""
     answers = site.ssh(
-        "client", f"kill $(cat /root/asking); sleep 0.3; grep -o 'Reply {VIP} is-at [0-9a-f:]*' /root/arp"
+        "client",
+        f"kill $(cat /root/asking); sleep 0.3; grep -o 'Reply {VIP} is-at [0-9a-f:]*' /root/arp",
     )
     return [line.split()[-1] for line in answers.splitlines()]
 

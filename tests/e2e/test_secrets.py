@@ -76,7 +76,9 @@ def test_a_password_is_seen_by_keepalived_alone(site: Site) -> None:
     assert site.ssh("lvs1", "ls /root/seen /root/watched 2>/dev/null || :") == "/root/watched"
     for host in ("lvs1", "lvs2"):
         assert site.ssh(host, f"stat -c '%a %U:%G' {CONF}") == "640 root:root"
-        script = f"grep -c auth_pass {CONF}; journalctl -q | grep -cF -f - <<'END' || :\n{SECRET}\nEND"
+        script = (
+            f"grep -c auth_pass {CONF}; journalctl -q | grep -cF -f - <<'END' || :\n{SECRET}\nEND"
+        )
         assert site.ssh(host, script).split() == ["1", "0"]
         others = f"grep -rlF -f - /etc /var/lib /var/log /run/hactl /tmp 2>/dev/null <<'END' || :\n{SECRET}\nEND"
         assert site.ssh(host, others) in (CONF, "")

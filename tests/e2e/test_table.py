@@ -46,15 +46,28 @@ echo end
 def test_the_kernel_holds_what_the_rules_say_whoever_fills_it(site: Site, tmp_path: Path) -> None:
     """In network namespaces of their own on a director. Slow: an emulated machine starts Keepalived 24 times."""
     for index, name in enumerate(LIVE_CASES):
-        variables = host_variables(topology(CASES[name].frontends, hosts=CASES[name].hosts), "lvs1", Facts())
+        variables = host_variables(
+            topology(CASES[name].frontends, hosts=CASES[name].hosts), "lvs1", Facts()
+        )
         services = variables["ipvs_services"]
         for suffix, lines in (
             ("rules", [line for each in services for line in each.lines]),
             ("saved", [line for each in services for line in each.saved]),
-            ("conf", [render_file(shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", variables)]),
+            (
+                "conf",
+                [
+                    render_file(
+                        shipped("roles") / "keepalived" / "templates",
+                        "keepalived.conf.j2",
+                        variables,
+                    )
+                ],
+            ),
         ):
             (tmp_path / f"{index}.{suffix}").write_text("".join(f"{line}\n" for line in lines))
-    archive = subprocess.run(["tar", "cf", "-", "-C", str(tmp_path), "."], capture_output=True, check=True).stdout
+    archive = subprocess.run(
+        ["tar", "cf", "-", "-C", str(tmp_path), "."], capture_output=True, check=True
+    ).stdout
     command = ["ssh", "-F", str(site.ssh_config), "lvs2", f"bash -c {shlex.quote(LIVE)}"]
     done = subprocess.run(command, input=archive, capture_output=True, timeout=600, check=False)
     said = done.stdout.decode()

@@ -23,15 +23,23 @@ def hactl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", folder, REPOSITORY], check=True, timeout=300)
     (wheel,) = folder.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True, timeout=120
+    )
     subprocess.run([*pip, "--python", folder / "venv", "install", wheel], check=True, timeout=300)
     return folder / "venv" / "bin" / "hactl"
 
 
 def run(hactl: Path, *words: str, cwd: Path) -> str:
     """What the command prints, run from `cwd` without a trace of the checkout in its environment."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run([hactl, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
+    done = subprocess.run(
+        [hactl, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done
     return done.stdout
 
@@ -54,7 +62,14 @@ def test_every_shipped_example_renders(hactl: Path, tmp_path: Path) -> None:
 
 
 def test_a_starter_inventory_is_written_read_and_rendered(hactl: Path, tmp_path: Path) -> None:
-    hosts = ["--director", "a=192.0.2.1", "--director", "b=192.0.2.2", "--real-server", "c=192.0.2.3"]
+    hosts = [
+        "--director",
+        "a=192.0.2.1",
+        "--director",
+        "b=192.0.2.2",
+        "--real-server",
+        "c=192.0.2.3",
+    ]
     run(hactl, "init", "mine.yml", "--vip", "192.0.2.10", *hosts, cwd=tmp_path)
     assert "192.0.2.10/32" in run(hactl, "render", "mine.yml", "--host", "c", cwd=tmp_path)
 
@@ -62,6 +77,8 @@ def test_a_starter_inventory_is_written_read_and_rendered(hactl: Path, tmp_path:
 def test_an_operators_own_role_beside_the_inventory(hactl: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "site")
     (tmp_path / "elsewhere").mkdir()
-    rendered = run(hactl, "render", "../site/inventory.yml", "--host", "web1", cwd=tmp_path / "elsewhere")
+    rendered = run(
+        hactl, "render", "../site/inventory.yml", "--host", "web1", cwd=tmp_path / "elsewhere"
+    )
     assert "# web1: file /etc/motd" in rendered
     assert "web1 (192.0.2.103) belongs to the web team." in rendered

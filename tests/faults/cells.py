@@ -27,7 +27,9 @@ OF_KEEPALIVED = ("change", "reload", "applied", "confirm")
 LEAVE_A_LOCK = (Cell("agent killed", "lock"), Cell("login killed", "lock"))
 """Where the host is locked and the guard has not been started yet: the next deploy takes the lock."""
 
-KEEP_COPIES = tuple(Cell("/etc read-only", step) for step in ("reload", "applied", "confirm", "kept"))
+KEEP_COPIES = tuple(
+    Cell("/etc read-only", step) for step in ("reload", "applied", "confirm", "kept")
+)
 """Where all that is left to do is the confirmation, which writes nothing to /etc."""
 
 CELLS = tuple(
@@ -51,7 +53,9 @@ def run_cell(site: Site, watch: Watch, cell: Cell) -> Outcome:
     gap = watch.longest_gap(site.vip, began, time.monotonic())
     outcome.outage, outcome.seconds = round(gap * 1000), round(time.monotonic() - began, 1)
     if gap > BOUND + SLACK:
-        outcome.problems.append(f"the service was gone for {gap:.2f} s, one failover bound is {BOUND} s")
+        outcome.problems.append(
+            f"the service was gone for {gap:.2f} s, one failover bound is {BOUND} s"
+        )
     return outcome
 
 
@@ -63,7 +67,10 @@ def _run(site: Site, fault: Fault, cell: Cell, target: int, outcome: Outcome) ->
     ended = scene.run.wait()
     fault.mend(scene)
     states = settle(site.states, target, fault.seconds)
-    outcome.code, outcome.end = ended.code, symbol(states[site.victim.name], ended.message(site.victim.name))
+    outcome.code, outcome.end = (
+        ended.code,
+        symbol(states[site.victim.name], ended.message(site.victim.name)),
+    )
     outcome.problems += judged(ended, scene.second, states)
     for state in {LEFT, KEPT} & set(states.values()):
         if cell not in (LEAVE_A_LOCK if state == LEFT else KEEP_COPIES):
@@ -79,7 +86,9 @@ def judged(ended: Ended, second: Second | None, states: Mapping[str, str]) -> It
         yield from lies(ended, states)
         return
     found = {host: [state] for host, state in second.before.items()}
-    for host in found:  # of a host that the first holds and still works on, the second says no more than that
+    for host in (
+        found
+    ):  # of a host that the first holds and still works on, the second says no more than that
         found[host] += [second.after[host]] * ("locked by" in second.ended.message(host))
     yield from lies(second.ended, second.after, found)
     yield from lies(ended, states, {host: (OLD, state) for host, state in second.after.items()})
@@ -96,7 +105,9 @@ def _next_deploy(site: Site, fault: Fault, target: int) -> Iterator[str]:
         for host, state in settle(site.states, target, 10).items():
             if state != NEW:
                 yield f"after the next deploy {host} is not as intended:\n{state}"
-        patiently(f"{site.victim.name} holds {site.vip}", 20, lambda: site.holders() == [site.victim.name])
+        patiently(
+            f"{site.victim.name} holds {site.vip}", 20, lambda: site.holders() == [site.victim.name]
+        )
     except AssertionError as error:
         yield str(error)
 

@@ -36,8 +36,12 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Mapping[Cell, Outcome]]
     try:
         with ThreadPoolExecutor(2) as pool:
             parts = [
-                pool.submit(on_the_fleet, folder, [cell for cell in chosen if cell.fault == fleet.FAULT]),
-                pool.submit(on_pairs, folder, [cell for cell in chosen if cell.fault != fleet.FAULT]),
+                pool.submit(
+                    on_the_fleet, folder, [cell for cell in chosen if cell.fault == fleet.FAULT]
+                ),
+                pool.submit(
+                    on_pairs, folder, [cell for cell in chosen if cell.fault != fleet.FAULT]
+                ),
             ]
             done = {cell: outcome for part in parts for cell, outcome in part.result().items()}
     finally:
@@ -67,7 +71,9 @@ def on_pairs(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
     return done
 
 
-def work(site: Site, watch: Watch, waiting: queue.SimpleQueue[Cell], done: dict[Cell, Outcome]) -> None:
+def work(
+    site: Site, watch: Watch, waiting: queue.SimpleQueue[Cell], done: dict[Cell, Outcome]
+) -> None:
     """One pair's work: cell after cell."""
     while True:
         try:
@@ -96,7 +102,10 @@ def on_the_fleet(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
 def tell(cell: Cell, outcome: Outcome) -> None:
     """Say how far it is, to who waits for minutes (with `pytest -s`), and write it down."""
     problems = "".join(f"\n    {problem}" for problem in outcome.problems)
-    print(f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}{problems}", flush=True)
+    print(
+        f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}{problems}",
+        flush=True,
+    )
     if os.environ.get(RESULTS):
         with open(os.environ[RESULTS], "a") as file:
             file.write(json.dumps(outcome.json()) + "\n")

@@ -83,7 +83,9 @@ class Fleet:
             known.append(server.known_hosts(self._folder / f"known-{number}").read_text())
         (self._folder / "known_hosts").write_text("".join(known))
         for variant in (0, 1):
-            self.inventory(variant).write_text(yaml.safe_dump(self._inventory(variant, key), sort_keys=False))
+            self.inventory(variant).write_text(
+                yaml.safe_dump(self._inventory(variant, key), sort_keys=False)
+            )
         self.boxes[VICTIM].instrument()
         for variant in (1, 0):
             self.deploy(variant)
@@ -121,10 +123,22 @@ class Fleet:
             "ansible_ssh_common_args": login,
             "cell_variant": variant,
         }
-        frontend = {"name": "x", "vips": ["10.78.0.9"], "directors": "x", "vrrp": {"virtual_router_id": 1}}
+        frontend = {
+            "name": "x",
+            "vips": ["10.78.0.9"],
+            "directors": "x",
+            "vrrp": {"virtual_router_id": 1},
+        }
         fleet = {"hosts": hosts, "vars": {"hactl_roles": ["cell", "spare_address"]}}
-        elsewhere = {"hosts": {"d0": {"ansible_host": "10.78.0.1"}, "d1": {"ansible_host": "10.78.0.2"}}}
-        return {"all": {"vars": {**variables, "frontends": [frontend]}, "children": {"fleet": fleet, "x": elsewhere}}}
+        elsewhere = {
+            "hosts": {"d0": {"ansible_host": "10.78.0.1"}, "d1": {"ansible_host": "10.78.0.2"}}
+        }
+        return {
+            "all": {
+                "vars": {**variables, "frontends": [frontend]},
+                "children": {"fleet": fleet, "x": elsewhere},
+            }
+        }
 
     def start(self, variant: int) -> Run:
         """Begin to deploy a variant."""
@@ -134,7 +148,9 @@ class Fleet:
     def deploy(self, variant: int) -> None:
         """Deploy a variant, which must succeed."""
         ended = self.start(variant).wait()
-        assert ended.code == 0, f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
+        assert ended.code == 0, (
+            f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
+        )
         self.current = variant
 
     def look(self) -> dict[str, frozenset[str]]:
@@ -144,9 +160,13 @@ class Fleet:
 
     def states(self, target: int) -> dict[str, str]:
         """For each, OLD or NEW, or by what it differs from what it was."""
-        names = {host: {self._looks[target][host]: NEW, self._looks[1 - target][host]: OLD} for host in self.boxes}
+        names = {
+            host: {self._looks[target][host]: NEW, self._looks[1 - target][host]: OLD}
+            for host in self.boxes
+        }
         return {
-            host: names[host].get(lines) or "\n".join(difference(self._looks[1 - target][host], lines))
+            host: names[host].get(lines)
+            or "\n".join(difference(self._looks[1 - target][host], lines))
             for host, lines in self.look().items()
         }
 
@@ -167,7 +187,9 @@ def run_cell(fleet: Fleet, cell: Cell) -> Outcome:
     try:
         ended, states = _run(fleet, STEPS[cell.step], target)
         outcome.code, outcome.end = ended.code, symbol(states[VICTIM], ended.message(VICTIM))
-        outcome.problems += [f"{host}: {state}" for host, state in states.items() if state not in (OLD, NEW)]
+        outcome.problems += [
+            f"{host}: {state}" for host, state in states.items() if state not in (OLD, NEW)
+        ]
         outcome.problems += lies(ended, states)
         if ended.code == 0:
             outcome.problems.append("the deploy succeeded, although a host could not be reached")
@@ -196,4 +218,8 @@ def _next_deploy(fleet: Fleet, target: int) -> Sequence[str]:
         fleet.deploy(target)
     except AssertionError as error:
         return [str(error)]
-    return [f"after the next deploy {host}: {state}" for host, state in fleet.states(target).items() if state != NEW]
+    return [
+        f"after the next deploy {host}: {state}"
+        for host, state in fleet.states(target).items()
+        if state != NEW
+    ]

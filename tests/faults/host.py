@@ -79,7 +79,9 @@ class Host:
     def run(self, script: str, *, check: bool = True) -> str:
         """What a shell script prints inside."""
         inside = ["nsenter", "-t", str(self.init()), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "sh"]
-        done = subprocess.run(inside, input=script, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            inside, input=script, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0 or not check, f"{self.name}: {script!r}: {done.stderr}"
         return done.stdout
 
@@ -139,7 +141,11 @@ class Host:
     def agent(self) -> int:
         """The main shell of the agent that runs now: the one that sshd started."""
         logins = self.logins()
-        return patiently("an agent", 5, lambda: next((pid for pid in self.named("sh") if parent(pid) in logins), 0))
+        return patiently(
+            "an agent",
+            5,
+            lambda: next((pid for pid in self.named("sh") if parent(pid) in logins), 0),
+        )
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to every process there."""

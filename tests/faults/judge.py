@@ -32,7 +32,9 @@ def gave_up(message: str) -> bool:
     return "rollback failed" in message
 
 
-def lies(ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[str]] | None = None) -> Iterator[str]:
+def lies(
+    ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[str]] | None = None
+) -> Iterator[str]:
     """What the command said that is not so.
 
     `states` has OLD, NEW or else for every host. `was`: where another deploy was at work, the states that each host may
@@ -41,7 +43,10 @@ def lies(ended: Ended, states: Mapping[str, str], was: Mapping[str, Collection[s
     if ended.code < 0:
         return
     plain = {LEFT: OLD, KEPT: NEW}
-    before = {host: [plain.get(state, state) for state in (was or {}).get(host, (OLD,))] for host in states}
+    before = {
+        host: [plain.get(state, state) for state in (was or {}).get(host, (OLD,))]
+        for host in states
+    }
     after = {host: plain.get(state, state) for host, state in states.items()}
     for host, result in ended.hosts.items():
         if not _true(result["outcome"], ended.message(host), before[host], after[host]):

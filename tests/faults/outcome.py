@@ -48,4 +48,6 @@ class Outcome:
 
 def symbol(state: str, message: str) -> str:
     """How a host ended; `message` is what the command said of it."""
-    return {OLD: "=", NEW: "+", LEFT: "~", KEPT: "*"}.get(state) or ("!" if gave_up(message) else "x")
+    return {OLD: "=", NEW: "+", LEFT: "~", KEPT: "*"}.get(state) or (
+        "!" if gave_up(message) else "x"
+    )

@@ -40,7 +40,9 @@ def ask(vip: str) -> None:
     while True:
         began = time.monotonic()
         if asked(vip):
-            os.write(1, f"{time.monotonic():.4f} {vip}\n".encode())  # in one piece: there are other threads
+            os.write(
+                1, f"{time.monotonic():.4f} {vip}\n".encode()
+            )  # in one piece: there are other threads
         time.sleep(max(0.0, began + EVERY - time.monotonic()))
 
 

@@ -62,7 +62,10 @@ def write_roles(folder: Path) -> None:
 
 def pair(number: int) -> dict[str, str]:
     """The names and addresses of a site's directors, the master first."""
-    return {f"a{number}": f"192.168.240.{100 + 2 * number}", f"b{number}": f"192.168.240.{101 + 2 * number}"}
+    return {
+        f"a{number}": f"192.168.240.{100 + 2 * number}",
+        f"b{number}": f"192.168.240.{101 + 2 * number}",
+    }
 
 
 def vip(number: int) -> str:
@@ -72,7 +75,9 @@ def vip(number: int) -> str:
 
 def start_lab(count: int) -> None:
     """One lab for all sites; its directors are containers, too."""
-    hosts = [(name, address, False) for number in range(count) for name, address in pair(number).items()]
+    hosts = [
+        (name, address, False) for number in range(count) for name, address in pair(number).items()
+    ]
     control.up(LabSpec.of(LAB, [*hosts, (*CLIENT, False)]), lambda _text: None)
 
 
@@ -84,7 +89,9 @@ def layout() -> Layout:
 class Run:
     """A deploy that goes on."""
 
-    def __init__(self, inventory: Path, before: Sequence[str] = (), words: Sequence[str] = ()) -> None:
+    def __init__(
+        self, inventory: Path, before: Sequence[str] = (), words: Sequence[str] = ()
+    ) -> None:
         self._out = inventory.with_suffix(f".{uuid.uuid4()}.out")
         self._err = self._out.with_suffix(".err")
         argv = [*before, str(HACTL), "deploy", "--yes", "--json", *words, str(inventory)]
@@ -135,7 +142,9 @@ class Site:
             self.deploy(variant)
             patiently("the guards end", 10, lambda: not any(map(leftovers, self.look().values())))
             self._looks[variant] = self.look()
-        patiently(f"{self.victim.name} holds {self.vip}", 20, lambda: self.holders() == [self.victim.name])
+        patiently(
+            f"{self.victim.name} holds {self.vip}", 20, lambda: self.holders() == [self.victim.name]
+        )
 
     def start(self, variant: int) -> Run:
         """Begin to deploy a variant."""
@@ -144,7 +153,9 @@ class Site:
     def deploy(self, variant: int) -> None:
         """Deploy a variant, which must succeed."""
         ended = self.start(variant).wait()
-        assert ended.code == 0, f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
+        assert ended.code == 0, (
+            f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
+        )
         self.current = variant
 
     def look(self) -> dict[str, frozenset[str]]:
@@ -159,7 +170,10 @@ class Site:
         """
         found = self.look()
         if busy:
-            found = {host: frozenset(line for line in lines if "process " not in line) for host, lines in found.items()}
+            found = {
+                host: frozenset(line for line in lines if "process " not in line)
+                for host, lines in found.items()
+            }
         return {host: self._state(host, lines, target) for host, lines in found.items()}
 
     def _state(self, host: str, lines: frozenset[str], target: int) -> str:
@@ -168,11 +182,13 @@ class Site:
         if lines == self._looks[1 - target][host]:
             return OLD
         # A lock, and not one process of an agent: they are in the snapshot, too.
-        if {line for line in lines if "/run/hactl/lock" not in line} == self._looks[1 - target][host]:
-            return LEFT
-        if {line for line in lines if not any(mark in line for mark in (*MARKS, "hactl-undo"))} == self._looks[target][
+        if {line for line in lines if "/run/hactl/lock" not in line} == self._looks[1 - target][
             host
         ]:
+            return LEFT
+        if {
+            line for line in lines if not any(mark in line for mark in (*MARKS, "hactl-undo"))
+        } == self._looks[target][host]:
             return KEPT
         return "\n".join(difference(self._looks[1 - target][host], lines))
 
@@ -188,12 +204,16 @@ MARKS = ("/hactl/run-", "/run/hactl/lock", ".hactl-")
 
 def leftovers(lines: frozenset[str]) -> list[str]:
     """What a run leaves while it goes on."""
-    return [line for line in lines if any(mark in line for mark in (*MARKS, "process ", "hactl-run"))]
+    return [
+        line for line in lines if any(mark in line for mark in (*MARKS, "process ", "hactl-run"))
+    ]
 
 
 def difference(before: frozenset[str], after: frozenset[str]) -> list[str]:
     """The lines by which two snapshots differ."""
-    return [f"-{line}" for line in sorted(before - after)] + [f"+{line}" for line in sorted(after - before)]
+    return [f"-{line}" for line in sorted(before - after)] + [
+        f"+{line}" for line in sorted(after - before)
+    ]
 
 
 def _host(name: str) -> Host:
@@ -221,7 +241,11 @@ def inventory(number: int, variant: int) -> dict[str, Any]:
                 ],
             },
             "children": {
-                "directors": {"hosts": {name: {"ansible_host": address} for name, address in pair(number).items()}},
+                "directors": {
+                    "hosts": {
+                        name: {"ansible_host": address} for name, address in pair(number).items()
+                    }
+                },
                 "clients": {"hosts": {CLIENT[0]: {"ansible_host": CLIENT[1], "hactl_roles": []}}},
             },
         }

@@ -33,12 +33,34 @@ STEPS = (
     Step("lock", "it has just taken the lock", "after", "mv -T */lock-* */lock"),
     Step("unpack", "the archive is about to be unpacked", "before", "tar -xf - -C *"),
     Step("stage", "the first staged file is there, empty", "before", "cat */run-??????/files/*"),
-    Step("validate", "the daemon's parser is about to read a staged file", "before", "keepalived -t *"),
-    Step("ready", "all is staged; the host waits to be told to go", "before", "keepalived -t *", "ready"),
+    Step(
+        "validate",
+        "the daemon's parser is about to read a staged file",
+        "before",
+        "keepalived -t *",
+    ),
+    Step(
+        "ready",
+        "all is staged; the host waits to be told to go",
+        "before",
+        "keepalived -t *",
+        "ready",
+    ),
     Step("change", "the first file has been swapped", "after", "mv -f */.*.hactl-?????? *"),
     Step("reload", "Keepalived is about to be reloaded", "before", "systemctl reload keepalived*"),
-    Step("applied", "all is changed; the host waits for the confirmation", "before", "systemctl reload *", "applied"),
+    Step(
+        "applied",
+        "all is changed; the host waits for the confirmation",
+        "before",
+        "systemctl reload *",
+        "applied",
+    ),
     Step("confirm", "told to confirm, not done yet", "before", "mv */journal */confirmed"),
-    Step("kept", "confirmed; the generation is not in its place yet", "before", "mv */generation */generations/*"),
+    Step(
+        "kept",
+        "confirmed; the generation is not in its place yet",
+        "before",
+        "mv */generation */generations/*",
+    ),
 )
 BY_NAME = {step.name: step for step in STEPS}

@@ -112,11 +112,15 @@ umount -l /mnt/small; rmdir /mnt/small /mnt/big
 
 
 def fill_disk(scene: Scene) -> None:
-    scene.host.run("dd if=/dev/zero of=/mnt/small/full bs=4k 2>/dev/null; df /mnt/small | grep -q ' 100% '")
+    scene.host.run(
+        "dd if=/dev/zero of=/mnt/small/full bs=4k 2>/dev/null; df /mnt/small | grep -q ' 100% '"
+    )
 
 
 def make_read_only(scene: Scene) -> None:
-    scene.host.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc && ! touch /etc/cell/x 2>/dev/null")
+    scene.host.run(
+        "mount --bind /etc /etc && mount -o remount,bind,ro /etc && ! touch /etc/cell/x 2>/dev/null"
+    )
 
 
 def begin_second(scene: Scene) -> None:

@@ -25,10 +25,14 @@ def tables(outcomes: Sequence[Outcome], faults: Sequence[str]) -> str:
     return "\n".join(line for half in HALVES for line in (*_table(found, faults, half), ""))
 
 
-def _table(found: Mapping[tuple[str, str], Outcome], faults: Sequence[str], steps: Sequence[str]) -> Iterator[str]:
+def _table(
+    found: Mapping[tuple[str, str], Outcome], faults: Sequence[str], steps: Sequence[str]
+) -> Iterator[str]:
     yield " " * NAME + "".join(f"{step:>{CELL}}" for step in steps)
     for fault in faults:
-        yield f"{fault:<{NAME}}" + "".join(f"{shown(found.get((fault, step))):>{CELL}}" for step in steps)
+        yield f"{fault:<{NAME}}" + "".join(
+            f"{shown(found.get((fault, step))):>{CELL}}" for step in steps
+        )
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -17,14 +17,18 @@ def ended(code: int, **outcomes: str) -> Ended:
     """A command that said `OUTCOME` or `OUTCOME: MESSAGE` of each host."""
     parted = {host: said.partition(": ") for host, said in outcomes.items()}
     hosts: dict[str, dict[str, Any]] = {
-        host: {"outcome": outcome, "message": message} for host, (outcome, _, message) in parted.items()
+        host: {"outcome": outcome, "message": message}
+        for host, (outcome, _, message) in parted.items()
     }
     return Ended(code, hosts)
 
 
 TRUE = [
     (ended(0, a="changed", b="unchanged"), {"a": NEW, "b": OLD}),
-    (ended(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"), {"a": OLD, "b": OLD}),
+    (
+        ended(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"),
+        {"a": OLD, "b": OLD},
+    ),
     (ended(1, a="failed: either did or took them back", b="changed"), {"a": NEW, "b": NEW}),
     (ended(1, a="failed: either did or took them back"), {"a": OLD}),
     (ended(4, a="unreachable", b="skipped: not touched"), {"a": LEFT, "b": OLD}),
@@ -80,4 +84,6 @@ def test_the_table_has_every_step_and_fits_a_screen() -> None:
     assert all(step.name in text for step in STEPS)
     assert "= 701" in text and "+ 1234" in text and "x 30" in text
     assert shown(None) == "."
-    assert summary(outcomes).startswith("4 cells, 1 of them wrong: 2 as it was; 1 as intended; 1 wrong.")
+    assert summary(outcomes).startswith(
+        "4 cells, 1 of them wrong: 2 as it was; 1 as intended; 1 wrong."
+    )

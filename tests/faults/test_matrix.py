@@ -24,7 +24,8 @@ pytestmark = [
 
 def _all() -> list[object]:
     return [
-        pytest.param(cell, id=str(cell), marks=[pytest.mark.lab] if cell in REPRESENTATIVE else []) for cell in CELLS
+        pytest.param(cell, id=str(cell), marks=[pytest.mark.lab] if cell in REPRESENTATIVE else [])
+        for cell in CELLS
     ]
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from provision.formats.bounded_json import MAX_DEPTH, loads
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(alphabet='[]{}"\\a\n', max_size=8)
-DATA = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text('[{"\\', max_size=3), inner))
+DATA = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text('[{"\\', max_size=3), inner)
+)
 
 
 @given(DATA)

@@ -38,7 +38,9 @@ domains = st.from_regex(r"[a-z]{1,8}\.example\.org", fullmatch=True)
 addresses = st.ip_addresses().map(str)
 
 
-def anew(authority: Authority, host: str, names: frozenset[str], now: datetime | None = None) -> str:
+def anew(
+    authority: Authority, host: str, names: frozenset[str], now: datetime | None = None
+) -> str:
     """The same as `issue`, by another machine that has only the texts."""
     return issue.__wrapped__(Authority(authority.trusted, authority.key), host, names, now)
 
@@ -58,13 +60,17 @@ def test_a_certificate_names_what_was_asked_for() -> None:
     host=st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True),
     day=st.integers(min_value=0, max_value=CA_DAYS - 1),
 )
-def test_every_machine_with_the_ca_makes_the_same_on_the_same_day(names: frozenset[str], host: str, day: int) -> None:
+def test_every_machine_with_the_ca_makes_the_same_on_the_same_day(
+    names: frozenset[str], host: str, day: int
+) -> None:
     now = NOW + timedelta(days=day)
     own = issue(CA, host, names, now)
     assert own == anew(CA, host, names, now)
     found = facts(own)
     assert found.names == names
-    assert found.not_after - now >= min(RENEW, timedelta(days=CA_DAYS) - (now - NOW) - timedelta(hours=1))
+    assert found.not_after - now >= min(
+        RENEW, timedelta(days=CA_DAYS) - (now - NOW) - timedelta(hours=1)
+    )
     assert issued_by(own, CA.trusted)
     other = make("kafka")
     assert issue(other, host, names, now) != own and not issued_by(own, other.trusted)
@@ -72,7 +78,9 @@ def test_every_machine_with_the_ca_makes_the_same_on_the_same_day(names: frozens
 
 def test_it_changes_with_the_host_the_names_and_the_period_and_with_nothing_else() -> None:
     own = issue(CA, "kafka1", NAMES, NOW)
-    assert issue(CA, "kafka1", NAMES, NOW + timedelta(days=DAYS) - RENEW - timedelta(hours=2)) == own
+    assert (
+        issue(CA, "kafka1", NAMES, NOW + timedelta(days=DAYS) - RENEW - timedelta(hours=2)) == own
+    )
     others = [
         issue(CA, "kafka2", NAMES, NOW),
         issue(CA, "kafka1", NAMES | {"vip.example.org"}, NOW),
@@ -97,10 +105,15 @@ def rsa_authority() -> Authority:
     """A CA as openssl makes one by default."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Example CA")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - timedelta(1), NOW + timedelta(800))
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, NOW - timedelta(1), NOW + timedelta(800)
+    )
     builder = builder.add_extension(x509.BasicConstraints(True, None), True)
     pem = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
-    return Authority(pem, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode())
+    return Authority(
+        pem,
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode(),
+    )
 
 
 def test_a_ca_with_an_rsa_key_signs_too() -> None:
@@ -125,8 +138,14 @@ ED = ed25519.Ed25519PrivateKey.generate()
     ("key", "why"),
     [
         (make("kafka").key, "not the key of its certificate"),
-        ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", "no private key in PEM"),
-        (ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), "neither EC nor RSA"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
+            "no private key in PEM",
+        ),
+        (
+            ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+            "neither EC nor RSA",
+        ),
     ],
     ids=["another CA's", "damaged", "Ed25519"],
 )
@@ -150,7 +169,10 @@ def handshake(own: Path, ca: str) -> str:
     server.load_cert_chain(own)
     client = ssl.create_default_context(cadata=ca)
     here, there = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [client.wrap_bio(here, there, server_hostname="localhost"), server.wrap_bio(there, here, server_side=True)]
+    ends = [
+        client.wrap_bio(here, there, server_hostname="localhost"),
+        server.wrap_bio(there, here, server_side=True),
+    ]
     for _ in range(4):
         for end in ends:
             try:
@@ -168,7 +190,9 @@ def test_java_reads_the_certificate(tmp_path: Path) -> None:
     path = tmp_path / "own.pem"
     own = issue(CA, "kafka1", NAMES)
     path.write_text(own[own.index("-----BEGIN CERTIFICATE") :])
-    done = subprocess.run(["keytool", "-printcert", "-file", path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["keytool", "-printcert", "-file", path], capture_output=True, text=True, check=True
+    )
     assert "Owner: CN=kafka1" in done.stdout and "IPAddress: 192.0.2.10" in done.stdout
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from provision.core.errors import HactlError
 from provision.formats import jaas, jaas_file, jaas_property
-from provision.formats.jaas import DIGEST, SCRAM, Login
+from provision.formats.jaas import DIGEST, SCRAM, LoginModule
 from provision.formats.text import of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -20,7 +20,7 @@ def read(value: str) -> jaas_property.Reading:
     return jaas_property.read(of(value, "f"))
 
 
-def options(module: jaas.Module) -> dict[str, str]:
+def options(module: jaas.JaasModule) -> dict[str, str]:
     """A module's options."""
     return {option.key: option.value for option in module.options}
 
@@ -28,7 +28,7 @@ def options(module: jaas.Module) -> dict[str, str]:
 @given(OPTIONS)
 def test_a_written_property_is_read(wanted: dict[str, str]) -> None:
     """Whatever options hold, the value stays on one line and gives them back."""
-    value = jaas.property_value(Login(SCRAM, wanted))
+    value = jaas.property_value(LoginModule(SCRAM, wanted))
     assert "\n" not in value
     found = read(value)
     assert not found.refusals
@@ -38,7 +38,12 @@ def test_a_written_property_is_read(wanted: dict[str, str]) -> None:
 @given(OPTIONS.filter(lambda wanted: not any("${" in value for value in wanted.values())))
 def test_a_written_file_is_read(wanted: dict[str, str]) -> None:
     """The same in a file, which may have several contexts."""
-    found = jaas_file.read(jaas.write({"KafkaServer": Login(SCRAM, wanted), "Client": Login(DIGEST, wanted)}), "f")
+    found = jaas_file.read(
+        jaas.write(
+            {"KafkaServer": LoginModule(SCRAM, wanted), "Client": LoginModule(DIGEST, wanted)}
+        ),
+        "f",
+    )
     assert not found.refusals
     for name, module in (("KafkaServer", SCRAM), ("Client", DIGEST)):
         context = found.context(name)
@@ -49,15 +54,15 @@ def test_a_written_file_is_read(wanted: dict[str, str]) -> None:
 def test_a_file_cannot_hold_what_java_would_expand() -> None:
     """`${…}` has no escape in a JAAS file; in the property it is plain text."""
     with pytest.raises(HactlError, match="Java would expand"):
-        jaas.write({"Client": Login(DIGEST, {"password": "a${home}"})})
-    assert "a${home}" in jaas.property_value(Login(SCRAM, {"password": "a${home}"}))
+        jaas.write({"Client": LoginModule(DIGEST, {"password": "a${home}"})})
+    assert "a${home}" in jaas.property_value(LoginModule(SCRAM, {"password": "a${home}"}))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a;", "1a"])
 def test_a_class_must_be_one(name: str) -> None:
     """A class name cannot be quoted in sense."""
     with pytest.raises(HactlError, match="no name"):
-        jaas.property_value(Login(name, {}))
+        jaas.property_value(LoginModule(name, {}))
 
 
 def test_reading_goes_on_behind_a_glued_flag() -> None:
@@ -69,7 +74,10 @@ def test_reading_goes_on_behind_a_glued_flag() -> None:
 
 def test_no_blank_is_needed_between_options() -> None:
     """A closing quote ends a value."""
-    assert options(read('a.B required username="a"password="b";').modules[0]) == {"username": "a", "password": "b"}
+    assert options(read('a.B required username="a"password="b";').modules[0]) == {
+        "username": "a",
+        "password": "b",
+    }
 
 
 def test_a_piece_of_a_password_is_not_shown() -> None:

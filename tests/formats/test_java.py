@@ -9,7 +9,7 @@ import pytest
 
 from provision.core.errors import InputError
 from provision.formats import jaas, jaas_file, jaas_property, properties
-from provision.formats.jaas import SCRAM, Login, Module
+from provision.formats.jaas import SCRAM, JaasModule, LoginModule
 from provision.formats.text import of
 from tests.kafka.java import Reading, readings
 
@@ -25,14 +25,21 @@ FILE = (
     "\n·\r\n·// c\n·/* c\n */·/\n·*·,·é·-·"
     'KafkaServer { a.B required k=v; };·Server {\n a.B required a=b\n c=d; e.F optional;\n};·"a"·""·"b\\"c\\101"'
 )
-PIECES = {"properties": PROPERTIES.split("·"), "property": PROPERTY.split("·"), "file": FILE.split("·")}
+PIECES = {
+    "properties": PROPERTIES.split("·"),
+    "property": PROPERTY.split("·"),
+    "file": FILE.split("·"),
+}
 
 
 def mangled(kind: str, count: int) -> list[bytes]:
     """Inputs put together at random from what the parser knows; the same in every run."""
     chance = random.Random(kind)  # not for secrecy
     encoding = "latin-1" if kind == "properties" else "utf-8"
-    return ["".join(chance.choices(PIECES[kind], k=chance.randint(1, 14))).encode(encoding) for _ in range(count)]
+    return [
+        "".join(chance.choices(PIECES[kind], k=chance.randint(1, 14))).encode(encoding)
+        for _ in range(count)
+    ]
 
 
 def our_properties(data: bytes) -> Reading:
@@ -45,7 +52,7 @@ def our_properties(data: bytes) -> Reading:
     return Reading(tuple(text for item in ordered for text in item))
 
 
-def modules(context: str, found: tuple[Module, ...]) -> Iterator[str]:
+def modules(context: str, found: tuple[JaasModule, ...]) -> Iterator[str]:
     """Login modules as Readings.java prints them."""
     for module in found:
         yield from (f"[{context}]", module.name, module.flag)
@@ -84,11 +91,15 @@ def test_reads_what_java_reads(kind: str) -> None:
     inputs = mangled(kind, 3000)
     theirs = readings([(kind, data) for data in inputs])
     differing = [
-        (data, our, java) for data, java in zip(inputs, theirs, strict=True) if (our := OURS[kind](data)) != java
+        (data, our, java)
+        for data, java in zip(inputs, theirs, strict=True)
+        if (our := OURS[kind](data)) != java
     ]
     assert not differing, differing[:3]
     assert sum(not reading.error for reading in theirs) > 20, "some of them are sound"
-    assert kind == "properties" or len({reading.error for reading in theirs}) > 5, "and some broken in several ways"
+    assert kind == "properties" or len({reading.error for reading in theirs}) > 5, (
+        "and some broken in several ways"
+    )
 
 
 AWKWARD = [
@@ -117,8 +128,16 @@ AWKWARD = [
 
 def test_java_reads_back_what_is_written() -> None:
     """Values that break hand-written files come out of Java as they went in."""
-    settings = {**{f"k {value}": value for value in AWKWARD}, "yes": True, "list": ["a", "b"], "number": 5}
-    logins = [Login(SCRAM, {"username": value, "password": value, f"user_{value}": value}) for value in AWKWARD]
+    settings = {
+        **{f"k {value}": value for value in AWKWARD},
+        "yes": True,
+        "list": ["a", "b"],
+        "number": 5,
+    }
+    logins = [
+        LoginModule(SCRAM, {"username": value, "password": value, f"user_{value}": value})
+        for value in AWKWARD
+    ]
     inputs = [("properties", properties.write(settings))]
     inputs += [("property", jaas.property_value(login).encode()) for login in logins]
     inputs += [("file", jaas.write({"KafkaServer": login})) for login in logins]

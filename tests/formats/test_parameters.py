@@ -54,12 +54,21 @@ def test_what_kafka_refuses(name: str, value: str | int | float | bool, complain
 @pytest.mark.parametrize("version", ["3.9.1", "4.1.0"])
 def test_the_parameters_of_topics_are_those_that_kafka_itself_prints(version: str) -> None:
     jars = collect(version, CACHE, print)
-    argv = ["java", "-Xmx128m", "-cp", f"{jars}/*", "org.apache.kafka.storage.internals.log.LogConfig"]
+    argv = [
+        "java",
+        "-Xmx128m",
+        "-cp",
+        f"{jars}/*",
+        "org.apache.kafka.storage.internals.log.LogConfig",
+    ]
     printed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
     seen = {}
     for part in printed.split("<h4>")[1:]:
         name = re.search(r'<a id="([^"]+)">', part)
-        cells = [re.search(f"<th>{word}:</th><td>(.*?)</td>", part, re.DOTALL) for word in ("Type", "Valid Values")]
+        cells = [
+            re.search(f"<th>{word}:</th><td>(.*?)</td>", part, re.DOTALL)
+            for word in ("Type", "Valid Values")
+        ]
         assert name
         kind, valid = (html.unescape(cell[1]) if cell else "" for cell in cells)
         seen[name[1]] = (kind, valid)
@@ -71,5 +80,7 @@ def test_the_parameters_of_topics_are_those_that_kafka_itself_prints(version: st
         if about.choices:
             assert sorted(about.choices) == sorted(valid.strip("[]").split(", ")), parameter
         elif valid.startswith("[") and "Id]" not in valid and " or " not in valid:
-            low, high = (f"{each:.15g}" if each is not None else "" for each in (about.low, about.high))
+            low, high = (
+                f"{each:.15g}" if each is not None else "" for each in (about.low, about.high)
+            )
             assert valid == f"[{low},...{',' if high else ''}{high}]", parameter

@@ -19,7 +19,13 @@ def plain(text: str) -> dict[str, str]:
 
 def test_the_key_ends_at_the_first_separator() -> None:
     """`=`, `:` and white space separate; what follows the first `=` belongs to the value."""
-    assert plain("a=1\nb: 2\nc 3\n d = = 4\ne\n") == {"a": "1", "b": "2", "c": "3", "d": "= 4", "e": ""}
+    assert plain("a=1\nb: 2\nc 3\n d = = 4\ne\n") == {
+        "a": "1",
+        "b": "2",
+        "c": "3",
+        "d": "= 4",
+        "e": "",
+    }
 
 
 def test_a_backslash_at_the_end_goes_on_in_the_next_line() -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.formats import properties, zoo_cfg
-from provision.formats.zoo_cfg import Server
+from provision.formats.zoo_cfg import ZooKeeperServer
 
 SERVERS = st.builds(
-    Server,
+    ZooKeeperServer,
     id=st.integers(1, 255),
     host=st.sampled_from(["zk1", "10.0.0.1", "fd00::1"]),
     peer_port=st.integers(1, 65535),
@@ -20,7 +20,7 @@ SERVERS = st.builds(
 
 
 @given(st.lists(SERVERS, unique_by=lambda member: member.id))
-def test_what_is_written_is_read(members: list[Server]) -> None:
+def test_what_is_written_is_read(members: list[ZooKeeperServer]) -> None:
     """Roles, client ports and IPv6 addresses included."""
     settings = properties.read(zoo_cfg.write({"tickTime": 2000}, members), "zoo.cfg")
     assert settings.get("tickTime") == "2000"

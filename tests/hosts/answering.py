@@ -33,17 +33,33 @@ class Host:
 
     def run_agent(self, text: str) -> MemoryChannel:
         """What the agent that is started answers."""
-        self.agents.append(next(name for name in ("observe", "look", "status") if text == program(name)))
+        self.agents.append(
+            next(name for name in ("observe", "look", "status") if text == program(name))
+        )
         if text == program("observe"):
-            return MemoryChannel(b"".join(line.replace(b"|", b"\x1f") + more for line, more in self._observed()))
-        sections: Mapping[str, Sequence[str]] = {"clock": ["1.5"], "ipvs_saved": self._table, "end": []}
+            return MemoryChannel(
+                b"".join(line.replace(b"|", b"\x1f") + more for line, more in self._observed())
+            )
+        sections: Mapping[str, Sequence[str]] = {
+            "clock": ["1.5"],
+            "ipvs_saved": self._table,
+            "end": [],
+        }
         if text == program("status"):
             sections = {"checks": self._log, **sections}
-        text = "".join(f"\x1f{name}\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items())
+        text = "".join(
+            f"\x1f{name}\n" + "".join(f"{line}\n" for line in lines)
+            for name, lines in sections.items()
+        )
         return MemoryChannel(text.encode())
 
     def _observed(self) -> list[tuple[bytes, bytes]]:
-        facts = ["fact|os_family|debian", "fact|firewall|none", f"fact|interface|eth0|{self._address}", "facts-end"]
+        facts = [
+            "fact|os_family|debian",
+            "fact|firewall|none",
+            f"fact|interface|eth0|{self._address}",
+            "facts-end",
+        ]
         items = [self._answer(item) for item in self._items if item.kind not in ("vip", "virtual")]
         rest = [*(f"table|{line}" for line in self._table), "end"]
         return [*_lines(facts), *items, *_lines(rest)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.hosts.ssh import Session, connect
+from provision.hosts.ssh import SshSession, connect
 from provision.hosts.target import Target
 from tests.hosts.netns import Namespace, Server, keygen
 
@@ -30,10 +30,14 @@ class Net:
     def target(self, known_hosts: Path, server: Server | None = None, **more: object) -> Target:
         """The login to a server, the near one unless told otherwise."""
         server = server or self.near
-        values = {"key_files": (str(self.key),), "identities_only": True, "known_hosts": (str(known_hosts),)}
+        values = {
+            "key_files": (str(self.key),),
+            "identities_only": True,
+            "known_hosts": (str(known_hosts),),
+        }
         return Target(host="web1", address=server.address, **{**values, **more})  # type: ignore[arg-type]
 
-    def connect(self, target: Target) -> Session:
+    def connect(self, target: Target) -> SshSession:
         return self.client.enter(lambda: connect(target))
 
 
@@ -71,10 +75,10 @@ def known(net: Net, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(net: Net, known: Path) -> Iterator[Session]:
+def session(net: Net, known: Path) -> Iterator[SshSession]:
     """A login as root to the near server."""
     with net.connect(net.target(known)) as session:
         yield session
 
 
-Look = Callable[[Session], object]
+Look = Callable[[SshSession], object]

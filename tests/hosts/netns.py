@@ -78,7 +78,21 @@ class Namespace:
         """A wire to another namespace, with an address on either end."""
         device = f"to-{other.name[-1]}"
         back = f"to-{self.name[-1]}"
-        run("ip", "-n", self.name, "link", "add", device, "type", "veth", "peer", "name", back, "netns", other.name)
+        run(
+            "ip",
+            "-n",
+            self.name,
+            "link",
+            "add",
+            device,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            back,
+            "netns",
+            other.name,
+        )
         for name, end, address in ((self.name, device, own), (other.name, back, theirs)):
             run("ip", "-n", name, "addr", "add", f"{address}/30", "dev", end)
             run("ip", "-n", name, "link", "set", end, "up")
@@ -110,7 +124,9 @@ class Namespace:
 class Server:
     """A real sshd in a namespace, on a root of its own."""
 
-    def __init__(self, namespace: Namespace, address: str, base: Path, key: Path, *, users: bool = False) -> None:
+    def __init__(
+        self, namespace: Namespace, address: str, base: Path, key: Path, *, users: bool = False
+    ) -> None:
         self.namespace = namespace
         self.address = address
         self.base = base
@@ -132,7 +148,9 @@ class Server:
     def wait_for(self, words: str, seconds: float = 15) -> None:
         end = time.monotonic() + seconds
         while words not in self.log.read_text(errors="replace"):
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text(errors="replace")
+            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text(
+                errors="replace"
+            )
             time.sleep(0.02)
 
     def path(self, name: str) -> Path:
@@ -147,7 +165,9 @@ class Server:
 
     def sessions(self) -> int:
         """How many session channels were opened here so far: one for each exec."""
-        return self.log.read_text(errors="replace").count("server_input_channel_open: ctype session")
+        return self.log.read_text(errors="replace").count(
+            "server_input_channel_open: ctype session"
+        )
 
     def connections(self) -> list[int]:
         """The processes that serve a connection."""
@@ -157,7 +177,9 @@ class Server:
     def cut(self) -> None:
         """Kill the processes that serve connections, as if the line had gone; what they started is left alone."""
         for pid in self.connections():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that ended by itself meanwhile
+            with contextlib.suppress(
+                FileNotFoundError, ProcessLookupError
+            ):  # one that ended by itself meanwhile
                 children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
                 for victim in (pid, *(int(child) for child in children if _is_sshd(child))):
                     os.kill(victim, signal.SIGKILL)

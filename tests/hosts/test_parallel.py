@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from provision.hosts.parallel import PARALLEL, at_once
+from provision.hosts.parallel import PARALLEL, run_parallel
 
 
 def test_the_results_come_in_the_order_of_the_items() -> None:
@@ -17,8 +17,8 @@ def test_the_results_come_in_the_order_of_the_items() -> None:
         time.sleep(0.01 * (3 - number))
         return number
 
-    assert at_once(slowest_first, range(3)) == [0, 1, 2]
-    assert at_once(str, ()) == []
+    assert run_parallel(slowest_first, range(3)) == [0, 1, 2]
+    assert run_parallel(str, ()) == []
 
 
 def test_all_of_them_are_done_and_no_more_at_a_time_than_agreed() -> None:
@@ -33,13 +33,13 @@ def test_all_of_them_are_done_and_no_more_at_a_time_than_agreed() -> None:
         with lock:
             working[0] -= 1
 
-    assert len(at_once(job, range(3 * PARALLEL))) == 3 * PARALLEL
+    assert len(run_parallel(job, range(3 * PARALLEL))) == 3 * PARALLEL
     assert 1 < most[0] <= PARALLEL
 
 
 def test_what_a_job_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        at_once(lambda number: 1 // number, (1, 0))
+        run_parallel(lambda number: 1 // number, (1, 0))
 
 
 def test_an_interrupt_waits_for_nobody_and_nothing_more_begins() -> None:
@@ -53,7 +53,7 @@ def test_an_interrupt_waits_for_nobody_and_nothing_more_begins() -> None:
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        at_once(job, range(2 * PARALLEL))
+        run_parallel(job, range(2 * PARALLEL))
     assert time.monotonic() - began < 2
     silent.set()
     time.sleep(0.1)

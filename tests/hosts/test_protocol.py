@@ -34,7 +34,11 @@ fields = st.lists(
         .map(lambda raw: raw.decode("utf-8", "surrogateescape"))
         .filter(lambda t: not set(t) & set(FORBIDDEN)),
         st.sampled_from(["$(reboot)", "`id`", "a'b\"c", "-rf", "\\", "*", "\t", "", " "]),
-    ).filter(lambda text: not any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)),
+    ).filter(
+        lambda text: (
+            not any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
+        )
+    ),
     min_size=1,
 )
 
@@ -72,7 +76,11 @@ def test_a_request() -> None:
             Address("10.0.0.1/32", "lo"),
         ),
     )
-    ledger = [LedgerEntry("file", "/etc/a b"), LedgerEntry("file", "/etc/old"), LedgerEntry("sysctl", "vm.swappiness")]
+    ledger = [
+        LedgerEntry("file", "/etc/a b"),
+        LedgerEntry("file", "/etc/old"),
+        LedgerEntry("sysctl", "vm.swappiness"),
+    ]
     length, _, body = encode_request(desired, ledger).partition(b"\n")
     assert int(length) == len(body)
     assert body.decode().split("\n")[:-1] == [
@@ -111,7 +119,9 @@ def test_a_kernel_parameter_never_leaves_proc_sys(name: str) -> None:
     assert path.is_relative_to("/proc/sys") and ".." not in path.parts
 
 
-@pytest.mark.parametrize("name", ["", "..", "net..ipv4", "/net", "net/../../etc/passwd", "net.ipv4;x", "a b"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "net..ipv4", "/net", "net/../../etc/passwd", "net.ipv4;x", "a b"]
+)
 def test_what_is_no_kernel_parameter(name: str) -> None:
     with pytest.raises(ProtocolError):
         sysctl_path(name)

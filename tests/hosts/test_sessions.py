@@ -11,7 +11,7 @@ import pytest
 from provision.core.errors import HostError, Unreachable, UsageError
 from provision.hosts.agent.look import look_at
 from provision.hosts.sessions import Sessions
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from tests.hosts.conftest import Net, known, net
 
 __all__ = ["known", "net"]
@@ -37,7 +37,7 @@ def within(net: Net, known: Path) -> Iterator[Within]:
     yield run
 
 
-def output(session: Session) -> bytes | None:
+def output(session: SshSession) -> bytes | None:
     channel = session.run_agent("echo here")
     try:
         return channel.read_line()
@@ -71,7 +71,7 @@ def test_all_at_once_and_the_error_of_the_one_that_is_gone(within: Within) -> No
     def test(sessions: Sessions) -> None:
         found = sessions.all()
         assert list(found) == ["web1", "web2"]
-        assert isinstance(found["web1"], Session)
+        assert isinstance(found["web1"], SshSession)
         assert isinstance(found["web2"], Unreachable)
         assert list(sessions.all(["web1"])) == ["web1"]
 

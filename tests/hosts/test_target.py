@@ -55,7 +55,9 @@ def config(tmp_path: Path) -> Path:
 
 def ssh_says(config: Path, *argv: str) -> dict[str, list[str]]:
     """What OpenSSH makes of the same options."""
-    shown = subprocess.run(["ssh", "-G", "-F", str(config), *argv], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["ssh", "-G", "-F", str(config), *argv], capture_output=True, text=True, check=True
+    )
     found: dict[str, list[str]] = {}
     for line in shown.stdout.splitlines():
         key, _, value = line.partition(" ")
@@ -80,7 +82,9 @@ def ssh_says(config: Path, *argv: str) -> dict[str, list[str]]:
 def test_the_same_as_ssh(config: Path, arguments: str) -> None:
     (config.parent / "mine").touch()  # ssh(1) leaves out a file of -i that is not there
     *words, name = shlex.split(arguments.format(folder=config.parent))
-    target = Target.of(host(ansible_host=name, ansible_ssh_common_args=f"-F {config} {shlex.join(words)}"))
+    target = Target.of(
+        host(ansible_host=name, ansible_ssh_common_args=f"-F {config} {shlex.join(words)}")
+    )
     theirs = ssh_says(config, *words, name)
     assert target.address == theirs["hostname"][0]
     assert str(target.port) == theirs["port"][0]
@@ -115,7 +119,9 @@ def test_jump_hosts_have_sections_of_their_own(config: Path) -> None:
     ],
 )
 def test_ways_to_write_a_jump_host(text: str, expected: tuple[str, int]) -> None:
-    jumps = Target.of(host(ansible_host="10.0.0.1", ansible_ssh_common_args=f"-F none -J '{text}'")).jumps
+    jumps = Target.of(
+        host(ansible_host="10.0.0.1", ansible_ssh_common_args=f"-F none -J '{text}'")
+    ).jumps
     assert (jumps[0].address, jumps[0].port) == expected
 
 
@@ -148,7 +154,10 @@ def test_variables_win_over_arguments_and_those_over_the_file(config: Path) -> N
     ("variables", "words"),
     [
         ({"ansible_ssh_common_args": "-L 80:x:80"}, "'-L' of ssh is not supported"),
-        ({"ansible_ssh_common_args": "-o PermitTunnel=yes"}, "'PermitTunnel' of ssh_config is not supported"),
+        (
+            {"ansible_ssh_common_args": "-o PermitTunnel=yes"},
+            "'PermitTunnel' of ssh_config is not supported",
+        ),
         ({"ansible_ssh_common_args": "-o 'Port"}, "No closing quotation"),
         ({"ansible_ssh_common_args": "-o Port="}, "'Port' of ssh_config needs a value"),
         ({"ansible_ssh_common_args": "-p"}, "'-p' of ssh needs a value"),

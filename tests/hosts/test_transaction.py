@@ -15,10 +15,11 @@ import pytest
 
 from provision.core.errors import HostError, Locked
 from provision.desired.items import Address, DesiredHost, File, Sysctl
-from provision.hosts.agent.host_locks import Hold
+from provision.hosts.agent.host_locks import HostLocks
 from provision.hosts.agent.observe import Observed, observe
-from provision.hosts.agent.transaction import ApplyFailed, Op, Payload, Transaction, build_payload, prepare
-from provision.hosts.ssh import Session
+from provision.hosts.agent.payload import Op, Payload, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare
+from provision.hosts.ssh import SshSession
 from tests.hosts.agent.scenario import wait_until
 from tests.hosts.conftest import Net
 
@@ -39,11 +40,11 @@ STAGES = (
 )
 
 
-def look(session: Session) -> Observed:
+def look(session: SshSession) -> Observed:
     return observe(session, lambda _facts: DesiredHost("web1", ITEMS))[1]
 
 
-def begin(session: Session, *more: Op, deadline: int = 60) -> Transaction:
+def begin(session: SshSession, *more: Op, deadline: int = 60) -> Transaction:
     motd = look(session).items["file", "/etc/motd"].attributes
     assert motd is not None
     ops = [
@@ -55,7 +56,7 @@ def begin(session: Session, *more: Op, deadline: int = 60) -> Transaction:
     return run(session, build_payload(ops, [b"new\n", b"welcome\n"]), deadline)
 
 
-def run(session: Session, payload: Payload, deadline: int = 60) -> Transaction:
+def run(session: SshSession, payload: Payload, deadline: int = 60) -> Transaction:
     transaction = prepare(session, payload, "kim@ops", "digest", deadline)
     transaction.apply()
     return transaction
@@ -72,7 +73,12 @@ def state(net: Net) -> dict[str, str]:
     etc = net.near.path("/etc")
     files = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest() + oct(path.stat().st_mode)
-        for path in [etc / "motd", *etc.glob(".*hactl*"), *etc.glob("hactl/*"), *etc.glob("hactl/.*")]
+        for path in [
+            etc / "motd",
+            *etc.glob(".*hactl*"),
+            *etc.glob("hactl/*"),
+            *etc.glob("hactl/.*"),
+        ]
         if path.is_file()
     }
     run = [str(path) for path in net.near.path("/run/hactl").glob("*") if path.name != "loaded"]
@@ -101,14 +107,18 @@ def clean(net: Net) -> Iterator[None]:
     """A message of the day of our own to be replaced, and nothing left over of the test before."""
     net.near.path("/etc/motd").write_text("old\n")
     yield
-    subprocess.run(["ip", "-n", net.near.namespace.name, "addr", "flush", "dev", "lo", "label", "lo:0"], check=False)
     subprocess.run(
-        ["ip", "netns", "exec", net.near.namespace.name, "sysctl", "-qw", "net.ipv4.ip_forward=0"], check=True
+        ["ip", "-n", net.near.namespace.name, "addr", "flush", "dev", "lo", "label", "lo:0"],
+        check=False,
+    )
+    subprocess.run(
+        ["ip", "netns", "exec", net.near.namespace.name, "sysctl", "-qw", "net.ipv4.ip_forward=0"],
+        check=True,
     )
     net.near.path("/etc/hactl/new.conf").unlink(missing_ok=True)
 
 
-def test_a_change_costs_two_execs(net: Net, session: Session) -> None:
+def test_a_change_costs_two_execs(net: Net, session: SshSession) -> None:
     before = net.near.sessions()
     begin(session).confirm()
     assert (session.execs, net.near.sessions() - before) == (2, 2)
@@ -126,7 +136,7 @@ def test_as_a_user_with_sudo(net: Net, known: Path) -> None:
     assert net.near.path("/etc/motd").read_bytes() == b"welcome\n"
 
 
-def test_nothing_changes_before_it_is_told_to_go(net: Net, session: Session) -> None:
+def test_nothing_changes_before_it_is_told_to_go(net: Net, session: SshSession) -> None:
     before = state(net)
     payload = build_payload([STAGES[0], *STAGES[2:]], [b"new\n"])
     with prepare(session, payload, "kim@ops", "digest", 60):
@@ -135,7 +145,7 @@ def test_nothing_changes_before_it_is_told_to_go(net: Net, session: Session) -> 
     wait_until_back(net, before)
 
 
-def test_a_connection_cut_before_it_is_told_to_go(net: Net, session: Session) -> None:
+def test_a_connection_cut_before_it_is_told_to_go(net: Net, session: SshSession) -> None:
     before = state(net)
     transaction = prepare(session, build_payload([STAGES[0]], [b"new\n"]), "kim@ops", "digest", 60)
     net.near.cut()
@@ -144,14 +154,14 @@ def test_a_connection_cut_before_it_is_told_to_go(net: Net, session: Session) ->
     wait_until_back(net, before)
 
 
-def test_an_unconfirmed_change_is_undone(net: Net, session: Session) -> None:
+def test_an_unconfirmed_change_is_undone(net: Net, session: SshSession) -> None:
     before = state(net)
     with begin(session):
         assert state(net) != before
     wait_until_back(net, before)
 
 
-def test_a_connection_cut_before_the_confirmation(net: Net, session: Session) -> None:
+def test_a_connection_cut_before_the_confirmation(net: Net, session: SshSession) -> None:
     before = state(net)
     transaction = begin(session)
     net.near.cut()
@@ -161,7 +171,7 @@ def test_a_connection_cut_before_the_confirmation(net: Net, session: Session) ->
     wait_until_back(net, before)
 
 
-def test_a_connection_cut_in_mid_apply(net: Net, session: Session) -> None:
+def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
     """The step that the cut falls into is slow; the agent notices, finishes it and undoes what was done."""
     before = state(net)
     slow = net.near.path("/usr/local/bin/systemctl")
@@ -185,14 +195,16 @@ def test_a_connection_cut_in_mid_apply(net: Net, session: Session) -> None:
         slow.unlink()
 
 
-def test_the_deadline_undoes_it_although_the_connection_stands(net: Net, session: Session) -> None:
+def test_the_deadline_undoes_it_although_the_connection_stands(
+    net: Net, session: SshSession
+) -> None:
     before = state(net)
     begin(session, deadline=1)
     wait_until_back(net, before)
     assert not session.is_dead()
 
 
-def test_two_at_once(net: Net, known: Path, session: Session) -> None:
+def test_two_at_once(net: Net, known: Path, session: SshSession) -> None:
     with begin(session) as first:
         with net.connect(net.target(known)) as other:
             holder = look(other).lock
@@ -202,15 +214,25 @@ def test_two_at_once(net: Net, known: Path, session: Session) -> None:
         first.confirm()
 
 
-def test_a_full_disk(net: Net, session: Session) -> None:
+def test_a_full_disk(net: Net, session: SshSession) -> None:
     before = state(net)
     etc = net.near.path("/etc/hactl")
     etc.mkdir(exist_ok=True)
-    inside = ["nsenter", "-t", str(net.near.process.pid), "-m", f"--root=/proc/{net.near.process.pid}/root"]
-    subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=16k", "none", "/etc/hactl"], check=True)
+    inside = [
+        "nsenter",
+        "-t",
+        str(net.near.process.pid),
+        "-m",
+        f"--root=/proc/{net.near.process.pid}/root",
+    ]
+    subprocess.run(
+        [*inside, "mount", "-t", "tmpfs", "-o", "size=16k", "none", "/etc/hactl"], check=True
+    )
     try:
         payload = build_payload([STAGES[0], STAGES[2], STAGES[3]], [b"x" * 100_000])
-        with pytest.raises(ApplyFailed, match=r"cannot stage /etc/hactl/new.conf: .*[Nn]o space left") as failure:
+        with pytest.raises(
+            ApplyFailed, match=r"cannot stage /etc/hactl/new.conf: .*[Nn]o space left"
+        ) as failure:
             run(session, payload)
         assert failure.value.outcome == "rolled_back"
     finally:
@@ -218,16 +240,19 @@ def test_a_full_disk(net: Net, session: Session) -> None:
     assert state(net) == before
 
 
-def test_a_read_only_place(session: Session) -> None:
-    payload = build_payload([Op("stage", ("1", "/proc/x.conf", "0644", "root", "root", ""))], [b"x"])
+def test_a_read_only_place(session: SshSession) -> None:
+    payload = build_payload(
+        [Op("stage", ("1", "/proc/x.conf", "0644", "root", "root", ""))], [b"x"]
+    )
     with pytest.raises(HostError, match=r"cannot stage /proc/x\.conf"):
         run(session, payload)
 
 
-def test_a_large_payload(net: Net, session: Session) -> None:
+def test_a_large_payload(net: Net, session: SshSession) -> None:
     content = bytes(range(256)) * 20_000
     payload = build_payload(
-        [Op("stage", ("1", "/etc/hactl/new.conf", "0644", "root", "root", "")), STAGES[3]], [content]
+        [Op("stage", ("1", "/etc/hactl/new.conf", "0644", "root", "root", "")), STAGES[3]],
+        [content],
     )
     run(session, payload).confirm()
     assert net.near.path("/etc/hactl/new.conf").read_bytes() == content
@@ -236,10 +261,10 @@ def test_a_large_payload(net: Net, session: Session) -> None:
 def test_a_run_of_drills_and_a_deploy_keep_each_other_out(net: Net, known: Path) -> None:
     with net.connect(net.target(known)) as drills, net.connect(net.target(known)) as deploys:
         logins = SimpleNamespace(of=lambda _: drills)
-        held = Hold(cast(Any, logins), ("web1",), "kim@ops (failover-test)")
+        held = HostLocks(cast(Any, logins), ("web1",), "kim@ops (failover-test)")
         with held, pytest.raises(Locked, match=r"locked by kim@ops \(failover-test\)"):
             begin(deploys)
         begin(deploys).roll_back()
-        with Hold(cast(Any, logins), ("web1",), "kim@ops (failover-test)"):
+        with HostLocks(cast(Any, logins), ("web1",), "kim@ops (failover-test)"):
             net.near.cut()  # the line has gone: nobody says goodbye
             wait_until(lambda: not net.near.path("/run/hactl/lock").exists())

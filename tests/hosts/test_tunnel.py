@@ -80,7 +80,10 @@ def test_why_there_is_no_way_is_said() -> None:
     def dial(host: str, port: int) -> socket.socket:
         raise HostError("kafka1", f"cannot connect from there to {host} port {port}: refused")
 
-    with tunnel(dial) as url, pytest.raises(OSError, match="kafka1: cannot connect from there to b port 9: refused"):
+    with (
+        tunnel(dial) as url,
+        pytest.raises(OSError, match="kafka1: cannot connect from there to b port 9: refused"),
+    ):
         connect_through(url, "b", 9)
 
 
@@ -99,7 +102,9 @@ def test_from_a_host_one_gets_where_only_it_gets(net: Net, known: Path) -> None:
     with net.connect(net.target(known)) as session, tunnel(session.forward) as url:
         with connect_through(url, net.far.address, 22) as connection:
             assert connection.recv(4) == b"SSH-"
-        with pytest.raises(OSError, match=r"web1: cannot connect from there to 10.77.0.6 port 9: Connect failed"):
+        with pytest.raises(
+            OSError, match=r"web1: cannot connect from there to 10.77.0.6 port 9: Connect failed"
+        ):
             connect_through(url, net.far.address, 9)
     with pytest.raises(HostError, match=r"the connection was lost|not active"):
         session.forward(net.far.address, 22)

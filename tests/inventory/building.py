@@ -33,7 +33,9 @@ def inventory(
     **common: Any,
 ) -> Inventory:
     """An inventory with `frontends` (and `common`) as variables of `all`, every value at `PLACE`."""
-    shared = {name: Node.of(value, PLACE) for name, value in {"frontends": frontends, **common}.items()}
+    shared = {
+        name: Node.of(value, PLACE) for name, value in {"frontends": frontends, **common}.items()
+    }
     found = {
         name: Host(
             name,
@@ -44,9 +46,13 @@ def inventory(
         for index, (name, own) in enumerate(hosts.items())
     }
     top = Group("all", PLACE, (), ("ungrouped", *groups), shared)
-    branches = {name: Group(name, PLACE, tuple(members), (), {}) for name, members in groups.items()}
+    branches = {
+        name: Group(name, PLACE, tuple(members), (), {}) for name, members in groups.items()
+    }
     return Inventory(
-        Path("inventory.yml"), found, {"all": top, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **branches}
+        Path("inventory.yml"),
+        found,
+        {"all": top, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **branches},
     )
 
 
@@ -64,7 +70,13 @@ def frontend(**changes: Any) -> dict[str, Any]:
 
 def service(**changes: Any) -> dict[str, Any]:
     """Its service, with `changes`; a change to None takes the field away."""
-    plain = {"port": 80, "scheduler": "rr", "real_servers": "web", "check": {"type": "tcp"}, **changes}
+    plain = {
+        "port": 80,
+        "scheduler": "rr",
+        "real_servers": "web",
+        "check": {"type": "tcp"},
+        **changes,
+    }
     return {name: value for name, value in plain.items() if value is not None}
 
 

@@ -34,7 +34,9 @@ def ansible(program: str, *arguments: str, home: Path) -> str:
         "PATH": f"{BIN}:/usr/bin:/bin",
     }
     command = [str(BIN / program), *arguments]
-    done = subprocess.run(command, cwd=home, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=home, env=environ, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -65,26 +67,36 @@ def test_there_are_enough_cases() -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.parent.name)
-def test_list_is_what_ansible_prints(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_is_what_ansible_prints(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = json.loads(ansible("ansible-inventory", "-i", str(path), "--list", home=tmp_path))
     ours = read(path, monkeypatch).to_ansible(reveal=True)
     assert as_json(ours) == in_plain(theirs)
 
 
 @pytest.mark.parametrize("host", ["h", "bare"])
-def test_host_is_what_ansible_prints(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_is_what_ansible_prints(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = Path(__file__).parent / "cases" / "precedence" / "hosts.yml"
-    theirs = json.loads(ansible("ansible-inventory", "-i", str(path), "--host", host, home=tmp_path))
+    theirs = json.loads(
+        ansible("ansible-inventory", "-i", str(path), "--host", host, home=tmp_path)
+    )
     assert as_json(read(path, monkeypatch).host_to_ansible(host)) == theirs
 
 
-def test_what_we_print_serves_ansible_as_a_dynamic_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_we_print_serves_ansible_as_a_dynamic_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = Path(__file__).parent / "cases" / "many_groups" / "hosts.yml"
     ours = as_json(read(path, monkeypatch).to_ansible())
     script = tmp_path / "dynamic"
     script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(ours)}\nEND\n")
     script.chmod(0o755)
-    assert json.loads(ansible("ansible-inventory", "-i", str(script), "--list", home=tmp_path)) == ours
+    assert (
+        json.loads(ansible("ansible-inventory", "-i", str(script), "--list", home=tmp_path)) == ours
+    )
 
 
 def test_secrets_are_masked_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,13 @@ from provision.inventory.reader import read_inventory
 GROUPS = st.sampled_from(["a", "b", "c", "d", "e", "all", "ungrouped"])
 HOSTS = st.sampled_from(["h1", "h2", "h3", "h[1:2]", "h4:22", "h5"])
 VARS = st.dictionaries(
-    st.sampled_from(["v", "w", "x"]), st.integers(0, 99) | st.dictionaries(st.just("k"), st.integers())
+    st.sampled_from(["v", "w", "x"]),
+    st.integers(0, 99) | st.dictionaries(st.just("k"), st.integers()),
 )
 GROUP_VARS = st.builds(
-    lambda found, priority: found | ({} if priority is None else {"ansible_group_priority": priority}),
+    lambda found, priority: (
+        found | ({} if priority is None else {"ansible_group_priority": priority})
+    ),
     VARS,
     st.none() | st.integers(-3, 9),
 )
@@ -34,8 +37,12 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries({}, optional={**SECTIONS, **children})
 
 
-INVENTORIES = st.dictionaries(GROUPS, st.recursive(LEAF, nested, max_leaves=8), min_size=1, max_size=4)
-FILES = st.dictionaries(st.sampled_from(["all", "a", "b.yml", "c.json", "ungrouped.yaml"]), VARS, max_size=3)
+INVENTORIES = st.dictionaries(
+    GROUPS, st.recursive(LEAF, nested, max_leaves=8), min_size=1, max_size=4
+)
+FILES = st.dictionaries(
+    st.sampled_from(["all", "a", "b.yml", "c.json", "ungrouped.yaml"]), VARS, max_size=3
+)
 
 
 def theirs(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -52,26 +59,41 @@ def theirs(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
     for host in inventory.get_hosts("all"):
         merged = variables.get_vars(host=host, include_hostvars=False, stage="all")
         found[host.name] = {name: value for name, value in merged.items() if name not in RESERVED}
-    groups = {name: [host.name for host in group.hosts] for name, group in inventory.groups.items() if name != "all"}
+    groups = {
+        name: [host.name for host in group.hosts]
+        for name, group in inventory.groups.items()
+        if name != "all"
+    }
     return found, groups
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(INVENTORIES, FILES, FILES)
-def test_made_up_inventories(data: dict[str, Any], group_files: dict[str, Any], host_files: dict[str, Any]) -> None:
+def test_made_up_inventories(
+    data: dict[str, Any], group_files: dict[str, Any], host_files: dict[str, Any]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hosts.yml"
         path.write_text(yaml.safe_dump(data, sort_keys=False))
         for kind, files in (("group_vars", group_files), ("host_vars", host_files)):
             (path.parent / kind).mkdir()
             for name, content in files.items():
-                stem = name if kind == "group_vars" else name.replace("all", "h1").replace("ungrouped", "h2")
+                stem = (
+                    name
+                    if kind == "group_vars"
+                    else name.replace("all", "h1").replace("ungrouped", "h2")
+                )
                 (path.parent / kind / stem).write_text(json.dumps(content))
         try:
             ours = read_inventory(path)
         except InputError as error:
-            assert {problem.rule for problem in error.problems} <= {"inventory-cycle", "inventory-ungrouped"}
+            assert {problem.rule for problem in error.problems} <= {
+                "inventory-cycle",
+                "inventory-ungrouped",
+            }
             assume(False)
         hosts, groups = theirs(path)
         assert {name: ours.host_to_ansible(name) for name in ours.members("all")} == hosts
-        assert {name: list(group.hosts) for name, group in ours.groups.items() if name != "all"} == groups
+        assert {
+            name: list(group.hosts) for name, group in ours.groups.items() if name != "all"
+        } == groups

@@ -18,9 +18,13 @@ from provision.inventory import document
 from provision.inventory.document import Reader
 from provision.inventory.source import Node
 
-TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=12)
+TEXT = st.text(
+    alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=12
+)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT | st.dates()
-DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=15)
+DATA = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=15
+)
 YAML_LIKE = st.text(alphabet="ab1:-?[]{}&*!|>'\"%@`#,~<= \n\t\0é\u2028\x85\ufeff", max_size=40)
 
 
@@ -32,7 +36,13 @@ def parse(text: str, **environ: str) -> tuple[Any, list[str]]:
 
 
 def nodes(node: Node) -> list[Node]:
-    parts = node.value.values() if isinstance(node.value, dict) else node.value if isinstance(node.value, list) else []
+    parts = (
+        node.value.values()
+        if isinstance(node.value, dict)
+        else node.value
+        if isinstance(node.value, list)
+        else []
+    )
     return [node, *(deeper for part in parts for deeper in nodes(part))]
 
 
@@ -250,8 +260,14 @@ MEANING = [
         "a: 2001-02-30\n",
         "f.yml:1:4: yaml-value: this is not a valid timestamp of YAML 1.1; correct it, or quote it if text is meant",
     ),
-    ("a: {<<: 3}\n", "f.yml:1:9: yaml-value: `<<` merges mappings only; give it an alias of a mapping"),
-    ("a: &x\n  b: *x\n", "f.yml:1:4: yaml-recursion: this value contains itself; remove the inner alias"),
+    (
+        "a: {<<: 3}\n",
+        "f.yml:1:9: yaml-value: `<<` merges mappings only; give it an alias of a mapping",
+    ),
+    (
+        "a: &x\n  b: *x\n",
+        "f.yml:1:4: yaml-recursion: this value contains itself; remove the inner alias",
+    ),
     (
         "a: !env HACTL_NO_SUCH\n",
         "f.yml:1:4: env-missing: the environment variable HACTL_NO_SUCH is not set; set it before the run, e.g. "
@@ -275,13 +291,19 @@ def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize(("text", "message"), SYNTAX + MEANING)
-def test_a_mistake_has_a_place_and_a_remedy_whichever_loader_finds_it(text: str, message: str) -> None:
+def test_a_mistake_has_a_place_and_a_remedy_whichever_loader_finds_it(
+    text: str, message: str
+) -> None:
     assert parse(text)[1] == [message]
 
 
 def test_mistakes_of_meaning_are_all_found_at_once() -> None:
     found = parse("a: !env NO\nb: {c: 1, c: 2}\nd: !foo x\n")[1]
-    assert [problem.split(": ")[1] for problem in found] == ["env-missing", "yaml-duplicate-key", "yaml-tag"]
+    assert [problem.split(": ")[1] for problem in found] == [
+        "env-missing",
+        "yaml-duplicate-key",
+        "yaml-tag",
+    ]
 
 
 DEEP = {
@@ -318,7 +340,9 @@ def test_nesting_beyond_reason_has_its_place(loader: str) -> None:
     ], loader
 
 
-WRAPPERS = st.sampled_from([("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ("{b: [", "]}")])
+WRAPPERS = st.sampled_from(
+    [("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ("{b: [", "]}")]
+)
 
 
 @pytest.mark.parametrize("name", ["CSafeLoader", "SafeLoader"])
@@ -328,7 +352,11 @@ def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
     name: str, wrappers: list[tuple[str, str]], times: int, close: bool
 ) -> None:
     cycle = [wrappers[level % len(wrappers)] for level in range(times)]
-    text = "".join(begin for begin, _ in cycle) + "x" + "".join(end for _, end in reversed(cycle)) * close
+    text = (
+        "".join(begin for begin, _ in cycle)
+        + "x"
+        + "".join(end for _, end in reversed(cycle)) * close
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document, "_LOADER", getattr(yaml, name))
         value, problems = parse(text)
@@ -342,7 +370,9 @@ def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
 
 
 @pytest.mark.usefixtures("loader")
-@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize(
+    ("begin", "end"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ('{"a":', "}")]
+)
 def test_nesting_up_to_the_bound_is_read(begin: str, end: str) -> None:
     assert parse(begin * MAX_DEPTH + "1" + end * MAX_DEPTH)[1] == []
     assert parse(begin * (MAX_DEPTH + 1) + "1" + end * (MAX_DEPTH + 1))[1] != []
@@ -350,18 +380,23 @@ def test_nesting_up_to_the_bound_is_read(begin: str, end: str) -> None:
 
 def test_aliases_that_nest_in_each_other_are_refused() -> None:
     """Each line is 90 levels, and holds the line before it in its innermost list."""
-    lines = [f"x{number}: &x{number} {'[' * 90}*x{number - 1}{']' * 90}\n" for number in range(1, 40)]
+    lines = [
+        f"x{number}: &x{number} {'[' * 90}*x{number - 1}{']' * 90}\n" for number in range(1, 40)
+    ]
     problems = parse("x0: &x0 [1]\n" + "".join(lines))[1]
     assert problems[0] == "f.yml:3:89: yaml-depth: nested deeper than 100 levels; flatten it"
 
 
 def test_aliases_that_multiply_are_refused() -> None:
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+        for old, new in zip("abcdef", "bcdefg", strict=True)
     )
     before = time.process_time()
     _, problems = parse(text)
-    assert problems[0].startswith("f.yml:6:4: yaml-size: its aliases multiply into more than 1,000,000 values")
+    assert problems[0].startswith(
+        "f.yml:6:4: yaml-size: its aliases multiply into more than 1,000,000 values"
+    )
     assert time.process_time() - before < 1
 
 

@@ -16,7 +16,16 @@ CASES = Path(__file__).parent / "cases"
 
 def test_members_are_in_file_order_and_each_once() -> None:
     inventory = read_inventory(CASES / "many_groups" / "hosts.yml")
-    assert inventory.members("europe") == ("ber01", "ber02", "ber03", "muc01", "muc02", "para", "parb", "parc")
+    assert inventory.members("europe") == (
+        "ber01",
+        "ber02",
+        "ber03",
+        "muc01",
+        "muc02",
+        "para",
+        "parb",
+        "parc",
+    )
     assert inventory.members("web") == ("ber01", "ber02", "para", "parb")
     assert set(inventory.members("all")) == set(inventory.hosts)
     with pytest.raises(KeyError):
@@ -25,7 +34,9 @@ def test_members_are_in_file_order_and_each_once() -> None:
 
 def test_the_order_of_a_group_is_the_order_it_is_written_in(tmp_path: Path) -> None:
     path = tmp_path / "hosts.yml"
-    path.write_text("all: {children: {directors: {hosts: {lvs2: , lvs1: }}, z: {hosts: {lvs1: }}}}\n")
+    path.write_text(
+        "all: {children: {directors: {hosts: {lvs2: , lvs1: }}, z: {hosts: {lvs1: }}}}\n"
+    )
     assert read_inventory(path).members("directors") == ("lvs2", "lvs1")
 
 
@@ -33,7 +44,13 @@ def test_a_host_knows_all_groups_above_it() -> None:
     inventory = read_inventory(CASES / "many_groups" / "hosts.yml")
     assert inventory.hosts["ber01"].groups == ("berlin", "de", "europe", "web")
     assert inventory.groups["europe"].children == ("de", "fr")
-    assert [inventory.groups[name].depth for name in ("all", "europe", "de", "berlin", "web")] == [0, 1, 2, 3, 1]
+    assert [inventory.groups[name].depth for name in ("all", "europe", "de", "berlin", "web")] == [
+        0,
+        1,
+        2,
+        3,
+        1,
+    ]
 
 
 def test_a_group_has_its_own_variables_those_of_files_included() -> None:
@@ -50,6 +67,10 @@ def test_var_gives_plain_values_and_defaults() -> None:
 
 def test_an_unknown_host_is_wrong_usage() -> None:
     group = Group("all", Position("f"), (), (), {})
-    inventory = Inventory(Path("hosts.yml"), {"web1": Host("web1", Position("f"), {}, ())}, {"all": group})
-    with pytest.raises(UsageError, match=r"hosts\.yml: no host is named 'wbe1'\n  did you mean 'web1'\?"):
+    inventory = Inventory(
+        Path("hosts.yml"), {"web1": Host("web1", Position("f"), {}, ())}, {"all": group}
+    )
+    with pytest.raises(
+        UsageError, match=r"hosts\.yml: no host is named 'wbe1'\n  did you mean 'web1'\?"
+    ):
         inventory.host_to_ansible("wbe1")

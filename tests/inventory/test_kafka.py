@@ -30,19 +30,29 @@ HOSTS: Mapping[str, Mapping[str, Any]] = {
     "lvs1": {"ansible_host": "192.168.227.101"},
     "lvs2": {"ansible_host": "192.168.227.102"},
     **{
-        f"kafka{number}": {"ansible_host": f"192.168.227.{110 + number}", "kafka_id": number, "zookeeper_id": number}
+        f"kafka{number}": {
+            "ansible_host": f"192.168.227.{110 + number}",
+            "kafka_id": number,
+            "zookeeper_id": number,
+        }
         for number in (1, 2, 3)
     },
     "control": {"ansible_host": "192.168.227.120", "kafka_id": 9},
 }
-GROUPS = {"directors": ("lvs1", "lvs2"), "brokers": ("kafka1", "kafka2", "kafka3"), "clients": ("control",)}
+GROUPS = {
+    "directors": ("lvs1", "lvs2"),
+    "brokers": ("kafka1", "kafka2", "kafka3"),
+    "clients": ("control",),
+}
 
 
 def site(hosts: Mapping[str, Mapping[str, Any]] | None = None, **kafka: Any) -> Inventory:
     """Three brokers behind the usual VIP, with changes to `kafka` (None takes a field away) and to hosts."""
     own = {name: value for name, value in {**KAFKA, **kafka}.items() if value is not None}
     changed = {name: {**old, **(hosts or {}).get(name, {})} for name, old in HOSTS.items()}
-    checked = service(port=9092, real_servers="brokers", check={"type": "kafka", "login": "check", "timeout": 3})
+    checked = service(
+        port=9092, real_servers="brokers", check={"type": "kafka", "login": "check", "timeout": 3}
+    )
     return inventory([frontend(services=[checked])], changed, GROUPS, kafka=own)
 
 
@@ -83,8 +93,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "message"), MISTAKES, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_mistake_is_told_by_rule_and_in_plain_words(changes: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"), MISTAKES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_mistake_is_told_by_rule_and_in_plain_words(
+    changes: dict[str, Any], message: str
+) -> None:
     assert message in refused(**changes)
 
 
@@ -145,16 +159,26 @@ def test_a_second_super_user_is_known_to_brokers_and_controllers_alike() -> None
     found = settings("kafka2", users=users, super_users="second")
     assert found["super.users"] == "User:admin;User:second"
     login = found["listener.name.controller.plain.sasl.jaas.config"]
-    assert 'username="admin"' in login and 'user_second="s3cond"' in login and "user_check" not in login
+    assert (
+        'username="admin"' in login
+        and 'user_second="s3cond"' in login
+        and "user_check" not in login
+    )
     after = settings("kafka2", users=users, admin="second", super_users="admin")
     assert after["super.users"] == "User:second;User:admin"
     login = after["listener.name.controller.plain.sasl.jaas.config"]
-    assert 'username="second" password="s3cond"' in login and f'user_admin="{USERS["admin"]["password"]}"' in login
+    assert (
+        'username="second" password="s3cond"' in login
+        and f'user_admin="{USERS["admin"]["password"]}"' in login
+    )
 
 
 def test_a_controller_alone_has_no_listener_for_clients() -> None:
     found = settings("control", controllers="control")
-    assert (found["process.roles"], found["listeners"]) == ("controller", "CONTROLLER://0.0.0.0:9093")
+    assert (found["process.roles"], found["listeners"]) == (
+        "controller",
+        "CONTROLLER://0.0.0.0:9093",
+    )
     assert "advertised.listeners" not in found
     assert settings("kafka1", controllers="control")["process.roles"] == "broker"
 
@@ -189,8 +213,12 @@ def test_every_file_with_a_password_or_key_is_secret_and_closed_to_others(
     closed = set()
     for mode in ({}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}):
         for host in ("lvs1", "kafka1"):
-            for item in rendered(host, tls={"ca": authority.trusted, "key": authority.key}, **mode).items:
-                if isinstance(item, File) and any(secret in item.content.decode() for secret in secrets):
+            for item in rendered(
+                host, tls={"ca": authority.trusted, "key": authority.key}, **mode
+            ).items:
+                if isinstance(item, File) and any(
+                    secret in item.content.decode() for secret in secrets
+                ):
                     assert (item.mode, item.secret) == ("0640", True), item.name
                     closed.add(item.name)
     names = ("server.properties", "format", "node.pem", "jaas.conf", "scram-admin", "scram-check")
@@ -198,7 +226,9 @@ def test_every_file_with_a_password_or_key_is_secret_and_closed_to_others(
     assert closed == {*(f"/etc/kafka/{name}" for name in names), *others}
 
 
-@pytest.mark.parametrize("mode", [{}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}], ids=["kraft", "zookeeper"])
+@pytest.mark.parametrize(
+    "mode", [{}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}], ids=["kraft", "zookeeper"]
+)
 def test_another_user_restarts_no_broker(mode: dict[str, Any]) -> None:
     more = {**USERS, "orders": {"password": "0rders"}}
     assert rendered("kafka1", users=more, **mode) == rendered("kafka1", **mode)
@@ -206,7 +236,10 @@ def test_another_user_restarts_no_broker(mode: dict[str, Any]) -> None:
 
 def test_the_first_users_password_is_no_reason_to_restart_a_broker() -> None:
     first = {item.name: item.unit for item in rendered("kafka1").items if isinstance(item, File)}
-    assert (first["/etc/kafka/format"], first["/etc/kafka/server.properties"]) == ("", "kafka.service")
+    assert (first["/etc/kafka/format"], first["/etc/kafka/server.properties"]) == (
+        "",
+        "kafka.service",
+    )
 
 
 def test_no_secret_stands_in_what_systemd_or_a_shell_shows() -> None:
@@ -238,5 +271,9 @@ def test_a_missing_certificate_of_ones_own_is_told_with_its_path() -> None:
 
 
 def test_the_firewall_lets_in_what_the_cluster_needs() -> None:
-    openings = host_variables(build(site(controllers="control")), "control", Facts())["firewall_openings"]
-    assert [(each.protocol, each.port, each.destination) for each in openings] == [("tcp", 9093, "192.168.227.120")]
+    openings = host_variables(build(site(controllers="control")), "control", Facts())[
+        "firewall_openings"
+    ]
+    assert [(each.protocol, each.port, each.destination) for each in openings] == [
+        ("tcp", 9093, "192.168.227.120")
+    ]

@@ -28,7 +28,12 @@ def test_what_a_user_may_do_is_read_as_it_is_written() -> None:
     cluster = build(site(users={**USERS, "orders": ORDERS}, topics=TOPICS)).kafka
     assert cluster is not None
     user = cluster.model.users["orders"]
-    assert [acl.topics for acl in user.acls] == [("orders",), ("orders", "audit-*"), ("audit-*",), ("orders",)]
+    assert [acl.topics for acl in user.acls] == [
+        ("orders",),
+        ("orders", "audit-*"),
+        ("audit-*",),
+        ("orders",),
+    ]
     assert (user.acls[3].hosts, user.acls[0].hosts) == (("2001:db8::7",), ("*",))
     assert (user.quotas.request_percentage, user.iterations) == (50, 8192)
     assert cluster.model.topics["orders"].replicas == 3
@@ -74,7 +79,10 @@ def test_rights_of_the_super_user_are_refused() -> None:
     [
         ({"iterations": 1000}, "out-of-range: `iterations` is 1000, it must be at least 4096"),
         ({"iterations": 20000}, "out-of-range: `iterations` is 20000, it must be at most 16384"),
-        ({"quotas": {"producer_byte_rate": 0}}, "out-of-range: `producer_byte_rate` is 0, it must be at least 1"),
+        (
+            {"quotas": {"producer_byte_rate": 0}},
+            "out-of-range: `producer_byte_rate` is 0, it must be at least 1",
+        ),
         ({"quotas": {"byte_rate": 1}}, "unknown-field: unknown field `byte_rate`"),
     ],
 )

@@ -151,7 +151,9 @@ def test_a_mistake_is_told_in_plain_words_at_its_place(name: str, tmp_path: Path
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    said = problems(tmp_path, "port: 80", "prot: 80\n            scheduler: foo\n            quorum: x")
+    said = problems(
+        tmp_path, "port: 80", "prot: 80\n            scheduler: foo\n            quorum: x"
+    )
     assert {line.split(": ")[1] for line in said} == {"unknown-field", "wrong-value", "wrong-type"}
 
 
@@ -202,15 +204,23 @@ def test_a_secret_is_in_no_message(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HACTL_TEST_SECRET", "hunter2'hunter2")
     for old, new in (
         ("{virtual_router_id: 10}", "{virtual_router_id: !env HACTL_TEST_SECRET}"),
-        ("{virtual_router_id: 10}", "{virtual_router_id: 10, version: 2, auth_pass: !env HACTL_TEST_SECRET}"),
+        (
+            "{virtual_router_id: 10}",
+            "{virtual_router_id: 10, version: 2, auth_pass: !env HACTL_TEST_SECRET}",
+        ),
         ("name: web", "name: !env HACTL_TEST_SECRET"),
-        ("port: 80", "{port: 80, scheduler: !env HACTL_TEST_SECRET, real_servers: web}\n          - port: 81"),
+        (
+            "port: 80",
+            "{port: 80, scheduler: !env HACTL_TEST_SECRET, real_servers: web}\n          - port: 81",
+        ),
     ):
         assert "hunter2" not in "\n".join(problems(tmp_path, old, new))
 
 
 def test_a_password_is_not_in_the_model_s_text() -> None:
-    found = topology([frontend(vrrp={"virtual_router_id": 1, "version": 2, "auth_pass": "hunter2"})])
+    found = topology(
+        [frontend(vrrp={"virtual_router_id": 1, "version": 2, "auth_pass": "hunter2"})]
+    )
     assert "hunter2" not in repr(found)
     assert found.frontends[0].vrrp.auth_pass == "hunter2"  # noqa: S105
 
@@ -218,7 +228,12 @@ def test_a_password_is_not_in_the_model_s_text() -> None:
 def test_shorthands_stand_for_the_long_form() -> None:
     short = frontend(
         vips=["192.168.227.10/24"],
-        vrrp={"virtual_router_id": 1, "unicast": True, "notify": "/bin/true", "track_interfaces": ["eth1"]},
+        vrrp={
+            "virtual_router_id": 1,
+            "unicast": True,
+            "notify": "/bin/true",
+            "track_interfaces": ["eth1"],
+        },
         services=[service(check={"type": "tcp"}, sorry_server="192.168.227.9")],
     )
     long = frontend(
@@ -258,12 +273,16 @@ def test_version_2_defaults_to_whole_seconds() -> None:
         ("10.0.0.1", "10.0.0.1", "10.0.0.1", 1),
     ],
 )
-def test_ranges_are_written_as_keepalived_writes_them(text: str, first: str, last: str, count: int) -> None:
+def test_ranges_are_written_as_keepalived_writes_them(
+    text: str, first: str, last: str, count: int
+) -> None:
     found = [str(address) for address in expand_range(text)]
     assert (found[0], found[-1], len(found)) == (first, last, count)
 
 
-@pytest.mark.parametrize("text", ["10.0.0.9-5", "10.0.0.1-fd00::1", "10.0.0.0/20", "a-b", "10.0.0.1-2-3", ""])
+@pytest.mark.parametrize(
+    "text", ["10.0.0.9-5", "10.0.0.1-fd00::1", "10.0.0.0/20", "a-b", "10.0.0.1-2-3", ""]
+)
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         expand_range(text)

@@ -63,10 +63,14 @@ def test_patterns_that_mean_nothing(pattern: str, why: str | None) -> None:
 
 
 @given(LABEL, st.integers(0, 400), st.integers(0, 50), st.integers(1, 7), LABEL)
-def test_numbers_are_those_between_the_bounds(head: str, begin: int, more: int, step: int, tail: str) -> None:
+def test_numbers_are_those_between_the_bounds(
+    head: str, begin: int, more: int, step: int, tail: str
+) -> None:
     names, port = expand(f"{head}[{begin}:{begin + more}:{step}]{tail}")
     assert names == [
-        f"{head}{number}{tail}" for number in range(begin, begin + more + 1) if (number - begin) % step == 0
+        f"{head}{number}{tail}"
+        for number in range(begin, begin + more + 1)
+        if (number - begin) % step == 0
     ]
     assert port is None
 
@@ -81,7 +85,9 @@ def test_padded_numbers_have_one_width(begin: int, more: int) -> None:
 @given(st.integers(0, 51), st.integers(0, 51))
 def test_letters_are_in_the_order_small_then_capital(first: int, second: int) -> None:
     low, high = sorted((first, second))
-    assert expand(f"h[{LETTERS[low]}:{LETTERS[high]}]")[0] == [f"h{letter}" for letter in LETTERS[low : high + 1]]
+    assert expand(f"h[{LETTERS[low]}:{LETTERS[high]}]")[0] == [
+        f"h{letter}" for letter in LETTERS[low : high + 1]
+    ]
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5))

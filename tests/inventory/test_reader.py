@@ -176,25 +176,38 @@ def test_a_whole_file_without_its_password(tmp_path: Path, monkeypatch: pytest.M
     )
 
 
-def test_a_wrong_password_is_told_at_the_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_told_at_the_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = Path(__file__).parent / "cases" / "vaulted" / "hosts.yml"
     monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(write(tmp_path, "wrong\n", "password")))
     with pytest.raises(InputError) as caught:
         read_inventory(case)
     found = [(problem.position.line, problem.rule) for problem in caught.value.problems]
-    assert found == [(5, "vault-decrypt"), (13, "vault-decrypt"), (22, "vault-decrypt"), (1, "vault-decrypt")]
+    assert found == [
+        (5, "vault-decrypt"),
+        (13, "vault-decrypt"),
+        (22, "vault-decrypt"),
+        (1, "vault-decrypt"),
+    ]
 
 
-def test_a_value_from_the_environment_is_a_secret_of_its_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_from_the_environment_is_a_secret_of_its_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HACTL_VRRP_PASS", "hunter2")
-    inventory = read(tmp_path, "all: {hosts: {a: {vrrp: {auth_pass: !env HACTL_VRRP_PASS, id: 10}}}}\n")
+    inventory = read(
+        tmp_path, "all: {hosts: {a: {vrrp: {auth_pass: !env HACTL_VRRP_PASS, id: 10}}}}\n"
+    )
     assert inventory.host_to_ansible("a") == {"vrrp": {"auth_pass": "********", "id": 10}}
     assert inventory.hosts["a"].var("vrrp") == {"auth_pass": "hunter2", "id": 10}
 
 
 def test_places_of_hosts_groups_and_variables(tmp_path: Path) -> None:
     write(tmp_path, "port: 80\n", "group_vars/web.yml")
-    inventory = read(tmp_path, "all:\n  children:\n    web:\n      hosts:\n        web[1:2]: {weight: 5}\n")
+    inventory = read(
+        tmp_path, "all:\n  children:\n    web:\n      hosts:\n        web[1:2]: {weight: 5}\n"
+    )
     host = inventory.hosts["web2"]
     assert str(host.position) == f"{tmp_path}/hosts.yml:5:9"
     assert str(host.node("weight").position) == f"{tmp_path}/hosts.yml:5:28"
@@ -208,7 +221,11 @@ def large(hosts: int) -> str:
     lines = ["all:", "  vars: {ansible_user: root, dns: [10.0.0.1, 10.0.0.2]}", "  children:"]
     for index in range(hosts):
         if index % 20 == 0:
-            lines += [f"    rack{index // 20}:", "      vars: {rack: yes, gateway: 10.0.0.254}", "      hosts:"]
+            lines += [
+                f"    rack{index // 20}:",
+                "      vars: {rack: yes, gateway: 10.0.0.254}",
+                "      hosts:",
+            ]
         lines += [
             f"        host{index}:",
             f"          ansible_host: 10.0.{index // 250}.{index % 250}",

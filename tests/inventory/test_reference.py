@@ -50,7 +50,9 @@ def test_the_document_is_what_the_script_makes() -> None:
 
 
 def test_every_part_is_in_the_document() -> None:
-    assert {match[1] for match in reference.PART.finditer(DOCUMENT.read_text())} == set(reference.PARTS)
+    assert {match[1] for match in reference.PART.finditer(DOCUMENT.read_text())} == set(
+        reference.PARTS
+    )
 
 
 def test_a_stale_table_is_noticed() -> None:
@@ -60,10 +62,20 @@ def test_a_stale_table_is_noticed() -> None:
 
 def test_all_models_are_reached() -> None:
     names = {model.__name__ for model in reference.reachable()}
-    assert {"Frontend", "HostSettings", "Keepalived", "SyncGroup", "Url", "BfdTiming", "SorryServer"} <= names
+    assert {
+        "Frontend",
+        "HostSettings",
+        "Keepalived",
+        "SyncGroup",
+        "Url",
+        "BfdTiming",
+        "SorryServer",
+    } <= names
 
 
-def test_a_field_without_a_meaning_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_field_without_a_meaning_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = ['"A door."', "wide: int", '"Its width."', "high: int"]
     text = "\n    ".join(["from pydantic import BaseModel\n\nclass Door(BaseModel):", *lines])
     (tmp_path / "doors.py").write_text(text)
@@ -137,23 +149,31 @@ LOGIN = {
 
 def section(heading: str) -> str:
     """The text below a heading, up to the next of any level."""
-    return re.split(r"^#+ ", DOCUMENT.read_text().split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(
+        r"^#+ ", DOCUMENT.read_text().split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE
+    )[0]
 
 
 def test_the_variables_of_a_login_are_those_in_the_document() -> None:
-    cells = "".join(re.findall(r"^\| (`ansible.*?) \|", section("How to reach a host"), re.MULTILINE))
+    cells = "".join(
+        re.findall(r"^\| (`ansible.*?) \|", section("How to reach a host"), re.MULTILINE)
+    )
     assert set(re.findall(r"`(\w+)`", cells)) == set(LOGIN)
 
 
 @pytest.mark.parametrize("name", LOGIN)
-def test_each_variable_of_a_login_counts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_variable_of_a_login_counts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     value, attribute = LOGIN[name]
     path = tmp_path / "hosts.yml"
     plain = {"ansible_user": "nobody"}
     path.write_text(json.dumps({"all": {"hosts": {"h": plain, "other": plain | {name: value}}}}))
     hosts = read_inventory(path).hosts
-    assert getattr(Target.of(hosts["other"]), attribute) != getattr(Target.of(hosts["h"]), attribute)
+    assert getattr(Target.of(hosts["other"]), attribute) != getattr(
+        Target.of(hosts["h"]), attribute
+    )
 
 
 def test_the_facts_are_those_in_the_document() -> None:
@@ -161,7 +181,11 @@ def test_the_facts_are_those_in_the_document() -> None:
     told = re.findall(r"`(\w+)`", "".join(cells))
     roles = re.findall(r"^\| `(\w+)`", reference.roles(), re.MULTILINE)
     facts = set(told) - set(roles)
-    assert facts == {field.name for field in dataclasses.fields(Facts)} - {"hostname", "interfaces", "selinux"}
+    assert facts == {field.name for field in dataclasses.fields(Facts)} - {
+        "hostname",
+        "interfaces",
+        "selinux",
+    }
 
 
 def test_links_lead_somewhere() -> None:
@@ -233,12 +257,17 @@ exec env --ignore-signal=TERM keepalived -t -f "$0"
 
 @pytest.mark.keepalived
 @pytest.mark.skipif(
-    shutil.which("keepalived") is None or os.geteuid() != 0, reason="needs root and the package keepalived"
+    shutil.which("keepalived") is None or os.geteuid() != 0,
+    reason="needs root and the package keepalived",
 )
 def test_keepalived_takes_the_full_example(full: Project, tmp_path: Path) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text(keepalived_conf(full, "lvs1"))
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-ec", NETWORK, str(path)], capture_output=True, text=True, timeout=20, check=False
+        ["unshare", "--net", "sh", "-ec", NETWORK, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -37,15 +37,25 @@ def password_file(tmp_path: Path) -> Path:
 
 
 def test_a_string_from_the_command_line_tool(password_file: Path, tmp_path: Path) -> None:
-    command = [str(ANSIBLE_VAULT), "encrypt_string", "--vault-password-file", str(password_file), "hunter2"]
+    command = [
+        str(ANSIBLE_VAULT),
+        "encrypt_string",
+        "--vault-password-file",
+        str(password_file),
+        "hunter2",
+    ]
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    printed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert printed.startswith("!vault |")
     assert Vault(environ(password_file)).decrypt(printed.removeprefix("!vault |")) == "hunter2"
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.binary(min_size=1, max_size=40))
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.binary(min_size=1, max_size=40)
+)
 def test_any_text_and_password_come_back(text: str, password: bytes) -> None:
     assert decrypt(encrypt(text, password), password) == text
 
@@ -106,7 +116,10 @@ def test_a_password_that_is_executable_but_no_script(tmp_path: Path) -> None:
     ("name", "what"),
     [
         ("", "this value is encrypted and there is no vault password"),
-        ("/nonexistent/password", "the vault password file '/nonexistent/password' does not exist or is not a file"),
+        (
+            "/nonexistent/password",
+            "the vault password file '/nonexistent/password' does not exist or is not a file",
+        ),
         ("/dev", "the vault password file '/dev' does not exist or is not a file"),
     ],
 )
@@ -125,7 +138,9 @@ def test_an_empty_password(tmp_path: Path) -> None:
 
 def test_a_wrong_password_and_a_damaged_text() -> None:
     text = encrypt("x", b"right").rstrip()
-    damaged = text[:-2] + ("31" if text.endswith("30") else "30")  # another last digit of the ciphertext
+    damaged = text[:-2] + (
+        "31" if text.endswith("30") else "30"
+    )  # another last digit of the ciphertext
     for given_text, password in ((text, b"wrong"), (damaged, b"right")):
         with pytest.raises(SecretError) as caught:
             decrypt(given_text, password)
@@ -138,14 +153,23 @@ def test_a_wrong_password_and_a_damaged_text() -> None:
         ("", "it does not start with a line like $ANSIBLE_VAULT;1.1;AES256"),
         ("hello", "it does not start with a line like $ANSIBLE_VAULT;1.1;AES256"),
         ("$ANSIBLE_VAULT;1.0;AES\n00", "its format is 1.0 AES, known are 1.1 and 1.2 with AES256"),
-        ("$ANSIBLE_VAULT;1.1;AES256\nxyz", "its body is not the hexadecimal text that ansible-vault writes"),
-        ("$ANSIBLE_VAULT;1.1;AES256\n00", "its body is not the hexadecimal text that ansible-vault writes"),
+        (
+            "$ANSIBLE_VAULT;1.1;AES256\nxyz",
+            "its body is not the hexadecimal text that ansible-vault writes",
+        ),
+        (
+            "$ANSIBLE_VAULT;1.1;AES256\n00",
+            "its body is not the hexadecimal text that ansible-vault writes",
+        ),
     ],
 )
 def test_texts_that_are_none(text: str, why: str) -> None:
     with pytest.raises(SecretError) as caught:
         decrypt(text, b"pw")
-    assert (caught.value.rule, caught.value.what) == ("vault-format", f"this is not a vault text: {why}")
+    assert (caught.value.rule, caught.value.what) == (
+        "vault-format",
+        f"this is not a vault text: {why}",
+    )
 
 
 def test_the_environment() -> None:

@@ -11,8 +11,12 @@ from provision.core.errors import Position
 from provision.inventory.source import MASK, Node
 
 HERE = Position("f.yml", 3, 5)
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates()
-DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates()
+)
+DATA = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+)
 
 
 def leaves(data: Any) -> list[Any]:

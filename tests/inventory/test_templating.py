@@ -25,7 +25,9 @@ def host_of(folder: Path, variables: str) -> Host:
     """Host `h`, whose variables are the lines given, resolved."""
     path = folder / "hosts.yml"
     indented = "".join(f"    {line}\n" for line in variables.splitlines())
-    path.write_text(f"all:\n  hosts: {{h: , other: {{secret: !env HACTL_SECRET, open: text}}}}\n  vars:\n{indented}")
+    path.write_text(
+        f"all:\n  hosts: {{h: , other: {{secret: !env HACTL_SECRET, open: text}}}}\n  vars:\n{indented}"
+    )
     inventory = read_inventory(path)
     return resolve(inventory.hosts["h"], inventory)
 
@@ -48,10 +50,25 @@ def test_results_are_those_of_ansible(host: str, tmp_path: Path) -> None:
     inventory = read_inventory(TEMPLATES)
     found = resolve(inventory.hosts[host], inventory)
     message = "{{ {" + ", ".join(f"'{name}': {name}" for name in found.vars) + "} }}"
-    arguments = [host, "-i", str(TEMPLATES), "-c", "local", "-m", "debug", "-a", json.dumps({"msg": message})]
+    arguments = [
+        host,
+        "-i",
+        str(TEMPLATES),
+        "-c",
+        "local",
+        "-m",
+        "debug",
+        "-a",
+        json.dumps({"msg": message}),
+    ]
     printed = ansible("ansible", *arguments, home=tmp_path)
     theirs = json.loads(printed[printed.index("=> {") + 3 :])["msg"]
-    assert json.loads(json.dumps({name: node.plain() for name, node in found.vars.items()}, default=str)) == theirs
+    assert (
+        json.loads(
+            json.dumps({name: node.plain() for name, node in found.vars.items()}, default=str)
+        )
+        == theirs
+    )
 
 
 def test_results_stand_where_their_template_stands(tmp_path: Path) -> None:
@@ -99,10 +116,13 @@ def test_what_used_a_secret_is_a_secret(template: str, shown: Any, tmp_path: Pat
         assert node.secret
 
 
-def test_what_a_template_gives_is_not_templated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_template_gives_is_not_templated_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HACTL_SECRET", "{{ a }}")
     host = host_of(
-        tmp_path, 'a: 1\ns: !env HACTL_SECRET\nt: "{{ s }}"\nu: "{{ t }}"\nv: !unsafe "{{ a }}"\nw: "{{ v }}"'
+        tmp_path,
+        'a: 1\ns: !env HACTL_SECRET\nt: "{{ s }}"\nu: "{{ t }}"\nv: !unsafe "{{ a }}"\nw: "{{ v }}"',
     )
     assert [host.vars[name].plain() for name in "stuvw"] == ["{{ a }}"] * 5
     inventory = read_inventory(tmp_path / "hosts.yml")
@@ -111,7 +131,8 @@ def test_what_a_template_gives_is_not_templated_again(tmp_path: Path, monkeypatc
 
 def test_a_value_may_refer_to_its_neighbours(tmp_path: Path) -> None:
     host = host_of(
-        tmp_path, 'web: {port: 80, url: "http://{{ web.name }}:{{ web.port }}/", name: "{{ inventory_hostname }}"}'
+        tmp_path,
+        'web: {port: 80, url: "http://{{ web.name }}:{{ web.port }}/", name: "{{ inventory_hostname }}"}',
     )
     assert host.var("web")["url"] == "http://h:80/"
 
@@ -225,16 +246,25 @@ def test_no_message_quotes_a_secret(tmp_path: Path) -> None:
 
 def test_a_mistake_in_a_group_is_told_once_for_all_hosts(tmp_path: Path) -> None:
     path = tmp_path / "hosts.yml"
-    path.write_text('all: {hosts: {"h[1:9]": }, vars: {a: "{{ nosuch }}", b: "{{ a }}", c: "{{ 1/0 }}"}}\n')
+    path.write_text(
+        'all: {hosts: {"h[1:9]": }, vars: {a: "{{ nosuch }}", b: "{{ a }}", c: "{{ 1/0 }}"}}\n'
+    )
     with pytest.raises(InputError) as caught:
         resolve_inventory(read_inventory(path))
-    assert [problem.rule for problem in caught.value.problems] == ["template-undefined", "template-error"]
+    assert [problem.rule for problem in caught.value.problems] == [
+        "template-undefined",
+        "template-error",
+    ]
 
 
 def test_a_thousand_hosts_take_less_than_a_second(tmp_path: Path) -> None:
     path = tmp_path / "hosts.yml"
-    shared = "{l: [{p: 80, u: '{{ inventory_hostname }}:{{ port }}'}], port: 80, big: [1, 2, {a: b}]}"
-    path.write_text(f'all: {{hosts: {{"h[1:1000]": {{mine: "{{{{ l[0].u }}}}"}}}}, vars: {shared}}}\n')
+    shared = (
+        "{l: [{p: 80, u: '{{ inventory_hostname }}:{{ port }}'}], port: 80, big: [1, 2, {a: b}]}"
+    )
+    path.write_text(
+        f'all: {{hosts: {{"h[1:1000]": {{mine: "{{{{ l[0].u }}}}"}}}}, vars: {shared}}}\n'
+    )
     inventory = read_inventory(path)
     before = time.perf_counter()
     resolved = resolve_inventory(inventory)

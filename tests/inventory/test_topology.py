@@ -20,7 +20,9 @@ from provision.inventory.templating import resolve_inventory
 from provision.inventory.topology import Topology, build
 from tests.inventory.building import DUAL, GROUPS, HOSTS, frontend, inventory, service, topology
 
-API = frontend(name="api", vips=["192.168.227.20"], directors=["lvs2", "lvs1"], vrrp={"virtual_router_id": 20})
+API = frontend(
+    name="api", vips=["192.168.227.20"], directors=["lvs2", "lvs1"], vrrp={"virtual_router_id": 20}
+)
 
 
 def rules(frontends: Any, **rest: Any) -> list[str]:
@@ -39,7 +41,10 @@ def variables(found: Topology, host: str, **facts: Any) -> dict[str, Any]:
 
 def test_the_order_of_the_directors_is_the_order_of_their_priorities() -> None:
     found = topology([frontend(directors=["lvs2", "lvs1"])]).frontends[0]
-    assert [(director.host, director.priority) for director in found.directors] == [("lvs2", 100), ("lvs1", 99)]
+    assert [(director.host, director.priority) for director in found.directors] == [
+        ("lvs2", 100),
+        ("lvs1", 99),
+    ]
 
 
 def test_a_host_s_priority_beats_the_order_and_the_front_end_s_beats_both() -> None:
@@ -80,19 +85,34 @@ def test_a_decommissioned_host_loses_everything_and_comes_last() -> None:
 
 
 def test_two_active_directors_are_never_in_one_stage() -> None:
-    assert topology([frontend(directors=["lvs1", "lvs2"]), API]).stages() == (("web1", "web2"), ("lvs1",), ("lvs2",))
+    assert topology([frontend(directors=["lvs1", "lvs2"]), API]).stages() == (
+        ("web1", "web2"),
+        ("lvs1",),
+        ("lvs2",),
+    )
 
 
 def test_masters_of_separate_front_ends_share_a_stage() -> None:
-    hosts = {**HOSTS, "lvs3": {"ansible_host": "192.168.227.105"}, "lvs4": {"ansible_host": "192.168.227.106"}}
-    other = frontend(name="api", vips=["192.168.227.20"], directors=["lvs3", "lvs4"], vrrp={"virtual_router_id": 20})
+    hosts = {
+        **HOSTS,
+        "lvs3": {"ansible_host": "192.168.227.105"},
+        "lvs4": {"ansible_host": "192.168.227.106"},
+    }
+    other = frontend(
+        name="api",
+        vips=["192.168.227.20"],
+        directors=["lvs3", "lvs4"],
+        vrrp={"virtual_router_id": 20},
+    )
     found = topology([frontend(), other], hosts=hosts)
     assert found.stages() == (("web1", "web2"), ("lvs2", "lvs4"), ("lvs1", "lvs3"))
 
 
 @given(
     st.lists(
-        st.lists(st.sampled_from(["d1", "d2", "d3", "d4"]), min_size=1, max_size=4, unique=True), min_size=1, max_size=4
+        st.lists(st.sampled_from(["d1", "d2", "d3", "d4"]), min_size=1, max_size=4, unique=True),
+        min_size=1,
+        max_size=4,
     )
 )
 def test_no_stage_takes_down_all_directors_of_a_front_end(directors: list[list[str]]) -> None:
@@ -101,7 +121,12 @@ def test_no_stage_takes_down_all_directors_of_a_front_end(directors: list[list[s
     hosts = {**HOSTS, **{name: {"ansible_host": f"10.0.0.{name[1:]}"} for name in sorted(names)}}
     hosts = {name: own for name, own in hosts.items() if not name.startswith("lvs")}
     frontends = [
-        frontend(name=f"f{index}", vips=[f"10.0.1.{index}"], directors=group, vrrp={"virtual_router_id": index + 1})
+        frontend(
+            name=f"f{index}",
+            vips=[f"10.0.1.{index}"],
+            directors=group,
+            vrrp={"virtual_router_id": index + 1},
+        )
         for index, group in enumerate(directors)
     ]
     found = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
@@ -130,13 +155,19 @@ def test_no_stage_takes_down_all_directors_of_a_front_end(directors: list[list[s
         ({"services": [service(vips=["192.168.227.99"])]}, "unknown-vip"),
         ({"vips": ["fd00::10"]}, "address-family"),
         (
-            {"services": [service(virtual_server_group={"name": "g", "ranges": ["192.168.227.8-12"]})]},
+            {
+                "services": [
+                    service(virtual_server_group={"name": "g", "ranges": ["192.168.227.8-12"]})
+                ]
+            },
             "range-holds-vip",
         ),
         ({"services": [service(port=None, fwmark=3)]}, "check-without-port"),
     ],
 )
-def test_a_front_end_that_does_not_fit_the_hosts_is_refused(changes: dict[str, Any], rule: str) -> None:
+def test_a_front_end_that_does_not_fit_the_hosts_is_refused(
+    changes: dict[str, Any], rule: str
+) -> None:
     assert rules([frontend(**changes)], groups={**GROUPS, "nobody": []})[0] == rule
 
 
@@ -177,7 +208,9 @@ all:
       {directors}
     web: {{hosts: {{web1: {{ansible_host: 192.168.227.103, hactl_roles: [web]}}}}}}
 """
-FRONTENDS = "frontends: [{name: web, vips: ['%s'], directors: directors, vrrp: {virtual_router_id: 10}}]"
+FRONTENDS = (
+    "frontends: [{name: web, vips: ['%s'], directors: directors, vrrp: {virtual_router_id: 10}}]"
+)
 
 
 def read(folder: Path, common: str = "nothing: 0", directors: str = "vars: {}") -> Topology:
@@ -187,7 +220,10 @@ def read(folder: Path, common: str = "nothing: 0", directors: str = "vars: {}") 
 
 
 def test_front_ends_are_a_variable_of_all(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"site.yml:8:25: frontends-misplaced: `frontends` is set for group directors"):
+    with pytest.raises(
+        InputError,
+        match=r"site.yml:8:25: frontends-misplaced: `frontends` is set for group directors",
+    ):
         read(tmp_path, directors=f"vars: {{{FRONTENDS % '192.168.227.10'}}}")
     with pytest.raises(InputError, match=r"site.yml:1:1: frontends-missing"):
         read(tmp_path)
@@ -221,7 +257,9 @@ def test_names_shared_in_keepalived_conf_must_mean_one_thing() -> None:
 
 
 def test_a_sync_group_that_nobody_joins_is_refused() -> None:
-    assert rules([frontend()], keepalived={"sync_groups": [{"name": "both"}]}) == ["sync-group-unused"]
+    assert rules([frontend()], keepalived={"sync_groups": [{"name": "both"}]}) == [
+        "sync-group-unused"
+    ]
 
 
 def test_one_table_has_one_owner() -> None:
@@ -246,25 +284,39 @@ def test_every_problem_says_what_why_and_how_to_mend_it() -> None:
 
 def test_the_interface_is_the_one_that_has_the_address() -> None:
     facts = Facts(
-        interfaces=(Interface("ens3", ("10.0.0.5/24",)), Interface("ens4", ("192.168.227.101/24",))),
+        interfaces=(
+            Interface("ens3", ("10.0.0.5/24",)),
+            Interface("ens4", ("192.168.227.101/24",)),
+        ),
         default_interface="ens3",
     )
     found = topology([frontend()])
     assert host_variables(found, "lvs1", facts)["interface"] == "ens4"
     assert host_variables(found, "lvs1", facts)["vrrp_instances"][0].interface == "ens4"
-    assert host_variables(found, "lvs2", facts)["interface"] == "ens3"  # the default route's, for want of a better one
+    assert (
+        host_variables(found, "lvs2", facts)["interface"] == "ens3"
+    )  # the default route's, for want of a better one
 
 
 def test_a_host_without_a_usable_interface_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"inventory.yml:20:1: interface-unknown: no interface of lvs1"):
+    with pytest.raises(
+        InputError, match=r"inventory.yml:20:1: interface-unknown: no interface of lvs1"
+    ):
         variables(topology([frontend()]), "lvs1", interfaces=(Interface("ens3", ("10.0.0.5/24",)),))
 
 
 def test_both_families_are_two_instances_in_one_group() -> None:
-    found = variables(topology([frontend(vips=["192.168.227.10", "fd00:227::10"])], hosts=DUAL), "lvs1")
+    found = variables(
+        topology([frontend(vips=["192.168.227.10", "fd00:227::10"])], hosts=DUAL), "lvs1"
+    )
     assert [instance.name for instance in found["vrrp_instances"]] == ["VI_web", "VI_web_6"]
-    assert [(group.name, group.members) for group in found["sync_groups"]] == [("SG_web", ("VI_web", "VI_web_6"))]
-    assert [instance.files for instance in found["vrrp_instances"]] == [(), ()]  # the group tracks the hand-over
+    assert [(group.name, group.members) for group in found["sync_groups"]] == [
+        ("SG_web", ("VI_web", "VI_web_6"))
+    ]
+    assert [instance.files for instance in found["vrrp_instances"]] == [
+        (),
+        (),
+    ]  # the group tracks the hand-over
     assert [file.name for file in found["sync_groups"][0].files] == ["hactl_web"]
 
 
@@ -283,7 +335,9 @@ def test_connection_sync_runs_both_ways_all_the_time() -> None:
 
 def test_connection_sync_follows_an_instance_that_is_asked_for() -> None:
     settings = {"keepalived": {"lvs_sync_daemon": {"instance": "VI_web"}}}
-    hosts = {name: {**own, **settings} if name.startswith("lvs") else own for name, own in HOSTS.items()}
+    hosts = {
+        name: {**own, **settings} if name.startswith("lvs") else own for name, own in HOSTS.items()
+    }
     found = variables(topology([frontend()], hosts=hosts), "lvs2")
     assert found["sync_daemon"].instance == "VI_web"
     assert found["backup_only"] is True
@@ -302,7 +356,12 @@ def test_directors_that_share_connections_have_one_sync_id() -> None:
     hosts = {f"d{number}": {"ansible_host": f"10.0.0.{number}"} for number in range(1, 6)}
     hosts |= {name: own for name, own in HOSTS.items() if name.startswith("web")}
     frontends = [
-        frontend(name=f"f{index}", vips=[f"10.0.1.{index}"], directors=pair, vrrp={"virtual_router_id": index + 1})
+        frontend(
+            name=f"f{index}",
+            vips=[f"10.0.1.{index}"],
+            directors=pair,
+            vrrp={"virtual_router_id": index + 1},
+        )
         for index, pair in enumerate((["d1", "d2"], ["d2", "d3"], ["d4", "d5"]))
     ]
     found = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
@@ -339,7 +398,9 @@ def test_openings_of_a_director() -> None:
         Opening("tcp", 80, "192.168.227.10", 4),
     )
     without = topology([frontend()], keepalived={"lvs_sync_daemon": False})
-    assert Opening("udp", 8848, "224.0.0.81", 4) not in variables(without, "lvs1")["firewall_openings"]
+    assert (
+        Opening("udp", 8848, "224.0.0.81", 4) not in variables(without, "lvs1")["firewall_openings"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -361,8 +422,12 @@ def test_openings_of_a_director() -> None:
         "192.168.227.103")}),
     ],
 )  # fmt: skip
-def test_openings_of_a_real_server(changes: dict[str, Any], opened: set[tuple[str, int | None, str]]) -> None:
-    found = variables(topology([frontend(services=[service(**changes)])]), "web1")["firewall_openings"]
+def test_openings_of_a_real_server(
+    changes: dict[str, Any], opened: set[tuple[str, int | None, str]]
+) -> None:
+    found = variables(topology([frontend(services=[service(**changes)])]), "web1")[
+        "firewall_openings"
+    ]
     assert {(each.protocol, each.port, each.destination) for each in found} == opened
 
 
@@ -396,12 +461,20 @@ def test_keepalived_t_of_debian_12_kills_itself(user: str | None, version: str, 
     """keepalived issue 2617: with a script that runs as another user than root, 2.2.7 ends with 143."""
     script = {"notify": {"command": "/bin/true", "user": user} if user else "/bin/true"}
     found = topology([frontend(vrrp={"virtual_router_id": 10, **script})])
-    assert variables(found, "lvs1", keepalived_version=version, os_id="debian")["keepalived_test_dies"] is dies
-    assert variables(found, "lvs1", keepalived_version="", os_id="rocky")["keepalived_test_dies"] is False
+    assert (
+        variables(found, "lvs1", keepalived_version=version, os_id="debian")["keepalived_test_dies"]
+        is dies
+    )
+    assert (
+        variables(found, "lvs1", keepalived_version="", os_id="rocky")["keepalived_test_dies"]
+        is False
+    )
 
 
 def test_scripts_run_as_nobody_and_as_root_only_what_nobody_else_can_write() -> None:
-    with_script = variables(topology([frontend(vrrp={"virtual_router_id": 10, "notify": "/bin/true"})]), "lvs1")
+    with_script = variables(
+        topology([frontend(vrrp={"virtual_router_id": 10, "notify": "/bin/true"})]), "lvs1"
+    )
     assert (with_script["script_user"], with_script["enable_script_security"]) == ("nobody", True)
     without = variables(topology([frontend()]), "lvs1")
     assert (without["script_user"], without["enable_script_security"]) == (None, False)
@@ -422,10 +495,15 @@ def test_the_shipped_examples_are_right(name: str) -> None:
 def test_a_thousand_real_servers_are_quick() -> None:
     hosts = {
         **HOSTS,
-        **{f"w{number}": {"ansible_host": f"10.0.{number // 250}.{number % 250}"} for number in range(1000)},
+        **{
+            f"w{number}": {"ansible_host": f"10.0.{number // 250}.{number % 250}"}
+            for number in range(1000)
+        },
     }
     groups = {**GROUPS, "many": [name for name in hosts if name.startswith("w")]}
-    read_in = inventory([frontend(services=[service(real_servers="many")])], hosts=hosts, groups=groups)
+    read_in = inventory(
+        [frontend(services=[service(real_servers="many")])], hosts=hosts, groups=groups
+    )
     start = time.perf_counter()
     found = build(read_in)
     found.stages()

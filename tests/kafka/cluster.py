@@ -67,14 +67,18 @@ class Broker:
         (self.folder / "etc" / "zookeeper").mkdir(parents=True)
         for item in self.desired.of("file"):
             folder = self.folder / "etc" / ("zookeeper" if "zookeeper" in item.name else "")
-            if item.name.startswith(("/etc/kafka/", "/usr/local/lib/hactl/kafka", "/etc/hactl/zookeeper/")):
+            if item.name.startswith(
+                ("/etc/kafka/", "/usr/local/lib/hactl/kafka", "/etc/hactl/zookeeper/")
+            ):
                 (folder / Path(item.name).name).write_text(self.content(item.name))
         for path in ("/usr/local/lib/hactl/kafka-ready", "/etc/hactl/kafka-ready.json"):
             (self.folder / "etc" / Path(path).name).write_text(self.content(path, self.director))
 
     def environment(self) -> Mapping[str, str]:
         """What kafka.service sets."""
-        lines = re.findall(r"^Environment=(.*)$", self.content("/etc/systemd/system/kafka.service"), re.MULTILINE)
+        lines = re.findall(
+            r"^Environment=(.*)$", self.content("/etc/systemd/system/kafka.service"), re.MULTILINE
+        )
         pairs = (word.split("=", 1) for line in lines for word in shlex.split(line))
         return {**os.environ, **dict(pairs), "CREDENTIALS_DIRECTORY": str(self.folder / "etc")}
 
@@ -102,10 +106,14 @@ class Broker:
 
 
 @contextmanager
-def running(argv: list[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    argv: list[str], environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process for as long as the block; ended as systemd would, by its id."""
     with log.open("wb") as file:
-        process = subprocess.Popen(argv, env=environment, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            argv, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         yield process
     finally:
@@ -130,10 +138,14 @@ def broker(folder: Path, version: str, **kafka: object) -> Iterator[Broker]:
 def started(made: Broker) -> Iterator[None]:
     """The broker runs and is ready for as long as the block."""
     folder = made.folder
-    with running(["sh", str(made.folder / "etc" / "kafka-run")], made.environment(), folder / "log") as process:
+    with running(
+        ["sh", str(made.folder / "etc" / "kafka-run")], made.environment(), folder / "log"
+    ) as process:
         deadline = time.monotonic() + PATIENCE
         while made.ready()[0]:
-            assert process.poll() is None and time.monotonic() < deadline, made.log()[-3000:] + made.ready()[1]
+            assert process.poll() is None and time.monotonic() < deadline, (
+                made.log()[-3000:] + made.ready()[1]
+            )
             time.sleep(0.5)
         yield
 
@@ -163,8 +175,17 @@ def build(folder: Path, version: str, **kafka: object) -> Broker:
     }
     path = folder / "inventory.yml"
     path.write_text(
-        yaml.safe_dump({"all": {"vars": {"frontends": [frontend], "kafka": {**common, **kafka}}, "hosts": hosts}})
+        yaml.safe_dump(
+            {
+                "all": {
+                    "vars": {"frontends": [frontend], "kafka": {**common, **kafka}},
+                    "hosts": hosts,
+                }
+            }
+        )
     )
     project = deployed(load(path))
-    found = (project.render(host, Facts(default_interface="eth0")) for host in ("broker", "director"))
+    found = (
+        project.render(host, Facts(default_interface="eth0")) for host in ("broker", "director")
+    )
     return Broker(folder, *found, port)

@@ -18,7 +18,10 @@ USERS = {
             {"role": "consumer", "topics": ["orders", "audit-*"], "groups": "billing"},
         ],
     },
-    "audit": {"password": "4udit", "acls": [{"role": "consumer", "topics": "audit-log", "groups": "audit-*"}]},
+    "audit": {
+        "password": "4udit",
+        "acls": [{"role": "consumer", "topics": "audit-log", "groups": "audit-*"}],
+    },
     "check": {"password": "pr0be"},
 }
 TOPICS = {
@@ -30,7 +33,13 @@ TOPICS = {
 
 def project(folder: Path, **kafka: object) -> Project:
     """Three brokers behind one VIP; `kafka` adds to the variable of that name, or stands above it."""
-    service = {"port": 9092, "protocol": "tcp", "scheduler": "rr", "forward": "dr", "real_servers": "brokers"}
+    service = {
+        "port": 9092,
+        "protocol": "tcp",
+        "scheduler": "rr",
+        "forward": "dr",
+        "real_servers": "brokers",
+    }
     frontend = {
         "name": "kafka", "vips": ["192.0.2.10"], "directors": "directors", "vrrp": {"virtual_router_id": 1},
         "services": [{**service, "check": {"type": "kafka", "login": "check"}}],
@@ -51,7 +60,8 @@ def project(folder: Path, **kafka: object) -> Project:
     path = folder / "inventory.yml"
     path.write_text(
         yaml.safe_dump(
-            {"all": {"vars": {"frontends": [frontend], "kafka": variable}, "children": children}}, sort_keys=False
+            {"all": {"vars": {"frontends": [frontend], "kafka": variable}, "children": children}},
+            sort_keys=False,
         )
     )
     return deployed(load(path))

@@ -122,7 +122,9 @@ class Site:
     def live(self) -> set[int]:
         """The brokers that count as alive."""
         try:
-            with kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000) as admin:
+            with kafka.KafkaAdminClient(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000
+            ) as admin:
                 return {each["broker_id"] for each in admin.describe_cluster()["brokers"]}
         except kafka.errors.KafkaError:
             return set()
@@ -185,7 +187,9 @@ def _format(site: Site, node: int) -> None:
     path = site.folder / f"{node}.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in site.settings[node].items()))
     words = ["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(path)]
-    assert site.java("format", "kafka.tools.StorageTool", *words).wait(PATIENCE) == 0, site.log("format")
+    assert site.java("format", "kafka.tools.StorageTool", *words).wait(PATIENCE) == 0, site.log(
+        "format"
+    )
 
 
 @contextmanager
@@ -194,8 +198,12 @@ def zookeeper(folder: Path) -> Iterator[Site]:
     with _site(folder) as site:
         (port,) = free_ports(1)
         config = folder / "zoo.cfg"
-        config.write_text(f"tickTime=1000\ndataDir={folder / 'zk'}\nclientPort={port}\nadmin.enableServer=false\n")
-        site.running[0] = site.java("zk", "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config), heap=128)
+        config.write_text(
+            f"tickTime=1000\ndataDir={folder / 'zk'}\nclientPort={port}\nadmin.enableServer=false\n"
+        )
+        site.running[0] = site.java(
+            "zk", "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config), heap=128
+        )
         for broker, settings in site.settings.items():
             settings |= {
                 "broker.id": str(broker), "zookeeper.connect": f"127.0.0.1:{port}",

@@ -24,7 +24,12 @@ class Stream:
 
     def __init__(self, login: Login, topic: str) -> None:
         logging.getLogger("kafka").propagate = False
-        own = {"acks": "all", "enable_idempotence": True, "metadata_max_age_ms": 5000, "request_timeout_ms": 10000}
+        own = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "metadata_max_age_ms": 5000,
+            "request_timeout_ms": 10000,
+        }
         self._producer = KafkaProducer(**{**settings(login), **own})
         self._topic = topic
         self._stop = threading.Event()
@@ -42,7 +47,10 @@ class Stream:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
         self._thread.join()
@@ -58,8 +66,12 @@ class Stream:
             except KafkaError as error:
                 self.failed[number] = repr(error)
                 continue
-            sent.add_callback(lambda _, number=number: self.acknowledged.setdefault(number, time.monotonic()))
-            sent.add_errback(lambda error, number=number: self.failed.setdefault(number, repr(error)))
+            sent.add_callback(
+                lambda _, number=number: self.acknowledged.setdefault(number, time.monotonic())
+            )
+            sent.add_errback(
+                lambda error, number=number: self.failed.setdefault(number, repr(error))
+            )
 
     @property
     def longest_gap(self) -> float:
@@ -73,7 +85,9 @@ def consumed(login: Login, topic: str) -> Counter[int]:
     own = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": None}
     consumer = KafkaConsumer(**{**settings(login), **own})
     try:
-        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        parts = [
+            TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()
+        ]
         consumer.assign(parts)
         ends = consumer.end_offsets(parts)
         found: Counter[int] = Counter()

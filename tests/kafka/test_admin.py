@@ -21,7 +21,9 @@ class Client:
 
 
 @pytest.mark.parametrize("brokers", [(), ({"broker_id": 1, "is_fenced": True},)])
-def test_a_broker_that_has_not_heard_of_any_yet_is_asked_again(brokers: tuple[dict[str, Any], ...]) -> None:
+def test_a_broker_that_has_not_heard_of_any_yet_is_asked_again(
+    brokers: tuple[dict[str, Any], ...],
+) -> None:
     """In a roll with ZooKeeper, it is the restarted broker itself that may be the first to answer."""
     with pytest.raises(RetriableError, match="only just started"):
         described(Client(*brokers))  # type: ignore[arg-type]

@@ -34,7 +34,9 @@ def produce_and_consume(one: Broker, mechanism: str) -> bytes:
     producer = kafka.KafkaProducer(**options, acks="all")
     producer.send("probe", b"hello").get(20)
     producer.close()
-    consumer = kafka.KafkaConsumer("probe", **options, auto_offset_reset="earliest", consumer_timeout_ms=20000)
+    consumer = kafka.KafkaConsumer(
+        "probe", **options, auto_offset_reset="earliest", consumer_timeout_ms=20000
+    )
     value: bytes = next(iter(consumer)).value
     consumer.close()
     return value
@@ -47,7 +49,10 @@ def assert_check_tells(one: Broker) -> None:
     assert code == 1
     assert "login refused: Authentication failed" in said
     code, said = one.ready(id=8)
-    assert (code, said.strip()) == (1, "broker is not ready: broker 8 is not in its own metadata, which has [7]")
+    assert (code, said.strip()) == (
+        1,
+        "broker is not ready: broker 8 is not in its own metadata, which has [7]",
+    )
     code, said = one.ready(mechanism="SCRAM-SHA-256")
     assert (code, said.strip()) == (1, "broker is not ready: SCRAM-SHA-256 is not enabled")
     code, said = one.ready(name="other.example.org")
@@ -66,7 +71,9 @@ def test_a_kraft_broker_starts_with_its_users_and_serves(version: str, tmp_path:
     one.log()
     with running(["sh", str(tmp_path / "etc" / "kafka-run")], one.environment(), tmp_path / "log2"):
         pass
-    assert (tmp_path / "data" / "meta.properties").read_text() == with_data, "a second start formats nothing"
+    assert (tmp_path / "data" / "meta.properties").read_text() == with_data, (
+        "a second start formats nothing"
+    )
 
 
 def test_plain_is_let_in_beside_scram(tmp_path: Path) -> None:
@@ -79,7 +86,9 @@ def zookeeper(one: Broker, port: int, *words: str, login: str = "") -> str:
     """What ZooKeeper's own client says to a command."""
     argv = ["java", *([f"-Djava.security.auth.login.config={login}"] if login else [])]
     argv += ["org.apache.zookeeper.ZooKeeperMain", "-server", f"127.0.0.1:{port}", *words]
-    done = subprocess.run(argv, env=one.environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        argv, env=one.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
     return done.stdout + done.stderr
 
 

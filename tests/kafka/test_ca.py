@@ -17,10 +17,11 @@ import yaml
 from provision.commands.deploy import deploy, plan
 from provision.core.errors import Exit, InputError
 from provision.core.facts import Facts, Interface
-from provision.deploy.plan import HostPlan, operations, plan_host
+from provision.deploy.operations import operations
+from provision.deploy.plan import HostPlan, plan_host
 from provision.deploy.plan_output import plan_json, plan_lines
 from provision.deploy.project import Project, load
-from provision.desired.items import DesiredHost, File, Item, Unit, Virtual
+from provision.desired.items import DesiredHost, File, Item, Unit, VirtualService
 from provision.desired.kafka_tls import trusted
 from provision.formats.certificates import Authority, issue, make
 from provision.hosts.agent.observe import Observed, ObservedItem
@@ -56,26 +57,45 @@ def state(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def seen(desired: DesiredHost | None = None) -> Observed:
     """A host as it is after it became `desired`; without that, a fresh one."""
-    items = [_found(item) for item in desired.items if item.kind not in ("vip", "virtual")] if desired else []
-    table = [line for item in (desired.items if desired else ()) if isinstance(item, Virtual) for line in _saved(item)]
+    items = (
+        [_found(item) for item in desired.items if item.kind not in ("vip", "virtual")]
+        if desired
+        else []
+    )
+    table = [
+        line
+        for item in (desired.items if desired else ())
+        if isinstance(item, VirtualService)
+        for line in _saved(item)
+    ]
     return Observed(FACTS, {(each.kind, each.name): each for each in items}, table=tuple(table))
 
 
-def _saved(virtual: Virtual) -> list[str]:
+def _saved(virtual: VirtualService) -> list[str]:
     """What ipvsadm(8) -S prints of a service."""
     servers = (text.partition(" ")[2] for text in virtual.servers)
-    return [f"-A {virtual.name} {virtual.options}", *(f"-a {virtual.name} -r {server}" for server in servers)]
+    return [
+        f"-A {virtual.name} {virtual.options}",
+        *(f"-a {virtual.name} -r {server}" for server in servers),
+    ]
 
 
 def _found(item: Item) -> ObservedItem:
     content = item.content if isinstance(item, File) else None
-    own = {"enabled": "yes", "active": "yes", "current": "yes"} if isinstance(item, Unit) else item.attributes()
+    own = (
+        {"enabled": "yes", "active": "yes", "current": "yes"}
+        if isinstance(item, Unit)
+        else item.attributes()
+    )
     return ObservedItem(item.kind, item.name, own, content)
 
 
 def plans(project: Project, hosts: Mapping[str, Observed]) -> dict[str, HostPlan]:
     """What the project plans for hosts that were found so."""
-    return {host: plan_host(project.render(host, FACTS), was, frozenset()) for host, was in hosts.items()}
+    return {
+        host: plan_host(project.render(host, FACTS), was, frozenset())
+        for host, was in hosts.items()
+    }
 
 
 def running(project: Project) -> dict[str, Observed]:
@@ -144,19 +164,28 @@ def test_a_second_machine_without_the_ca_says_so_and_compares_no_certificate(
     second = load(first.path)
     made = plans(second, hosts)
     assert not any(plan.changes for plan in made.values()), "what is not known is no change"
-    assert set(made["kafka1"].unknown) == KEYED and made["lvs1"].unknown == ("/etc/hactl/kafka-ready.json",)
+    assert set(made["kafka1"].unknown) == KEYED and made["lvs1"].unknown == (
+        "/etc/hactl/kafka-ready.json",
+    )
     assert plan_json(made)["not_compared"]["kafka2"] == sorted(KEYED)
     shown = [line for line, _ in plan_lines(made)]
     assert "not compared on kafka1, kafka2, kafka3: file /etc/kafka/ca.pem" in shown
     said = refusal(second, made)
-    assert "kafka1, kafka2, kafka3 has a CA of cluster kafka that this machine does not have" in said
-    assert "copy that folder from the machine that deployed first" in said and "nothing was changed" in said
+    assert (
+        "kafka1, kafka2, kafka3 has a CA of cluster kafka that this machine does not have" in said
+    )
+    assert (
+        "copy that folder from the machine that deployed first" in said
+        and "nothing was changed" in said
+    )
     with pytest.raises(InputError, match="this machine has no CA of cluster kafka"):
         trusted(second.topology.kafka)  # type: ignore[arg-type]
     assert list(home.iterdir()) == []
 
 
-def test_one_broker_with_a_ca_is_enough(first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_broker_with_a_ca_is_enough(
+    first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hosts = {**dict.fromkeys(HOSTS, seen()), "kafka3": running(first)["kafka3"]}
     state(tmp_path, "second", monkeypatch)
     second = load(first.path)
@@ -170,7 +199,9 @@ def test_a_limited_deploy_makes_no_ca_as_it_does_not_see_all_nodes(
     second = load(first.path)
     said = refusal(second, plans(second, {"kafka1": seen()}))
     assert "kafka2, kafka3 was not looked at" in said and "--limit" in said
-    assert "was not looked at" in refusal(second, plans(second, {"lvs1": seen()})), "a director is told the CA, too"
+    assert "was not looked at" in refusal(second, plans(second, {"lvs1": seen()})), (
+        "a director is told the CA, too"
+    )
 
 
 def test_a_machine_with_another_ca_is_refused_too(
@@ -179,7 +210,9 @@ def test_a_machine_with_another_ca_is_refused_too(
     hosts = running(first)
     other = machine(tmp_path, "other", monkeypatch)
     said = refusal(other, plans(other, hosts))
-    assert "has another CA of cluster kafka than this machine" in said and "both certificates" in said
+    assert (
+        "has another CA of cluster kafka than this machine" in said and "both certificates" in said
+    )
 
 
 def test_a_ca_is_changed_in_two_deploys_both_trusted_in_between(first: Project) -> None:
@@ -201,10 +234,16 @@ def given(project: Project, authority: Authority) -> Project:
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
-def test_a_damaged_file_on_a_host_names_no_ca_but_is_no_empty_place_either(content: bytes, first: Project) -> None:
+def test_a_damaged_file_on_a_host_names_no_ca_but_is_no_empty_place_either(
+    content: bytes, first: Project
+) -> None:
     hosts = running(first)
-    damaged = ObservedItem("file", CA_FILE, {"sha256": "0", "mode": "0640", "owner": "root", "group": "root"}, content)
-    hosts["kafka1"] = replace(hosts["kafka1"], items={**hosts["kafka1"].items, ("file", CA_FILE): damaged})
+    damaged = ObservedItem(
+        "file", CA_FILE, {"sha256": "0", "mode": "0640", "owner": "root", "group": "root"}, content
+    )
+    hosts["kafka1"] = replace(
+        hosts["kafka1"], items={**hosts["kafka1"].items, ("file", CA_FILE): damaged}
+    )
     assert "kafka1 has another CA" in refusal(first, plans(first, hosts))
 
 
@@ -226,7 +265,10 @@ class Site:
 
 
 def test_plan_before_the_first_deploy_shows_all_and_exits_2(
-    first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     home = state(tmp_path, "fresh", monkeypatch)
     fresh = load(first.path)
@@ -240,7 +282,11 @@ def test_plan_before_the_first_deploy_shows_all_and_exits_2(
 
 @pytest.mark.parametrize("other_ca", [False, True], ids=["without a CA", "with another CA"])
 def test_a_second_machine_s_deploy_ends_before_any_change_and_its_plan_says_why(
-    other_ca: bool, first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    other_ca: bool,
+    first: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     site = Site(first, monkeypatch)
     home = state(tmp_path, "second", monkeypatch)
@@ -272,7 +318,13 @@ def hactl(home: Path, *words: str, **variables: str) -> subprocess.CompletedProc
     """The command in a home of its own, which is all that it knows."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), **variables}
     return subprocess.run(
-        [BIN / "hactl", *words], env=environ, cwd=home, capture_output=True, text=True, timeout=60, check=False
+        [BIN / "hactl", *words],
+        env=environ,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -286,7 +338,9 @@ def vaulted(text: str, password: Path) -> str:
         "--stdin-name",
         "key",
     ]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
 
 @pytest.fixture
@@ -297,7 +351,10 @@ def vault(first: Project, tmp_path: Path) -> tuple[Path, Path, Authority]:
     (tmp_path / "ca.pem").write_text(authority.trusted)
     block = "".join(f"        {line}\n" for line in vaulted(authority.key, password).splitlines())
     text = re.sub(
-        r"^ +tls: generated\n", f"      tls:\n        ca: ca.pem\n{block}", first.path.read_text(), flags=re.M
+        r"^ +tls: generated\n",
+        f"      tls:\n        ca: ca.pem\n{block}",
+        first.path.read_text(),
+        flags=re.M,
     )
     assert "$ANSIBLE_VAULT;1.1;AES256" in text
     path = tmp_path / "vault.yml"
@@ -323,15 +380,21 @@ def test_from_an_empty_home_the_ca_comes_from_the_vault_and_nothing_is_written_t
         shown = hactl(home, "render", str(path), ANSIBLE_VAULT_PASSWORD_FILE=str(password))
         lint = hactl(home, "lint", str(path), ANSIBLE_VAULT_PASSWORD_FILE=str(password))
         for run in (done, clients, shown, lint):
-            assert not any(line in run.stdout + run.stderr for line in authority.key.splitlines()[1:-1])
+            assert not any(
+                line in run.stdout + run.stderr for line in authority.key.splitlines()[1:-1]
+            )
         trees.append({p.relative_to(tmp_path / f"{name}-out"): p.read_bytes()
                       for p in (tmp_path / f"{name}-out").rglob("*.pem")})  # fmt: skip
         assert (tmp_path / f"{name}-clients" / "ca.pem").read_text() == authority.trusted
-    assert len(trees[0]) == 6 and trees[0] == trees[1], "two machines with the CA render the same certificates"
+    assert len(trees[0]) == 6 and trees[0] == trees[1], (
+        "two machines with the CA render the same certificates"
+    )
     assert not any(authority.key.encode() in content for content in trees[0].values())
 
 
-def test_without_the_vaults_password_the_place_is_told(vault: tuple[Path, Path, Authority], tmp_path: Path) -> None:
+def test_without_the_vaults_password_the_place_is_told(
+    vault: tuple[Path, Path, Authority], tmp_path: Path
+) -> None:
     done = hactl(tmp_path, "render", str(vault[0]))
     assert done.returncode == 3 and "vault-password" in done.stderr
 
@@ -351,7 +414,9 @@ def test_from_an_empty_home_without_a_ca_files_for_clients_are_refused_and_rende
     assert list(home.iterdir()) == []
 
 
-def test_a_secret_that_is_no_pem_is_refused_and_never_repeated(first: Project, tmp_path: Path) -> None:
+def test_a_secret_that_is_no_pem_is_refused_and_never_repeated(
+    first: Project, tmp_path: Path
+) -> None:
     home = tmp_path / "ci"
     home.mkdir()
     (tmp_path / "ca.pem").write_text(make("kafka").trusted)

@@ -54,13 +54,17 @@ def test_scram_over_tls(tmp_path: Path) -> None:
 
 def test_the_password_is_not_in_what_is_printed(tmp_path: Path) -> None:
     text = f'sasl.jaas.config={PLAIN} required username="a" password="s3cret";'
-    found = login("k:1", written(tmp_path, "security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", text))
+    found = login(
+        "k:1", written(tmp_path, "security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", text)
+    )
     assert found.password == "s3cret"  # noqa: S105
     assert "s3cret" not in repr(found)
 
 
 def test_an_empty_algorithm_gives_up_comparing_names_but_not_trust(tmp_path: Path) -> None:
-    found = login("k:1", written(tmp_path, "security.protocol=SSL", "ssl.endpoint.identification.algorithm="))
+    found = login(
+        "k:1", written(tmp_path, "security.protocol=SSL", "ssl.endpoint.identification.algorithm=")
+    )
     assert found.tls and not found.tls.check_hostname and found.tls.verify_mode is ssl.CERT_REQUIRED
 
 
@@ -71,25 +75,48 @@ def test_an_empty_algorithm_gives_up_comparing_names_but_not_trust(tmp_path: Pat
             ["security.protocol=SASL"],
             ":1:19: client-file: security.protocol: there is no protocol SASL",
         ),
-        (["security.protocol=SASL_SSL"], "sasl.mechanism: mechanism GSSAPI (the default) is not spoken here"),
+        (
+            ["security.protocol=SASL_SSL"],
+            "sasl.mechanism: mechanism GSSAPI (the default) is not spoken here",
+        ),
         (["security.protocol=SASL_SSL", "sasl.mechanism=PLAIN"], "sasl.jaas.config: is missing"),
         (
             ["security.protocol=SASL_SSL", "sasl.mechanism=PLAIN", f"sasl.jaas.config={PLAIN}"],
             ":3:18: client-file: sasl.jaas.config: Kafka says: Login module control flag not specified",
         ),
         (
-            ["security.protocol=SASL_SSL", "sasl.mechanism=PLAIN", f"sasl.jaas.config={SCRAM} required a=b;"],
+            [
+                "security.protocol=SASL_SSL",
+                "sasl.mechanism=PLAIN",
+                f"sasl.jaas.config={SCRAM} required a=b;",
+            ],
             f"{SCRAM} does not do PLAIN",
         ),
-        (["security.protocol=SSL", "ssl.truststore.location=/x.jks"], "a JKS store can be read by Java only"),
         (
-            ["security.protocol=SSL", "ssl.truststore.type=PEM", "ssl.truststore.location=/nowhere.pem"],
+            ["security.protocol=SSL", "ssl.truststore.location=/x.jks"],
+            "a JKS store can be read by Java only",
+        ),
+        (
+            [
+                "security.protocol=SSL",
+                "ssl.truststore.type=PEM",
+                "ssl.truststore.location=/nowhere.pem",
+            ],
             ":3:25: client-file: ssl.truststore.location: /nowhere.pem:",
         ),
-        (["security.protocol=SSL", "ssl.truststore.type=PEM", "ssl.truststore.certificates=none"], "the text:"),
+        (
+            [
+                "security.protocol=SSL",
+                "ssl.truststore.type=PEM",
+                "ssl.truststore.certificates=none",
+            ],
+            "the text:",
+        ),
     ],
 )
-def test_what_is_not_understood_is_told_at_its_place(lines: list[str], said: str, tmp_path: Path) -> None:
+def test_what_is_not_understood_is_told_at_its_place(
+    lines: list[str], said: str, tmp_path: Path
+) -> None:
     assert said in complaint(tmp_path, *lines)
 
 

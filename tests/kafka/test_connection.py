@@ -9,12 +9,12 @@ import pytest
 from provision.core.errors import UsageError
 from provision.deploy.project import load
 from provision.kafka.client_file import login
-from provision.kafka.connection import Way, reached
+from provision.kafka.connection import ConnectionOptions, reached
 from tests.kafka.retention.test_from_inventory import inventory
 
 
 def test_bootstrap_servers_are_a_way() -> None:
-    with reached(Way(bootstrap="192.0.2.1:9092")) as found:
+    with reached(ConnectionOptions(bootstrap="192.0.2.1:9092")) as found:
         assert found == login("192.0.2.1:9092", None)
 
 
@@ -26,7 +26,9 @@ def test_bootstrap_servers_are_a_way() -> None:
         ("192.0.2.1:9092", True, False, "an inventory goes with neither"),
     ],
 )
-def test_two_ways_and_none_are_told(tmp_path: Path, bootstrap: str, with_inventory: bool, lab: bool, why: str) -> None:
+def test_two_ways_and_none_are_told(
+    tmp_path: Path, bootstrap: str, with_inventory: bool, lab: bool, why: str
+) -> None:
     project = load(inventory(tmp_path)) if with_inventory else None
-    with pytest.raises(UsageError, match=why), reached(Way(project, lab, bootstrap)):
+    with pytest.raises(UsageError, match=why), reached(ConnectionOptions(project, lab, bootstrap)):
         pass

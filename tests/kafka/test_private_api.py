@@ -23,7 +23,9 @@ def test_the_installed_release_is_one_that_the_calls_were_tried_with() -> None:
         ("_async_describe_log_dirs", (None, [1])),
     ],
 )
-def test_a_private_method_takes_the_arguments_that_it_is_given(method: str, arguments: tuple[object, ...]) -> None:
+def test_a_private_method_takes_the_arguments_that_it_is_given(
+    method: str, arguments: tuple[object, ...]
+) -> None:
     inspect.signature(getattr(KafkaAdminClient, method)).bind(None, *arguments)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from provision.kafka.client_file import Login
-from provision.kafka.raw_client import Connection, Refused, name_of
+from provision.kafka.raw_client import BrokerConnection, Refused, name_of
 from tests.kafka.cluster import free_ports
 
 
@@ -42,7 +42,7 @@ def word(login: Login, patience: float = 5) -> str:
     """The refusal of a request for the versions that a broker speaks."""
     from kafka.protocol.metadata import ApiVersionsRequest
 
-    with pytest.raises(Refused) as caught, Connection(login, patience) as connection:
+    with pytest.raises(Refused) as caught, BrokerConnection(login, patience) as connection:
         connection.ask(ApiVersionsRequest(version=0))
     return caught.value.word
 

@@ -71,7 +71,10 @@ def create(site: Site) -> None:
 
     settings = {"min.insync.replicas": "2"}
     with sessions(site) as logins, administrator(load(site.inventory), logins.of) as login:
-        ask(login, lambda admin: admin.create_topics([NewTopic(TOPIC, 6, 3, topic_configs=settings)]))
+        ask(
+            login,
+            lambda admin: admin.create_topics([NewTopic(TOPIC, 6, 3, topic_configs=settings)]),
+        )
 
 
 def sessions(site: Site) -> Sessions:
@@ -81,7 +84,10 @@ def sessions(site: Site) -> Sessions:
 @contextlib.contextmanager
 def through_the_vip(site: Site) -> Iterator[Login]:
     """As a client on the client's host logs in; the administrator's rights spare the test ACLs."""
-    with sessions(site) as logins, client(load(site.inventory), logins.of, user="admin", lab=True) as login:
+    with (
+        sessions(site) as logins,
+        client(load(site.inventory), logins.of, user="admin", lab=True) as login,
+    ):
         yield login
 
 
@@ -94,7 +100,9 @@ def load_through_the_vip(site: Site) -> Iterator[Stream]:
             yield stream
         found = consumed(login, TOPIC)
         found.subtract(before)
-        print(f"{stream.sent} records, longest gap between acknowledgements {stream.longest_gap:.2f} s")
+        print(
+            f"{stream.sent} records, longest gap between acknowledgements {stream.longest_gap:.2f} s"
+        )
         assert stream.failed == {}
         assert len(stream.acknowledged) == stream.sent > 100
         assert +found == dict.fromkeys(range(stream.sent), 1), "lost or doubled"
@@ -102,7 +110,9 @@ def load_through_the_vip(site: Site) -> Iterator[Stream]:
 
 def processes(site: Site) -> dict[str, str]:
     """Which process each broker is."""
-    return {host: site.ssh(host, "systemctl show -p InvocationID --value kafka") for host in BROKERS}
+    return {
+        host: site.ssh(host, "systemctl show -p InvocationID --value kafka") for host in BROKERS
+    }
 
 
 def renewed(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -132,7 +142,9 @@ def test_three_brokers_are_rolled_under_load(site: Site) -> None:
     assert_as_if_nothing_had_been(site)
 
 
-def test_a_controller_that_is_killed_leaves_the_cluster_serving_and_the_next_run_goes_on(site: Site) -> None:
+def test_a_controller_that_is_killed_leaves_the_cluster_serving_and_the_next_run_goes_on(
+    site: Site,
+) -> None:
     before = processes(site)
     with load_through_the_vip(site):
         terminal = Terminal("kafka", "roll", "--yes", str(site.inventory))
@@ -143,7 +155,10 @@ def test_a_controller_that_is_killed_leaves_the_cluster_serving_and_the_next_run
             if renewed(before, half := processes(site)):
                 break
         assert renewed(before, half) == [first], "systemd ends what it was told"
-        assert any("/kafka-roll" in site.ssh(each, f"cat /var/lib/hactl/drain/{first}") for each in DIRECTORS)
+        assert any(
+            "/kafka-roll" in site.ssh(each, f"cat /var/lib/hactl/drain/{first}")
+            for each in DIRECTORS
+        )
         done = site.hactl("kafka", "roll", "--yes", "--json")
         assert done.code == 0, done
     after = processes(site)
@@ -159,7 +174,10 @@ def test_ctrl_c_says_where_each_node_is_and_a_limit_is_kept(site: Site) -> None:
     terminal.until(r"kafka\d: restarting")
     terminal.type("\x03")
     assert terminal.end() == 130
-    assert re.search(r"kafka\d +stopped .*\n +it does not serve again: interrupted; it stays drained", terminal.shown)
+    assert re.search(
+        r"kafka\d +stopped .*\n +it does not serve again: interrupted; it stays drained",
+        terminal.shown,
+    )
     assert re.search(r"kafka1 +untouched", terminal.shown)
     done = site.hactl("kafka", "roll", "--yes", "--json", "--limit", "kafka2,kafka3")
     assert done.code == 0, done
@@ -186,11 +204,20 @@ def test_a_broker_that_does_not_come_back_ends_the_roll_and_stays_drained(site: 
     done = site.hactl("kafka", "roll", "--yes", "--json")
     assert done.code == 1, done
     (stopped,) = [node for node in done.json["nodes"] if node["outcome"] == "stopped"]
-    assert "restart kafka.service failed" in stopped["message"] and "it stays drained" in stopped["message"]
-    assert sorted(node["outcome"] for node in done.json["nodes"]) == ["stopped", "untouched", "untouched"]
+    assert (
+        "restart kafka.service failed" in stopped["message"]
+        and "it stays drained" in stopped["message"]
+    )
+    assert sorted(node["outcome"] for node in done.json["nodes"]) == [
+        "stopped",
+        "untouched",
+        "untouched",
+    ]
     refused = site.hactl("kafka", "roll", "--yes", "--json", "--limit",
                          ",".join({*BROKERS} - {stopped["host"]}))  # fmt: skip
-    assert refused.code == 1 and f"kafka.service does not run on {stopped['host']}" in refused.out, refused
+    assert (
+        refused.code == 1 and f"kafka.service does not run on {stopped['host']}" in refused.out
+    ), refused
     for host in BROKERS:
         site.ssh(host, f"rm -r {broken}; systemctl daemon-reload")
     with load_through_the_vip(site):
@@ -208,7 +235,9 @@ def test_a_deploy_takes_the_brokers_one_at_a_time(site: Site) -> None:
     assert done.code == 0, done
     steps = re.findall(r"(kafka\d): (applying|changed)", done.err)
     assert [word for _, word in steps] == ["applying", "changed"] * 3, steps
-    assert {host: done.json["hosts"][host]["execs"] for host in BROKERS} == dict.fromkeys(BROKERS, 2)
+    assert {host: done.json["hosts"][host]["execs"] for host in BROKERS} == dict.fromkeys(
+        BROKERS, 2
+    )
     assert renewed(before, processes(site)) == list(BROKERS)
     site.inventory.write_text(inventory())
     site.deploy()
@@ -216,14 +245,18 @@ def test_a_deploy_takes_the_brokers_one_at_a_time(site: Site) -> None:
     assert_as_if_nothing_had_been(site)
 
 
-def test_a_check_goes_over_to_another_user_and_its_password_is_never_changed_under_it(site: Site) -> None:
+def test_a_check_goes_over_to_another_user_and_its_password_is_never_changed_under_it(
+    site: Site,
+) -> None:
     name = "check: {password: !env HACTL_KAFKA_CHECK}"
     site.inventory.write_text(inventory((name, "check: {password: an0ther}")))
     refused = site.hactl("deploy", "--yes")
     assert refused.code == 1 and "as check: each would take all brokers out" in refused.err, refused
     assert "Nothing was changed on any host." in refused.err
     before, other = processes(site), ("login: check", "login: check2")
-    site.inventory.write_text(inventory((name, f"{name}\n        check2: {{password: an0ther}}"), other))
+    site.inventory.write_text(
+        inventory((name, f"{name}\n        check2: {{password: an0ther}}"), other)
+    )
     with load_through_the_vip(site):
         done = site.hactl("deploy", "--yes", "--json")
         assert done.code == 0, done
@@ -252,7 +285,9 @@ def test_brokers_go_over_to_another_admin_in_three_deploys_and_no_record_fails(s
             done = site.hactl("deploy", "--yes", "--json")
             assert done.code == 0, done
     site.inventory.write_text(
-        inventory((name, "second: {password: s3cond}"), ("heap: 320m", "heap: 320m\n      admin: second"))
+        inventory(
+            (name, "second: {password: s3cond}"), ("heap: 320m", "heap: 320m\n      admin: second")
+        )
     )
     assert site.hactl("deploy", "--yes", "--json").code == 0
     site.assert_in_step()

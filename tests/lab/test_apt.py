@@ -53,7 +53,9 @@ SECURITY = Indexed("bookworm-security", "bookworm-security", "https://mirror.exa
 
 def test_the_one_line_format_is_read() -> None:
     first, second, *others = apt.from_one_line(ONE_LINE)
-    assert first == Source(("http://mirror.example.org/debian",), ("bookworm",), ("main", "contrib"), {})
+    assert first == Source(
+        ("http://mirror.example.org/debian",), ("bookworm",), ("main", "contrib"), {}
+    )
     assert second.options == {"Signed-By": "/etc/apt/keyrings/site.gpg"}
     assert [source.uris[0] for source in others] == [
         "cdrom:[Debian",
@@ -86,18 +88,25 @@ def test_only_debians_sources_of_the_release_are_taken() -> None:
 def test_an_embedded_key_is_passed_on_and_what_is_not_fetched_is_left_out() -> None:
     text = apt.debian(tuple(apt.from_deb822(DEB822)), [RELEASE], "bookworm")
     assert "Suites: bookworm\n" in text and "other.example.org" not in text
-    assert [source.options for source in apt.from_deb822(text)] == [next(apt.from_deb822(DEB822)).options]
+    assert [source.options for source in apt.from_deb822(text)] == [
+        next(apt.from_deb822(DEB822)).options
+    ]
 
 
 def test_a_suite_by_another_name_is_known_by_its_codename() -> None:
     source = Source(("http://mirror.example.org/debian",), ("oldstable", "trixie"), ("main",), {})
-    indexes = [Indexed("bookworm", "oldstable", "http://mirror.example.org/debian"), Indexed("trixie", "trixie", "x")]
+    indexes = [
+        Indexed("bookworm", "oldstable", "http://mirror.example.org/debian"),
+        Indexed("trixie", "trixie", "x"),
+    ]
     assert "Suites: oldstable\n" in apt.debian([source], indexes, "bookworm")
 
 
 def test_a_login_in_the_address_is_kept_for_apt_and_does_not_matter_for_the_comparison() -> None:
     source = Source(("http://me:secret@mirror.example.org/debian",), ("bookworm",), ("main",), {})
-    assert "URIs: http://me:secret@mirror.example.org/debian\n" in apt.debian([source], [RELEASE], "bookworm")
+    assert "URIs: http://me:secret@mirror.example.org/debian\n" in apt.debian(
+        [source], [RELEASE], "bookworm"
+    )
 
 
 @pytest.mark.parametrize("indexes", [[], [SECURITY]])
@@ -116,7 +125,12 @@ def test_proxies_certificates_and_dates_of_apt_hold_for_the_image_and_nothing_el
         'Acquire::Check-Valid-Until "false";',
         'Acquire::Retries "3";',
     ]
-    others = ['Acquire "";', 'Acquire::http "";', 'Acquire::Languages:: "none";', 'DPkg::Post-Invoke:: "rm x";']
+    others = [
+        'Acquire "";',
+        'Acquire::http "";',
+        'Acquire::Languages:: "none";',
+        'DPkg::Post-Invoke:: "rm x";',
+    ]
     assert apt.ways("\n".join([*others, *kept, *others]) + "\n").splitlines() == kept
 
 
@@ -126,7 +140,9 @@ def test_the_files_for_mmdebstrap_come_from_this_machines_apt(tmp_path: Path) ->
     codenames = {index.codename for index in apt.read_indexes() if "-" not in index.codename}
     for codename in codenames:
         sources, settings = apt.write(tmp_path, codename)
-        assert codename in sources.read_text().split("Suites:")[1] or "stable" in sources.read_text()
+        assert (
+            codename in sources.read_text().split("Suites:")[1] or "stable" in sources.read_text()
+        )
         assert 'Dir::Etc::netrc "/' in settings.read_text()
     with pytest.raises(LabError, match="no source of Debian potato"):
         apt.write(tmp_path, "potato")

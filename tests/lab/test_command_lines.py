@@ -42,7 +42,9 @@ def test_a_guest_starts_from_a_snapshot_only_when_asked() -> None:
     assert "-no-reboot" not in cold
 
 
-@pytest.mark.parametrize(("accel", "cpu"), [("kvm", "host"), (command_lines.accelerator(kvm=False), "max")])
+@pytest.mark.parametrize(
+    ("accel", "cpu"), [("kvm", "host"), (command_lines.accelerator(kvm=False), "max")]
+)
 def test_the_processor_suits_the_accelerator(accel: str, cpu: str) -> None:
     argv = command_lines.qemu(SPEC, DIRECTOR, LAYOUT, Path("/image"), accel, restore=False)
     assert argv[argv.index("-cpu") + 1] == cpu
@@ -70,7 +72,9 @@ def runner(tmp_path: Path) -> tuple[Path, Path]:
     return script, log
 
 
-def test_the_runner_boots_again_after_a_reboot_with_a_fresh_network(runner: tuple[Path, Path]) -> None:
+def test_the_runner_boots_again_after_a_reboot_with_a_fresh_network(
+    runner: tuple[Path, Path],
+) -> None:
     script, log = runner
     path = f"{script.parent}:/usr/bin:/bin"
     subprocess.run(["/bin/sh", str(script)], env={"PATH": path}, check=True)
@@ -81,5 +85,7 @@ def test_the_runner_boots_again_after_a_reboot_with_a_fresh_network(runner: tupl
 
 
 def test_the_runner_is_clean_shell(runner: tuple[Path, Path]) -> None:
-    done = subprocess.run(["shellcheck", str(runner[0])], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["shellcheck", str(runner[0])], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout

@@ -33,5 +33,7 @@ def test_what_a_deploy_installs_is_not_installed_before() -> None:
 
 @pytest.mark.parametrize("name", ["customize.sh", "init", "files/usr/local/sbin/lab-agent"])
 def test_its_scripts_are_clean_shell(name: str) -> None:
-    done = subprocess.run(["shellcheck", str(image.recipe() / name)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["shellcheck", str(image.recipe() / name)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout

@@ -50,7 +50,9 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def hactl(*words: str) -> float:
     """Run a command that must succeed; the seconds it took."""
     began = time.monotonic()
-    ran = subprocess.run([HACTL, *words], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    ran = subprocess.run(
+        [HACTL, *words], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return time.monotonic() - began
 
@@ -59,8 +61,14 @@ def brokers_by_vip(project: Project) -> set[int]:
     """The brokers that a client hears of which bootstraps through the virtual address; none where nobody answers."""
     hosts = project.targets((*project.managed(), *project.topology.clients), True)
     try:
-        with Sessions(hosts) as sessions, client(project, sessions.of, user="admin", lab=True) as login:
-            return {each["broker_id"] for each in ask(login, lambda admin: admin.describe_cluster())["brokers"]}
+        with (
+            Sessions(hosts) as sessions,
+            client(project, sessions.of, user="admin", lab=True) as login,
+        ):
+            return {
+                each["broker_id"]
+                for each in ask(login, lambda admin: admin.describe_cluster())["brokers"]
+            }
     except HactlError:
         return set()
 
@@ -81,7 +89,9 @@ def memory(lab: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("stem", ["kafka", "kafka-zookeeper"])
-def test_from_nothing_to_an_answer(stem: str, nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_nothing_to_an_answer(
+    stem: str, nothing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = f"cold-{stem}"
     path = nothing / f"{name}.yml"
     shutil.copy(REPOSITORY / "inventories" / f"{stem}.yml", path)  # a lab is called after its file
@@ -101,7 +111,9 @@ def test_from_nothing_to_an_answer(stem: str, nothing: Path, monkeypatch: pytest
     finally:
         hactl("lab", "down", str(path))
     total, bytes_used = up + deployed + answered, sum(used.values())
-    print(f"{stem}: {total:.0f} s (up {up:.0f}, deploy {deployed:.0f}, answer {answered:.0f}) at load {load1:.1f}")
+    print(
+        f"{stem}: {total:.0f} s (up {up:.0f}, deploy {deployed:.0f}, answer {answered:.0f}) at load {load1:.1f}"
+    )
     each = ", ".join(f"{host} {of_host / 1e6:.0f}" for host, of_host in sorted(used.items()))
     print(f"{stem}: {bytes_used / 1e9:.2f} GB (MB: {each})")
     assert total < SECONDS

@@ -46,17 +46,27 @@ def test_macs_are_unicast_local_and_distinct() -> None:
 @pytest.mark.parametrize(
     ("hosts", "says", "mends"),
     [
-        ([("web1", "web1.example.com", False)], "web1: the lab needs a literal IP address", "set ansible_host"),
+        (
+            [("web1", "web1.example.com", False)],
+            "web1: the lab needs a literal IP address",
+            "set ansible_host",
+        ),
         ([("web1", "127.0.0.1", False)], "web1: 127.0.0.1 cannot be", "set ansible_host"),
         ([("web1", "fe80::1", False)], "web1: fe80::1 cannot be", "set ansible_host"),
-        ([("a", "10.0.0.1", False), ("b", "10.0.0.1", True)], "a and b share the address 10.0.0.1", "its own"),
+        (
+            [("a", "10.0.0.1", False), ("b", "10.0.0.1", True)],
+            "a and b share the address 10.0.0.1",
+            "its own",
+        ),
         ([("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)], "share the name a-b", "its own"),
         ([("a/b", "10.0.0.1", False)], "'a/b' cannot name a lab host", "host names have"),
         ([("..", "10.0.0.1", False)], "'..' cannot name a lab host", "host names have"),
         ([], "has no hosts", "add hosts"),
     ],
 )
-def test_what_the_lab_cannot_build_is_refused(hosts: list[tuple[str, str, bool]], says: str, mends: str) -> None:
+def test_what_the_lab_cannot_build_is_refused(
+    hosts: list[tuple[str, str, bool]], says: str, mends: str
+) -> None:
     with pytest.raises(LabError) as caught:
         LabSpec.of("lab", hosts)
     assert says in caught.value.message
@@ -65,7 +75,13 @@ def test_what_the_lab_cannot_build_is_refused(hosts: list[tuple[str, str, bool]]
 
 @pytest.mark.parametrize(
     ("stem", "name"),
-    [("lab", "lab"), ("Site_B.prod", "site-b-prod"), ("_x_", "x"), ("../..//a", "a"), ("a" * 50, "a" * 32)],
+    [
+        ("lab", "lab"),
+        ("Site_B.prod", "site-b-prod"),
+        ("_x_", "x"),
+        ("../..//a", "a"),
+        ("a" * 50, "a" * 32),
+    ],
 )
 def test_an_inventory_file_names_its_lab(stem: str, name: str) -> None:
     assert LabSpec.of(stem, FIVE).name == name

@@ -12,7 +12,9 @@ from provision.lab import preflight
 from provision.lab.plan import LabSpec
 
 SPEC = LabSpec.of("lab", [("lvs1", "10.0.0.1", True), ("web1", "10.0.0.2", False)])
-GOOD = preflight.Machine(root=True, missing=(), tun=True, namespaces=True, disk_free=50_000, memory_free=4_000)
+GOOD = preflight.Machine(
+    root=True, missing=(), tun=True, namespaces=True, disk_free=50_000, memory_free=4_000
+)
 
 
 def test_a_good_machine_passes() -> None:
@@ -31,10 +33,16 @@ def test_a_good_machine_passes() -> None:
         (replace(GOOD, tun=False), "/dev/net/tun is missing", "mknod /dev/net/tun c 10 200"),
         (replace(GOOD, namespaces=False), "does not let root make namespaces", "--privileged"),
         (replace(GOOD, disk_free=3_000), "4700 MB of disk, 3000 MB are free", "HACTL_CACHE"),
-        (replace(GOOD, memory_free=300), "380 MB of memory (340 a director), 300", "hactl lab down"),
+        (
+            replace(GOOD, memory_free=300),
+            "380 MB of memory (340 a director), 300",
+            "hactl lab down",
+        ),
     ],
 )
-def test_each_want_is_named_with_its_remedy(machine: preflight.Machine, says: str, mends: str) -> None:
+def test_each_want_is_named_with_its_remedy(
+    machine: preflight.Machine, says: str, mends: str
+) -> None:
     with pytest.raises(LabError) as caught:
         preflight.check(SPEC, machine, image_built=False)
     assert says in caught.value.message
@@ -50,7 +58,9 @@ def test_containers_need_no_tun() -> None:
     preflight.check(only_nodes, replace(GOOD, tun=False), image_built=True)
 
 
-def test_missing_commands_are_found_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_commands_are_found_in_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "socat").write_text("#!/bin/sh\n")
     (tmp_path / "socat").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))

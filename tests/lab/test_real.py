@@ -64,8 +64,14 @@ class Lab:
     def traces(self) -> list[str]:
         """Everything on this machine that bears the lab's name."""
         found = [p.name for p in Path("/run/netns").glob(f"{self.layout.namespace}*")]
-        found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if self.name in line]
-        found += [str(root / self.layout.cgroup) for root in cgroups.roots() if (root / self.layout.cgroup).exists()]
+        found += [
+            line for line in Path("/proc/self/mounts").read_text().splitlines() if self.name in line
+        ]
+        found += [
+            str(root / self.layout.cgroup)
+            for root in cgroups.roots()
+            if (root / self.layout.cgroup).exists()
+        ]
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -73,7 +79,9 @@ class Lab:
                 continue
             if f"{self.name}/" in line or f"-{self.name}" in line:
                 found.append(line)
-        return found + [str(path) for path in (self.layout.state, self.layout.data) if path.exists()]
+        return found + [
+            str(path) for path in (self.layout.state, self.layout.data) if path.exists()
+        ]
 
 
 @pytest.fixture
@@ -140,13 +148,16 @@ def test_packages_install_without_any_network(lab: MakeLab) -> None:
     one = lab("apt", [("lvs1", "10.1.0.1", True), ("web1", "10.1.0.2", False)])
     one.up()
     one.ssh(
-        "web1", "! command -v nginx && apt-get -qq -y install nginx-light && curl -fsS -o /dev/null http://localhost"
+        "web1",
+        "! command -v nginx && apt-get -qq -y install nginx-light && curl -fsS -o /dev/null http://localhost",
     )
     one.ssh("lvs1", "! command -v keepalived && ! command -v ipvsadm")
     began = time.monotonic()
     one.ssh("lvs1", "apt-get -qq -y install keepalived ipvsadm")
     print(f"keepalived and ipvsadm on a director: {time.monotonic() - began:.1f} s")
-    assert "IP Virtual Server" in one.ssh("lvs1", "modprobe ip_vs && ipvsadm -Ln && keepalived --version 2>&1")
+    assert "IP Virtual Server" in one.ssh(
+        "lvs1", "modprobe ip_vs && ipvsadm -Ln && keepalived --version 2>&1"
+    )
 
 
 def test_a_director_survives_a_power_cut(lab: MakeLab) -> None:
@@ -158,7 +169,9 @@ def test_a_director_survives_a_power_cut(lab: MakeLab) -> None:
     with pytest.raises(LabError, match="off already"):
         control.cut(one.name, "lvs1", one.said.append)
     control.boot(one.name, "lvs1", one.said.append)
-    assert one.ssh("lvs1", "cat /root/file; ls /run/gone 2>/dev/null || echo booted") == "kept\nbooted"
+    assert (
+        one.ssh("lvs1", "cat /root/file; ls /run/gone 2>/dev/null || echo booted") == "kept\nbooted"
+    )
     with pytest.raises(LabError, match="is running"):
         control.boot(one.name, "lvs1", one.said.append)
 
@@ -171,7 +184,10 @@ def test_a_node_survives_a_power_cut_and_does_not_answer_meanwhile(lab: MakeLab)
     control.cut(one.name, "a", one.said.append)
     one.ssh("b", "arping -c1 -w1 -I eth0 192.168.227.1", ok=False)
     state = control.status(one.name)
-    assert state is not None and [(h.name, h.running) for h in state.hosts] == [("a", False), ("b", True)]
+    assert state is not None and [(h.name, h.running) for h in state.hosts] == [
+        ("a", False),
+        ("b", True),
+    ]
     control.boot(one.name, "a", one.said.append)
     assert one.ssh("a", "cat /root/file") == "kept"
 
@@ -207,7 +223,10 @@ def test_two_labs_with_the_same_addresses_side_by_side(lab: MakeLab) -> None:
 
 
 def test_hosts_of_other_subnets_and_ipv6_reach_each_other(lab: MakeLab) -> None:
-    mixed = lab("mixed", [("a", "10.1.0.1", False), ("b", "172.16.9.1", False), ("six", "2001:db8::6", False)])
+    mixed = lab(
+        "mixed",
+        [("a", "10.1.0.1", False), ("b", "172.16.9.1", False), ("six", "2001:db8::6", False)],
+    )
     mixed.up()
     assert mixed.ssh("a", "ping -c1 -W1 172.16.9.1 >/dev/null && echo there") == "there"
     assert "2001:db8::6/64" in mixed.ssh("six", "ip -br -6 address show eth0")
@@ -258,7 +277,11 @@ def test_hactl_logs_in_with_the_labs_own_settings(lab: MakeLab) -> None:
 
 @pytest.mark.parametrize("seconds", [0.25, 0.4, 0.6, 0.9, 1.5, 4])
 def test_nothing_stays_of_an_up_that_was_killed(lab: MakeLab, seconds: float) -> None:
-    hosts: Triples = [("lvs1", "10.1.0.1", True), ("w_1", "10.1.0.2", False), ("w2", "10.2.0.2", False)]
+    hosts: Triples = [
+        ("lvs1", "10.1.0.1", True),
+        ("w_1", "10.1.0.2", False),
+        ("w2", "10.2.0.2", False),
+    ]
     one = lab("killed", hosts)
     code = f"from provision.lab import control, plan; control.up(plan.LabSpec.of({one.name!r}, {hosts!r}), print)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)

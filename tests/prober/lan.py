@@ -45,11 +45,15 @@ class Host:
 
     def popen(self, *argv: str) -> subprocess.Popen[str]:
         command = ["nsenter", f"--net={self.space.path}", *argv]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        )
 
     def call(self, *argv: str, text: str = "") -> str:
         command = ["nsenter", f"--net={self.space.path}", *argv]
-        return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            command, input=text, check=True, capture_output=True, text=True
+        ).stdout
 
     @contextmanager
     def fault(self, verdict: str) -> Iterator[Host]:
@@ -62,7 +66,15 @@ class Host:
 
     def hit(self, port: int, milliseconds: int) -> None:
         """The kernel itself ends the fault, after exactly this time."""
-        self.call("nft", "add", "element", "inet", "fault", "ports", f"{{ {port} timeout {milliseconds}ms }}")
+        self.call(
+            "nft",
+            "add",
+            "element",
+            "inet",
+            "fault",
+            "ports",
+            f"{{ {port} timeout {milliseconds}ms }}",
+        )
 
     @contextmanager
     def web(self, port: int) -> Iterator[subprocess.Popen[str]]:
@@ -84,7 +96,9 @@ class Lan:
         switch = self.spaces[0]
         run("ip", "-n", switch.name, "link", "add", "br0", "type", "bridge")
         run("ip", "-n", switch.name, "link", "set", "br0", "up")
-        self.client, self.a, self.b = (Host(space, switch, at) for at, space in enumerate(self.spaces[1:], 1))
+        self.client, self.a, self.b = (
+            Host(space, switch, at) for at, space in enumerate(self.spaces[1:], 1)
+        )
 
     def session(self, *wrapper: str) -> LocalSession:
         """What starts agents in the client's namespace."""

@@ -53,7 +53,9 @@ def answer_of(context: ssl.SSLContext, said: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_tls_server_greets_back_again_and_again(certificate: Path, newest: ssl.TLSVersion) -> None:
+def test_a_tls_server_greets_back_again_and_again(
+    certificate: Path, newest: ssl.TLSVersion
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest
     context.load_cert_chain(certificate)
@@ -93,7 +95,9 @@ def test_a_plain_service_is_asked_nothing() -> None:
     assert exchange.of("", None, "www.example.org") is None
 
 
-def test_some_requests_are_greetings_where_the_service_speaks_tls(lan: Lan, certificate: Path) -> None:
+def test_some_requests_are_greetings_where_the_service_speaks_tls(
+    lan: Lan, certificate: Path
+) -> None:
     server = lan.b.popen(sys.executable, "-c", SERVER, str(certificate))
     web = ProbeService("web", "web", lan.b.address, 443, opening="tls")
     try:
@@ -107,7 +111,11 @@ def test_some_requests_are_greetings_where_the_service_speaks_tls(lan: Lan, cert
     assert prober.services == (web,) and not prober.messages
     assert measure.failed(recording.requests) == 0
     # An answer takes a round trip and a signature more than a connection.
-    greeted = [at for at, request in enumerate(recording.requests) if (request.done or 0) > (request.connect or 9)]
+    greeted = [
+        at
+        for at, request in enumerate(recording.requests)
+        if (request.done or 0) > (request.connect or 9)
+    ]
     assert greeted == list(range(0, len(recording.requests), exchange.SPARSE))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provision.prober import program
 from provision.prober.client import packets
-from provision.prober.client.packets import Advert, Claim, Owner, Segment
+from provision.prober.client.packets import AdvertPacket, GratuitousArp, Owner, Segment
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 ADDRESSES = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(str)
@@ -33,42 +33,63 @@ def arp(operation: int, sender: str, target: str) -> bytes:
 
 
 def test_an_advert_is_read_in_both_versions() -> None:
-    assert packets.parse(ip4(112, b"\x31\x0a\x64\x01\x00\x14")) == Advert("10.0.0.1", 10, 100, 3)
-    assert packets.parse(ip4(112, b"\x21\x0a\x00\x01\x00\x01")) == Advert("10.0.0.1", 10, 0, 2)
+    assert packets.parse(ip4(112, b"\x31\x0a\x64\x01\x00\x14")) == AdvertPacket(
+        "10.0.0.1", 10, 100, 3
+    )
+    assert packets.parse(ip4(112, b"\x21\x0a\x00\x01\x00\x01")) == AdvertPacket(
+        "10.0.0.1", 10, 0, 2
+    )
 
 
 def test_an_advert_inside_an_authentication_header_is_read() -> None:
     """RFC 4302 §2: next header, its length in words less two."""
     header = struct.pack("!BBHII", 112, 4, 0, 1, 1) + bytes(12)
-    assert packets.parse(ip4(51, header + b"\x21\x0a\x64\x01")) == Advert("10.0.0.1", 10, 100, 2)
+    assert packets.parse(ip4(51, header + b"\x21\x0a\x64\x01")) == AdvertPacket(
+        "10.0.0.1", 10, 100, 2
+    )
 
 
 def test_a_gratuitous_packet_is_a_claim_and_a_reply_an_answer() -> None:
     mac = "02:00:00:00:00:02"
-    assert packets.parse(arp(1, "10.0.0.9", "10.0.0.9")) == Claim("10.0.0.9", mac)
-    assert packets.parse(arp(2, "10.0.0.9", "10.0.0.9")) == Claim("10.0.0.9", mac)
+    assert packets.parse(arp(1, "10.0.0.9", "10.0.0.9")) == GratuitousArp("10.0.0.9", mac)
+    assert packets.parse(arp(2, "10.0.0.9", "10.0.0.9")) == GratuitousArp("10.0.0.9", mac)
     assert packets.parse(arp(2, "10.0.0.9", "10.0.0.1")) == Owner("10.0.0.9", mac)
     assert packets.parse(arp(1, "10.0.0.9", "10.0.0.1")) is None
     probe = arp(1, "0.0.0.0", "10.0.0.9")  # noqa: S104
     assert packets.parse(probe) is None, "a probe for a free address claims nothing"
 
 
-@pytest.mark.parametrize(("flags", "kind"), [(0x60, Owner), (0x20, Claim), (0xA0, Claim)])
-def test_a_neighbour_advertisement_says_by_its_flag_whether_it_was_asked_for(flags: int, kind: type) -> None:
-    message = struct.pack("!BBHI", 136, 0, 0, flags << 24) + ipaddress.ip_address("fd00::9").packed + b"\x02\x01" + OURS
+@pytest.mark.parametrize(
+    ("flags", "kind"), [(0x60, Owner), (0x20, GratuitousArp), (0xA0, GratuitousArp)]
+)
+def test_a_neighbour_advertisement_says_by_its_flag_whether_it_was_asked_for(
+    flags: int, kind: type
+) -> None:
+    message = (
+        struct.pack("!BBHI", 136, 0, 0, flags << 24)
+        + ipaddress.ip_address("fd00::9").packed
+        + b"\x02\x01"
+        + OURS
+    )
     header = struct.pack("!IHBB", 0x60000000, len(message), 58, 255) + bytes(32)
-    assert packets.parse(OURS + THEIRS + b"\x86\xdd" + header + message) == kind("fd00::9", "02:00:00:00:00:01")
+    assert packets.parse(OURS + THEIRS + b"\x86\xdd" + header + message) == kind(
+        "fd00::9", "02:00:00:00:00:01"
+    )
 
 
 @given(source=ADDRESSES, ports=st.tuples(PORTS, PORTS), sequence=st.integers(0, 2**32 - 1))
-def test_a_segment_that_is_made_is_read_back(source: str, ports: tuple[int, int], sequence: int) -> None:
+def test_a_segment_that_is_made_is_read_back(
+    source: str, ports: tuple[int, int], sequence: int
+) -> None:
     frame = packets.tcp((OURS, THEIRS), (source, source), ports, sequence, packets.SYN)
     read = packets.parse(frame)
     assert read == Segment("02:00:00:00:00:01", source, *ports, packets.SYN, 0)
     start = 14 + (40 if ":" in source else 20)
     pseudo = ipaddress.ip_address(source).packed * 2 + struct.pack("!II", len(frame) - start, 6)
     words = struct.unpack(f"!{len(pseudo + frame[start:]) // 2}H", pseudo + frame[start:])
-    assert sum(words) % 0xFFFF == 0, "the checksum makes the sum zero in ones' complement (RFC 1071)"
+    assert sum(words) % 0xFFFF == 0, (
+        "the checksum makes the sum zero in ones' complement (RFC 1071)"
+    )
 
 
 @given(st.binary(max_size=120), st.sampled_from([b"\x08\x06", b"\x08\x00", b"\x86\xdd"]))

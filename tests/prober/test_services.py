@@ -22,7 +22,10 @@ def test_every_tcp_service_is_probed_on_each_of_its_addresses() -> None:
 
 
 def test_an_http_check_knows_the_page_and_the_host() -> None:
-    check = {"type": "http", "urls": [{"path": "/health", "virtualhost": "www.example.org"}, {"path": "/"}]}
+    check = {
+        "type": "http",
+        "urls": [{"path": "/health", "virtualhost": "www.example.org"}, {"path": "/"}],
+    }
     found, _ = services_of(topology([frontend(services=[service(check=check)])]))
     assert (found[0].path, found[0].host) == ("/health", "www.example.org")
     own = {"real_server_defaults": {"check": {"type": "http", "virtualhost": "rs.example.org"}}}
@@ -33,12 +36,16 @@ def test_an_http_check_knows_the_page_and_the_host() -> None:
 @pytest.mark.parametrize(("tls", "opening"), [("generated", "tls"), (None, "kafka")])
 def test_brokers_are_asked_as_a_client_of_theirs_begins(tls: str | None, opening: str) -> None:
     found, _ = services_of(build(site(tls=tls)))
-    assert found == (ProbeService("web", "web 192.168.227.10:9092", "192.168.227.10", 9092, opening=opening),)
+    assert found == (
+        ProbeService("web", "web 192.168.227.10:9092", "192.168.227.10", 9092, opening=opening),
+    )
 
 
 def test_what_is_checked_over_tls_is_asked_over_tls() -> None:
     check = {"type": "ssl", "urls": [{"path": "/"}]}
-    found, _ = services_of(topology([frontend(services=[service(port=443, check=check, virtualhost="www.example")])]))
+    found, _ = services_of(
+        topology([frontend(services=[service(port=443, check=check, virtualhost="www.example")])])
+    )
     assert (found[0].opening, found[0].path, found[0].host) == ("tls", None, "www.example")
 
 

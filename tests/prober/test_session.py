@@ -20,7 +20,9 @@ from provision.prober.session import Prober, local_session
 from tests.prober.lan import Lan, service, until
 
 
-def record(lan: Lan, fault: Callable[[], object], after: float, port: int = 80, path: str | None = "/") -> Recording:
+def record(
+    lan: Lan, fault: Callable[[], object], after: float, port: int = 80, path: str | None = "/"
+) -> Recording:
     """0.5 s of quiet, a fault, `after` more seconds."""
     with Prober.start(lan.session(), [service(lan.a, port, path)], connections=40) as prober:
         until("no connections", 3, lambda: prober.established == 40)
@@ -41,7 +43,11 @@ def exact(recording: Recording) -> float:
 
 def first_bad(recording: Recording) -> float:
     """When the first request was sent that failed or was late."""
-    return next(request.start for request in recording.requests if request.error or (request.done or 9) > LATE)
+    return next(
+        request.start
+        for request in recording.requests
+        if request.error or (request.done or 9) > LATE
+    )
 
 
 def test_while_nothing_is_wrong_it_measures_nothing(lan: Lan) -> None:
@@ -59,29 +65,40 @@ def test_packets_dropped_for_300_ms_are_an_outage_of_300_ms(lan: Lan) -> None:
     with lan.a.fault("drop") as host:
         recording = record(lan, lambda: host.hit(80, 300), 1.8)
     assert measure.outage(recording.requests, LATE) == pytest.approx(300, abs=exact(recording))
-    assert measure.failed(recording.requests) == 0, "TCP sends again: the answers are late, not missing"
+    assert measure.failed(recording.requests) == 0, (
+        "TCP sends again: the answers are late, not missing"
+    )
     # The kernel sends a SYN again after a second; what comes on top is the machine's own.
     assert 990 < measure.slowest(recording.requests) < 1500 + exact(recording)
     assert measure.survivors(recording.connections, first_bad(recording)) == (40, 40)
 
 
 def test_a_dropped_syn_that_is_given_up_is_a_timeout(lan: Lan) -> None:
-    with lan.a.fault("drop") as host, Prober.start(lan.session(), [service(lan.a)], connections=5) as prober:
+    with (
+        lan.a.fault("drop") as host,
+        Prober.start(lan.session(), [service(lan.a)], connections=5) as prober,
+    ):
         until("no connections", 3, lambda: prober.established == 5)
         host.hit(80, 8000)
         time.sleep(0.3)
         recording = prober.stop()
     lost = [request for request in recording.requests if request.error]
-    assert {request.error for request in lost} == {"timeout"} and all(request.done is None for request in lost)
+    assert {request.error for request in lost} == {"timeout"} and all(
+        request.done is None for request in lost
+    )
     assert len(lost) > 40
-    assert [connection.error for connection in recording.connections] == ["timeout"] * 5, "none answered the last call"
+    assert [connection.error for connection in recording.connections] == ["timeout"] * 5, (
+        "none answered the last call"
+    )
 
 
 def test_a_message_that_nobody_is_there_is_unreachable(lan: Lan) -> None:
     with lan.a.fault("tcp flags syn reject with icmp type host-unreachable") as host:
         recording = record(lan, lambda: host.hit(80, 200), 0.6)
     errors = [request.error for request in recording.requests if request.error]
-    assert set(errors) == {"unreachable"}, "the kernel sends few such messages a second; the others are late"
+    assert set(errors) == {"unreachable"}, (
+        "the kernel sends few such messages a second; the others are late"
+    )
     assert measure.outage(recording.requests, LATE) == pytest.approx(200, abs=exact(recording))
 
 
@@ -99,7 +116,9 @@ def test_connections_that_are_reset_are_lost_and_opened_again(lan: Lan) -> None:
     with lan.a.fault("tcp flags & (syn | ack | rst) == ack reject with tcp reset") as host:
         recording = record(lan, lambda: host.hit(80, 1100), 2.6)
     assert measure.survivors(recording.connections, recording.requests[250].start) == (40, 0)
-    assert {connection.error for connection in recording.connections if connection.lost} == {"reset"}
+    assert {connection.error for connection in recording.connections if connection.lost} == {
+        "reset"
+    }
     assert sum(connection.lost is None for connection in recording.connections) == 40
 
 
@@ -108,7 +127,9 @@ def test_idle_connections_of_a_plain_service_are_watched_too(lan: Lan) -> None:
         recording = record(lan, lambda: host.hit(80, 2200), 2.5, path=None)
         good = [request for request in recording.requests if not request.error]
         assert {request.done == request.connect for request in good} == {True} and len(good) > 100
-    assert {connection.error for connection in recording.connections if connection.lost} == {"reset"}
+    assert {connection.error for connection in recording.connections if connection.lost} == {
+        "reset"
+    }
     assert measure.survivors(recording.connections, recording.requests[250].start) == (40, 0)
 
 
@@ -128,7 +149,9 @@ def test_a_server_that_stalls_hides_nothing(lan: Lan) -> None:
             time.sleep(0.6)
             recording = prober.stop()
     waited = [request for request in recording.requests if (request.done or 0) > 0.1]
-    assert len(waited) >= 55, "one every 5 ms, for those first 300 ms of which at least 100 were left to wait"
+    assert len(waited) >= 55, (
+        "one every 5 ms, for those first 300 ms of which at least 100 were left to wait"
+    )
     slowest = measure.slowest(recording.requests) or 0
     assert slowest > 395, "and what the server took to catch up"
     assert 245 < measure.outage(recording.requests, 0.15) < slowest
@@ -143,7 +166,9 @@ def test_a_server_that_stalls_hides_nothing(lan: Lan) -> None:
         ("/broken", None, "GET /broken got no page (HTTP/1.1 503 Service Unavailable)"),
     ],
 )
-def test_a_page_is_asked_for_where_there_is_one(lan: Lan, path: str, kept: str | None, words: str) -> None:
+def test_a_page_is_asked_for_where_there_is_one(
+    lan: Lan, path: str, kept: str | None, words: str
+) -> None:
     with Prober.start(lan.session(), [service(lan.a, path=path)], connections=1) as prober:
         until("no connection", 5, lambda: prober.established == 1)
         time.sleep(0.5)
@@ -153,7 +178,9 @@ def test_a_page_is_asked_for_where_there_is_one(lan: Lan, path: str, kept: str |
     assert measure.failed(recording.requests) == 0 and len(recording.requests) > 10
 
 
-def test_a_server_that_closes_after_each_answer_loses_no_connection(lan: Lan, tmp_path: Path) -> None:
+def test_a_server_that_closes_after_each_answer_loses_no_connection(
+    lan: Lan, tmp_path: Path
+) -> None:
     server = lan.b.popen(sys.executable, "-m", "http.server", "82", "--directory", str(tmp_path))
     try:
         until("no server", 5, lambda: ":82 " in lan.b.call("ss", "-Hltn"))
@@ -172,7 +199,10 @@ def test_nothing_is_left_on_either_side(lan: Lan) -> None:
         until("no connections", 3, lambda: prober.established == 10)
         assert len(prober.stop().requests) > 100
         for host in (lan.client, lan.b):
-            assert host.call("ss", "-Htan", "state", "connected", "( sport = :83 or dport = :83 )") == ""
+            assert (
+                host.call("ss", "-Htan", "state", "connected", "( sport = :83 or dport = :83 )")
+                == ""
+            )
 
 
 def test_a_clock_of_its_own_is_translated(lan: Lan) -> None:
@@ -196,7 +226,9 @@ def test_what_came_before_a_loss_is_kept(lan: Lan) -> None:
         assert len(prober.recording().requests) == pytest.approx(120, abs=40)
 
 
-def test_a_prober_that_says_nothing_any_more_is_gone(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prober_that_says_nothing_any_more_is_gone(
+    lan: Lan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("provision.prober.session.SILENCE", 0.5)
     with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
         prober.check()
@@ -218,7 +250,9 @@ def test_it_ends_when_nobody_can_tell_it_anything_any_more(lan: Lan) -> None:
             prober.check()
 
 
-def test_a_wall_clock_that_is_set_is_noticed_and_moves_nothing(lan: Lan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wall_clock_that_is_set_is_noticed_and_moves_nothing(
+    lan: Lan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client's clock is put forward by an hour in the middle: here by changing what the program calls the time."""
     asked, said = "wall = time.time()", "wall = time.time() + 3600 * (self.load.started > 50)"
     plain = program.message
@@ -259,10 +293,16 @@ def test_it_ends_when_its_controller_is_killed(lan: Lan) -> None:
     controller.kill()
     controller.wait()
     with contextlib.suppress(ChildProcessError):
-        until("the prober lives on", 2, lambda: not prober.exists() or "State:\tZ" in (prober / "status").read_text())
+        until(
+            "the prober lives on",
+            2,
+            lambda: not prober.exists() or "State:\tZ" in (prober / "status").read_text(),
+        )
 
 
-def test_no_python_there_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lan: Lan) -> None:
+def test_no_python_there_is_said_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lan: Lan
+) -> None:
     for tool in ("dd", "printf", "sh"):
         (tmp_path / tool).symlink_to(f"/bin/{tool}" if tool != "printf" else "/usr/bin/printf")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -277,7 +317,9 @@ def test_no_service_is_no_probe(lan: Lan) -> None:
 
 
 def test_few_open_files_are_refused_before_anything_is_measured(lan: Lan) -> None:
-    limited = lan.session("setpriv", "--bounding-set", "-sys_resource", "prlimit", "--nofile=256:256")
+    limited = lan.session(
+        "setpriv", "--bounding-set", "-sys_resource", "prlimit", "--nofile=256:256"
+    )
     with pytest.raises(HostError, match="only 256 open files are allowed there, 900 may be needed"):
         Prober.start(limited, [service(lan.a)])
 
@@ -287,7 +329,10 @@ def test_without_raw_sockets_the_load_runs_and_says_what_is_missing(lan: Lan) ->
     with Prober.start(limited, [service(lan.a)], connections=0) as prober:
         time.sleep(0.2)
         assert measure.failed(prober.stop().requests) == 0
-    assert "adverts and address claims are not seen: the prober may not use raw sockets" in prober.messages[0]
+    assert (
+        "adverts and address claims are not seen: the prober may not use raw sockets"
+        in prober.messages[0]
+    )
 
 
 def test_it_leaves_no_file(lan: Lan) -> None:
@@ -296,5 +341,9 @@ def test_it_leaves_no_file(lan: Lan) -> None:
 
     with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
         process = prober._channel._process  # type: ignore[attr-defined]
-        files = [name for name in open_files(process.pid) if not name.startswith(("pipe:", "socket:", "anon_inode:"))]
+        files = [
+            name
+            for name in open_files(process.pid)
+            if not name.startswith(("pipe:", "socket:", "anon_inode:"))
+        ]
         assert files == ["/dev/null"], "standard error alone"

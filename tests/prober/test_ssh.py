@@ -7,7 +7,7 @@ import time
 import pytest
 
 from provision.core.errors import HostError
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from provision.prober.record import ProbeService
 from provision.prober.session import Prober
 from provision.prober.wire import OnLink, ask
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ssh
 SSHD = ProbeService("web", "sshd", "10.77.0.2", 22)
 
 
-def test_records_come_over_ssh_and_the_clocks_are_compared(session: Session) -> None:  # noqa: F811
+def test_records_come_over_ssh_and_the_clocks_are_compared(session: SshSession) -> None:  # noqa: F811
     with Prober.start(session, [SSHD], cadence=0.02, connections=2) as prober:
         until("no connections", 3, lambda: prober.established == 2)
         time.sleep(0.3)
@@ -29,7 +29,7 @@ def test_records_come_over_ssh_and_the_clocks_are_compared(session: Session) -> 
     assert answer.interface.startswith("to-")
 
 
-def test_a_lost_connection_keeps_what_was_recorded(net: Net, session: Session) -> None:  # noqa: F811
+def test_a_lost_connection_keeps_what_was_recorded(net: Net, session: SshSession) -> None:  # noqa: F811
     with Prober.start(session, [SSHD], cadence=0.02, connections=0) as prober:
         time.sleep(0.5)
         net.near.cut()

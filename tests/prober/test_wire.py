@@ -84,7 +84,9 @@ def test_everybody_who_has_an_address_answers(lan: Lan) -> None:
 
 
 def test_the_clients_own_table_is_read(lan: Lan) -> None:
-    lan.client.call("ip", "neigh", "replace", "10.78.0.98", "lladdr", "02:00:00:00:00:98", "dev", "eth0")
+    lan.client.call(
+        "ip", "neigh", "replace", "10.78.0.98", "lladdr", "02:00:00:00:00:98", "dev", "eth0"
+    )
     known, unknown = ask(lan.session(), [MacOf("10.78.0.98"), MacOf("10.78.0.97")])
     assert known.macs == ("02:00:00:00:00:98",) and unknown.macs == ()
 
@@ -94,7 +96,8 @@ def test_a_real_server_is_asked_for_the_vip_by_its_mac(lan: Lan, vip: str) -> No
     """Both have the service; a has the VIP, b lacks it: the black hole that a check of b's own address does not see."""
     with lan.b.web(80), address([lan.a], "lo"):
         there, closed, hole = ask(
-            lan.session(), [ByMac(vip, 80, lan.a.mac), ByMac(vip, 9, lan.a.mac), ByMac(vip, 80, lan.b.mac)]
+            lan.session(),
+            [ByMac(vip, 80, lan.a.mac), ByMac(vip, 9, lan.a.mac), ByMac(vip, 80, lan.b.mac)],
         )
         waiting = lan.a.call("ss", "-Htan", "state", "syn-recv")
     assert (there.reply, closed.reply, hole.reply) == ("syn-ack", "rst", "silent")
@@ -116,12 +119,16 @@ def test_what_is_behind_a_gateway_cannot_be_asked(lan: Lan) -> None:
     lan.client.call("ip", "route", "add", "192.0.2.0/24", "via", lan.a.address)
     try:
         near, far, who, none = ask(
-            lan.session(), [OnLink(VIP), OnLink("192.0.2.1"), WhoHas("192.0.2.1"), WhoHas("198.51.100.1")]
+            lan.session(),
+            [OnLink(VIP), OnLink("192.0.2.1"), WhoHas("192.0.2.1"), WhoHas("198.51.100.1")],
         )
     finally:
         lan.client.call("ip", "route", "del", "192.0.2.0/24")
     assert (near.interface, far.interface) == ("eth0", "")
-    assert who.problem == f"192.0.2.1 is not on a network of the client's: it is reached through {lan.a.address}"
+    assert (
+        who.problem
+        == f"192.0.2.1 is not on a network of the client's: it is reached through {lan.a.address}"
+    )
     assert none.problem == "the client has no route to 198.51.100.1"
     (own,) = ask(lan.session(), [ByMac(lan.client.address, 80, lan.a.mac)])
     assert own.problem == f"{lan.client.address} is an address of the client itself"
@@ -147,9 +154,16 @@ def test_a_session_that_cannot_run_it_is_a_host_error(lan: Lan) -> None:
 def test_adverts_of_all_kinds_are_heard_and_two_masters_named(lan: Lan, tmp_path: Path) -> None:
     """Two real routers, at first friends; then VRRP is blocked between them: both speak, which must be noticed."""
     with router(lan.a, tmp_path, 150), router(lan.b, tmp_path, 100):
-        until("no router took its address", 8, lambda: "10.78.0.63" in lan.a.call("ip", "-4", "-o", "addr"))
+        until(
+            "no router took its address",
+            8,
+            lambda: "10.78.0.63" in lan.a.call("ip", "-4", "-o", "addr"),
+        )
         (heard,) = ask(lan.session(), [Listen(1.2)])
-        speakers = {(advert.source, advert.vrid, advert.priority, advert.version) for advert in heard.adverts}
+        speakers = {
+            (advert.source, advert.vrid, advert.priority, advert.version)
+            for advert in heard.adverts
+        }
         assert {(lan.a.address, 61, 150, 3), (lan.a.address, 63, 150, 2)} <= speakers
         assert [kind for source, *kind in speakers if ":" in source] == [[62, 150, 3]]
         assert len(speakers) == 3, speakers
@@ -164,15 +178,23 @@ def test_adverts_of_all_kinds_are_heard_and_two_masters_named(lan: Lan, tmp_path
                 lan.b.call("nft", "delete", "table", "inet", "deaf")
             time.sleep(0.5)
             recording = prober.stop()
-    (rivalry,) = measure.two_speakers(recording.adverts, 61, 0.1)
+    (rivalry,) = measure.split_brain_intervals(recording.adverts, 61, 0.1)
     assert rivalry.sources == (lan.a.address, lan.b.address)
     assert 0 < rivalry.known - rivalry.start <= 0.3, "three adverts"
-    assert rivalry.end - rivalry.start == pytest.approx(0.84, abs=0.25), "1.2 s less the 0.36 s of waiting"
-    assert len(measure.two_speakers(recording.adverts, 62, 0.1)) == 1
-    assert measure.two_speakers(recording.adverts, 63, 1) == ()
-    assert measure.silences([advert for advert in recording.adverts if advert.vrid == 61], 0.3) == ()
+    assert rivalry.end - rivalry.start == pytest.approx(0.84, abs=0.25), (
+        "1.2 s less the 0.36 s of waiting"
+    )
+    assert len(measure.split_brain_intervals(recording.adverts, 62, 0.1)) == 1
+    assert measure.split_brain_intervals(recording.adverts, 63, 1) == ()
+    assert (
+        measure.silences([advert for advert in recording.adverts if advert.vrid == 61], 0.3) == ()
+    )
     claimed = {(claim.address, claim.mac) for claim in recording.claims}
     assert {("10.78.0.61", lan.b.mac), ("fd78::62", lan.b.mac)} <= claimed
-    times = [advert.at for advert in recording.adverts if (advert.source, advert.vrid) == (lan.a.address, 61)]
+    times = [
+        advert.at
+        for advert in recording.adverts
+        if (advert.source, advert.vrid) == (lan.a.address, 61)
+    ]
     gaps = [late - early for early, late in itertools.pairwise(times)]
     assert sorted(gaps)[len(gaps) // 2] == pytest.approx(0.1, abs=0.01)

@@ -35,12 +35,27 @@ def _keepalived(**fields: Any) -> Case:
     return Case([frontend()], fields)
 
 
-TIMING = {"interval": 2.5, "retries": 2, "delay": 1, "warmup": 0.5, "alpha": True, "log_all_failures": True}
+TIMING = {
+    "interval": 2.5,
+    "retries": 2,
+    "delay": 1,
+    "warmup": 0.5,
+    "alpha": True,
+    "log_all_failures": True,
+}
 CONNECTING = {
     "timeout": 3, "connect_ip": "192.168.227.103", "port": 8080, "bindto": "192.168.227.101", "bind_if": "eth0",
     "bind_port": 4000, "fwmark": 7, **TIMING,
 }  # fmt: skip
-BFD = {"min_rx": 50, "min_tx": 50.5, "idle_tx": 1000, "multiplier": 3, "passive": True, "ttl": 255, "max_hops": 1}
+BFD = {
+    "min_rx": 50,
+    "min_tx": 50.5,
+    "idle_tx": 1000,
+    "multiplier": 3,
+    "passive": True,
+    "ttl": 255,
+    "max_hops": 1,
+}
 
 FACTS = {
     "os_family": "debian", "os_id": "debian", "os_version": "12", "hostname": "lvs", "kernel": "6.1.0",

@@ -49,7 +49,9 @@ def render(
 ) -> DesiredHost:
     """What `host` must look like; the texts go into the inventory as they are."""
     path = folder / "inventory.yml"
-    path.write_text(INVENTORY.format(vips=vips, service=service, director=director, real_server=real_server))
+    path.write_text(
+        INVENTORY.format(vips=vips, service=service, director=director, real_server=real_server)
+    )
     inventory = read_inventory(path)
     return render_host(build(inventory), inventory, host, Facts(**{**DEBIAN, **facts}))
 
@@ -62,5 +64,7 @@ def sysctls(desired: DesiredHost) -> dict[str, str]:
 def content(desired: DesiredHost, path: str) -> str:
     """The text of one file."""
     item = desired.get("file", path)
-    assert isinstance(item, File), f"{path} is not among {[item.name for item in desired.of('file')]}"
+    assert isinstance(item, File), (
+        f"{path} is not among {[item.name for item in desired.of('file')]}"
+    )
     return item.content.decode()

@@ -20,7 +20,8 @@ from tests.roles.site import content, render
 
 SCRIPT = "/usr/local/lib/hactl/firewall"
 ROOT = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("nft") or not shutil.which("ip"), reason="needs root, nft and ip"
+    os.geteuid() != 0 or not shutil.which("nft") or not shutil.which("ip"),
+    reason="needs root, nft and ip",
 )
 
 FILTERING = """
@@ -53,7 +54,9 @@ table ip bans {
 
 
 def openings(folder: Path, host: str) -> list[str]:
-    return content(render(folder, host, firewall="nftables"), "/etc/hactl/openings").splitlines()[2:]
+    return content(render(folder, host, firewall="nftables"), "/etc/hactl/openings").splitlines()[
+        2:
+    ]
 
 
 def test_a_director_lets_in_adverts_synchronised_connections_and_clients(tmp_path: Path) -> None:
@@ -65,7 +68,9 @@ def test_a_director_lets_in_adverts_synchronised_connections_and_clients(tmp_pat
     ]
 
 
-def test_a_real_server_lets_in_clients_on_the_vip_and_checks_on_its_own_address(tmp_path: Path) -> None:
+def test_a_real_server_lets_in_clients_on_the_vip_and_checks_on_its_own_address(
+    tmp_path: Path,
+) -> None:
     assert openings(tmp_path, "web1") == [
         "firewall nftables ens33",
         "open tcp 6 80 192.168.227.10 4",
@@ -84,11 +89,18 @@ def test_openings_that_got_lost_count_as_drift(tmp_path: Path) -> None:
 
 
 def test_the_unit_follows_whoever_loads_the_ruleset(tmp_path: Path) -> None:
-    text = content(render(tmp_path, "lvs1", firewall="nftables"), "/etc/systemd/system/hactl-firewall.service")
+    text = content(
+        render(tmp_path, "lvs1", firewall="nftables"), "/etc/systemd/system/hactl-firewall.service"
+    )
     for relation in ("After", "PartOf", "ReloadPropagatedFrom", "WantedBy"):
         lines = [line for line in text.splitlines() if line.startswith(f"{relation}=")]
-        assert all(any(f"{name}.service" in line for line in lines) for name in ("nftables", "firewalld", "ufw"))
-    assert "Before=network.target keepalived.service\n" in text, "a deaf backup would take the VIP at boot"
+        assert all(
+            any(f"{name}.service" in line for line in lines)
+            for name in ("nftables", "firewalld", "ufw")
+        )
+    assert "Before=network.target keepalived.service\n" in text, (
+        "a deaf backup would take the VIP at boot"
+    )
 
 
 class Filtered:
@@ -104,7 +116,9 @@ class Filtered:
         self.run("ip", "address", "add", "192.168.227.10/32", "dev", "lo")
         self.run("ip", "link", "set", "lo", "up")
 
-    def run(self, *command: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, text: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "HACTL_OPENINGS": str(self.openings)}
         return subprocess.run(
             ["ip", "netns", "exec", self.name, *command],
@@ -152,9 +166,13 @@ def host(tmp_path: Path) -> Iterator[Filtered]:
 
 
 @ROOT
-@pytest.mark.parametrize("ruleset", [FILTERING, REJECTING], ids=["policy drop", "a jump to a reject"])
+@pytest.mark.parametrize(
+    "ruleset", [FILTERING, REJECTING], ids=["policy drop", "a jump to a reject"]
+)
 @pytest.mark.parametrize("shell", [("dash",), ("busybox", "sh")], ids=["dash", "busybox"])
-def test_what_was_blocked_gets_through_and_nothing_more(host: Filtered, ruleset: str, shell: tuple[str, ...]) -> None:
+def test_what_was_blocked_gets_through_and_nothing_more(
+    host: Filtered, ruleset: str, shell: tuple[str, ...]
+) -> None:
     host.load(ruleset)
     assert not host.reaches("112", 0) and not host.reaches("tcp", 80)
     assert host.firewall("check", shell) == 1
@@ -181,7 +199,9 @@ def test_flushed_openings_are_noticed_and_come_back_once(host: Filtered) -> None
 def test_an_opening_that_leaves_the_inventory_is_closed(host: Filtered) -> None:
     host.load(FILTERING)
     host.firewall("apply")
-    host.openings.write_text(host.openings.read_text().replace("open tcp 6 80 192.168.227.10 4\n", ""))
+    host.openings.write_text(
+        host.openings.read_text().replace("open tcp 6 80 192.168.227.10 4\n", "")
+    )
     assert host.firewall("check") == 1
     assert host.firewall("apply") == 0
     assert not host.reaches("tcp", 80) and host.reaches("112", 0)

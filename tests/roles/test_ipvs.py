@@ -18,12 +18,16 @@ from tests.inventory.building import DUAL, HOSTS, frontend, inventory, service, 
 from tests.roles.site import content, sysctls
 
 TEMPLATES = shipped("roles") / "ipvs" / "templates"
-BUSY = {name: {**own, "hactl_roles": ["web"]} if name == "web2" else own for name, own in HOSTS.items()}
+BUSY = {
+    name: {**own, "hactl_roles": ["web"]} if name == "web2" else own for name, own in HOSTS.items()
+}
 
 
 def table(**changes: Any) -> list[str]:
     """The rules of a director for the usual service with changes."""
-    found = host_variables(topology([frontend(services=[service(**changes)])], hosts=BUSY), "lvs1", Facts())
+    found = host_variables(
+        topology([frontend(services=[service(**changes)])], hosts=BUSY), "lvs1", Facts()
+    )
     return [line for each in found["ipvs_services"] for line in each.lines]
 
 
@@ -104,7 +108,11 @@ def test_rules_are_as_ipvsadm_writes_them(changes: dict[str, Any], rules: list[s
 def test_ipv6_addresses_are_in_brackets_and_marks_say_so() -> None:
     marked = service(port=None, fwmark=3, check={"type": "ping"}, real_servers="web1")
     found = topology([frontend(vips=["fd00:227::10"], services=[service(), marked])], hosts=DUAL)
-    lines = [line for each in host_variables(found, "lvs1", Facts())["ipvs_services"] for line in each.lines]
+    lines = [
+        line
+        for each in host_variables(found, "lvs1", Facts())["ipvs_services"]
+        for line in each.lines
+    ]
     assert lines == [
         "-A -t [fd00:227::10]:80 -s rr",
         "-a -t [fd00:227::10]:80 -r [fd00:227::103]:80 -g -w 1",
@@ -119,7 +127,9 @@ def test_each_distribution_has_its_place_for_the_rules() -> None:
     assert content(debian, "/etc/ipvsadm.rules").splitlines()[1:] == table()
     assert Package("ipvsadm") in debian.items
     redhat = director([frontend()], os_family="redhat")
-    assert content(redhat, "/etc/sysconfig/ipvsadm").splitlines() == table()  # its service takes no comments
+    assert (
+        content(redhat, "/etc/sysconfig/ipvsadm").splitlines() == table()
+    )  # its service takes no comments
     assert redhat.get("file", "/etc/ipvsadm.rules") is None
 
 
@@ -142,7 +152,9 @@ def test_ipvsadm_owns_the_table_alone() -> None:
 
 
 def test_modules_are_those_of_the_schedulers() -> None:
-    found = director([frontend(services=[service(scheduler="mh"), service(port=81, scheduler="wlc")])])
+    found = director(
+        [frontend(services=[service(scheduler="mh"), service(port=81, scheduler="wlc")])]
+    )
     modules = [item for item in found.items if isinstance(item, Module)]
     assert modules == [Module("ip_vs"), Module("ip_vs_mh"), Module("ip_vs_wlc")]
 
@@ -159,16 +171,27 @@ def test_short_connections_are_synchronised_and_dead_servers_hold_nobody() -> No
 
 
 def test_an_active_director_never_stops_balancing_because_it_is_a_backup_too() -> None:
-    other = frontend(name="api", vips=["192.168.227.20"], directors=["lvs2", "lvs1"], vrrp={"virtual_router_id": 20})
+    other = frontend(
+        name="api",
+        vips=["192.168.227.20"],
+        directors=["lvs2", "lvs1"],
+        vrrp={"virtual_router_id": 20},
+    )
     assert sysctls(director([frontend(), other]))["net.ipv4.vs.backup_only"] == "0"
 
 
 def test_a_consistent_hash_takes_connections_in_the_middle() -> None:
-    assert sysctls(director([frontend(services=[service(scheduler="mh")])]))["net.ipv4.vs.sloppy_tcp"] == "1"
+    assert (
+        sysctls(director([frontend(services=[service(scheduler="mh")])]))["net.ipv4.vs.sloppy_tcp"]
+        == "1"
+    )
 
 
 def test_kernels_that_reuse_ports_slowly_are_told_not_to() -> None:
-    assert sysctls(director([frontend()], kernel="5.4.0-150-generic"))["net.ipv4.vs.conn_reuse_mode"] == "0"
+    assert (
+        sysctls(director([frontend()], kernel="5.4.0-150-generic"))["net.ipv4.vs.conn_reuse_mode"]
+        == "0"
+    )
 
 
 @given(
@@ -199,7 +222,9 @@ def test_what_is_saved_is_what_was_restored_without_the_limits(
         ("rr", [], "-s rr"),
     ],
 )
-def test_who_comes_to_a_server_with_weight_0_is_sent_to_another(scheduler: str, given: list[str], made: str) -> None:
+def test_who_comes_to_a_server_with_weight_0_is_sent_to_another(
+    scheduler: str, given: list[str], made: str
+) -> None:
     changes = {"scheduler": scheduler, "scheduler_flags": given}
     found = host_variables(topology([frontend(services=[service(**changes)])]), "lvs1", Facts())
     assert found["ipvs_services"][0].rule == made

@@ -28,11 +28,16 @@ class Host:
         self.folder, self.shell = folder, shell
         tools = folder / "tools"
         tools.mkdir()
-        for name, body in {"id": "exit 0", "install": 'for last; do :; done; mkdir -p "$last"'}.items():
+        for name, body in {
+            "id": "exit 0",
+            "install": 'for last; do :; done; mkdir -p "$last"',
+        }.items():
             (tools / name).write_text(f"#!/bin/sh\n{body}\n")
             (tools / name).chmod(0o755)
         text = (ROLES / "kafka" / "templates" / "kafka-setup.sh.j2").read_text()
-        text = text.replace("/etc/kafka/setup", f"{folder}/setup").replace("PATH=", f"PATH={tools}:")
+        text = text.replace("/etc/kafka/setup", f"{folder}/setup").replace(
+            "PATH=", f"PATH={tools}:"
+        )
         (folder / "kafka-setup").write_text(text)
 
     def run(self, *lines: str) -> tuple[int, str]:
@@ -75,12 +80,17 @@ def test_another_digest_brings_another_archive(host: Host, tmp_path: Path) -> No
     assert (tmp_path / "opt/9.9.9/libs/kafka_2.13-9.9.9.jar").read_bytes() == b"another"
 
 
-def test_an_archive_that_is_not_what_it_should_be_replaces_nothing(host: Host, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_what_it_should_be_replaces_nothing(
+    host: Host, tmp_path: Path
+) -> None:
     digest = archive(tmp_path / "kafka.tgz")
     assert host.run(f"archive {tmp_path}/opt/9.9.9 {digest} {tmp_path}/kafka.tgz")[0] == 0
     code, said = host.run(f"archive {tmp_path}/opt/9.9.9 {'0' * 128} {tmp_path}/kafka.tgz")
     assert code == 1
-    assert said == f"kafka-setup: {tmp_path}/kafka.tgz is not what the inventory says: its SHA-512 differs\n"
+    assert (
+        said
+        == f"kafka-setup: {tmp_path}/kafka.tgz is not what the inventory says: its SHA-512 differs\n"
+    )
     assert (tmp_path / "opt/9.9.9/libs/kafka_2.13-9.9.9.jar").read_bytes() == b"jar"
 
 
@@ -104,16 +114,22 @@ def test_an_archive_is_fetched(host: Host, tmp_path: Path, url: str) -> None:
 
 
 def test_a_folder_without_jars_is_told(host: Host, tmp_path: Path) -> None:
-    assert host.run(f"jars {tmp_path}") == (1, f"kafka-setup: there are no jars of Kafka in {tmp_path}\n")
+    assert host.run(f"jars {tmp_path}") == (
+        1,
+        f"kafka-setup: there are no jars of Kafka in {tmp_path}\n",
+    )
     (tmp_path / "kafka_2.13-9.9.9.jar").touch()
     assert host.run(f"jars {tmp_path}") == (0, "")
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"), [("99999999999 ready\n", 0), ("1 ready\n", 1), ("99999999999 no\n", 1), ("", 1), (None, 1)]
+    ("verdict", "code"),
+    [("99999999999 ready\n", 0), ("1 ready\n", 1), ("99999999999 no\n", 1), ("", 1), (None, 1)],
 )
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
-def test_a_verdict_counts_until_its_end(verdict: str | None, code: int, shell: list[str], tmp_path: Path) -> None:
+def test_a_verdict_counts_until_its_end(
+    verdict: str | None, code: int, shell: list[str], tmp_path: Path
+) -> None:
     text = (ROLES / "kafka_check" / "templates" / "kafka-check.sh.j2").read_text()
     (tmp_path / "kafka-check").write_text(text.replace("/run/kafka-ready", str(tmp_path)))
     if verdict is not None:

@@ -29,7 +29,8 @@ from tests.roles.keepalived_cases import CASES, Case
 TEMPLATES = shipped("roles") / "keepalived" / "templates"
 
 needs_keepalived = pytest.mark.skipif(
-    shutil.which("keepalived") is None or os.geteuid() != 0, reason="needs root and the package keepalived"
+    shutil.which("keepalived") is None or os.geteuid() != 0,
+    reason="needs root and the package keepalived",
 )
 
 NETWORK = """
@@ -52,7 +53,11 @@ def keepalived_test(text: str, folder: Path) -> tuple[int, str]:
     path = folder / "keepalived.conf"
     path.write_text(text)
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-ec", NETWORK, str(path)], capture_output=True, text=True, timeout=20, check=False
+        ["unshare", "--net", "sh", "-ec", NETWORK, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -134,11 +139,15 @@ def variations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         here = (*path, value["type"]) if isinstance(value.get("type"), str) else path
         for key in value:
             yield (*here, key), {other: kept for other, kept in value.items() if other != key}
-            yield from ((deep, {**value, key: changed}) for deep, changed in variations(value[key], (*here, key)))
+            yield from (
+                (deep, {**value, key: changed})
+                for deep, changed in variations(value[key], (*here, key))
+            )
     elif isinstance(value, list):
         for index, part in enumerate(value):
             yield from (
-                (deep, [*value[:index], changed, *value[index + 1 :]]) for deep, changed in variations(part, path)
+                (deep, [*value[:index], changed, *value[index + 1 :]])
+                for deep, changed in variations(part, path)
             )
 
 
@@ -148,9 +157,21 @@ def outputs(case: Case) -> list[Any]:
     shown: list[Any] = []
     for host in ("lvs1", "lvs2", "web1", "web2"):
         variables = host_variables(found, host, Facts())
-        text = render_file(TEMPLATES, "keepalived.conf.j2", variables) if found.directed_by(host) else ""
+        text = (
+            render_file(TEMPLATES, "keepalived.conf.j2", variables)
+            if found.directed_by(host)
+            else ""
+        )
         rules = [service.lines for service in variables["ipvs_services"]]
-        shown.append((text, rules, variables["firewall_openings"], variables["ipvs_manager"], found.roles_of(host)))
+        shown.append(
+            (
+                text,
+                rules,
+                variables["firewall_openings"],
+                variables["ipvs_manager"],
+                found.roles_of(host),
+            )
+        )
         shown.append([variables[name] for name in ("kafka", "zookeeper", "kafka_check")])
     return shown
 
@@ -160,7 +181,11 @@ def test_no_field_is_without_effect() -> None:
     effects: dict[tuple[str, ...], bool] = {}
     for case in CASES.values():
         before = outputs(case)
-        everything = {"frontends": case.frontends, "keepalived": case.keepalived, "common": case.common}
+        everything = {
+            "frontends": case.frontends,
+            "keepalived": case.keepalived,
+            "common": case.common,
+        }
         for path, changed in variations(everything):
             if len(path) == 1:
                 continue

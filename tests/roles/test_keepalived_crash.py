@@ -28,9 +28,12 @@ HOOKS = [
     ("ExecStopPost", "stopped"),
 ]  # fmt: skip
 
-ROOT = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+ROOT = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare"
+)
 KEEPALIVED = pytest.mark.skipif(
-    shutil.which("keepalived") is None or os.geteuid() != 0, reason="needs root and the package keepalived"
+    shutil.which("keepalived") is None or os.geteuid() != 0,
+    reason="needs root and the package keepalived",
 )
 
 
@@ -44,7 +47,9 @@ def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_aga
         assert f"{hook}=-/bin/sh {SCRIPT} {word}" in lines
     assert "Restart=on-failure" in lines
     drop_in = desired.get("file", DROP_IN)
-    assert drop_in is not None and not getattr(drop_in, "unit", None), "a new drop-in must not reload keepalived"
+    assert drop_in is not None and not getattr(drop_in, "unit", None), (
+        "a new drop-in must not reload keepalived"
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,9 +61,15 @@ def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_aga
         ({"advert_int": 0.5, "down_timer_adverts": 5}, "3"),
     ],
 )
-def test_the_addresses_stay_until_any_backup_has_taken_them(vrrp: dict[str, object], seconds: str) -> None:
+def test_the_addresses_stay_until_any_backup_has_taken_them(
+    vrrp: dict[str, object], seconds: str
+) -> None:
     """No backup waits as long as that: its skew is less than one advert interval."""
-    vips = [{"address": VIP, "prefix": 24}, "fd00:227::10", {"address": "192.168.227.11", "excluded": True}]
+    vips = [
+        {"address": VIP, "prefix": 24},
+        "fd00:227::10",
+        {"address": "192.168.227.11", "excluded": True},
+    ]
     found = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
     text = render_file(TEMPLATES, "director.j2", host_variables(found, "lvs1", Facts()))
     assert text.splitlines()[1:] == [
@@ -85,7 +96,9 @@ class Director:
         text = content(render(folder, "lvs1"), SCRIPT).replace(LIST, str(self.list))
         self.script.write_text(text.replace("/var/lib/hactl/drained", str(self.mark)))
         self.handover = folder / "web"
-        self.list.write_text(f"# a comment\nwait 0.3\nhandover {self.handover}\n{VIP}\n192.168.227.11\nfd00::10\n")
+        self.list.write_text(
+            f"# a comment\nwait 0.3\nhandover {self.handover}\n{VIP}\n192.168.227.11\nfd00::10\n"
+        )
 
     def run(self, shell: str, word: str, result: str, addresses: str) -> tuple[str, float]:
         """What is left on the interface, and the seconds the script took."""
@@ -93,7 +106,9 @@ class Director:
         run = f"SERVICE_RESULT={result} {shell} {self.script} {word} >&2 || echo failed; ip -o address show dev eth0"
         text = f"ip link add eth0 type veth peer name p; ip link set eth0 up; {add}{run}"
         before = time.monotonic()
-        done = subprocess.run(["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            ["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20
+        )
         return done.stdout, time.monotonic() - before
 
 
@@ -102,7 +117,9 @@ def director(tmp_path: Path) -> Iterator[Director]:
     yield Director(tmp_path)
 
 
-EVERY = f"192.168.227.101/24 {VIP}/24 192.168.227.11/32 192.168.227.110/32 fd00::101/64 fd00::10/128"
+EVERY = (
+    f"192.168.227.101/24 {VIP}/24 192.168.227.11/32 192.168.227.110/32 fd00::101/64 fd00::10/128"
+)
 
 
 @ROOT
@@ -151,7 +168,9 @@ def test_a_director_that_starts_is_last_in_line_for_a_while_or_as_long_as_it_is_
 
 @ROOT
 @pytest.mark.parametrize("number", ["0", "100"])
-def test_a_front_end_that_is_new_on_a_drained_director_does_not_come_to_it(director: Director, number: str) -> None:
+def test_a_front_end_that_is_new_on_a_drained_director_does_not_come_to_it(
+    director: Director, number: str
+) -> None:
     director.handover.write_text(f"{number}\n")
     director.run("dash", "reload", "success", EVERY)
     assert director.handover.read_text() == f"{number}\n", "in service it is left alone"
@@ -162,7 +181,9 @@ def test_a_front_end_that_is_new_on_a_drained_director_does_not_come_to_it(direc
 
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
-def test_a_master_lowers_its_priority_and_waits_before_it_is_stopped(director: Director, shell: str) -> None:
+def test_a_master_lowers_its_priority_and_waits_before_it_is_stopped(
+    director: Director, shell: str
+) -> None:
     left, seconds = director.run(shell, "stop", "success", EVERY)
     assert director.handover.read_text() == "-253\n"
     assert seconds >= 0.3 and f"{VIP}/24" in left, "it goes on answering"
@@ -176,7 +197,9 @@ def test_a_backup_is_stopped_at_once(director: Director) -> None:
 
 
 @ROOT
-@pytest.mark.parametrize(("number", "then"), [("-253\n", "-253\n"), ("0\n", "-253\n"), ("100\n", "100\n")])
+@pytest.mark.parametrize(
+    ("number", "then"), [("-253\n", "-253\n"), ("0\n", "-253\n"), ("100\n", "100\n")]
+)
 def test_who_starts_is_the_last_in_line_but_an_operators_hand_over_stays(
     director: Director, number: str, then: str
 ) -> None:
@@ -193,11 +216,15 @@ def test_the_very_first_start_is_no_return(director: Director) -> None:
 
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
-def test_who_has_started_is_told_the_connections_before_its_priority_counts(director: Director, shell: str) -> None:
+def test_who_has_started_is_told_the_connections_before_its_priority_counts(
+    director: Director, shell: str
+) -> None:
     director.list.write_text(f"rejoin 0.5\nhandover {director.handover}\n{VIP}\n")
     director.handover.write_text("-253\n")
     _, seconds = director.run(shell, "started", "success", "192.168.227.101/24")
-    assert seconds < 0.5 and director.handover.read_text() == "-253\n", "systemd is not kept waiting"
+    assert seconds < 0.5 and director.handover.read_text() == "-253\n", (
+        "systemd is not kept waiting"
+    )
     end = time.monotonic() + 5
     while director.handover.read_text() != "0\n":
         assert time.monotonic() < end
@@ -212,10 +239,14 @@ def test_a_backup_takes_packets_for_the_addresses_without_having_them(director: 
     text = f"""
         ip link set lo up; {script} start; {show}; echo; {moved}; {script} reload; {show}; ip -4 -o address show
         echo; SERVICE_RESULT=signal {script} stopped; {show}; echo; SERVICE_RESULT=success {script} stopped; {show}"""
-    done = subprocess.run(["unshare", "-n", "sh", "-ec", text], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-ec", text], capture_output=True, text=True, timeout=20, check=True
+    )
     parts = [[line.split()[1] for line in part.splitlines()] for part in done.stdout.split("\n\n")]
     assert parts[0] == [VIP, "192.168.227.11", "fd00::10"]
-    assert parts[1] == [VIP, "192.168.227.12", "fd00::10", "lo"], "the last is 127.0.0.1: no other address is there"
+    assert parts[1] == [VIP, "192.168.227.12", "fd00::10", "lo"], (
+        "the last is 127.0.0.1: no other address is there"
+    )
     assert parts[2] == parts[1][:3], "a killed one starts again"
     assert "".join(done.stdout.split("\n\n")[3:]).strip() == ""
 
@@ -242,18 +273,35 @@ class Pair:
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         conf = self.folder / f"lvs{number}.conf"
         text = content(render(self.folder, f"lvs{number}"), "/etc/keepalived/keepalived.conf")
-        text = text.replace("/var/lib/hactl/handover/web", f"{self.folder}/handover{number}").split("virtual_server ")[
-            0
-        ]
-        conf.write_text("\n".join(line for line in text.splitlines() if "lvs_sync_daemon" not in line))
+        text = text.replace("/var/lib/hactl/handover/web", f"{self.folder}/handover{number}").split(
+            "virtual_server "
+        )[0]
+        conf.write_text(
+            "\n".join(line for line in text.splitlines() if "lvs_sync_daemon" not in line)
+        )
         pids = [f"--{kind}={self.folder}/{kind}{number}" for kind in ("pid", "vrrp_pid")]
-        command = ["ip", "netns", "exec", f"{self.name}-{number}", "keepalived", "-n", "-P", "-f", str(conf), *pids]
+        command = [
+            "ip",
+            "netns",
+            "exec",
+            f"{self.name}-{number}",
+            "keepalived",
+            "-n",
+            "-P",
+            "-f",
+            str(conf),
+            *pids,
+        ]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def holders(self) -> list[int]:
         """The directors that have the virtual IP, by number."""
         show = ["ip", "-o", "address", "show", "to", VIP]
-        return [n for n in (1, 2) if subprocess.check_output(["ip", "netns", "exec", f"{self.name}-{n}", *show])]
+        return [
+            n
+            for n in (1, 2)
+            if subprocess.check_output(["ip", "netns", "exec", f"{self.name}-{n}", *show])
+        ]
 
     def wait_for(self, *wanted: int) -> bool:
         """Whether these become the holders within five seconds."""
@@ -297,7 +345,9 @@ def pair(tmp_path: Path, director: Director) -> Iterator[Pair]:
 
 @pytest.mark.keepalived
 @KEEPALIVED
-def test_after_sigkill_both_hold_the_address_until_the_clean_up(pair: Pair, director: Director) -> None:
+def test_after_sigkill_both_hold_the_address_until_the_clean_up(
+    pair: Pair, director: Director
+) -> None:
     pair.kill()
     assert pair.wait_for(1, 2), "keepalived alone leaves the address where it was"
     pair.systemd(director.script, "stopped")
@@ -306,6 +356,8 @@ def test_after_sigkill_both_hold_the_address_until_the_clean_up(pair: Pair, dire
 
 @pytest.mark.keepalived
 @KEEPALIVED
-def test_the_backup_has_the_address_before_the_master_is_stopped(pair: Pair, director: Director) -> None:
+def test_the_backup_has_the_address_before_the_master_is_stopped(
+    pair: Pair, director: Director
+) -> None:
     pair.systemd(director.script, "stop")
     assert pair.wait_for(2) and pair.daemons[0].poll() is None

@@ -78,12 +78,16 @@ def same_shape(text: str, reference: str, value: str) -> bool:
         return False
     for line, other in zip(lines, others, strict=True):
         expected = [word.replace(BENIGN, value) for word in words(other)]
-        if " ".join(words(line)).split() != " ".join(expected).split() and not line.lstrip().startswith("#"):
+        if " ".join(words(line)).split() != " ".join(
+            expected
+        ).split() and not line.lstrip().startswith("#"):
             return False
     return True
 
 
-@given(st.sampled_from(PLACES), st.one_of(st.sampled_from(NASTY), st.text(max_size=12)), st.booleans())
+@given(
+    st.sampled_from(PLACES), st.one_of(st.sampled_from(NASTY), st.text(max_size=12)), st.booleans()
+)
 @example(("notify", ("frontends", 0, "vrrp", "notify_fault")), '/bin/x"\nvrrp_strict', False)
 @example(("http check", ("frontends", 0, "services", 0, "check", "urls", 2, "regex")), "\\", False)
 @example(("tracking", ("frontends", 0, "vrrp", "track_processes", 0, "process")), "a b", False)
@@ -99,7 +103,9 @@ def test_a_hostile_text_is_refused_or_stays_in_its_place(
         return
     assert reference is not None, "what extends a refused text was accepted"
     written = BENIGN + nasty
-    if path[-1] == "regex":  # the one text that may hold backslashes: between quotes each is written as two
+    if (
+        path[-1] == "regex"
+    ):  # the one text that may hold backslashes: between quotes each is written as two
         written = written.replace("\\", "\\\\")
     assert same_shape(got, reference, written)
 
@@ -110,7 +116,10 @@ def test_no_text_begins_as_a_directive(nasty: str) -> None:
     for name, path in PLACES:
         got = changed(name, path, nasty)
         if got is not None:
-            assert not re.search(r"^\s*([@~}]|include)", strip_blocks(got), re.MULTILINE), (name, path)
+            assert not re.search(r"^\s*([@~}]|include)", strip_blocks(got), re.MULTILINE), (
+                name,
+                path,
+            )
 
 
 def strip_blocks(text: str) -> str:
@@ -126,7 +135,12 @@ def test_keepalived_takes_every_odd_sign_as_part_of_the_value(tmp_path: Path) ->
     case = CASES["names and scripts"]
     text = rendered(
         Case(
-            [{**case.frontends[0], "vrrp": {"virtual_router_id": 10, "notify_master": f"/bin/true {odd}"}}],
+            [
+                {
+                    **case.frontends[0],
+                    "vrrp": {"virtual_router_id": 10, "notify_master": f"/bin/true {odd}"},
+                }
+            ],
             {"router_id": odd},
         )
     )

@@ -14,7 +14,9 @@ from provision.desired.items import Address, Module, Unit
 from tests.roles.site import REDHAT, content, render, sysctls
 
 SCRIPT = "/usr/local/lib/hactl/lo-vip"
-ROOT = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+ROOT = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare"
+)
 
 
 def test_the_arp_parameters_are_set_where_the_kernel_looks_for_them(tmp_path: Path) -> None:
@@ -56,13 +58,17 @@ def _ipv6_inventory() -> str:
     )
 
 
-def test_with_nat_the_director_rewrites_the_address_so_nothing_is_put_on_the_host(tmp_path: Path) -> None:
+def test_with_nat_the_director_rewrites_the_address_so_nothing_is_put_on_the_host(
+    tmp_path: Path,
+) -> None:
     desired = render(tmp_path, "web1", service="forward: nat")
     assert desired.of("address") == () and sysctls(desired) == {}
     assert desired.get("unit", "hactl-lo-vip.service") is None
 
 
-def test_a_unit_brings_the_vip_back_after_a_reboot_and_reloads_when_the_vips_change(tmp_path: Path) -> None:
+def test_a_unit_brings_the_vip_back_after_a_reboot_and_reloads_when_the_vips_change(
+    tmp_path: Path,
+) -> None:
     desired = render(tmp_path, "web1")
     assert Unit("hactl-lo-vip.service", on_change="reload") in desired.items
     assert content(desired, "/etc/hactl/lo-vips").splitlines()[1:] == ["192.168.227.10/32 lo:0"]
@@ -107,7 +113,11 @@ def test_a_tunnel_ends_at_a_device_that_filters_nothing(
     assert content(desired, "/etc/hactl/lo-vips").splitlines()[2:] == lines
     parameters = sysctls(desired)
     device = lines[-1].split()[1]
-    assert parameters["net.ipv4.conf.all.rp_filter"] == parameters[f"net.ipv4.conf.{device}.rp_filter"] == "0"
+    assert (
+        parameters["net.ipv4.conf.all.rp_filter"]
+        == parameters[f"net.ipv4.conf.{device}.rp_filter"]
+        == "0"
+    )
 
 
 class Sandbox:
@@ -118,12 +128,16 @@ class Sandbox:
         self.script = folder / "lo-vip"
         self.vips = folder / "lo-vips"
         self.vips.write_text(content(desired, "/etc/hactl/lo-vips") + "fd00::10/128 -\n")
-        self.script.write_text(content(desired, SCRIPT).replace("/etc/hactl/lo-vips", str(self.vips)))
+        self.script.write_text(
+            content(desired, SCRIPT).replace("/etc/hactl/lo-vips", str(self.vips))
+        )
 
     def run(self, shell: str, commands: str) -> subprocess.CompletedProcess[str]:
         prepare = "ip link set lo up; ip link add eth7 type veth peer name p; ip link set eth7 up; "
         text = prepare + commands.replace("SCRIPT", f"{shell} {self.script}")
-        return subprocess.run(["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20)
+        return subprocess.run(
+            ["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20
+        )
 
 
 @pytest.fixture
@@ -138,7 +152,9 @@ SILENT = "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
 def test_the_script_puts_the_vips_on_lo_and_takes_them_off(sandbox: Sandbox, shell: str) -> None:
     result = sandbox.run(
-        shell, SILENT + "SCRIPT add && SCRIPT add && ip -o addr show lo; SCRIPT remove; ip -o addr show lo"
+        shell,
+        SILENT
+        + "SCRIPT add && SCRIPT add && ip -o addr show lo; SCRIPT remove; ip -o addr show lo",
     )
     there, _, gone = result.stdout.partition("192.168.227.11/32 ")
     assert "192.168.227.10/32 scope global lo:0" in there and "fd00::10/128" in result.stdout
@@ -150,7 +166,10 @@ def test_the_script_puts_the_vips_on_lo_and_takes_them_off(sandbox: Sandbox, she
     ("parameters", "says"),
     [
         ("", "would claim the virtual IPs: its effective arp_ignore is 0, must be 1"),
-        ("echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; ", "its effective arp_announce is 0, must be 2"),
+        (
+            "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; ",
+            "its effective arp_announce is 0, must be 2",
+        ),
         (
             SILENT + "echo 3 >/proc/sys/net/ipv4/conf/eth7/arp_ignore; ",
             "eth7 would claim the virtual IPs: its effective arp_ignore is 3",

@@ -30,11 +30,16 @@ class Sighting:
 
 
 @contextlib.contextmanager
-def unprivileged(secret: str, folders: list[Path], links: Mapping[Path, Path] | None = None) -> Iterator[Sighting]:
+def unprivileged(
+    secret: str, folders: list[Path], links: Mapping[Path, Path] | None = None
+) -> Iterator[Sighting]:
     """A user without any right who looks for `secret` and plants `links`, again and again, while the block runs."""
     script = Path(__file__).with_name("spy.py").read_text()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", script, str(NOBODY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-I", "-c", script, str(NOBODY)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin and process.stdout
     planted = {str(path): str(target) for path, target in (links or {}).items()}

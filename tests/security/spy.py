@@ -39,7 +39,9 @@ def read(path: str) -> bytes:
 
 
 def main() -> None:
-    user = int(sys.argv[1])  # only now: an interpreter below /root is none that this user could start
+    user = int(
+        sys.argv[1]
+    )  # only now: an interpreter below /root is none that this user could start
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)

@@ -67,7 +67,11 @@ class Desk:
             entry = {"path": CONF, "template": "app.conf.j2", "mode": "0640", "validate": parser}
             (templates.parent / "meta").mkdir()
             options = {"app_password": {"type": "str", "required": True}}
-            specs = {"argument_specs": {"main": {"short_description": "Of the tests.", "options": options}}}
+            specs = {
+                "argument_specs": {
+                    "main": {"short_description": "Of the tests.", "options": options}
+                }
+            }
             (templates.parent / "meta/argument_specs.yml").write_text(json.dumps(specs))
             (templates.parent / "manifest.yml").write_text(json.dumps({"files": [entry]}))
 
@@ -96,7 +100,19 @@ class Desk:
 @contextmanager
 def traced(pid: int, trace: Path) -> Iterator[None]:
     """Every command that `pid` and what comes of it start, with all its arguments and its whole environment."""
-    words = ["-f", "-qq", "-v", "-s", "65536", "-e", "trace=execve,execveat", "-o", str(trace), "-p", str(pid)]
+    words = [
+        "-f",
+        "-qq",
+        "-v",
+        "-s",
+        "65536",
+        "-e",
+        "trace=execve,execveat",
+        "-o",
+        str(trace),
+        "-p",
+        str(pid),
+    ]
     process = subprocess.Popen(["strace", *words], stderr=subprocess.PIPE)
     end = time.monotonic() + 10
     while f"TracerPid:\t{process.pid}\n" not in Path(f"/proc/{pid}/status").read_text():
@@ -118,7 +134,20 @@ def desk(net: Net, tmp_path: Path) -> Iterator[Desk]:
 
 def holding(root: Path, secret: str, since: float) -> list[str]:
     """The files of a host that hold a secret and were written since; what is compressed is not looked into."""
-    words = ["find", "etc", "var", "run", "tmp", "root", "home", "-xdev", "-newermt", f"@{since}", "-type", "f"]
+    words = [
+        "find",
+        "etc",
+        "var",
+        "run",
+        "tmp",
+        "root",
+        "home",
+        "-xdev",
+        "-newermt",
+        f"@{since}",
+        "-type",
+        "f",
+    ]
     found = subprocess.run(
         [*words, "-exec", "grep", "-laF", "--", secret, "{}", "+"],
         cwd=root,
@@ -167,7 +196,9 @@ def test_a_secret_in_an_argument_or_an_environment_would_be_seen(
     with traced(net.near.process.pid, trace):
         target = net.target(net.near.known_hosts(tmp_path / "known"))
         with net.connect(target) as session:
-            channel = session.run_agent("true in-argument; IN=in-environment /bin/true; /bin/true in-argument; echo ok")
+            channel = session.run_agent(
+                "true in-argument; IN=in-environment /bin/true; /bin/true in-argument; echo ok"
+            )
             assert channel.read_line() == b"ok\n"
     assert "in-argument" in trace.read_text() and "in-environment" in trace.read_text()
 

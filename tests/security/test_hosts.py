@@ -46,13 +46,17 @@ def test_a_host_cannot_speak_to_the_terminal(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.ssh
 @pytest.mark.parametrize("kind", ["unknown", "changed"])
-def test_whoever_cannot_show_the_right_host_key_gets_no_password(net: Net, tmp_path: Path, kind: str) -> None:
+def test_whoever_cannot_show_the_right_host_key_gets_no_password(
+    net: Net, tmp_path: Path, kind: str
+) -> None:
     known = tmp_path / "known"
     if kind == "changed":
         net.near.known_hosts(known, keygen(tmp_path / "other"))
     before = len(net.near.log.read_text(errors="replace"))
     target = net.target(known, user="asked", key_files=(), password="right horse")  # noqa: S106
-    with pytest.raises(Unreachable, match="not known" if kind == "unknown" else "has changed") as failure:
+    with pytest.raises(
+        Unreachable, match="not known" if kind == "unknown" else "has changed"
+    ) as failure:
         net.connect(target)
     assert "right horse" not in str(failure.value)
     end = time.monotonic() + 10
@@ -60,12 +64,16 @@ def test_whoever_cannot_show_the_right_host_key_gets_no_password(net: Net, tmp_p
         assert time.monotonic() < end, said
         time.sleep(0.05)
     assert "KEX done" in said
-    assert "userauth-request" not in said and "Failed password" not in said and "Accepted" not in said
+    assert (
+        "userauth-request" not in said and "Failed password" not in said and "Accepted" not in said
+    )
 
 
 @pytest.mark.ssh
 @pytest.mark.parametrize("strict", [True, False])
-def test_a_revoked_host_key_is_refused_whoever_vouches_for_it(net: Net, tmp_path: Path, strict: bool) -> None:
+def test_a_revoked_host_key_is_refused_whoever_vouches_for_it(
+    net: Net, tmp_path: Path, strict: bool
+) -> None:
     known = net.near.known_hosts(tmp_path / "known")
     before = known.read_text()
     known.write_text(f"{before}@revoked * {before.split(maxsplit=1)[1]}")
@@ -76,11 +84,15 @@ def test_a_revoked_host_key_is_refused_whoever_vouches_for_it(net: Net, tmp_path
 
 
 @pytest.mark.ssh
-def test_hashed_names_comments_and_damaged_lines_are_read_as_ssh_reads_them(net: Net, tmp_path: Path) -> None:
+def test_hashed_names_comments_and_damaged_lines_are_read_as_ssh_reads_them(
+    net: Net, tmp_path: Path
+) -> None:
     known = net.near.known_hosts(tmp_path / "known")
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
     assert known.read_text().startswith("|1|")
-    known.write_text(f"# a comment\n\nweb9 ssh-ed25519 AAAA\n@cert-authority * ssh-rsa AAAA\n{known.read_text()}")
+    known.write_text(
+        f"# a comment\n\nweb9 ssh-ed25519 AAAA\n@cert-authority * ssh-rsa AAAA\n{known.read_text()}"
+    )
     net.connect(net.target(known)).close()
 
 

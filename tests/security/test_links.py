@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.hosts.agent.transaction import ApplyFailed, Op
+from provision.hosts.agent.payload import Op
+from provision.hosts.agent.transaction import ApplyFailed
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.scenario import begin, install, leftovers, sha
 from tests.security.conftest import NOBODY, unprivileged
@@ -102,7 +103,9 @@ def test_a_place_that_others_can_redirect_is_refused(
 
 
 @pytest.mark.parametrize("plant", PLANTED[1:], ids=lambda each: each.__name__)
-def test_the_message_names_the_folder(host: LocalHost, victim: Path, plant: Callable[[LocalHost, Path], str]) -> None:
+def test_the_message_names_the_folder(
+    host: LocalHost, victim: Path, plant: Callable[[LocalHost, Path], str]
+) -> None:
     folder = plant(host, victim).rpartition("/")[0]
     with pytest.raises(ApplyFailed) as failure:
         begin(host, install(f"{folder}/z.conf"), NEW)
@@ -125,14 +128,19 @@ def test_no_name_in_a_shared_folder_can_be_foreseen(host: LocalHost, victim: Pat
     path, names = "/srv/shared/z.conf", []
     for tool in ("ln", "cp", "rm", "mktemp", "mv"):
         host.command(
-            tool, f'#!/bin/sh\nsleep 0.02\necho "$*" >>"$HACTL_ROOT/calls"\n/bin/{tool} "$@" || exit\nsleep 0.02\n'
+            tool,
+            f'#!/bin/sh\nsleep 0.02\necho "$*" >>"$HACTL_ROOT/calls"\n/bin/{tool} "$@" || exit\nsleep 0.02\n',
         )
     before = sha(b"old\n")
     for _ in range(2):
         links = {folder / name: victim for name in names}
         with unprivileged("nothing", [folder], links) as spied:
             transaction = begin(host, install(path, before), NEW)
-            names += [entry.name for entry in folder.iterdir() if entry.name != "z.conf" and not entry.is_symlink()]
+            names += [
+                entry.name
+                for entry in folder.iterdir()
+                if entry.name != "z.conf" and not entry.is_symlink()
+            ]
             transaction.roll_back()
         assert (folder / "z.conf").read_bytes() == b"old\n"
         assert victim.read_bytes() == VICTIM and victim.stat().st_nlink == 1

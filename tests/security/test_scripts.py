@@ -23,7 +23,8 @@ from tests.inventory.building import DUAL, frontend, topology
 pytestmark = [
     pytest.mark.keepalived,
     pytest.mark.skipif(
-        shutil.which("keepalived") is None or os.geteuid() != 0, reason="needs root and the package keepalived"
+        shutil.which("keepalived") is None or os.geteuid() != 0,
+        reason="needs root and the package keepalived",
     ),
 ]
 
@@ -50,13 +51,20 @@ def folder() -> Iterator[Path]:
 def run_as_master(folder: Path, notify: Any) -> tuple[str, str]:
     """What `notify_master` wrote about itself, and keepalived's log; empty where it was not run."""
     script = folder / "notify"
-    script.write_text(f'#!/bin/sh\nid -u >"{folder}/out/by.new" && mv "{folder}/out/by.new" "{folder}/out/by"\n')
+    script.write_text(
+        f'#!/bin/sh\nid -u >"{folder}/out/by.new" && mv "{folder}/out/by.new" "{folder}/out/by"\n'
+    )
     script.chmod(0o755)
     (folder / "out").mkdir()
     (folder / "out").chmod(0o777)
-    found = topology([frontend(vrrp={"virtual_router_id": 10, "advert_int": 0.1, "notify_master": notify})], hosts=DUAL)
+    found = topology(
+        [frontend(vrrp={"virtual_router_id": 10, "advert_int": 0.1, "notify_master": notify})],
+        hosts=DUAL,
+    )
     text = render_file(
-        shipped("roles") / "keepalived" / "templates", "keepalived.conf.j2", host_variables(found, "lvs1", Facts())
+        shipped("roles") / "keepalived" / "templates",
+        "keepalived.conf.j2",
+        host_variables(found, "lvs1", Facts()),
     )
     (folder / "keepalived.conf").write_text(text)
     log = folder / "log"
@@ -68,7 +76,9 @@ def run_as_master(folder: Path, notify: Any) -> tuple[str, str]:
     end = time.monotonic() + 15
     try:
         while "Entering MASTER STATE" not in log.read_text(errors="replace"):
-            assert process.poll() is None and time.monotonic() < end, log.read_text(errors="replace")
+            assert process.poll() is None and time.monotonic() < end, log.read_text(
+                errors="replace"
+            )
             time.sleep(0.05)
         end = time.monotonic() + 5
         while not (folder / "out/by").exists() and "Unsafe" not in log.read_text(errors="replace"):

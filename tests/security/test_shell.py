@@ -20,7 +20,7 @@ from provision.deploy.project import Project, load
 from provision.desired.items import DesiredHost, File
 from provision.desired.render import render_host
 from provision.hosts.agent.observe import observe
-from provision.hosts.agent.transaction import Op
+from provision.hosts.agent.payload import Op
 from provision.hosts.protocol import ProtocolError
 from provision.hosts.target import Target
 from provision.hosts.transport import dial
@@ -42,7 +42,11 @@ RUNS = [
 HOSTILE = st.one_of(
     st.sampled_from(RUNS),
     st.builds(
-        "".join, st.lists(st.sampled_from([*RUNS, "lvs1", " ", "%s", "*", "..", "/", "~", "#", "!", "\t"]), max_size=3)
+        "".join,
+        st.lists(
+            st.sampled_from([*RUNS, "lvs1", " ", "%s", "*", "..", "/", "~", "#", "!", "\t"]),
+            max_size=3,
+        ),
     ),
     st.text(min_size=1, max_size=12),
 ).filter(bool)
@@ -80,10 +84,19 @@ def test_a_proxy_command_runs_nothing_of_a_name(hostile: str, where: str, tokens
     """The one place where hactl, as ssh(1) does, has a shell read text that an inventory's values are put in."""
     with scratch() as folder:
         place = Position("lab.yml", 1)
-        values = {"ansible_ssh_common_args": "-F none -o 'ProxyCommand=" + f"echo {tokens}".replace("'", "'\\''") + "'"}
+        values = {
+            "ansible_ssh_common_args": "-F none -o 'ProxyCommand="
+            + f"echo {tokens}".replace("'", "'\\''")
+            + "'"
+        }
         if where != "name":
             values[where] = hostile
-        host = Host(hostile if where == "name" else "web1", place, {k: Node(v, place) for k, v in values.items()}, ())
+        host = Host(
+            hostile if where == "name" else "web1",
+            place,
+            {k: Node(v, place) for k, v in values.items()},
+            (),
+        )
         with contextlib.suppress(InputError):
             target = Target.of(host)
             assert target.proxy_command
@@ -96,11 +109,15 @@ def test_a_proxy_command_runs_nothing_of_a_name(hostile: str, where: str, tokens
 
 
 @pytest.mark.parametrize("line", ["one\ntwo", "one\rtwo", "one\x00two"])
-@pytest.mark.parametrize("name", ["ansible_become_password", "ansible_password", "ansible_ssh_pass"])
+@pytest.mark.parametrize(
+    "name", ["ansible_become_password", "ansible_password", "ansible_ssh_pass"]
+)
 def test_a_password_is_one_line(name: str, line: str) -> None:
     """What came behind its end would be read by the shell that sudo starts, not by sudo."""
     place = Position("lab.yml", 3, 7)
-    with pytest.raises(InputError, match=r"lab.yml:3:7: .*a password holds a line's end") as failure:
+    with pytest.raises(
+        InputError, match=r"lab.yml:3:7: .*a password holds a line's end"
+    ) as failure:
         Target.of(Host("web1", place, {name: Node(line, place, secret=True)}, ()))
     assert "one" not in str(failure.value).replace("one line", "")
 
@@ -110,10 +127,18 @@ def project(folder: Path, host: str, vip: str, password: str) -> Project:
     vrrp = {"virtual_router_id": 10, "version": 2, "advert_int": 1, "auth_pass": password}
     frontend = {"name": "web", "vips": [vip], "directors": "directors", "vrrp": vrrp}
     frontend["services"] = [{"port": 80, "real_servers": "web", "check": {"type": "tcp"}}]
-    directors = {host: {"ansible_host": "192.168.227.101"}, "lvs2": {"ansible_host": "192.168.227.102"}}
-    groups = {"directors": {"hosts": directors}, "web": {"hosts": {"web1": {"ansible_host": "192.168.227.103"}}}}
+    directors = {
+        host: {"ansible_host": "192.168.227.101"},
+        "lvs2": {"ansible_host": "192.168.227.102"},
+    }
+    groups = {
+        "directors": {"hosts": directors},
+        "web": {"hosts": {"web1": {"ansible_host": "192.168.227.103"}}},
+    }
     path = folder / "site.yml"
-    path.write_text(yaml.safe_dump({"all": {"vars": {"frontends": [frontend]}, "children": groups}}))
+    path.write_text(
+        yaml.safe_dump({"all": {"vars": {"frontends": [frontend]}, "children": groups}})
+    )
     return load(path)
 
 
@@ -128,7 +153,9 @@ def test_a_hostile_inventory_is_refused_or_its_words_stay_words(where: str, host
         found = project(Path(name), **words)
         host = next(iter(found.topology.directors()))
         assert "/" not in host and not host.startswith((".", "-"))
-        desired = render_host(found.topology, found.inventory, host, Facts(default_interface="eth0"))
+        desired = render_host(
+            found.topology, found.inventory, host, Facts(default_interface="eth0")
+        )
         for item in desired.of("file"):
             assert isinstance(item, File)
             assert PWNED.encode() not in item.content or where != "vip"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.hosts.agent.transaction import ApplyFailed, Op
+from provision.hosts.agent.payload import Op
+from provision.hosts.agent.transaction import ApplyFailed
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.scenario import begin, leftovers, sha
 from tests.security.conftest import NOBODY, unprivileged
@@ -82,7 +83,9 @@ def test_nobody_else_can_ever_read_it(slow: LocalHost, ending: str) -> None:
             transaction = begin(slow, change(), NEW, NEW)
             transaction.confirm() if ending == "confirm" else transaction.roll_back()
     assert {path: oct(mode) for path, mode in seen.items() if mode & ~0o640} == {}
-    assert len(seen) >= 5, "the old file, and two new ones where they are unpacked and where they are staged"
+    assert len(seen) >= 5, (
+        "the old file, and two new ones where they are unpacked and where they are staged"
+    )
     assert spied.rounds > 20 and spied.seen == []
     assert leftovers(slow) == []
 

@@ -35,7 +35,10 @@ def test_the_old_vip_is_on_no_director(director: Host) -> None:
 
 def test_the_old_vip_is_on_no_real_server(real_server: Host) -> None:
     assert OLD not in real_server.check_output("ip -oneline address show")
-    assert real_server.run("grep -rlF %s /etc /usr/local/lib /var/lib/hactl 2>/dev/null", OLD).stdout == ""
+    assert (
+        real_server.run("grep -rlF %s /etc /usr/local/lib /var/lib/hactl 2>/dev/null", OLD).stdout
+        == ""
+    )
 
 
 def test_nobody_answers_for_the_old_vip(client: Host) -> None:
@@ -53,7 +56,11 @@ def test_the_directors_send_to_those_that_stay_alone(director: Host) -> None:
     assert sorted(line.strip() for line in live) == [
         f"-A -t {NEW}:22 -s wlc",
         f"-A -t {NEW}:80 -s rr",
-        *(f"-a -t {NEW}:{port} -r 192.168.232.{host}:{port} -g -w 1" for port in (22, 80) for host in (103, 105)),
+        *(
+            f"-a -t {NEW}:{port} -r 192.168.232.{host}:{port} -g -w 1"
+            for port in (22, 80)
+            for host in (103, 105)
+        ),
     ]
 
 
@@ -63,12 +70,18 @@ def test_those_that_stay_have_the_new_vip_alone(kept: Host) -> None:
 
 
 def test_the_page_comes_from_those_that_stay(client: Host) -> None:
-    pages = client.check_output("for i in 1 2 3 4; do curl -sSf --max-time 2 http://%s/; done", NEW).splitlines()
+    pages = client.check_output(
+        "for i in 1 2 3 4; do curl -sSf --max-time 2 http://%s/; done", NEW
+    ).splitlines()
     assert Counter(filter(None, pages)) == {f"this is {name}!": 2 for name in STAY}
 
 
 def test_the_new_service_is_served(client: Host) -> None:
-    keys = set(client.check_output("ssh-keyscan -T 3 -t ed25519 %s 2>/dev/null | cut -d' ' -f3", NEW).split())
+    keys = set(
+        client.check_output(
+            "ssh-keyscan -T 3 -t ed25519 %s 2>/dev/null | cut -d' ' -f3", NEW
+        ).split()
+    )
     own = {client.check_output("ssh-keyscan -T 3 -t ed25519 192.168.232.%s 2>/dev/null | cut -d' ' -f3", host)
            for host in ("103", "105")}  # fmt: skip
     assert len(own) == 2

@@ -14,8 +14,21 @@ from testinfra.host import Host
 REPORT = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "report"
 AGAIN = REPORT.with_name("again")
 #: Faults of a director; long-lived connections must outlive each of them.
-DIRECTOR = ("hand-over", "failback", "keepalived-stop", "keepalived-kill", "link-down", "vrrp-blocked", "power-cut")
-REAL_SERVER = ("real-server-stop", "real-server-flap", "real-server-without-vip", "all-real-servers-down")
+DIRECTOR = (
+    "hand-over",
+    "failback",
+    "keepalived-stop",
+    "keepalived-kill",
+    "link-down",
+    "vrrp-blocked",
+    "power-cut",
+)
+REAL_SERVER = (
+    "real-server-stop",
+    "real-server-flap",
+    "real-server-without-vip",
+    "all-real-servers-down",
+)
 VIP = "192.168.233.10"
 
 
@@ -23,7 +36,12 @@ VIP = "192.168.233.10"
 def drills() -> dict[str, Any]:
     """The drills of the run by their names; of one that was done once more, the second."""
     reports = [folder / "report.json" for folder in (REPORT, AGAIN)]
-    every = [drill for report in reports if report.exists() for drill in json.loads(report.read_text())["drills"]]
+    every = [
+        drill
+        for report in reports
+        if report.exists()
+        for drill in json.loads(report.read_text())["drills"]
+    ]
     return {drill["name"]: drill for drill in every}
 
 
@@ -45,7 +63,9 @@ def test_the_drill_passed(drills: dict[str, Any], name: str) -> None:
 
 
 def test_every_connection_survives(director_drill: Any) -> None:
-    assert director_drill["connections"] == {"established": 200, "survived": 200}, director_drill["messages"]
+    assert director_drill["connections"] == {"established": 200, "survived": 200}, director_drill[
+        "messages"
+    ]
 
 
 def test_one_director_holds_the_vip_afterwards(director_drill: Any) -> None:
@@ -55,7 +75,9 @@ def test_one_director_holds_the_vip_afterwards(director_drill: Any) -> None:
 
 def test_a_power_cut_is_over_within_its_bound_and_within_a_second(drills: dict[str, Any]) -> None:
     drill = drills["power-cut"]
-    assert 0 < drill["outage_ms"] <= min(drill["bound_ms"] + drill["noise"]["slowest_ms"] + 5, 1000), drill
+    assert (
+        0 < drill["outage_ms"] <= min(drill["bound_ms"] + drill["noise"]["slowest_ms"] + 5, 1000)
+    ), drill
 
 
 def test_a_stop_costs_150_ms_at_most(drills: dict[str, Any]) -> None:

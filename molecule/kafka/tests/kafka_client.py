@@ -49,7 +49,9 @@ class Client:
 def new_client(config: pytest.Config, vip: str) -> Client:
     """The client with a Java, and `admin.properties` and `check.properties` for two of the cluster's users."""
     client = Client(config, vip)
-    client.host.check_output("DEBIAN_FRONTEND=noninteractive apt-get -qq install openjdk-17-jre-headless >/dev/null")
+    client.host.check_output(
+        "DEBIAN_FRONTEND=noninteractive apt-get -qq install openjdk-17-jre-headless >/dev/null"
+    )
     for user in ("admin", "check"):
         client.log_in_as(user, passwords()[f"HACTL_KAFKA_{user.upper()}"])
     return client

@@ -14,7 +14,10 @@ START = 90
 def pools(directors: list[Host], vip: str) -> list[set[str]]:
     """The real servers with a weight in each director's table."""
     tables = [host.check_output("ipvsadm --save --numeric") for host in directors]
-    lines = [[line.split() for line in table.splitlines() if line.startswith(f"-a -t {vip}:9092")] for table in tables]
+    lines = [
+        [line.split() for line in table.splitlines() if line.startswith(f"-a -t {vip}:9092")]
+        for table in tables
+    ]
     return [{words[4].split(":")[0] for words in each if words[-1] != "0"} for each in lines]
 
 

@@ -16,7 +16,9 @@ def kafka(pytestconfig: pytest.Config, directors: list[Host], vip: str) -> Clien
     until_whole(directors, vip)
     client = new_client(pytestconfig, vip)
     words = f"--create --topic {TOPIC} --partitions 3 --replication-factor 3"
-    made = client.tool(f"TopicCommand --bootstrap-server {client.vip} --command-config /root/admin.properties {words}")
+    made = client.tool(
+        f"TopicCommand --bootstrap-server {client.vip} --command-config /root/admin.properties {words}"
+    )
     assert f"Created topic {TOPIC}." in made.stdout, made.stdout + made.stderr
     return client
 
@@ -29,7 +31,9 @@ def test_what_is_produced_is_consumed(kafka: Client) -> None:
 
 
 def test_whoever_has_no_rights_sees_no_topic(kafka: Client) -> None:
-    listing = f"TopicCommand --bootstrap-server {kafka.vip} --list --command-config /root/%s.properties"
+    listing = (
+        f"TopicCommand --bootstrap-server {kafka.vip} --list --command-config /root/%s.properties"
+    )
     assert TOPIC in kafka.tool(listing % "admin").stdout.split()
     seen = kafka.tool(listing % "check")
     assert seen.rc == 0, seen.stderr
@@ -38,6 +42,8 @@ def test_whoever_has_no_rights_sees_no_topic(kafka: Client) -> None:
 
 def test_a_wrong_password_is_refused(kafka: Client) -> None:
     wrong = kafka.log_in_as("nobody", "wrong")
-    refused = kafka.tool(f"TopicCommand --bootstrap-server {kafka.vip} --command-config {wrong} --list")
+    refused = kafka.tool(
+        f"TopicCommand --bootstrap-server {kafka.vip} --command-config {wrong} --list"
+    )
     assert refused.rc != 0
     assert "invalid credentials with SASL mechanism SCRAM-SHA-512" in refused.stdout

@@ -9,7 +9,9 @@ from conftest import GROUPS, log_in, passwords
 from testinfra.host import Host
 
 
-@pytest.fixture(scope="session", params=sorted({host for hosts in GROUPS.values() for host in hosts}))
+@pytest.fixture(
+    scope="session", params=sorted({host for hosts in GROUPS.values() for host in hosts})
+)
 def anyone(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Host:
     """Each host of the lab."""
     return log_in(request.param, pytestconfig)
@@ -52,5 +54,7 @@ def test_no_password_is_in_a_command_line_or_a_log(anyone: Host) -> None:
     log = anyone.check_output("journalctl -b -o cat --no-pager")
     assert "systemd" in commands
     assert "systemd" in log or "Started" in log
-    shown = [name for name, password in passwords().items() if password in commands or password in log]
+    shown = [
+        name for name, password in passwords().items() if password in commands or password in log
+    ]
     assert shown == []

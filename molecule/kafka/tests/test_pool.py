@@ -17,7 +17,9 @@ def stopped(pytestconfig: pytest.Config) -> Host:
     return log_in(GROUPS["brokers"][-1], pytestconfig)
 
 
-def test_a_stopped_broker_leaves_and_comes_back(stopped: Host, directors: list[Host], vip: str) -> None:
+def test_a_stopped_broker_leaves_and_comes_back(
+    stopped: Host, directors: list[Host], vip: str
+) -> None:
     address = stopped.check_output("ip -4 -oneline address show eth0").split()[3].split("/")[0]
     until_whole(directors, vip)
     whole = pools(directors, vip)

@@ -7,29 +7,29 @@ from collections.abc import Iterator
 
 from provision.checks.doctor import scope
 from provision.checks.doctor.daemon import stopped
-from provision.checks.doctor.evidence import Case, LogLine
+from provision.checks.doctor.evidence import DoctorCase, LogLine
 from provision.checks.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
-from provision.checks.doctor.result import Clue, Evidence
+from provision.checks.doctor.result import Evidence, Symptom
 from provision.checks.doctor.vrrp import dropping
 from provision.hosts.live.health import Health, health, words_on
 from provision.hosts.live.service import listeners
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 from provision.hosts.live.table import entries, sync_daemons, table
 
 _CHANGED = re.compile(r"(Removing|Adding|Disabling|Enabling) service (\[\S+) (?:from|to|in|of)")
 _SYNC_PORT = re.compile(r"\b8848\b")
 
 
-def _shown(case: Case, host: str) -> Evidence:
+def _shown(case: DoctorCase, host: str) -> Evidence:
     lines = tuple(line.rstrip() for line in case.traces[host].of("ipvs") if line.strip())
     return Evidence(host, "ipvsadm -Ln", lines or ("(no such table)",))
 
 
-def _health(case: Case, host: str) -> dict[str, Health]:
+def _health(case: DoctorCase, host: str) -> dict[str, Health]:
     return health(case.traces[host].of("log"))
 
 
-def _places(case: Case, host: str) -> dict[str, str]:
+def _places(case: DoctorCase, host: str) -> dict[str, str]:
     """The real servers' names by their place, `192.168.227.103:80`, in a director's table."""
     return {
         place: name
@@ -40,7 +40,7 @@ def _places(case: Case, host: str) -> dict[str, str]:
     }
 
 
-def _failing(case: Case, host: str) -> dict[str, tuple[str, Health]]:
+def _failing(case: DoctorCase, host: str) -> dict[str, tuple[str, Health]]:
     """The real servers whose check failed last on a director that checks them: names and last words by place."""
     found: dict[str, tuple[str, Health]] = {}
     if stopped(case, host):
@@ -61,7 +61,7 @@ def _failing(case: Case, host: str) -> dict[str, tuple[str, Health]]:
     about=(scope.directors,),
     unless=("no-ipvs", "keepalived-down", "dead-holder", "config-edited", "config-not-loaded"),
 )
-def table_by_hand(case: Case) -> Iterator[Clue]:
+def table_by_hand(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         if stopped(case, host):
             continue
@@ -73,10 +73,10 @@ def table_by_hand(case: Case) -> Iterator[Clue]:
             cause = "it was changed with ipvsadm, or another service owns the table too: no check explains it"
             fix = "`systemctl restart keepalived` there (on a master: hand over first), or deploy"
             last = [line for line in case.traces[host].log if _CHANGED.search(line.text)]
-            yield Clue(host, said, cause, fix, (_shown(case, host), case.logged(host, last, 3)))
+            yield Symptom(host, said, cause, fix, (_shown(case, host), case.logged(host, last, 3)))
 
 
-def _by_check(finding: Finding, failing: set[str]) -> bool:
+def _by_check(finding: LiveFinding, failing: set[str]) -> bool:
     """Whether Keepalived did that itself: the real server's check fails, or too few are well."""
     return finding.what.split()[0] in failing or "sorry server" in finding.what
 
@@ -88,18 +88,23 @@ def _by_check(finding: Finding, failing: set[str]) -> bool:
     "ss(8)",
     about=(scope.servers,),
 )
-def service_down(case: Case) -> Iterator[Clue]:
+def service_down(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.real_servers:
         for finding in listeners(case.seen, host):
             if finding.what.startswith("nothing listens"):
                 port = finding.what.rpartition(" ")[2]
                 lines = case.traces[host].listening(port)
-                shown = [Evidence(host, f"ss -lntu | grep :{port}", lines or ("(nothing)",)), *_logs(case, host)]
+                shown = [
+                    Evidence(host, f"ss -lntu | grep :{port}", lines or ("(nothing)",)),
+                    *_logs(case, host),
+                ]
                 cause = finding.what
-                yield Clue(host, "no connection gets there", cause, "start the service there", tuple(shown))
+                yield Symptom(
+                    host, "no connection gets there", cause, "start the service there", tuple(shown)
+                )
 
 
-def _logs(case: Case, server: str) -> Iterator[Evidence]:
+def _logs(case: DoctorCase, server: str) -> Iterator[Evidence]:
     """What the directors' checks said last about a real server that fails."""
     for host in case.directors:
         words = [
@@ -119,17 +124,21 @@ def _logs(case: Case, server: str) -> Iterator[Evidence]:
     about=(scope.directors,),
     unless=("service-down", "host-unreachable"),
 )
-def check_failing(case: Case) -> Iterator[Clue]:
+def check_failing(case: DoctorCase) -> Iterator[Symptom]:
     servers = {name for host in case.directors for name, _ in _failing(case, host).values()}
     for name in sorted(servers):
         shown = list(_logs(case, name))
         where = " and ".join(evidence.host for evidence in shown)
-        filters = dropping(list(case.traces[name].of("filters")), re.compile("")) if name in case.traces else ()
+        filters = (
+            dropping(list(case.traces[name].of("filters")), re.compile(""))
+            if name in case.traces
+            else ()
+        )
         if filters:
             shown.append(Evidence(name, "nft list ruleset", filters[:6]))
         cause = f"its check fails on {where}, though something listens there"
         fix = f"ask it yourself from {shown[0].host}: what is the answer, and does a packet filter drop it?"
-        yield Clue(name, "it gets no new connections", cause, fix, tuple(shown))
+        yield Symptom(name, "it gets no new connections", cause, fix, tuple(shown))
 
 
 @rule(
@@ -139,26 +148,31 @@ def check_failing(case: Case) -> Iterator[Clue]:
     "keepalived.conf(5): retry, delay_before_retry, delay_loop",
     about=(scope.directors,),
 )
-def server_flapping(case: Case) -> Iterator[Clue]:
+def server_flapping(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        names = {place.rpartition(":")[0].strip("[]"): name for place, name in _places(case, host).items()}
+        names = {
+            place.rpartition(":")[0].strip("[]"): name
+            for place, name in _places(case, host).items()
+        }
         for server, lines in _taken_out(case, host).items():
             if len(lines) >= 3:
                 name = names.get(server.partition("]")[0].strip("["), server)
                 symptom = f"{name} was taken out {len(lines)} times in ten minutes"
                 cause = "its service restarts or stalls, or the check's time limits are too tight for it"
                 fix = f"look at {name}'s own log at those times; `retry` and `timeout` of the check bridge short stalls"
-                yield Clue(host, symptom, cause, fix, (case.logged(host, lines),))
+                yield Symptom(host, symptom, cause, fix, (case.logged(host, lines),))
 
 
-def _taken_out(case: Case, host: str) -> dict[str, list[LogLine]]:
+def _taken_out(case: DoctorCase, host: str) -> dict[str, list[LogLine]]:
     """The times in ten minutes that a check took a real server out, by server; at its end Keepalived removes all."""
     found: dict[str, list[LogLine]] = {}
     spoken: dict[str, float] = {}
     for line in case.traces[host].lately(600):
         match = _CHANGED.search(line.text)
         if match is None:
-            spoken |= {server: line.at for server in re.findall(r"\[\S+", line.text) if "fail" in line.text}
+            spoken |= {
+                server: line.at for server in re.findall(r"\[\S+", line.text) if "fail" in line.text
+            }
         elif match[1] in ("Removing", "Disabling") and line.at - spoken.get(match[2], 0) < 2:
             found.setdefault(match[2], []).append(line)
     return found
@@ -172,7 +186,7 @@ def _taken_out(case: Case, host: str) -> dict[str, list[LogLine]]:
     about=(scope.directors,),
     unless=("keepalived-down", "dead-holder", "keepalived-hung"),
 )
-def sync_inert(case: Case) -> Iterator[Clue]:
+def sync_inert(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         if case.seen.wanted(host).sync is None:
             continue
@@ -185,12 +199,20 @@ def sync_inert(case: Case) -> Iterator[Clue]:
             shown.append(Evidence(host, "nft list ruleset", blocked))
         threshold = case.seen.lives[host].sysctls.get("net.ipv4.vs.sync_threshold", "").split()
         if len(threshold) == 2 and (threshold[0] == "0" or int(threshold[1]) >= 50):
-            findings.append(f"sync_threshold is {' '.join(threshold)}, which leaves short connections out")
+            findings.append(
+                f"sync_threshold is {' '.join(threshold)}, which leaves short connections out"
+            )
             line = [line for line in trace.of("files") if "sync_threshold:" in line]
             shown.append(Evidence(host, "cat /proc/sys/net/ipv4/vs/sync_threshold", tuple(line)))
         if findings:
             fix = "`systemctl restart keepalived` starts the daemons; sync_threshold `2 0`, sync_refresh_period 1"
-            yield Clue(host, "connections would break in a failover", "; ".join(findings), fix, tuple(shown))
+            yield Symptom(
+                host,
+                "connections would break in a failover",
+                "; ".join(findings),
+                fix,
+                tuple(shown),
+            )
 
 
 @rule(
@@ -200,19 +222,35 @@ def sync_inert(case: Case) -> Iterator[Clue]:
     "ipvs-sysctl: expire_nodest_conn, expire_quiescent_template; keepalived issue 1781",
     about=(scope.directors,),
 )
-def dead_server_held(case: Case) -> Iterator[Clue]:
+def dead_server_held(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        services = [service.model for one in case.seen.topology.directed_by(host) for service in one.services]
-        held = {"expire_nodest_conn": "connections to a server that was taken out go on to it, or nowhere"}
+        services = [
+            service.model
+            for one in case.seen.topology.directed_by(host)
+            for service in one.services
+        ]
+        held = {
+            "expire_nodest_conn": "connections to a server that was taken out go on to it, or nowhere"
+        }
         if any(service.persistent for service in services):
-            held["expire_quiescent_template"] = "persistent clients of a server with weight 0 go on to it"
+            held["expire_quiescent_template"] = (
+                "persistent clients of a server with weight 0 go on to it"
+            )
         sysctls = case.seen.lives[host].sysctls
         for name in (each for each in held if sysctls.get(f"net.ipv4.vs.{each}") == "0"):
-            lines = tuple(line.strip() for line in case.traces[host].of("files") if f"/vs/{name}:" in line)
+            lines = tuple(
+                line.strip() for line in case.traces[host].of("files") if f"/vs/{name}:" in line
+            )
             shown = Evidence(host, f"grep -H '' /proc/sys/net/ipv4/vs/{name}", lines)
             cause = f"net.ipv4.vs.{name} is 0: {held[name]}"
             fix = f"`sysctl -w net.ipv4.vs.{name}=1`, or deploy"
-            yield Clue(host, "clients of a real server that dies hang until their time-out", cause, fix, (shown,))
+            yield Symptom(
+                host,
+                "clients of a real server that dies hang until their time-out",
+                cause,
+                fix,
+                (shown,),
+            )
 
 
 @rule(
@@ -222,7 +260,7 @@ def dead_server_held(case: Case) -> Iterator[Clue]:
     "ipvs-sysctl, conn_reuse_mode; kubernetes issue 93297: mended in Linux 5.9",
     about=(scope.directors,),
 )
-def conn_reuse(case: Case) -> Iterator[Clue]:
+def conn_reuse(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         release = " ".join(case.traces[host].of("release"))
         version = tuple(int(number) for number in re.findall(r"\d+", release)[:2])
@@ -231,4 +269,4 @@ def conn_reuse(case: Case) -> Iterator[Clue]:
             shown = Evidence(host, "uname -r; sysctl net.ipv4.vs.conn_reuse_mode", (release, mode))
             cause = "this kernel drops the first packet of a connection whose port was in use a moment ago"
             fix = "a kernel of 5.9 or later, or net.ipv4.vs.conn_reuse_mode 0"
-            yield Clue(host, "some connections take a second longer", cause, fix, (shown,))
+            yield Symptom(host, "some connections take a second longer", cause, fix, (shown,))

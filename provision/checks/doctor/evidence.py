@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from provision.checks.doctor.result import Evidence
-from provision.checks.verify.wire import Wire
+from provision.checks.verify.wire import WireAnswers
 from provision.core.coverage import Coverage
 from provision.deploy.plan import Change
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 
 _LOG = re.compile(r"(\d+\.\d+) \S+ ([\w.-]+)\[(\d+)\]: (.*)")
 Sections = Mapping[str, Sequence[str]]
@@ -29,7 +29,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Trace:
+class HostTrace:
     """What a host's look and trace printed, as it is, by section."""
 
     host: str
@@ -42,12 +42,16 @@ class Trace:
     def shown(self, section: str, *words: str) -> tuple[str, ...]:
         """The lines of a section that hold any of the words (whole ones), without the blanks around them."""
         patterns = [re.compile(rf"(?<![\w.:]){re.escape(word)}(?![\w:]|\.\d)") for word in words]
-        return tuple(line.strip() for line in self.of(section) if any(each.search(line) for each in patterns))
+        return tuple(
+            line.strip() for line in self.of(section) if any(each.search(line) for each in patterns)
+        )
 
     def listening(self, port: str) -> tuple[str, ...]:
         """The lines of `ss -lntu` about a port."""
         lines = (line.split() for line in self.of("listeners"))
-        return tuple(" ".join(words) for words in lines if len(words) > 4 and words[4].endswith(f":{port}"))
+        return tuple(
+            " ".join(words) for words in lines if len(words) > 4 and words[4].endswith(f":{port}")
+        )
 
     @cached_property
     def clock(self) -> float:
@@ -59,13 +63,17 @@ class Trace:
         """Keepalived's log since the boot, the latest 400 lines of it."""
         found = ((_LOG.match(line), line) for line in self.of("log"))
         return tuple(
-            LogLine(float(match[1]), match[2], int(match[3]), match[4], line) for match, line in found if match
+            LogLine(float(match[1]), match[2], int(match[3]), match[4], line)
+            for match, line in found
+            if match
         )
 
     @cached_property
     def running_log(self) -> tuple[LogLine, ...]:
         """The log of the Keepalived that runs now: since its last start."""
-        starts = [at for at, line in enumerate(self.log) if line.text.startswith("Starting Keepalived v")]
+        starts = [
+            at for at, line in enumerate(self.log) if line.text.startswith("Starting Keepalived v")
+        ]
         return self.log[starts[-1] :] if starts else self.log
 
     def lately(self, seconds: float) -> tuple[LogLine, ...]:
@@ -90,23 +98,27 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Case:
+class DoctorCase:
     """Everything rules may ask. `traces` has every host that was looked at, the client among them.
 
     `changes` is what a deploy would change; it lacks hosts that could not be compared with the inventory.
     """
 
-    seen: Seen
-    traces: Mapping[str, Trace]
+    seen: Snapshot
+    traces: Mapping[str, HostTrace]
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
-    wire: Wire = field(default_factory=Wire)
+    wire: WireAnswers = field(default_factory=WireAnswers)
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def coverage(self) -> Coverage:
         """Which of all managed hosts and clients could be looked at."""
         hosts = tuple(dict.fromkeys((*self.seen.topology.managed(), *self.seen.topology.clients)))
-        unseen = {host: self.errors.get(host, "it was not looked at") for host in hosts if host not in self.traces}
+        unseen = {
+            host: self.errors.get(host, "it was not looked at")
+            for host in hosts
+            if host not in self.traces
+        }
         return Coverage(hosts, unseen)
 
     @cached_property
@@ -114,7 +126,9 @@ class Case:
         """Which managed hosts could be compared with the inventory."""
         managed = self.coverage.of(self.seen.topology.managed())
         why = "it could not be compared with the inventory"
-        return managed.with_unseen({host: why for host in managed.hosts if host not in self.changes})
+        return managed.with_unseen(
+            {host: why for host in managed.hosts if host not in self.changes}
+        )
 
     @cached_property
     def directors(self) -> tuple[str, ...]:
@@ -128,7 +142,9 @@ class Case:
 
     def addresses(self, host: str, *addresses: str) -> Evidence:
         """Where a host has these addresses; that it has not is evidence, too."""
-        return Evidence(host, "ip -o address show", self.traces[host].shown("addresses", *addresses) or NOTHING)
+        return Evidence(
+            host, "ip -o address show", self.traces[host].shown("addresses", *addresses) or NOTHING
+        )
 
     def unit(self, host: str) -> Evidence:
         """Keepalived's unit as systemd sees it."""
@@ -155,7 +171,9 @@ class Case:
             f"{own.adverts_received} heard, {own.errors} refused"
             for own in self.seen.lives[host].vrrp
         )
-        return Evidence(host, "pkill --signal $(keepalived --signum=JSON) -o keepalived", lines or NOTHING)
+        return Evidence(
+            host, "pkill --signal $(keepalived --signum=JSON) -o keepalived", lines or NOTHING
+        )
 
 
 NOTHING = ("(nothing)",)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from provision.checks.doctor.evidence import Case
-from provision.checks.doctor.result import Clue, Diagnosis, Report
+from provision.checks.doctor.evidence import DoctorCase
+from provision.checks.doctor.result import Diagnosis, Report, Symptom
 from provision.checks.doctor.scope import Scope
-from provision.checks.verify.wire import NotAsked
+from provision.checks.verify.wire import Unavailable
 from provision.core.coverage import Coverage
 
-Judge = Callable[[Case], Iterator[Clue]]
+Judge = Callable[[DoctorCase], Iterator[Symptom]]
 
 OUTAGE, FAILOVER, NOTE = 1, 2, 3
 """Ranks: clients suffer now; the next failover will not do what it should; worth knowing."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class DoctorRule:
     """One cause to look for. `well` says what is so when it is not found, `source` where it is known from.
 
     `about` are the hosts that it is judged on, several kinds where it takes one of each; `compares` that it takes two.
@@ -34,7 +34,7 @@ class Rule:
     compares: bool = False
     unless: tuple[str, ...] = ()
 
-    def coverage(self, case: Case) -> Coverage:
+    def coverage(self, case: DoctorCase) -> Coverage:
         """Which of the hosts that it is about were seen.
 
         Raises:
@@ -43,12 +43,15 @@ class Rule:
         kinds = [scope(case) for scope in self.about]
         for kind in kinds:
             if kind.unseen and len(kind.seen) < (2 if self.compares else 1):
-                raise NotAsked(f"{kind.counted()} could be looked at" + ", and it compares several" * self.compares)
+                raise Unavailable(
+                    f"{kind.counted()} could be looked at"
+                    + ", and it compares several" * self.compares
+                )
         hosts = tuple(dict.fromkeys(host for kind in kinds for host in kind.hosts))
         return Coverage(hosts, {host: why for kind in kinds for host, why in kind.unseen.items()})
 
 
-RULES: dict[str, Rule] = {}
+RULES: dict[str, DoctorRule] = {}
 
 
 def rule(
@@ -64,15 +67,15 @@ def rule(
 
     def register(judge: Judge) -> Judge:
         assert id not in RULES, id
-        RULES[id] = Rule(id, rank, well, source, judge, about, compares, unless)
+        RULES[id] = DoctorRule(id, rank, well, source, judge, about, compares, unless)
         return judge
 
     return register
 
 
-def diagnose(case: Case) -> Report:
+def diagnose(case: DoctorCase) -> Report:
     """Every rule over a case: what was found, the worst first, and what was looked at and is well, on which hosts."""
-    found: dict[str, list[Clue]] = {}
+    found: dict[str, list[Symptom]] = {}
     unasked: dict[str, str] = {}
     partly: dict[str, Coverage] = {}
     for each in RULES.values():
@@ -82,7 +85,7 @@ def diagnose(case: Case) -> Report:
                 clues.append(clue)
             if not clues and (coverage := each.coverage(case)).unseen:
                 partly[each.id] = coverage
-        except NotAsked as reason:
+        except Unavailable as reason:
             unasked[each.id] = str(reason)
     diagnoses = [
         Diagnosis(each.id, each.rank, each.source, clue)
@@ -91,11 +94,15 @@ def diagnose(case: Case) -> Report:
         if not _explained(clue, each.unless, found)
     ]
     diagnoses.sort(key=lambda diagnosis: diagnosis.rank)
-    well = {id: RULES[id].well for id, clues in found.items() if not clues and id not in {**unasked, **partly}}
+    well = {
+        id: RULES[id].well
+        for id, clues in found.items()
+        if not clues and id not in {**unasked, **partly}
+    }
     whole = not (case.errors or case.compared.unseen or case.wire.failed)
     return Report(tuple(diagnoses), well, unasked, dict(case.errors), partly, case.coverage, whole)
 
 
-def _explained(clue: Clue, unless: tuple[str, ...], found: dict[str, list[Clue]]) -> bool:
+def _explained(clue: Symptom, unless: tuple[str, ...], found: dict[str, list[Symptom]]) -> bool:
     others = (other for id in unless for other in found.get(id, ()))
     return any(not clue.host or not other.host or other.host == clue.host for other in others)

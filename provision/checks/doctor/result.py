@@ -19,7 +19,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Clue:
+class Symptom:
     """What a rule has found: where (empty: no single host), what shows, why it is so, what to do, and what tells it."""
 
     host: str
@@ -36,7 +36,7 @@ class Diagnosis:
     rule: str
     rank: int
     source: str
-    clue: Clue
+    clue: Symptom
 
     def json(self) -> dict[str, Any]:
         """Its entry in `doctor --json`."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from provision.checks.doctor import server, vrrp, daemon, address, balance  # isort: skip
-from provision.checks.doctor.registry import RULES, Rule, diagnose
+from provision.checks.doctor.registry import RULES, diagnose
 
-__all__ = ["RULES", "Rule", "address", "balance", "daemon", "diagnose", "server", "vrrp"]
+__all__ = ["RULES", "address", "balance", "daemon", "diagnose", "server", "vrrp"]

@@ -27,7 +27,9 @@ def report_lines(report: Report) -> Iterator[Line]:
     for reason, ids in _by({id: reason.splitlines()[0] for id, reason in report.unasked.items()}):
         yield from _headed("not judged: ", f"{', '.join(ids)}: {reason}", YELLOW)
     for host, error in report.errors.items():
-        yield from _headed(f"not looked at: {host}: ", error.splitlines()[0].removeprefix(f"{host}: "), RED)
+        yield from _headed(
+            f"not looked at: {host}: ", error.splitlines()[0].removeprefix(f"{host}: "), RED
+        )
     yield _summary(report), BOLD
 
 
@@ -64,7 +66,13 @@ def _headed(head: str, text: str, colour: str) -> Iterator[Line]:
 
 def _summary(report: Report) -> str:
     causes = len(report.diagnoses)
-    found = "Nothing was found" if not causes else "1 cause was found" if causes == 1 else f"{causes} causes were found"
+    found = (
+        "Nothing was found"
+        if not causes
+        else "1 cause was found"
+        if causes == 1
+        else f"{causes} causes were found"
+    )
     failed = {diagnosis.rule for diagnosis in report.diagnoses}
     total = len({*report.well, *report.partly, *report.unasked, *failed})
     partly = f", {len(report.partly)} on the hosts seen" if report.partly else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provision.core.errors import plain
 
 if TYPE_CHECKING:
-    from provision.checks.lint.registry import Finding, Rule
+    from provision.checks.lint.registry import Finding, LintRule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -23,14 +23,16 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def show(rules: Sequence[Rule[Any]], found: Sequence[Finding], form: Format) -> str:
+def show(rules: Sequence[LintRule[Any]], found: Sequence[Finding], form: Format) -> str:
     """The findings in that form, fit for a terminal, each line with its end."""
     if form is Format.JSON:
         ok = all(finding.severity != "error" for finding in found)
         return _document({"ok": ok, "findings": [as_json(finding) for finding in found]})
     if form is Format.SARIF:
         return _document(sarif(rules, found))
-    lines = [github(finding) if form is Format.GITHUB else plain(_line(finding)) for finding in found]
+    lines = [
+        github(finding) if form is Format.GITHUB else plain(_line(finding)) for finding in found
+    ]
     if form is Format.TEXT:
         lines.append(f"{len(rules)} rules, {len(found)} findings.")
     return "".join(f"{line}\n" for line in lines)
@@ -74,12 +76,17 @@ def github(finding: Finding) -> str:
         return "".join(f"%{ord(char):02X}" if char in "%\r\n" + more else char for char in text)
 
     place = finding.problem.position
-    properties = {"file": place.file, "line": place.line, "col": place.column, "title": finding.problem.rule}
+    properties = {
+        "file": place.file,
+        "line": place.line,
+        "col": place.column,
+        "title": finding.problem.rule,
+    }
     written = ",".join(f"{name}={escaped(str(value), ':,')}" for name, value in properties.items())
     return f"::{finding.severity} {written}::{plain(escaped(_said(finding)))}"
 
 
-def sarif(rules: Sequence[Rule[Any]], found: Sequence[Finding]) -> dict[str, Any]:
+def sarif(rules: Sequence[LintRule[Any]], found: Sequence[Finding]) -> dict[str, Any]:
     """A SARIF log with one run: every rule that was looked at, every finding with its place."""
     described = [
         {
@@ -91,7 +98,11 @@ def sarif(rules: Sequence[Rule[Any]], found: Sequence[Finding]) -> dict[str, Any
         for rule in rules
     ]
     driver = {"name": "hactl", "rules": described}
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": _results(found)}]}
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": _results(found)}],
+    }
 
 
 def _results(found: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -22,7 +22,9 @@ IDLE = 600
 WARN = timedelta(days=30)
 
 
-def _bootstraps(topology: Topology) -> Iterator[tuple[KafkaCluster, ResolvedFrontend, ResolvedService]]:
+def _bootstraps(
+    topology: Topology,
+) -> Iterator[tuple[KafkaCluster, ResolvedFrontend, ResolvedService]]:
     """The services with a broker of the cluster behind them."""
     cluster = topology.kafka
     for frontend in topology.frontends if cluster else ():
@@ -58,7 +60,11 @@ def kafka_vip_advertised(topology: Topology) -> Iterator[Hit]:
     for node in cluster.brokers if cluster else ():
         if cluster and node.endpoint in cluster.bootstraps(topology.frontends):
             what = f"{node.host} advertises {node.endpoint}, which all brokers share"
-            yield topology.node(node.host), what, "set `kafka_host` to a name or address of that host alone"
+            yield (
+                topology.node(node.host),
+                what,
+                "set `kafka_host` to a name or address of that host alone",
+            )
 
 
 @rule(
@@ -74,7 +80,11 @@ def kafka_advertised_twice(topology: Topology) -> Iterator[Hit]:
     for node in topology.kafka.brokers if topology.kafka else ():
         if seen.setdefault(node.endpoint, node.host) != node.host:
             what = f"{node.host} advertises {node.endpoint}, as {seen[node.endpoint]} does"
-            yield topology.node(node.host), what, "give each host a `kafka_host` or an address of its own"
+            yield (
+                topology.node(node.host),
+                what,
+                "give each host a `kafka_host` or an address of its own",
+            )
 
 
 @rule(
@@ -110,10 +120,19 @@ def _loopback(text: str) -> bool:
 def kafka_port(topology: Topology) -> Iterator[Hit]:
     """The port on the real server, which only NAT can make another one than the service's."""
     for cluster, frontend, service in _bootstraps(topology):
-        wrong = next((each for each in service.real_servers if service.port(each) != cluster.model.port), None)
+        wrong = next(
+            (each for each in service.real_servers if service.port(each) != cluster.model.port),
+            None,
+        )
         if wrong:
-            what = f"`{frontend.name}` sends connections to port {service.port(wrong)} of {wrong.host}"
-            yield service.node.at("port"), what, f"the brokers listen on {cluster.model.port}: make them the same"
+            what = (
+                f"`{frontend.name}` sends connections to port {service.port(wrong)} of {wrong.host}"
+            )
+            yield (
+                service.node.at("port"),
+                what,
+                f"the brokers listen on {cluster.model.port}: make them the same",
+            )
 
 
 @rule(
@@ -127,7 +146,9 @@ def kafka_shallow_check(topology: Topology) -> Iterator[Hit]:
     """A program of the operator's own may be as good as hactl's."""
     for _, frontend, service in _bootstraps(topology):
         for server in service.real_servers:
-            checks = server.options.check if server.options.check is not None else service.model.check
+            checks = (
+                server.options.check if server.options.check is not None else service.model.check
+            )
             if not any(isinstance(check, KafkaCheck | MiscCheck) for check in checks):
                 what = f"no check of `{frontend.name}` tells a broker that is ready from one that is not"
                 yield service.node.at("check"), what, "use `check: {type: kafka, login: USER}`"
@@ -170,7 +191,11 @@ def kafka_replication(topology: Topology) -> Iterator[Hit]:
         wanted = _number(cluster, name) if cluster else 0
         if cluster and wanted > len(cluster.brokers):
             what = f"`{name}` is {wanted}, and there are {len(cluster.brokers)} brokers"
-            yield cluster.node.at("properties", name), what, f"set it to {cluster.replication}, or take it out"
+            yield (
+                cluster.node.at("properties", name),
+                what,
+                f"set it to {cluster.replication}, or take it out",
+            )
 
 
 @rule(
@@ -214,7 +239,11 @@ def kafka_even_quorum(topology: Topology) -> Iterator[Hit]:
     what = "controllers" if cluster.model.kraft else "members"
     count = len(cluster.controllers if cluster.model.kraft else cluster.members)
     if count % 2 == 0:
-        yield cluster.node, f"there are {count} {what}, of which {count // 2 + 1} must be there", "use an odd number"
+        yield (
+            cluster.node,
+            f"there are {count} {what}, of which {count // 2 + 1} must be there",
+            "use an odd number",
+        )
 
 
 @rule(
@@ -227,9 +256,17 @@ def kafka_even_quorum(topology: Topology) -> Iterator[Hit]:
 def kafka_plain_in_clear(topology: Topology) -> Iterator[Hit]:
     """SCRAM between clients and brokers is no help to the controllers."""
     cluster = topology.kafka
-    if cluster and cluster.certificates is None and (cluster.model.kraft or "PLAIN" in cluster.model.mechanisms):
+    if (
+        cluster
+        and cluster.certificates is None
+        and (cluster.model.kraft or "PLAIN" in cluster.model.mechanisms)
+    ):
         who = "controllers log in to each other" if cluster.model.kraft else "clients may log in"
-        yield cluster.node, f"{who} with PLAIN and without TLS", "set `tls: generated`, or name a folder"
+        yield (
+            cluster.node,
+            f"{who} with PLAIN and without TLS",
+            "set `tls: generated`, or name a folder",
+        )
 
 
 @rule(
@@ -243,10 +280,16 @@ def kafka_certificate_names(topology: Topology) -> Iterator[Hit]:
     """Of certificates that somebody else made; hactl's own always fit."""
     for cluster, host, found in _given(topology):
         node = cluster.on(host)
-        missing = sorted(name for name in _dialled(topology, cluster, host) if not _covers(found.names, name))
+        missing = sorted(
+            name for name in _dialled(topology, cluster, host) if not _covers(found.names, name)
+        )
         if node and missing:
             what = f"the certificate of {host} does not name {', '.join(missing)}"
-            yield cluster.node.at("tls"), what, "have it made anew with these subject alternative names"
+            yield (
+                cluster.node.at("tls"),
+                what,
+                "have it made anew with these subject alternative names",
+            )
 
 
 @rule(
@@ -279,10 +322,15 @@ def _end_of_authority(topology: Topology) -> datetime | None:
         return None
 
 
-def _given(topology: Topology) -> Iterator[tuple[KafkaCluster, str, certificates.Facts]]:
+def _given(topology: Topology) -> Iterator[tuple[KafkaCluster, str, certificates.CertificateFacts]]:
     """The certificates that somebody else made, as far as they can be read; a deploy complains of the others."""
     cluster = topology.kafka
-    if cluster is None or cluster.certificates is None or cluster.model.tls is None or cluster.model.tls.signs:
+    if (
+        cluster is None
+        or cluster.certificates is None
+        or cluster.model.tls is None
+        or cluster.model.tls.signs
+    ):
         return
     for node in cluster.nodes:
         path = cluster.certificates / f"{node.host}.pem"
@@ -301,7 +349,9 @@ def _dialled(topology: Topology, cluster: KafkaCluster, host: str) -> tuple[str,
 
 def _covers(names: frozenset[str], name: str) -> bool:
     """Whether a certificate's names include one, a wildcard for the leftmost label counted (RFC 6125 §6.4.3)."""
-    return name in names or ("." in name and not _address(name) and f"*.{name.partition('.')[2]}" in names)
+    return name in names or (
+        "." in name and not _address(name) and f"*.{name.partition('.')[2]}" in names
+    )
 
 
 def _address(text: str) -> bool:

@@ -13,7 +13,7 @@ from provision.inventory.model.kafka_topic import KafkaTopic
 from provision.inventory.source import Node
 from provision.inventory.topology import Topology
 from provision.kafka.retention.model import Use, cleaner, topic
-from provision.kafka.retention.rules import Contradiction, Weight, contradictions
+from provision.kafka.retention.rules import Contradiction, Severity, contradictions
 
 MIN_ISR = "min.insync.replicas"
 
@@ -34,7 +34,11 @@ def kafka_topic_min_isr(topology: Topology) -> Iterator[Hit]:
         if least > copies or least == copies > 1:
             what = f"`{MIN_ISR}` of {name} is {least} of {copies} copies"
             more = "" if copies > 1 else ", or give it more `replicas`"
-            yield _place(cluster, name), what, f"set it to {max(1, copies - 1)} in its `config`{more}"
+            yield (
+                _place(cluster, name),
+                what,
+                f"set it to {max(1, copies - 1)} in its `config`{more}",
+            )
 
 
 @rule(
@@ -48,7 +52,7 @@ def kafka_topic_refused(topology: Topology) -> Iterator[Hit]:
     """Kafka validates what the topic names together with what it has of the brokers."""
     for cluster, name, asked in _topics(topology):
         for found in _contradictions(cluster, name, asked):
-            if found.weight is Weight.REFUSED:
+            if found.weight is Severity.REFUSED:
                 yield _place(cluster, name), f"{name}: {found.what}", found.fix
 
 
@@ -62,9 +66,12 @@ def kafka_topic_refused(topology: Topology) -> Iterator[Hit]:
 def kafka_topic_parameters(topology: Topology) -> Iterator[Hit]:
     """What comes of the topic's own parameters; what Kafka's defaults make of each topic is not the inventory's."""
     for cluster, name, asked in _topics(topology):
-        common = {each.rule for each in _contradictions(cluster, name, KafkaTopic(partitions=asked.partitions))}
+        common = {
+            each.rule
+            for each in _contradictions(cluster, name, KafkaTopic(partitions=asked.partitions))
+        }
         for found in _contradictions(cluster, name, asked):
-            if found.weight is not Weight.REFUSED and found.rule not in common:
+            if found.weight is not Severity.REFUSED and found.rule not in common:
                 yield _place(cluster, name), f"{name}: {found.what}", found.fix
 
 
@@ -78,11 +85,16 @@ def _place(cluster: KafkaCluster, name: str) -> Node:
     return Node(None, cluster.node.at("topics").key_position(name))
 
 
-def _contradictions(cluster: KafkaCluster, name: str, asked: KafkaTopic) -> tuple[Contradiction, ...]:
+def _contradictions(
+    cluster: KafkaCluster, name: str, asked: KafkaTopic
+) -> tuple[Contradiction, ...]:
     """Everything that contradicts, of a topic as its brokers would have it; none where a value is no number."""
     model = cluster.model
     brokers = {key: written(value) for key, value in model.properties.items()}
-    parameters = {**inherited(model.properties), **{key: written(value) for key, value in asked.config.items()}}
+    parameters = {
+        **inherited(model.properties),
+        **{key: written(value) for key, value in asked.config.items()},
+    }
     try:
         side = cleaner(brokers, model.numbers)
         return contradictions(topic(name, parameters), side, Use(asked.partitions))

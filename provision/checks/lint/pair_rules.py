@@ -11,7 +11,9 @@ from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 
 
-def _differing(topology: Topology, frontend: ResolvedFrontend, path: Sequence[str]) -> tuple[str, str] | None:
+def _differing(
+    topology: Topology, frontend: ResolvedFrontend, path: Sequence[str]
+) -> tuple[str, str] | None:
     """The first two directors of a front end whose `keepalived` differs at `path`."""
     seen: list[tuple[str, Any]] = []
     for director in frontend.directors:
@@ -56,7 +58,11 @@ def down_timers_differ(topology: Topology) -> Iterator[Hit]:
         hosts = _differing(topology, frontend, ("vrrp_down_timer_adverts",))
         if hosts and frontend.vrrp.down_timer_adverts is None:
             what = f"`vrrp_down_timer_adverts` differs between {hosts[0]} and {hosts[1]}"
-            yield frontend.node.at("directors"), what, "set `down_timer_adverts` of the front end instead"
+            yield (
+                frontend.node.at("directors"),
+                what,
+                "set `down_timer_adverts` of the front end instead",
+            )
 
 
 @rule(
@@ -70,8 +76,12 @@ def connections_not_heard(topology: Topology) -> Iterator[Hit]:
     """Identifier, port and group must be the same; so must it be on at all."""
     for frontend in topology.frontends:
         for name in ("sync_id", "port", "group", ""):
-            hosts = _differing(topology, frontend, ("lvs_sync_daemon", name) if name else ("lvs_sync_daemon",))
-            switched = hosts and {topology.hosts[host].keepalived.lvs_sync_daemon is None for host in hosts}
+            hosts = _differing(
+                topology, frontend, ("lvs_sync_daemon", name) if name else ("lvs_sync_daemon",)
+            )
+            switched = hosts and {
+                topology.hosts[host].keepalived.lvs_sync_daemon is None for host in hosts
+            }
             if hosts and (name or switched == {True, False}):
                 field = f"`lvs_sync_daemon: {{{name}: …}}`" if name else "`lvs_sync_daemon`"
                 what = f"{field} differs between {hosts[0]} and {hosts[1]}, both directors of `{frontend.name}`"
@@ -90,7 +100,10 @@ def sync_instance_unknown(topology: Topology) -> Iterator[Hit]:
     """The names of the instances on the director itself count."""
     for host in topology.directors():
         daemon = topology.hosts[host].keepalived.lvs_sync_daemon
-        known = [each.name for each in instances(host, topology.directed_by(host), topology.hosts, "eth0")]
+        known = [
+            each.name
+            for each in instances(host, topology.directed_by(host), topology.hosts, "eth0")
+        ]
         if daemon and daemon.instance and daemon.instance not in known:
             what = f"{host} has no VRRP instance `{daemon.instance}`"
             place = topology.directed_by(host)[0].node.at("directors")
@@ -124,7 +137,11 @@ def sync_follows_one_of_several(topology: Topology) -> Iterator[Hit]:
 def unicast_peer_is_director(topology: Topology) -> Iterator[Hit]:
     """`unicast: {peers: …}` is for routers that are not in the inventory."""
     for frontend in topology.frontends:
-        own = {address for director in frontend.directors for address in topology.hosts[director.host].address}
+        own = {
+            address
+            for director in frontend.directors
+            for address in topology.hosts[director.host].address
+        }
         for index, peer in enumerate(frontend.vrrp.unicast.peers if frontend.vrrp.unicast else ()):
             if peer in own:
                 place = frontend.node.at("vrrp", "unicast", "peers", index)
@@ -149,7 +166,11 @@ def track_weight_too_small(topology: Topology) -> Iterator[Hit]:
                 if tracked.weight and abs(tracked.weight) <= distance:
                     what = f"weight {tracked.weight} does not make up for the {distance} between the priorities"
                     place = frontend.node.at("vrrp", field, index, "weight")
-                    yield place, what, f"use more than {distance}, or leave the weight out to make it a fault"
+                    yield (
+                        place,
+                        what,
+                        f"use more than {distance}, or leave the weight out to make it a fault",
+                    )
 
 
 @rule(

@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 Subject = TypeVar("Subject")
 
 
-class Placed(Protocol):
+class HasPosition(Protocol):
     """Anything that knows where it was written."""
 
     @property
@@ -22,12 +22,12 @@ class Placed(Protocol):
         ...
 
 
-Hit = tuple[Placed, str, str]
+Hit = tuple[HasPosition, str, str]
 """Where, what is wrong, what to do about it."""
 
 
 @dataclass(frozen=True)
-class Rule(Generic[Subject]):
+class LintRule(Generic[Subject]):
     """A rule over a whole subject. `reason` says why breaking it matters, `source` where that is known from."""
 
     id: str
@@ -50,15 +50,17 @@ class Registry(Generic[Subject]):
     """The rules about one kind of subject."""
 
     def __init__(self) -> None:
-        self.rules: list[Rule[Subject]] = []
+        self.rules: list[LintRule[Subject]] = []
 
     def rule(
         self, id: str, severity: Severity, title: str, reason: str, source: str
     ) -> Callable[[Callable[[Subject], Iterator[Hit]]], Callable[[Subject], Iterator[Hit]]]:
         """Register the decorated function, which yields a Hit for every breach it sees."""
 
-        def register(look: Callable[[Subject], Iterator[Hit]]) -> Callable[[Subject], Iterator[Hit]]:
-            self.rules.append(Rule(id, severity, title, reason, source, look))
+        def register(
+            look: Callable[[Subject], Iterator[Hit]],
+        ) -> Callable[[Subject], Iterator[Hit]]:
+            self.rules.append(LintRule(id, severity, title, reason, source, look))
             return look
 
         return register

@@ -12,14 +12,13 @@ from provision.checks.lint import (
     topology_rules,
 )
 from provision.checks.lint.formats import Format, show
-from provision.checks.lint.registry import RULES, Finding, Rule, findings
+from provision.checks.lint.registry import RULES, Finding, findings
 from provision.core.errors import Exit, InputError
 from provision.deploy.project import Project
 
 __all__ = [
     "RULES",
     "Finding",
-    "Rule",
     "check",
     "findings",
     "kafka_rules",

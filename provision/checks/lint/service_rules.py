@@ -23,7 +23,11 @@ def _keys(service: ResolvedService) -> list[Key]:
     """What makes the service unique in the kernel: protocol, address and port, or a mark and a family."""
     model = service.model
     if model.marks:
-        return [(f"mark {mark}", f"IPv{family}", None) for mark in model.marks for family in service.families]
+        return [
+            (f"mark {mark}", f"IPv{family}", None)
+            for mark in model.marks
+            for family in service.families
+        ]
     return [(model.protocol, str(address), model.port) for address in service.addresses]
 
 
@@ -45,7 +49,11 @@ def service_twice(topology: Topology) -> Iterator[Hit]:
                 if twice and id(service) not in told:
                     told.add(id(service))
                     shown = " ".join(str(part) for part in twice if part)
-                    yield service.node, f"{shown} is a service of `{seen[twice]}` already", "make one service of them"
+                    yield (
+                        service.node,
+                        f"{shown} is a service of `{seen[twice]}` already",
+                        "make one service of them",
+                    )
                 seen.update(dict.fromkeys(_keys(service), frontend.name))
 
 
@@ -63,7 +71,11 @@ def real_server_is_vip(topology: Topology) -> Iterator[Hit]:
         for server in service.real_servers:
             if server.options.address in vips:
                 place = service.node.at("real_server_options", server.host, "address")
-                yield place, f"{server.options.address} is a VIP", f"use an address of {server.host} alone"
+                yield (
+                    place,
+                    f"{server.options.address} is a VIP",
+                    f"use an address of {server.host} alone",
+                )
 
 
 @rule(
@@ -94,7 +106,11 @@ def nobody_serves(topology: Topology) -> Iterator[Hit]:
     """Weight 0 is for draining one."""
     for frontend, service in _services(topology):
         if all(service.weight(server) == 0 for server in service.real_servers):
-            yield service.node, f"no real server of `{frontend.name}` takes connections", "give one of them a weight"
+            yield (
+                service.node,
+                f"no real server of `{frontend.name}` takes connections",
+                "give one of them a weight",
+            )
 
 
 @rule(
@@ -125,9 +141,18 @@ def sorry_port_mapping(topology: Topology) -> Iterator[Hit]:
     """The same holds for tunnels."""
     for _, service in _services(topology):
         sorry, port = service.model.sorry_server, service.model.port
-        if sorry and sorry.port and sorry.port != port and (sorry.forward or service.model.forward) != "nat":
+        if (
+            sorry
+            and sorry.port
+            and sorry.port != port
+            and (sorry.forward or service.model.forward) != "nat"
+        ):
             what = f"the sorry server's port {sorry.port} is not the service's, {port}"
-            yield service.node.at("sorry_server", "port"), what, "leave `port` out, or set `forward: nat` for it"
+            yield (
+                service.node.at("sorry_server", "port"),
+                what,
+                "leave `port` out, or set `forward: nat` for it",
+            )
 
 
 @rule(
@@ -142,12 +167,18 @@ def check_of_another_port(topology: Topology) -> Iterator[Hit]:
     for frontend, service in _services(topology):
         for server in service.real_servers:
             own = service.port(server)
-            checks = server.options.check if server.options.check is not None else service.model.check
+            checks = (
+                server.options.check if server.options.check is not None else service.model.check
+            )
             ports = {check.port or own for check in checks if isinstance(check, Connecting)}
             if own and ports and own not in ports:
                 looked = ", ".join(str(port) for port in ports)
                 what = f"no check looks at port {own} of {server.host} in `{frontend.name}`, only at {looked}"
-                yield service.node.at("check"), what, "check the port that serves, besides or instead"
+                yield (
+                    service.node.at("check"),
+                    what,
+                    "check the port that serves, besides or instead",
+                )
                 break
 
 
@@ -163,7 +194,11 @@ def check_without_effect(topology: Topology) -> Iterator[Hit]:
     for frontend, service in _services(topology):
         if ipvs_owner(topology, frontend.master) == "ipvsadm" and service.model.check:
             what = f"`{frontend.name}` is filled in by ipvsadm, which checks nothing"
-            yield service.node.at("check"), what, "leave the table to keepalived, or take the check out"
+            yield (
+                service.node.at("check"),
+                what,
+                "leave the table to keepalived, or take the check out",
+            )
 
 
 @rule(
@@ -192,13 +227,14 @@ def tunnel_shrinks_packets(topology: Topology) -> Iterator[Hit]:
 def tunnel_across_families_synchronised(topology: Topology) -> Iterator[Hit]:
     """The messages of the sync protocol have one family for the client, the VIP and the real server."""
     for frontend, service in _services(topology):
-        if all(topology.hosts[each.host].keepalived.lvs_sync_daemon is None for each in frontend.directors):
+        if all(
+            topology.hosts[each.host].keepalived.lvs_sync_daemon is None
+            for each in frontend.directors
+        ):
             continue
         for server in service.real_servers:
             missing = [family for family in service.families if server.address(family) is None]
             if missing and service.forward(server) == "tun":
-                what = (
-                    f"{server.host} has no IPv{missing[0]} address, and the directors of `{frontend.name}` synchronise"
-                )
+                what = f"{server.host} has no IPv{missing[0]} address, and the directors of `{frontend.name}` synchronise"
                 fix = "set `keepalived: {lvs_sync_daemon: false}` on the directors, or give it such an address"
                 yield service.node.at("real_servers"), what, fix

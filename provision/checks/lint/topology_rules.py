@@ -15,7 +15,9 @@ QUICKEST_ADVERT = 0.1
 
 
 def _owners(topology: Topology) -> dict[IpAddress, str]:
-    return {address: host for host, settings in topology.hosts.items() for address in settings.address}
+    return {
+        address: host for host, settings in topology.hosts.items() for address in settings.address
+    }
 
 
 @rule(
@@ -66,7 +68,11 @@ def vip_twice(topology: Topology) -> Iterator[Hit]:
         shared = {vip.address for vip in one.vips} & {vip.address for vip in other.vips}
         for address in sorted(shared, key=str):
             what = f"`{one.name}` and `{other.name}` both have the VIP {address}"
-            yield other.node.at("vips"), what, "give each its own, or make it one front end with more services"
+            yield (
+                other.node.at("vips"),
+                what,
+                "give each its own, or make it one front end with more services",
+            )
 
 
 @rule(
@@ -79,9 +85,15 @@ def vip_twice(topology: Topology) -> Iterator[Hit]:
 def vrid_clash(topology: Topology) -> Iterator[Hit]:
     """A VRID is counted per network and address family. Directors of one inventory are taken to be on one network."""
     for one, other in combinations(topology.frontends, 2):
-        if one.vrrp.virtual_router_id == other.vrrp.virtual_router_id and _families(one) & _families(other):
+        if one.vrrp.virtual_router_id == other.vrrp.virtual_router_id and _families(
+            one
+        ) & _families(other):
             what = f"`{one.name}` and `{other.name}` both use virtual_router_id {one.vrrp.virtual_router_id}"
-            yield other.node.at("vrrp", "virtual_router_id"), what, "give each front end a number of its own"
+            yield (
+                other.node.at("vrrp", "virtual_router_id"),
+                what,
+                "give each front end a number of its own",
+            )
 
 
 def _families(frontend: ResolvedFrontend) -> set[int]:
@@ -101,7 +113,11 @@ def equal_priorities(topology: Topology) -> Iterator[Hit]:
         for one, other in zip(frontend.directors, frontend.directors[1:], strict=False):
             if one.priority == other.priority:
                 what = f"{one.host} and {other.host} both have priority {one.priority} in `{frontend.name}`"
-                yield frontend.node.at("directors"), what, "set `vrrp_priority` on one of them, or leave both out"
+                yield (
+                    frontend.node.at("directors"),
+                    what,
+                    "set `vrrp_priority` on one of them, or leave both out",
+                )
 
 
 @rule(
@@ -201,7 +217,11 @@ def advert_too_quick(topology: Topology) -> Iterator[Hit]:
         interval = frontend.vrrp.advert_int
         if interval is not None and interval < QUICKEST_ADVERT:
             what = f"`{frontend.name}` sends an advert every {interval} s"
-            yield frontend.node.at("vrrp", "advert_int"), what, f"use {QUICKEST_ADVERT} s or more on virtual machines"
+            yield (
+                frontend.node.at("vrrp", "advert_int"),
+                what,
+                f"use {QUICKEST_ADVERT} s or more on virtual machines",
+            )
 
 
 @rule(
@@ -214,7 +234,13 @@ def advert_too_quick(topology: Topology) -> Iterator[Hit]:
 def vrrp_strict(topology: Topology) -> Iterator[Hit]:
     """`strict_mode` of a front end; the director-wide `vrrp_strict` where the front end leaves it open."""
     for frontend in topology.frontends:
-        wide = any(topology.hosts[director.host].keepalived.vrrp_strict for director in frontend.directors)
+        wide = any(
+            topology.hosts[director.host].keepalived.vrrp_strict for director in frontend.directors
+        )
         if frontend.vrrp.strict_mode or (wide and frontend.vrrp.strict_mode is None):
             what = f"`{frontend.name}` runs in strict mode"
-            yield frontend.node.at("vrrp", "strict_mode"), what, "leave `vrrp_strict` and `strict_mode` out"
+            yield (
+                frontend.node.at("vrrp", "strict_mode"),
+                what,
+                "leave `vrrp_strict` and `strict_mode` out",
+            )

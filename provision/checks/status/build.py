@@ -10,7 +10,7 @@ from provision.checks.status.model import (
     UNREACHABLE,
     DirectorStatus,
     FrontendStatus,
-    Generation,
+    GenerationStatus,
     HostStatus,
     ServerStatus,
     ServiceStatus,
@@ -22,7 +22,7 @@ from provision.desired.keepalived_variables import HANDOVER
 from provision.formats import bounded_json
 from provision.hosts.live.checks import judge
 from provision.hosts.live.health import Health, health
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost, LiveServer, LiveService, VrrpInstance
 from provision.hosts.live.table import entries
 from provision.hosts.live.vips import holders
@@ -31,19 +31,19 @@ from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 
 
 @dataclass(frozen=True)
-class Recalled:
+class HostLog:
     """What one host remembers: its newest generation, hand-overs in force by front end, the checks' last words.
 
     `clock` is its wall clock at the look, in seconds since the epoch.
     """
 
     clock: float = 0.0
-    generation: Generation | None = None
+    generation: GenerationStatus | None = None
     handover: Mapping[str, int] = field(default_factory=dict)
     health: Mapping[str, Health] = field(default_factory=dict)
 
 
-def recalled(sections: Mapping[str, Sequence[str]]) -> Recalled:
+def recalled(sections: Mapping[str, Sequence[str]]) -> HostLog:
     """The sections of the agent `status`, read."""
     raised = {}
     for line in sections.get("handover", ()):
@@ -51,10 +51,15 @@ def recalled(sections: Mapping[str, Sequence[str]]) -> Recalled:
         if path.rpartition("/")[0].endswith(HANDOVER) and number.strip().isdecimal():
             raised[path.rpartition("/")[2]] = int(number)
     clock = float((sections.get("clock") or ["0"])[0])
-    return Recalled(clock, _generation(sections.get("generation", ())), raised, health(sections.get("checks", ())))
+    return HostLog(
+        clock,
+        _generation(sections.get("generation", ())),
+        raised,
+        health(sections.get("checks", ())),
+    )
 
 
-def _generation(lines: Sequence[str]) -> Generation | None:
+def _generation(lines: Sequence[str]) -> GenerationStatus | None:
     if not lines or not lines[0].isdecimal():
         return None
     try:
@@ -62,24 +67,26 @@ def _generation(lines: Sequence[str]) -> Generation | None:
     except ValueError:
         about = {}
     words = about if isinstance(about, dict) else {}
-    return Generation(int(lines[0]), *(str(words.get(key, "")) for key in ("who", "when", "digest")))
+    return GenerationStatus(
+        int(lines[0]), *(str(words.get(key, "")) for key in ("who", "when", "digest"))
+    )
 
 
 @dataclass(frozen=True)
-class Looked:
+class PollResult:
     """One round of looks: hosts that answered, the errors of those that did not, and changes a deploy would make.
 
     `drift` lacks hosts whose plan was not made.
     """
 
-    seen: Seen
-    recalls: Mapping[str, Recalled]
+    seen: Snapshot
+    recalls: Mapping[str, HostLog]
     errors: Mapping[str, str]
     drift: Mapping[str, int]
     taken: float
 
 
-def status(inventory: str, looked: Looked, before: Status | None = None) -> Status:
+def status(inventory: str, looked: PollResult, before: Status | None = None) -> Status:
     """The site as it was looked at; `before` is an earlier one, from which advert rates are counted."""
     frontends = tuple(_frontend(looked, each) for each in looked.seen.topology.frontends)
     hosts = tuple(_host(looked, host) for host in looked.seen.topology.managed())
@@ -87,30 +94,38 @@ def status(inventory: str, looked: Looked, before: Status | None = None) -> Stat
     return _rated(now, before) if before else now
 
 
-def _host(looked: Looked, host: str) -> HostStatus:
+def _host(looked: PollResult, host: str) -> HostStatus:
     if host not in looked.recalls:
         return HostStatus(host, problem=looked.errors.get(host, "it was not looked at"))
     return HostStatus(host, looked.recalls[host].generation, looked.drift.get(host))
 
 
-def _frontend(looked: Looked, frontend: ResolvedFrontend) -> FrontendStatus:
+def _frontend(looked: PollResult, frontend: ResolvedFrontend) -> FrontendStatus:
     held = holders(frontend, looked.seen.lives)
     unseen = looked.seen.unseen(frontend)
     vips = tuple(
         VipStatus(vip, tuple((host, _mac(looked.seen.lives[host], vip)) for host in hosts), unseen)
         for vip, hosts in held.items()
     )
-    directors = tuple(one for each in frontend.directors for one in _director(looked, frontend, each.host))
-    services = tuple(one for service in frontend.services for one in _services(looked, frontend, service))
+    directors = tuple(
+        one for each in frontend.directors for one in _director(looked, frontend, each.host)
+    )
+    services = tuple(
+        one for service in frontend.services for one in _services(looked, frontend, service)
+    )
     return FrontendStatus(frontend.name, vips, directors, services)
 
 
 def _mac(live: LiveHost, vip: str) -> str:
-    names = (own.interface for own in live.addresses if own.address == vip and own.interface != "lo")
+    names = (
+        own.interface for own in live.addresses if own.address == vip and own.interface != "lo"
+    )
     return next((live.macs[name] for name in names if name in live.macs), "")
 
 
-def _director(looked: Looked, frontend: ResolvedFrontend, host: str) -> Iterator[DirectorStatus]:
+def _director(
+    looked: PollResult, frontend: ResolvedFrontend, host: str
+) -> Iterator[DirectorStatus]:
     """Each instance that a director must run for a front end; one line where nothing is known of it."""
     live = looked.seen.lives.get(host)
     if live is None:
@@ -122,7 +137,14 @@ def _director(looked: Looked, frontend: ResolvedFrontend, host: str) -> Iterator
         if each.host != host:
             continue
         if own is None:
-            yield DirectorStatus(host, wanted.name, _without_answer(live), handover=raised, sync=sync, drained=live.out)
+            yield DirectorStatus(
+                host,
+                wanted.name,
+                _without_answer(live),
+                handover=raised,
+                sync=sync,
+                drained=live.out,
+            )
         else:
             yield _instance(looked, live, own, raised, sync)
 
@@ -134,30 +156,53 @@ def _without_answer(live: LiveHost) -> str:
     return "absent" if live.vrrp else "silent"
 
 
-def _instance(looked: Looked, live: LiveHost, own: VrrpInstance, raised: int, sync: tuple[str, ...]) -> DirectorStatus:
+def _instance(
+    looked: PollResult, live: LiveHost, own: VrrpInstance, raised: int, sync: tuple[str, ...]
+) -> DirectorStatus:
     since = max(0.0, looked.recalls[live.host].clock - own.since) if own.since else 0.0
     return DirectorStatus(
-        live.host, own.name, own.state, own.priority, own.base_priority, raised, since,
-        own.adverts_sent, own.adverts_received, own.errors, None, sync, live.out,
-    )  # fmt: skip
+        live.host,
+        own.name,
+        own.state,
+        own.priority,
+        own.base_priority,
+        raised,
+        since,
+        own.adverts_sent,
+        own.adverts_received,
+        own.errors,
+        None,
+        sync,
+        live.out,
+    )
 
 
-def _services(looked: Looked, frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[ServiceStatus]:
+def _services(
+    looked: PollResult, frontend: ResolvedFrontend, service: ResolvedService
+) -> Iterator[ServiceStatus]:
     """The service's entries in its holder's table; in that of the best director that answers where nobody holds it."""
     director = _table_of(looked.seen, frontend)
     for entry, names in entries(frontend, service):
         live = looked.seen.lives.get(director)
-        found = next((one for one in live.services if one.selector == entry.selector), None) if live else None
-        recall = looked.recalls.get(director, Recalled())
+        found = (
+            next((one for one in live.services if one.selector == entry.selector), None)
+            if live
+            else None
+        )
+        recall = looked.recalls.get(director, HostLog())
         drained = live.drained if live else {}
         servers = tuple(_servers(service, entry, names, found, recall, drained)) if director else ()
         scheduler = found.scheduler if found else service.model.scheduler
-        yield ServiceStatus(entry.selector, scheduler, director, found is not None if live else None, servers)
+        yield ServiceStatus(
+            entry.selector, scheduler, director, found is not None if live else None, servers
+        )
 
 
-def _table_of(seen: Seen, frontend: ResolvedFrontend) -> str:
+def _table_of(seen: Snapshot, frontend: ResolvedFrontend) -> str:
     held = [host for hosts in holders(frontend, seen.lives).values() for host in hosts]
-    masters = [live.host for live, _, own in seen.instances(frontend) if own and own.state == "MASTER"]
+    masters = [
+        live.host for live, _, own in seen.instances(frontend) if own and own.state == "MASTER"
+    ]
     directors = [live.host for live in seen.directors(frontend)]
     return next((host for host in (*masters, *held, *directors) if host in directors), "")
 
@@ -167,7 +212,7 @@ def _servers(
     entry: IpvsService,
     names: Mapping[str, str],
     found: LiveService | None,
-    recall: Recalled,
+    recall: HostLog,
     drained: Mapping[str, str],
 ) -> Iterator[ServerStatus]:
     live = {server.place: server for server in (found.servers if found else ())}
@@ -179,7 +224,9 @@ def _servers(
         if place not in names:
             sorry = service.model.sorry_server
             kind = "sorry" if sorry and str(sorry.address) == server.address else "foreign"
-            yield ServerStatus(place, place, server.weight, None, server.active, server.inactive, kind)
+            yield ServerStatus(
+                place, place, server.weight, None, server.active, server.inactive, kind
+            )
 
 
 def _as_drained(server: ServerStatus, words: str, clock: float) -> ServerStatus:
@@ -199,18 +246,29 @@ def _drained(server: ServerStatus, drained: Mapping[str, str]) -> bool:
 
 
 def _server(
-    service: ResolvedService, name: str, place: str, live: LiveServer | None, intended: int, recall: Recalled
+    service: ResolvedService,
+    name: str,
+    place: str,
+    live: LiveServer | None,
+    intended: int,
+    recall: HostLog,
 ) -> ServerStatus:
-    said = recall.health.get(_as_logged(place, service.model.protocol)) or recall.health.get(_as_logged(place, ""))
+    said = recall.health.get(_as_logged(place, service.model.protocol)) or recall.health.get(
+        _as_logged(place, "")
+    )
     seconds = max(0.0, recall.clock - said.at) if said else None
     reason = said.reason if said else ""
     if live is None:
         state = "down" if said and not said.well else "missing"
-        return ServerStatus(name, place, None, intended, state=state, reason=reason, seconds=seconds)
+        return ServerStatus(
+            name, place, None, intended, state=state, reason=reason, seconds=seconds
+        )
     state = "up"
     if live.weight == 0:
         state = "down" if said and not said.well else "drained"
-    return ServerStatus(name, place, live.weight, intended, live.active, live.inactive, state, reason, seconds)
+    return ServerStatus(
+        name, place, live.weight, intended, live.active, live.inactive, state, reason, seconds
+    )
 
 
 def _as_logged(place: str, protocol: str) -> str:
@@ -226,19 +284,27 @@ def _weight(rule: str) -> int:
 
 def _rated(now: Status, before: Status) -> Status:
     """The same with the rate of each director's adverts: those sent of a master, those heard of a backup."""
-    earlier = {(one.host, one.instance): one for frontend in before.frontends for one in frontend.directors}
+    earlier = {
+        (one.host, one.instance): one for frontend in before.frontends for one in frontend.directors
+    }
     passed = now.taken - before.taken
     frontends = []
     for frontend in now.frontends:
         directors = (
-            replace(one, rate=_rate(one, earlier.get((one.host, one.instance)), passed)) for one in frontend.directors
+            replace(one, rate=_rate(one, earlier.get((one.host, one.instance)), passed))
+            for one in frontend.directors
         )
         frontends.append(replace(frontend, directors=tuple(directors)))
     return replace(now, frontends=tuple(frontends))
 
 
 def _rate(now: DirectorStatus, before: DirectorStatus | None, passed: float) -> float | None:
-    if before is None or now.state != before.state or now.state not in ("MASTER", "BACKUP") or passed <= 0:
+    if (
+        before is None
+        or now.state != before.state
+        or now.state not in ("MASTER", "BACKUP")
+        or passed <= 0
+    ):
         return None
     count = "adverts_sent" if now.state == "MASTER" else "adverts_received"
     grown: int = getattr(now, count) - getattr(before, count)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.core.coverage import Coverage
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class FrontendStatus:
 
 
 @dataclass(frozen=True)
-class Generation:
+class GenerationStatus:
     """The last confirmed deploy of a host."""
 
     number: int
@@ -129,7 +129,7 @@ class HostStatus:
     """
 
     host: str
-    generation: Generation | None = None
+    generation: GenerationStatus | None = None
     drift: int | None = None
     problem: str = ""
 
@@ -142,7 +142,7 @@ class Status:
     taken: float
     frontends: tuple[FrontendStatus, ...]
     hosts: tuple[HostStatus, ...]
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[LiveFinding, ...] = field(default=())
 
     @property
     def ok(self) -> bool:
@@ -169,7 +169,11 @@ class Status:
 
 def _frontend_json(frontend: FrontendStatus) -> dict[str, Any]:
     vips = [{**vars(vip), "holders": _holders_json(vip), "held": vip.held} for vip in frontend.vips]
-    return {**dataclasses.asdict(frontend), "vips": vips, "directors": [*map(_director_json, frontend.directors)]}
+    return {
+        **dataclasses.asdict(frontend),
+        "vips": vips,
+        "directors": [*map(_director_json, frontend.directors)],
+    }
 
 
 def _holders_json(vip: VipStatus) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from provision.checks.status.model import (
     VipStatus,
 )
 from provision.core.terminal import BOLD, DIM, GREEN, RED, YELLOW, Line, shortened, wrapped
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 
 MOST_FINDINGS = 6
 
@@ -32,7 +32,11 @@ def status_lines(status: Status, news: Sequence[str] = ()) -> list[Line]:
         lines += [*_frontend(frontend), ("", "")]
     lines += _hosts(status.hosts)
     if news:
-        lines += [("", ""), ("changed:", BOLD), *((shortened(f"  {text}"), YELLOW) for text in news)]
+        lines += [
+            ("", ""),
+            ("changed:", BOLD),
+            *((shortened(f"  {text}"), YELLOW) for text in news),
+        ]
     return lines
 
 
@@ -59,21 +63,34 @@ def _headline(status: Status) -> str:
 def _wrong(status: Status) -> Iterator[Line]:
     for host in status.hosts:
         if host.problem:
-            yield from _alarm(f"{host.host} could not be looked at: {_after(host.problem, host.host)}")
+            yield from _alarm(
+                f"{host.host} could not be looked at: {_after(host.problem, host.host)}"
+            )
     findings = sorted(status.findings, key=_weight_of)
     for finding in findings[:MOST_FINDINGS]:
         yield from _alarm(_words(finding))
     if len(findings) > MOST_FINDINGS:
-        yield f"! and {len(findings) - MOST_FINDINGS} more; `hactl doctor` looks for the causes", RED
+        yield (
+            f"! and {len(findings) - MOST_FINDINGS} more; `hactl doctor` looks for the causes",
+            RED,
+        )
 
 
-def _weight_of(finding: Finding) -> int:
+def _weight_of(finding: LiveFinding) -> int:
     """What takes the service down first."""
-    order = ("one_holder", "holder_is_master", "keepalived_runs", "no_fault", "best_is_master", "heard", "table")
+    order = (
+        "one_holder",
+        "holder_is_master",
+        "keepalived_runs",
+        "no_fault",
+        "best_is_master",
+        "heard",
+        "table",
+    )
     return order.index(finding.check) if finding.check in order else len(order)
 
 
-def _words(finding: Finding) -> str:
+def _words(finding: LiveFinding) -> str:
     place = f"{finding.host}: " if finding.host else ""
     return place + finding.what + (f" ({finding.evidence})" if finding.evidence else "")
 
@@ -107,7 +124,10 @@ def _held(vip: VipStatus) -> str:
 
 def _directors(directors: Sequence[DirectorStatus]) -> Iterator[Line]:
     rows: list[tuple[str, ...]] = [("director", "state", "priority", "for", "adverts", "sync")]
-    rows += [_director_row(one, several=len({each.host for each in directors}) < len(directors)) for one in directors]
+    rows += [
+        _director_row(one, several=len({each.host for each in directors}) < len(directors))
+        for one in directors
+    ]
     colours = [DIM, *(_STATES.get(one.state, RED) for one in directors)]
     yield from zip(_table(rows, ("<", "<", "<", ">", "<", "<")), colours, strict=True)
 
@@ -115,7 +135,14 @@ def _directors(directors: Sequence[DirectorStatus]) -> Iterator[Line]:
 def _director_row(one: DirectorStatus, *, several: bool) -> tuple[str, ...]:
     name = f"{one.host} {one.instance}" if several and one.instance else one.host
     if not one.priority:
-        return name, one.state, f"+{one.handover} hand-over" if one.handover else "", "", "", " ".join(one.sync)
+        return (
+            name,
+            one.state,
+            f"+{one.handover} hand-over" if one.handover else "",
+            "",
+            "",
+            " ".join(one.sync),
+        )
     priority = f"{one.priority}"
     if one.drained:
         priority += " (drained)"
@@ -127,7 +154,9 @@ def _director_row(one: DirectorStatus, *, several: bool) -> tuple[str, ...]:
 
 
 def _adverts(one: DirectorStatus) -> str:
-    word, count = ("sent", one.adverts_sent) if one.state == "MASTER" else ("heard", one.adverts_received)
+    word, count = (
+        ("sent", one.adverts_sent) if one.state == "MASTER" else ("heard", one.adverts_received)
+    )
     refused = f", {one.errors} refused" if one.errors else ""
     return (f"{count} {word}" if one.rate is None else f"{one.rate:.1f}/s {word}") + refused
 
@@ -173,7 +202,12 @@ def _drift(host: HostStatus) -> str:
 def _generation(host: HostStatus) -> str:
     if host.generation is None:
         return "unknown" if host.problem else "none"
-    parts = (str(host.generation.number), host.generation.when, host.generation.who, host.generation.digest)
+    parts = (
+        str(host.generation.number),
+        host.generation.when,
+        host.generation.who,
+        host.generation.digest,
+    )
     return "  ".join(part for part in parts if part)
 
 
@@ -182,15 +216,25 @@ def _table(rows: Iterable[tuple[str, ...]], sides: Sequence[str], indent: int = 
     rows = list(rows)
     widths = [max(len(row[at]) for row in rows) for at in range(len(sides))]
     for row in rows:
-        cells = (f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
+        cells = (
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        )
         yield shortened(" " * indent + "  ".join(cells).rstrip())
 
 
 def changes(before: Status, now: Status) -> list[str]:
     """What is another than it was, in words: holders, states, weights, hosts that came and went."""
     was, is_now = dict(_facts(before)), dict(_facts(now))
-    moved = [(what, was[what], value) for what, value in is_now.items() if what in was and was[what] != value]
-    gone = [(what, value, "gone") for what, value in was.items() if what not in is_now and not what.startswith("host ")]
+    moved = [
+        (what, was[what], value)
+        for what, value in is_now.items()
+        if what in was and was[what] != value
+    ]
+    gone = [
+        (what, value, "gone")
+        for what, value in was.items()
+        if what not in is_now and not what.startswith("host ")
+    ]
     return [f"{clock(now.taken)[11:]} {what}: {old} → {new}" for what, old, new in (*moved, *gone)]
 
 

@@ -16,12 +16,12 @@ from testinfra.host import Host
 
 from provision.checks.verify.backend import testinfra_host
 from provision.checks.verify.result import OWN_TESTS, SUITE, Check
-from provision.checks.verify.snapshot import Snapshot
-from provision.checks.verify.wire import Served, served
+from provision.checks.verify.snapshot import VerifySnapshot
+from provision.checks.verify.wire import ServerAddress, served
 from provision.core.errors import HactlError
 from provision.deploy.project import Project
 from provision.hosts.live.checks import DIRECTOR, FRONTEND, HOST, REAL_SERVER
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 from provision.hosts.sessions import Sessions
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
@@ -29,7 +29,7 @@ from provision.inventory.topology import Topology
 Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
-def refuse(findings: Iterable[Finding], about: str = "") -> None:
+def refuse(findings: Iterable[LiveFinding], about: str = "") -> None:
     """Fail the test with the findings, a line each; pass where there are none.
 
     A finding names its host, unless that is the one the test is `about`.
@@ -44,11 +44,11 @@ class VerifyPlugin:
 
     project: Project
     sessions: Sessions
-    found: Snapshot
+    found: VerifySnapshot
     checks: list[Check] = field(default_factory=list)
 
     @pytest.fixture(scope="session")
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> VerifySnapshot:
         """Everything as it was found when the run began."""
         return self.found
 
@@ -65,7 +65,9 @@ class VerifyPlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the markers."""
-        config.addinivalue_line("markers", "hosts(*names): run on these hosts and groups, not on all managed hosts")
+        config.addinivalue_line(
+            "markers", "hosts(*names): run on these hosts and groups, not on all managed hosts"
+        )
         config.addinivalue_line("markers", "wire: asks the wire from the client")
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -90,10 +92,14 @@ class VerifyPlugin:
             members = {name} if name in inventory.hosts else set[str]()
             members |= set(inventory.members(name)) if name in inventory.groups else set()
             if not members:
-                raise pytest.Collector.CollectError(f"the marker `hosts` names {name}, and no host is called or in it")
+                raise pytest.Collector.CollectError(
+                    f"the marker `hosts` names {name}, and no host is called or in it"
+                )
             wanted |= members
         if stray := wanted - set(self.sessions.targets):
-            raise pytest.Collector.CollectError(f"the marker `hosts` names {', '.join(stray)}: not managed by hactl")
+            raise pytest.Collector.CollectError(
+                f"the marker `hosts` names {', '.join(stray)}: not managed by hactl"
+            )
         if not wanted:
             raise pytest.Collector.CollectError("the marker `hosts` names nothing")
         return tuple(host for host in self.sessions.targets if host in wanted)
@@ -129,7 +135,9 @@ class VerifyPlugin:
         """A finding, or a host that is not reached, is its message and no traceback."""
         report = yield
         error = call.excinfo and call.excinfo.value
-        if isinstance(error, HactlError) or (isinstance(error, pytest.fail.Exception) and not error.pytrace):
+        if isinstance(error, HactlError) or (
+            isinstance(error, pytest.fail.Exception) and not error.pytrace
+        ):
             report.longrepr = str(error)
         return report
 
@@ -139,13 +147,23 @@ class VerifyPlugin:
             properties = dict(report.user_properties)
             name, host = str(properties["check"]), str(properties["host"])
             skipped = _reason(report) if report.skipped else None
-            message = str(properties.get("note", "")) if report.passed else _message(report) if report.failed else ""
-            self.checks.append(Check(name, host, not report.failed, skipped, report.duration, message))
+            message = (
+                str(properties.get("note", ""))
+                if report.passed
+                else _message(report)
+                if report.failed
+                else ""
+            )
+            self.checks.append(
+                Check(name, host, not report.failed, skipped, report.duration, message)
+            )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be collected is a failure."""
         if report.failed:
-            self.checks.append(Check(report.nodeid or OWN_TESTS, "", False, None, 0.0, report.longreprtext.strip()))
+            self.checks.append(
+                Check(report.nodeid or OWN_TESTS, "", False, None, 0.0, report.longreprtext.strip())
+            )
 
 
 def _is_own(item: pytest.Item) -> bool:
@@ -156,7 +174,7 @@ def _id(value: Any) -> str:
     """The name of a parameter's value in a test's id: a check's, a front end's, or itself."""
     if isinstance(value, ResolvedFrontend):
         return value.name
-    if isinstance(value, Served):
+    if isinstance(value, ServerAddress):
         return f"{value.host}-{value}"
     name: Callable[[], str] | str = getattr(value, "__name__", str(value))
     return str(name)
@@ -164,7 +182,11 @@ def _id(value: Any) -> str:
 
 def _named(item: pytest.Item) -> tuple[str, str]:
     """The name of a test's check and the host it is about, empty for a whole front end."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    parameters = (
+        item.callspec.params
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else {}
+    )
     if not _is_own(item):
         return item.nodeid, str(parameters.get("host", ""))
     check, host = item.name.partition("[")[0].removeprefix("test_"), ""
@@ -172,7 +194,7 @@ def _named(item: pytest.Item) -> tuple[str, str]:
     for name, value in parameters.items():
         if name.endswith("_check"):
             check = _id(value)
-        elif isinstance(value, Served):
+        elif isinstance(value, ServerAddress):
             host, subject = value.host, f" {value}"
         elif name in ("frontend", "vip"):
             subject = f" {_id(value)}"
@@ -182,7 +204,11 @@ def _named(item: pytest.Item) -> tuple[str, str]:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    return str(report.longrepr[2]).removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else "skipped"
+    return (
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        if isinstance(report.longrepr, tuple)
+        else "skipped"
+    )
 
 
 def _message(report: pytest.TestReport) -> str:

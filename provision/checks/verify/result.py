@@ -53,7 +53,9 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether nothing failed and something passed: a run that tested nothing proves nothing."""
-        return all(check.ok for check in self.checks) and any(check.skipped is None for check in self.checks)
+        return all(check.ok for check in self.checks) and any(
+            check.skipped is None for check in self.checks
+        )
 
     @property
     def exit(self) -> Exit:

@@ -16,14 +16,16 @@ from importlib import import_module
 from pathlib import Path
 
 from provision.checks.verify.result import OWN_TESTS, SUITE, Check, Verification
-from provision.checks.verify.snapshot import Snapshot, take
+from provision.checks.verify.snapshot import VerifySnapshot, take
 from provision.core.errors import HactlError
 from provision.core.events import Events
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 
 
-def run(project: Project, sessions: Sessions, events: Events, junit: Path | None = None) -> Verification:
+def run(
+    project: Project, sessions: Sessions, events: Events, junit: Path | None = None
+) -> Verification:
     """Look at everything once, then judge it; `sessions` are those of all managed hosts and the client.
 
     Raises:
@@ -32,13 +34,17 @@ def run(project: Project, sessions: Sessions, events: Events, junit: Path | None
     started = time.monotonic()
     with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as pool:
         taken = pool.submit(take, project, sessions, events)
-        import_module("provision.checks.verify.plugin")  # pytest takes a moment: spent while hosts are asked
+        import_module(
+            "provision.checks.verify.plugin"
+        )  # pytest takes a moment: spent while hosts are asked
         snapshot = taken.result()
     checks = examine(project, sessions, snapshot, junit)
     return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
 
 
-def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Path | None = None) -> tuple[Check, ...]:
+def examine(
+    project: Project, sessions: Sessions, snapshot: VerifySnapshot, junit: Path | None = None
+) -> tuple[Check, ...]:
     """Judge what was found: a check for each test of the suite and each of the operator's own.
 
     Raises:
@@ -52,7 +58,14 @@ def examine(project: Project, sessions: Sessions, snapshot: Snapshot, junit: Pat
     own = project.path.parent.resolve() / OWN_TESTS
     beside = str(project.path.parent.resolve())
     words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", beside, "--confcutdir", beside]
-    words += ["--import-mode=importlib", "-o", f"pythonpath={own}", "--capture=sys", "-p", "no:cacheprovider"]
+    words += [
+        "--import-mode=importlib",
+        "-o",
+        f"pythonpath={own}",
+        "--capture=sys",
+        "-p",
+        "no:cacheprovider",
+    ]
     words += ["--continue-on-collection-errors"]
     words += [f"--junit-xml={junit}"] if junit else []
     words += [str(SUITE), *([str(own)] if own.is_dir() else [])]

@@ -1,7 +1,7 @@
 """What is asked of the wire from the client's side, and what the answers mean.
 
 The judgements are like those of `provision.hosts.live.checks`; what cannot be asked where the client stands raises
-`NotAsked` with the reason.
+`Unavailable` with the reason.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from provision.hosts.live.snapshot import Seen
-from provision.hosts.live.state import Finding, LiveHost
+from provision.hosts.live.snapshot import Snapshot
+from provision.hosts.live.state import LiveFinding, LiveHost
 from provision.hosts.live.vips import holders
 from provision.inventory.frontends import ResolvedFrontend
 from provision.prober.record import Advert
 from provision.prober.wire import Answer, ByMac, Listen, OnLink, Question, WhoHas
 
-LONGEST = 5.0
+MAX_LISTEN_SECONDS = 5.0
 """Seconds of listening at most, however long the advert interval."""
 
 
-class NotAsked(Exception):
+class Unavailable(Exception):
     """Why the wire has no answer to a question."""
 
 
 @dataclass(frozen=True)
-class Wire:
+class WireAnswers:
     """The answers by question; `reason` says why there are none, and `failed` that it is a failure."""
 
     client: str = ""
@@ -37,17 +37,19 @@ class Wire:
     def answer(self, question: Question) -> Answer:
         """The answer to a question. Raises NotAsked with the reason where there is none."""
         if self.reason:
-            raise NotAsked(self.reason)
+            raise Unavailable(self.reason)
         found = self.answers.get(question)
         if found is None:
-            raise NotAsked("it could not be asked: a host that the question is about was not looked at")
+            raise Unavailable(
+                "it could not be asked: a host that the question is about was not looked at"
+            )
         if found.problem:
-            raise NotAsked(f"{self.client}: {found.problem}")
+            raise Unavailable(f"{self.client}: {found.problem}")
         return found
 
 
 @dataclass(frozen=True)
-class Served:
+class ServerAddress:
     """A real server and an address it must answer for, by itself."""
 
     host: str
@@ -62,13 +64,13 @@ class Served:
 def listening(frontends: tuple[ResolvedFrontend, ...]) -> Listen:
     """Long enough for two adverts of every front end."""
     longest = max((frontend.vrrp.interval for frontend in frontends), default=0.2)
-    return Listen(min(LONGEST, 2.2 * longest + 0.2))
+    return Listen(min(MAX_LISTEN_SECONDS, 2.2 * longest + 0.2))
 
 
-def served(frontends: tuple[ResolvedFrontend, ...]) -> tuple[Served, ...]:
+def served(frontends: tuple[ResolvedFrontend, ...]) -> tuple[ServerAddress, ...]:
     """Every TCP service of every real server that has the VIP itself: with NAT it has not."""
     found = (
-        Served(server.host, str(address), port)
+        ServerAddress(server.host, str(address), port)
         for frontend in frontends
         for service in frontend.services
         if service.model.protocol == "tcp"
@@ -79,7 +81,7 @@ def served(frontends: tuple[ResolvedFrontend, ...]) -> tuple[Served, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def questions(seen: Seen) -> tuple[Question, ...]:
+def questions(seen: Snapshot) -> tuple[Question, ...]:
     """All that is to be asked, as far as it is known of the hosts that were looked at."""
     frontends = seen.topology.frontends
     asked: list[Question] = [listening(frontends)]
@@ -91,18 +93,18 @@ def questions(seen: Seen) -> tuple[Question, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def mac_of(seen: Seen, host: str) -> str:
+def mac_of(seen: Snapshot, host: str) -> str:
     """The hardware address of the interface a host faces the clients with, lower case."""
     return seen.lives[host].macs.get(seen.wanted(host).interface, "").lower()
 
 
-def own_address(seen: Seen, one: Served) -> str:
+def own_address(seen: Snapshot, one: ServerAddress) -> str:
     """The real server's own address, of the family of the VIP where it has one."""
     settings = seen.topology.hosts[one.host]
     return str(settings.address_of(ip_address(one.address).version) or settings.address[0])
 
 
-def vip_answers(seen: Seen, wire: Wire, vip: str) -> Iterator[Finding]:
+def vip_answers(seen: Snapshot, wire: WireAnswers, vip: str) -> Iterator[LiveFinding]:
     """The holder's hardware address, and no other, answers ARP or neighbour solicitations for a VIP.
 
     Raises NotAsked where the client is not on the VIP's network.
@@ -115,39 +117,55 @@ def vip_answers(seen: Seen, wire: Wire, vip: str) -> Iterator[Finding]:
             owner = _owner(seen.lives, mac)
             what = f"{owner or mac} answers for {vip}, and does not hold it"
             why = f"{wire.client} got {', '.join(macs)}; {', '.join(held)} has {', '.join(sorted(right))}"
-            fix = "is its arp_ignore 1 on all interfaces?" if owner else f"which machine has {mac}? take {vip} off it"
-            yield Finding("vip_answers", owner, what, why, fix)
+            fix = (
+                "is its arp_ignore 1 on all interfaces?"
+                if owner
+                else f"which machine has {mac}? take {vip} off it"
+            )
+            yield LiveFinding("vip_answers", owner, what, why, fix)
     if not macs:
-        why = f"{wire.client} asked and got no answer; " + (f"{', '.join(held)} has it" if held else "nobody has it")
-        yield Finding(
-            "vip_answers", "", f"nobody answers for {vip}", why, "no client can reach it; see the other checks"
+        why = f"{wire.client} asked and got no answer; " + (
+            f"{', '.join(held)} has it" if held else "nobody has it"
+        )
+        yield LiveFinding(
+            "vip_answers",
+            "",
+            f"nobody answers for {vip}",
+            why,
+            "no client can reach it; see the other checks",
         )
 
 
-def _on_link(wire: Wire, address: str, answer: Answer) -> Answer:
+def _on_link(wire: WireAnswers, address: str, answer: Answer) -> Answer:
     if not wire.answer(OnLink(address)).interface:
-        raise NotAsked(f"{wire.client} reaches {address} through a gateway: only hosts on its network can be asked")
+        raise Unavailable(
+            f"{wire.client} reaches {address} through a gateway: only hosts on its network can be asked"
+        )
     return answer
 
 
 def _macs_with(live: LiveHost, vip: str) -> set[str]:
     """The hardware addresses under which a holder has a VIP; several where it is on several interfaces."""
-    names = (own.interface for own in live.addresses if own.address == vip and own.interface != "lo")
+    names = (
+        own.interface for own in live.addresses if own.address == vip and own.interface != "lo"
+    )
     return {live.macs[name].lower() for name in names if name in live.macs}
 
 
 def _owner(lives: Mapping[str, LiveHost], mac: str) -> str:
-    return next((host for host, live in lives.items() if mac in map(str.lower, live.macs.values())), "")
+    return next(
+        (host for host, live in lives.items() if mac in map(str.lower, live.macs.values())), ""
+    )
 
 
-def serves_vip(seen: Seen, wire: Wire, one: Served) -> Iterator[Finding]:
+def serves_vip(seen: Snapshot, wire: WireAnswers, one: ServerAddress) -> Iterator[LiveFinding]:
     """A real server answers a connection to the VIP that is put on the wire to its own hardware address.
 
     This is what a client's connection is to it once a director has passed it on, and what no check of the server's own
     address sees. Raises NotAsked where it is not on the client's network.
     """
     if one.host not in seen.lives:
-        raise NotAsked(f"{one.host} was not looked at")
+        raise Unavailable(f"{one.host} was not looked at")
     own = own_address(seen, one)
     mac = mac_of(seen, one.host)
     answer = _on_link(wire, own, wire.answer(ByMac(one.address, one.port, mac)))
@@ -157,18 +175,24 @@ def serves_vip(seen: Seen, wire: Wire, one: Served) -> Iterator[Finding]:
         who = ", ".join(_owner(seen.lives, other) or other for other in answer.macs)
         why = f"{wire.client} asked {mac} and {who} answered"
         fix = "look at the switch, and at arp_announce there"
-        yield Finding("serves_vip", one.host, f"does not answer for {one}: {who} does", why, fix)
+        yield LiveFinding(
+            "serves_vip", one.host, f"does not answer for {one}: {who} does", why, fix
+        )
     elif answer.reply == "rst":
         why = f"{wire.client} got a reset from {mac}: nothing listens there on the VIP"
         fix = f"let the service listen on {one.address} or on any address"
-        yield Finding("serves_vip", one.host, f"refuses connections to {one}", why, fix)
+        yield LiveFinding("serves_vip", one.host, f"refuses connections to {one}", why, fix)
     else:
-        why = f"{wire.client} got no answer from {mac}: a black hole for every connection it is given"
+        why = (
+            f"{wire.client} got no answer from {mac}: a black hole for every connection it is given"
+        )
         fix = "is the VIP on its lo, and does its firewall let it in?"
-        yield Finding("serves_vip", one.host, f"does not answer for {one}", why, fix)
+        yield LiveFinding("serves_vip", one.host, f"does not answer for {one}", why, fix)
 
 
-def own_vrids(seen: Seen, wire: Wire, frontend: ResolvedFrontend) -> Iterator[Finding]:
+def own_vrids(
+    seen: Snapshot, wire: WireAnswers, frontend: ResolvedFrontend
+) -> Iterator[LiveFinding]:
     """On the wire a front end's VRID is spoken by one of its directors at a time, and by nobody else.
 
     Raises NotAsked where no advert gets to the client: they are unicast, or it is on another network.
@@ -177,23 +201,31 @@ def own_vrids(seen: Seen, wire: Wire, frontend: ResolvedFrontend) -> Iterator[Fi
     vrid = frontend.vrrp.virtual_router_id
     ours = [advert for advert in heard if advert.vrid == vrid]
     if not ours:
-        why = "they are unicast" if frontend.vrrp.unicast else "it is on another network, or its switch keeps them away"
-        raise NotAsked(f"no advert of VRID {vrid} gets to {wire.client}: {why}")
+        why = (
+            "they are unicast"
+            if frontend.vrrp.unicast
+            else "it is on another network, or its switch keeps them away"
+        )
+        raise Unavailable(f"no advert of VRID {vrid} gets to {wire.client}: {why}")
     speakers = _speakers(seen, frontend, ours)
     strangers = [source for source, host in speakers.items() if not host]
     for source in strangers:
         what = f"{source}, which is no director of {frontend.name}, advertises VRID {vrid}"
         fix = "give one of the two another `virtual_router_id`: two routers with one take the VIP from each other"
-        yield Finding("own_vrids", "", what, _adverts(ours), fix)
+        yield LiveFinding("own_vrids", "", what, _adverts(ours), fix)
     for family in (4, 6):
-        hosts = {host: "" for source, host in speakers.items() if host and ip_address(source).version == family}
+        hosts = {
+            host: ""
+            for source, host in speakers.items()
+            if host and ip_address(source).version == family
+        }
         if len(hosts) > 1:
             what = f"split brain: {' and '.join(sorted(hosts))} both advertise VRID {vrid}"
             fix = "they do not hear each other: look for a filter on protocol 112, and for settings that differ"
-            yield Finding("own_vrids", "", what, _adverts(ours), fix)
+            yield LiveFinding("own_vrids", "", what, _adverts(ours), fix)
 
 
-def _speakers(seen: Seen, frontend: ResolvedFrontend, adverts: list[Advert]) -> dict[str, str]:
+def _speakers(seen: Snapshot, frontend: ResolvedFrontend, adverts: list[Advert]) -> dict[str, str]:
     """The sources of adverts, and the director each is; empty for one that is none."""
     known: dict[str, str] = {}
     for director in frontend.directors:
@@ -209,4 +241,7 @@ def _adverts(adverts: list[Advert]) -> str:
     found: dict[tuple[str, int], int] = {}
     for advert in adverts:
         found[advert.source, advert.priority] = found.get((advert.source, advert.priority), 0) + 1
-    return ", ".join(f"{count} from {source} (priority {priority})" for (source, priority), count in found.items())
+    return ", ".join(
+        f"{count} from {source} (priority {priority})"
+        for (source, priority), count in found.items()
+    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from types import TracebackType
 
-from provision.deploy.external.client_view import View, direct, tried, tries
+from provision.deploy.external.client_view import ClientView, direct, tried, tries
 from provision.hosts.channel import Channel, Session
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
@@ -18,7 +18,7 @@ WINDOW = 0.15
 """Seconds in which everybody who holds an address has answered for it."""
 
 
-class Gate:
+class ClientSession:
     """A client that looks at the front ends of a topology. A context manager.
 
     `macs` are the hardware addresses of directors and real servers as the client sees them; a host is in it only where
@@ -37,15 +37,18 @@ class Gate:
         program.read(channel, host)
 
     @classmethod
-    def open(cls, session: Session, topology: Topology) -> Gate:
+    def open(cls, session: Session, topology: Topology) -> ClientSession:
         """Start the program; one exec. Raises HostError where it cannot run."""
         return cls(session.host, program.start(session, {"task": "gate"}), topology)
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> ClientSession:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._channel.close()
 
@@ -58,23 +61,39 @@ class Gate:
         """Find out the hosts' hardware addresses. Raises HostError when the client is lost."""
         places = self._topology.addresses()
         found = self._ask([WhoHas(address) for address in places.values()], ())[0]
-        self.macs = {host: each.macs[0] for host, each in zip(places, found, strict=True) if len(each.macs) == 1}
+        self.macs = {
+            host: each.macs[0]
+            for host, each in zip(places, found, strict=True)
+            if len(each.macs) == 1
+        }
 
-    def look(self, hosts: Sequence[str] = ()) -> View:
+    def look(self, hosts: Sequence[str] = ()) -> ClientView:
         """One look at everything; of real servers, those of `hosts` are asked themselves.
 
         Takes 0.15 s, longer where a service does not answer. Raises HostError when the client is lost.
         """
         vips = self._vips()
         owners = [WhoHas(vip) for vip in vips]
-        asked = [one for one in direct(self._topology.frontends) if one[0] in hosts and one[0] in self.macs]
+        asked = [
+            one
+            for one in direct(self._topology.frontends)
+            if one[0] in hosts and one[0] in self.macs
+        ]
         by_mac = [ByMac(*place, self.macs[host]) for host, _, place in asked]
-        first, after, replies = self._ask([*owners, *by_mac], [MacOf(vip) for vip in vips], self._services_asked())
+        first, after, replies = self._ask(
+            [*owners, *by_mac], [MacOf(vip) for vip in vips], self._services_asked()
+        )
         self.unasked = _unasked(self.host, dict(zip(vips, first, strict=False)))
         places = [(service.address, service.port) for service in self._services]
-        return View(
-            owners={vip: each.macs for vip, each in zip(vips, first, strict=False) if not each.problem},
-            believed={vip: "".join(each.macs[:1]) for vip, each in zip(vips, after, strict=True) if not each.problem},
+        return ClientView(
+            owners={
+                vip: each.macs for vip, each in zip(vips, first, strict=False) if not each.problem
+            },
+            believed={
+                vip: "".join(each.macs[:1])
+                for vip, each in zip(vips, after, strict=True)
+                if not each.problem
+            },
             replies=dict(zip(places, map(tuple, replies), strict=True)),
             servers={
                 (host, place): each.reply
@@ -87,7 +106,10 @@ class Gate:
         return vips_of(self._topology.frontends)
 
     def _services_asked(self) -> list[tuple[str, int, str | None, str]]:
-        return [(service.address, service.port, service.path, service.host) for service in self._services]
+        return [
+            (service.address, service.port, service.path, service.host)
+            for service in self._services
+        ]
 
     def _ask(
         self,

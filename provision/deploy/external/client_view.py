@@ -22,7 +22,7 @@ RANK = {"page": 2, "open": 1}
 
 
 @dataclass(frozen=True)
-class View:
+class ClientView:
     """One look of the client's.
 
     `owners` are the MACs that answer for each VIP, `believed` is the one that the client sends to (empty: none yet).
@@ -50,7 +50,9 @@ def tried(topology: Topology) -> tuple[ProbeService, ...]:
     Whatever speaks another protocol is only connected to: a GET would end in its log as a mistake.
     """
     return tuple(
-        service if _pages(topology, service) else ProbeService(service.frontend, service.name, *_place(service))
+        service
+        if _pages(topology, service)
+        else ProbeService(service.frontend, service.name, *_place(service))
         for service in services_of(topology)[0]
     )
 
@@ -67,7 +69,10 @@ def _pages(topology: Topology, wanted: ProbeService) -> bool:
         for frontend in topology.frontends
         for service in frontend.services
         if frontend.name == wanted.frontend and service.model.port == wanted.port
-        for options in (service.model.check, *(server.options.check or () for server in service.real_servers))
+        for options in (
+            service.model.check,
+            *(server.options.check or () for server in service.real_servers),
+        )
         for check in options
     )
     return any(isinstance(check, HttpCheck) for check in checks)
@@ -75,7 +80,10 @@ def _pages(topology: Topology, wanted: ProbeService) -> bool:
 
 def tries(topology: Topology) -> int:
     """How often each service is tried in a look: once for each real server, but two to eight times."""
-    most = max((len(service.real_servers) for one in topology.frontends for service in one.services), default=0)
+    most = max(
+        (len(service.real_servers) for one in topology.frontends for service in one.services),
+        default=0,
+    )
     return min(8, max(2, most))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from provision.deploy.external.client_view import Place, View
-from provision.deploy.external.observation import Sighting, Table
+from provision.deploy.external.client_view import ClientView, Place
+from provision.deploy.external.observation import Observation, Table
 from provision.inventory.frontends import ResolvedFrontend
 
 VMAC = ("00:00:5e:00:01:", "00:00:5e:00:02:")
@@ -17,7 +17,7 @@ VMAC = ("00:00:5e:00:01:", "00:00:5e:00:02:")
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedView:
     """One front end as it must be: `vips` are the addresses that its directors are configured for.
 
     `due` says that it must be served although it was not before. `away` are directors that must not hold the addresses
@@ -47,32 +47,34 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Case:
+class Comparison:
     """What is judged: the sightings, the batch's hosts, and whose hardware address is whose.
 
     `intended` has the table that each director of the batch must have.
     """
 
-    before: Sighting
-    after: Sighting
+    before: Observation
+    after: Observation
     batch: Collection[str]
     names: Mapping[str, str] = field(default_factory=dict)
     intended: Mapping[str, Table] = field(default_factory=dict)
 
 
-def served(sighting: Sighting, vip: str) -> bool:
+def served(sighting: Observation, vip: str) -> bool:
     """Whether somebody had the address."""
     view = sighting.view
-    return bool(view and view.owners.get(vip)) or any(sighting.holds(host, vip) for host in sighting.told)
+    return bool(view and view.owners.get(vip)) or any(
+        sighting.holds(host, vip) for host in sighting.told
+    )
 
 
-def having_of(sighting: Sighting, vip: str) -> tuple[list[str], tuple[str, ...]]:
+def having_of(sighting: Observation, vip: str) -> tuple[list[str], tuple[str, ...]]:
     """The directors that say they have an address, and the hardware addresses that answer for it."""
     told = [host for host in sighting.told if sighting.holds(host, vip)]
     return told, sighting.view.owners.get(vip, ()) if sighting.view else ()
 
 
-def wrong(case: Case, expected: Collection[Expected]) -> list[str]:
+def wrong(case: Comparison, expected: Collection[ExpectedView]) -> list[str]:
     """What is not as it must be, in words; empty where all is well."""
     found: list[str] = []
     for one in expected:
@@ -86,7 +88,7 @@ def wrong(case: Case, expected: Collection[Expected]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _holder(case: Case, one: Expected, vip: str) -> Iterator[str]:
+def _holder(case: Comparison, one: ExpectedView, vip: str) -> Iterator[str]:
     """One holder, and the one that it must be; nothing is asked of an address that nobody had and nobody is due to.
 
     A second holder that was there before the batch is not the batch's, until the front end's last director has changed.
@@ -108,33 +110,38 @@ def _holder(case: Case, one: Expected, vip: str) -> Iterator[str]:
         yield from _right_holder(case, one, vip, told, macs or ())
 
 
-def _having(case: Case, sighting: Sighting, vip: str) -> tuple[list[str], list[str]]:
+def _having(case: Comparison, sighting: Observation, vip: str) -> tuple[list[str], list[str]]:
     """Who has an address by its own word, and who answers for it."""
     told, macs = having_of(sighting, vip)
     return told, [_name(case, mac) for mac in macs]
 
 
-def _right_holder(case: Case, one: Expected, vip: str, told: list[str], macs: tuple[str, ...]) -> Iterator[str]:
+def _right_holder(
+    case: Comparison, one: ExpectedView, vip: str, told: list[str], macs: tuple[str, ...]
+) -> Iterator[str]:
     names = {mac: _name(case, mac) for mac in macs}
     virtual = any(mac.startswith(VMAC) for mac in macs)
-    holder = next((name for mac, name in names.items() if name in case.names.values()), told[0] if told else "")
+    holder = next(
+        (name for mac, name in names.items() if name in case.names.values()),
+        told[0] if told else "",
+    )
     if macs and not virtual and case.names and holder not in one.directors:
         yield f"one holder: {next(iter(names.values()))} answers for {vip}, and is no director of {one.frontend.name}"
     elif holder in one.away or any(host in one.away for host in told):
         yield f"hand-over: {holder or told[0]} still has {vip}"
     elif one.at and not virtual and holder and holder != one.at:
         yield f"hand-over: {holder} has {vip}, not {one.at}"
-    view: View | None = case.after.view
+    view: ClientView | None = case.after.view
     believed = view.believed.get(vip, "") if view else ""
     if macs and believed and believed not in macs:
         yield f"one holder: the client sends what is for {vip} to {_name(case, believed)}, and {holder} answers for it"
 
 
-def _name(case: Case, mac: str) -> str:
+def _name(case: Comparison, mac: str) -> str:
     return case.names.get(mac, mac)
 
 
-def _service(case: Case, one: Expected, place: Place) -> Iterator[str]:
+def _service(case: Comparison, one: ExpectedView, place: Place) -> Iterator[str]:
     """A service answers as well as it did; one that did not has to where it is due and a server of it is in a table."""
     before, after = case.before.view, case.after.view
     if after is None:
@@ -152,19 +159,23 @@ def _text(place: Place) -> str:
     return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
 
 
-def _has_server(sighting: Sighting, place: Place) -> bool:
+def _has_server(sighting: Observation, place: Place) -> bool:
     """Whether a director that told has a server for it that takes connections."""
     rules = (sighting.table(host).get(f"-t {_text(place)}", ("", {}))[1] for host in sighting.told)
     return any(weight(rule) > 0 for servers in rules for rule in servers.values())
 
 
-def _servers(case: Case) -> Iterator[str]:
+def _servers(case: Comparison) -> Iterator[str]:
     """A real server of the batch that took connections to a VIP itself still does."""
     before, after = case.before.view, case.after.view
     if not before or not after:
         return
     for (host, place), reply in after.servers.items():
-        if host in case.batch and before.servers.get((host, place)) == "syn-ack" and reply != "syn-ack":
+        if (
+            host in case.batch
+            and before.servers.get((host, place)) == "syn-ack"
+            and reply != "syn-ack"
+        ):
             said = {"rst": "refuses", "silent": "does not answer"}.get(reply, reply)
             yield f"real server: {host} {said} connections to {_text(place)}, which it took before"
 
@@ -175,7 +186,7 @@ def weight(rule: str) -> int:
     return int(words[words.index("-w") + 1]) if "-w" in words else 1
 
 
-def _table(host: str, intended: Table, before: Table, after: Sighting) -> Iterator[str]:
+def _table(host: str, intended: Table, before: Table, after: Observation) -> Iterator[str]:
     """The live table is the intended one; a server that was down before may stay down."""
     live = after.table(host)
     for selector, (options, servers) in intended.items():

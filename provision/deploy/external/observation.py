@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from provision.deploy.external.client_view import View
-from provision.hosts.agent.transaction import Told
+from provision.deploy.external.client_view import ClientView
+from provision.hosts.agent.transaction import HostState
 from provision.hosts.live.table import saved_table
 
 Table = Mapping[str, tuple[str, Mapping[str, str]]]
@@ -14,11 +14,11 @@ Table = Mapping[str, tuple[str, Mapping[str, str]]]
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Observation:
     """The client's `view` (None without one), and what each director with an open transaction told."""
 
-    view: View | None = None
-    told: Mapping[str, Told] = field(default_factory=dict)
+    view: ClientView | None = None
+    told: Mapping[str, HostState] = field(default_factory=dict)
 
     def holds(self, host: str, vip: str) -> bool:
         """Whether a director told that it has the address, on an interface other than the loopback."""

@@ -16,7 +16,9 @@ Viewpoint = Callable[[], AbstractContextManager[Session]]
 """Opens the session to look from, closed when its block ends. Raises HactlError where there is none."""
 
 
-def viewpoint(topology: Topology, target: Callable[[str], Target], *, controller: bool) -> Viewpoint:
+def viewpoint(
+    topology: Topology, target: Callable[[str], Target], *, controller: bool
+) -> Viewpoint:
     """The first host of the group `clients` that has no other part; else the `controller`, if it may be.
 
     `target` says how to log in to a host.

@@ -24,7 +24,9 @@ def write(drills: Drills, folder: Path) -> tuple[Path, ...]:
     from provision.drills.report.junit import junit
 
     files = {
-        "report.json": (json.dumps(document(drills), indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"),
+        "report.json": (json.dumps(document(drills), indent=2, ensure_ascii=False) + "\n").encode(
+            "utf-8", "replace"
+        ),
         "junit.xml": junit(drills),
         "report.html": page(drills).encode("utf-8", "replace"),
     }
@@ -46,7 +48,10 @@ def document(drills: Drills) -> dict[str, Any]:
         "digest": drills.digest,
         "started": drills.started,
         "vips": list(drills.vips),
-        "topology": {host: {"is": kind, "address": address} for host, (kind, address) in drills.topology.items()},
+        "topology": {
+            host: {"is": kind, "address": address}
+            for host, (kind, address) in drills.topology.items()
+        },
         "versions": {host: dict(versions) for host, versions in drills.versions.items()},
     }
 

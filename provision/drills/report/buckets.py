@@ -23,7 +23,9 @@ class Bucket:
     slowest_ms: float | None
 
 
-def buckets(requests: Iterable[Request], start: float, end: float, width: float) -> tuple[Bucket, ...]:
+def buckets(
+    requests: Iterable[Request], start: float, end: float, width: float
+) -> tuple[Bucket, ...]:
     """The buckets of `width` seconds between `start` and `end` in which requests began; empty ones are left out."""
     found: dict[int, list[Request]] = {}
     for request in requests:
@@ -33,6 +35,12 @@ def buckets(requests: Iterable[Request], start: float, end: float, width: float)
 
 
 def _bucket(start: float, requests: list[Request]) -> Bucket:
-    times = [request.done * 1000 for request in requests if request.done is not None and not request.error]
+    times = [
+        request.done * 1000
+        for request in requests
+        if request.done is not None and not request.error
+    ]
     median = statistics.median(times) if times else None
-    return Bucket(start, len(requests), len(requests) - len(times), median, max(times, default=None))
+    return Bucket(
+        start, len(requests), len(requests) - len(times), median, max(times, default=None)
+    )

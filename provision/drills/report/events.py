@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from provision.drills.report.axis import whole
-from provision.drills.report.format import counted, spoken
+from provision.drills.report.format import counted, format_ms
 from provision.drills.result import DrillResult, Timeline
 
 EDGE = 0.02
@@ -16,12 +16,14 @@ def summary(drill: DrillResult) -> str:
     """The drill's figures in two sentences or three."""
     parts = [f"{drill.failed_requests} of {counted(drill.requests, 'request')} failed"]
     if drill.outage_ms is not None:
-        parts.append(f"the outage was {spoken(drill.outage_ms)}")
+        parts.append(f"the outage was {format_ms(drill.outage_ms)}")
     if drill.bound_ms is not None:
-        parts.append(f"the bound is {spoken(drill.bound_ms)}")
+        parts.append(f"the bound is {format_ms(drill.bound_ms)}")
     kept = drill.connections
     text = f"{', '.join(parts)}. {kept.survived} of {counted(kept.established, 'open connection')} survived."
-    return f"{text} {' and '.join(drill.holders)} held the VIP in the end." if drill.holders else text
+    return (
+        f"{text} {' and '.join(drill.holders)} held the VIP in the end." if drill.holders else text
+    )
 
 
 def events(timeline: Timeline) -> tuple[tuple[float, str], ...]:
@@ -51,7 +53,9 @@ def _spans(timeline: Timeline) -> Iterator[tuple[float, str]]:
 def _first(timeline: Timeline, server: str, director: str) -> float:
     """When a director's table was first looked at: what it held then is no change."""
     return min(
-        span.start for span in timeline.spans if span.kind == "health" and (span.subject, span.by) == (server, director)
+        span.start
+        for span in timeline.spans
+        if span.kind == "health" and (span.subject, span.by) == (server, director)
     )
 
 
@@ -63,7 +67,10 @@ def _failures(timeline: Timeline) -> Iterator[tuple[float, str]]:
             if request.service == index and (request.error or request.done is None)
         ]
         if bad:
-            yield bad[0].start, f"first failed request to {service.name}: {bad[0].error or 'no answer'}"
+            yield (
+                bad[0].start,
+                f"first failed request to {service.name}: {bad[0].error or 'no answer'}",
+            )
             if len(bad) > 1:
                 yield (
                     bad[-1].start,

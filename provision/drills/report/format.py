@@ -21,7 +21,7 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
 
 
-def spoken(value: float | None) -> str:
+def format_ms(value: float | None) -> str:
     """A duration in ms with its unit: `4.2 ms`, `612 ms`, `8.40 s` from ten thousand on, `none` for none."""
     if value is None:
         return "none"
@@ -38,11 +38,14 @@ def frontends(drills: Drills) -> tuple[str, ...]:
     return tuple(dict.fromkeys(drill.frontend for drill in drills.drills))
 
 
-def tally(drills: Sequence[DrillResult]) -> str:
+def count_verdicts(drills: Sequence[DrillResult]) -> str:
     """How many drills passed, failed and were skipped: `9 passed, 1 failed, 1 skipped`."""
     found = [passed(drill) for drill in drills]
     names = {True: "passed", False: "failed", None: "skipped"}
-    return ", ".join(f"{found.count(kind)} {name}" for kind, name in names.items() if kind in found) or "none was run"
+    return (
+        ", ".join(f"{found.count(kind)} {name}" for kind, name in names.items() if kind in found)
+        or "none was run"
+    )
 
 
 def noise_floor(drills: Sequence[DrillResult]) -> str:
@@ -52,7 +55,7 @@ def noise_floor(drills: Sequence[DrillResult]) -> str:
         return ""
     median = _range([floor.median_ms for floor in floors])
     p99 = _range([floor.p99_ms for floor in floors])
-    return f"noise floor: median {median}, p99 {p99}, slowest {spoken(max(floor.slowest_ms for floor in floors))}"
+    return f"noise floor: median {median}, p99 {p99}, slowest {format_ms(max(floor.slowest_ms for floor in floors))}"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from provision.drills.report.axis import close_up, whole
 from provision.drills.report.events import events, summary
 from provision.drills.report.format import (
+    count_verdicts,
     counted,
+    format_ms,
     frontends,
     milliseconds,
     noise_floor,
     passed,
-    spoken,
-    tally,
 )
 from provision.drills.report.svg import tag, title
 from provision.drills.report.timeline import names_of, picture
@@ -53,7 +53,7 @@ def page(drills: Drills) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(spoken=spoken, ms=milliseconds)
+    environment.filters.update(spoken=format_ms, ms=milliseconds)
     hover = (FOLDER / "hover.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         run=drills,
@@ -61,7 +61,7 @@ def page(drills: Drills) -> str:
         hover=hover,
         hover_digest=base64.b64encode(hashlib.sha256(hover.encode()).digest()).decode(),
         headline=_headline(drills),
-        tally=tally(drills.drills),
+        tally=count_verdicts(drills.drills),
         floor=noise_floor(drills.drills),
         minutes=f"{sum(drill.seconds for drill in drills.drills) / 60:.1f}",
         several=len(frontends(drills)) > 1,
@@ -106,18 +106,18 @@ def _figures(drill: DrillResult) -> dict[str, str]:
     if not drill.requests:
         return {"took": f"{drill.seconds:.0f} s"}
     found = {
-        "outage": spoken(drill.outage_ms),
-        "bound": spoken(drill.bound_ms),
+        "outage": format_ms(drill.outage_ms),
+        "bound": format_ms(drill.bound_ms),
         "requests": str(drill.requests),
         "failed": str(drill.failed_requests),
-        "slowest answer": spoken(drill.slowest_ms),
+        "slowest answer": format_ms(drill.slowest_ms),
         "connections kept": f"{kept.survived} of {kept.established}",
         "held the VIP": ", ".join(drill.holders) or "nobody",
         "took": f"{drill.seconds:.0f} s",
     }
     if noise:
         found["noise floor"] = (
-            f"median {spoken(noise.median_ms)}, p99 {spoken(noise.p99_ms)}, slowest {spoken(noise.slowest_ms)}"
+            f"median {format_ms(noise.median_ms)}, p99 {format_ms(noise.p99_ms)}, slowest {format_ms(noise.slowest_ms)}"
         )
     return found
 
@@ -130,9 +130,12 @@ def bar(drill: DrillResult) -> str:
     over = " over" if drill.outage_ms > drill.bound_ms else ""
     return tag(
         "svg",
-        title(f"outage {spoken(drill.outage_ms)} of {spoken(drill.bound_ms)} allowed"),
+        title(f"outage {format_ms(drill.outage_ms)} of {format_ms(drill.bound_ms)} allowed"),
         tag("rect", width="66.7%", height=14, y=1, class_="allowed"),
         tag("rect", width=f"{max(share, 0.6):.1f}%", height=6, y=5, class_=f"used{over}"),
         tag("rect", x="66.7%", width=2, height=16, class_="limit"),
-        width="100%", height=16, role="img", class_="bar",
-    )  # fmt: skip
+        width="100%",
+        height=16,
+        role="img",
+        class_="bar",
+    )

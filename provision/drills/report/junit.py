@@ -22,7 +22,10 @@ def junit(drills: Drills) -> bytes:
         skipped=str(sum(drill.skipped is not None for drill in drills.drills)),
         time=f"{sum(drill.seconds for drill in drills.drills):.1f}",
     )
-    _properties(suite, (("inventory", drills.inventory), ("digest", drills.digest), ("started", drills.started)))
+    _properties(
+        suite,
+        (("inventory", drills.inventory), ("digest", drills.digest), ("started", drills.started)),
+    )
     for drill in drills.drills:
         suite.append(_case(drill))
     root = ElementTree.Element("testsuites")
@@ -33,14 +36,20 @@ def junit(drills: Drills) -> bytes:
 
 
 def _case(drill: DrillResult) -> ElementTree.Element:
-    attributes = {"classname": legal(drill.frontend), "name": legal(drill.name), "time": f"{drill.seconds:.1f}"}
+    attributes = {
+        "classname": legal(drill.frontend),
+        "name": legal(drill.name),
+        "time": f"{drill.seconds:.1f}",
+    }
     case = ElementTree.Element("testcase", attributes)
     _properties(case, _figures(drill))
     text = legal("\n".join(drill.messages))
     if drill.skipped is not None:
         ElementTree.SubElement(case, "skipped", message=legal(drill.skipped))
     elif not drill.ok:
-        failure = ElementTree.SubElement(case, "failure", message=text.partition("\n")[0] or "failed")
+        failure = ElementTree.SubElement(
+            case, "failure", message=text.partition("\n")[0] or "failed"
+        )
         failure.text = text
     elif text:
         ElementTree.SubElement(case, "system-out").text = text
@@ -53,14 +62,18 @@ def _figures(drill: DrillResult) -> Iterator[tuple[str, str]]:
         if name in ("name", "frontend", "ok", "skipped", "messages"):
             continue
         if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", str(each)) for inner, each in value.items() if each is not None)
+            yield from (
+                (f"{name}.{inner}", str(each)) for inner, each in value.items() if each is not None
+            )
         elif isinstance(value, list):
             yield name, " ".join(map(str, value))
         elif value is not None:
             yield name, str(value)
 
 
-def _properties(parent: ElementTree.Element, pairs: Iterator[tuple[str, str]] | tuple[tuple[str, str], ...]) -> None:
+def _properties(
+    parent: ElementTree.Element, pairs: Iterator[tuple[str, str]] | tuple[tuple[str, str], ...]
+) -> None:
     found = ElementTree.SubElement(parent, "properties")
     for name, value in pairs:
         ElementTree.SubElement(found, "property", name=name, value=legal(value))

@@ -30,7 +30,9 @@ def sparkline(timeline: Timeline | None, width: int, blocks: str = BLOCKS) -> st
         return ""
     starts = [request.start for request in timeline.requests]
     first, last = min(starts), max(starts)
-    step = max((last - first) * 1.000001 / width, 1e-3)  # a little more, so that the last one is in the last cell
+    step = max(
+        (last - first) * 1.000001 / width, 1e-3
+    )  # a little more, so that the last one is in the last cell
     cells = [" "] * width
     for bucket in buckets(timeline.requests, first, last + step, step):
         cells[min(round((bucket.start - first) / step), width - 1)] = blocks[_level(bucket)]

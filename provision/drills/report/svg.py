@@ -22,7 +22,7 @@ def _value(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def words(text: str, **attributes: object) -> str:
+def text_element(text: str, **attributes: object) -> str:
     """A `<text>` element."""
     return tag("text", escape(text), **attributes)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from provision.drills.report.axis import UNITS, Axis
 from provision.drills.report.buckets import Bucket, buckets
-from provision.drills.report.format import spoken
-from provision.drills.report.svg import tag, title, words
-from provision.drills.result import DrillResult, Mark, Noise, Span, Timeline
+from provision.drills.report.format import format_ms
+from provision.drills.report.svg import tag, text_element, title
+from provision.drills.result import DrillResult, Noise, Span, Timeline, TimelineEvent
 from provision.prober.record import Request
 
 HEAD, ROW, GAP = 19, 15, 10
@@ -48,16 +48,20 @@ class Lane:
 
 def _name(text: str, y: float, kind: str = "name") -> str:
     short = text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
-    return words(short, x="100%", y=y, text_anchor="end", class_=kind)
+    return text_element(short, x="100%", y=y, text_anchor="end", class_=kind)
 
 
 def _heading(text: str) -> str:
-    return words(text, x=0, y=12, class_="heading")
+    return text_element(text, x=0, y=12, class_="heading")
 
 
-def _bar(axis: Axis, start: float, end: float, y: float, height: float, kind: str, said: str) -> str:
+def _bar(
+    axis: Axis, start: float, end: float, y: float, height: float, kind: str, said: str
+) -> str:
     left, right = axis.unit(start), axis.unit(end)
-    return tag("rect", title(said), x=left, y=y, width=max(right - left, 1), height=height, class_=kind)
+    return tag(
+        "rect", title(said), x=left, y=y, width=max(right - left, 1), height=height, class_=kind
+    )
 
 
 def _path(steps: Iterable[str], kind: str) -> str:
@@ -65,7 +69,7 @@ def _path(steps: Iterable[str], kind: str) -> str:
     return tag("path", d=drawn, class_=kind) if drawn else ""
 
 
-def marks_lane(axis: Axis, marks: Sequence[Mark]) -> Lane:
+def marks_lane(axis: Axis, marks: Sequence[TimelineEvent]) -> Lane:
     """The marks' labels, in as many rows as keep them apart; what comes after a colon is left to the list below."""
     ends: list[float] = []
     labels = []
@@ -76,10 +80,17 @@ def marks_lane(axis: Axis, marks: Sequence[Mark]) -> Lane:
         width = len(text) * MARK / 250
         left = at if at + width <= 1 else at - width
         row = next((index for index, end in enumerate(ends) if end < left), len(ends))
-        ends[row:row + 1] = [left + width + 0.02]  # fmt: skip
+        ends[row : row + 1] = [left + width + 0.02]
         anchor, shift = ("start", 3) if left == at else ("end", -3)
         labels.append(
-            words(text, x=axis.percent(mark.at), dx=shift, y=row * ROW + 11, text_anchor=anchor, class_="mark")
+            text_element(
+                text,
+                x=axis.percent(mark.at),
+                dx=shift,
+                y=row * ROW + 11,
+                text_anchor=anchor,
+                class_="mark",
+            )
         )
     return Lane(len(ends) * ROW + 2, words=tuple(labels))
 
@@ -92,11 +103,20 @@ def bound_lane(axis: Axis, drill: DrillResult) -> Lane:
     for index, (name, value, kind) in enumerate(known):
         y, end = index * ROW + 3, value / 1000
         names.append(_name(name, y + 9))
-        shapes.append(_bar(axis, 0, end, y, ROW - 5, kind, f"{name} {spoken(value)}"))
+        shapes.append(_bar(axis, 0, end, y, ROW - 5, kind, f"{name} {format_ms(value)}"))
         inside = axis.part(end) > 0.8
         anchor, shift = ("end", -5) if inside else ("start", 5)
         style = f"figure {kind}-figure" if inside else "figure"
-        labels.append(words(spoken(value), x=axis.percent(end), dx=shift, y=y + 9, text_anchor=anchor, class_=style))
+        labels.append(
+            text_element(
+                format_ms(value),
+                x=axis.percent(end),
+                dx=shift,
+                y=y + 9,
+                text_anchor=anchor,
+                class_=style,
+            )
+        )
     return Lane(len(known) * ROW + GAP, tuple(names), tuple(shapes), tuple(labels))
 
 
@@ -104,20 +124,28 @@ def requests_lane(axis: Axis, timeline: Timeline, service: int, floor: Noise | N
     """A service's requests by when they began: the share that failed, and how late the good ones were answered."""
     mine: list[Request] = [request for request in timeline.requests if request.service == service]
     width = max(GRAIN, axis.length / 400)
-    found = buckets(mine, math.floor(axis.start / width) * width, axis.end, width)  # the injection between two of them
+    found = buckets(
+        mine, math.floor(axis.start / width) * width, axis.end, width
+    )  # the injection between two of them
     top = HEAD + FAILED + 4
     names = [_name("failed", HEAD + FAILED - 2, "name bad")]
     shapes = [_path(_shares(axis, found, width), "failed")]
-    service_name = timeline.services[service].name if service < len(timeline.services) else "a service"
+    service_name = (
+        timeline.services[service].name if service < len(timeline.services) else "a service"
+    )
     labels = [_heading(f"requests to {service_name}")]
     for value, label in ((1, "1 ms"), (10, "10 ms"), (100, "100 ms"), (1000, "1 s")):
         names.append(_name(label, top + _depth(value) + 4, "scale"))
         shapes.append(tag("path", d=f"M0 {top + _depth(value):.1f}H{UNITS}", class_="grid"))
     if floor and floor.p99_ms:
         y = top + _depth(floor.p99_ms)
-        said = title(f"noise floor: 99 of 100 answers within {spoken(floor.p99_ms)} while nothing was wrong")
+        said = title(
+            f"noise floor: 99 of 100 answers within {format_ms(floor.p99_ms)} while nothing was wrong"
+        )
         shapes.append(tag("path", said, d=f"M0 {y:.1f}H{UNITS}", class_="floor"))
-        labels.append(words("noise floor", x="100%", y=y - 4, text_anchor="end", class_="scale"))
+        labels.append(
+            text_element("noise floor", x="100%", y=y - 4, text_anchor="end", class_="scale")
+        )
     shapes.append(_path(_ranges(axis, found, width, top), "range"))
     shapes.append(_path(_medians(axis, found, width, top), "median"))
     return Lane(top + LATENCY + GAP, tuple(names), tuple(shapes), tuple(labels))
@@ -161,9 +189,21 @@ def holder_lane(axis: Axis, spans: Sequence[Span], vip: str, directors: Sequence
         for span in mine:
             if span.subject == director and span.end > axis.start and span.start < axis.end:
                 said = f"{director} held {vip} from {span.start:.2f} s to {span.end:.2f} s"
-                shapes.append(_bar(axis, span.start, span.end, HEAD + index * ROW, ROW - 4, f"d{index % 4}", said))
+                shapes.append(
+                    _bar(
+                        axis,
+                        span.start,
+                        span.end,
+                        HEAD + index * ROW,
+                        ROW - 4,
+                        f"d{index % 4}",
+                        said,
+                    )
+                )
     height = HEAD + len(directors) * ROW
-    shared = [(start, end) for start, end in overlaps(mine) if end > axis.start and start < axis.end]
+    shared = [
+        (start, end) for start, end in overlaps(mine) if end > axis.start and start < axis.end
+    ]
     if shared:
         names.append(_name("both", height + 10, "name bad"))
         for start, end in shared:
@@ -201,10 +241,14 @@ def adverts_lane(axis: Axis, timeline: Timeline, directors: Sequence[str]) -> La
     names, shapes, height = [], [], float(HEAD)
     for who, vrid in sorted(rows, key=lambda row: (order.get(row[0], len(order)), *row)):
         ticks = set(rows[who, vrid])
-        names.append(_name(who if len({each for _, each in rows}) == 1 else f"{who} {vrid}", height + 10))
+        names.append(
+            _name(who if len({each for _, each in rows}) == 1 else f"{who} {vrid}", height + 10)
+        )
         kind = f"tick t{order[who] % 4}" if who in order else "tick"
         shapes.append(_path((f"M{x} {height}v11" for x, last in sorted(ticks) if not last), kind))
-        shapes.append(_path((f"M{x} {height - 2}v15" for x, last in sorted(ticks) if last), "goodbye"))
+        shapes.append(
+            _path((f"M{x} {height - 2}v15" for x, last in sorted(ticks) if last), "goodbye")
+        )
         height += ROW
     names.append(_name("claims", height + 10))
     shapes.append(_path((f"M{x} {height + 3}v5" for x in claims), "tick"))
@@ -225,14 +269,22 @@ def health_lane(axis: Axis, spans: Sequence[Span], directors: Sequence[str]) -> 
         top = HEAD + index * tall
         names.append(_name(server, top + 10))
         for span in mine:
-            if span.subject != server or not span.value or span.end <= axis.start or span.start >= axis.end:
+            if (
+                span.subject != server
+                or not span.value
+                or span.end <= axis.start
+                or span.start >= axis.end
+            ):
                 continue
             which = directors.index(span.by) if span.by in directors else 0
             said = f"{server}: weight {span.value} in {span.by}'s table from {span.start:.2f} s to {span.end:.2f} s"
             kind = f"{'hollow ' if span.value == '0' else ''}d{which % 4}"
             shapes.append(_bar(axis, span.start, span.end, top + which * 5, 4, kind, said))
     return Lane(
-        HEAD + len(servers) * tall + GAP, tuple(names), tuple(shapes), (_heading("real servers in the tables"),)
+        HEAD + len(servers) * tall + GAP,
+        tuple(names),
+        tuple(shapes),
+        (_heading("real servers in the tables"),),
     )
 
 
@@ -243,5 +295,7 @@ def seconds_lane(axis: Axis) -> Lane:
         at = axis.part(tick)
         anchor = "start" if at < 0.03 else "end" if at > 0.97 else "middle"
         text = f"{tick:+g} s" if tick else "0"
-        labels.append(words(text, x=axis.percent(tick), y=13, text_anchor=anchor, class_="scale"))
+        labels.append(
+            text_element(text, x=axis.percent(tick), y=13, text_anchor=anchor, class_="scale")
+        )
     return Lane(20, words=tuple(labels))

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from provision.core.terminal import BOLD, DIM, GREEN, RED, WIDTH, Line, wrapped
 from provision.drills.report.format import (
     VERDICTS,
+    count_verdicts,
     frontends,
     milliseconds,
     noise_floor,
     passed,
-    tally,
 )
 from provision.drills.report.sparkline import levels, sparkline
 from provision.drills.result import DrillResult, Drills
@@ -21,7 +21,7 @@ HEADINGS = (
     ("", "", "outage", "failed", "slowest", "open at"),
     ("drill", "", "/bound ms", "/all", "ms", "the end"),
 )
-LEAST, MOST = 6, 24
+MIN_SPARKLINE, MAX_SPARKLINE = 6, 24
 """Characters of a sparkline."""
 
 COLOURS = {True: GREEN, False: RED, None: DIM}
@@ -37,16 +37,21 @@ def lines(drills: Drills, blocks: str = "") -> Iterator[Line]:
     names = max((len(drill.name) for drill in drills.drills), default=5)
     widths = [max(map(len, column)) for column in zip(*HEADINGS, *rows.values(), strict=True)]
     widths[0] = max(widths[0], names)
-    room = min(MOST, WIDTH - sum(widths) - len(widths))
+    room = min(MAX_SPARKLINE, WIDTH - sum(widths) - len(widths))
     groups = frontends(drills)
     for frontend in groups:
         if len(groups) > 1:
             yield f"front end {frontend}", BOLD
         yield _cells(HEADINGS[0], widths), DIM
-        yield f"{_cells(HEADINGS[1], widths)} {'over time' if room >= len('over time') else ''}".rstrip(), DIM
+        yield (
+            f"{_cells(HEADINGS[1], widths)} {'over time' if room >= len('over time') else ''}".rstrip(),
+            DIM,
+        )
         for drill in drills.drills:
             if drill.frontend == frontend:
-                yield from _drill(drill, rows.get(id(drill)), widths, sparkline(drill.timeline, room, blocks))
+                yield from _drill(
+                    drill, rows.get(id(drill)), widths, sparkline(drill.timeline, room, blocks)
+                )
         yield "", ""
     yield from _last(drills, ascii_only=blocks.isascii())
 
@@ -71,14 +76,20 @@ def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
     """Words to the left, figures to the right."""
     name, verdict, *figures = cells
     words = f"{name:<{widths[0]}} {verdict:<{widths[1]}}"
-    return " ".join([words, *(f"{cell:>{width}}" for cell, width in zip(figures, widths[2:], strict=True))])
+    return " ".join(
+        [words, *(f"{cell:>{width}}" for cell, width in zip(figures, widths[2:], strict=True))]
+    )
 
 
-def _drill(drill: DrillResult, row: Sequence[str] | None, widths: Sequence[int], line: str) -> Iterator[Line]:
+def _drill(
+    drill: DrillResult, row: Sequence[str] | None, widths: Sequence[int], line: str
+) -> Iterator[Line]:
     if row is None:
         yield from _paragraph(f"{drill.name:<{widths[0]}} skip {drill.skipped}", DIM, widths[0] + 6)
     else:
-        drawn = f"{_cells(row, widths)} {line}" if len(line) >= LEAST else _cells(row, widths)
+        drawn = (
+            f"{_cells(row, widths)} {line}" if len(line) >= MIN_SPARKLINE else _cells(row, widths)
+        )
         yield drawn.rstrip(), COLOURS[passed(drill)]
     for message in drill.messages:
         yield from _paragraph(f"    {message}", "" if drill.ok else RED, 4)
@@ -93,5 +104,7 @@ def _paragraph(text: str, colour: str, indent: int) -> Iterator[Line]:
 
 def _last(drills: Drills, *, ascii_only: bool) -> Iterator[Line]:
     floor = noise_floor(drills.drills)
-    text = f"Drills: {tally(drills.drills)}." + (f" {floor[0].upper()}{floor[1:]}." if floor else "")
+    text = f"Drills: {count_verdicts(drills.drills)}." + (
+        f" {floor[0].upper()}{floor[1:]}." if floor else ""
+    )
     yield from _paragraph(text.replace("–", "-") if ascii_only else text, BOLD, 2)

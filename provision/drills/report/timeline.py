@@ -7,7 +7,7 @@ from html import escape
 
 from provision.drills.report import swimlanes
 from provision.drills.report.axis import UNITS, Axis
-from provision.drills.report.format import spoken
+from provision.drills.report.format import format_ms
 from provision.drills.report.svg import tag, title
 from provision.drills.report.swimlanes import Lane
 from provision.drills.result import DrillResult, Span, Timeline
@@ -16,7 +16,9 @@ SERVICES = 4
 """Services with a lane of their own; of more, those with failed requests come first."""
 
 
-def picture(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str], said: str) -> tuple[str, str]:
+def picture(
+    drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str], said: str
+) -> tuple[str, str]:
     """Two SVG documents of the same height: the names, and the plot, which takes any width.
 
     `said` is the plot's description for those who do not see it.
@@ -33,18 +35,35 @@ def picture(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Seque
     top = drawn[0].height
     behind = _through(drill, timeline, axis, top, height - 18)
     stretched = tag(
-        "svg", *behind, *shapes, viewBox=f"0 0 {UNITS} {height:g}", preserveAspectRatio="none", width="100%",
-        height=height, class_="shapes",
-    )  # fmt: skip
+        "svg",
+        *behind,
+        *shapes,
+        viewBox=f"0 0 {UNITS} {height:g}",
+        preserveAspectRatio="none",
+        width="100%",
+        height=height,
+        class_="shapes",
+    )
     heading = f"{drill.name} from {axis.start:.1f} s to {axis.end:.1f} s after the injection"
     plot = tag(
-        "svg", title(heading), tag("desc", escape(said)), stretched, *words, class_="plot", role="img", width="100%",
-        height=height, data_start=axis.start, data_end=axis.end,
-    )  # fmt: skip
+        "svg",
+        title(heading),
+        tag("desc", escape(said)),
+        stretched,
+        *words,
+        class_="plot",
+        role="img",
+        width="100%",
+        height=height,
+        data_start=axis.start,
+        data_end=axis.end,
+    )
     return tag("svg", *names, class_="names", width="100%", height=height, aria_hidden="true"), plot
 
 
-def _lanes(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str]) -> Iterator[Lane | None]:
+def _lanes(
+    drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str]
+) -> Iterator[Lane | None]:
     yield swimlanes.marks_lane(axis, timeline.marks)
     yield swimlanes.bound_lane(axis, drill)
     for service in _services(timeline):
@@ -59,16 +78,28 @@ def _lanes(drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequen
 def _services(timeline: Timeline) -> list[int]:
     """The services to draw, in their order."""
     every = sorted({request.service for request in timeline.requests})
-    failing = {request.service for request in timeline.requests if request.error or request.done is None}
+    failing = {
+        request.service for request in timeline.requests if request.error or request.done is None
+    }
     return sorted(sorted(every, key=lambda service: service not in failing)[:SERVICES])
 
 
-def _through(drill: DrillResult, timeline: Timeline, axis: Axis, top: float, bottom: float) -> Iterator[str]:
+def _through(
+    drill: DrillResult, timeline: Timeline, axis: Axis, top: float, bottom: float
+) -> Iterator[str]:
     """What goes through all lanes: the bound as a band, the seconds as thin lines, the marks as strong ones."""
     if drill.bound_ms is not None:
         width = axis.unit(drill.bound_ms / 1000) - axis.unit(0)
-        said = title(f"bound: {spoken(drill.bound_ms)} from the injection")
-        yield tag("rect", said, x=axis.unit(0), y=top, width=max(width, 1), height=bottom - top, class_="band")
+        said = title(f"bound: {format_ms(drill.bound_ms)} from the injection")
+        yield tag(
+            "rect",
+            said,
+            x=axis.unit(0),
+            y=top,
+            width=max(width, 1),
+            height=bottom - top,
+            class_="band",
+        )
     for tick in axis.ticks():
         yield tag("path", d=f"M{axis.unit(tick)} {top:g}V{bottom:g}", class_="grid")
     for mark in timeline.marks:
@@ -79,5 +110,7 @@ def _through(drill: DrillResult, timeline: Timeline, axis: Axis, top: float, bot
 
 def names_of(spans: Sequence[Span], timeline: Timeline, known: Sequence[str]) -> tuple[str, ...]:
     """The directors of a drill: those `known` of that have a part in it, then whoever else has one."""
-    part = {span.subject if span.kind == "holder" else span.by for span in spans} | set(timeline.sources.values())
+    part = {span.subject if span.kind == "holder" else span.by for span in spans} | set(
+        timeline.sources.values()
+    )
     return tuple([name for name in known if name in part] + sorted(part - set(known) - {""}))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from provision.drills.report.svg import tag, title, words
+from provision.drills.report.svg import tag, text_element, title
 
 WIDTH, BOX, GAP, STEP = 920, 180, 60, 58
 """Of the drawing, of a box, between boxes, and from one box to the next below it."""
 
-COLUMNS = (("client", "client"), ("vip", "virtual IP"), ("director", "director"), ("real server", "real server"))
+COLUMNS = (
+    ("client", "client"),
+    ("vip", "virtual IP"),
+    ("director", "director"),
+    ("real server", "real server"),
+)
 
 
 def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
@@ -33,14 +38,31 @@ def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
         x = left + index * (BOX + GAP)
         top = 30 + (height - 30 - STEP * len(column)) / 2
         heading = headings[index] + ("s" if len(column) > 1 else "")
-        boxes.append(words(heading, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading"))
-        boxes.extend(_box(x, top + row * STEP, *each, kind=headings[index]) for row, each in enumerate(column))
+        boxes.append(
+            text_element(heading, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading")
+        )
+        boxes.extend(
+            _box(x, top + row * STEP, *each, kind=headings[index])
+            for row, each in enumerate(column)
+        )
         middles.append([top + row * STEP + 21 for row in range(len(column))])
         if index:
-            lines.extend(_line(x - GAP, start, x, end) for start in middles[index - 1] for end in middles[index])
+            lines.extend(
+                _line(x - GAP, start, x, end)
+                for start in middles[index - 1]
+                for end in middles[index]
+            )
     said = "; ".join(f"{name} is a {kind} at {address}" for name, (kind, address) in hosts.items())
-    return tag("svg", title("Topology"), tag("desc", escape(f"{said}; VIPs: {', '.join(vips)}")), *lines, *boxes,
-               viewBox=f"0 0 {WIDTH} {height:g}", class_="topology", role="img")  # fmt: skip
+    return tag(
+        "svg",
+        title("Topology"),
+        tag("desc", escape(f"{said}; VIPs: {', '.join(vips)}")),
+        *lines,
+        *boxes,
+        viewBox=f"0 0 {WIDTH} {height:g}",
+        class_="topology",
+        role="img",
+    )
 
 
 def _of_kind(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str, str]]:
@@ -48,13 +70,31 @@ def _of_kind(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str,
 
 
 def _box(x: float, y: float, name: str, address: str, kind: str) -> str:
-    frame = tag("rect", x=x, y=y, width=BOX, height=42, rx=7, class_="box vip" if kind == "virtual IP" else "box")
+    frame = tag(
+        "rect",
+        x=x,
+        y=y,
+        width=BOX,
+        height=42,
+        rx=7,
+        class_="box vip" if kind == "virtual IP" else "box",
+    )
     middle, below = x + BOX / 2, y + (34 if name else 26)
     long = {"textLength": BOX - 14, "lengthAdjust": "spacingAndGlyphs"} if len(address) > 22 else {}
-    shown = words(address, x=middle, y=below, text_anchor="middle", class_="address", **long)
-    return frame + shown + (words(name, x=middle, y=y + 18, text_anchor="middle", class_="host") if name else "")
+    shown = text_element(address, x=middle, y=below, text_anchor="middle", class_="address", **long)
+    return (
+        frame
+        + shown
+        + (
+            text_element(name, x=middle, y=y + 18, text_anchor="middle", class_="host")
+            if name
+            else ""
+        )
+    )
 
 
 def _line(x: float, y: float, to_x: float, to_y: float) -> str:
     bend = (x + to_x) / 2
-    return tag("path", d=f"M{x:g} {y:g}C{bend:g} {y:g} {bend:g} {to_y:g} {to_x:g} {to_y:g}", class_="edge")
+    return tag(
+        "path", d=f"M{x:g} {y:g}C{bend:g} {y:g} {bend:g} {to_y:g} {to_x:g} {to_y:g}", class_="edge"
+    )

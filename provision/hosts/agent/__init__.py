@@ -5,7 +5,17 @@ from __future__ import annotations
 import functools
 from importlib import resources
 
-TRANSACTION = ("common", "transaction", "undo", "handover", "boot", "generations", "files", "kernel", "units")
+TRANSACTION = (
+    "common",
+    "transaction",
+    "undo",
+    "handover",
+    "boot",
+    "generations",
+    "files",
+    "kernel",
+    "units",
+)
 
 PARTS = {
     "observe": ("common", "facts", "drained", "observe"),
@@ -31,4 +41,6 @@ PARTS = {
 def program(name: str) -> str:
     """The text of one of the agents in PARTS."""
     folder = resources.files(__name__)
-    return "".join(folder.joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in PARTS[name])
+    return "".join(
+        folder.joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in PARTS[name]
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from provision.core.errors import HostError, Locked
 from provision.hosts.agent import program
 from provision.hosts.channel import Channel
-from provision.hosts.parallel import at_once
+from provision.hosts.parallel import run_parallel
 from provision.hosts.protocol import ProtocolError, decode_line, encode_line
 from provision.hosts.sessions import Sessions
 
@@ -45,7 +45,9 @@ class Fault:
             Locked: another run is breaking this host right now.
         """
         self._channel = self._sessions.of(self.spec.host).run_agent(program("fault"))
-        order = encode_line("inject", self._name, str(self.limit), self.spec.kind, *self.spec.arguments)
+        order = encode_line(
+            "inject", self._name, str(self.limit), self.spec.kind, *self.spec.arguments
+        )
         self._channel.send(order)
         while (fields := self._answer())[0] == "leftover":
             self.leftovers += (fields[1],)
@@ -74,7 +76,12 @@ class Fault:
         try:
             channel.send(encode_line("undo"))
             fields = _read(self.spec.host, channel)
-            while fields[0] in ("leftover", "ready", "injected", "done"):  # interrupted before this was read
+            while fields[0] in (
+                "leftover",
+                "ready",
+                "injected",
+                "done",
+            ):  # interrupted before this was read
                 fields = _read(self.spec.host, channel)
         except HostError:
             fields = self._undo_by_another_login()
@@ -84,7 +91,9 @@ class Fault:
             what = f"the fault was undone after {self.limit} s by its guard, before the drill had ended"
             raise HostError(self.spec.host, what, "was the connection lost, or the host too slow?")
         if fields[0] != "undone":
-            raise HostError(self.spec.host, f"the fault could not be undone: {' '.join(fields[1:])}")
+            raise HostError(
+                self.spec.host, f"the fault could not be undone: {' '.join(fields[1:])}"
+            )
 
     def _undo_by_another_login(self) -> tuple[str, ...]:
         host = self.spec.host
@@ -108,17 +117,23 @@ class Fault:
             return
         if fields[0] == "busy":
             what = f"another run is breaking this host right now ({fields[1]})"
-            raise Locked(self.spec.host, what, "wait for it; a dead one's fault is undone by its guard")
-        raise HostError(self.spec.host, f"the fault {self.spec.kind} did not take hold: {' '.join(fields[1:])}")
+            raise Locked(
+                self.spec.host, what, "wait for it; a dead one's fault is undone by its guard"
+            )
+        raise HostError(
+            self.spec.host, f"the fault {self.spec.kind} did not take hold: {' '.join(fields[1:])}"
+        )
 
 
-def traces(sessions: Sessions, hosts: Iterable[str]) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
+def traces(
+    sessions: Sessions, hosts: Iterable[str]
+) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
     """What drills could leave on each host (files, packet filters, processes), and the left-over faults it undid.
 
     Raises HostError for a host that cannot be asked, Locked where another run is at work.
     """
     names = list(hosts)
-    return dict(zip(names, at_once(lambda host: _traces(sessions, host), names), strict=True))
+    return dict(zip(names, run_parallel(lambda host: _traces(sessions, host), names), strict=True))
 
 
 def _traces(sessions: Sessions, host: str) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -132,9 +147,15 @@ def _traces(sessions: Sessions, host: str) -> tuple[frozenset[str], tuple[str, .
             elif fields[0] == "leftover":
                 leftovers.append(fields[1])
             elif fields[0] == "busy":
-                raise Locked(host, f"another run is breaking this host right now ({fields[1]})", "wait for it")
+                raise Locked(
+                    host,
+                    f"another run is breaking this host right now ({fields[1]})",
+                    "wait for it",
+                )
             else:
-                raise HostError(host, f"a fault of an earlier run could not be undone: {' '.join(fields[1:])}")
+                raise HostError(
+                    host, f"a fault of an earlier run could not be undone: {' '.join(fields[1:])}"
+                )
     finally:
         channel.close()
     return frozenset(found), tuple(leftovers)

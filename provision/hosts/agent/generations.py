@@ -28,8 +28,8 @@ from provision.desired.items import (
     Package,
     Sysctl,
     Unit,
-    Vip,
-    Virtual,
+    VipItem,
+    VirtualService,
 )
 from provision.formats import bounded_json
 from provision.hosts.agent import program
@@ -37,7 +37,7 @@ from provision.hosts.channel import Channel, Session
 from provision.hosts.protocol import decode_line
 
 FORMAT = 1
-_ALL = (Package, Module, Sysctl, File, Address, Unit, Vip, Virtual)
+_ALL = (Package, Module, Sysctl, File, Address, Unit, VipItem, VirtualService)
 KINDS: Mapping[str, type[Item]] = {kind.kind: kind for kind in _ALL}
 DIFF_LINES = 1000
 """How many lines of one file's diff are kept."""
@@ -45,7 +45,7 @@ SIGNS = {"create": "+", "update": "~", "remove": "-"}
 
 
 @dataclass(frozen=True)
-class Made:
+class RecordedChange:
     """One change that a generation made: as the plan showed it, secrets masked."""
 
     kind: str
@@ -63,14 +63,16 @@ class Generation:
     who: str
     when: str
     digest: str
-    changes: tuple[Made, ...] = ()
+    changes: tuple[RecordedChange, ...] = ()
     note: str = ""
 
     @property
     def counts(self) -> str:
         """How many things were created, updated, removed: `+3 ~2 -1`, without what there was none of."""
         actions = [change.action for change in self.changes]
-        return " ".join(f"{sign}{actions.count(action)}" for action, sign in SIGNS.items() if action in actions)
+        return " ".join(
+            f"{sign}{actions.count(action)}" for action, sign in SIGNS.items() if action in actions
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ class Unreadable(ValueError):
 
 
 def _zipped(document: Mapping[str, Any]) -> bytes:
-    return gzip.compress(json.dumps({"format": FORMAT, **document}, ensure_ascii=True).encode(), mtime=0)
+    return gzip.compress(
+        json.dumps({"format": FORMAT, **document}, ensure_ascii=True).encode(), mtime=0
+    )
 
 
 def _unzipped(data: bytes) -> dict[str, Any]:
@@ -108,7 +112,10 @@ def read_about(data: bytes) -> Generation:
     """The generation that `about.gz` tells of. Raises Unreadable."""
     document = _unzipped(data)
     try:
-        made = tuple(Made(**{**change, "diff": tuple(change["diff"])}) for change in document.pop("changes"))
+        made = tuple(
+            RecordedChange(**{**change, "diff": tuple(change["diff"])})
+            for change in document.pop("changes")
+        )
         return Generation(**document, changes=made)
     except (TypeError, KeyError) as error:
         raise Unreadable("another version of hactl wrote it") from error
@@ -117,8 +124,12 @@ def read_about(data: bytes) -> Generation:
 def write_desired(desired: DesiredHost, secrets: Iterable[str]) -> bytes:
     """`desired.gz`: the host's items, and those of the secrets that occur in its files."""
     contents = [item.content for item in desired.items if isinstance(item, File)]
-    held = sorted(secret for secret in secrets if any(secret.encode() in content for content in contents))
-    return _zipped({"host": desired.host, "secrets": held, "items": [_row(item) for item in desired.items]})
+    held = sorted(
+        secret for secret in secrets if any(secret.encode() in content for content in contents)
+    )
+    return _zipped(
+        {"host": desired.host, "secrets": held, "items": [_row(item) for item in desired.items]}
+    )
 
 
 def _row(item: Item) -> dict[str, Any]:
@@ -142,12 +153,12 @@ def _item(row: dict[str, Any]) -> Item:
     kind = KINDS[row.pop("kind")]
     if kind is File:
         row["content"] = base64.b64decode(row["content"], validate=True)
-    if kind is Virtual:
+    if kind is VirtualService:
         row["servers"] = tuple(row["servers"])
     return kind(**row)
 
 
-class Chronicle:
+class GenerationLog:
     """What one host has kept, read over a channel that stays open for more; a context manager.
 
     `generations` are in ascending order; `attempt` is the number of the last run there, whatever became of it, 0 where
@@ -160,11 +171,14 @@ class Chronicle:
         self.attempt = 0
         self.generations = tuple(sorted(self._read(), key=lambda generation: generation.number))
 
-    def __enter__(self) -> Chronicle:
+    def __enter__(self) -> GenerationLog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._channel.close()
 
@@ -179,7 +193,9 @@ class Chronicle:
         try:
             return read_desired(self._channel.read_exact(int(length)))
         except Unreadable as error:
-            raise HostError(self._host, f"generation {number} cannot be used: {error}", "choose another one") from error
+            raise HostError(
+                self._host, f"generation {number} cannot be used: {error}", "choose another one"
+            ) from error
 
     def _read(self) -> Iterable[Generation]:
         while (fields := self._line())[0] == "generation":
@@ -193,15 +209,18 @@ class Chronicle:
     def _line(self) -> Sequence[str]:
         line = self._channel.read_line()
         if line is None or not line.endswith(b"\n"):
-            raise HostError(self._host, "the connection was lost while its generations were read; nothing was changed")
+            raise HostError(
+                self._host,
+                "the connection was lost while its generations were read; nothing was changed",
+            )
         return decode_line(line)
 
 
-def open_chronicle(session: Session) -> Chronicle:
+def open_generation_log(session: Session) -> GenerationLog:
     """Read what a host has kept; one exec. Raises HostError with the host untouched."""
     channel = session.run_agent(program("generations"))
     try:
-        return Chronicle(session.host, channel)
+        return GenerationLog(session.host, channel)
     except BaseException:
         channel.close()
         raise

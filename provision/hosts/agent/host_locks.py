@@ -11,18 +11,18 @@ from provision.core.errors import HostError
 from provision.hosts.agent import program
 from provision.hosts.agent.transaction import refusal
 from provision.hosts.channel import Channel
-from provision.hosts.parallel import at_once
+from provision.hosts.parallel import run_parallel
 from provision.hosts.protocol import decode_line, encode_line
 from provision.hosts.sessions import Sessions
 
-BEAT = 15.0
+HEARTBEAT_INTERVAL = 15.0
 """Seconds between two words to each host; it lets go after 60 without one (agent/hold.sh)."""
 
 ENDING = 5.0
 """Seconds for the agents to let go: who comes next finds no lock."""
 
 
-class Hold:
+class HostLocks:
     """Hosts that no deploy may touch until the block ends; a context manager. One exec on each.
 
     Entering raises Locked where a deploy is at work on one of them, or another run of drills, and holds none then.
@@ -36,9 +36,9 @@ class Hold:
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, daemon=True, name="hold")
 
-    def __enter__(self) -> Hold:
+    def __enter__(self) -> HostLocks:
         try:
-            at_once(self._take, self._hosts)
+            run_parallel(self._take, self._hosts)
         except BaseException:
             self._let_go()
             raise
@@ -46,7 +46,10 @@ class Hold:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._over.set()
         self._beats.join(ENDING)
@@ -57,7 +60,9 @@ class Hold:
         self._say_so()
         for host in self._hosts:
             if host not in self._channels:
-                with suppress(HostError):  # it is not there yet, or has not noticed yet: the drills say what is wrong
+                with suppress(
+                    HostError
+                ):  # it is not there yet, or has not noticed yet: the drills say what is wrong
                     self._take(host)
 
     def _take(self, host: str) -> None:
@@ -66,14 +71,16 @@ class Hold:
             channel.send(encode_line(self._who))
             word, *fields = decode_line(channel.read_line() or b"\n")
             if word != "held":
-                raise refusal(host, word, fields) or HostError(host, " ".join(fields) or "the connection was lost")
+                raise refusal(host, word, fields) or HostError(
+                    host, " ".join(fields) or "the connection was lost"
+                )
         except BaseException:
             channel.close()
             raise
         self._channels[host] = channel
 
     def _beat(self) -> None:
-        while not self._over.wait(BEAT):
+        while not self._over.wait(HEARTBEAT_INTERVAL):
             self._say_so()
 
     def _say_so(self) -> None:
@@ -85,7 +92,7 @@ class Hold:
                 self._channels.pop(host, None)
 
     def _let_go(self) -> None:
-        at_once(_end, tuple(self._channels.values()))
+        run_parallel(_end, tuple(self._channels.values()))
 
 
 def _end(channel: Channel) -> None:

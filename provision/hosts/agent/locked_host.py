@@ -18,7 +18,7 @@ ENDING = 5.0
 
 
 @dataclass(frozen=True)
-class Mark:
+class RollMarker:
     """What a roll left on a host: which process it is to replace (systemd's invocation id), who began it and when."""
 
     invocation: str
@@ -27,12 +27,12 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Unit:
+class UnitState:
     """The node's unit as it is: its invocation id, new with each start, and the mark of a roll that has not ended."""
 
     invocation: str
     active: bool
-    mark: Mark | None = None
+    mark: RollMarker | None = None
 
     @property
     def rolled(self) -> bool:
@@ -40,7 +40,7 @@ class Unit:
         return self.mark is not None and self.active and self.invocation != self.mark.invocation
 
 
-class HeldHost:
+class LockedHost:
     """A host that is locked until the block ends: no deploy and no second roll changes it. A context manager.
 
     Takes one exec. Each method raises HostError where the connection is lost.
@@ -57,11 +57,14 @@ class HeldHost:
             self._channel.close()
             raise
 
-    def __enter__(self) -> HeldHost:
+    def __enter__(self) -> LockedHost:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Let go. Where all is well its end is awaited, so that who comes next finds no lock."""
         if kind is None:
@@ -69,11 +72,11 @@ class HeldHost:
             self._channel.exit_status(ENDING)
         self._channel.close()
 
-    def look(self) -> Unit:
+    def look(self) -> UnitState:
         """Look again."""
         return self._ask("look")
 
-    def mark(self) -> Unit:
+    def mark(self) -> UnitState:
         """Remember, on the host's disk, which process a roll is to replace. Raises HostError where it cannot."""
         return self._ask("mark")
 
@@ -90,14 +93,16 @@ class HeldHost:
         self._channel.send(encode_line("restart"))
         self._hear("restarted")
 
-    def _ask(self, word: str) -> Unit:
+    def _ask(self, word: str) -> UnitState:
         self._channel.send(encode_line(word))
         self.unit = self._hear_unit()
         return self.unit
 
-    def _hear_unit(self) -> Unit:
+    def _hear_unit(self) -> UnitState:
         invocation, active, marked, who, when = self._hear("node")
-        return Unit(invocation, active == "yes", Mark(marked, who, when) if marked else None)
+        return UnitState(
+            invocation, active == "yes", RollMarker(marked, who, when) if marked else None
+        )
 
     def _hear(self, wanted: str) -> list[str]:
         while True:

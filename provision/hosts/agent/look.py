@@ -10,7 +10,7 @@ from provision.hosts.agent import program
 from provision.hosts.channel import Session
 from provision.hosts.live.parse import LookError, Sections, live_host
 from provision.hosts.live.state import LiveHost
-from provision.hosts.parallel import at_once
+from provision.hosts.parallel import run_parallel
 from provision.hosts.sessions import Sessions
 
 _MARK = b"\x1f"
@@ -41,21 +41,29 @@ def look_with(session: Session, agent: str) -> tuple[LiveHost, Sections]:
             if line.startswith(_MARK):
                 lines = sections.setdefault(line[1:].decode("ascii", "replace").strip(), [])
             else:
-                round_trip = round_trip or time.monotonic() - begun  # the first line of all is the clock's
+                round_trip = (
+                    round_trip or time.monotonic() - begun
+                )  # the first line of all is the clock's
                 lines.append(line.decode("utf-8", "replace").rstrip("\n"))
     finally:
         channel.close()
     if "end" not in sections:
-        raise HostError(session.host, "the connection was lost while looking at the host; nothing was changed")
+        raise HostError(
+            session.host, "the connection was lost while looking at the host; nothing was changed"
+        )
     try:
-        return live_host(session.host, sections, began + round_trip / 2, round_trip, time.monotonic() - begun), sections
+        return live_host(
+            session.host, sections, began + round_trip / 2, round_trip, time.monotonic() - begun
+        ), sections
     except LookError as error:
-        raise HostError(session.host, f"what it says about itself cannot be read: {error}") from error
+        raise HostError(
+            session.host, f"what it says about itself cannot be read: {error}"
+        ) from error
 
 
 def look_all(sessions: Mapping[str, Session | HostError]) -> dict[str, LiveHost | HostError]:
     """All hosts at once, in the order given; the error of one that could not be logged in to or looked at."""
-    return dict(zip(sessions, at_once(_look, sessions.values()), strict=True))
+    return dict(zip(sessions, run_parallel(_look, sessions.values()), strict=True))
 
 
 def look_at(sessions: Sessions, *hosts: str) -> dict[str, LiveHost | HostError]:

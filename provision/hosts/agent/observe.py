@@ -63,7 +63,9 @@ class Observed:
     entries: tuple[str, ...] = ()
 
 
-def observe(session: Session, render: Callable[[Facts], DesiredHost]) -> tuple[DesiredHost, Observed]:
+def observe(
+    session: Session, render: Callable[[Facts], DesiredHost]
+) -> tuple[DesiredHost, Observed]:
     """Ask the host for its facts, render for them, and ask for the state of the result: one exec.
 
     Raises HostError (or what `render` raises) with the host untouched.
@@ -119,10 +121,14 @@ def _read_facts(host: str, channel: Channel) -> Observed:
             drained.append(fields[1])
         else:
             raise ProtocolError(f"the agent answered {fields[0]!r} in place of a fact")
-    return Observed(decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation, decode_drains(drained))
+    return Observed(
+        decode_facts(facts), {}, tuple(ledger), lock, unfinished, generation, decode_drains(drained)
+    )
 
 
-def _read_items(host: str, channel: Channel) -> tuple[dict[tuple[str, str], ObservedItem], Mapping[str, list[str]]]:
+def _read_items(
+    host: str, channel: Channel
+) -> tuple[dict[tuple[str, str], ObservedItem], Mapping[str, list[str]]]:
     """The items asked for, and what there is besides, by kind: table, loopback, entry."""
     items: dict[tuple[str, str], ObservedItem] = {}
     others: dict[str, list[str]] = {"table": [], "loopback": [], "entry": []}
@@ -145,7 +151,9 @@ def _decode_item(fields: Sequence[str], channel: Channel) -> ObservedItem:
         if kind == "address":
             return ObservedItem(kind, name, {"device": state} if state else None)
         if kind == "unit":
-            return ObservedItem(kind, name, {"enabled": state, "active": rest[0], "current": rest[1]})
+            return ObservedItem(
+                kind, name, {"enabled": state, "active": rest[0], "current": rest[1]}
+            )
         if kind in ("package", "module"):
             return ObservedItem(kind, name, {} if state == "yes" else None)
     except (ValueError, IndexError) as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 import threading
 import time
 from collections.abc import Sequence
@@ -12,29 +10,11 @@ from types import TracebackType
 
 from provision.core.errors import HostError, Locked
 from provision.hosts.agent import program
+from provision.hosts.agent.payload import Op, Payload
 from provision.hosts.channel import Channel, Session
-from provision.hosts.protocol import LockHolder, decode_line, decode_lock, encode_line, sysctl_path
+from provision.hosts.protocol import LockHolder, decode_line, decode_lock, encode_line
 
-MINIMUM_ARGS = {
-    "package": 1,
-    "stage": 5,
-    "file": 3,
-    "remove": 2,
-    "sysctl": 2,
-    "address": 3,
-    "stray": 2,
-    "module": 1,
-    "unit": 2,
-    "await": 0,
-    "table": 4,
-    "checker": 1,
-    "ledger": 1,
-    "generation": 2,
-}
-"""The verbs of the apply agent and the fields that each needs at least."""
-
-
-TELL = 10.0
+HEARTBEAT_INTERVAL = 10.0
 """Seconds between two words to a host that waits; it gives up after 60 s of silence (agent/guard.sh)."""
 
 REFUSED = "was refused by its parser"
@@ -42,15 +22,7 @@ REFUSED = "was refused by its parser"
 
 
 @dataclass(frozen=True)
-class Op:
-    """One line for the apply agent: a verb and its fields, as docs/architecture.md lists them."""
-
-    verb: str
-    args: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Step:
+class TransactionStep:
     """What became of one op; `index` counts from 1 in the order of the ops, `message` says why it failed.
 
     `at` is when that was heard, by `time.monotonic()`.
@@ -69,50 +41,16 @@ class ApplyFailed(HostError):
     before the host could say).
     """
 
-    def __init__(self, host: str, outcome: str, message: str, hint: str, steps: tuple[Step, ...]) -> None:
+    def __init__(
+        self, host: str, outcome: str, message: str, hint: str, steps: tuple[TransactionStep, ...]
+    ) -> None:
         super().__init__(host, message, hint)
         self.outcome = outcome
         self.steps = steps
 
 
 @dataclass(frozen=True)
-class Payload:
-    """What a transaction sends: its ops, and the tar archive that carries them with their files."""
-
-    ops: tuple[Op, ...]
-    archive: bytes
-
-
-def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> Payload:
-    """The archive holds `ops` and `files/1`, `files/2`, …: the same bytes for the same input.
-
-    Raises ProtocolError for a field that cannot be sent, ValueError for an op the agent does not know.
-    """
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        _add(archive, "ops", b"".join(_encode_op(op) for op in ops))
-        for number, content in enumerate(files, start=1):
-            _add(archive, f"files/{number}", content)
-    return Payload(tuple(ops), buffer.getvalue())
-
-
-def _encode_op(op: Op) -> bytes:
-    if len(op.args) < MINIMUM_ARGS.get(op.verb, 99):
-        raise ValueError(f"not an operation of the apply agent: {op}")
-    if op.verb == "sysctl":
-        return encode_line(op.verb, *op.args[:2], sysctl_path(op.args[0]))
-    return encode_line(op.verb, *op.args)
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    entry.mode = 0o600
-    archive.addfile(entry, io.BytesIO(content))
-
-
-@dataclass(frozen=True)
-class Told:
+class HostState:
     """What a host holds: the lines of `ip -o addr show` and of `ipvsadm --save --numeric`."""
 
     addresses: tuple[str, ...] = ()
@@ -125,7 +63,9 @@ class Transaction:
     Until `apply` nothing but missing packages has changed on the host. `ops` are what the host was sent.
     """
 
-    def __init__(self, host: str, channel: Channel, steps: list[Step], ops: tuple[Op, ...]) -> None:
+    def __init__(
+        self, host: str, channel: Channel, steps: list[TransactionStep], ops: tuple[Op, ...]
+    ) -> None:
         self.ops = ops
         self._host = host
         self._channel = channel
@@ -134,7 +74,7 @@ class Transaction:
         self._steps = steps
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[TransactionStep, ...]:
         """What became of each op so far."""
         return tuple(self._steps)
 
@@ -159,11 +99,11 @@ class Transaction:
         """Make the changes up to the op `await`; `apply` then makes the rest. Raises ApplyFailed as that."""
         self._exchange("go", "reached")
 
-    def look(self) -> Told:
+    def look(self) -> HostState:
         """What the host holds now; before `apply` as well as after it. Raises ApplyFailed where it ended instead."""
         found: dict[str, list[str]] = {"address": [], "ipvs": []}
         self._exchange("look", "told", found)
-        return Told(tuple(found["address"]), tuple(found["ipvs"]))
+        return HostState(tuple(found["address"]), tuple(found["ipvs"]))
 
     def hand_over(self) -> int:
         """Lower the host's priority, so that another director takes its addresses; returns how many files said so.
@@ -177,7 +117,9 @@ class Transaction:
         """Give the host its own priority again. Raises ApplyFailed where the transaction ended instead."""
         self._exchange("take-back", "taken-back")
 
-    def _exchange(self, word: str, wanted: str, found: dict[str, list[str]] | None = None) -> list[str]:
+    def _exchange(
+        self, word: str, wanted: str, found: dict[str, list[str]] | None = None
+    ) -> list[str]:
         """Say a word and read up to the answer `wanted`; its fields."""
         try:
             _send(self._channel, f"{word}\n".encode())
@@ -215,7 +157,13 @@ class Transaction:
 
 
 def prepare(
-    session: Session, payload: Payload, owner: str, digest: str, deadline: int, number: int = 0, counts: str = ""
+    session: Session,
+    payload: Payload,
+    owner: str,
+    digest: str,
+    deadline: int,
+    number: int = 0,
+    counts: str = "",
 ) -> Transaction:
     """Begin a payload's transaction: lock, install missing packages, stage and validate every file; one exec.
 
@@ -227,7 +175,7 @@ def prepare(
     Unreachable when the agent could not be started, with nothing changed.
     """
     channel = session.run_agent(program("apply"))
-    steps: list[Step] = []
+    steps: list[TransactionStep] = []
     try:
         header = encode_line(owner, digest, str(deadline), str(number or ""), counts)
         _send(channel, header + f"{len(payload.archive)}\n".encode() + payload.archive)
@@ -238,7 +186,7 @@ def prepare(
     return Transaction(session.host, channel, steps, payload.ops)
 
 
-class Waiting:
+class Keepalive:
     """Transactions that wait for others to be ready: they are told that somebody is still there; a context manager."""
 
     def __init__(self) -> None:
@@ -246,12 +194,15 @@ class Waiting:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
 
-    def __enter__(self) -> Waiting:
+    def __enter__(self) -> Keepalive:
         self._thread.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._done.set()
 
@@ -260,7 +211,7 @@ class Waiting:
         self._transactions.append(transaction)
 
     def _tell(self) -> None:
-        while not self._done.wait(TELL):
+        while not self._done.wait(HEARTBEAT_INTERVAL):
             for transaction in tuple(self._transactions):
                 transaction.keep_waiting()
 
@@ -277,7 +228,7 @@ def _follow(
     host: str,
     channel: Channel,
     wanted: str,
-    steps: list[Step],
+    steps: list[TransactionStep],
     *,
     confirming: bool = False,
     found: dict[str, list[str]] | None = None,
@@ -296,10 +247,10 @@ def _follow(
             raise _lost(host, steps, confirming)
         word, *fields = decode_line(line)
         if word == "step":
-            steps.append(Step(int(fields[0]), True))
+            steps.append(TransactionStep(int(fields[0]), True))
         elif word == "failed":
             failure = fields[1].strip()
-            steps.append(Step(int(fields[0]), False, failure))
+            steps.append(TransactionStep(int(fields[0]), False, failure))
         elif word == wanted:
             return fields
         elif found is not None and word in found:
@@ -308,13 +259,19 @@ def _follow(
             raise _ending(host, word, fields, failure, steps)
 
 
-def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[Step]) -> HostError:
+def _ending(
+    host: str, word: str, fields: list[str], failure: str, steps: list[TransactionStep]
+) -> HostError:
     if locked := refusal(host, word, fields):
         return locked
     if word == "rolled_back":
         kept = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
         return ApplyFailed(
-            host, "rolled_back", failure or "undone", f"rolled back: the host is as it was{kept}", tuple(steps)
+            host,
+            "rolled_back",
+            failure or "undone",
+            f"rolled back: the host is as it was{kept}",
+            tuple(steps),
         )
     if word == "rollback_failed":
         return ApplyFailed(
@@ -324,12 +281,20 @@ def _ending(host: str, word: str, fields: list[str], failure: str, steps: list[S
             f"rollback failed, look at the host: {' '.join(fields)}\nthe next deploy, or a reboot, tries once more",
             tuple(steps),
         )
-    return ApplyFailed(host, "unknown", f"the agent answered {word!r}", "run plan to see how it was left", tuple(steps))
+    return ApplyFailed(
+        host,
+        "unknown",
+        f"the agent answered {word!r}",
+        "run plan to see how it was left",
+        tuple(steps),
+    )
 
 
 def _unfinished(host: str, holder: LockHolder) -> Locked:
     what = f"a run of {holder.who} since {holder.since or 'unknown'} was cut off in mid-apply"
-    return Locked(host, what, "nothing else was changed; run deploy again: it undoes that run first")
+    return Locked(
+        host, what, "nothing else was changed; run deploy again: it undoes that run first"
+    )
 
 
 @dataclass(frozen=True)
@@ -368,16 +333,22 @@ def refusal(host: str, word: str, fields: Sequence[str]) -> Locked | None:
     return _unfinished(host, decode_lock(fields)) if word == "unfinished" else None
 
 
-def _lost(host: str, steps: list[Step], confirming: bool, why: str = "") -> ApplyFailed:
+def _lost(host: str, steps: list[TransactionStep], confirming: bool, why: str = "") -> ApplyFailed:
     if confirming:
         hint = "it was told to keep the changes and either did or took them back: run plan to see"
     else:
         hint = "nobody confirms the changes, so the host undoes them by itself: run plan to see"
-    return ApplyFailed(host, "unknown", why or "the connection was lost in mid-apply", hint, tuple(steps))
+    return ApplyFailed(
+        host, "unknown", why or "the connection was lost in mid-apply", hint, tuple(steps)
+    )
 
 
 def locked_error(host: str, holder: LockHolder) -> Locked:
     """The error for a host that somebody else holds, with the command that breaks a stale lock."""
     state = "still running" if holder.alive else "no longer running"
-    hint = "wait for it to end" if holder.alive else f"break the lock: ssh {host} rm -r /run/hactl/lock"
+    hint = (
+        "wait for it to end"
+        if holder.alive
+        else f"break the lock: ssh {host} rm -r /run/hactl/lock"
+    )
     return Locked(host, f"locked by {holder.who} since {holder.since or 'unknown'}, {state}", hint)

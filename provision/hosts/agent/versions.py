@@ -6,18 +6,22 @@ from collections.abc import Iterable
 
 from provision.core.errors import HostError
 from provision.hosts.agent import program
-from provision.hosts.parallel import at_once
+from provision.hosts.parallel import run_parallel
 from provision.hosts.protocol import decode_line
 from provision.hosts.sessions import Sessions
 
 
-def versions(sessions: Sessions, hosts: Iterable[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+def versions(
+    sessions: Sessions, hosts: Iterable[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """The versions of each host by program, and each director's keepalived.conf, secrets and all.
 
     Raises HostError for a host that cannot be asked.
     """
     names = list(hosts)
-    found = dict(zip(names, at_once(lambda host: _versions(sessions, host), names), strict=True))
+    found = dict(
+        zip(names, run_parallel(lambda host: _versions(sessions, host), names), strict=True)
+    )
     return (
         {host: programs for host, (programs, _) in found.items()},
         {host: text for host, (_, text) in found.items() if text},

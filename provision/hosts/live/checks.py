@@ -1,6 +1,6 @@
 """Every judgement on running hosts, by what it is about, and all of them at once.
 
-A judgement takes what was `Seen` and a host or a front end and yields a Finding for whatever is not as it should be.
+A judgement takes what was seen and a host or a front end and yields a Finding for whatever is not as it should be.
 The name of the function is the name of the check.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from provision.hosts.live.kernel import arp, forwarding, rp_filter, send_redirects
 from provision.hosts.live.service import listeners
-from provision.hosts.live.snapshot import Seen
-from provision.hosts.live.state import Finding
+from provision.hosts.live.snapshot import Snapshot
+from provision.hosts.live.state import LiveFinding
 from provision.hosts.live.table import drained_alike, sync_daemons, table
 from provision.hosts.live.vips import (
     best_is_master,
@@ -23,32 +23,46 @@ from provision.hosts.live.vips import (
 from provision.hosts.live.vrrp import heard, instances, keepalived_runs, no_fault
 from provision.inventory.frontends import ResolvedFrontend
 
-HostCheck = Callable[[Seen, str], Iterator[Finding]]
-FrontendCheck = Callable[[Seen, ResolvedFrontend], Iterator[Finding]]
+HostCheck = Callable[[Snapshot, str], Iterator[LiveFinding]]
+FrontendCheck = Callable[[Snapshot, ResolvedFrontend], Iterator[LiveFinding]]
 
 CLOCKS = 1.0
 """Seconds by which a host's clock may differ from the others': logs of several hosts are read side by side."""
 
 
-def clock(seen: Seen, host: str) -> Iterator[Finding]:
+def clock(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
     """The clocks agree: their logs are compared, and certificates and leases judged by them."""
     live = seen.lives[host]
     apart = live.clock - seen.clock
     if abs(apart) - live.round_trip / 2 > CLOCKS:
         what = f"its clock is {abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} the other hosts'"
         why = f"measured to {live.round_trip / 2:.2f} s"
-        yield Finding("clock", host, what, why, "let it follow a time server: `timedatectl set-ntp true`")
+        yield LiveFinding(
+            "clock", host, what, why, "let it follow a time server: `timedatectl set-ntp true`"
+        )
 
 
 HOST: tuple[HostCheck, ...] = (clock, stray_lo_vips)
 DIRECTOR: tuple[HostCheck, ...] = (
-    keepalived_runs, instances, no_fault, table, sync_daemons, send_redirects, forwarding,
-)  # fmt: skip
+    keepalived_runs,
+    instances,
+    no_fault,
+    table,
+    sync_daemons,
+    send_redirects,
+    forwarding,
+)
 REAL_SERVER: tuple[HostCheck, ...] = (lo_vips, arp, rp_filter, listeners)
-FRONTEND: tuple[FrontendCheck, ...] = (one_holder, holder_is_master, best_is_master, heard, drained_alike)
+FRONTEND: tuple[FrontendCheck, ...] = (
+    one_holder,
+    holder_is_master,
+    best_is_master,
+    heard,
+    drained_alike,
+)
 
 
-def judge(seen: Seen, frontend: ResolvedFrontend | None = None) -> list[Finding]:
+def judge(seen: Snapshot, frontend: ResolvedFrontend | None = None) -> list[LiveFinding]:
     """Every finding on all front ends, or on one and its hosts; about hosts that were not looked at nothing is said."""
     topology = seen.topology
     chosen = topology.frontends if frontend is None else (frontend,)

@@ -53,7 +53,9 @@ def health(lines: Iterable[str]) -> dict[str, Health]:
             well, service = text.startswith(_IN), {text.rpartition(" VS ")[2]}
             out_of = out_of - service if well else out_of | service
             same = was is not None and was.well == well
-            found[server] = Health(well, was.reason if was and same else "", was.at if was else at, out_of)
+            found[server] = Health(
+                well, was.reason if was and same else "", was.at if was else at, out_of
+            )
         else:
             found[server] = Health(_good(text), _without(text, server), at, out_of)
     return found
@@ -72,6 +74,12 @@ def _good(text: str) -> bool:
 
 def _without(text: str, server: str) -> str:
     """A check's words without the server's address, which stands beside them: `TCP_CHECK failed after 1 retries`."""
-    for words in (f" on service {server}", f" to {server}", f" for {server}", f" of {server}", f" {server}"):
+    for words in (
+        f" on service {server}",
+        f" to {server}",
+        f" for {server}",
+        f" of {server}",
+        f" {server}",
+    ):
         text = text.replace(words, "", 1) if words in text else text
     return " ".join(text.split()).rstrip(".")

@@ -18,8 +18,8 @@ from provision.hosts.live.state import (
     LiveHost,
     LiveServer,
     LiveService,
+    LiveSyncDaemon,
     LiveUnit,
-    SyncDaemon,
     VrrpInstance,
 )
 from provision.hosts.protocol import decode_drains
@@ -32,9 +32,15 @@ _STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT", 97: "STOP", 98: "DEL
 """Keepalived's `state` (vrrp/include/vrrp.h); the numbers are those of the VRRP MIB as far as they go."""
 
 _ERRORS = (
-    "packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd", "addr_list_err",
-    "invalid_authtype", "authtype_mismatch", "auth_failure",
-)  # fmt: skip
+    "packet_len_err",
+    "advert_interval_err",
+    "ip_ttl_err",
+    "invalid_type_rcvd",
+    "addr_list_err",
+    "invalid_authtype",
+    "authtype_mismatch",
+    "auth_failure",
+)
 _FORWARD = {"Route": "dr", "Tunnel": "tun", "Masq": "nat", "Local": "local", "Bypass": "bypass"}
 _SELECTORS = {"TCP": "-t", "UDP": "-u", "SCTP": "--sctp-service"}
 
@@ -43,7 +49,9 @@ class LookError(ValueError):
     """The agent's output is not what its tools print."""
 
 
-def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, took: float) -> LiveHost:
+def live_host(
+    host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, took: float
+) -> LiveHost:
     """The host that a look has found; `now` is the controller's wall clock in the middle of `round_trip`.
 
     Raises:
@@ -53,7 +61,9 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
         files = dict(_files(sections.get("files", ())))
         told = sections["clock"][0]
         drains = decode_drains(sections.get("drained", ()))
-        rounded = 0.0 if "." in told else 1.0  # a date(1) without fractions tells the second that has begun
+        rounded = (
+            0.0 if "." in told else 1.0
+        )  # a date(1) without fractions tells the second that has begun
         return LiveHost(
             host=host,
             clock=float(told) + rounded / 2 - now,
@@ -61,13 +71,21 @@ def live_host(host: str, sections: Mapping[str, Sequence[str]], now: float, roun
             boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
             seconds=took,
             macs=_of_interfaces(files, "address"),
-            carriers={name: value == "1" for name, value in _of_interfaces(files, "carrier").items()},
+            carriers={
+                name: value == "1" for name, value in _of_interfaces(files, "carrier").items()
+            },
             addresses=tuple(_addresses(sections.get("addresses", ()))),
-            sysctls={_dotted(path): value for path, value in files.items() if path.startswith("proc/sys/net/")},
+            sysctls={
+                _dotted(path): value
+                for path, value in files.items()
+                if path.startswith("proc/sys/net/")
+            },
             listeners=tuple(_listeners(sections.get("listeners", ()))),
             units={unit.name: unit for unit in _units(sections.get("units", ()))},
             vrrp=tuple(_vrrp("".join(sections.get("vrrp", ())))),
-            ipvs_saved=tuple(line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()),
+            ipvs_saved=tuple(
+                line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()
+            ),
             services=tuple(ipvs_services(sections.get("ipvs", ()))),
             sync=tuple(_sync(sections.get("sync", ()))),
             drained={host: words for host, words in drains.items() if host != "."},
@@ -123,7 +141,9 @@ def _listeners(lines: Iterable[str]) -> Iterator[Listener]:
         address = address.partition("%")[0].strip("[]")
         cgroup = next((word for word in words[6:] if word.startswith("cgroup:")), "").split("/")
         unit = next((part for part in cgroup if part.endswith(".service")), "")
-        family = 0 if address == "*" else 6 if ":" in address else 4  # `*` is ss's word for a socket of both families
+        family = (
+            0 if address == "*" else 6 if ":" in address else 4
+        )  # `*` is ss's word for a socket of both families
         name = "*" if address in _WILDCARDS else address
         yield Listener(words[0], name, int(port), unit, family)
 
@@ -137,7 +157,9 @@ def _units(lines: Iterable[str]) -> Iterator[LiveUnit]:
             block[key] = value
         elif block:
             pid = int(block.get("MainPID") or 0)
-            yield LiveUnit(block["Id"], block.get("ActiveState", ""), block.get("UnitFileState", ""), pid)
+            yield LiveUnit(
+                block["Id"], block.get("ActiveState", ""), block.get("UnitFileState", ""), pid
+            )
             block = {}
 
 
@@ -196,10 +218,12 @@ def _server(words: Sequence[str]) -> LiveServer:
     """`-> ADDRESS:PORT Forward Weight ActiveConn InActConn`."""
     address, _, port = words[1].rpartition(":")
     weight, active, inactive = map(int, words[3:6])
-    return LiveServer(address.strip("[]"), int(port), _FORWARD.get(words[2], words[2]), weight, active, inactive)
+    return LiveServer(
+        address.strip("[]"), int(port), _FORWARD.get(words[2], words[2]), weight, active, inactive
+    )
 
 
-def _sync(lines: Iterable[str]) -> Iterator[SyncDaemon]:
+def _sync(lines: Iterable[str]) -> Iterator[LiveSyncDaemon]:
     for line in lines:
         if found := _SYNC.match(line.strip()):
-            yield SyncDaemon(found[1], found[2], int(found[3]))
+            yield LiveSyncDaemon(found[1], found[2], int(found[3]))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.hosts.live.snapshot import Seen
-from provision.hosts.live.state import Finding, Listener
+from provision.hosts.live.snapshot import Snapshot
+from provision.hosts.live.state import Listener, LiveFinding
 from provision.inventory.frontends import RealServer, ResolvedService
 
 
-def listeners(seen: Seen, host: str) -> Iterator[Finding]:
+def listeners(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
     """Something listens for each service of a real server: on the VIP or on any address, with NAT on its own.
 
     Bound to its own address alone it passes the directors' checks, and clients get a reset.
@@ -17,13 +17,21 @@ def listeners(seen: Seen, host: str) -> Iterator[Finding]:
     for frontend in seen.topology.served_by(host):
         for service in frontend.services:
             for server in service.real_servers:
-                if server.host == host and service.model.protocol in ("tcp", "udp") and service.port(server):
+                if (
+                    server.host == host
+                    and service.model.protocol in ("tcp", "udp")
+                    and service.port(server)
+                ):
                     yield from _served(seen, service, server)
 
 
-def _served(seen: Seen, service: ResolvedService, server: RealServer) -> Iterator[Finding]:
+def _served(seen: Snapshot, service: ResolvedService, server: RealServer) -> Iterator[LiveFinding]:
     port, protocol = service.port(server), service.model.protocol
-    bound = [own for own in seen.lives[server.host].listeners if (own.protocol, own.port) == (protocol, port)]
+    bound = [
+        own
+        for own in seen.lives[server.host].listeners
+        if (own.protocol, own.port) == (protocol, port)
+    ]
     for address in service.addresses:
         own = server.address(address.version) or server.addresses[0]
         asked = str(own) if service.forward(server) == "nat" else str(address)
@@ -31,17 +39,28 @@ def _served(seen: Seen, service: ResolvedService, server: RealServer) -> Iterato
             continue
         if bound:
             where = ", ".join(sorted({_place(listener) for listener in bound}))
-            what, why = f"listens on {where}, not on {asked} port {port}", "the checks pass, and clients get a reset"
+            what, why = (
+                f"listens on {where}, not on {asked} port {port}",
+                "the checks pass, and clients get a reset",
+            )
             fix = f"let it listen on {asked} or on any address"
-            yield Finding("listeners", server.host, what, why, fix)
+            yield LiveFinding("listeners", server.host, what, why, fix)
         else:
             what = f"nothing listens on {protocol} port {port}"
-            yield Finding("listeners", server.host, what, f"{asked} is to be served there", "start the service")
+            yield LiveFinding(
+                "listeners",
+                server.host,
+                what,
+                f"{asked} is to be served there",
+                "start the service",
+            )
 
 
 def _takes(listener: Listener, address: str) -> bool:
     family = 6 if ":" in address else 4
-    return listener.address == address or (listener.address == "*" and listener.family in (0, family))
+    return listener.address == address or (
+        listener.address == "*" and listener.family in (0, family)
+    )
 
 
 def _place(listener: Listener) -> str:

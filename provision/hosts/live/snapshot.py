@@ -18,7 +18,7 @@ from provision.inventory.topology import Topology
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Expected:
     """What the inventory wants of one host, its interfaces being what they are."""
 
     interface: str
@@ -31,14 +31,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """The hosts that were looked at; `topology` may name others, of which nothing is said then."""
 
     topology: Topology
     lives: Mapping[str, LiveHost]
-    _wanted: dict[str, Wanted] = field(default_factory=dict, repr=False, compare=False)
+    _wanted: dict[str, Expected] = field(default_factory=dict, repr=False, compare=False)
 
-    def wanted(self, host: str) -> Wanted:
+    def wanted(self, host: str) -> Expected:
         """What the inventory wants of a host that was looked at. Raises InputError where its interface is unknown."""
         if host not in self._wanted:
             self._wanted[host] = _wanted(self.topology, self.lives[host])
@@ -50,18 +50,30 @@ class Seen:
 
     def unseen(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
         """The directors of a front end that were not looked at: what they hold is unknown."""
-        return tuple(dict.fromkeys(each.host for each in frontend.directors if each.host not in self.lives))
+        return tuple(
+            dict.fromkeys(each.host for each in frontend.directors if each.host not in self.lives)
+        )
 
-    def instances(self, frontend: ResolvedFrontend) -> Iterator[tuple[LiveHost, Instance, VrrpInstance | None]]:
+    def instances(
+        self, frontend: ResolvedFrontend
+    ) -> Iterator[tuple[LiveHost, Instance, VrrpInstance | None]]:
         """For each director of a front end, each instance it must run, with the one its Keepalived reports."""
         for live in self.directors(frontend):
             for instance in self.wanted(live.host).instances:
                 if instance.frontend == frontend.name:
-                    yield live, instance, next((own for own in live.vrrp if own.name == instance.name), None)
+                    yield (
+                        live,
+                        instance,
+                        next((own for own in live.vrrp if own.name == instance.name), None),
+                    )
 
     def vips(self) -> dict[str, ResolvedFrontend]:
         """Every virtual address and its front end."""
-        return {str(vip.address): frontend for frontend in self.topology.frontends for vip in frontend.vips}
+        return {
+            str(vip.address): frontend
+            for frontend in self.topology.frontends
+            for vip in frontend.vips
+        }
 
     @cached_property
     def clock(self) -> float:
@@ -69,11 +81,11 @@ class Seen:
         return statistics.median(live.clock for live in self.lives.values())
 
 
-def _wanted(topology: Topology, live: LiveHost) -> Wanted:
+def _wanted(topology: Topology, live: LiveHost) -> Expected:
     facts = topology.hosts[live.host].hactl_facts.over(_facts(live))
     variables: Mapping[str, Any] = host_variables(topology, live.host, facts)
     families = [(4, variables["needs_ip_forward"]), (6, variables["needs_ipv6_forward"])]
-    return Wanted(
+    return Expected(
         interface=variables["interface"],
         instances=variables["vrrp_instances"],
         services=variables["ipvs_services"],

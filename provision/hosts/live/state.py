@@ -70,7 +70,11 @@ class LiveServer:
     @property
     def place(self) -> str:
         """Where it is, as ipvsadm writes it: `192.168.227.103:80`, `[fd00::3]:80`."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class LiveService:
 
 
 @dataclass(frozen=True)
-class SyncDaemon:
+class LiveSyncDaemon:
     """A connection-sync daemon of the kernel; `role` is master or backup."""
 
     role: str
@@ -126,7 +130,7 @@ class LiveHost:
     vrrp: tuple[VrrpInstance, ...] = ()
     ipvs_saved: tuple[str, ...] = ()
     services: tuple[LiveService, ...] = ()
-    sync: tuple[SyncDaemon, ...] = ()
+    sync: tuple[LiveSyncDaemon, ...] = ()
     drained: Mapping[str, str] = field(default_factory=dict)
     out: str = ""
 
@@ -136,7 +140,7 @@ class LiveHost:
 
 
 @dataclass(frozen=True)
-class Finding:
+class LiveFinding:
     """Something that is not as it should be: which check found it, where, what and how it is known, what to do.
 
     `host` is empty for what no single host is to blame for.

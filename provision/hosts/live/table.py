@@ -7,9 +7,9 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from provision.desired.ipvs_rules import IpvsService, ipvs_services, virtual
-from provision.desired.items import Virtual
-from provision.hosts.live.snapshot import Seen
-from provision.hosts.live.state import Finding
+from provision.desired.items import VirtualService
+from provision.hosts.live.snapshot import Snapshot
+from provision.hosts.live.state import LiveFinding
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 
 _WEIGHT = re.compile(r"-w \d+")
@@ -49,7 +49,7 @@ class Difference:
 
 
 def differences(
-    intended: Virtual, live: tuple[str, Mapping[str, str]], drained: Container[str]
+    intended: VirtualService, live: tuple[str, Mapping[str, str]], drained: Container[str]
 ) -> Iterator[Difference]:
     """The differences of one service; a server that is drained is to have weight 0. Plan and verify judge by these."""
     options, servers = live
@@ -60,19 +60,23 @@ def differences(
         wanted = _WEIGHT.sub("-w 0", rule, count=1) if host in drained else rule
         actual = servers.get(place, "")
         if actual != wanted:
-            yield Difference(host, place, actual, wanted, not actual or _by_a_check(intended, actual, wanted))
+            yield Difference(
+                host, place, actual, wanted, not actual or _by_a_check(intended, actual, wanted)
+            )
     known = {place for _, place, _ in destinations}
-    yield from (Difference("", place, actual, "") for place, actual in servers.items() if place not in known)
+    yield from (
+        Difference("", place, actual, "") for place, actual in servers.items() if place not in known
+    )
 
 
-def _by_a_check(intended: Virtual, live: str, wanted: str) -> bool:
+def _by_a_check(intended: VirtualService, live: str, wanted: str) -> bool:
     """Whether the two differ in a weight that a check may have set."""
     if _WEIGHT.sub("", live) != _WEIGHT.sub("", wanted):
         return False
     return intended.weights == "any" or (intended.weights == "zero" and _weight(live) == "-w 0")
 
 
-def table(seen: Seen, host: str) -> Iterator[Finding]:
+def table(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
     """The live table is the intended one: every service, every real server in it, with its weight and method.
 
     A server that is drained has weight 0.
@@ -87,18 +91,25 @@ def table(seen: Seen, host: str) -> Iterator[Finding]:
         else:
             fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
             why = f"the table has {', '.join(live) or 'nothing at all'}"
-            yield Finding("table", host, f"the service {intended.name} is not in the table", why, fix)
+            yield LiveFinding(
+                "table", host, f"the service {intended.name} is not in the table", why, fix
+            )
 
 
-def entries(frontend: ResolvedFrontend, service: ResolvedService) -> Iterator[tuple[IpvsService, dict[str, str]]]:
+def entries(
+    frontend: ResolvedFrontend, service: ResolvedService
+) -> Iterator[tuple[IpvsService, dict[str, str]]]:
     """Each entry of the table that a service makes, with the names of its servers by their address there."""
     alone = dataclasses.replace(frontend, services=(service,))
     for entry in ipvs_services((alone,)):
         places = (server.rule.split()[1] for server in entry.servers)
-        yield entry, dict(zip(places, (server.host for server in service.real_servers), strict=True))
+        yield (
+            entry,
+            dict(zip(places, (server.host for server in service.real_servers), strict=True)),
+        )
 
 
-def drained_alike(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
+def drained_alike(seen: Snapshot, frontend: ResolvedFrontend) -> Iterator[LiveFinding]:
     """A server that is drained is so on every director: else a failover would send it connections again."""
     lives = list(seen.directors(frontend))
     for server in frontend.real_servers:
@@ -107,16 +118,20 @@ def drained_alike(seen: Seen, frontend: ResolvedFrontend) -> Iterator[Finding]:
             if where and live.host not in where:
                 what = f"{server} is drained on {', '.join(where)} and not here"
                 why = "a failover would send it connections again"
-                yield Finding(
-                    "drained_alike", live.host, what, why, f"`hactl drain {server}` again, or `hactl undrain`"
+                yield LiveFinding(
+                    "drained_alike",
+                    live.host,
+                    what,
+                    why,
+                    f"`hactl drain {server}` again, or `hactl undrain`",
                 )
 
 
-def _finding(host: str, intended: Virtual, difference: Difference) -> Iterator[Finding]:
+def _finding(host: str, intended: VirtualService, difference: Difference) -> Iterator[LiveFinding]:
     """What a difference means to the service's clients; nothing where a check sets weights as it likes."""
     name = intended.name
     if not difference.place:
-        yield Finding(
+        yield LiveFinding(
             "table",
             host,
             f"{name} has other options",
@@ -127,19 +142,21 @@ def _finding(host: str, intended: Virtual, difference: Difference) -> Iterator[F
         if _weight(difference.live) != "-w 0":
             why = "too few real servers are well (`quorum`)"
             fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
-            yield Finding("table", host, f"the sorry server answers for {name}", why, fix)
+            yield LiveFinding("table", host, f"the sorry server answers for {name}", why, fix)
     elif not difference.wanted:
         what, fix = (
             f"{difference.place} is in {name} and not in the inventory",
             f"`ipvsadm -d {name} -r {difference.place}` takes it out",
         )
-        yield Finding("table", host, what, difference.live, fix)
+        yield LiveFinding("table", host, what, difference.live, fix)
     elif not difference.live:
         why = f"{difference.place} is not in the table: its check fails, or somebody took it out"
         fix = f"ask it yourself from {host}; `journalctl -u keepalived` has the check's reason"
-        yield Finding("table", host, f"{difference.host} is missing from {name}", why, fix)
+        yield LiveFinding("table", host, f"{difference.host} is missing from {name}", why, fix)
     elif not (difference.by_check and intended.weights == "any"):
-        yield Finding("table", host, *_differs(difference.host, name, difference.live, difference.wanted))
+        yield LiveFinding(
+            "table", host, *_differs(difference.host, name, difference.live, difference.wanted)
+        )
 
 
 def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str, str]:
@@ -155,7 +172,7 @@ def _weight(rule: str) -> str:
     return f"-w {words[words.index('-w') + 1]}" if "-w" in words else "-w 1"
 
 
-def moves_on(options: str) -> bool:
+def reroutes_at_weight_zero(options: str) -> bool:
     """Whether a service of these options sends new clients of a server with weight 0 to another (ipvsadm(8) -s, -b).
 
     `dh` never does, `sh` and `mh` with their fallback; else they are refused.
@@ -166,13 +183,15 @@ def moves_on(options: str) -> bool:
     return scheduler not in ("dh", "sh", "mh") or f"{scheduler}-fallback" in flags
 
 
-def foreign_services(seen: Seen, host: str) -> tuple[str, ...]:
+def foreign_services(seen: Snapshot, host: str) -> tuple[str, ...]:
     """The services of the live table that are none of hactl's, by selector."""
     own = {service.selector for service in seen.wanted(host).services}
-    return tuple(selector for selector in saved_table(seen.lives[host].ipvs_saved) if selector not in own)
+    return tuple(
+        selector for selector in saved_table(seen.lives[host].ipvs_saved) if selector not in own
+    )
 
 
-def sync_daemons(seen: Seen, host: str) -> Iterator[Finding]:
+def sync_daemons(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
     """Connections are synchronised as configured: the daemons run, on the right interface, with the same identifier.
 
     Unbound, both run on every director; bound to an instance, the sending one on its master and the other elsewhere.
@@ -190,7 +209,11 @@ def sync_daemons(seen: Seen, host: str) -> Iterator[Finding]:
         daemon = running.get(role)
         if daemon is None:
             why = "connections would break in a failover"
-            yield Finding("sync_daemons", host, f"its {role} sync daemon does not run", why, fix)
+            yield LiveFinding(
+                "sync_daemons", host, f"its {role} sync daemon does not run", why, fix
+            )
         elif (daemon.interface, daemon.sync_id) != (wanted.interface, wanted.sync_id):
             why = f"on {daemon.interface} with id {daemon.sync_id}, not on {wanted.interface} with {wanted.sync_id}"
-            yield Finding("sync_daemons", host, f"its {role} sync daemon is not as configured", why, fix)
+            yield LiveFinding(
+                "sync_daemons", host, f"its {role} sync daemon is not as configured", why, fix
+            )

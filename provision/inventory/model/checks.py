@@ -14,10 +14,10 @@ from provision.inventory.model.text import (
     Identifier,
     Integer,
     InterfaceName,
+    Model,
     Pattern,
     Port,
     Seconds,
-    Strict,
     Text,
     Word,
     as_list,
@@ -25,7 +25,7 @@ from provision.inventory.model.text import (
 )
 
 
-class Timing(Strict):
+class Timing(Model):
     """How often and how patiently to check; absent means what real server and service say, then Keepalived's default.
 
     Times are in seconds. `interval` is delay_loop, `retries` retry, `delay` delay_before_retry.
@@ -75,24 +75,38 @@ class TcpCheck(Connecting):
 def _statuses(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         low, _, high = value.partition("-")
-        if not (low.isdecimal() and (not high or high.isdecimal()) and 100 <= int(low) <= int(high or low) <= 999):
-            raise mistake("wrong-value", f"{value!a} is no HTTP status", "", "write `200` or a range `200-299`")
+        if not (
+            low.isdecimal()
+            and (not high or high.isdecimal())
+            and 100 <= int(low) <= int(high or low) <= 999
+        ):
+            raise mistake(
+                "wrong-value",
+                f"{value!a} is no HTTP status",
+                "",
+                "write `200` or a range `200-299`",
+            )
     return values
 
 
 def _as_texts(value: object) -> object:
     values = value if isinstance(value, list | tuple) else [value]
-    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in values]
+    return [
+        str(item) if isinstance(item, int) and not isinstance(item, bool) else item
+        for item in values
+    ]
 
 
-class Url(Strict):
+class Url(Model):
     """One page an HTTP check asks for, and what its answer must be."""
 
     path: Word = "/"
     """The path to ask for."""
     digest: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
     """MD5 sum of the page, as genhash(1) prints it."""
-    status_code: Annotated[tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_statuses)] = ()
+    status_code: Annotated[
+        tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_statuses)
+    ] = ()
     """HTTP statuses that count as alive, single ones or ranges. Keepalived's default: 200-299."""
     virtualhost: Word | None = None
     """Host name of the request. Absent: the check's, the real server's, the service's."""
@@ -206,7 +220,7 @@ class MiscCheck(Timing):
     """Group it runs as. Absent: the user's."""
 
 
-class FileCheck(Strict):
+class FileCheck(Model):
     """A number in a file on the director, multiplied by `weight` and added to the real server's weight.
 
     With weight 0, any number but 0 means that it is down (keepalived.conf(5), track_file).
@@ -235,7 +249,7 @@ class KafkaCheck(Timing):
     """Seconds until a broker that has not answered counts as not ready."""
 
 
-class BfdTiming(Strict):
+class BfdTiming(Model):
     """The timers of a BFD session (RFC 5880), in milliseconds, and its hop limits."""
 
     min_rx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None

@@ -14,7 +14,7 @@ from provision.inventory.model.text import (
     Identifier,
     Integer,
     InterfaceName,
-    Strict,
+    Model,
     Word,
     mistake,
 )
@@ -24,7 +24,7 @@ Priority = Annotated[Integer, Field(ge=1, le=254)]
 Owner = Literal["keepalived", "ipvsadm"]
 
 
-class Vip(Strict):
+class Vip(Model):
     """A virtual address. Without `prefix` it is a host address (/32, /128), which adds no route.
 
     `excluded`: moved with the others but not advertised, for more addresses than an advert holds (20 in version 2).
@@ -61,9 +61,11 @@ class Vip(Strict):
             )
         if self.address.is_multicast or self.address.is_loopback or self.address.is_unspecified:
             raise mistake(
-                "vip-not-usable", f"{self.address} cannot be a virtual address", "no client can connect to it",
+                "vip-not-usable",
+                f"{self.address} cannot be a virtual address",
+                "no client can connect to it",
                 "take a free address of the directors' network",
-            )  # fmt: skip
+            )
         return self
 
 
@@ -72,21 +74,32 @@ def _vip(value: Any) -> Any:
     if isinstance(value, dict | Vip):
         return value
     if not isinstance(value, str):
-        raise mistake("vip-not-an-address", f"{value!a} is not an IP address", "", "write an IPv4 or IPv6 address")
+        raise mistake(
+            "vip-not-an-address",
+            f"{value!a} is not an IP address",
+            "",
+            "write an IPv4 or IPv6 address",
+        )
     address, slash, prefix = value.partition("/")
     if slash and not prefix.isdecimal():
         raise mistake(
-            "vip-not-an-address", f"{value!a} is not an IP address", "", "write the prefix as a number, `/24`"
+            "vip-not-an-address",
+            f"{value!a} is not an IP address",
+            "",
+            "write the prefix as a number, `/24`",
         )
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        what, why = f"{value!a} is not an IP address", "a VIP is what the directors add to their interface"
+        what, why = (
+            f"{value!a} is not an IP address",
+            "a VIP is what the directors add to their interface",
+        )
         raise mistake("vip-not-an-address", what, why, "write an IPv4 or IPv6 address") from None
     return {"address": address, "prefix": int(prefix)} if slash else {"address": address}
 
 
-class Frontend(Strict):
+class Frontend(Model):
     """One front end. `directors` and `real_servers` name a group, a host, or a list of these.
 
     The order of the directors is the order of their priorities (100, 99, …) unless `priorities` or
@@ -118,12 +131,17 @@ class Frontend(Strict):
     def _consistent(self) -> Frontend:
         if self.vrrp.version == 2 and 6 in self.families:
             raise mistake(
-                "vrrp2-ipv6", "VRRP version 2 has no IPv6", "RFC 3768 defines it for IPv4 only", "set `version: 3`"
+                "vrrp2-ipv6",
+                "VRRP version 2 has no IPv6",
+                "RFC 3768 defines it for IPv4 only",
+                "set `version: 3`",
             )
         for family in self.families:
             if all(vip.excluded for vip in self.vips if vip.family == family):
                 raise mistake(
-                    "vip-all-excluded", f"every IPv{family} address is `excluded`", "an advert must carry one",
+                    "vip-all-excluded",
+                    f"every IPv{family} address is `excluded`",
+                    "an advert must carry one",
                     "leave one of them in",
-                )  # fmt: skip
+                )
         return self

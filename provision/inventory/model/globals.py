@@ -14,11 +14,11 @@ from provision.inventory.model.text import (
     Identifier,
     Integer,
     InterfaceName,
+    Model,
     Port,
     ScriptLike,
     Seconds,
     Secret,
-    Strict,
     Text,
     Word,
     as_field,
@@ -32,7 +32,7 @@ Cpus = tuple[Annotated[Integer, Field(ge=0, le=8191)], ...]
 Count = Annotated[Integer, Field(ge=0)]
 
 
-class SyncDaemon(Strict):
+class SyncDaemon(Model):
     """The kernel's connection synchronisation: the master multicasts its connections, so that they outlive it.
 
     `interface` and `sync_id` default to those of the first VRRP instance and its VRID.
@@ -59,7 +59,7 @@ def _sync_daemon(value: object) -> object:
     return {} if value is True else None if value is False else value
 
 
-class Timeouts(Strict):
+class Timeouts(Model):
     """Seconds after which IPVS forgets an idle connection."""
 
     tcp: Annotated[Integer, Field(ge=1)] | None = None
@@ -70,7 +70,7 @@ class Timeouts(Strict):
     """UDP. Absent: left as it is."""
 
 
-class SmtpServer(Strict):
+class SmtpServer(Model):
     """The mail server that takes the alerts."""
 
     host: Word
@@ -79,7 +79,7 @@ class SmtpServer(Strict):
     """Port. Keepalived's default: 25."""
 
 
-class Fifo(Strict):
+class Fifo(Model):
     """A named pipe that gets a line for every event, and optionally the program that reads it."""
 
     path: FilePath
@@ -92,7 +92,7 @@ class Fifo(Strict):
     """Program that Keepalived starts to read it; it gets the path as its last argument."""
 
 
-class GarpGroup(Strict):
+class GarpGroup(Model):
     """How fast gratuitous ARPs (`garp_interval`) and neighbour advertisements may follow each other, in seconds."""
 
     interfaces: Annotated[tuple[InterfaceName, ...], Field(min_length=1)]
@@ -103,7 +103,7 @@ class GarpGroup(Strict):
     """Time between neighbour advertisements."""
 
 
-class InterfaceDelay(Strict):
+class InterfaceDelay(Model):
     """Seconds an interface must be down (or up again) before it counts."""
 
     interface: InterfaceName
@@ -114,7 +114,7 @@ class InterfaceDelay(Strict):
     """Time it must be up. Absent: the same."""
 
 
-class Tls(Strict):
+class Tls(Model):
     """The client certificate of SSL checks."""
 
     password: Secret | None = Field(None, repr=False)
@@ -127,7 +127,7 @@ class Tls(Strict):
     """File of the key."""
 
 
-class Process(Strict):
+class Process(Model):
     """How the kernel schedules one of Keepalived's processes; `rlimit_rttime` in microseconds."""
 
     priority: Nice | None = None
@@ -143,7 +143,7 @@ class Process(Strict):
     """Processors it may run on (`vrrp_cpu_affinity` and so on). Empty: all."""
 
 
-class Keepalived(Strict):
+class Keepalived(Model):
     """Keepalived's global_defs; field names are those of keepalived.conf(5). Times are in seconds.
 
     `router_id` defaults to the host's name. Scripts run as `nobody`, and what is to run as root must be
@@ -299,17 +299,24 @@ class Keepalived(Strict):
     def _consistent(self) -> Keepalived:
         if self.script_group and not self.script_user:
             raise mistake(
-                "script-group-without-user", "`script_group` needs `script_user`", "", "name the user as well"
+                "script-group-without-user",
+                "`script_group` needs `script_user`",
+                "",
+                "name the user as well",
             )
         alerts = (self.smtp_alert, self.smtp_alert_vrrp, self.smtp_alert_checker)
         if any(alerts) and not self.notification_email:
             raise mistake(
-                "alert-without-recipient", "alerts are on but `notification_email` is empty",
-                "nobody would get them", "list the recipients, or switch the alerts off",
-            )  # fmt: skip
+                "alert-without-recipient",
+                "alerts are on but `notification_email` is empty",
+                "nobody would get them",
+                "list the recipients, or switch the alerts off",
+            )
         if self.notification_email and not self.smtp_server:
             raise mistake(
-                "alert-without-server", "`notification_email` needs `smtp_server`",
-                "Keepalived sends mail through a server only", "name the server",
-            )  # fmt: skip
+                "alert-without-server",
+                "`notification_email` needs `smtp_server`",
+                "Keepalived sends mail through a server only",
+                "name the server",
+            )
         return self

@@ -10,7 +10,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from provision.inventory.model.kafka_topic import KafkaTopic, Scalar, TopicName
 from provision.inventory.model.kafka_user import KafkaSecret, KafkaUser
 from provision.inventory.model.service import Hosts
-from provision.inventory.model.text import FilePath, Identifier, Port, Strict, Word, as_field, as_list, mistake
+from provision.inventory.model.text import (
+    FilePath,
+    Identifier,
+    Model,
+    Port,
+    Word,
+    as_field,
+    as_list,
+    mistake,
+)
 
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 
@@ -24,7 +33,7 @@ CLUSTER_ID = r"[A-Za-z0-9_-]{22}"
 """A UUID in URL-safe base64 without padding (Kafka's Uuid.toString)."""
 
 
-class Distribution(Strict):
+class Distribution(Model):
     """Where a broker takes Kafka's jars from: an archive or a folder, one of the two."""
 
     archive: Annotated[str, Field(pattern=r"^(https?://|/)[^\s\"'$\\`]+$")] | None = None
@@ -38,14 +47,18 @@ class Distribution(Strict):
     def _one(self) -> Distribution:
         if (self.archive is None) == (self.jars is None):
             raise mistake(
-                "kafka-distribution", "`distribution` needs either `archive` or `jars`", "the jars have one origin",
+                "kafka-distribution",
+                "`distribution` needs either `archive` or `jars`",
+                "the jars have one origin",
                 "keep one of the two",
-            )  # fmt: skip
+            )
         if (self.archive is None) != (self.sha512 is None):
             raise mistake(
-                "kafka-distribution", "`archive` and `sha512` go together", "an archive nobody checked is not run",
+                "kafka-distribution",
+                "`archive` and `sha512` go together",
+                "an archive nobody checked is not run",
                 "copy the digest from the archive's `.sha512` file",
-            )  # fmt: skip
+            )
         return self
 
 
@@ -54,17 +67,25 @@ def _pem(word: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if PEM in value and not re.search(rf"-----BEGIN ([A-Z]+ )*{word}-----", value):
-            raise mistake("kafka-ca", f"this text in PEM holds no {word.lower()}", "", "paste the file as it is")
+            raise mistake(
+                "kafka-ca",
+                f"this text in PEM holds no {word.lower()}",
+                "",
+                "paste the file as it is",
+            )
         if PEM not in value and (not value or "\n" in value or "\0" in value):
             raise mistake(
-                "kafka-ca", "this is neither a text in PEM nor the name of a file", "", "paste the file as it is"
+                "kafka-ca",
+                "this is neither a text in PEM nor the name of a file",
+                "",
+                "paste the file as it is",
             )
         return value
 
     return AfterValidator(check)
 
 
-class KafkaTls(Strict):
+class KafkaTls(Model):
     """Where certificates come from: `certificates` alone (a word stands for it), or `ca` and `key` of a CA."""
 
     certificates: str | None = None
@@ -82,15 +103,19 @@ class KafkaTls(Strict):
 
     @model_validator(mode="after")
     def _one(self) -> KafkaTls:
-        if (self.certificates is None) == (self.ca is None) or (self.ca is None) != (self.key is None):
+        if (self.certificates is None) == (self.ca is None) or (self.ca is None) != (
+            self.key is None
+        ):
             raise mistake(
-                "kafka-ca", "`tls` needs `generated`, a folder, or both `ca` and `key`",
-                "certificates have one origin", "keep one of the three",
-            )  # fmt: skip
+                "kafka-ca",
+                "`tls` needs `generated`, a folder, or both `ca` and `key`",
+                "certificates have one origin",
+                "keep one of the three",
+            )
         return self
 
 
-class ZooKeeper(Strict):
+class ZooKeeper(Model):
     """The ensemble that a cluster in ZooKeeper mode keeps its metadata in."""
 
     hosts: Hosts
@@ -109,7 +134,7 @@ class ZooKeeper(Strict):
     """Heap of a member, as Java's -Xmx takes it."""
 
 
-class Kafka(Strict):
+class Kafka(Model):
     """One Kafka cluster. Its brokers are the real servers of a front end, through which clients bootstrap."""
 
     name: Identifier = "kafka"
@@ -134,7 +159,9 @@ class Kafka(Strict):
     """KRaft: port of the controllers."""
     bootstrap: Word | None = None
     """Name that clients bootstrap with, for the certificates. The VIPs are in them anyway."""
-    mechanisms: Annotated[tuple[Mechanism, ...], BeforeValidator(as_list), Field(min_length=1)] = ("SCRAM-SHA-512",)
+    mechanisms: Annotated[tuple[Mechanism, ...], BeforeValidator(as_list), Field(min_length=1)] = (
+        "SCRAM-SHA-512",
+    )
     """SASL mechanisms of the listener; brokers use the first among themselves (`sasl.enabled.mechanisms`)."""
     admin: Identifier = "admin"
     """The user of the brokers and controllers themselves: a super user."""
@@ -149,7 +176,9 @@ class Kafka(Strict):
     """Where certificates come from: `generated`, a folder, or a CA. Absent: no TLS."""
     heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
     """Heap of a broker, as Java's -Xmx takes it."""
-    data: Annotated[tuple[FilePath, ...], BeforeValidator(as_list), Field(min_length=1)] = ("/var/lib/kafka",)
+    data: Annotated[tuple[FilePath, ...], BeforeValidator(as_list), Field(min_length=1)] = (
+        "/var/lib/kafka",
+    )
     """Folders for the logs, best one a disk (`log.dirs`)."""
     properties: dict[str, Scalar] = Field(default_factory=dict)
     """Further broker properties by Kafka's names; name, type and range are checked."""
@@ -178,33 +207,45 @@ class Kafka(Strict):
     def _consistent(self) -> Kafka:
         if not (3, 9) <= self.numbers < (5,):
             raise mistake(
-                "kafka-version", f"Kafka {self.version} is not known", "roles and checks are made for 3.9 and 4.x",
+                "kafka-version",
+                f"Kafka {self.version} is not known",
+                "roles and checks are made for 3.9 and 4.x",
                 "use one of these",
-            )  # fmt: skip
+            )
         if self.mode == "zookeeper" and self.numbers >= (4,):
             raise mistake(
-                "kafka-version", f"Kafka {self.version} has no ZooKeeper mode", "4.0 took it out (KIP-833)",
+                "kafka-version",
+                f"Kafka {self.version} has no ZooKeeper mode",
+                "4.0 took it out (KIP-833)",
                 "set `mode: kraft`, or use 3.9",
-            )  # fmt: skip
+            )
         if (self.mode == "zookeeper") != (self.zookeeper is not None):
             raise mistake(
-                "kafka-mode", "`zookeeper` belongs to `mode: zookeeper`, and only there",
-                "the metadata is in one place", "correct one of the two",
-            )  # fmt: skip
+                "kafka-mode",
+                "`zookeeper` belongs to `mode: zookeeper`, and only there",
+                "the metadata is in one place",
+                "correct one of the two",
+            )
         if self.mode == "zookeeper" and (self.controllers or self.cluster_id):
             raise mistake(
-                "kafka-mode", "in ZooKeeper mode there are neither `controllers` nor a `cluster_id`",
-                "ZooKeeper elects the controller and keeps the id", "leave them out",
-            )  # fmt: skip
+                "kafka-mode",
+                "in ZooKeeper mode there are neither `controllers` nor a `cluster_id`",
+                "ZooKeeper elects the controller and keeps the id",
+                "leave them out",
+            )
         if self.admin not in self.users:
             raise mistake(
-                "kafka-admin", f"`users` has no `{self.admin}`", "the brokers log in to each other as that user",
+                "kafka-admin",
+                f"`users` has no `{self.admin}`",
+                "the brokers log in to each other as that user",
                 "give it a password, or name another user as `admin`",
-            )  # fmt: skip
+            )
         for name in self.super_users:
             if name not in self.users:
                 raise mistake(
-                    "kafka-admin", f"`users` has no `{name}`", "controllers know super users by their passwords",
+                    "kafka-admin",
+                    f"`users` has no `{name}`",
+                    "controllers know super users by their passwords",
                     "give it one, or take it out of `super_users`",
-                )  # fmt: skip
+                )
         return self

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from provision.inventory.model.text import Integer, Strict, mistake
+from provision.inventory.model.text import Integer, Model, mistake
 
 Scalar = str | int | float | bool
 
@@ -15,14 +15,18 @@ Scalar = str | int | float | bool
 def _name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) is None or value in (".", ".."):
         raise mistake(
-            "kafka-topic-name", f"a topic cannot be called {value[:60]!a}", "Kafka takes it for a file's name",
+            "kafka-topic-name",
+            f"a topic cannot be called {value[:60]!a}",
+            "Kafka takes it for a file's name",
             "up to 249 letters, digits, `.`, `_` and `-`",
-        )  # fmt: skip
+        )
     if value.startswith("__"):
         raise mistake(
-            "kafka-topic-name", f"{value} is called like Kafka's own topics", "hactl leaves those alone",
+            "kafka-topic-name",
+            f"{value} is called like Kafka's own topics",
+            "hactl leaves those alone",
             "choose a name that does not begin with `__`",
-        )  # fmt: skip
+        )
     return value
 
 
@@ -30,7 +34,7 @@ TopicName = Annotated[str, AfterValidator(_name)]
 """A legal name (org.apache.kafka.common.internals.Topic) that is not one of Kafka's own."""
 
 
-class KafkaTopic(Strict):
+class KafkaTopic(Model):
     """A topic."""
 
     partitions: Annotated[Integer, Field(ge=1, le=100_000)]

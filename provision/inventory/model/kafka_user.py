@@ -9,21 +9,47 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from provision.inventory.model.text import Flag, Integer, Strict, as_list, mistake
+from provision.inventory.model.text import Flag, Integer, Model, as_list, mistake
 
 Operation = Literal[
-    "All", "Read", "Write", "Create", "Delete", "Alter", "Describe", "ClusterAction", "DescribeConfigs",
-    "AlterConfigs", "IdempotentWrite",
-]  # fmt: skip
+    "All",
+    "Read",
+    "Write",
+    "Create",
+    "Delete",
+    "Alter",
+    "Describe",
+    "ClusterAction",
+    "DescribeConfigs",
+    "AlterConfigs",
+    "IdempotentWrite",
+]
 
 SUPPORTED: dict[str, tuple[str, ...]] = {
-    "topics": ("All", "Read", "Write", "Create", "Describe", "Delete", "Alter", "DescribeConfigs", "AlterConfigs"),
+    "topics": (
+        "All",
+        "Read",
+        "Write",
+        "Create",
+        "Describe",
+        "Delete",
+        "Alter",
+        "DescribeConfigs",
+        "AlterConfigs",
+    ),
     "groups": ("All", "Read", "Describe", "Delete", "DescribeConfigs", "AlterConfigs"),
     "transactional_ids": ("All", "Describe", "Write"),
     "cluster": (
-        "All", "Create", "ClusterAction", "DescribeConfigs", "AlterConfigs", "IdempotentWrite", "Alter", "Describe",
+        "All",
+        "Create",
+        "ClusterAction",
+        "DescribeConfigs",
+        "AlterConfigs",
+        "IdempotentWrite",
+        "Alter",
+        "Describe",
     ),
-}  # fmt: skip
+}
 """What can be allowed or denied on what (AclEntry.supportedOperations at 4.1.0, but for TwoPhaseCommit). Brokers take
 any pair, and never ask for the others; those before 4.0 do not ask for a group's configuration either."""
 
@@ -40,13 +66,17 @@ _RESOURCES = (*SUPPORTED, "idempotent")
 def _password(value: str) -> str:
     if not re.fullmatch(r"[!#-+.-\[\]-~-]{1,256}", value):
         raise mistake(
-            "kafka-password", "this password holds a blank, a comma, a double quote, a backslash or what is not ASCII",
+            "kafka-password",
+            "this password holds a blank, a comma, a double quote, a backslash or what is not ASCII",
             "properties, JAAS, StorageTool and SASL's mechanisms read these differently",
             "choose another, up to 256 characters",
-        )  # fmt: skip
+        )
     if "${" in value:
         raise mistake(
-            "kafka-password", "this password holds `${`", "Java replaces that in a JAAS file", "choose another"
+            "kafka-password",
+            "this password holds `${`",
+            "Java replaces that in a JAAS file",
+            "choose another",
         )
     return value
 
@@ -56,7 +86,9 @@ def _named(pattern: str, fix: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise mistake("kafka-acl-name", f"{value[:60]!a} names nothing that there can be", "", fix)
+            raise mistake(
+                "kafka-acl-name", f"{value[:60]!a} names nothing that there can be", "", fix
+            )
         return value
 
     return AfterValidator(check)
@@ -67,21 +99,29 @@ def _host(value: str) -> str:
         return value if value == "*" else str(ipaddress.ip_address(value))
     except ValueError:
         raise mistake(
-            "not-an-address", f"{value[:60]!a} is not an IP address", "brokers compare addresses, never names",
+            "not-an-address",
+            f"{value[:60]!a} is not an IP address",
+            "brokers compare addresses, never names",
             "write an address, or `*`",
-        ) from None  # fmt: skip
+        ) from None
 
 
 KafkaSecret = Annotated[str, AfterValidator(_password)]
 TopicPattern = Annotated[
-    str, _named(r"[A-Za-z0-9._-]{1,249}\*?|\*", "use letters, digits, `.`, `_` and `-`; a `*` only at the end")
+    str,
+    _named(
+        r"[A-Za-z0-9._-]{1,249}\*?|\*",
+        "use letters, digits, `.`, `_` and `-`; a `*` only at the end",
+    ),
 ]
 Host = Annotated[str, AfterValidator(_host)]
-NamePattern = Annotated[str, _named(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")]
+NamePattern = Annotated[
+    str, _named(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")
+]
 Rate = Annotated[Integer, Field(ge=1)]
 
 
-class Acl(Strict):
+class Acl(Model):
     """What a user may or may not do: a `role`, or `operations` by Kafka's names, on what is named beside it.
 
     A name that ends with `*` stands for all that begin so, `*` alone for all there are.
@@ -110,9 +150,11 @@ class Acl(Strict):
     def _consistent(self) -> Acl:
         if (self.role is None) == (not self.operations):
             raise mistake(
-                "kafka-acl", "this needs either `role` or `operations`", "it says nothing else of what may be done",
+                "kafka-acl",
+                "this needs either `role` or `operations`",
+                "it says nothing else of what may be done",
                 "keep one of the two",
-            )  # fmt: skip
+            )
         for what, why, fix in self._role_problems() if self.role else self._operation_problems():
             raise mistake("kafka-acl", what, why, fix)
         return self
@@ -124,30 +166,50 @@ class Acl(Strict):
     def _role_problems(self) -> Iterator[tuple[str, str, str]]:
         role = str(self.role)
         if self.permission == "deny":
-            yield "`permission: deny` does not go with a role", "it would deny half of it only", "name `operations`"
+            yield (
+                "`permission: deny` does not go with a role",
+                "it would deny half of it only",
+                "name `operations`",
+            )
         for kind in _RESOURCES:
             if self.named(kind) and kind not in ROLES[role]:
-                yield f"`{kind}` does not go with `role: {role}`", "", f"it takes {', '.join(ROLES[role])}"
+                yield (
+                    f"`{kind}` does not go with `role: {role}`",
+                    "",
+                    f"it takes {', '.join(ROLES[role])}",
+                )
         needed = {"producer": ("topics",), "consumer": ("topics", "groups"), "admin": ()}[role]
         for kind in needed:
             if not self.named(kind):
-                yield f"`role: {role}` needs `{kind}`", f"without them there is no {role}", f"add `{kind}:`"
+                yield (
+                    f"`role: {role}` needs `{kind}`",
+                    f"without them there is no {role}",
+                    f"add `{kind}:`",
+                )
         if not any(map(self.named, _RESOURCES)):
             yield f"`role: {role}` is on nothing", "", "add `topics`, `groups` or `cluster: true`"
 
     def _operation_problems(self) -> Iterator[tuple[str, str, str]]:
         if self.idempotent:
-            yield "`idempotent` goes with `role: producer`", "", "name the operation IdempotentWrite, `cluster: true`"
+            yield (
+                "`idempotent` goes with `role: producer`",
+                "",
+                "name the operation IdempotentWrite, `cluster: true`",
+            )
         if not any(map(self.named, SUPPORTED)):
             yield "these `operations` are on nothing", "", f"add one of {', '.join(SUPPORTED)}"
         for kind, supported in SUPPORTED.items():
             wrong = [each for each in self.operations if each not in supported]
             if self.named(kind) and wrong:
                 why = f"Kafka never asks for it there, only for {', '.join(supported)}"
-                yield f"there is no operation {wrong[0]} on `{kind}`", why, "make it two entries, or correct it"
+                yield (
+                    f"there is no operation {wrong[0]} on `{kind}`",
+                    why,
+                    "make it two entries, or correct it",
+                )
 
 
-class Quotas(Strict):
+class Quotas(Model):
     """How much a user may use, on each broker; what is absent is not limited."""
 
     producer_byte_rate: Rate | None = None
@@ -160,7 +222,7 @@ class Quotas(Strict):
     """Partitions that it may make or delete a second, in all of the cluster."""
 
 
-class KafkaUser(Strict):
+class KafkaUser(Model):
     """A user of the cluster."""
 
     password: KafkaSecret

@@ -15,25 +15,29 @@ from provision.inventory.model.text import (
     Identifier,
     Integer,
     IpAddress,
+    Model,
     Port,
     ScriptLike,
     Seconds,
-    Strict,
     Word,
     as_field,
     as_list,
     mistake,
 )
 
-Scheduler = Literal["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"]
+Scheduler = Literal[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"
+]
 Forward = Literal["dr", "nat", "tun"]
-SchedulerFlag = Literal["flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback"]
+SchedulerFlag = Literal[
+    "flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback"
+]
 Hosts = Annotated[tuple[Word, ...], BeforeValidator(as_list), Field(min_length=1)]
 ServerWeight = Annotated[Integer, Field(ge=0, le=65535)]
 Threshold = Annotated[Integer, Field(ge=0, le=65535)]
 
 
-class Tunnel(Strict):
+class Tunnel(Model):
     """How `forward: tun` wraps packets. gue needs Linux 5.2 and a port, gre Linux 5.3."""
 
     type: Literal["ipip", "gue", "gre"] = "ipip"
@@ -47,18 +51,24 @@ class Tunnel(Strict):
     def _consistent(self) -> Tunnel:
         if (self.type == "gue") != (self.port is not None):
             raise mistake(
-                "tunnel-port", f"a {self.type} tunnel {'needs a' if self.type == 'gue' else 'has no'} `port`",
-                "only GUE runs over UDP", "set `port` with `type: gue` and only there",
-            )  # fmt: skip
-        if self.checksum and (self.type == "ipip" or (self.type == "gre" and self.checksum == "remcsum")):
+                "tunnel-port",
+                f"a {self.type} tunnel {'needs a' if self.type == 'gue' else 'has no'} `port`",
+                "only GUE runs over UDP",
+                "set `port` with `type: gue` and only there",
+            )
+        if self.checksum and (
+            self.type == "ipip" or (self.type == "gre" and self.checksum == "remcsum")
+        ):
             raise mistake(
-                "tunnel-checksum", f"a {self.type} tunnel has no `{self.checksum}`", "see ipvsadm(8)",
+                "tunnel-checksum",
+                f"a {self.type} tunnel has no `{self.checksum}`",
+                "see ipvsadm(8)",
                 "leave `checksum` out, or use gue",
-            )  # fmt: skip
+            )
         return self
 
 
-class RealServerOptions(Strict):
+class RealServerOptions(Model):
     """What can be said of one real server; absent means what the service says, then Keepalived's default.
 
     `port` differs from the service's with NAT only. `weight` 0 takes no new connections. Above `uthreshold`
@@ -114,7 +124,7 @@ class RealServerOptions(Strict):
         return defaults.model_copy(update=given)
 
 
-class SorryServer(Strict):
+class SorryServer(Model):
     """Who answers while too few real servers are alive."""
 
     address: Address
@@ -154,7 +164,10 @@ def _range(text: str) -> str:
         expand_range(text)
     except ValueError:
         raise mistake(
-            "wrong-value", f"{text!a} is no range of at most 256 addresses", "", "write `10.0.0.10-20` or `10.0.0.8/29`"
+            "wrong-value",
+            f"{text!a} is no range of at most 256 addresses",
+            "",
+            "write `10.0.0.10-20` or `10.0.0.8/29`",
         ) from None
     return text
 
@@ -162,7 +175,7 @@ def _range(text: str) -> str:
 Range = Annotated[Word, AfterValidator(_range)]
 
 
-class VirtualServerGroup(Strict):
+class VirtualServerGroup(Model):
     """Several addresses with the same real servers, checked once: the service's own, and `ranges` of them.
 
     A range is written `10.0.0.10-20` or `10.0.0.8/29`. With `fwmarks` the group is of these marks alone.
@@ -181,7 +194,7 @@ class VirtualServerGroup(Strict):
         return tuple(address for text in self.ranges for address in expand_range(text))
 
 
-class Service(Strict):
+class Service(Model):
     """A virtual service: `port` on the front end's virtual addresses, or a firewall mark, or a group of both.
 
     Without a port every port is served, which needs persistence. `quorum` is the total weight below which the sorry
@@ -213,7 +226,9 @@ class Service(Strict):
     """Seconds a client without connections stays with its real server (ipvsadm(8) -p). Absent: not persistent."""
     persistence_engine: Literal["sip"] | None = None
     """Tell clients apart by SIP Call-ID instead of address; persistent for 360 s by itself (ipvsadm(8) --pe)."""
-    persistence_granularity: Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None = None
+    persistence_granularity: (
+        Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None
+    ) = None
     """Netmask or IPv6 prefix length within which clients count as one (ipvsadm(8) -M). Absent: each for itself."""
     real_servers: Hosts
     """Who answers: a group, a host, or a list of these (hactl)."""
@@ -279,32 +294,44 @@ class Service(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Service:
-        if self.fwmark is not None and (self.port is not None or self.virtual_server_group is not None):
+        if self.fwmark is not None and (
+            self.port is not None or self.virtual_server_group is not None
+        ):
             raise mistake(
-                "service-two-selectors", "a service has a `port`, a `fwmark` or a `virtual_server_group`, one of them",
-                "it would be unclear what it serves", "make two services of it",
-            )  # fmt: skip
+                "service-two-selectors",
+                "a service has a `port`, a `fwmark` or a `virtual_server_group`, one of them",
+                "it would be unclear what it serves",
+                "make two services of it",
+            )
         group = self.virtual_server_group
         if group and group.fwmarks and (self.port is not None or group.ranges):
             raise mistake(
-                "service-two-selectors", "a group has `fwmarks`, or a `port` and addresses, not both",
-                "a mark stands for any port, and real servers have one port or any", "make two services of it",
-            )  # fmt: skip
+                "service-two-selectors",
+                "a group has `fwmarks`, or a `port` and addresses, not both",
+                "a mark stands for any port, and real servers have one port or any",
+                "make two services of it",
+            )
         if self.serves_any_port and not self.persistent:
             raise mistake(
-                "port-missing", "a service without a `port` must be persistent",
-                "IPVS takes port 0 for every port only then (ipvsadm(8), -t)", "set `port`, or `persistence_timeout`",
-            )  # fmt: skip
+                "port-missing",
+                "a service without a `port` must be persistent",
+                "IPVS takes port 0 for every port only then (ipvsadm(8), -t)",
+                "set `port`, or `persistence_timeout`",
+            )
         if not self.persistent and (self.persistence_engine or self.persistence_granularity):
             raise mistake(
-                "persistence-without-timeout", "`persistence_engine` and `persistence_granularity` need a timeout",
-                "without one the service is not persistent", "set `persistence_timeout`",
-            )  # fmt: skip
+                "persistence-without-timeout",
+                "`persistence_engine` and `persistence_granularity` need a timeout",
+                "without one the service is not persistent",
+                "set `persistence_timeout`",
+            )
         if self.hysteresis is not None and self.hysteresis >= (self.quorum or 1):
             raise mistake(
-                "hysteresis-too-large", f"`hysteresis` {self.hysteresis} must be below `quorum` {self.quorum or 1}",
-                "quorum could never be lost", "raise `quorum` or lower `hysteresis`",
-            )  # fmt: skip
+                "hysteresis-too-large",
+                f"`hysteresis` {self.hysteresis} must be below `quorum` {self.quorum or 1}",
+                "quorum could never be lost",
+                "raise `quorum` or lower `hysteresis`",
+            )
         if self.ops and self.protocol != "udp":
             raise mistake(
                 "ops-not-udp",
@@ -335,6 +362,9 @@ def _granularity(value: object) -> object:
         ipaddress.IPv4Network(f"0.0.0.0/{text}")
     except ValueError:
         raise mistake(
-            "wrong-value", "`persistence_granularity` is a netmask", "", "write `255.255.255.0`, or for IPv6 `64`"
+            "wrong-value",
+            "`persistence_granularity` is a netmask",
+            "",
+            "write `255.255.255.0`, or for IPv6 `64`",
         ) from None
     return text

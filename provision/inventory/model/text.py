@@ -24,11 +24,13 @@ def mistake(rule: str, what: str, why: str, fix: str) -> PydanticCustomError:
     return PydanticCustomError("hactl", "{what}", context)
 
 
-class Strict(BaseModel):
+class Model(BaseModel):
     """The base of every model: frozen, and an unknown field is an error."""
 
     # Built when first used, so that of a nested model one validator is built and not one a level: 0.15 s a run.
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
 
 
 def _pattern(pattern: str, what: str, fix: str) -> AfterValidator:
@@ -72,7 +74,11 @@ _TEXT = rf"{_QUOTED}+"
 Identifier = Annotated[
     str,
     Field(max_length=64),
-    _pattern(r"(?!include[a-z]?$)[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name", "use letters, digits, `_`, `.` and `-`"),
+    _pattern(
+        r"(?!include[a-z]?$)[A-Za-z0-9_][A-Za-z0-9_.-]*",
+        "a name",
+        "use letters, digits, `_`, `.` and `-`",
+    ),
 ]
 InterfaceName = Annotated[
     str,
@@ -82,13 +88,26 @@ InterfaceName = Annotated[
         "an interface has 1 to 15 characters, as `ip link` shows",
     ),
 ]
-Word = Annotated[str, _pattern(_WORD, "this", "leave out blanks, quotes, braces and the signs ! # $ \\ (@ ~ in front)")]
-Words = Annotated[str, _pattern(_WORDS, "this", "leave out quotes, braces and the signs ! # $ \\ (@ ~ in front)")]
+Word = Annotated[
+    str,
+    _pattern(
+        _WORD, "this", "leave out blanks, quotes, braces and the signs ! # $ \\ (@ ~ in front)"
+    ),
+]
+Words = Annotated[
+    str, _pattern(_WORDS, "this", "leave out quotes, braces and the signs ! # $ \\ (@ ~ in front)")
+]
 FilePath = Annotated[
     str,
-    _pattern(rf"/{_LETTER}*", "a path", "write an absolute path without blanks, quotes, braces and the signs ! # $ \\"),
+    _pattern(
+        rf"/{_LETTER}*",
+        "a path",
+        "write an absolute path without blanks, quotes, braces and the signs ! # $ \\",
+    ),
 ]
-Text = Annotated[str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and what is not ASCII")]
+Text = Annotated[
+    str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and what is not ASCII")
+]
 Command = Annotated[
     str,
     _pattern(
@@ -100,12 +119,18 @@ Command = Annotated[
 Secret = Annotated[str, AfterValidator(lambda value: _secret(value))]
 Pattern = Annotated[
     str,
-    _pattern(r"(?!.*\$\{)[^\x00-\x1f\"'\x7f-\U0010ffff]+", "a regular expression", "leave out quotes and `${`"),
+    _pattern(
+        r"(?!.*\$\{)[^\x00-\x1f\"'\x7f-\U0010ffff]+",
+        "a regular expression",
+        "leave out quotes and `${`",
+    ),
 ]
 RawLine = Annotated[
     str,
     _pattern(
-        r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*", "a line of `extra`", "one list entry is one line"
+        r"[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*",
+        "a line of `extra`",
+        "one list entry is one line",
     ),
 ]
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
@@ -134,13 +159,18 @@ def _address(value: Any) -> IpAddress:
             return ipaddress.ip_address(value)
     except ValueError:
         pass
-    raise mistake("not-an-address", f"{_shown(str(value))} is not an IP address", "", "write an IPv4 or IPv6 address")
+    raise mistake(
+        "not-an-address",
+        f"{_shown(str(value))} is not an IP address",
+        "",
+        "write an IPv4 or IPv6 address",
+    )
 
 
 Address = Annotated[IpAddress, BeforeValidator(_address)]
 
 
-class Script(Strict):
+class Script(Model):
     """A command that Keepalived runs: a string, or `command` with the `user` and `group` to run it as.
 
     Keepalived splits the command at blanks itself and runs it without a shell (keepalived.conf(5), SCRIPTS).
@@ -182,9 +212,11 @@ def balanced(lines: tuple[str, ...]) -> tuple[str, ...]:
         lowest = min(lowest, depth)
     if depth or lowest:
         raise mistake(
-            "extra-unbalanced", "the braces of `extra` do not match", "the lines after it would change their meaning",
+            "extra-unbalanced",
+            "the braces of `extra` do not match",
+            "the lines after it would change their meaning",
             "close every `{` within the same `extra`",
-        )  # fmt: skip
+        )
     return lines
 
 

@@ -18,11 +18,11 @@ from provision.inventory.model.text import (
     Integer,
     InterfaceName,
     IpAddress,
+    Model,
     Script,
     ScriptLike,
     Seconds,
     Secret,
-    Strict,
     Word,
     Words,
     as_field,
@@ -32,7 +32,7 @@ from provision.inventory.model.text import (
 Weight = Annotated[Integer, Field(ge=-253, le=253)]
 
 
-class Tracked(Strict):
+class Tracked(Model):
     """What every tracked thing has: how its state changes the priority.
 
     With weight 0 a failure puts the instance into the FAULT state; `reverse` swaps the sense.
@@ -130,7 +130,7 @@ class TrackBfd(BfdTiming, Tracked):
     """Lines put into its block as they are (hactl)."""
 
 
-class Notify(Strict):
+class Notify(Model):
     """The commands to run on a change of state, for an instance and for a sync group alike."""
 
     notify_master: ScriptLike | None = None
@@ -152,7 +152,7 @@ class Notify(Strict):
     """Mail on every change. Absent: as `keepalived.smtp_alert_vrrp` or `smtp_alert` says, else no."""
 
 
-class Tracking(Strict):
+class Tracking(Model):
     """Everything that can be tracked, for an instance and for a sync group alike."""
 
     track_interfaces: tuple[Annotated[TrackInterface, as_field("interface")], ...] = ()
@@ -183,7 +183,7 @@ class SyncGroup(Notify, Tracking):
     """Lines put into its block as they are (hactl)."""
 
 
-class Garp(Strict):
+class Garp(Model):
     """Gratuitous ARP and unsolicited neighbour advertisements, which move the clients to the new master.
 
     Delays and refresh in seconds. Absent means the value under `keepalived`, which defaults to a repeat after a
@@ -204,7 +204,7 @@ class Garp(Strict):
     """Packets of such a round."""
 
 
-class Unicast(Strict):
+class Unicast(Model):
     """Adverts to the other directors one by one, where multicast does not pass (most clouds).
 
     The peers are the other directors of the front end; `peers` adds routers that hactl does not manage.
@@ -227,7 +227,7 @@ def _unicast(value: object) -> object:
     return {} if value is True else None if value is False else value
 
 
-class VirtualMac(Strict):
+class VirtualMac(Model):
     """A macvlan interface with the virtual router's own MAC address (RFC 5798 §7.3)."""
 
     interface: InterfaceName | None = None
@@ -319,15 +319,18 @@ class Vrrp(Garp, Notify, Tracking):
         _check_authentication(self)
         if self.version == 2 and not self.interval.is_integer():
             raise mistake(
-                "vrrp2-fractional-interval", f"`advert_int` {self.interval:g} needs VRRP version 3",
+                "vrrp2-fractional-interval",
+                f"`advert_int` {self.interval:g} needs VRRP version 3",
                 "version 2 carries whole seconds and rounds, so the directors would disagree (RFC 3768 §5.3.7)",
                 "set `version: 3`, or a whole number of seconds",
-            )  # fmt: skip
+            )
         if self.version == 3 and self.interval > 40.95:
             raise mistake(
-                "out-of-range", f"`advert_int` {self.interval:g} is too long for VRRP version 3",
-                "its field holds 12 bits of centiseconds (RFC 5798 §5.2.7)", "set at most 40.95",
-            )  # fmt: skip
+                "out-of-range",
+                f"`advert_int` {self.interval:g} is too long for VRRP version 3",
+                "its field holds 12 bits of centiseconds (RFC 5798 §5.2.7)",
+                "set at most 40.95",
+            )
         return self
 
 
@@ -337,15 +340,18 @@ def _check_authentication(vrrp: Vrrp) -> None:
         return
     if vrrp.version == 3:
         raise mistake(
-            "vrrp3-auth", "`auth_pass` has no effect with VRRP version 3",
+            "vrrp3-auth",
+            "`auth_pass` has no effect with VRRP version 3",
             "version 3 dropped authentication (RFC 5798 §9), so this would only look protected",
             "remove it, or set `version: 2` and `advert_int: 1`",
-        )  # fmt: skip
+        )
     if len(vrrp.auth_pass.encode()) > 8:
         raise mistake(
-            "auth-pass-too-long", "`auth_pass` is longer than 8 characters",
-            "Keepalived uses the first 8 and ignores the rest (keepalived.conf(5))", "shorten it to 8",
-        )  # fmt: skip
+            "auth-pass-too-long",
+            "`auth_pass` is longer than 8 characters",
+            "Keepalived uses the first 8 and ignores the rest (keepalived.conf(5))",
+            "shorten it to 8",
+        )
 
 
 __all__ = ["IpAddress", "Script", "SyncGroup", "Vrrp"]

@@ -12,7 +12,7 @@ from provision.kafka.replicas.model import Cluster, Partition, Quorum, TopicPart
 
 
 @dataclass(frozen=True)
-class Refusal:
+class GateRefusal:
     """Why a broker may not go down: the rule, what it is about, what would happen."""
 
     rule: str
@@ -24,11 +24,11 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """The answer for one broker; `stalled` are partitions that stall without it however long one waits."""
 
     broker: int
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[GateRefusal, ...]
     stalled: tuple[TopicPartition, ...] = ()
 
     @property
@@ -37,17 +37,19 @@ class Verdict:
         return not self.refusals
 
 
-def gate(cluster: Cluster, broker: int) -> Verdict:
+def gate(cluster: Cluster, broker: int) -> GateVerdict:
     """Whether `broker` may go down now without stalling `acks=all` producers or the controllers, and if not, why."""
     held = [each for each in cluster.partitions if broker in each.replicas]
     refusals = [refusal for each in held for refusal in _availability(each, broker)]
     if cluster.quorum and broker in cluster.quorum.voters:
         refusals += _quorum(cluster.quorum, broker)
-    stalled = [each.name for each in held if broker in each.isr and len(each.replicas) <= each.min_isr]
-    return Verdict(broker, tuple(refusals), tuple(stalled))
+    stalled = [
+        each.name for each in held if broker in each.isr and len(each.replicas) <= each.min_isr
+    ]
+    return GateVerdict(broker, tuple(refusals), tuple(stalled))
 
 
-def _availability(partition: Partition, broker: int) -> Iterator[Refusal]:
+def _availability(partition: Partition, broker: int) -> Iterator[GateRefusal]:
     """KafkaAvailability.wouldAffectAvailability, for one partition that has a replica on the broker.
 
     Where there are no more replicas than `min.insync.replicas` no waiting would ever allow it: such are passed over.
@@ -58,12 +60,16 @@ def _availability(partition: Partition, broker: int) -> Iterator[Refusal]:
     have = f"{count}, min.insync.replicas {partition.min_isr}"
     if len(partition.isr) < partition.min_isr:
         role = "is one of them" if broker in partition.isr else "may be the first to catch up"
-        yield Refusal("below-min-isr", str(partition.name), f"{have}: too few already, and broker {broker} {role}")
+        yield GateRefusal(
+            "below-min-isr",
+            str(partition.name),
+            f"{have}: too few already, and broker {broker} {role}",
+        )
     elif len(partition.isr) == partition.min_isr and broker in partition.isr:
-        yield Refusal("at-min-isr", str(partition.name), f"{have}: acks=all would stall")
+        yield GateRefusal("at-min-isr", str(partition.name), f"{have}: acks=all would stall")
 
 
-def _quorum(quorum: Quorum, broker: int) -> Iterator[Refusal]:
+def _quorum(quorum: Quorum, broker: int) -> Iterator[GateRefusal]:
     """KafkaQuorumCheck.isQuorumHealthyWithoutNode: a majority of the voters has caught up, the broker not counted.
 
     A voter has caught up when it was level with the leader less than `controller.quorum.fetch.timeout.ms` before it. A
@@ -71,7 +77,7 @@ def _quorum(quorum: Quorum, broker: int) -> Iterator[Refusal]:
     """
     count = len(quorum.voters)
     if quorum.leader not in quorum.voters:
-        yield Refusal("no-quorum", "controllers", "no controller leads them")
+        yield GateRefusal("no-quorum", "controllers", "no controller leads them")
         return
     if count == 1:
         return
@@ -79,17 +85,19 @@ def _quorum(quorum: Quorum, broker: int) -> Iterator[Refusal]:
     level = [voter for voter in quorum.voters if voter != broker and caught_up(quorum, voter)]
     if len(level) < needed:
         why = f"{len(level)} of {count} have caught up, broker {broker} not counted; a majority is {needed}"
-        yield Refusal("quorum", "controllers", why)
+        yield GateRefusal("quorum", "controllers", why)
 
 
 def caught_up(quorum: Quorum, voter: int) -> bool:
     """Whether a voter was level with the leader less than the fetch time-out before it."""
     at = quorum.voters[voter]
-    return at >= 0 and (voter == quorum.leader or quorum.voters[quorum.leader] - at < quorum.fetch_timeout)
+    return at >= 0 and (
+        voter == quorum.leader or quorum.voters[quorum.leader] - at < quorum.fetch_timeout
+    )
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeRole:
     """One node of a roll: its id, whether it is a controller, whether it is ready to serve."""
 
     id: int
@@ -97,7 +105,7 @@ class Node:
     ready: bool
 
 
-def roll_order(nodes: Iterable[Node], active: int) -> tuple[int, ...]:
+def roll_order(nodes: Iterable[NodeRole], active: int) -> tuple[int, ...]:
     """The ids in the order of a roll: controllers first; among equals the unready first and the active controller last.
 
     Brokers become ready only where the controllers have a quorum; an unready node that is left for later costs
@@ -105,7 +113,7 @@ def roll_order(nodes: Iterable[Node], active: int) -> tuple[int, ...]:
     node is a controller of its own, and the broker that acts as one comes last of all.
     """
 
-    def key(node: Node) -> tuple[bool, bool, bool, int]:
+    def key(node: NodeRole) -> tuple[bool, bool, bool, int]:
         return not node.controller, node.ready, node.id == active, node.id
 
     return tuple(node.id for node in sorted(nodes, key=key))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provision.kafka.replicas.model import Replica
-from provision.kafka.replicas.state_machine import Machine, State, path
+from provision.kafka.replicas.state_machine import ReplicaStateMachine, State, path
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,15 @@ class Transition:
         text = f"{self.replica}: {self.before} -> {self.after}"
         if self.legal:
             return text
-        return f"{text} is no legal transition: the replica was deleted and made anew, or lost its log"
+        return (
+            f"{text} is no legal transition: the replica was deleted and made anew, or lost its log"
+        )
 
 
 def check(
-    before: Mapping[Replica, State], after: Mapping[Replica, State], of: Machine = Machine.V2_4
+    before: Mapping[Replica, State],
+    after: Mapping[Replica, State],
+    of: ReplicaStateMachine = ReplicaStateMachine.V2_4,
 ) -> tuple[Transition, ...]:
     """Every replica whose state differs between the two looks; what a look does not name does not exist in it."""
     found = []

@@ -36,12 +36,16 @@ def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool 
 def states(cluster: Cluster) -> dict[Replica, State]:
     """The state of every replica that is assigned or still has a log, in the order of topic, partition, broker."""
     partitions = {each.name: each for each in cluster.partitions}
-    assigned = {Replica(*each.name, broker) for each in cluster.partitions for broker in each.replicas}
+    assigned = {
+        Replica(*each.name, broker) for each in cluster.partitions for broker in each.replicas
+    }
     held = {Replica(*name, broker) for broker, logs in cluster.logs.items() for name in logs}
     return {each: _state(cluster, partitions, each) for each in sorted(assigned | held)}
 
 
-def _state(cluster: Cluster, partitions: Mapping[TopicPartition, Partition], replica: Replica) -> State:
+def _state(
+    cluster: Cluster, partitions: Mapping[TopicPartition, Partition], replica: Replica
+) -> State:
     name = TopicPartition(replica.topic, replica.partition)
     logs = cluster.logs.get(replica.broker)
     has_log = None if logs is None else name in logs

@@ -10,7 +10,14 @@ from kafka.errors import KafkaError, UnsupportedVersionError
 
 from provision.kafka.admin import described
 from provision.kafka.private_api import log_dirs
-from provision.kafka.replicas.model import NOBODY, Cluster, Partition, Quorum, ReplicaLog, TopicPartition
+from provision.kafka.replicas.model import (
+    NOBODY,
+    Cluster,
+    Partition,
+    Quorum,
+    ReplicaLog,
+    TopicPartition,
+)
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -32,19 +39,25 @@ def look(admin: KafkaAdminClient) -> Cluster:
     """
     about = described(admin)
     brokers = frozenset(each["broker_id"] for each in about["brokers"] if not each.get("is_fenced"))
-    logs = {broker: found for broker in sorted(brokers) if (found := _logs(admin, broker)) is not None}
+    logs = {
+        broker: found for broker in sorted(brokers) if (found := _logs(admin, broker)) is not None
+    }
     topics = admin.describe_topics()
     names = [topic["name"] for topic in topics]
     moving = admin.list_partition_reassignments()
     eligible = _eligible(admin, names)
     min_isr = _min_isr(admin, names)
     partitions = [
-        _partition(topic["name"], each, min_isr, moving, eligible) for topic in topics for each in topic["partitions"]
+        _partition(topic["name"], each, min_isr, moving, eligible)
+        for topic in topics
+        for each in topic["partitions"]
     ]
     version = tuple(admin.get_broker_version_data(min(brokers)).broker_version)
     quorum = _quorum(admin, min(brokers))
     silent, acting = brokers - set(logs), NOBODY if quorum else about["controller_id"]
-    return Cluster(version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, silent, acting)
+    return Cluster(
+        version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, silent, acting
+    )
 
 
 def _name(partition: Partition) -> TopicPartition:
@@ -92,7 +105,11 @@ def _min_isr(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
     if not wanted:
         return {}
     answer = admin.describe_configs(wanted, config_filter="all")["topic"]
-    return {topic: int(settings[MIN_ISR]["value"]) for topic, settings in answer.items() if MIN_ISR in settings}
+    return {
+        topic: int(settings[MIN_ISR]["value"])
+        for topic, settings in answer.items()
+        if MIN_ISR in settings
+    }
 
 
 def _partition(
@@ -124,7 +141,9 @@ def _quorum(admin: KafkaAdminClient, broker: int) -> Quorum | None:
     except UnsupportedVersionError:
         return None
     (found,) = (each for topic in answer["topics"] for each in topic["partitions"])
-    voters = {each["replica_id"]: each["last_caught_up_timestamp"] for each in found["current_voters"]}
+    voters = {
+        each["replica_id"]: each["last_caught_up_timestamp"] for each in found["current_voters"]
+    }
     wanted = [ConfigResource("BROKER", str(broker), [FETCH_TIMEOUT])]
     settings = admin.describe_configs(wanted, config_filter="all")["broker"][str(broker)]
     return Quorum(found["leader_id"], voters, int(settings[FETCH_TIMEOUT]["value"]))

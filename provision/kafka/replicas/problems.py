@@ -45,5 +45,11 @@ def troubles(cluster: Cluster) -> tuple[Trouble, ...]:
         if kind:
             found.setdefault(kind, []).append(str(partition.name))
     silent = tuple(f"broker {broker}" for broker in sorted(cluster.silent))
-    found_silent = (Trouble("silent", silent, "does not answer, though it counts as alive still"),) if silent else ()
-    return found_silent + tuple(Trouble(kind, tuple(found[kind]), what) for kind, what, _ in _KINDS if kind in found)
+    found_silent = (
+        (Trouble("silent", silent, "does not answer, though it counts as alive still"),)
+        if silent
+        else ()
+    )
+    return found_silent + tuple(
+        Trouble(kind, tuple(found[kind]), what) for kind, what, _ in _KINDS if kind in found
+    )

@@ -13,7 +13,7 @@ from provision.kafka.replicas.problems import troubles
 from provision.kafka.replicas.state_machine import State
 
 NAME_WIDTH = 26
-MOST_NAMED = 3
+MAX_NAMED = 3
 """With how many partitions a trouble is shown."""
 
 States = Mapping[Replica, State]
@@ -56,25 +56,33 @@ def _headline(cluster: Cluster, states: States) -> str:
 
 
 def _named(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def _by_name(states: States) -> dict[TopicPartition, dict[int, State]]:
     found: dict[TopicPartition, dict[int, State]] = {}
     for replica, state in states.items():
-        found.setdefault(TopicPartition(replica.topic, replica.partition), {})[replica.broker] = state
+        found.setdefault(TopicPartition(replica.topic, replica.partition), {})[replica.broker] = (
+            state
+        )
     return found
 
 
 def _row(
-    cluster: Cluster, name: TopicPartition, partition: Partition | None, states: Mapping[int, State], width: int
+    cluster: Cluster,
+    name: TopicPartition,
+    partition: Partition | None,
+    states: Mapping[int, State],
+    width: int,
 ) -> Iterator[Line]:
     text = str(name)
     if len(text) > width:
         yield text, ""
         text = ""
-    replicas = "  ".join(_replica(cluster, name, partition, broker, state) for broker, state in states.items())
+    replicas = "  ".join(
+        _replica(cluster, name, partition, broker, state) for broker, state in states.items()
+    )
     if partition is None:
         yield f"{text:<{width}}  {'gone':<23}  {replicas}", YELLOW
         return
@@ -85,7 +93,9 @@ def _row(
     yield row, "" if whole else RED if len(partition.isr) < partition.min_isr else YELLOW
 
 
-def _replica(cluster: Cluster, name: TopicPartition, partition: Partition | None, broker: int, state: State) -> str:
+def _replica(
+    cluster: Cluster, name: TopicPartition, partition: Partition | None, broker: int, state: State
+) -> str:
     """Such as `2 online`, with what is not as usual about one that is alive."""
     about = []
     if partition and state in (State.ONLINE, State.NEW):
@@ -108,8 +118,14 @@ def document(cluster: Cluster, states: States) -> dict[str, Any]:
         "version": ".".join(map(str, cluster.version)),
         "brokers": sorted(cluster.brokers),
         "controller": cluster.controller if cluster.controller >= 0 else None,
-        "troubles": [{"kind": each.kind, "who": list(each.who), "what": each.what} for each in troubles(cluster)],
-        "partitions": [_partition_json(cluster, name, partitions.get(name), found) for name, found in by_name.items()],
+        "troubles": [
+            {"kind": each.kind, "who": list(each.who), "what": each.what}
+            for each in troubles(cluster)
+        ],
+        "partitions": [
+            _partition_json(cluster, name, partitions.get(name), found)
+            for name, found in by_name.items()
+        ],
     }
 
 
@@ -125,7 +141,12 @@ def _partition_json(
         "isr": list(isr),
         "min_isr": partition.min_isr if partition else None,
         "replicas": [
-            {"broker": broker, "state": state.value, "in_sync": broker in isr, **_log(cluster, name, broker)}
+            {
+                "broker": broker,
+                "state": state.value,
+                "in_sync": broker in isr,
+                **_log(cluster, name, broker),
+            }
             for broker, state in states.items()
         ],
     }

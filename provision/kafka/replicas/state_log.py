@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from provision.kafka.replicas.model import Replica
-from provision.kafka.replicas.state_machine import Machine, State, legal
+from provision.kafka.replicas.state_machine import ReplicaStateMachine, State, legal
 
 _STATES = "|".join(State)
 _LINE = re.compile(
@@ -23,7 +23,7 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True)
-class Step:
+class LoggedTransition:
     """One step: which controller of which epoch took, or (`failed`) refused to take, a replica to another state."""
 
     controller: int
@@ -33,16 +33,16 @@ class Step:
     after: State
     failed: bool
 
-    def legal(self, of: Machine) -> bool:
+    def legal(self, of: ReplicaStateMachine) -> bool:
         """Whether the machine has this step."""
         return legal(self.before, self.after, of)
 
 
-def steps(lines: Iterable[str]) -> Iterator[Step]:
+def steps(lines: Iterable[str]) -> Iterator[LoggedTransition]:
     """The steps of replicas among the log's lines; whatever else stands there is passed over."""
     for line in lines:
         if found := _LINE.search(line):
-            yield Step(
+            yield LoggedTransition(
                 controller=int(found["controller"]),
                 epoch=int(found["epoch"]),
                 replica=Replica(found["topic"], int(found["partition"]), int(found["broker"])),
@@ -52,7 +52,7 @@ def steps(lines: Iterable[str]) -> Iterator[Step]:
             )
 
 
-def replayed(taken: Iterable[Step]) -> dict[Replica, State]:
+def replayed(taken: Iterable[LoggedTransition]) -> dict[Replica, State]:
     """The states that the last controller left its replicas in; each new controller (epoch) begins from nothing.
 
     The logs of several brokers can be given one after the other: of a lower epoch than seen already nothing counts.

@@ -23,7 +23,7 @@ class State(StrEnum):
     NON_EXISTENT = "NonExistentReplica"
 
 
-class Machine(Enum):
+class ReplicaStateMachine(Enum):
     """The versions at which the machine changed; each holds until the next."""
 
     V1_0 = "1.0"
@@ -43,28 +43,39 @@ _V1_0: Predecessors = {
     State.DELETION_INELIGIBLE: frozenset({State.DELETION_STARTED}),
     State.NON_EXISTENT: frozenset({State.DELETION_SUCCESSFUL}),
 }
-_V2_3: Predecessors = {**_V1_0, State.DELETION_INELIGIBLE: frozenset({State.OFFLINE, State.DELETION_STARTED})}
-_PREDECESSORS = {Machine.V1_0: _V1_0, Machine.V2_3: _V2_3, Machine.V2_4: _V2_3}
+_V2_3: Predecessors = {
+    **_V1_0,
+    State.DELETION_INELIGIBLE: frozenset({State.OFFLINE, State.DELETION_STARTED}),
+}
+_PREDECESSORS = {
+    ReplicaStateMachine.V1_0: _V1_0,
+    ReplicaStateMachine.V2_3: _V2_3,
+    ReplicaStateMachine.V2_4: _V2_3,
+}
 
 
-def machine(version: tuple[int, ...]) -> Machine:
+def machine(version: tuple[int, ...]) -> ReplicaStateMachine:
     """The machine of a broker of `version`, such as `(3, 9, 1)`; of one older than 1.0 the oldest known."""
     if version >= (2, 4):
-        return Machine.V2_4
-    return Machine.V2_3 if version >= (2, 3) else Machine.V1_0
+        return ReplicaStateMachine.V2_4
+    return ReplicaStateMachine.V2_3 if version >= (2, 3) else ReplicaStateMachine.V1_0
 
 
-def predecessors(state: State, of: Machine = Machine.V2_4) -> frozenset[State]:
+def predecessors(
+    state: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4
+) -> frozenset[State]:
     """The states from which one step leads to `state`."""
     return _PREDECESSORS[of][state]
 
 
-def legal(before: State, after: State, of: Machine = Machine.V2_4) -> bool:
+def legal(before: State, after: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4) -> bool:
     """Whether one step may lead from `before` to `after`; staying is a step only where the machine has it."""
     return before in predecessors(after, of)
 
 
-def path(before: State, after: State, of: Machine = Machine.V2_4) -> tuple[State, ...]:
+def path(
+    before: State, after: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4
+) -> tuple[State, ...]:
     """The states of the shortest legal way, both ends included; there is always one, since every state can be left."""
     came_from: dict[State, State] = {}
     waiting = deque([before])
@@ -80,7 +91,7 @@ def path(before: State, after: State, of: Machine = Machine.V2_4) -> tuple[State
     return tuple(reversed(way))
 
 
-def at_startup(alive: bool, of: Machine = Machine.V2_4) -> State:
+def at_startup(alive: bool, of: ReplicaStateMachine = ReplicaStateMachine.V2_4) -> State:
     """The state of a replica once a newly elected controller has started its machine.
 
     `initializeReplicaState` takes a dead replica for one whose deletion failed, lest a topic be half deleted; from
@@ -88,4 +99,4 @@ def at_startup(alive: bool, of: Machine = Machine.V2_4) -> State:
     """
     if alive:
         return State.ONLINE
-    return State.OFFLINE if of is Machine.V2_4 else State.DELETION_INELIGIBLE
+    return State.OFFLINE if of is ReplicaStateMachine.V2_4 else State.DELETION_INELIGIBLE

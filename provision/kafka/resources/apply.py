@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from provision.core.errors import HactlError, Unreachable
-from provision.kafka.admin import AGAIN, Unanswered, ask, connected
+from provision.kafka.admin import AGAIN, ClusterTimeout, ask, connected
 from provision.kafka.client_file import Login
-from provision.kafka.resources.plan import Step, partitions, remains
+from provision.kafka.resources.plan import PlanStep, partitions, remains
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-PATIENCE = 30.0
+RETRY_TIMEOUT = 30.0
 """Seconds for which a step is tried again while brokers do not answer: as long as an election takes, and more."""
 
-LAG = 10.0
+PROPAGATION_TIMEOUT = 10.0
 """Seconds that are waited for brokers to learn of a topic."""
 
 Became = Literal["done", "failed", "unknown", "not done"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What became of a step, and why it was not done; `unknown`: it was sent, and nothing came back."""
 
-    step: Step
+    step: PlanStep
     became: Became
     why: str = ""
 
@@ -38,7 +38,7 @@ class Outcome:
 class Applied:
     """What became of all steps, and whether somebody stopped it."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[StepOutcome, ...]
     interrupted: bool = False
 
     @property
@@ -47,7 +47,7 @@ class Applied:
         return all(each.became == "done" for each in self.outcomes)
 
 
-def carry_out(login: Login, steps: Sequence[Step], passwords: Mapping[str, str]) -> Applied:
+def carry_out(login: Login, steps: Sequence[PlanStep], passwords: Mapping[str, str]) -> Applied:
     """Do the steps in their order, each tried first as far as Kafka can; the first that cannot be done ends it.
 
     A connection that breaks is made again, for up to half a minute; then it is looked first whether the step that was
@@ -67,23 +67,25 @@ def carry_out(login: Login, steps: Sequence[Step], passwords: Mapping[str, str])
         return _applied(run, "unknown" if run.sent else "not done", "interrupted", interrupted=True)
     except HactlError as error:
         return _applied(run, "unknown" if run.sent else "failed", error.line())
-    return Applied(tuple(Outcome(step, "done") for step in run.done))
+    return Applied(tuple(StepOutcome(step, "done") for step in run.done))
 
 
 def _applied(run: _Run, became: Became, why: str, *, interrupted: bool = False) -> Applied:
     """The outcomes of a run that did not come to its end."""
-    done = [Outcome(step, "done") for step in run.done]
+    done = [StepOutcome(step, "done") for step in run.done]
     rest = list(run.pending)
-    ended = [Outcome(rest[0], became, why)] if rest else []
-    return Applied((*done, *ended, *(Outcome(step, "not done") for step in rest[1:])), interrupted)
+    ended = [StepOutcome(rest[0], became, why)] if rest else []
+    return Applied(
+        (*done, *ended, *(StepOutcome(step, "not done") for step in rest[1:])), interrupted
+    )
 
 
 class _Run:
     """Steps that are done and to be done; `sent` while one is under way, or was when the connection broke."""
 
-    def __init__(self, login: Login, passwords: Mapping[str, str], steps: deque[Step]) -> None:
+    def __init__(self, login: Login, passwords: Mapping[str, str], steps: deque[PlanStep]) -> None:
         self._login, self._passwords = login, passwords
-        self.pending, self.done = steps, list[Step]()
+        self.pending, self.done = steps, list[PlanStep]()
         self.sent = False
         self._until: float | None = None
 
@@ -100,19 +102,19 @@ class _Run:
                 while self.pending:
                     self._do(admin)
                 self._settle(admin)
-        except (Unanswered, Unreachable):
-            self._until = self._until or time.monotonic() + PATIENCE
+        except (ClusterTimeout, Unreachable):
+            self._until = self._until or time.monotonic() + RETRY_TIMEOUT
             if time.monotonic() > self._until:
                 raise
             time.sleep(AGAIN)
 
     def _settle(self, admin: KafkaAdminClient) -> None:
         """Wait until every broker knows of the topics, so that whoever plans next is not told of the time before."""
-        from provision.kafka.resources.fetch import everywhere
+        from provision.kafka.resources.fetch import known_to_all_brokers
 
         topics = dict(each for step in self.done for each in partitions(step.deed))
-        until = time.monotonic() + LAG
-        while topics and not everywhere(admin, topics) and time.monotonic() < until:
+        until = time.monotonic() + PROPAGATION_TIMEOUT
+        while topics and not known_to_all_brokers(admin, topics) and time.monotonic() < until:
             time.sleep(AGAIN / 5)
 
     def _do(self, admin: KafkaAdminClient) -> None:

@@ -14,12 +14,13 @@ from provision.kafka.resources.desired import ROLES
 Kind = Literal["topics", "groups"]
 
 
-def may(acls: Iterable[Acl], kind: Kind, operation: str, name: str) -> bool | None:
+def is_allowed(acls: Iterable[Acl], kind: Kind, operation: str, name: str) -> bool | None:
     """Whether a user with these ACLs may; None where that depends on the address that it comes from."""
     about = [
         acl
         for acl in acls
-        if operation in _operations(acl, kind) and any(_covers(pattern, name) for pattern in getattr(acl, kind))
+        if operation in _operations(acl, kind)
+        and any(_covers(pattern, name) for pattern in getattr(acl, kind))
     ]
     everywhere = [acl for acl in about if "*" in acl.hosts]
     if any(acl.permission == "deny" for acl in everywhere):
@@ -41,5 +42,7 @@ def _covers(pattern: str, name: str) -> bool:
 
 def named(acls: Iterable[Acl], kind: Kind, operation: str) -> tuple[str, ...]:
     """The patterns with which these ACLs allow an operation, in their order, each once."""
-    allowed = (acl for acl in acls if acl.permission == "allow" and operation in _operations(acl, kind))
+    allowed = (
+        acl for acl in acls if acl.permission == "allow" and operation in _operations(acl, kind)
+    )
     return tuple(dict.fromkeys(pattern for acl in allowed for pattern in getattr(acl, kind)))

@@ -8,7 +8,7 @@ from provision.kafka.client_file import Login
 from provision.kafka.resources.apply import Applied, carry_out
 from provision.kafka.resources.desired import desired
 from provision.kafka.resources.observe import observe
-from provision.kafka.resources.plan import Plan, plan
+from provision.kafka.resources.plan import ClusterPlan, plan
 
 
 def passwords(cluster: KafkaCluster) -> dict[str, str]:
@@ -16,13 +16,13 @@ def passwords(cluster: KafkaCluster) -> dict[str, str]:
     return {name: user.password for name, user in cluster.model.users.items()}
 
 
-def planned(cluster: KafkaCluster, login: Login, prune: bool) -> Plan:
+def planned(cluster: KafkaCluster, login: Login, prune: bool) -> ClusterPlan:
     """The plan of a cluster as it is now. Raises Unreachable, HostError."""
     wanted = desired(cluster)
     return plan(wanted, observe(login, wanted, passwords(cluster)), prune)
 
 
-def done(cluster: KafkaCluster, login: Login, found: Plan) -> Applied:
+def done(cluster: KafkaCluster, login: Login, found: ClusterPlan) -> Applied:
     """What became of the plan's steps. Raises HactlError where nothing was changed."""
     try:
         return carry_out(login, found.steps, passwords(cluster)) if found.steps else Applied(())
@@ -31,7 +31,7 @@ def done(cluster: KafkaCluster, login: Login, found: Plan) -> Applied:
         raise
 
 
-def refuse(cluster: KafkaCluster, found: Plan) -> None:
+def refuse(cluster: KafkaCluster, found: ClusterPlan) -> None:
     """Complain of what cannot be, if there is anything.
 
     Raises:

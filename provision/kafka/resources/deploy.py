@@ -14,11 +14,11 @@ from provision.core.terminal import DIM, YELLOW, Line
 from provision.inventory.kafka import KafkaCluster, first_users
 
 if TYPE_CHECKING:
-    from provision.deploy.inspection import Survey
+    from provision.deploy.inspection import Inspection
     from provision.deploy.project import Project
     from provision.kafka.client_file import Login
     from provision.kafka.resources.apply import Applied
-    from provision.kafka.resources.plan import Plan
+    from provision.kafka.resources.plan import ClusterPlan
 
 UNIT = "/etc/systemd/system/kafka.service"
 """What a host has once a broker was deployed there."""
@@ -26,12 +26,12 @@ UNIT = "/etc/systemd/system/kafka.service"
 START = 180.0
 """Seconds that brokers have to come up after their hosts were changed."""
 
-EVERY = 2.0
+POLL_INTERVAL = 2.0
 """Seconds until a cluster that is not whole yet is asked again."""
 
 
 @dataclass
-class Side:
+class ClusterDeploy:
     """What one run shows and does of a cluster: nothing without a `project`, or where it is `limited` to some hosts.
 
     `unseen` says why the cluster was not looked at, empty where it was.
@@ -40,16 +40,16 @@ class Side:
     project: Project | None = None
     limited: bool = False
     unseen: str = ""
-    plan: Plan | None = None
+    plan: ClusterPlan | None = None
     applied: Applied | None = None
     failure: HactlError | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, project: Project, limit: str = "") -> Side:
+    def of(cls, project: Project, limit: str = "") -> ClusterDeploy:
         """The side of the inventory's cluster; an empty one where the brokers' own files hold all there is to say."""
         return cls(project if _says_more(project) else None, bool(limit))
 
-    def look(self, found: Survey) -> None:
+    def look(self, found: Inspection) -> None:
         """Plan as far as that can be before the hosts are changed; where no broker is yet, all is to be made."""
         cluster = self._cluster
         if cluster is None:
@@ -62,7 +62,7 @@ class Side:
         except HactlError as error:
             self.failure, self.unseen = error, error.line()
 
-    def put_off(self, found: Survey, events: Events) -> None:
+    def put_off(self, found: Inspection, events: Events) -> None:
         """Have what kept the cluster from being planned be no hindrance, where the hosts' changes may mend it.
 
         Brokers that run and refuse the administrator are not mended by a deploy: they refuse each other next.
@@ -76,14 +76,16 @@ class Side:
 
         if isinstance(self.failure, InputError | NotAdmitted) or not found.changes():
             raise self.failure
-        events.note(f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed")
+        events.note(
+            f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed"
+        )
         self.failure, self.unseen = None, ""
 
     def changes(self) -> int:
         """How many steps the plan has."""
         return len(self.plan.steps) if self.plan else 0
 
-    def carry_out(self, found: Survey, events: Events) -> Exit:
+    def carry_out(self, found: Inspection, events: Events) -> Exit:
         """Plan again, now that the hosts are as they should be, and do it; brokers that start are waited for.
 
         A failure is kept for `raise_failure`.
@@ -97,10 +99,14 @@ class Side:
             with self._administrator(found) as login:
                 self.applied = done(cluster, login, self._awaited(cluster, login, found, events))
         except HactlError as error:
-            self.failure = HactlError(f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_STAY}".lstrip())
+            self.failure = HactlError(
+                f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_STAY}".lstrip()
+            )
             return Exit.FAILED
         except KeyboardInterrupt:
-            self.failure = HactlError(f"cluster {self._name}: interrupted before anything of it was changed", _STAY)
+            self.failure = HactlError(
+                f"cluster {self._name}: interrupted before anything of it was changed", _STAY
+            )
             self.failure.exit_code = Exit.INTERRUPTED
             return Exit.INTERRUPTED
         if self.applied.interrupted:
@@ -127,7 +133,14 @@ class Side:
     def plan_json(self) -> dict[str, Any]:
         """The part of the document of `plan --json` that is the cluster's; `changes` is null where it is unknown."""
         if self.unseen:
-            return {"cluster": {"cluster": self._name, "changes": None, "resources": [], "unseen": self.unseen}}
+            return {
+                "cluster": {
+                    "cluster": self._name,
+                    "changes": None,
+                    "resources": [],
+                    "unseen": self.unseen,
+                }
+            }
         if self.plan is None:
             return {}
         from provision.kafka.resources.show import plan_document
@@ -159,14 +172,14 @@ class Side:
     def _name(self) -> str:
         return self._cluster.model.name if self._cluster else ""
 
-    def _look(self, cluster: KafkaCluster, found: Survey) -> Plan:
+    def _look(self, cluster: KafkaCluster, found: Inspection) -> ClusterPlan:
         from provision.kafka.resources.cluster_plan import planned, refuse
-        from provision.kafka.resources.desired import desired, untouched
+        from provision.kafka.resources.desired import desired, fresh_cluster
         from provision.kafka.resources.plan import plan
 
         if all(is_new(found, node.host) for node in cluster.brokers):
             wanted = desired(cluster)
-            return plan(wanted, untouched(wanted, self._first_users(cluster)))
+            return plan(wanted, fresh_cluster(wanted, self._first_users(cluster)))
         with self._administrator(found) as login:
             seen = planned(cluster, login, prune=False)
         refuse(cluster, seen)
@@ -176,14 +189,16 @@ class Side:
         return first_users(cluster, self.project.topology.frontends) if self.project else ()
 
     @contextmanager
-    def _administrator(self, found: Survey) -> Iterator[Login]:
+    def _administrator(self, found: Inspection) -> Iterator[Login]:
         from provision.kafka.ssh_tunnel import administrator
 
         assert self.project
         with administrator(self.project, lambda host: found.sessions[host]) as login:
             yield login
 
-    def _awaited(self, cluster: KafkaCluster, login: Login, found: Survey, events: Events) -> Plan:
+    def _awaited(
+        self, cluster: KafkaCluster, login: Login, found: Inspection, events: Events
+    ) -> ClusterPlan:
         """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
         from provision.kafka.resources.cluster_plan import planned, refuse
         from provision.kafka.resources.observe import NotAdmitted
@@ -200,7 +215,7 @@ class Side:
                 if time.monotonic() > until:
                     raise
                 events.note(f"cluster {self._name} is not ready yet: {error.line()}")
-            time.sleep(EVERY)
+            time.sleep(POLL_INTERVAL)
 
 
 _STAY = "The hosts stay as deployed; `hactl kafka apply` goes on from here."
@@ -215,10 +230,14 @@ def _says_more(project: Project) -> bool:
     users = cluster.model.users
     first = first_users(cluster, project.topology.frontends)
     granted = any(user.acls or user.quotas.model_dump(exclude_none=True) for user in users.values())
-    return bool(cluster.model.topics or granted or (cluster.model.scram and set(users) - set(first)))
+    return bool(
+        cluster.model.topics or granted or (cluster.model.scram and set(users) - set(first))
+    )
 
 
-def is_new(found: Survey, host: str) -> bool:
+def is_new(found: Inspection, host: str) -> bool:
     """Whether no broker was ever deployed on a host."""
     plan = found.plans.get(host)
-    return plan is not None and any(each.name == UNIT and each.action == "create" for each in plan.changes)
+    return plan is not None and any(
+        each.name == UNIT and each.action == "create" for each in plan.changes
+    )

@@ -9,9 +9,21 @@ from provision.desired.kafka_variables import broker_settings
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.kafka_topics import written
 from provision.inventory.model import kafka_user
-from provision.kafka.resources.model import ANYWHERE, CLUSTER, Acl, Desired, Observed, Topic
+from provision.kafka.resources.model import (
+    ANYWHERE,
+    CLUSTER,
+    AclBinding,
+    DesiredCluster,
+    ObservedCluster,
+    TopicSpec,
+)
 
-KINDS = {"topics": "topic", "groups": "group", "transactional_ids": "transactional_id", "cluster": "cluster"}
+KINDS = {
+    "topics": "topic",
+    "groups": "group",
+    "transactional_ids": "transactional_id",
+    "cluster": "cluster",
+}
 """The inventory's words for what Kafka calls resource types."""
 
 ROLES = {
@@ -32,19 +44,28 @@ getProducerResourceFilterToAcls, getConsumerResourceFilterToAcls). An admin mana
 neither read nor write, groups with their offsets, and with `cluster` users, rights and quotas."""
 
 
-def desired(cluster: KafkaCluster) -> Desired:
+def desired(cluster: KafkaCluster) -> DesiredCluster:
     """All that the inventory says about a cluster's users, topics, rights and quotas."""
     model = cluster.model
     settings = broker_settings(cluster, cluster.brokers[0])
     quotas = {name: _quotas(user.quotas) for name, user in model.users.items()}
-    return Desired(
+    return DesiredCluster(
         mechanisms=model.scram,
         users={name: user.iterations for name, user in model.users.items()} if model.scram else {},
         topics={
-            name: Topic(topic.partitions, topic.replicas, {key: written(each) for key, each in topic.config.items()})
+            name: TopicSpec(
+                topic.partitions,
+                topic.replicas,
+                {key: written(each) for key, each in topic.config.items()},
+            )
             for name, topic in model.topics.items()
         },
-        acls=frozenset(acl for name, user in model.users.items() for entry in user.acls for acl in acls(name, entry)),
+        acls=frozenset(
+            acl
+            for name, user in model.users.items()
+            for entry in user.acls
+            for acl in acls(name, entry)
+        ),
         quotas={name: found for name, found in quotas.items() if found},
         super_users=frozenset(f"User:{name}" for name in model.all_super_users),
         brokers={node.id: node.host for node in cluster.brokers},
@@ -53,21 +74,21 @@ def desired(cluster: KafkaCluster) -> Desired:
     )
 
 
-def untouched(wanted: Desired, first_users: Iterable[str]) -> Observed:
+def fresh_cluster(wanted: DesiredCluster, first_users: Iterable[str]) -> ObservedCluster:
     """A cluster that was only just formatted: all its brokers, and the first users."""
     users = {
         user: dict.fromkeys(wanted.mechanisms, iterations)
         for user, iterations in wanted.users.items()
         if user in first_users
     }
-    return Observed(users=users, brokers=frozenset(wanted.brokers))
+    return ObservedCluster(users=users, brokers=frozenset(wanted.brokers))
 
 
 def _quotas(quotas: kafka_user.Quotas) -> dict[str, float]:
     return {key: float(value) for key, value in quotas.model_dump(exclude_none=True).items()}
 
 
-def acls(user: str, entry: kafka_user.Acl) -> Iterator[Acl]:
+def acls(user: str, entry: kafka_user.Acl) -> Iterator[AclBinding]:
     """The entries of access control that one entry of the inventory stands for, perhaps one of them twice."""
     role = ROLES[entry.role] if entry.role else {}
     for field, kind in KINDS.items():
@@ -89,11 +110,24 @@ def _names(entry: kafka_user.Acl, field: str) -> Iterator[tuple[str, bool]]:
 
 
 def _each(
-    user: str, entry: kafka_user.Acl, kind: str, name: str, prefix: bool, operations: tuple[str, ...]
-) -> Iterator[Acl]:
+    user: str,
+    entry: kafka_user.Acl,
+    kind: str,
+    name: str,
+    prefix: bool,
+    operations: tuple[str, ...],
+) -> Iterator[AclBinding]:
     for operation in operations:
         for host in entry.hosts:
-            yield Acl(f"User:{user}", kind, name, prefix, operation, entry.permission == "allow", _host(host))
+            yield AclBinding(
+                f"User:{user}",
+                kind,
+                name,
+                prefix,
+                operation,
+                entry.permission == "allow",
+                _host(host),
+            )
 
 
 def _host(host: str) -> str:

@@ -20,7 +20,7 @@ from kafka.protocol.metadata import MetadataRequest
 
 from provision.kafka.admin import described
 from provision.kafka.private_api import send
-from provision.kafka.resources.model import Acl, Observed, SeenTopic
+from provision.kafka.resources.model import AclBinding, ObservedCluster, SeenTopic
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -32,16 +32,18 @@ ANY_NAME = 2
 """DescribeClientQuotasRequest's match type for every named entity."""
 
 
-def look(admin: KafkaAdminClient, topics: Iterable[str]) -> Observed:
+def look(admin: KafkaAdminClient, topics: Iterable[str]) -> ObservedCluster:
     """What the cluster has now, the parameters of `topics` included; whose password is which it does not tell.
 
     Raises:
         KafkaError: the cluster does not answer, or refuses.
     """
-    brokers = frozenset(each["broker_id"] for each in described(admin)["brokers"] if not each.get("is_fenced"))
+    brokers = frozenset(
+        each["broker_id"] for each in described(admin)["brokers"] if not each.get("is_fenced")
+    )
     found = {each["name"]: each for each in admin.describe_topics() if not _kafkas_own(each)}
     configs = _configs(admin, [name for name in topics if name in found])
-    return Observed(
+    return ObservedCluster(
         users=_users(admin),
         topics={name: _topic(each, configs.get(name, {})) for name, each in found.items()},
         acls=_acls(admin),
@@ -50,7 +52,7 @@ def look(admin: KafkaAdminClient, topics: Iterable[str]) -> Observed:
     )
 
 
-def everywhere(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
+def known_to_all_brokers(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
     """Whether every broker that answers knows these topics with so many partitions; each learns of them by itself.
 
     Raises:
@@ -75,7 +77,9 @@ def _kafkas_own(topic: Mapping[str, Any]) -> bool:
 def _configs(admin: KafkaAdminClient, topics: list[str]) -> Mapping[str, Mapping[str, Any]]:
     if not topics:
         return {}
-    answer = admin.describe_configs([ConfigResource("TOPIC", name) for name in topics], config_filter="all")
+    answer = admin.describe_configs(
+        [ConfigResource("TOPIC", name) for name in topics], config_filter="all"
+    )
     found: Mapping[str, Mapping[str, Any]] = answer["topic"]
     return found
 
@@ -92,17 +96,22 @@ def _topic(about: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]) ->
 def _users(admin: KafkaAdminClient) -> dict[str, dict[str, int]]:
     """SCRAM's iterations by user and mechanism; the mechanism as SASL writes it."""
     return {
-        user: {each["mechanism"].name.replace("_", "-"): each["iterations"] for each in about["credential_infos"]}
+        user: {
+            each["mechanism"].name.replace("_", "-"): each["iterations"]
+            for each in about["credential_infos"]
+        }
         for user, about in admin.describe_user_scram_credentials().items()
         if about["credential_infos"]
     }
 
 
-def _acls(admin: KafkaAdminClient) -> frozenset[Acl]:
+def _acls(admin: KafkaAdminClient) -> frozenset[AclBinding]:
     every = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    found, _ = admin.describe_acls(ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, every))
+    found, _ = admin.describe_acls(
+        ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, every)
+    )
     return frozenset(
-        Acl(
+        AclBinding(
             each.principal,
             each.resource_pattern.resource_type.name.lower(),
             each.resource_pattern.resource_name,
@@ -117,12 +126,15 @@ def _acls(admin: KafkaAdminClient) -> frozenset[Acl]:
 
 def _quotas(admin: KafkaAdminClient) -> dict[str, dict[str, float]]:
     """The quotas of single users; those of client ids, addresses and of all users together are not hactl's."""
-    component = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=ANY_NAME, match=None)
+    component = DescribeClientQuotasRequest.ComponentData(
+        entity_type="user", match_type=ANY_NAME, match=None
+    )
     request = DescribeClientQuotasRequest(components=[component], strict=True)
     answer = send(admin, request)
     error = for_code(answer.error_code)
     if error is not NoError:
         raise error(answer.error_message)
     return {
-        str(entry.entity[0].entity_name): {each.key: each.value for each in entry.values} for entry in answer.entries
+        str(entry.entity[0].entity_name): {each.key: each.value for each in entry.values}
+        for entry in answer.entries
     }

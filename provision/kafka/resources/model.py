@@ -17,7 +17,7 @@ ANYWHERE = "*"
 
 
 @dataclass(frozen=True, order=True)
-class Acl:
+class AclBinding:
     """One entry of access control. `kind` is topic, group, transactional_id, cluster or another of Kafka's."""
 
     principal: str
@@ -30,7 +30,7 @@ class Acl:
 
 
 @dataclass(frozen=True)
-class Topic:
+class TopicSpec:
     """A topic as it is to be; `replicas` None leaves the number to the brokers' default and to what there is."""
 
     partitions: int
@@ -52,7 +52,7 @@ class SeenTopic:
 
 
 @dataclass(frozen=True)
-class Desired:
+class DesiredCluster:
     """What the inventory wants.
 
     `users` are SCRAM's, with their iterations; `replication` is what a topic gets that names no number; `brokers` are
@@ -61,8 +61,8 @@ class Desired:
 
     mechanisms: tuple[str, ...]
     users: Mapping[str, int]
-    topics: Mapping[str, Topic]
-    acls: frozenset[Acl]
+    topics: Mapping[str, TopicSpec]
+    acls: frozenset[AclBinding]
     quotas: Mapping[str, Mapping[str, float]]
     super_users: frozenset[str]
     brokers: Mapping[int, str]
@@ -71,7 +71,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedCluster:
     """What the cluster has: SCRAM iterations by user and mechanism, topics that are not Kafka's own, ACLs, quotas.
 
     `refused` are the users and mechanisms that do not let the inventory's password in; `brokers` those that are alive.
@@ -80,6 +80,6 @@ class Observed:
     users: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     refused: frozenset[tuple[str, str]] = frozenset()
     topics: Mapping[str, SeenTopic] = field(default_factory=dict)
-    acls: frozenset[Acl] = frozenset()
+    acls: frozenset[AclBinding] = frozenset()
     quotas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     brokers: frozenset[int] = frozenset()

@@ -11,12 +11,12 @@ from provision.core.errors import Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.raw_client import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
-from provision.kafka.resources.model import Desired, Observed
+from provision.kafka.resources.model import DesiredCluster, ObservedCluster
 
 PARALLEL = 4
 """How many users log in at once."""
 
-LAG = 1.0
+RETRY_DELAY = 1.0
 """Seconds after which a refused login is tried again: another broker may not have heard of a new password yet."""
 
 
@@ -29,7 +29,7 @@ class NotAdmitted(Unreachable):
     """A broker answered, and does not let the administrator in."""
 
 
-def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Observed:
+def observe(login: Login, desired: DesiredCluster, passwords: Mapping[str, str]) -> ObservedCluster:
     """All that a plan needs to know; `login` is the administrator's, `passwords` are the inventory's by user.
 
     Raises:
@@ -39,7 +39,7 @@ def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Obs
     """
     from provision.kafka.resources.fetch import look
 
-    if not admitted(login):
+    if not can_log_in(login):
         what = f"does not let {login.user} in with the inventory's password ({login.mechanism})"
         raise NotAdmitted(_name(login), what, OTHER_ADMIN)
     seen = ask(login, lambda admin: look(admin, desired.topics))
@@ -47,22 +47,25 @@ def observe(login: Login, desired: Desired, passwords: Mapping[str, str]) -> Obs
         (user, mechanism)
         for user, iterations in desired.users.items()
         for mechanism in desired.mechanisms
-        if seen.users.get(user, {}).get(mechanism) == iterations and (user, mechanism) != (login.user, login.mechanism)
+        if seen.users.get(user, {}).get(mechanism) == iterations
+        and (user, mechanism) != (login.user, login.mechanism)
     ]
 
     def refused(asked: tuple[str, str]) -> bool:
         own = replace(login, user=asked[0], mechanism=asked[1], password=passwords[asked[0]])
-        if admitted(own):
+        if can_log_in(own):
             return False
-        time.sleep(LAG)
-        return not admitted(own)
+        time.sleep(RETRY_DELAY)
+        return not can_log_in(own)
 
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="logins") as pool:
         answers = list(pool.map(refused, known))
-    return replace(seen, refused=frozenset(each for each, no in zip(known, answers, strict=True) if no))
+    return replace(
+        seen, refused=frozenset(each for each, no in zip(known, answers, strict=True) if no)
+    )
 
 
-def admitted(login: Login) -> bool:
+def can_log_in(login: Login) -> bool:
     """Whether the first broker that answers lets this user in with this password.
 
     Raises:
@@ -77,8 +80,14 @@ def admitted(login: Login) -> bool:
             if refused.word == SASL_AUTHENTICATION_FAILED:
                 return False
             said = str(refused)
-    raise Unreachable(_name(login), f"cannot log in: {said}", "is a broker running, and is this its client listener?")
+    raise Unreachable(
+        _name(login),
+        f"cannot log in: {said}",
+        "is a broker running, and is this its client listener?",
+    )
 
 
 def _name(login: Login) -> str:
-    return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap)
+    return ",".join(
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap
+    )

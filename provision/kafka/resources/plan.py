@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from provision.deploy.change import Change
 from provision.formats.parameters import topic as topic_parameters
-from provision.kafka.resources.model import ANYWHERE, Acl, Desired, Observed, SeenTopic, Topic
+from provision.kafka.resources.model import (
+    ANYWHERE,
+    AclBinding,
+    DesiredCluster,
+    ObservedCluster,
+    SeenTopic,
+    TopicSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class CreateTopic:
     """Make a topic."""
 
     name: str
-    topic: Topic
+    topic: TopicSpec
 
 
 @dataclass(frozen=True)
@@ -68,14 +75,14 @@ class DropTopic:
 class AddAcls:
     """Add entries of access control."""
 
-    acls: tuple[Acl, ...]
+    acls: tuple[AclBinding, ...]
 
 
 @dataclass(frozen=True)
 class DropAcls:
     """Take entries of access control away."""
 
-    acls: tuple[Acl, ...]
+    acls: tuple[AclBinding, ...]
 
 
 @dataclass(frozen=True)
@@ -88,12 +95,20 @@ class SetQuota:
 
 
 Deed = (
-    SetCredential | DropCredential | CreateTopic | AddPartitions | SetConfig | DropTopic | AddAcls | DropAcls | SetQuota
+    SetCredential
+    | DropCredential
+    | CreateTopic
+    | AddPartitions
+    | SetConfig
+    | DropTopic
+    | AddAcls
+    | DropAcls
+    | SetQuota
 )
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """One change, as it is shown and as it is done."""
 
     change: Change
@@ -101,7 +116,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class PlanRefusal:
     """What cannot be: `path` leads to its place below `kafka`; one that is `passing` may be possible later."""
 
     rule: str
@@ -113,30 +128,34 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClusterPlan:
     """All steps in their order, what stands against them, and what is not the inventory's and stays."""
 
-    steps: tuple[Step, ...]
-    refusals: tuple[Refusal, ...] = ()
+    steps: tuple[PlanStep, ...]
+    refusals: tuple[PlanRefusal, ...] = ()
     left_alone: tuple[str, ...] = ()
 
 
-def plan(desired: Desired, observed: Observed, prune: bool = False) -> Plan:
+def plan(desired: DesiredCluster, observed: ObservedCluster, prune: bool = False) -> ClusterPlan:
     """What makes the observed cluster the desired one."""
     additions = [
-        *_users(desired, observed), *_topics(desired, observed),
-        *_rights(desired, observed), *_quotas(desired, observed),
-    ]  # fmt: skip
+        *_users(desired, observed),
+        *_topics(desired, observed),
+        *_rights(desired, observed),
+        *_quotas(desired, observed),
+    ]
     removals = list(_removals(desired, observed))
-    gone = tuple(f"{step.change.kind} {step.change.name} {step.change.detail}".strip() for step in removals)
-    return Plan(
+    gone = tuple(
+        f"{step.change.kind} {step.change.name} {step.change.detail}".strip() for step in removals
+    )
+    return ClusterPlan(
         tuple([*additions, *removals] if prune else additions),
         tuple(_refusals(desired, observed)),
         () if prune else gone,
     )
 
 
-def remains(deed: Deed, observed: Observed) -> bool:
+def remains(deed: Deed, observed: ObservedCluster) -> bool:
     """Whether a step that may have been done already is to be done again; one that can be done twice always is."""
     match deed:
         case CreateTopic(name):
@@ -159,38 +178,50 @@ def partitions(deed: Deed) -> Iterator[tuple[str, int]]:
             yield name, count
 
 
-def _users(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _users(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for user, iterations in desired.users.items():
         has = observed.users.get(user, {})
         for mechanism in desired.mechanisms:
             deed = SetCredential(user, mechanism, iterations)
             if mechanism not in has:
                 detail = f"{mechanism}, {iterations} iterations"
-                yield Step(Change("user", user, "update" if has else "create", detail), deed)
+                yield PlanStep(Change("user", user, "update" if has else "create", detail), deed)
             elif has[mechanism] != iterations:
                 detail = f"{mechanism}: {has[mechanism]} to {iterations} iterations"
-                yield Step(Change("user", user, "update", detail), deed)
+                yield PlanStep(Change("user", user, "update", detail), deed)
             elif (user, mechanism) in observed.refused:
-                yield Step(Change("user", user, "update", f"{mechanism}: another password"), deed)
+                yield PlanStep(
+                    Change("user", user, "update", f"{mechanism}: another password"), deed
+                )
 
 
-def _topics(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _topics(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for name, topic in desired.topics.items():
         seen = observed.topics.get(name)
         if seen is None:
             detail = f"{_count(topic.partitions, 'partition')}, {_count(_replicas(desired, topic), 'replica')}"
             diff = tuple(f"+{key}: {value}" for key, value in topic.config.items())
-            yield Step(Change("topic", name, "create", detail, diff), CreateTopic(name, topic))
+            yield PlanStep(Change("topic", name, "create", detail, diff), CreateTopic(name, topic))
             continue
         if topic.partitions > seen.partitions:
-            detail = f"{seen.partitions} to {topic.partitions} partitions: most keys go to another one"
-            yield Step(Change("topic", name, "update", detail), AddPartitions(name, topic.partitions))
-        if values := {key: value for key, value in topic.config.items() if not _same(desired, key, value, seen)}:
-            diff = tuple(line for key, value in values.items() for line in _config_diff(key, value, seen))
-            yield Step(Change("topic", name, "update", "", diff), SetConfig(name, values))
+            detail = (
+                f"{seen.partitions} to {topic.partitions} partitions: most keys go to another one"
+            )
+            yield PlanStep(
+                Change("topic", name, "update", detail), AddPartitions(name, topic.partitions)
+            )
+        if values := {
+            key: value
+            for key, value in topic.config.items()
+            if not _same(desired, key, value, seen)
+        }:
+            diff = tuple(
+                line for key, value in values.items() for line in _config_diff(key, value, seen)
+            )
+            yield PlanStep(Change("topic", name, "update", "", diff), SetConfig(name, values))
 
 
-def _replicas(desired: Desired, topic: Topic) -> int:
+def _replicas(desired: DesiredCluster, topic: TopicSpec) -> int:
     return topic.replicas or desired.replication
 
 
@@ -198,7 +229,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _same(desired: Desired, key: str, value: str, seen: SeenTopic) -> bool:
+def _same(desired: DesiredCluster, key: str, value: str, seen: SeenTopic) -> bool:
     """Whether a parameter's value is in force already: lists in any order, numbers however written."""
     has = seen.config.get(key)
     if has is None:
@@ -217,20 +248,20 @@ def _config_diff(key: str, value: str, seen: SeenTopic) -> Iterator[str]:
     yield f"+{key}: {value}"
 
 
-def _rights(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _rights(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for acls in _together(desired.acls - observed.acls):
-        yield Step(_acl_change(acls, "create"), AddAcls(acls))
+        yield PlanStep(_acl_change(acls, "create"), AddAcls(acls))
 
 
-def _together(acls: Iterable[Acl]) -> list[tuple[Acl, ...]]:
+def _together(acls: Iterable[AclBinding]) -> list[tuple[AclBinding, ...]]:
     """Entries that differ in their operation only, sorted."""
-    found: dict[tuple[object, ...], list[Acl]] = defaultdict(list)
+    found: dict[tuple[object, ...], list[AclBinding]] = defaultdict(list)
     for acl in sorted(acls):
         found[(acl.principal, acl.kind, acl.name, acl.prefix, acl.allow, acl.host)].append(acl)
     return [tuple(each) for each in found.values()]
 
 
-def _acl_change(acls: tuple[Acl, ...], action: str) -> Change:
+def _acl_change(acls: tuple[AclBinding, ...], action: str) -> Change:
     first = acls[0]
     operations = ", ".join(acl.operation for acl in acls)
     where = f" from {first.host}" if first.host != ANYWHERE else ""
@@ -238,54 +269,73 @@ def _acl_change(acls: tuple[Acl, ...], action: str) -> Change:
     return Change("acl", first.principal.removeprefix("User:"), action, detail)
 
 
-def _resource(acl: Acl) -> str:
+def _resource(acl: AclBinding) -> str:
     if acl.kind == "cluster":
         return "the cluster"
     kind = acl.kind.replace("transactional_id", "transactional.id")
-    return f"every {kind}" if acl.name == ANYWHERE and not acl.prefix else f"{kind} {acl.name}{'*' * acl.prefix}"
+    return (
+        f"every {kind}"
+        if acl.name == ANYWHERE and not acl.prefix
+        else f"{kind} {acl.name}{'*' * acl.prefix}"
+    )
 
 
-def _quotas(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _quotas(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for user, quotas in desired.quotas.items():
         has = observed.quotas.get(user, {})
         values = {key: value for key, value in quotas.items() if has.get(key) != value}
         if values:
             old = (f"-{key}: {has[key]:.15g}" for key in values if key in has)
             diff = (*old, *(f"+{key}: {value:.15g}" for key, value in values.items()))
-            yield Step(Change("quota", user, "update" if has else "create", "", diff), SetQuota(user, values))
+            yield PlanStep(
+                Change("quota", user, "update" if has else "create", "", diff),
+                SetQuota(user, values),
+            )
 
 
-def _removals(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _removals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     """What the inventory does not name: quotas, rights, parameters and topics, users. Nothing about super users."""
-    mortal = {user for user in {*observed.users, *observed.quotas} if f"User:{user}" not in desired.super_users}
+    mortal = {
+        user
+        for user in {*observed.users, *observed.quotas}
+        if f"User:{user}" not in desired.super_users
+    }
     for user in sorted(mortal & observed.quotas.keys()):
-        if reset := tuple(sorted(observed.quotas[user].keys() - desired.quotas.get(user, {}).keys())):
+        if reset := tuple(
+            sorted(observed.quotas[user].keys() - desired.quotas.get(user, {}).keys())
+        ):
             whole = user not in desired.quotas
             change = Change("quota", user, "remove" if whole else "update", ", ".join(reset))
-            yield Step(change, SetQuota(user, {}, reset))
-    extra = (acl for acl in observed.acls - desired.acls if acl.principal not in desired.super_users)
+            yield PlanStep(change, SetQuota(user, {}, reset))
+    extra = (
+        acl for acl in observed.acls - desired.acls if acl.principal not in desired.super_users
+    )
     for acls in _together(extra):
-        yield Step(_acl_change(acls, "remove"), DropAcls(acls))
+        yield PlanStep(_acl_change(acls, "remove"), DropAcls(acls))
     yield from _topic_removals(desired, observed)
     for user in sorted(mortal & observed.users.keys()):
         wanted = desired.mechanisms if user in desired.users else ()
         for mechanism in sorted(observed.users[user].keys() - set(wanted)):
             action = "update" if wanted else "remove"
-            yield Step(Change("user", user, action, mechanism), DropCredential(user, mechanism))
+            yield PlanStep(Change("user", user, action, mechanism), DropCredential(user, mechanism))
 
 
-def _topic_removals(desired: Desired, observed: Observed) -> Iterator[Step]:
+def _topic_removals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for name, topic in desired.topics.items():
         seen = observed.topics.get(name)
         if seen and (reset := tuple(sorted(seen.own - topic.config.keys()))):
             diff = tuple(f"-{key}: {seen.config.get(key, '')}" for key in reset)
-            yield Step(Change("topic", name, "update", ", ".join(reset), diff), SetConfig(name, {}, reset))
+            yield PlanStep(
+                Change("topic", name, "update", ", ".join(reset), diff), SetConfig(name, {}, reset)
+            )
     for name in sorted(observed.topics.keys() - desired.topics.keys()):
         partitions = _count(observed.topics[name].partitions, "partition")
-        yield Step(Change("topic", name, "remove", f"{partitions}, with all records"), DropTopic(name))
+        yield PlanStep(
+            Change("topic", name, "remove", f"{partitions}, with all records"), DropTopic(name)
+        )
 
 
-def _refusals(desired: Desired, observed: Observed) -> Iterator[Refusal]:
+def _refusals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanRefusal]:
     for name, topic in desired.topics.items():
         seen = observed.topics.get(name)
         copies = max(seen.replicas) if seen else _replicas(desired, topic)
@@ -293,20 +343,28 @@ def _refusals(desired: Desired, observed: Observed) -> Iterator[Refusal]:
             what = f"{name} has {seen.partitions} partitions and is to have {topic.partitions}"
             why = "Kafka takes none away, since records would go with it"
             fix = f"write {seen.partitions}, or make another topic and copy what counts"
-            yield Refusal("kafka-topic-shrink", ("topics", name, "partitions"), what, why, fix)
+            yield PlanRefusal("kafka-topic-shrink", ("topics", name, "partitions"), what, why, fix)
         if seen and topic.replicas and seen.replicas != {topic.replicas}:
             has = " and ".join(map(str, sorted(seen.replicas)))
             what = f"{name} has {has} replicas and is to have {topic.replicas}"
             why = "that moves data between brokers, which takes a plan and time of its own"
             fix = f"move them with kafka-reassign-partitions, or write {max(seen.replicas)}"
-            yield Refusal("kafka-topic-replicas", ("topics", name, "replicas"), what, why, fix)
+            yield PlanRefusal("kafka-topic-replicas", ("topics", name, "replicas"), what, why, fix)
         grows = seen is None or topic.partitions > seen.partitions
         if grows and copies > len(observed.brokers):
             yield _down(desired, observed, name, copies)
 
 
-def _down(desired: Desired, observed: Observed, name: str, copies: int) -> Refusal:
-    down = [f"{host} ({number})" for number, host in desired.brokers.items() if number not in observed.brokers]
+def _down(
+    desired: DesiredCluster, observed: ObservedCluster, name: str, copies: int
+) -> PlanRefusal:
+    down = [
+        f"{host} ({number})"
+        for number, host in desired.brokers.items()
+        if number not in observed.brokers
+    ]
     what = f"{name} needs {_count(copies, 'broker')}, and {len(observed.brokers)} are alive"
     why = f"down: {', '.join(down)}" if down else "the cluster has no more"
-    return Refusal("kafka-brokers-down", ("topics", name), what, why, "start them first", passing=True)
+    return PlanRefusal(
+        "kafka-brokers-down", ("topics", name), what, why, "start them first", passing=True
+    )

@@ -33,7 +33,7 @@ from kafka.protocol.admin import (
 
 from provision.core.errors import HactlError
 from provision.kafka.private_api import send, send_to_controller
-from provision.kafka.resources.model import Acl
+from provision.kafka.resources.model import AclBinding
 from provision.kafka.resources.plan import (
     AddAcls,
     AddPartitions,
@@ -57,7 +57,12 @@ TIMEOUT = 8000
 """Milliseconds that a controller may take to make or delete a topic; less than the client waits for its answer."""
 
 CHANGED = frozenset(
-    ("TopicAlreadyExistsError", "InvalidPartitionsError", "UnknownTopicOrPartitionError", "ResourceNotFoundError")
+    (
+        "TopicAlreadyExistsError",
+        "InvalidPartitionsError",
+        "UnknownTopicOrPartitionError",
+        "ResourceNotFoundError",
+    )
 )
 """The errors of a request that was right when it was planned: somebody else has made, grown or taken it since."""
 
@@ -97,8 +102,12 @@ def perform(admin: KafkaAdminClient, deed: Deed, passwords: Passwords) -> None:
             _set_quota(admin, deed)
         case DropTopic(name):
             state = DeleteTopicsRequest.DeleteTopicState(name=name)
-            answer = send_to_controller(admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT))
-            _check((each.error_code, getattr(each, "error_message", None)) for each in answer.responses)
+            answer = send_to_controller(
+                admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT)
+            )
+            _check(
+                (each.error_code, getattr(each, "error_message", None)) for each in answer.responses
+            )
         case _:
             _change_topics(admin, [deed], validate_only=False)
 
@@ -125,7 +134,9 @@ def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_o
                 _check((each.error_code, each.error_message) for each in answer.topics)
             case AddPartitions(name, count):
                 topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=count)
-                request = CreatePartitionsRequest(topics=[topic], timeout_ms=TIMEOUT, validate_only=validate_only)
+                request = CreatePartitionsRequest(
+                    topics=[topic], timeout_ms=TIMEOUT, validate_only=validate_only
+                )
                 answer = send_to_controller(admin, request)
                 _check((each.error_code, each.error_message) for each in answer.results)
             case SetConfig(name, values, reset):
@@ -133,7 +144,9 @@ def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_o
                 entries = [(key, int(AlterConfigOp.SET), value) for key, value in values.items()]
                 entries += [(key, int(AlterConfigOp.DELETE), None) for key in reset]
                 resource = (int(ConfigResourceType.TOPIC), name, entries)
-                request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=validate_only)
+                request = IncrementalAlterConfigsRequest(
+                    resources=[resource], validate_only=validate_only
+                )
                 answer = send(admin, request)
                 _check((each.error_code, each.error_message) for each in answer.responses)
 
@@ -145,7 +158,10 @@ def _creatable(deed: CreateTopic) -> Any:
         num_partitions=deed.topic.partitions,
         replication_factor=deed.topic.replicas or -1,
         assignments=[],
-        configs=[Topic.CreatableTopicConfig(name=key, value=value) for key, value in deed.topic.config.items()],
+        configs=[
+            Topic.CreatableTopicConfig(name=key, value=value)
+            for key, value in deed.topic.config.items()
+        ],
     )
 
 
@@ -154,7 +170,7 @@ def _credentials(admin: KafkaAdminClient, request: AlterUserScramCredentialsRequ
     _check((each.error_code, each.error_message) for each in answer.results)
 
 
-def _add_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
+def _add_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
     creations = [
         CreateAclsRequest.AclCreation(
             resource_type=ResourceType[acl.kind.upper()],
@@ -171,7 +187,7 @@ def _add_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
     _check((each.error_code, each.error_message) for each in answer.results)
 
 
-def _drop_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
+def _drop_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
     filters = [
         DeleteAclsRequest.DeleteAclsFilter(
             resource_type_filter=ResourceType[acl.kind.upper()],
@@ -188,15 +204,15 @@ def _drop_acls(admin: KafkaAdminClient, acls: Iterable[Acl]) -> None:
     _check((each.error_code, each.error_message) for each in answer.filter_results)
 
 
-def _pattern(acl: Acl) -> int:
+def _pattern(acl: AclBinding) -> int:
     return int(ACLResourcePatternType.PREFIXED if acl.prefix else ACLResourcePatternType.LITERAL)
 
 
-def _permission(acl: Acl) -> int:
+def _permission(acl: AclBinding) -> int:
     return int(ACLPermissionType.ALLOW if acl.allow else ACLPermissionType.DENY)
 
 
-def _operation(acl: Acl) -> int:
+def _operation(acl: AclBinding) -> int:
     words = "".join(f"_{letter}" if letter.isupper() else letter for letter in acl.operation)
     return int(ACLOperation[words.strip("_").upper()])
 
@@ -206,7 +222,9 @@ def _set_quota(admin: KafkaAdminClient, deed: SetQuota) -> None:
     ops = [Entry.OpData(key=key, value=value, remove=False) for key, value in deed.values.items()]
     ops += [Entry.OpData(key=key, value=0.0, remove=True) for key in deed.reset]
     entity = Entry.EntityData(entity_type="user", entity_name=deed.user)
-    request = AlterClientQuotasRequest(entries=[Entry(entity=[entity], ops=ops)], validate_only=False)
+    request = AlterClientQuotasRequest(
+        entries=[Entry(entity=[entity], ops=ops)], validate_only=False
+    )
     answer = send_to_controller(admin, request)
     _check((each.error_code, each.error_message) for each in answer.entries)
 

@@ -6,7 +6,7 @@ clocks and record timestamps are right, and the cleaner keeps up.
 
 from __future__ import annotations
 
-from provision.kafka.retention.model import FOREVER, Cleaner, Topic, Use
+from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic, Use
 
 
 def rate_per_partition(use: Use) -> float | None:
@@ -14,14 +14,14 @@ def rate_per_partition(use: Use) -> float | None:
     return use.rate / use.partitions if use.rate else None
 
 
-def rolled(topic: Topic, use: Use) -> int:
+def rolled(topic: RetentionTopic, use: Use) -> int:
     """Until its segment is no longer the active one: full, or old (LogSegment.shouldRoll)."""
     rate = rate_per_partition(use)
     full = int(topic.segment_bytes / rate * 1000) if rate else topic.max_segment_ms
     return min(full, topic.max_segment_ms)
 
 
-def round_time(topic: Topic, cleaner: Cleaner) -> int:
+def round_time(topic: RetentionTopic, cleaner: Cleaner) -> int:
     """Between two looks for segments to delete.
 
     Of a topic that is only deleted the task `kafka-log-retention` takes care (LogManager.cleanupLogs); of one that is
@@ -30,7 +30,7 @@ def round_time(topic: Topic, cleaner: Cleaner) -> int:
     return cleaner.backoff if topic.compacts else cleaner.check_interval
 
 
-def expired(topic: Topic, cleaner: Cleaner) -> int | None:
+def expired(topic: RetentionTopic, cleaner: Cleaner) -> int | None:
     """Until retention.ms has removed a segment, counted from its last record.
 
     A segment goes when its *largest* timestamp is older than retention.ms, be it the active one
@@ -41,7 +41,7 @@ def expired(topic: Topic, cleaner: Cleaner) -> int | None:
     return topic.retention_ms + round_time(topic, cleaner)
 
 
-def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def readable_by_time(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until retention.ms has removed a record: a segment's first one stays for the time of the whole segment longer.
 
     Nothing bounds it where the topic is compacted as well: each pass puts what it leaves of small segments together
@@ -51,7 +51,7 @@ def readable_by_time(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     return None if stays is None or topic.compacts else rolled(topic, use) + stays
 
 
-def readable_by_size(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def readable_by_size(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until retention.bytes has removed a record.
 
     A segment goes only when what remains is still at least retention.bytes
@@ -61,10 +61,12 @@ def readable_by_size(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     rate = rate_per_partition(use)
     if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or topic.compacts or not rate:
         return None
-    return rolled(topic, use) + int(topic.retention_bytes / rate * 1000) + round_time(topic, cleaner)
+    return (
+        rolled(topic, use) + int(topic.retention_bytes / rate * 1000) + round_time(topic, cleaner)
+    )
 
 
-def filled(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def filled(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until retention.bytes removes a first segment of a log that was empty, whatever its segments are put together to.
 
     The cleaner leaves no segment larger than segment.bytes (Cleaner.groupSegmentsBySize).
@@ -72,16 +74,20 @@ def filled(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     rate = rate_per_partition(use)
     if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
         return None
-    segment = topic.segment_bytes if topic.compacts else min(topic.segment_bytes, rate * topic.max_segment_ms / 1000)
+    segment = (
+        topic.segment_bytes
+        if topic.compacts
+        else min(topic.segment_bytes, rate * topic.max_segment_ms / 1000)
+    )
     return int((segment + topic.retention_bytes) / rate * 1000) + round_time(topic, cleaner)
 
 
-def readable(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def readable(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until a record can no longer be read, whichever rule comes first."""
     return _least(readable_by_time(topic, cleaner, use), readable_by_size(topic, cleaner, use))
 
 
-def superseded(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def superseded(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until a value is gone, counted from the write of a newer one with its key; passes take no time here.
 
     A log is due when its first dirty record is older than max.compaction.lag.ms (LogCleanerManager.maxCompactionDelay),
@@ -94,11 +100,13 @@ def superseded(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
         bounds.append(topic.max_lag + cleaner.backoff)
     dirty, rate = dirty_bytes(topic, use), rate_per_partition(use)
     if dirty is not None and rate:
-        bounds.append(int(dirty / rate * 1000) + max(rolled(topic, use), topic.min_lag) + cleaner.backoff)
+        bounds.append(
+            int(dirty / rate * 1000) + max(rolled(topic, use), topic.min_lag) + cleaner.backoff
+        )
     return min(bounds, default=None)
 
 
-def dirty_bytes(topic: Topic, use: Use) -> int | None:
+def dirty_bytes(topic: RetentionTopic, use: Use) -> int | None:
     """How much of a partition can be dirty before a pass: the ratio is of the log without its active segment."""
     clean = clean_bytes(use)
     if clean is None or topic.dirty_ratio >= 1:
@@ -113,7 +121,7 @@ def clean_bytes(use: Use) -> int | None:
     return use.keys_per_partition * use.record_bytes
 
 
-def tombstone_gone(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
+def tombstone_gone(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
     """Until a tombstone is gone: the first pass gives it delete.retention.ms, the first pass after that removes it.
 
     The horizon is written into the batch by the first pass (RecordBatch.deleteHorizonMs, Cleaner.shouldRetainRecord).
@@ -122,7 +130,7 @@ def tombstone_gone(topic: Topic, cleaner: Cleaner, use: Use) -> int | None:
     return None if one_pass is None else one_pass + topic.delete_retention + one_pass
 
 
-def _is_deleted(topic: Topic, cleaner: Cleaner) -> bool:
+def _is_deleted(topic: RetentionTopic, cleaner: Cleaner) -> bool:
     """Whether anybody applies the retention: to compacted logs only the cleaner does (LogManager.cleanupLogs)."""
     return topic.deletes and (cleaner.enabled or not topic.compacts)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.admin import ConfigResource
 
 from provision.kafka.admin import described
-from provision.kafka.retention.model import Cleaner, Topic, cleaner, topic
+from provision.kafka.retention.model import Cleaner, RetentionTopic, cleaner, topic
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -20,7 +20,7 @@ OWN = "DYNAMIC_TOPIC_CONFIG"
 
 
 @dataclass(frozen=True)
-class Seen:
+class TopicInfo:
     """One topic as it is, its replicas by broker; `room` are the bytes that each broker has for it, used or free.
 
     It is None of a broker that does not tell (before 3.3), and lacks one that did not answer. `cleaner` is that of its
@@ -28,7 +28,7 @@ class Seen:
     sets, by Kafka's names; `removable` is whether the brokers let topics be deleted.
     """
 
-    topic: Topic
+    topic: RetentionTopic
     cleaner: Cleaner
     partitions: int
     replicas: Mapping[int, int]
@@ -38,7 +38,7 @@ class Seen:
     removable: bool = True
 
 
-def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[Seen], list[str]]:
+def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[TopicInfo], list[str]]:
     """The topics of these names, and which of the names no topic has; no names are all topics but internal ones.
 
     Raises:
@@ -57,10 +57,17 @@ def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[Seen], list[st
     asked += [ConfigResource("BROKER", str(broker)) for broker in sorted(set(ask.values()))]
     answer = admin.describe_configs(asked, config_filter="all")
     folders = admin.describe_log_dirs()
-    versions = {broker: tuple(admin.get_broker_version_data(broker).broker_version) for broker in ask.values()}
+    versions = {
+        broker: tuple(admin.get_broker_version_data(broker).broker_version)
+        for broker in ask.values()
+    }
     seen = [
         _seen(
-            every[name], answer["topic"][name], _values(answer["broker"][str(ask[name])]), versions[ask[name]], folders
+            every[name],
+            answer["topic"][name],
+            _values(answer["broker"][str(ask[name])]),
+            versions[ask[name]],
+            folders,
         )
         for name in found
     ]
@@ -80,7 +87,11 @@ def _first(metadata: Mapping[str, Any]) -> tuple[int, ...]:
     """The brokers of the first partition: its leader, then the others. None where nobody leads it."""
     part = min(metadata["partitions"], key=lambda each: int(each["partition_index"]))
     leader = part["leader_id"]
-    return (leader, *(broker for broker in part["replica_nodes"] if broker != leader)) if leader >= 0 else ()
+    return (
+        (leader, *(broker for broker in part["replica_nodes"] if broker != leader))
+        if leader >= 0
+        else ()
+    )
 
 
 def _seen(
@@ -89,10 +100,12 @@ def _seen(
     side: Mapping[str, str | None],
     version: tuple[int, ...],
     folders: list[Mapping[str, Any]],
-) -> Seen:
+) -> TopicInfo:
     name = metadata["name"]
-    replicas = Counter(broker for each in metadata["partitions"] for broker in each["replica_nodes"])
-    return Seen(
+    replicas = Counter(
+        broker for each in metadata["partitions"] for broker in each["replica_nodes"]
+    )
+    return TopicInfo(
         topic(name, _values(settings)),
         cleaner(side, version),
         len(metadata["partitions"]),

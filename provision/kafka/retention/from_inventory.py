@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.kafka_topics import inherited, written
-from provision.kafka.retention.fetch import Seen
+from provision.kafka.retention.fetch import TopicInfo
 from provision.kafka.retention.model import cleaner, topic
 
 
-def foreseen(cluster: KafkaCluster, name: str, room: Mapping[int, int | None]) -> Seen:
+def planned_topic(cluster: KafkaCluster, name: str, room: Mapping[int, int | None]) -> TopicInfo:
     """The topic of this name as it will be; `room` are the bytes that are free on each broker.
 
     Kafka spreads replicas evenly (AdminUtils.assignReplicasToBrokers, StripedReplicaPlacer), so that each broker gets
@@ -27,7 +27,7 @@ def foreseen(cluster: KafkaCluster, name: str, room: Mapping[int, int | None]) -
     replicas = about.partitions * (about.replicas or cluster.replication)
     share = math.ceil(replicas / len(cluster.brokers))
     properties = {key: written(value) for key, value in model.properties.items()}
-    return Seen(
+    return TopicInfo(
         topic(name, {**inherited(model.properties), **own}),
         cleaner(properties, model.numbers),
         about.partitions,

@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Topic:
+class RetentionTopic:
     """The parameters that decide what is kept. `policies` is `cleanup.policy`."""
 
     name: str
@@ -53,7 +53,11 @@ class Topic:
     @property
     def max_segment_ms(self) -> int:
         """LogConfig.maxSegmentMs: what must be compacted in time is rolled in time."""
-        return min(self.segment_ms, self.max_lag) if self.compacts and self.max_lag > 0 else self.segment_ms
+        return (
+            min(self.segment_ms, self.max_lag)
+            if self.compacts and self.max_lag > 0
+            else self.segment_ms
+        )
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,14 @@ class Use:
         return math.ceil((self.keys or 0) / self.partitions)
 
 
-def topic(name: str, settings: Mapping[str, str | None]) -> Topic:
+def topic(name: str, settings: Mapping[str, str | None]) -> RetentionTopic:
     """The parameters of a topic from its configuration by Kafka's names; what is missing has Kafka's default.
 
     Raises:
         HactlError: a value that is none of its kind.
     """
-    usual = Topic(name)
-    return Topic(
+    usual = RetentionTopic(name)
+    return RetentionTopic(
         name,
         frozenset(each.strip() for each in (settings.get("cleanup.policy") or "delete").split(",")),
         _int(settings, "retention.ms", usual.retention_ms),

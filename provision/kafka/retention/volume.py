@@ -16,7 +16,7 @@ from provision.kafka.retention.deadlines import (
     readable_by_time,
     round_time,
 )
-from provision.kafka.retention.model import Cleaner, Topic, Use
+from provision.kafka.retention.model import Cleaner, RetentionTopic, Use
 
 ENTRY = 24
 """Bytes of a key in SkimpyOffsetMap: 16 of an MD5, 8 of an offset."""
@@ -46,7 +46,7 @@ def passes(cleaner: Cleaner, use: Use) -> int | None:
     return max(1, math.ceil(use.keys_per_partition / max(1, keys_per_pass(cleaner))))
 
 
-def by_size(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
+def by_size(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Volume | None:
     """retention.bytes and one segment, and what comes in until the files are gone.
 
     UnifiedLog.deleteRetentionSizeBreachedSegments; deleted files stay for file.delete.delay.ms
@@ -56,11 +56,14 @@ def by_size(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
         return None
     meanwhile = (round_time(topic, cleaner) + topic.file_delete_delay) / 1000
     return Volume(
-        topic.retention_bytes + topic.segment_bytes + int((rate_per_partition(use) or 0) * meanwhile), "retention.bytes"
+        topic.retention_bytes
+        + topic.segment_bytes
+        + int((rate_per_partition(use) or 0) * meanwhile),
+        "retention.bytes",
     )
 
 
-def by_time(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
+def by_time(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Volume | None:
     """All that is written until the files of a record are gone."""
     rate, stays = rate_per_partition(use), readable_by_time(topic, cleaner, use)
     if not rate or stays is None:
@@ -68,7 +71,7 @@ def by_time(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
     return Volume(int(rate * (stays + topic.file_delete_delay) / 1000), "retention.ms")
 
 
-def by_keys(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
+def by_keys(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Volume | None:
     """What compaction leaves and needs: the clean part twice, since the files that a pass replaces stay for a while.
 
     Besides them the dirty part up to its ratio, the active segment, and what is too young (min.compaction.lag.ms).
@@ -81,10 +84,14 @@ def by_keys(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
     return Volume(2 * clean + dirty + topic.segment_bytes + young, "compaction")
 
 
-RULES: tuple[Callable[[Topic, Cleaner, Use], Volume | None], ...] = (by_size, by_time, by_keys)
+RULES: tuple[Callable[[RetentionTopic, Cleaner, Use], Volume | None], ...] = (
+    by_size,
+    by_time,
+    by_keys,
+)
 
 
-def replica_bytes(topic: Topic, cleaner: Cleaner, use: Use) -> Volume | None:
+def replica_bytes(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Volume | None:
     """What a replica takes at most: the tightest of the rules whose figures are known; None: nothing bounds it."""
     known = [volume for rule in RULES if (volume := rule(topic, cleaner, use))]
     return min(known, key=lambda volume: volume.bytes, default=None)

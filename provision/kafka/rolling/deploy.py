@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from provision.core.errors import HostError
 from provision.core.events import Events
-from provision.deploy.inspection import Survey
+from provision.deploy.inspection import Inspection
 from provision.deploy.plan import HostPlan
 from provision.deploy.project import Project
 from provision.hosts.agent.locked_host import UNIT
@@ -21,7 +21,7 @@ from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import ask
 from provision.kafka.replicas.fetch import look
 from provision.kafka.rolling import zookeeper
-from provision.kafka.rolling.poller import AT_FIRST, BACK, WHOLE, Sight
+from provision.kafka.rolling.poller import AT_FIRST, BACK, WHOLE, Poller
 from provision.kafka.rolling.safety import order
 from provision.kafka.ssh_tunnel import Sessions, administrator
 
@@ -38,13 +38,17 @@ def taken_down(plan: HostPlan) -> frozenset[str]:
     return frozenset(
         change.name
         for change in plan.changes
-        if change.kind == "unit" and change.name in (UNIT, MEMBER_UNIT) and change.was.get("active") == "yes"
+        if change.kind == "unit"
+        and change.name in (UNIT, MEMBER_UNIT)
+        and change.was.get("active") == "yes"
         if {"restart", "stop"} & set(change.detail.split(", "))
     )
 
 
 @contextmanager
-def careful(project: Project, found: Survey, events: Events, *, lab: bool) -> Iterator[OneByOne | None]:
+def serial_restarts(
+    project: Project, found: Inspection, events: Events, *, lab: bool
+) -> Iterator[SerialRestart | None]:
     """The care that the nodes of a cluster need in this rollout; None where it takes down none that runs.
 
     Raises:
@@ -52,28 +56,37 @@ def careful(project: Project, found: Survey, events: Events, *, lab: bool) -> It
     """
     cluster = project.topology.kafka
     hosts = _hosts(cluster) if cluster else frozenset()
-    down = {host: units for host, plan in found.plans.items() if host in hosts and (units := taken_down(plan))}
+    down = {
+        host: units
+        for host, plan in found.plans.items()
+        if host in hosts and (units := taken_down(plan))
+    }
     if cluster is None or not down:
         yield None
         return
-    with logins(project, cluster, found, lab) as sessions, administrator(project, sessions) as login:
-        sight = Sight(cluster.nodes, lambda: ask(login, look), events, lambda: found.interrupted)
-        yield OneByOne(cluster, sight, down, sessions)
+    with (
+        logins(project, cluster, found, lab) as sessions,
+        administrator(project, sessions) as login,
+    ):
+        sight = Poller(cluster.nodes, lambda: ask(login, look), events, lambda: found.interrupted)
+        yield SerialRestart(cluster, sight, down, sessions)
 
 
 def _hosts(cluster: KafkaCluster) -> frozenset[str]:
-    return frozenset((*(node.host for node in cluster.nodes), *(member.host for member in cluster.members)))
+    return frozenset(
+        (*(node.host for node in cluster.nodes), *(member.host for member in cluster.members))
+    )
 
 
 @dataclass
-class OneByOne:
+class SerialRestart:
     """The hosts whose nodes go down in a rollout, each when the others can do without it.
 
     `down` has the units that go down by host. `patience` is for how long the cluster may keep the next one up.
     """
 
     cluster: KafkaCluster
-    sight: Sight
+    sight: Poller
     down: Mapping[str, frozenset[str]]
     sessions: Sessions
     patience: float = AT_FIRST
@@ -100,14 +113,14 @@ class OneByOne:
         node = self.cluster.on(host)
         found = self.sight.may_go(node, limit) if node and UNIT in self.down[host] else ()
         if not found and MEMBER_UNIT in self.down[host]:
-            found = self.sight.until_nothing(lambda _: self._ensemble(host), limit, host)
+            found = self.sight.wait_until_clear(lambda _: self._ensemble(host), limit, host)
         return "\n".join((*found, BEYOND)) if found else ""
 
     def after(self, host: str) -> str:
         """Wait until the host's nodes serve again; why they do not, empty where they do."""
         found: tuple[str, ...] = ()
         if MEMBER_UNIT in self.down[host]:
-            found = self.sight.until_nothing(lambda _: self._member(host), JOINED, host)
+            found = self.sight.wait_until_clear(lambda _: self._member(host), JOINED, host)
         node = self.cluster.on(host)
         return "\n".join(found or (self.sight.back(node, BACK) if node else ()))
 
@@ -121,7 +134,9 @@ class OneByOne:
 
 
 @contextmanager
-def logins(project: Project, cluster: KafkaCluster, found: Survey, lab: bool) -> Iterator[Sessions]:
+def logins(
+    project: Project, cluster: KafkaCluster, found: Inspection, lab: bool
+) -> Iterator[Sessions]:
     """The way to the cluster's hosts in a deploy: the survey's logins, and new ones where a host was not surveyed."""
     unknown = _hosts(cluster) - set(found.sessions)
     with Logins(project.targets(tuple(sorted(unknown)), lab)) as others:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from provision.core.errors import HostError
 from provision.core.events import Events
-from provision.deploy.drain import Order, directors_of, refusal, tell_all
+from provision.deploy.drain import DrainRequest, directors_of, drain_on_all, refusal
 from provision.hosts.agent.look import look_at
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.sessions import Sessions
 from provision.inventory.topology import Topology
 
@@ -19,17 +19,21 @@ BY_ROLL = "/kafka-roll"
 
 def by_rolls(drained: Mapping[str, str]) -> frozenset[str]:
     """The hosts that a roll drained, `drained` saying of each `WHO, WHEN`. Pure."""
-    return frozenset(host for host, words in drained.items() if words.partition(",")[0].endswith(BY_ROLL))
+    return frozenset(
+        host for host, words in drained.items() if words.partition(",")[0].endswith(BY_ROLL)
+    )
 
 
 def senders(topology: Topology, *hosts: str) -> tuple[str, ...]:
     """The directors that send connections to hosts; none where these are behind no front end. Pure."""
-    found = (each for host in hosts if topology.served_by(host) for each in directors_of(topology, host))
+    found = (
+        each for host in hosts if topology.served_by(host) for each in directors_of(topology, host)
+    )
     return tuple(dict.fromkeys(found))
 
 
 @dataclass
-class Pool:
+class DirectorDrains:
     """The directors of a cluster's brokers. `ours` are the hosts that a roll has drained, `theirs` an operator."""
 
     topology: Topology
@@ -40,9 +44,13 @@ class Pool:
     ours: frozenset[str] = frozenset()
     theirs: frozenset[str] = frozenset()
 
-    def look(self, *hosts: str) -> Seen:
+    def look(self, *hosts: str) -> Snapshot:
         """Look at the directors of some hosts, and learn who is drained. Raises HostError where one does not answer."""
-        found = look_at(self.sessions, *directors) if (directors := senders(self.topology, *hosts)) else {}
+        found = (
+            look_at(self.sessions, *directors)
+            if (directors := senders(self.topology, *hosts))
+            else {}
+        )
         for one in found.values():
             if isinstance(one, HostError):
                 raise one
@@ -51,7 +59,7 @@ class Pool:
         mine = by_rolls(drained)
         self.ours = (self.ours - set(hosts)) | (mine & set(hosts))
         self.theirs = (self.theirs - set(hosts)) | (set(drained) & set(hosts) - mine)
-        return Seen(self.topology, lives)
+        return Snapshot(self.topology, lives)
 
     def refusal(self, host: str) -> str:
         """Why it must not be drained now; empty where it may, and where nobody sends it anything.
@@ -78,5 +86,5 @@ class Pool:
             self.ours -= {host}
 
     def _tell(self, verb: str, host: str) -> None:
-        order = Order(verb, "server", host, f"{self.owner}{BY_ROLL}", self.digest)
-        tell_all(self.sessions.of, senders(self.topology, host), order, self.events)
+        order = DrainRequest(verb, "server", host, f"{self.owner}{BY_ROLL}", self.digest)
+        drain_on_all(self.sessions.of, senders(self.topology, host), order, self.events)

@@ -12,7 +12,7 @@ from provision.inventory.kafka import KafkaNode
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling.safety import not_in_sync, not_ready, obstacles
 
-EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks."""
 
 AT_FIRST = 10.0
@@ -28,7 +28,7 @@ Judge = Callable[[Cluster], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Sight:
+class Poller:
     """The cluster of `nodes` as it is seen by `look`, which raises HostError; `stop` ends each wait early."""
 
     nodes: tuple[KafkaNode, ...]
@@ -38,11 +38,15 @@ class Sight:
 
     def may_go(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
         """Wait until the node may go down; what still speaks against it after `limit` seconds."""
-        return self.until_nothing(lambda cluster: obstacles(cluster, self.nodes, node), limit, node.host)
+        return self.wait_until_clear(
+            lambda cluster: obstacles(cluster, self.nodes, node), limit, node.host
+        )
 
     def back(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
         """Wait until a restarted node serves; what it lacks after `limit` seconds."""
-        return self.until_nothing(lambda cluster: tuple(filter(None, [not_ready(cluster, node)])), limit, node.host)
+        return self.wait_until_clear(
+            lambda cluster: tuple(filter(None, [not_ready(cluster, node)])), limit, node.host
+        )
 
     def whole(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
         """Wait until the node serves and is in sync with all that it holds; what is not after `limit` seconds."""
@@ -50,9 +54,9 @@ class Sight:
         def lacking(cluster: Cluster) -> tuple[str, ...]:
             return tuple(filter(None, [not_ready(cluster, node) or not_in_sync(cluster, node.id)]))
 
-        return self.until_nothing(lacking, limit, node.host)
+        return self.wait_until_clear(lacking, limit, node.host)
 
-    def until_nothing(self, judge: Judge, limit: float, host: str) -> tuple[str, ...]:
+    def wait_until_clear(self, judge: Judge, limit: float, host: str) -> tuple[str, ...]:
         """Look until `judge` finds nothing; what it finds after `limit` seconds. Each change is said.
 
         A cluster that does not answer is one more reason to wait: brokers come and go meanwhile.
@@ -65,7 +69,7 @@ class Sight:
             if found[0] != said:
                 said = found[0]
                 self.events.host(host, f"waiting: {said}")
-            time.sleep(EVERY)
+            time.sleep(POLL_INTERVAL)
 
     def _judged(self, judge: Judge) -> tuple[str, ...]:
         try:

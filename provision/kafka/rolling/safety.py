@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.replicas.availability import Node, caught_up, gate, roll_order
+from provision.kafka.replicas.availability import NodeRole, caught_up, gate, roll_order
 from provision.kafka.replicas.model import NOBODY, Cluster, Partition
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """How many partitions a line names."""
 
 
@@ -59,7 +59,9 @@ def not_in_sync(cluster: Cluster, broker: int) -> str:
 def next_node(cluster: Cluster, nodes: Collection[KafkaNode]) -> KafkaNode:
     """Which of `nodes` a roll takes next: controllers first, the unready before the ready, the active one last."""
     by_id = {node.id: node for node in nodes}
-    candidates = [Node(node.id, node.controller, not not_ready(cluster, node)) for node in nodes]
+    candidates = [
+        NodeRole(node.id, node.controller, not not_ready(cluster, node)) for node in nodes
+    ]
     return by_id[roll_order(candidates, cluster.controller)[0]]
 
 
@@ -77,16 +79,27 @@ def _not_whole(cluster: Cluster, without: int) -> Iterator[str]:
 
     What a reassignment is still adding is not expected to be in sync (ReplicaManager.UnderReplicatedPartitions).
     """
-    leaderless = [each for each in cluster.partitions if each.leader == NOBODY and set(each.replicas) != {without}]
+    leaderless = [
+        each
+        for each in cluster.partitions
+        if each.leader == NOBODY and set(each.replicas) != {without}
+    ]
     if leaderless:
         yield f"{_named(leaderless)}: without a leader"
     behind = [
         each
         for each in cluster.partitions
-        if each not in leaderless and set(each.replicas) - set(each.adding) - set(each.isr) - {without}
+        if each not in leaderless
+        and set(each.replicas) - set(each.adding) - set(each.isr) - {without}
     ]
     if behind:
-        away = sorted({id_ for each in behind for id_ in set(each.replicas) - set(each.adding) - set(each.isr)})
+        away = sorted(
+            {
+                id_
+                for each in behind
+                for id_ in set(each.replicas) - set(each.adding) - set(each.isr)
+            }
+        )
         brokers = ", ".join(str(id_) for id_ in away if id_ != without)
         yield f"{_named(behind)}: replicas not in sync, on broker {brokers}"
 
@@ -107,5 +120,5 @@ def _named(partitions: Sequence[Partition]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

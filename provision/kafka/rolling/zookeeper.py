@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 
 from provision.core.errors import HostError
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from provision.inventory.kafka import KafkaCluster
 
-PATIENCE = 5.0
+ANSWER_TIMEOUT = 5.0
 """Seconds for a member's answer."""
 
-MOST = 65536
+MAX_ANSWER_BYTES = 65536
 """Bytes of an answer."""
 
 
@@ -21,7 +21,10 @@ def serves(answer: str) -> bool:
 
     The answer has a line `Mode:` (ZooKeeper Administrator's Guide, "The Four Letter Words").
     """
-    return re.search(r"^Mode: (leader|follower|observer|standalone)$", answer, re.MULTILINE) is not None
+    return (
+        re.search(r"^Mode: (leader|follower|observer|standalone)$", answer, re.MULTILINE)
+        is not None
+    )
 
 
 def may_go(members: Mapping[str, bool], host: str) -> str:
@@ -36,23 +39,23 @@ def may_go(members: Mapping[str, bool], host: str) -> str:
     return ""
 
 
-def members(cluster: KafkaCluster, sessions: Callable[[str], Session]) -> dict[str, bool]:
+def members(cluster: KafkaCluster, sessions: Callable[[str], SshSession]) -> dict[str, bool]:
     """Which members serve, by host; asked through the SSH login of each one's own host."""
     model = cluster.model.zookeeper
     port = model.port if model else 0
     return {each.host: _asked(sessions, each.host, each.endpoint, port) for each in cluster.members}
 
 
-def _asked(sessions: Callable[[str], Session], host: str, address: str, port: int) -> bool:
+def _asked(sessions: Callable[[str], SshSession], host: str, address: str, port: int) -> bool:
     try:
         channel = sessions(host).forward(address, port)
     except HostError:
         return False
     said = b""
     try:
-        channel.settimeout(PATIENCE)
+        channel.settimeout(ANSWER_TIMEOUT)
         channel.sendall(b"srvr")
-        while len(said) < MOST and (more := channel.recv(4096)):
+        while len(said) < MAX_ANSWER_BYTES and (more := channel.recv(4096)):
             said += more
     except (OSError, EOFError):
         return False

@@ -11,7 +11,7 @@ from provision.kafka.raw_client import UNREACHABLE, Address
 
 
 @dataclass(frozen=True)
-class Check:
+class KafkaCheckResult:
     """One thing that must be so: `id` says what kind of thing, `user` whose (empty: the cluster's), `about` what.
 
     `accepts` are the words of which one must be seen; the first is what is expected. `address` is where to ask; `names`
@@ -32,7 +32,7 @@ class Check:
 class Result:
     """What was seen: a word to compare, and the other side's own text; how long it took, in seconds."""
 
-    check: Check
+    check: KafkaCheckResult
     seen: str = ""
     text: str = ""
     seconds: float = 0.0
@@ -59,7 +59,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Verification:
+class KafkaVerification:
     """A whole run: the results in order, and how long it took in seconds."""
 
     results: tuple[Result, ...]
@@ -68,7 +68,9 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether nothing failed and something was asked: a run that asked nothing proves nothing."""
-        return all(each.ok for each in self.results) and any(not each.check.skipped for each in self.results)
+        return all(each.ok for each in self.results) and any(
+            not each.check.skipped for each in self.results
+        )
 
     @property
     def exit(self) -> Exit:
@@ -80,4 +82,8 @@ class Verification:
 
     def json(self) -> Mapping[str, Any]:
         """The document of `kafka verify --json`."""
-        return {"ok": self.ok, "seconds": round(self.seconds, 1), "checks": [each.json() for each in self.results]}
+        return {
+            "ok": self.ok,
+            "seconds": round(self.seconds, 1),
+            "checks": [each.json() for each in self.results],
+        }

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from provision.kafka.admin import settings
 from provision.kafka.client_file import Login
-from provision.kafka.raw_client import PATIENCE, SILENT, Refused, logged_in
+from provision.kafka.raw_client import CONNECTION_TIMEOUT, SILENT, Refused, logged_in
 from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
-from provision.kafka.verify.model import Check
-from provision.kafka.verify.refusals import Seen, Site, heartbeat
+from provision.kafka.verify.model import KafkaCheckResult
+from provision.kafka.verify.refusals import Seen, VerifyEnvironment, heartbeat
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition
@@ -35,7 +35,7 @@ SOCKET = 5000
 
 
 @dataclass(frozen=True)
-class Record:
+class ProducedRecord:
     """A record that is in a topic."""
 
     topic: str
@@ -58,7 +58,7 @@ def _told() -> Iterator[None]:
         raise Refused(str(word), " ".join(map(str, error.args))) from None
 
 
-def write(login: Login, topic: str) -> Record:
+def write(login: Login, topic: str) -> ProducedRecord:
     """Write a marked record that all replicas in sync acknowledge. Raises Refused.
 
     Not idempotently: without any right to write, a broker would refuse the producer's number by another name.
@@ -66,9 +66,14 @@ def write(login: Login, topic: str) -> Record:
     from kafka import KafkaProducer
 
     mark = secrets.token_hex(12).encode()
-    patience = int(PATIENCE * 1000)
+    patience = int(CONNECTION_TIMEOUT * 1000)
     logged_in(login).close()  # the library would try for its whole time, and could not say why
-    more = {"acks": "all", "request_timeout_ms": SOCKET, "delivery_timeout_ms": patience, "max_block_ms": patience}
+    more = {
+        "acks": "all",
+        "request_timeout_ms": SOCKET,
+        "delivery_timeout_ms": patience,
+        "max_block_ms": patience,
+    }
     with _told():
         producer = KafkaProducer(
             **{**settings(login), **more},
@@ -77,23 +82,30 @@ def write(login: Login, topic: str) -> Record:
             metrics_enabled=False,
         )
         try:
-            sent = producer.send(topic, key=KEY, value=mark).get(timeout=PATIENCE)
+            sent = producer.send(topic, key=KEY, value=mark).get(timeout=CONNECTION_TIMEOUT)
         finally:
             producer.close(timeout=0)
-    return Record(topic, sent.partition, sent.offset, mark)
+    return ProducedRecord(topic, sent.partition, sent.offset, mark)
 
 
-def read(login: Login, group: str, records: list[Record], *, join: bool) -> None:
+def read(login: Login, group: str, records: list[ProducedRecord], *, join: bool) -> None:
     """Read these records from where they are; `join` makes the reader a member of its group. Raises Refused."""
     from kafka import KafkaConsumer, TopicPartition
 
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + CONNECTION_TIMEOUT
     logged_in(login).close()
     wanted = {TopicPartition(each.topic, each.partition): each for each in records}
-    more = {"request_timeout_ms": SOCKET, "enable_auto_commit": False, "auto_offset_reset": "latest"}
+    more = {
+        "request_timeout_ms": SOCKET,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "latest",
+    }
     with _told():
         consumer = KafkaConsumer(
-            **{**settings(login), **more}, group_id=group or None, max_poll_records=50, metrics_enabled=False
+            **{**settings(login), **more},
+            group_id=group or None,
+            max_poll_records=50,
+            metrics_enabled=False,
         )
         try:
             if join:
@@ -105,7 +117,9 @@ def read(login: Login, group: str, records: list[Record], *, join: bool) -> None
             consumer.close(autocommit=False, timeout_ms=SOCKET)
 
 
-def _joined(consumer: KafkaConsumer, wanted: dict[TopicPartition, Record], until: float) -> None:
+def _joined(
+    consumer: KafkaConsumer, wanted: dict[TopicPartition, ProducedRecord], until: float
+) -> None:
     """Become a member of the group, and have it give this one the partitions."""
     consumer.subscribe(sorted({each.topic for each in wanted}))
     while not set(wanted) <= consumer.assignment():
@@ -116,7 +130,9 @@ def _joined(consumer: KafkaConsumer, wanted: dict[TopicPartition, Record], until
         consumer.pause(*others)
 
 
-def _find(consumer: KafkaConsumer, wanted: dict[TopicPartition, Record], until: float) -> None:
+def _find(
+    consumer: KafkaConsumer, wanted: dict[TopicPartition, ProducedRecord], until: float
+) -> None:
     for place, record in wanted.items():
         consumer.seek(place, record.offset)
     missing = dict(wanted)
@@ -136,18 +152,18 @@ class Records:
     `busy` are the groups that have members, None where that is not known.
     """
 
-    site: Site
+    site: VerifyEnvironment
     busy: frozenset[str] | None
-    _known: dict[str, Record] = field(default_factory=dict)
+    _known: dict[str, ProducedRecord] = field(default_factory=dict)
     _locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
-    def produce(self, check: Check) -> Seen:
+    def produce(self, check: KafkaCheckResult) -> Seen:
         """Whether the user's record is acknowledged. Raises Refused."""
         record = write(self.site.login(check), check.names[0])
         self._known[record.topic] = record
         return ACKNOWLEDGED, f"partition {record.partition}, offset {record.offset}"
 
-    def consume(self, check: Check) -> Seen:
+    def consume(self, check: KafkaCheckResult) -> Seen:
         """Whether the user reads a record of each topic, as a member of the group where nobody else is one."""
         group, *topics = check.names
         login, records = self.site.login(check), [self._record(topic) for topic in topics]
@@ -164,7 +180,7 @@ class Records:
             read(login, group, records, join=True)
         return READ, ""
 
-    def _record(self, topic: str) -> Record:
+    def _record(self, topic: str) -> ProducedRecord:
         with self._lock("topic", topic):
             if topic not in self._known:
                 self._known[topic] = write(self.site.admin, topic)

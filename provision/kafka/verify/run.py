@@ -14,10 +14,10 @@ from provision.core.errors import HactlError
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
 from provision.kafka.raw_client import UNREACHABLE, Refused
-from provision.kafka.verify.checks import Facts, checks
-from provision.kafka.verify.model import Check, Result, Verification
+from provision.kafka.verify.checks import VerifyFacts, checks
+from provision.kafka.verify.model import KafkaCheckResult, KafkaVerification, Result
 from provision.kafka.verify.records import Records
-from provision.kafka.verify.refusals import PROBES, Seen, Site
+from provision.kafka.verify.refusals import PROBES, Seen, VerifyEnvironment
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -29,7 +29,7 @@ DESERTED = ("Empty", "Dead")
 """States of a group without members (GroupState)."""
 
 
-def run(site: Site, note: Callable[[str], None]) -> Verification:
+def run(site: VerifyEnvironment, note: Callable[[str], None]) -> KafkaVerification:
     """All checks that follow from the inventory, asked of the cluster; `note` is told how many there are."""
     began = time.monotonic()
     with _hushed():
@@ -37,30 +37,36 @@ def run(site: Site, note: Callable[[str], None]) -> Verification:
         planned = checks(site.cluster, site.admin.bootstrap, facts)
         note(f"{len(planned)} checks, as {', '.join(site.cluster.model.users)}")
         results = _asked(planned, Records(site, facts.busy), site)
-    return Verification(results, time.monotonic() - began)
+    return KafkaVerification(results, time.monotonic() - began)
 
 
-def _facts(admin: Login) -> Facts:
+def _facts(admin: Login) -> VerifyFacts:
     """What there is in the cluster; nothing is known where the admin cannot ask, and the checks will say why."""
     try:
         with connected(admin) as client:
             return look(client)
     except HactlError:
-        return Facts()
+        return VerifyFacts()
 
 
-def look(client: KafkaAdminClient) -> Facts:
+def look(client: KafkaAdminClient) -> VerifyFacts:
     """The cluster's topics, and the groups that have members, of either protocol (KIP-848)."""
     groups = client.list_groups()
     busy = frozenset(each["group_id"] for each in groups if each["group_state"] not in DESERTED)
-    return Facts(frozenset(client.list_topics()), busy)
+    return VerifyFacts(frozenset(client.list_topics()), busy)
 
 
-def _asked(planned: Sequence[Check], records: Records, site: Site) -> tuple[Result, ...]:
+def _asked(
+    planned: Sequence[KafkaCheckResult], records: Records, site: VerifyEnvironment
+) -> tuple[Result, ...]:
     """What became of each check, in their order: records are read when all are written, the rest goes on meanwhile."""
-    probes: dict[str, Callable[[Check], Seen]] = {name: partial(probe, site) for name, probe in PROBES.items()}
+    probes: dict[str, Callable[[KafkaCheckResult], Seen]] = {
+        name: partial(probe, site) for name, probe in PROBES.items()
+    }
     probes["produce"] = records.produce
-    first = sorted((each for each in planned if each.id != "consume"), key=lambda each: each.id != "produce")
+    first = sorted(
+        (each for each in planned if each.id != "consume"), key=lambda each: each.id != "produce"
+    )
     last = [each for each in planned if each.id == "consume"]
     with _pool() as pool, _pool() as readers:
         asked = {check: pool.submit(_answer, probes[check.id], check) for check in first}
@@ -69,7 +75,7 @@ def _asked(planned: Sequence[Check], records: Records, site: Site) -> tuple[Resu
         return tuple(asked[check].result() for check in planned)
 
 
-def _answer(probe: Callable[[Check], Seen], check: Check) -> Result:
+def _answer(probe: Callable[[KafkaCheckResult], Seen], check: KafkaCheckResult) -> Result:
     if check.skipped:
         return Result(check)
     began = time.monotonic()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from provision.core.terminal import BOLD, DIM, GREEN, RED, Line, wrapped
-from provision.kafka.verify.model import Result, Verification
+from provision.kafka.verify.model import KafkaVerification, Result
 
 CLUSTER = "brokers"
 
 
-def lines(found: Verification) -> Iterator[Line]:
+def lines(found: KafkaVerification) -> Iterator[Line]:
     """A line for the brokers and each user with its counts, then what failed, what passed with a remark, the totals."""
     parts: dict[str, list[Result]] = {}
     for each in found.results:

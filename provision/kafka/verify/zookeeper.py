@@ -20,7 +20,13 @@ ALL = 31
 
 CREATED = "created"
 NEEDS_LOGIN = "SESSIONCLOSEDREQUIRESASLAUTH"
-ERRORS = {-124: NEEDS_LOGIN, -102: "NOAUTH", -115: "AUTHFAILED", -112: "SESSIONEXPIRED", -110: "NODEEXISTS"}
+ERRORS = {
+    -124: NEEDS_LOGIN,
+    -102: "NOAUTH",
+    -115: "AUTHFAILED",
+    -112: "SESSIONEXPIRED",
+    -110: "NODEEXISTS",
+}
 LARGEST = 1 << 20
 
 
@@ -37,7 +43,12 @@ def write(connection: socket.socket, patience: float) -> tuple[str, str]:
     try:
         _send(connection, struct.pack(">iqiq", 0, 0, 10000, 0) + _buffer(b"\0" * 16))
         _receive(connection)
-        code = _ask(connection, 1, CREATE, _buffer(path.encode()) + _buffer(b"") + _anyone() + _int(EPHEMERAL))
+        code = _ask(
+            connection,
+            1,
+            CREATE,
+            _buffer(path.encode()) + _buffer(b"") + _anyone() + _int(EPHEMERAL),
+        )
         if code == 0:
             _ask(connection, 2, DELETE, _buffer(path.encode()) + _int(-1))
         with contextlib.suppress(OSError):

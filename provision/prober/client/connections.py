@@ -13,9 +13,9 @@ import struct
 import time
 from typing import Any
 
-from provision.prober.client.load import RESET_ON_CLOSE, Handlers, Service, error_of
+from provision.prober.client.load import RESET_ON_CLOSE, Handlers, LoadService, error_of
 
-PATIENCE = 10.0
+LOSS_TIMEOUT = 10.0
 """Seconds without an answer, or without acknowledgement, after which a connection is lost."""
 
 OPENING = 3.0
@@ -36,10 +36,10 @@ def stays_open(answer: bytes) -> bool:
     return lines[0].startswith(b"http/1.1") and not closing
 
 
-class Lasting:
+class LongLivedConnection:
     """One long-lived connection; `changes` gets what becomes of it."""
 
-    def __init__(self, crowd: Crowd, index: int, service: Service) -> None:
+    def __init__(self, crowd: ConnectionPool, index: int, service: LoadService) -> None:
         self.crowd = crowd
         self.index = index
         self.service = service
@@ -55,7 +55,7 @@ class Lasting:
             self._open(now)
         elif self.state == OPENED and now - self.since > OPENING:
             self._end("")
-        elif self.state == ASKED and now - self.since > PATIENCE:
+        elif self.state == ASKED and now - self.since > LOSS_TIMEOUT:
             self._end("timeout")
         elif self.state == IDLE and self.service.persistent:
             self.ask(now)
@@ -70,14 +70,16 @@ class Lasting:
             self._end(error_of(error.errno or errno.ECONNRESET))
 
     def _open(self, now: float) -> None:
-        sock = self.sock = socket.socket(self.service.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = self.sock = socket.socket(
+            self.service.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+        )
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (
             (socket.TCP_KEEPIDLE, 1),
             (socket.TCP_KEEPINTVL, 1),
-            (socket.TCP_KEEPCNT, int(PATIENCE)),
-            (socket.TCP_USER_TIMEOUT, int(PATIENCE * 1000)),
+            (socket.TCP_KEEPCNT, int(LOSS_TIMEOUT)),
+            (socket.TCP_USER_TIMEOUT, int(LOSS_TIMEOUT * 1000)),
         ):
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self.state, self.since = OPENED, now
@@ -151,20 +153,27 @@ class Lasting:
 
     def awaited(self) -> bool:
         """Whether a sign of life is missing: an answer, or an acknowledgement of a keepalive packet, one a second."""
-        return self.state == ASKED or (self.state == IDLE and not self.service.persistent and self.silent() > 1.5)
+        return self.state == ASKED or (
+            self.state == IDLE and not self.service.persistent and self.silent() > 1.5
+        )
 
 
-class Crowd:
+class ConnectionPool:
     """All of them, spread over the services. `changes` are lists: what, number, time, and the service for `open`."""
 
-    def __init__(self, poll: select.epoll, handlers: Handlers, services: list[Service], count: int) -> None:
+    def __init__(
+        self, poll: select.epoll, handlers: Handlers, services: list[LoadService], count: int
+    ) -> None:
         self.poll = poll
         self.handlers = handlers
         self.changes: list[list[Any]] = []
         self.alive = 0
         self.numbers = 0
         self.visits = 0
-        self.all = [Lasting(self, at % len(services), services[at % len(services)]) for at in range(count)]
+        self.all = [
+            LongLivedConnection(self, at % len(services), services[at % len(services)])
+            for at in range(count)
+        ]
 
     def schedule(self, begin: float) -> None:
         """The first visit is due at `begin`."""
@@ -180,7 +189,7 @@ class Crowd:
             self.all[self.visits % len(self.all)].visit(now)
             self.visits += 1
 
-    def opened(self, lasting: Lasting) -> int:
+    def opened(self, lasting: LongLivedConnection) -> int:
         """Note that one is open; returns its number."""
         self.alive += 1
         self.numbers += 1

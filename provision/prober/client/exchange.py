@@ -6,7 +6,7 @@ import contextlib
 import struct
 from typing import Callable, NamedTuple
 
-ENOUGH = 16384
+MAX_ANSWER_BYTES = 16384
 """Bytes of an answer after which it counts as answered: big pages must not fill the network."""
 
 CORRELATION = 0x6861
@@ -20,7 +20,7 @@ A greeting costs a server milliseconds of its processor. 200 a second would be a
 """
 
 
-class Talk(NamedTuple):
+class Exchange(NamedTuple):
     """`request` is answered once `length` bytes have come, or the service closed; `good` judges the first of them.
 
     One connection of `every` is asked; the others are good once they are open.
@@ -32,13 +32,13 @@ class Talk(NamedTuple):
     every: int = 1
 
 
-def of(opening: str, path: str | None, host: str) -> Talk | None:
+def of(opening: str, path: str | None, host: str) -> Exchange | None:
     """The talk that `opening` names, `tls` or `kafka`; else a GET of `path`, or None for plain connections."""
     if opening == "tls":
-        return Talk(client_hello(host), server_hello, 6, SPARSE)
+        return Exchange(client_hello(host), server_hello, 6, SPARSE)
     if opening == "kafka":
-        return Talk(api_versions(), versions_told, 10)
-    return Talk(get(path, host), good_answer, ENOUGH) if path else None
+        return Exchange(api_versions(), versions_told, 10)
+    return Exchange(get(path, host), good_answer, MAX_ANSWER_BYTES) if path else None
 
 
 def get(path: str, host: str) -> bytes:

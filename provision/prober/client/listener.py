@@ -18,10 +18,13 @@ SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_ALLMULTI = 263, 1, 2
 VRRP_GROUP, VRRP_GROUP6 = "224.0.0.18", "ff02::12"
 LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_BYTE_X, LOAD_LENGTH_X = 0x20, 0x28, 0x30, 0x50, 0xB1
 EQUAL, ANY_BIT, RETURN = 0x15, 0x45, 0x06
-PACKET_TYPE, VLAN_PRESENT = 0xFFFFF004, 0xFFFFF030  # the kernel's own fields of a packet: linux/filter.h, SKF_AD_*
+PACKET_TYPE, VLAN_PRESENT = (
+    0xFFFFF004,
+    0xFFFFF030,
+)  # the kernel's own fields of a packet: linux/filter.h, SKF_AD_*
 
 
-class Seen(NamedTuple):
+class CapturedPacket(NamedTuple):
     """A packet and when it came, on the monotonic clock; `to_us` says that its frame was addressed to us alone."""
 
     at: float
@@ -65,7 +68,7 @@ def accepted(tcp: bool) -> bytes:
     return b"".join(struct.pack("=HBBI", *line) for line in code)
 
 
-class Wire:
+class CaptureSocket:
     """One interface. Raises PermissionError without CAP_NET_RAW, OSError for an interface that is not Ethernet."""
 
     def __init__(self, interface: str, index: int, tcp: bool = False) -> None:
@@ -108,7 +111,7 @@ class Wire:
             except OSError:  # a family that is switched off has no adverts either
                 pass
 
-    def receive(self) -> Iterator[Seen]:
+    def receive(self) -> Iterator[CapturedPacket]:
         """Everything that has come."""
         while True:
             try:
@@ -119,7 +122,7 @@ class Wire:
                 return
             packet = packets.parse(frame)
             if packet is not None:
-                yield Seen(_moment(ancillary), packet, address[2] == socket.PACKET_HOST)
+                yield CapturedPacket(_moment(ancillary), packet, address[2] == socket.PACKET_HOST)
 
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire."""
@@ -135,7 +138,11 @@ def _moment(ancillary: list[tuple[int, int, bytes]]) -> float:
     """The kernel's time stamp of a packet, which is wall time, on the monotonic clock."""
     now = time.monotonic()
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) == struct.calcsize("@ll"):
+        if (
+            level == socket.SOL_SOCKET
+            and kind == SO_TIMESTAMPNS
+            and len(data) == struct.calcsize("@ll")
+        ):
             seconds, nanoseconds = struct.unpack("@ll", data)
             age: float = time.time() - seconds - nanoseconds * 1e-9
             if 0 <= age < 1:  # else the wall clock was set meanwhile

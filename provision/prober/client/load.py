@@ -45,10 +45,12 @@ def error_of(code: int) -> str:
     return ERRORS.get(code, "unreachable")
 
 
-class Service:
+class LoadService:
     """A service to ask; `talk` is None for plain connections."""
 
-    def __init__(self, address: str, port: int, path: str | None, host: str, opening: str = "") -> None:
+    def __init__(
+        self, address: str, port: int, path: str | None, host: str, opening: str = ""
+    ) -> None:
         self.target = (address, port)
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.path = path
@@ -57,12 +59,12 @@ class Service:
         self.persistent = False
 
 
-class Request:
+class LoadRequest:
     """One request on its way."""
 
     __slots__ = ("answered", "asked", "connected", "due", "head", "number", "service", "sock")
 
-    def __init__(self, number: int, turn: int, due: float, service: Service) -> None:
+    def __init__(self, number: int, turn: int, due: float, service: LoadService) -> None:
         self.number = number
         self.due = due
         self.service = service
@@ -76,12 +78,12 @@ class Request:
 class Load:
     """All requests. `finished` are lists of number, connect, done (whole microseconds after due, or None) and error."""
 
-    def __init__(self, poll: select.epoll, handlers: Handlers, services: list[Service]) -> None:
+    def __init__(self, poll: select.epoll, handlers: Handlers, services: list[LoadService]) -> None:
         self.poll = poll
         self.handlers = handlers
         self.services = services
         self.finished: list[list[Any]] = []
-        self.pending: collections.deque[Request] = collections.deque()
+        self.pending: collections.deque[LoadRequest] = collections.deque()
         self.started = 0
         self.late = 0.0
 
@@ -100,14 +102,16 @@ class Load:
         while self.next_due() <= now:
             due = self.next_due()
             turn, at = divmod(self.started, len(self.services))
-            request = Request(self.started, turn, due, self.services[at])
+            request = LoadRequest(self.started, turn, due, self.services[at])
             self.started += 1
             self.pending.append(request)
             self._open(request)
 
     def expire(self, now: float) -> None:
         """Give up what has taken too long."""
-        while self.pending and (self.pending[0].sock is None or self.pending[0].due + self.limit <= now):
+        while self.pending and (
+            self.pending[0].sock is None or self.pending[0].due + self.limit <= now
+        ):
             request = self.pending.popleft()
             if request.sock is not None:
                 self._end(request, "timeout")
@@ -116,7 +120,7 @@ class Load:
         """Whether an answer is still awaited."""
         return any(request.sock is not None for request in self.pending)
 
-    def _open(self, request: Request) -> None:
+    def _open(self, request: LoadRequest) -> None:
         service = request.service
         try:
             sock = socket.socket(service.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -133,7 +137,7 @@ class Load:
         self.handlers[sock.fileno()] = lambda: self._ready(request)
         self.poll.register(sock, select.EPOLLOUT)
 
-    def _ready(self, request: Request) -> None:
+    def _ready(self, request: LoadRequest) -> None:
         assert request.sock is not None
         try:
             if request.connected is None:
@@ -143,7 +147,7 @@ class Load:
         except OSError as error:
             self._end(request, error_of(error.errno or errno.ECONNRESET))
 
-    def _connected(self, request: Request, sock: socket.socket) -> None:
+    def _connected(self, request: LoadRequest, sock: socket.socket) -> None:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._end(request, error_of(code))
@@ -155,9 +159,9 @@ class Load:
         sock.send(request.asked.request)
         self.poll.modify(sock, select.EPOLLIN)
 
-    def _read(self, request: Request, sock: socket.socket) -> None:
+    def _read(self, request: LoadRequest, sock: socket.socket) -> None:
         try:
-            data = sock.recv(exchange.ENOUGH)
+            data = sock.recv(exchange.MAX_ANSWER_BYTES)
         except BlockingIOError:
             return
         if len(request.head) < 12:
@@ -167,13 +171,15 @@ class Load:
         if not data or request.answered >= request.asked.length:
             self._end(request, "" if request.asked.good(request.head) else "answer")
 
-    def _end(self, request: Request, error: str, at: float = 0.0) -> None:
+    def _end(self, request: LoadRequest, error: str, at: float = 0.0) -> None:
         sock = request.sock
         assert sock is not None
         request.sock = None
         if self.handlers.pop(sock.fileno(), None):
             self.poll.unregister(sock)
         sock.close()
-        connect = None if request.connected is None else round((request.connected - request.due) * 1e6)
+        connect = (
+            None if request.connected is None else round((request.connected - request.due) * 1e6)
+        )
         done = None if error == "timeout" else round(((at or time.monotonic()) - request.due) * 1e6)
         self.finished.append([request.number, connect, done, error])

@@ -16,9 +16,9 @@ import time
 from typing import Any
 
 from provision.prober.client import netlink, preflight, queries, service_checks
-from provision.prober.client.connections import Crowd
-from provision.prober.client.listener import Wire
-from provision.prober.client.load import Handlers, Load, Service
+from provision.prober.client.connections import ConnectionPool
+from provision.prober.client.listener import CaptureSocket
+from provision.prober.client.load import Handlers, Load, LoadService
 
 FLUSH = 0.05
 """Seconds between two lines of records."""
@@ -60,13 +60,15 @@ class Recorder:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
-        self.services = [Service(*each) for each in settings["services"]]
+        self.services = [LoadService(*each) for each in settings["services"]]
         enough_files(settings, len(self.services))
         self.poll = select.epoll()
         self.handlers: Handlers = {0: self._commands}
         said = preflight.try_all(self.services)
         self.load = Load(self.poll, self.handlers, self.services)
-        self.crowd = Crowd(self.poll, self.handlers, self.services, settings["connections"])
+        self.crowd = ConnectionPool(
+            self.poll, self.handlers, self.services, settings["connections"]
+        )
         self.heard: list[Any] = []
         self.notes: list[str] = []
         self.wires = self._wires()
@@ -82,9 +84,9 @@ class Recorder:
             "notes": self.notes,
         }
 
-    def _wires(self) -> list[Wire]:
+    def _wires(self) -> list[CaptureSocket]:
         """The interfaces to the services, listened on."""
-        wires: dict[str, Wire] = {}
+        wires: dict[str, CaptureSocket] = {}
         for address in dict.fromkeys(service.target[0] for service in self.services):
             route = netlink.route(address)
             if not route.interface or route.own or route.gateway or route.interface in wires:
@@ -93,7 +95,7 @@ class Recorder:
                     self.notes.append(f"adverts and address claims are not seen: {how}")
                 continue
             try:
-                wire = wires[route.interface] = Wire(route.interface, route.device)
+                wire = wires[route.interface] = CaptureSocket(route.interface, route.device)
             except OSError as error:
                 why = queries.NO_RAW_SOCKETS if isinstance(error, PermissionError) else str(error)
                 self.notes.append(f"adverts and address claims are not seen: {why}")
@@ -102,7 +104,7 @@ class Recorder:
             self.poll.register(wire.sock, select.EPOLLIN)
         return list(wires.values())
 
-    def _hear(self, wire: Wire) -> None:
+    def _hear(self, wire: CaptureSocket) -> None:
         self.heard.extend(wire.receive())
 
     def run(self) -> None:
@@ -111,7 +113,9 @@ class Recorder:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, -10)
         except OSError:
-            self.notes.append("the prober could not raise its priority: its own delays are in the figures")
+            self.notes.append(
+                "the prober could not raise its priority: its own delays are in the figures"
+            )
         os.set_blocking(0, False)
         os.set_blocking(1, False)
         self.poll.register(0, select.EPOLLIN)
@@ -212,7 +216,9 @@ class Recorder:
 
 def enough_files(settings: dict[str, Any], services: int) -> None:
     """Make room for all requests of an outage. Raises OSError where the system does not let us."""
-    wanted = int(services * settings["patience"] / settings["cadence"]) + settings["connections"] + 100
+    wanted = (
+        int(services * settings["patience"] / settings["cadence"]) + settings["connections"] + 100
+    )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
         return

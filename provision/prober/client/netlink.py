@@ -37,15 +37,21 @@ def route(address: str) -> Route:
     """The route the kernel takes to `address` now."""
     packed = ipaddress.ip_address(address).packed
     family, bits = (socket.AF_INET, 32) if len(packed) == 4 else (socket.AF_INET6, 128)
-    body = struct.pack("=BBBBBBBBI", family, bits, 0, 0, 0, 0, 0, 0, 0) + _attribute(RTA_DST, packed)
+    body = struct.pack("=BBBBBBBBI", family, bits, 0, 0, 0, 0, 0, 0, 0) + _attribute(
+        RTA_DST, packed
+    )
     for payload in _ask(RTM_GETROUTE, 0, body):
         found = dict(_attributes(payload[12:]))
         if payload[7] not in (RTN_UNICAST, RTN_LOCAL) or RTA_OIF not in found:
             return NO_ROUTE
         index = struct.unpack("=I", found[RTA_OIF])[0]
-        gateway = found.get(RTA_GATEWAY, found.get(RTA_VIA, b"\0\0")[2:] if RTA_VIA in found else b"")
+        gateway = found.get(
+            RTA_GATEWAY, found.get(RTA_VIA, b"\0\0")[2:] if RTA_VIA in found else b""
+        )
         name = socket.if_indextoname(index)
-        return Route(name, index, _text(gateway), _text(found.get(RTA_PREFSRC, b"")), payload[7] == RTN_LOCAL)
+        return Route(
+            name, index, _text(gateway), _text(found.get(RTA_PREFSRC, b"")), payload[7] == RTN_LOCAL
+        )
     return NO_ROUTE
 
 
@@ -53,7 +59,9 @@ def neighbour(address: str, index: int) -> str:
     """The hardware address that the kernel has for `address` on an interface; empty for none."""
     packed = ipaddress.ip_address(address).packed
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    for payload in _ask(RTM_GETNEIGH, NLM_F_DUMP, struct.pack("=BBHiHBB", family, 0, 0, 0, 0, 0, 0)):
+    for payload in _ask(
+        RTM_GETNEIGH, NLM_F_DUMP, struct.pack("=BBHiHBB", family, 0, 0, 0, 0, 0, 0)
+    ):
         found = dict(_attributes(payload[12:]))
         if struct.unpack_from("=i", payload, 4)[0] == index and found.get(NDA_DST) == packed:
             return ":".join(f"{byte:02x}" for byte in found.get(NDA_LLADDR, b""))

@@ -16,7 +16,7 @@ SYN, RST, ACK = 0x02, 0x04, 0x10
 BROADCAST = b"\xff" * 6
 
 
-class Advert(NamedTuple):
+class AdvertPacket(NamedTuple):
     """A VRRP advert."""
 
     source: str
@@ -25,7 +25,7 @@ class Advert(NamedTuple):
     version: int
 
 
-class Claim(NamedTuple):
+class GratuitousArp(NamedTuple):
     """`mac` says unasked that it has `address`."""
 
     address: str
@@ -50,7 +50,7 @@ class Segment(NamedTuple):
     acknowledged: int
 
 
-Packet = Union[Advert, Claim, Owner, Segment]
+Packet = Union[AdvertPacket, GratuitousArp, Owner, Segment]
 
 
 def mac_text(mac: bytes) -> str:
@@ -75,27 +75,41 @@ def who_has(mac: bytes, source: str, target: str) -> bytes:
 
 
 def tcp(
-    macs: tuple[bytes, bytes], addresses: tuple[str, str], ports: tuple[int, int], sequence: int, flags: int
+    macs: tuple[bytes, bytes],
+    addresses: tuple[str, str],
+    ports: tuple[int, int],
+    sequence: int,
+    flags: int,
 ) -> bytes:
     """The frame of a TCP segment without data; each pair is source, target."""
     options = struct.pack("!BBH", 2, 4, 1400) if flags & SYN else b""
     length = (20 + len(options)) // 4
-    segment = struct.pack("!HHIIBBHHH", *ports, sequence, 0, length << 4, flags, 65535 if flags & SYN else 0, 0, 0)
-    return _ip(macs[1], macs[0], _packed(addresses[0]), _packed(addresses[1]), TCP, segment + options, 16)
+    segment = struct.pack(
+        "!HHIIBBHHH", *ports, sequence, 0, length << 4, flags, 65535 if flags & SYN else 0, 0, 0
+    )
+    return _ip(
+        macs[1], macs[0], _packed(addresses[0]), _packed(addresses[1]), TCP, segment + options, 16
+    )
 
 
 def _packed(address: str) -> bytes:
     return ipaddress.ip_address(address).packed
 
 
-def _ip(to: bytes, mac: bytes, source: bytes, target: bytes, protocol: int, payload: bytes, at: int) -> bytes:
+def _ip(
+    to: bytes, mac: bytes, source: bytes, target: bytes, protocol: int, payload: bytes, at: int
+) -> bytes:
     """An Ethernet frame with an IP packet; the payload's checksum, its pseudo-header included, is put in `at`."""
     pseudo = source + target + struct.pack("!II", len(payload), protocol)
     payload = payload[:at] + _checksum(pseudo + payload) + payload[at + 2 :]
     if len(source) == 16:
         header = struct.pack("!IHBB", 0x60000000, len(payload), protocol, 255) + source + target
         return to + mac + struct.pack("!H", IPV6) + header + payload
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0) + source + target
+    header = (
+        struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0)
+        + source
+        + target
+    )
     header = header[:10] + _checksum(header) + header[12:]
     return to + mac + struct.pack("!H", IPV4) + header + payload
 
@@ -129,11 +143,15 @@ def parse(frame: bytes) -> Packet | None:
 
 def _arp(body: bytes) -> Packet | None:
     hardware, protocol, size, length, operation = struct.unpack_from("!HHBBH", body)
-    if (hardware, protocol, size, length) != (1, IPV4, 6, 4) or len(body) < 28 or not any(body[14:18]):
+    if (
+        (hardware, protocol, size, length) != (1, IPV4, 6, 4)
+        or len(body) < 28
+        or not any(body[14:18])
+    ):
         return None
     address, mac = str(ipaddress.ip_address(body[14:18])), mac_text(body[8:14])
     if body[14:18] == body[24:28]:
-        return Claim(address, mac)
+        return GratuitousArp(address, mac)
     return Owner(address, mac) if operation == 2 else None
 
 
@@ -142,7 +160,7 @@ def _payload(frame: bytes, source: bytes, protocol: int, data: bytes) -> Packet 
         protocol, data = data[0], data[(data[1] + 2) * 4 :]
     sender = str(ipaddress.ip_address(source))
     if protocol == VRRP and data[0] & 15 == 1:
-        return Advert(sender, data[1], data[2], data[0] >> 4)
+        return AdvertPacket(sender, data[1], data[2], data[0] >> 4)
     if protocol == ICMPV6 and data[0] == ADVERTISEMENT and len(data) >= 24:
         return _neighbour(frame, data)
     if protocol == TCP:
@@ -159,5 +177,5 @@ def _neighbour(frame: bytes, data: bytes) -> Packet:
         if options[0] == 2:
             mac = options[2:8]
         options = options[options[1] * 8 :]
-    kind = Owner if data[4] & 0x40 else Claim
+    kind = Owner if data[4] & 0x40 else GratuitousArp
     return kind(str(ipaddress.ip_address(data[8:24])), mac_text(mac))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from provision.prober.client import netlink, packets
-from provision.prober.client.listener import Seen, Wire
+from provision.prober.client.listener import CapturedPacket, CaptureSocket
 
 WINDOW = 0.6
 """How long an answer is waited for, in seconds; every question is sent twice within it, a frame may get lost."""
@@ -27,7 +27,7 @@ class Open:
         self.kind = question["kind"]
         self.address = question.get("address", "")
         self.answer: dict[str, Any] = {"macs": []}
-        self.wire: Wire | None = None
+        self.wire: CaptureSocket | None = None
         self.reserved: socket.socket | None = None
         if self.kind == "listen":
             return
@@ -38,7 +38,9 @@ class Open:
         elif problem:
             self.answer["problem"] = problem
         elif self.kind == "mac-of":
-            self.answer["macs"] = list(filter(None, [netlink.neighbour(self.address, self.route.device)]))
+            self.answer["macs"] = list(
+                filter(None, [netlink.neighbour(self.address, self.route.device)])
+            )
         else:
             self._prepare(question, wires)
 
@@ -82,14 +84,20 @@ class Open:
     def _segment(self, sequence: int, flags: int) -> None:
         assert self.wire is not None
         macs = (self.wire.mac, packets.mac_bytes(self.mac))
-        self.wire.send(packets.tcp(macs, (self.route.source, self.address), self.ports, sequence, flags))
+        self.wire.send(
+            packets.tcp(macs, (self.route.source, self.address), self.ports, sequence, flags)
+        )
 
-    def hear(self, wire: Wire, seen: Seen) -> None:
+    def hear(self, wire: CaptureSocket, seen: CapturedPacket) -> None:
         """Take a packet that may be the answer."""
         packet = seen.packet
         if wire is not self.wire:
             return
-        if self.kind == "who-has" and isinstance(packet, packets.Owner) and packet.address == self.address:
+        if (
+            self.kind == "who-has"
+            and isinstance(packet, packets.Owner)
+            and packet.address == self.address
+        ):
             if seen.to_us and packet.mac not in self.answer["macs"]:
                 self.answer["macs"].append(packet.mac)
         elif self.kind == "by-mac" and isinstance(packet, packets.Segment):
@@ -106,7 +114,9 @@ class Open:
                 self.answer["macs"].append(packet.mac)
         elif packet.flags & packets.SYN:
             self.answer["reply"] = "syn-ack"
-            self._segment(after, packets.RST)  # the kernel's own goes to the director, the half-open one stays here
+            self._segment(
+                after, packets.RST
+            )  # the kernel's own goes to the director, the half-open one stays here
         else:
             self.answer["reply"] = "rst"
 
@@ -120,12 +130,12 @@ class Wires:
     """The interfaces in use, each opened once."""
 
     def __init__(self) -> None:
-        self.by_name: dict[str, Wire] = {}
+        self.by_name: dict[str, CaptureSocket] = {}
 
-    def on(self, route: netlink.Route) -> Wire:
+    def on(self, route: netlink.Route) -> CaptureSocket:
         """The wire that a route leaves by."""
         if route.interface not in self.by_name:
-            self.by_name[route.interface] = Wire(route.interface, route.device, tcp=True)
+            self.by_name[route.interface] = CaptureSocket(route.interface, route.device, tcp=True)
         return self.by_name[route.interface]
 
     def close(self) -> None:
@@ -141,11 +151,14 @@ def ask(questions: list[dict[str, Any]], window: float = WINDOW) -> dict[str, An
     """
     wires = Wires()
     asked: list[Open] = []
-    heard: list[Seen] = []
+    heard: list[CapturedPacket] = []
     problem = ""
     try:
         asked = [Open(question, wires) for question in questions]
-        seconds = max([question["seconds"] for question in questions if question["kind"] == "listen"], default=0.0)
+        seconds = max(
+            [question["seconds"] for question in questions if question["kind"] == "listen"],
+            default=0.0,
+        )
         if seconds:
             problem = _listen(wires, [question.address for question in asked if question.address])
         begin = time.monotonic()
@@ -160,9 +173,15 @@ def ask(questions: list[dict[str, Any]], window: float = WINDOW) -> dict[str, An
 
 def _listen(wires: Wires, addresses: list[str]) -> str:
     """Open the interfaces to listen on; returns what keeps us from hearing anything."""
-    routes = [route for route in map(netlink.route, addresses) if route.interface and not (route.own or route.gateway)]
+    routes = [
+        route
+        for route in map(netlink.route, addresses)
+        if route.interface and not (route.own or route.gateway)
+    ]
     if not addresses:
-        routes = [netlink.Route(name, index, "", "", False) for index, name in socket.if_nameindex()]
+        routes = [
+            netlink.Route(name, index, "", "", False) for index, name in socket.if_nameindex()
+        ]
     problem = "the client is on none of the networks to listen on"
     for route in routes:
         try:
@@ -174,7 +193,7 @@ def _listen(wires: Wires, addresses: list[str]) -> str:
     return "" if wires.by_name else problem
 
 
-def _collect(wires: Wires, asked: list[Open], heard: list[Seen], seconds: float) -> None:
+def _collect(wires: Wires, asked: list[Open], heard: list[CapturedPacket], seconds: float) -> None:
     begin = time.monotonic()
     sends = [begin, begin + min(AGAIN, seconds / 2)]
     by_sock = {wire.sock: wire for wire in wires.by_name.values()}
@@ -194,12 +213,12 @@ def _collect(wires: Wires, asked: list[Open], heard: list[Seen], seconds: float)
                     question.hear(by_sock[sock], seen)
 
 
-def lines(heard: Iterable[Seen]) -> list[list[Any]]:
+def lines(heard: Iterable[CapturedPacket]) -> list[list[Any]]:
     """Adverts and claims as they go over the wire."""
     found = []
     for seen in heard:
-        if isinstance(seen.packet, packets.Advert):
+        if isinstance(seen.packet, packets.AdvertPacket):
             found.append(["advert", seen.at, *seen.packet])
-        elif isinstance(seen.packet, packets.Claim):
+        elif isinstance(seen.packet, packets.GratuitousArp):
             found.append(["claim", seen.at, *seen.packet])
     return found

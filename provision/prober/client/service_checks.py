@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from provision.prober.client import queries
-from provision.prober.client.exchange import ENOUGH
-from provision.prober.client.load import ERRORS, RESET_ON_CLOSE, Service
+from provision.prober.client.exchange import MAX_ANSWER_BYTES
+from provision.prober.client.load import ERRORS, RESET_ON_CLOSE, LoadService
 
-PATIENCE = 1.5
+TRY_TIMEOUT = 1.5
 """Seconds for one try: time for a SYN that is sent again after 1 s (RFC 6298 §2)."""
 
-MOST = 64
+MAX_PARALLEL_TRIES = 64
 """Tries at the same time."""
 
 PAGE, OPEN = "page", "open"
@@ -56,8 +56,13 @@ def look(settings: dict[str, Any]) -> dict[str, Any]:
     missing = {question["address"] for question, answer in asked if _nobody(question, answer)}
     services = settings["services"]
     replies: list[list[str]] = [["unreachable"] if each[0] in missing else [] for each in services]
-    turns = [(at, Service(*each)) for at, each in enumerate(services) if not replies[at]] * settings["tries"]
-    threads = [threading.Thread(target=_work, args=(turns, replies), daemon=True) for _ in turns[:MOST]]
+    turns = [
+        (at, LoadService(*each)) for at, each in enumerate(services) if not replies[at]
+    ] * settings["tries"]
+    threads = [
+        threading.Thread(target=_work, args=(turns, replies), daemon=True)
+        for _ in turns[:MAX_PARALLEL_TRIES]
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -70,7 +75,7 @@ def _nobody(question: dict[str, Any], answer: dict[str, Any]) -> bool:
     return question["kind"] == "who-has" and not answer["macs"] and not answer.get("problem")
 
 
-def _work(turns: list[tuple[int, Service]], replies: list[list[str]]) -> None:
+def _work(turns: list[tuple[int, LoadService]], replies: list[list[str]]) -> None:
     """Take turns while there are any; lists may be shared by threads."""
     while True:
         try:
@@ -80,17 +85,17 @@ def _work(turns: list[tuple[int, Service]], replies: list[list[str]]) -> None:
         replies[index].append(attempt(service))
 
 
-def attempt(service: Service) -> str:
+def attempt(service: LoadService) -> str:
     """What becomes of one connection."""
     try:
-        with socket.create_connection(service.target, PATIENCE) as sock:
+        with socket.create_connection(service.target, TRY_TIMEOUT) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             if service.talk is None:
                 return OPEN
             sock.sendall(service.talk.request)
             head = b""
-            while len(head) < ENOUGH and not service.talk.good(head):
-                data = sock.recv(ENOUGH)
+            while len(head) < MAX_ANSWER_BYTES and not service.talk.good(head):
+                data = sock.recv(MAX_ANSWER_BYTES)
                 if not data:
                     break
                 head += data

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provision.checks.doctor.evidence import Case, Trace
+from provision.checks.doctor.evidence import DoctorCase, HostTrace
 from provision.checks.doctor.result import Report
 from provision.checks.doctor.rules import diagnose
-from provision.checks.verify.wire import Wire
+from provision.checks.verify.wire import WireAnswers
 from provision.deploy.plan import Change
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.inventory.topology import Topology
 from tests.hosts.live.building import healthy
 from tests.inventory.building import frontend, topology
@@ -19,10 +19,16 @@ from tests.inventory.building import frontend, topology
 LAB = topology([frontend()])
 NOW = 1000.0
 
-WELL: Mapping[str, Sequence[str]] = {"clock": [str(NOW)], "release": ["6.1.0"], "ipvs_module": ["loaded"]}
+WELL: Mapping[str, Sequence[str]] = {
+    "clock": [str(NOW)],
+    "release": ["6.1.0"],
+    "ipvs_module": ["loaded"],
+}
 
 
-def log(*texts: str, who: str = "Keepalived_vrrp", begin: float = 900.0, step: float = 5.0) -> list[str]:
+def log(
+    *texts: str, who: str = "Keepalived_vrrp", begin: float = 900.0, step: float = 5.0
+) -> list[str]:
     """Lines of Keepalived's journal, some seconds apart."""
     return [f"{begin + step * number:.3f} h {who}[7]: {text}" for number, text in enumerate(texts)]
 
@@ -33,14 +39,22 @@ def case(
     errors: Mapping[str, str] | None = None,
     of: Topology = LAB,
     **lives: Mapping[str, Any],
-) -> Case:
+) -> DoctorCase:
     """All hosts that are not in `errors`; `sections` is what hosts printed besides, `lives` fields that differ."""
     hosts = {
-        host: replace(live, **lives.get(host, {})) for host, live in healthy(of).items() if host not in (errors or {})
+        host: replace(live, **lives.get(host, {}))
+        for host, live in healthy(of).items()
+        if host not in (errors or {})
     }
-    traces = {host: Trace(host, {**WELL, **(sections or {}).get(host, {})}) for host in hosts}
+    traces = {host: HostTrace(host, {**WELL, **(sections or {}).get(host, {})}) for host in hosts}
     compared = {host: () for host in of.managed() if host in hosts} | dict(changes or {})
-    return Case(Seen(of, hosts), traces, compared, Wire(reason="nobody asks the wire here"), errors or {})
+    return DoctorCase(
+        Snapshot(of, hosts),
+        traces,
+        compared,
+        WireAnswers(reason="nobody asks the wire here"),
+        errors or {},
+    )
 
 
 def report(*args: Any, **kwargs: Any) -> Report:

@@ -8,7 +8,7 @@ import pytest
 
 from provision.checks.doctor.rules import RULES, diagnose
 from provision.checks.doctor.text_output import report_lines
-from provision.checks.verify.wire import Wire
+from provision.checks.verify.wire import WireAnswers
 from provision.deploy.plan import Change
 from provision.hosts.live.state import Listener, LiveUnit
 from tests import REPOSITORY
@@ -38,7 +38,9 @@ def test_with_no_host_seen_no_rule_is_called_well() -> None:
 
 def test_what_was_seen_of_some_hosts_is_said_of_those_alone() -> None:
     found = report(errors={"lvs2": "lvs2: no route to host", "web2": "web2: no route to host"})
-    assert found.partly["dead-holder"].seen == ("lvs1",) and found.partly["dsr-black-hole"].seen == ("web1",)
+    assert found.partly["dead-holder"].seen == ("lvs1",) and found.partly[
+        "dsr-black-hole"
+    ].seen == ("web1",)
     assert found.partly["disk-full"].counted() == f"{len(LAB.hosts) - 2} of {len(LAB.hosts)} hosts"
     for compares in ("vrrp-not-heard", "not-preferred", "vrrp-settings-differ"):
         assert found.unasked[compares] == "1 of 2 hosts could be looked at, and it compares several"
@@ -63,13 +65,17 @@ def test_a_host_seen_alone_still_shows_what_is_wrong_with_it() -> None:
 def test_a_host_that_was_not_compared_with_the_inventory_is_not_what_it_says() -> None:
     whole = case()
     found = diagnose(replace(whole, changes={"lvs1": ()}))
-    assert found.partly["config-edited"].unseen == {"lvs2": "it could not be compared with the inventory"}
+    assert found.partly["config-edited"].unseen == {
+        "lvs2": "it could not be compared with the inventory"
+    }
     assert "config-edited" not in found.well
     assert not found.whole and not found.json()["ok"] and report().whole
 
 
 def test_a_wire_that_could_not_be_asked_is_no_sign_that_all_is_well() -> None:
-    found = diagnose(replace(case(), wire=Wire("client", reason="the prober does not start", failed=True)))
+    found = diagnose(
+        replace(case(), wire=WireAnswers("client", reason="the prober does not start", failed=True))
+    )
     assert found.unasked["vrid-clash"] == "the prober does not start"
     assert not found.diagnoses and not found.json()["ok"]
 
@@ -85,7 +91,10 @@ def test_two_masters_and_nothing_on_the_hosts_that_explains_it() -> None:
     assert named(found) == [("vrrp-not-heard", "")]
     clue = found.diagnoses[0].clue
     assert clue.symptom == "lvs1 and lvs2 are both MASTER of VI_web"
-    assert ["MASTER" in line for evidence in clue.evidence for line in evidence.lines] == [True, True]
+    assert ["MASTER" in line for evidence in clue.evidence for line in evidence.lines] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +109,8 @@ def test_a_filter_explains_two_masters(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ["ip protocol vrrp accept", "tcp dport 112 accept", "type filter hook input; policy drop"]
+    "rule",
+    ["ip protocol vrrp accept", "tcp dport 112 accept", "type filter hook input; policy drop"],
 )
 def test_a_filter_that_lets_vrrp_through_explains_nothing(rule: str) -> None:
     assert named(report({"lvs2": {"filters": [rule]}})) == []
@@ -176,7 +186,9 @@ def test_a_vip_that_was_taken_away_and_who_could_have_done_it() -> None:
                "VRRP_Group(G) Syncing instances to BACKUP state", "Reloading"],
 )  # fmt: skip
 def test_a_fall_with_a_reason_is_none_of_that(reason: str) -> None:
-    lines = log("(VI_web) Entering MASTER STATE", reason, "(VI_web) Entering BACKUP STATE", step=0.01)
+    lines = log(
+        "(VI_web) Entering MASTER STATE", reason, "(VI_web) Entering BACKUP STATE", step=0.01
+    )
     assert named(report({"lvs1": {"log": lines}})) == []
 
 
@@ -199,12 +211,18 @@ def test_the_rules_about_kernels() -> None:
 
 
 def test_a_parameter_that_holds_clients_to_a_dead_server() -> None:
-    off = {f"net.ipv4.vs.{name}": "0" for name in ("expire_nodest_conn", "expire_quiescent_template")}
+    off = {
+        f"net.ipv4.vs.{name}": "0" for name in ("expire_nodest_conn", "expire_quiescent_template")
+    }
     printed = {"lvs1": {"files": ["proc/sys/net/ipv4/vs/expire_nodest_conn:0"]}}
     held = {"sysctls": {**LVS1.sysctls, **off}}
     found = report(printed, lvs1=held)
-    assert named(found) == [("dead-server-held", "lvs1")], "the second one matters to persistent clients alone"
-    assert found.diagnoses[0].clue.evidence[0].lines == ("proc/sys/net/ipv4/vs/expire_nodest_conn:0",)
+    assert named(found) == [("dead-server-held", "lvs1")], (
+        "the second one matters to persistent clients alone"
+    )
+    assert found.diagnoses[0].clue.evidence[0].lines == (
+        "proc/sys/net/ipv4/vs/expire_nodest_conn:0",
+    )
     persistent = topology([frontend(services=[service(persistence_timeout=50)])])
     assert named(report(of=persistent, lvs1=held)) == [("dead-server-held", "lvs1")] * 2
     assert named(report(lvs1={"sysctls": dict.fromkeys(off, "1")})) == []
@@ -246,7 +264,13 @@ def test_strict_mode_and_selinux_and_hand_overs() -> None:
 
 
 def test_a_file_that_was_edited_says_more_than_that_it_is_not_loaded() -> None:
-    edited = Change("file", "/etc/keepalived/keepalived.conf", "update", "content", ("--- a", "+++ b", "-x", "+y"))
+    edited = Change(
+        "file",
+        "/etc/keepalived/keepalived.conf",
+        "update",
+        "content",
+        ("--- a", "+++ b", "-x", "+y"),
+    )
     unit = Change("unit", "keepalived.service", "update", "reload")
     assert named(report(changes={"lvs1": (edited, unit)})) == [("config-edited", "lvs1")]
     assert named(report(changes={"lvs1": (unit,)})) == [("config-not-loaded", "lvs1")]
@@ -259,7 +283,10 @@ def test_a_director_that_cannot_be_reached_is_named_and_not_judged() -> None:
 
 
 def test_a_stopped_keepalived_is_not_the_same_as_one_that_left_the_vip_behind() -> None:
-    down = {"vrrp": (), "units": {"keepalived.service": LiveUnit("keepalived.service", "failed", "enabled")}}
+    down = {
+        "vrrp": (),
+        "units": {"keepalived.service": LiveUnit("keepalived.service", "failed", "enabled")},
+    }
     assert named(report(lvs2=down)) == [("keepalived-down", "lvs2")]
     assert ("dead-holder", "lvs1") in named(report(lvs1=down))
     assert ("keepalived-down", "lvs1") not in named(report(lvs1=down))
@@ -267,7 +294,10 @@ def test_a_stopped_keepalived_is_not_the_same_as_one_that_left_the_vip_behind() 
 
 def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
     lines = log("(VI_web) Entering MASTER STATE", "(VI_web) Entering BACKUP STATE " + "x" * 200)
-    printed = {"lvs1": {"filters": ["ip protocol 112 drop " + "y" * 90], "log": lines}, "lvs2": {"release": ["4.1"]}}
+    printed = {
+        "lvs1": {"filters": ["ip protocol 112 drop " + "y" * 90], "log": lines},
+        "lvs2": {"release": ["4.1"]},
+    }
     reuse = {"sysctls": {**LVS2.sysctls, "net.ipv4.vs.conn_reuse_mode": "1"}}
     found = report(printed, lvs2=reuse)
     assert [diagnosis.rank for diagnosis in found.diagnoses] == [1, 3]
@@ -277,7 +307,9 @@ def test_the_worst_comes_first_and_no_line_is_too_wide() -> None:
 
 
 def test_words_of_evidence_are_whole_ones() -> None:
-    trace = case({"lvs1": {"addresses": [f"2: eth0 inet {VIP}/32", f"2: eth0 inet {VIP}1/32"]}}).traces["lvs1"]
+    trace = case(
+        {"lvs1": {"addresses": [f"2: eth0 inet {VIP}/32", f"2: eth0 inet {VIP}1/32"]}}
+    ).traces["lvs1"]
     assert trace.shown("addresses", VIP) == (f"2: eth0 inet {VIP}/32",)
 
 

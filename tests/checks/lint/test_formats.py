@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from provision.checks.lint.formats import Format, show
-from provision.checks.lint.registry import Finding, Hit, Rule
+from provision.checks.lint.registry import Finding, Hit, LintRule
 from provision.core.errors import Position, Problem
 
 
@@ -14,8 +14,11 @@ def _nothing(_subject: object) -> Iterator[Hit]:
     yield from ()
 
 
-RULE = Rule("two-masters", "error", "Two masters", "both hold it", "RFC 5798", _nothing)
-FOUND = Finding("error", Problem(Position("a b.yml", 3, 7), "two-masters", "100% of\x1b it: no", "both hold it", "fix"))
+RULE = LintRule("two-masters", "error", "Two masters", "both hold it", "RFC 5798", _nothing)
+FOUND = Finding(
+    "error",
+    Problem(Position("a b.yml", 3, 7), "two-masters", "100% of\x1b it: no", "both hold it", "fix"),
+)
 
 
 def test_text_is_a_line_each_and_the_counts() -> None:
@@ -54,7 +57,13 @@ def test_json_says_whether_all_is_well() -> None:
     assert json.loads(show([RULE], [warning], Format.JSON)) == {
         "ok": True,
         "findings": [
-            {"severity": "warning", "rule": "two-masters", "file": "a b.yml", "line": 3, "column": 7}
+            {
+                "severity": "warning",
+                "rule": "two-masters",
+                "file": "a b.yml",
+                "line": 3,
+                "column": 7,
+            }
             | {"what": "100% of\x1b it: no", "why": "both hold it", "fix": "fix"}
         ],
     }

@@ -25,7 +25,10 @@ KAFKA: Mapping[str, Any] = {
 HOSTS: Mapping[str, Mapping[str, Any]] = {
     "lvs1": {"ansible_host": "192.168.227.101"},
     "lvs2": {"ansible_host": "192.168.227.102"},
-    **{f"kafka{number}": {"ansible_host": f"192.168.227.{110 + number}", "kafka_id": number} for number in (1, 2, 3)},
+    **{
+        f"kafka{number}": {"ansible_host": f"192.168.227.{110 + number}", "kafka_id": number}
+        for number in (1, 2, 3)
+    },
 }
 BROKERS = ("kafka1", "kafka2", "kafka3")
 GROUPS = {"directors": ("lvs1", "lvs2"), "brokers": BROKERS}
@@ -33,27 +36,35 @@ ENSEMBLE = {"hosts": ["kafka1"], "password": "digest", "quorum_password": "quoru
 
 
 def rules_broken(
-    kafka: Mapping[str, Any] | None = None, hosts: Mapping[str, Mapping[str, Any]] | None = None, **changes: Any
+    kafka: Mapping[str, Any] | None = None,
+    hosts: Mapping[str, Mapping[str, Any]] | None = None,
+    **changes: Any,
 ) -> list[str]:
     """The rules that the sound cluster breaks with changes to `kafka`, to hosts, to the service."""
     common = {
         "port": 9092, "real_servers": "brokers", "check": {"type": "kafka", "login": "check"}, **changes,
     }  # fmt: skip
     changed = {name: {**own, **(hosts or {}).get(name, {})} for name, own in HOSTS.items()}
-    found = inventory([frontend(services=[service(**common)])], changed, GROUPS, kafka={**KAFKA, **(kafka or {})})
+    found = inventory(
+        [frontend(services=[service(**common)])], changed, GROUPS, kafka={**KAFKA, **(kafka or {})}
+    )
     return [finding.problem.rule for finding in findings(build(found))]
 
 
 BROKEN: dict[str, dict[str, Any]] = {
     "kafka-vip-advertised": {"hosts": {"kafka2": {"kafka_host": "192.168.227.10"}}},
-    "kafka-advertised-twice": {"hosts": {name: {"kafka_host": "kafka.example.org"} for name in BROKERS[:2]}},
+    "kafka-advertised-twice": {
+        "hosts": {name: {"kafka_host": "kafka.example.org"} for name in BROKERS[:2]}
+    },
     "kafka-loopback-advertised": {"hosts": {"kafka1": {"kafka_host": "localhost"}}},
     "kafka-port": {"kafka": {"port": 19092}},
     "kafka-shallow-check": {"check": {"type": "tcp"}},
     "kafka-idle-timeout": {"hosts": {"lvs2": {"keepalived": {"lvs_timeouts": {"tcp": 600}}}}},
     "kafka-replication": {"kafka": {"properties": {"offsets.topic.replication.factor": 4}}},
     "kafka-min-isr": {"kafka": {"properties": {"min.insync.replicas": 3}}},
-    "kafka-topic-min-isr": {"kafka": {"topics": {"orders": {"partitions": 1, "config": {"min.insync.replicas": 3}}}}},
+    "kafka-topic-min-isr": {
+        "kafka": {"topics": {"orders": {"partitions": 1, "config": {"min.insync.replicas": 3}}}}
+    },
     "kafka-topic-refused": {
         "kafka": {
             "topics": {
@@ -69,7 +80,14 @@ BROKEN: dict[str, dict[str, Any]] = {
         },
     },
     "kafka-topic-parameters": {
-        "kafka": {"topics": {"a": {"partitions": 1, "config": {"cleanup.policy": "compact", "retention.ms": 60000}}}},
+        "kafka": {
+            "topics": {
+                "a": {
+                    "partitions": 1,
+                    "config": {"cleanup.policy": "compact", "retention.ms": 60000},
+                }
+            }
+        },
     },
     "kafka-even-quorum": {"kafka": {"controllers": ["kafka1", "kafka2"]}},
     "kafka-plain-in-clear": {"kafka": {"tls": None}},
@@ -83,9 +101,13 @@ def test_a_rule_finds_its_mistake_and_nothing_else(name: str) -> None:
 
 SOUND: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "an advertised name for each": {"hosts": {name: {"kafka_host": f"{name}.example.org"} for name in BROKERS}},
+    "an advertised name for each": {
+        "hosts": {name: {"kafka_host": f"{name}.example.org"} for name in BROKERS}
+    },
     "another port on both sides": {"kafka": {"port": 19092}, "port": 19092},
-    "a program of the operator's own": {"check": {"type": "misc", "script": "/usr/local/bin/ready"}},
+    "a program of the operator's own": {
+        "check": {"type": "misc", "script": "/usr/local/bin/ready"}
+    },
     "a longer time-out": {"hosts": {"lvs2": {"keepalived": {"lvs_timeouts": {"tcp": 601}}}}},
     "a single controller": {"kafka": {"controllers": ["kafka1"]}},
     "SCRAM without TLS, with ZooKeeper": {
@@ -105,24 +127,35 @@ def test_a_cluster_behind_no_front_end_is_noticed() -> None:
     assert [finding.problem.rule for finding in findings(build(found))] == ["kafka-not-behind-vip"]
 
 
-def given(folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str], days: int) -> list[str]:
+def given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str], days: int
+) -> list[str]:
     """The rules broken with certificates for these names that end so soon."""
     monkeypatch.setattr(certificates, "DAYS", days + 1 / 24)  # the CA is an hour old
     monkeypatch.setattr(certificates, "RENEW", timedelta())
     signing = certificates.make("given")
     for host in BROKERS:
-        (folder / f"{host}.pem").write_text(certificates.issue(signing, host, frozenset((names["vip"], names[host]))))
+        (folder / f"{host}.pem").write_text(
+            certificates.issue(signing, host, frozenset((names["vip"], names[host])))
+        )
     return rules_broken({"tls": str(folder)})
 
 
-ADDRESSES = {"vip": "192.168.227.10", **{host: str(HOSTS[host]["ansible_host"]) for host in BROKERS}}
+ADDRESSES = {
+    "vip": "192.168.227.10",
+    **{host: str(HOSTS[host]["ansible_host"]) for host in BROKERS},
+}
 
 
-def test_given_certificates_that_fit_break_no_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_certificates_that_fit_break_no_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert given(tmp_path, monkeypatch, ADDRESSES, 90) == []
 
 
-def test_a_certificate_without_the_bootstrap_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_without_the_bootstrap_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     named = {**ADDRESSES, "vip": "kafka.example.org"}
     assert given(tmp_path, monkeypatch, named, 90) == ["kafka-certificate-names"] * 3
 

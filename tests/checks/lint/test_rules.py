@@ -50,12 +50,19 @@ def differing(**keepalived: Any) -> dict[str, dict[str, Any]]:
 
 UNICAST = vrrp(unicast=True)
 TUNNELLED = served(forward="tun", check={"type": "ping"})
-ACROSS = {**HOSTS, "web1": {"ansible_host": "fd00:227::103"}, "web2": {"ansible_host": "fd00:227::104"}}
+ACROSS = {
+    **HOSTS,
+    "web1": {"ansible_host": "fd00:227::103"},
+    "web2": {"ansible_host": "fd00:227::104"},
+}
 ALONE = {name: {**own, "keepalived": {"lvs_sync_daemon": False}} for name, own in ACROSS.items()}
 SEPARATE = {
     **HOSTS,
     **{
-        f"d{number}": {"ansible_host": f"10.0.0.{number}", "keepalived": {"lvs_sync_daemon": {"sync_id": 9}}}
+        f"d{number}": {
+            "ansible_host": f"10.0.0.{number}",
+            "keepalived": {"lvs_sync_daemon": {"sync_id": 9}},
+        }
         for number in (1, 2)
     },
     **{
@@ -155,7 +162,9 @@ EXAMPLES: dict[str, Example] = {
 
 
 def found(
-    frontends: list[dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Any]
+    frontends: list[dict[str, Any]],
+    hosts: Mapping[str, Mapping[str, Any]],
+    groups: Mapping[str, Any],
 ) -> Topology:
     """The topology, its hosts without a part given a role so that they may stay."""
     idle = {name: {"hactl_roles": ["web"], **own} for name, own in hosts.items()}
@@ -193,7 +202,9 @@ def test_rules_say_why_and_where_that_is_known_from() -> None:
 
 
 def test_errors_come_before_warnings() -> None:
-    both = findings(found([frontend(priorities={"lvs2": 100}, services=[service(check=None)])], HOSTS, GROUPS))
+    both = findings(
+        found([frontend(priorities={"lvs2": 100}, services=[service(check=None)])], HOSTS, GROUPS)
+    )
     assert [finding.severity for finding in both] == ["error", "warning"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from provision.checks.status.build import recalled, status
-from provision.checks.status.model import Generation, ServerStatus, Status
+from provision.checks.status.model import GenerationStatus, ServerStatus, Status
 from provision.hosts.live.state import LiveAddress, LiveUnit
 from tests.checks.status.building import LAB, NOW, SERVICE, VIP, looked
 from tests.hosts.live.building import healthy
@@ -38,7 +38,10 @@ def test_a_site_that_is_well() -> None:
 def test_a_director_that_does_not_answer_is_never_shown_as_master() -> None:
     before = of()
     found = of("lvs1", before=before)
-    assert next((one.host, one.state) for one in found.frontends[0].directors) == ("lvs1", "unreachable")
+    assert next((one.host, one.state) for one in found.frontends[0].directors) == (
+        "lvs1",
+        "unreachable",
+    )
     assert found.frontends[0].vips[0].holders == ()
     assert not found.ok
     assert "MASTER" not in str(found.json()["frontends"])
@@ -47,12 +50,18 @@ def test_a_director_that_does_not_answer_is_never_shown_as_master() -> None:
 def test_what_was_not_seen_is_unknown_in_the_document() -> None:
     told = of("lvs1").json()
     front = told["frontends"][0]
-    assert (told["verdict"], told["hosts_seen"], told["unseen"]) == ("unknown", 3, {"lvs1": "no route to host"})
+    assert (told["verdict"], told["hosts_seen"], told["unseen"]) == (
+        "unknown",
+        3,
+        {"lvs1": "no route to host"},
+    )
     assert [(vip["held"], vip["unseen"]) for vip in front["vips"]] == [("unknown", ("lvs1",))]
     assert set(front["directors"][0].values()) == {"lvs1", "", "unreachable", None}
     none = of(*LAB.managed()).json()["frontends"][0]
     assert [(one["director"], one["present"]) for one in none["services"]] == [("", None)]
-    assert of().json()["frontends"][0]["vips"][0]["held"] == "one" and of().json()["verdict"] == "well"
+    assert (
+        of().json()["frontends"][0]["vips"][0]["held"] == "one" and of().json()["verdict"] == "well"
+    )
 
 
 def test_a_keepalived_that_is_stopped_or_silent() -> None:
@@ -71,7 +80,11 @@ def test_two_holders_are_both_told() -> None:
 def test_why_a_real_server_is_not_in_the_table() -> None:
     only = replace(SERVICE, servers=SERVICE.servers[1:])
     down = server(of(lvs1={"services": (only,)}, sections={"checks": TCP}), "web1")
-    assert (down.state, down.weight, down.reason) == ("down", None, "TCP_CHECK failed after 1 retries")
+    assert (down.state, down.weight, down.reason) == (
+        "down",
+        None,
+        "TCP_CHECK failed after 1 retries",
+    )
     assert down.seconds is not None and abs(down.seconds - (NOW - 1795325509.8)) < 0.1
     assert server(of(lvs1={"services": (only,)}), "web1").state == "missing"
 
@@ -86,9 +99,9 @@ def test_what_a_host_recalls() -> None:
     about = '{"format": 1, "number": 3, "who": "ops@desk", "when": "2026-11-22T05:31:20Z", "digest": "3fa8"}'
     handover = ["/var/lib/hactl/handover/web:100", "/elsewhere/web:9"]
     found = recalled({"clock": ["5.5"], "generation": ["3", about], "handover": handover})
-    assert found.generation == Generation(3, "ops@desk", "2026-11-22T05:31:20Z", "3fa8")
+    assert found.generation == GenerationStatus(3, "ops@desk", "2026-11-22T05:31:20Z", "3fa8")
     assert (found.clock, found.handover) == (5.5, {"web": 100})
-    assert recalled({"generation": ["3", "{broken"]}).generation == Generation(3)
+    assert recalled({"generation": ["3", "{broken"]}).generation == GenerationStatus(3)
     assert recalled({}).generation is None
 
 
@@ -103,4 +116,7 @@ def test_advert_rates_are_counted_between_two_looks() -> None:
     now = of(before=before, taken=NOW + 2, lvs1={"vrrp": (sent,)})
     assert [one.rate for one in now.frontends[0].directors] == [5.0, 0.0]
     restarted = replace(sent, adverts_sent=1)
-    assert of(before=before, taken=NOW + 2, lvs1={"vrrp": (restarted,)}).frontends[0].directors[0].rate is None
+    assert (
+        of(before=before, taken=NOW + 2, lvs1={"vrrp": (restarted,)}).frontends[0].directors[0].rate
+        is None
+    )

@@ -48,7 +48,11 @@ def test_a_director_that_does_not_answer_has_no_state_at_all() -> None:
     found = of("lvs1")
     assert value(found, "hactl_up", host="lvs1") == 0
     assert value(found, "hactl_vrrp_master", **LVS1) is None
-    assert not any(("host", "lvs1") in labels for name, labels in samples(found) if name.startswith("hactl_vrrp"))
+    assert not any(
+        ("host", "lvs1") in labels
+        for name, labels in samples(found)
+        if name.startswith("hactl_vrrp")
+    )
     assert value(found, "hactl_vip_holders", **VIP) is None
 
 
@@ -56,9 +60,15 @@ def test_zero_findings_and_one_holder_are_told_of_a_whole_site_alone() -> None:
     """Both are what all is well looks like, and the director that was not seen may hold the address, too."""
     found = of("lvs2")
     assert found.findings == ()
-    assert value(found, "hactl_findings") is None and value(found, "hactl_vip_holders", **VIP) is None
+    assert (
+        value(found, "hactl_findings") is None and value(found, "hactl_vip_holders", **VIP) is None
+    )
     assert value(found, "hactl_vip_held", host="lvs1", **VIP) == 1
-    assert (value(found, "hactl_ok"), value(found, "hactl_hosts"), value(found, "hactl_hosts_seen")) == (0, 4, 3)
+    assert (
+        value(found, "hactl_ok"),
+        value(found, "hactl_hosts"),
+        value(found, "hactl_hosts_seen"),
+    ) == (0, 4, 3)
     assert value(of(), "hactl_findings") == 0
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.checks.status.model import Generation, HostStatus
+from provision.checks.status.model import GenerationStatus, HostStatus
 from provision.checks.status.text_output import age, changes, status_lines
 from provision.core.terminal import RED, WIDTH, YELLOW
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 from tests.checks.status.building import SERVICE
 from tests.checks.status.test_build import of
 from tests.hosts.live.test_health import TCP
@@ -48,7 +48,9 @@ def test_what_is_wrong_stands_on_top() -> None:
     assert "NOT ALL IS KNOWN" in shown[0][0]
     assert shown[1] == ("! lvs2 could not be looked at: no route to host", RED)
     row = next(line for line, _ in shown if line.startswith("  web1 "))
-    assert row.startswith("  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed")
+    assert row.startswith(
+        "  web1 192.168.227.103:80     -/1       0     0  down 90 s: TCP_CHECK failed"
+    )
 
 
 def test_who_holds_it_besides_is_unknown_while_a_director_was_not_seen() -> None:
@@ -65,18 +67,22 @@ def test_nobody_holds_it() -> None:
 
 
 def test_a_generation_is_told() -> None:
-    host = HostStatus("lvs1", Generation(12, "ops@desk", "2026-11-22T05:31:20Z", "3fa8b1"), 2)
+    host = HostStatus("lvs1", GenerationStatus(12, "ops@desk", "2026-11-22T05:31:20Z", "3fa8b1"), 2)
     assert "lvs1  12  2026-11-22T05:31:20Z  ops@desk  3fa8b1  2 changes" in text(
         status_lines(replace(of(), hosts=(host,)))
     )
 
 
 @settings(deadline=None)  # a loaded machine stalls
-@given(st.text(alphabet=st.characters(exclude_categories=["C"]), max_size=200), st.integers(0, 10**9))
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["C"]), max_size=200), st.integers(0, 10**9)
+)
 def test_no_line_is_wider_than_the_screen(words: str, number: int) -> None:
     found = of()
-    findings = tuple(Finding("table", words[:30], words, words) for _ in range(9))
-    directors = tuple(replace(one, adverts_sent=number, seconds=number) for one in found.frontends[0].directors)
+    findings = tuple(LiveFinding("table", words[:30], words, words) for _ in range(9))
+    directors = tuple(
+        replace(one, adverts_sent=number, seconds=number) for one in found.frontends[0].directors
+    )
     front = replace(found.frontends[0], name=words or "x", directors=directors)
     wide = replace(found, inventory=words, findings=findings, frontends=(front,))
     assert max(len(line) for line, _ in status_lines(wide, (words,))) <= WIDTH

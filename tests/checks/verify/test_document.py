@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from provision.checks.verify.result import SUITE
-from provision.checks.verify.snapshot import Snapshot
+from provision.checks.verify.snapshot import VerifySnapshot
 from provision.deploy.project import Project
 from provision.hosts.live.checks import DIRECTOR, FRONTEND, HOST, REAL_SERVER
 from tests import REPOSITORY
@@ -20,7 +20,9 @@ DOCUMENT = (REPOSITORY / "docs/verify.md").read_text()
 def test_every_check_is_listed() -> None:
     listed = re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)
     tests = re.findall(
-        r"^def test_(\w+)\(", "".join(path.read_text() for path in SUITE.glob("test_*.py")), re.MULTILINE
+        r"^def test_(\w+)\(",
+        "".join(path.read_text() for path in SUITE.glob("test_*.py")),
+        re.MULTILINE,
     )
     generic = {"host", "director", "real_server", "front_end"}
     judgements = {check.__name__ for check in (*HOST, *DIRECTOR, *REAL_SERVER, *FRONTEND)}
@@ -29,10 +31,14 @@ def test_every_check_is_listed() -> None:
     assert len(listed) == len(set(listed))
 
 
-def test_the_example_of_own_tests(project: Project, well: Snapshot, own: Callable[[str], None]) -> None:
+def test_the_example_of_own_tests(
+    project: Project, well: VerifySnapshot, own: Callable[[str], None]
+) -> None:
     """As far as it goes without hosts: what asks one fails at the login, which is to nowhere."""
     own(re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)[0])
-    checks = {name: check for (name, _), check in run(project, well).items() if name.startswith("tests/")}
+    checks = {
+        name: check for (name, _), check in run(project, well).items() if name.startswith("tests/")
+    }
     assert checks["tests/test_own.py::test_two_directors"].ok
     assert checks["tests/test_own.py::test_little_traffic"].ok
     asked = {name.partition("::")[2]: check for name, check in checks.items() if check.host}

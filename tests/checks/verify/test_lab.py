@@ -195,7 +195,11 @@ def settle(site: Site) -> Run:
 
 
 def failed(document: Any) -> list[tuple[str, str, str]]:
-    return [(each["name"], each["host"], each["message"]) for each in document["checks"] if not each["ok"]]
+    return [
+        (each["name"], each["host"], each["message"])
+        for each in document["checks"]
+        if not each["ok"]
+    ]
 
 
 @pytest.mark.parametrize("faults", [FIRST, SECOND, THIRD], ids=["addresses", "holders", "services"])
@@ -227,7 +231,11 @@ def test_own_tests_run_beside_it(site: Site, tmp_path: Path) -> None:
     try:
         done = site.hactl("verify", "--json", "--junit", str(junit))
         assert done.code == 0, failed(done.json)
-        mine = [(each["name"], each["host"]) for each in done.json["checks"] if each["name"].startswith("tests/")]
+        mine = [
+            (each["name"], each["host"])
+            for each in done.json["checks"]
+            if each["name"].startswith("tests/")
+        ]
         assert len(mine) == 2 + 2 + 4 + 2
         assert ("tests/test_hosts.py::test_page[web2]", "web2") in mine
         cases = ElementTree.parse(junit).getroot().iter("testcase")  # our own file

@@ -13,12 +13,12 @@ import pytest
 
 from provision.checks.verify.result import Check, Verification
 from provision.checks.verify.run import examine
-from provision.checks.verify.snapshot import Snapshot
-from provision.checks.verify.wire import Wire
+from provision.checks.verify.snapshot import VerifySnapshot
+from provision.checks.verify.wire import WireAnswers
 from provision.core.errors import Exit, HostError, Unreachable
 from provision.deploy.plan import Change
 from provision.deploy.project import Project, load
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.sessions import Sessions
 from provision.hosts.target import Target
 from tests import REPOSITORY
@@ -26,7 +26,7 @@ from tests.hosts.live.building import healthy
 
 LAB = REPOSITORY / "inventories/lab.yml"
 HOSTS = ("lvs1", "lvs2", "web1", "web2", "client")
-NOBODY = Wire(reason="nobody was asked")
+NOBODY = WireAnswers(reason="nobody was asked")
 
 Examine = Callable[..., dict[tuple[str, str], Check]]
 
@@ -41,10 +41,15 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def well(project: Project) -> Snapshot:
+def well(project: Project) -> VerifySnapshot:
     """A site that is well, of which the wire was not asked."""
     managed = project.topology.managed()
-    return Snapshot(Seen(project.topology, healthy(project.topology)), {}, dict.fromkeys(managed, ()), NOBODY)
+    return VerifySnapshot(
+        Snapshot(project.topology, healthy(project.topology)),
+        {},
+        dict.fromkeys(managed, ()),
+        NOBODY,
+    )
 
 
 @pytest.fixture
@@ -60,7 +65,9 @@ def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     return write
 
 
-def run(project: Project, snapshot: Snapshot, junit: Path | None = None) -> dict[tuple[str, str], Check]:
+def run(
+    project: Project, snapshot: VerifySnapshot, junit: Path | None = None
+) -> dict[tuple[str, str], Check]:
     """The checks by name and host, all of different ones."""
     sessions = Sessions({host: Target(host, "127.0.0.1", port=9) for host in HOSTS})
     checks = examine(project, sessions, snapshot, junit)
@@ -69,68 +76,95 @@ def run(project: Project, snapshot: Snapshot, junit: Path | None = None) -> dict
     return found
 
 
-def test_each_check_on_each_host_it_is_about(project: Project, well: Snapshot) -> None:
+def test_each_check_on_each_host_it_is_about(project: Project, well: VerifySnapshot) -> None:
     checks = run(project, well)
     assert all(check.ok for check in checks.values())
     assert {host for name, host in checks if name == "send_redirects"} == {"lvs1", "lvs2"}
     assert {host for name, host in checks if name == "listeners"} == {"web1", "web2"}
     assert {host for name, host in checks if name == "clock"} == set(HOSTS)
-    assert {host for name, host in checks if name == "installed"} == {"lvs1", "lvs2", "web1", "web2"}
+    assert {host for name, host in checks if name == "installed"} == {
+        "lvs1",
+        "lvs2",
+        "web1",
+        "web2",
+    }
     assert ("one_holder web", "") in checks
     skipped = {name: check.skipped for (name, _), check in checks.items() if check.skipped}
-    assert set(skipped) == {"vip_answers 192.168.227.10", "serves_vip 192.168.227.10:80", "own_vrids web"}
+    assert set(skipped) == {
+        "vip_answers 192.168.227.10",
+        "serves_vip 192.168.227.10:80",
+        "own_vrids web",
+    }
     assert set(skipped.values()) == {"nobody was asked"}
 
 
-def test_a_finding_is_a_failure_with_its_words(project: Project, well: Snapshot) -> None:
+def test_a_finding_is_a_failure_with_its_words(project: Project, well: VerifySnapshot) -> None:
     lives = well.seen.lives
-    broken = Seen(project.topology, {**lives, "web1": replace(lives["web1"], listeners=())})
+    broken = Snapshot(project.topology, {**lives, "web1": replace(lives["web1"], listeners=())})
     checks = run(project, replace(well, seen=broken))
     assert [key for key, check in checks.items() if not check.ok] == [("listeners", "web1")]
     message = checks["listeners", "web1"].message
-    assert message == ("nothing listens on tcp port 80; 192.168.227.10 is to be served there; start the service")
+    assert message == (
+        "nothing listens on tcp port 80; 192.168.227.10 is to be served there; start the service"
+    )
 
 
-def test_a_finding_about_a_front_end_names_the_host(project: Project, well: Snapshot) -> None:
+def test_a_finding_about_a_front_end_names_the_host(project: Project, well: VerifySnapshot) -> None:
     lives = well.seen.lives
-    broken = Seen(project.topology, {**lives, "lvs1": replace(lives["lvs1"], vrrp=())})
+    broken = Snapshot(project.topology, {**lives, "lvs1": replace(lives["lvs1"], vrrp=())})
     message = run(project, replace(well, seen=broken))["holder_is_master web", ""].message
     assert message.startswith("lvs1: holds 192.168.227.10 without being master")
 
 
-def test_what_a_deploy_would_change_is_a_failure(project: Project, well: Snapshot) -> None:
+def test_what_a_deploy_would_change_is_a_failure(project: Project, well: VerifySnapshot) -> None:
     change = Change("file", "/etc/keepalived/keepalived.conf", "update", "content")
-    check = run(project, replace(well, changes={**well.changes, "lvs2": (change,)}))["installed", "lvs2"]
+    check = run(project, replace(well, changes={**well.changes, "lvs2": (change,)}))[
+        "installed", "lvs2"
+    ]
     assert not check.ok
     assert "file /etc/keepalived/keepalived.conf (content)" in check.message
 
 
-def test_a_host_that_cannot_be_reached_fails_its_checks_alone(project: Project, well: Snapshot) -> None:
+def test_a_host_that_cannot_be_reached_fails_its_checks_alone(
+    project: Project, well: VerifySnapshot
+) -> None:
     lives = {host: live for host, live in well.seen.lives.items() if host != "web2"}
-    gone = replace(well, seen=Seen(project.topology, lives), errors={"web2": Unreachable("web2", "no route", "look")})
+    gone = replace(
+        well,
+        seen=Snapshot(project.topology, lives),
+        errors={"web2": Unreachable("web2", "no route", "look")},
+    )
     checks = run(project, gone)
     failed = {host for (_, host), check in checks.items() if not check.ok}
     assert failed == {"web2"}
-    assert {check.message for check in checks.values() if not check.ok} == {"web2: no route\n  look"}
+    assert {check.message for check in checks.values() if not check.ok} == {
+        "web2: no route\n  look"
+    }
     assert Verification(tuple(checks.values()), ("web2",)).exit is Exit.UNREACHABLE
 
 
-def test_a_client_that_cannot_be_reached_is_no_reason_to_skip(project: Project, well: Snapshot) -> None:
-    checks = run(project, replace(well, wire=Wire("client", reason="client: no route", failed=True)))
+def test_a_client_that_cannot_be_reached_is_no_reason_to_skip(
+    project: Project, well: VerifySnapshot
+) -> None:
+    checks = run(
+        project, replace(well, wire=WireAnswers("client", reason="client: no route", failed=True))
+    )
     assert checks["own_vrids web", ""].message == "client: no route"
     assert not checks["vip_answers 192.168.227.10", ""].ok
 
 
-def test_foreign_services_are_mentioned(project: Project, well: Snapshot) -> None:
+def test_foreign_services_are_mentioned(project: Project, well: VerifySnapshot) -> None:
     lives = well.seen.lives
     lines = (*lives["lvs1"].ipvs_saved, "-A -f 7 -s rr")
-    seen = Seen(project.topology, {**lives, "lvs1": replace(lives["lvs1"], ipvs_saved=lines)})
+    seen = Snapshot(project.topology, {**lives, "lvs1": replace(lives["lvs1"], ipvs_saved=lines)})
     check = run(project, replace(well, seen=seen))["foreign_services", "lvs1"]
     assert check.ok
     assert "-f 7" in check.message
 
 
-def test_own_tests_and_their_conftest(project: Project, well: Snapshot, own: Callable[[str], None]) -> None:
+def test_own_tests_and_their_conftest(
+    project: Project, well: VerifySnapshot, own: Callable[[str], None]
+) -> None:
     own("""
         import pytest
 
@@ -144,23 +178,32 @@ def test_own_tests_and_their_conftest(project: Project, well: Snapshot, own: Cal
         def test_skipped():
             pytest.skip("not today")
     """)
-    conftest = "import pytest\n\n@pytest.fixture\ndef helper(topology):\n    return topology.directors()\n"
+    conftest = (
+        "import pytest\n\n@pytest.fixture\ndef helper(topology):\n    return topology.directors()\n"
+    )
     (project.path.parent / "tests/conftest.py").write_text(conftest)
     checks = run(project, well)
     name = "tests/test_own.py::test_name"
     assert checks["tests/test_own.py::test_sound", ""].ok
-    assert [checks[f"{name}[{host}]", host].ok for host in ("lvs2", "web1", "web2")] == [True, False, True]
+    assert [checks[f"{name}[{host}]", host].ok for host in ("lvs2", "web1", "web2")] == [
+        True,
+        False,
+        True,
+    ]
     message = checks[f"{name}[web1]", "web1"].message
     assert "test_own.py:9: " in message
     assert "not this one" in message
     assert checks["tests/test_own.py::test_skipped", ""].skipped == "not today"
-    assert sorted(path.name for path in (project.path.parent / "tests").iterdir()) == ["conftest.py", "test_own.py"]
+    assert sorted(path.name for path in (project.path.parent / "tests").iterdir()) == [
+        "conftest.py",
+        "test_own.py",
+    ]
     assert sorted(path.name for path in project.path.parent.iterdir()) == ["site.yml", "tests"]
 
 
 @pytest.mark.parametrize("names", ["'nosuch'", "'client', 'web9'", ""])
 def test_a_marker_that_names_nothing_fails(
-    project: Project, well: Snapshot, own: Callable[[str], None], names: str
+    project: Project, well: VerifySnapshot, own: Callable[[str], None], names: str
 ) -> None:
     own(f"import pytest\n\n@pytest.mark.hosts({names})\ndef test_it(host):\n    pass\n")
     failed = [check for check in run(project, well).values() if not check.ok]
@@ -179,7 +222,7 @@ def test_a_marker_that_names_nothing_fails(
     ],
 )  # fmt: skip
 def test_own_tests_that_cannot_run_fail(
-    project: Project, well: Snapshot, own: Callable[[str], None], text: str, words: str
+    project: Project, well: VerifySnapshot, own: Callable[[str], None], text: str, words: str
 ) -> None:
     own(text)
     checks = run(project, well).values()
@@ -194,13 +237,18 @@ def test_with_nat_nobody_is_asked_for_the_vip(project: Project) -> None:
     changed = load(project.path)
     lives = healthy(changed.topology)
     managed = dict.fromkeys(changed.topology.managed(), ())
-    checks = run(changed, Snapshot(Seen(changed.topology, lives), {}, managed, NOBODY))
+    checks = run(changed, VerifySnapshot(Snapshot(changed.topology, lives), {}, managed, NOBODY))
     assert all(check.ok for check in checks.values())
-    assert {name for name, _ in checks if name.startswith("serves_vip") or "NOTSET" in name} == set()
+    assert {
+        name for name, _ in checks if name.startswith("serves_vip") or "NOTSET" in name
+    } == set()
 
 
 def test_nothing_is_printed_and_the_operators_options_do_not_matter(
-    project: Project, well: Snapshot, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    project: Project,
+    well: VerifySnapshot,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -v")
     (project.path.parent / "pytest.ini").write_text("[pytest]\naddopts = --nosuchoption\n")
@@ -208,9 +256,11 @@ def test_nothing_is_printed_and_the_operators_options_do_not_matter(
     assert capfd.readouterr() == ("", "")
 
 
-def test_junit_has_every_check(project: Project, well: Snapshot, tmp_path: Path) -> None:
+def test_junit_has_every_check(project: Project, well: VerifySnapshot, tmp_path: Path) -> None:
     checks = run(project, well, tmp_path / "junit.xml")
-    cases = list(ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase"))  # our own file
+    cases = list(
+        ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")
+    )  # our own file
     assert len(cases) == len(checks)
     assert sum(case.find("skipped") is not None for case in cases) == 4
 
@@ -233,7 +283,7 @@ def test_exit_codes(checks: list[Check], unreachable: tuple[str, ...], code: Exi
     assert result.json()["ok"] is (code is Exit.OK)
 
 
-def test_an_error_about_a_host_is_required_of_nobody_else(well: Snapshot) -> None:
+def test_an_error_about_a_host_is_required_of_nobody_else(well: VerifySnapshot) -> None:
     failed = replace(well, errors={"web2": HostError("web2", "gone")})
     failed.require("web1", "lvs1")
     with pytest.raises(HostError, match="gone"):

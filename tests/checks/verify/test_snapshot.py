@@ -23,7 +23,11 @@ from tests.hosts.told import Told
 LAB = REPOSITORY / "inventories/lab.yml"
 SERVICE = "-t 192.168.227.10:80"
 WEB1, WEB2 = "192.168.227.103:80", "192.168.227.104:80"
-TABLE = (f"-A {SERVICE} -s rr", f"-a {SERVICE} -r {WEB1} -g -w 1", f"-a {SERVICE} -r {WEB2} -g -w 1")
+TABLE = (
+    f"-A {SERVICE} -s rr",
+    f"-a {SERVICE} -r {WEB1} -g -w 1",
+    f"-a {SERVICE} -r {WEB2} -g -w 1",
+)
 """`ipvsadm -Sn` on a director of the lab."""
 
 DELETED = TABLE[:2]
@@ -34,7 +38,8 @@ WEIGHED = (*TABLE[:2], f"-a {SERVICE} -r {WEB2} -g -w 5")
 
 CHECKER = "lvs1 Keepalived_healthcheckers[7]:"
 WELL = tuple(
-    f"10{number}.5 {CHECKER} TCP connection to [192.168.227.{number}]:tcp:80 success." for number in (103, 104)
+    f"10{number}.5 {CHECKER} TCP connection to [192.168.227.{number}]:tcp:80 success."
+    for number in (103, 104)
 )
 DOWN = (
     *WELL,
@@ -53,7 +58,9 @@ class Hosts(Sessions):
     """The managed hosts of the lab; the tables of lvs1 and its log are given, the client cannot be reached."""
 
     def __init__(self, site: Project, table: Sequence[str], log: Sequence[str]) -> None:
-        super().__init__({host: Target(host, "127.0.0.1", port=9) for host in site.topology.managed()})
+        super().__init__(
+            {host: Target(host, "127.0.0.1", port=9) for host in site.topology.managed()}
+        )
         tables = {"lvs1": (table, log), "lvs2": (TABLE, WELL), "web1": ((), ()), "web2": ((), ())}
         self._hosts = {host: Host(*_desired(site, host), *tables[host]) for host in self.targets}
 
@@ -75,7 +82,10 @@ def site(tmp_path: Path) -> Project:
 def planned(site: Project, hosts: Hosts) -> dict[str, list[str]]:
     """What `hactl plan` would change on each host."""
     plans = {host: inspect_host(hosts.of(host), site.render, frozenset()) for host in hosts.targets}
-    return {host: [change.detail for change in plan.changes] for host, plan in compare(plans, hosts.of).items()}
+    return {
+        host: [change.detail for change in plan.changes]
+        for host, plan in compare(plans, hosts.of).items()
+    }
 
 
 def verified(site: Project, hosts: Hosts) -> dict[str, list[str]]:
@@ -88,13 +98,24 @@ def verified(site: Project, hosts: Hosts) -> dict[str, list[str]]:
     ("table", "log", "drift"),
     [
         (TABLE, WELL, []),
-        (DELETED, WELL, ["web2 is not in it, and its check is well: Keepalived's checker begins anew"]),
+        (
+            DELETED,
+            WELL,
+            ["web2 is not in it, and its check is well: Keepalived's checker begins anew"],
+        ),
         (WEIGHED, WELL, ["web2 -g -w 5 → -g -w 1"]),
         ((), WELL, ["not in the table: Keepalived's checker begins anew"]),
         (DELETED, DOWN, []),
         (DELETED, (), []),
     ],
-    ids=["as intended", "ipvsadm -d", "ipvsadm -e -w 5", "ipvsadm -C", "taken out by its check", "without a log"],
+    ids=[
+        "as intended",
+        "ipvsadm -d",
+        "ipvsadm -e -w 5",
+        "ipvsadm -C",
+        "taken out by its check",
+        "without a log",
+    ],
 )
 def test_verify_and_plan_find_the_same_drift(
     site: Project, table: Sequence[str], log: Sequence[str], drift: list[str]
@@ -105,7 +126,9 @@ def test_verify_and_plan_find_the_same_drift(
 
 
 @pytest.mark.parametrize("table", [DELETED, WEIGHED], ids=["ipvsadm -d", "ipvsadm -e -w 5"])
-def test_a_table_edited_by_hand_fails_the_check_of_what_is_installed(site: Project, table: Sequence[str]) -> None:
+def test_a_table_edited_by_hand_fails_the_check_of_what_is_installed(
+    site: Project, table: Sequence[str]
+) -> None:
     hosts = Hosts(site, table, WELL)
     checks = examine(site, hosts, take(site, hosts, Told()))
     failed = {(check.name, check.host): check.message for check in checks if not check.ok}

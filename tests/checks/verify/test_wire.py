@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from provision.checks.verify.wire import (
-    NotAsked,
-    Served,
-    Wire,
+    ServerAddress,
+    Unavailable,
+    WireAnswers,
     own_vrids,
     questions,
     served,
     serves_vip,
     vip_answers,
 )
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 from provision.prober.record import Advert
 from provision.prober.wire import Answer, ByMac, Listen, OnLink, Question, WhoHas
 from tests.hosts.live.building import mac, seen
@@ -27,32 +27,36 @@ VIP = "192.168.227.10"
 LAB = topology([frontend()])
 WELL = seen(LAB)
 WEB = LAB.frontends[0]
-WEB1 = Served("web1", VIP, 80)
+WEB1 = ServerAddress("web1", VIP, 80)
 LVS1, LVS2, MAC1, MAC2 = mac(1), mac(2), mac(3), mac(4)
 LISTEN = next(question for question in questions(WELL) if isinstance(question, Listen))
 BY_MAC = ByMac(VIP, 80, MAC1)
 
 
-def wire(**changes: Any) -> Wire:
+def wire(**changes: Any) -> WireAnswers:
     """What a client on the VIP's network hears when all is well, one kind of answer changed (`who_has`, `by_mac`…)."""
     well: dict[str, tuple[Question, dict[str, Any]]] = {
         "who_has": (WhoHas(VIP), {"macs": (LVS1,)}),
         "on_link": (OnLink(VIP), {"interface": "eth0"}),
         "by_mac": (BY_MAC, {"reply": "syn-ack"}),
         "server": (OnLink("192.168.227.103"), {"interface": "eth0"}),
-        "listen": (LISTEN, {"adverts": tuple(advert("192.168.227.101", at) for at in (0.0, 0.2, 0.4))}),
+        "listen": (
+            LISTEN,
+            {"adverts": tuple(advert("192.168.227.101", at) for at in (0.0, 0.2, 0.4))},
+        ),
     }
     answers = {
-        question: Answer(question, **{**plain, **changes.get(name, {})}) for name, (question, plain) in well.items()
+        question: Answer(question, **{**plain, **changes.get(name, {})})
+        for name, (question, plain) in well.items()
     }
-    return Wire("client", answers)
+    return WireAnswers("client", answers)
 
 
 def advert(source: str, at: float = 0.0, vrid: int = 10, priority: int = 100) -> Advert:
     return Advert(at, source, vrid, priority, 3)
 
 
-def said(findings: Iterable[Finding]) -> list[str]:
+def said(findings: Iterable[LiveFinding]) -> list[str]:
     return [str(finding) for finding in findings]
 
 
@@ -91,7 +95,9 @@ def test_every_address_of_a_service_is_asked_for() -> None:
 
 def test_a_real_server_that_answers_arp() -> None:
     found = list(vip_answers(WELL, wire(who_has={"macs": (LVS1, MAC2)}), VIP))
-    assert [(each.host, each.what) for each in found] == [("web2", f"web2 answers for {VIP}, and does not hold it")]
+    assert [(each.host, each.what) for each in found] == [
+        ("web2", f"web2 answers for {VIP}, and does not hold it")
+    ]
     assert "arp_ignore" in found[0].fix
 
 
@@ -147,7 +153,7 @@ def test_both_families_may_have_one_vrid() -> None:
     site = topology([frontend(vips=[VIP, "fd00:227::10"])], hosts=DUAL)
     both = (advert("192.168.227.101"), advert("fd00:227::102"))
     listen = questions(seen(site))[0]
-    heard = Wire("client", {listen: Answer(listen, adverts=both)})
+    heard = WireAnswers("client", {listen: Answer(listen, adverts=both)})
     assert said(own_vrids(seen(site), heard, site.frontends[0])) == []
 
 
@@ -159,20 +165,22 @@ def test_both_families_may_have_one_vrid() -> None:
     ],
 )
 def test_where_the_vip_cannot_be_asked_for(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(NotAsked, match=words):
+    with pytest.raises(Unavailable, match=words):
         said(vip_answers(WELL, wire(**changes), VIP))
 
 
 def test_where_a_real_server_cannot_be_asked() -> None:
-    with pytest.raises(NotAsked, match="gateway"):
+    with pytest.raises(Unavailable, match="gateway"):
         said(serves_vip(WELL, wire(server={"interface": ""}), WEB1))
 
 
 def test_where_no_advert_gets_to() -> None:
-    with pytest.raises(NotAsked, match="no advert of VRID 10 gets to client: it is on another network"):
+    with pytest.raises(
+        Unavailable, match="no advert of VRID 10 gets to client: it is on another network"
+    ):
         said(own_vrids(WELL, wire(listen={"adverts": ()}), WEB))
 
 
 def test_without_a_client() -> None:
-    with pytest.raises(NotAsked, match="nobody there"):
-        said(vip_answers(WELL, Wire(reason="nobody there"), VIP))
+    with pytest.raises(Unavailable, match="nobody there"):
+        said(vip_answers(WELL, WireAnswers(reason="nobody there"), VIP))

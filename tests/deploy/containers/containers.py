@@ -12,10 +12,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from provision.commands.deploy import Wanted, carry_out
+from provision.commands.deploy import DeployTarget, carry_out
 from provision.core.errors import Exit
 from provision.core.facts import Facts
-from provision.deploy.inspection import survey
+from provision.deploy.inspection import inspect
 from provision.deploy.project import Project, load
 from provision.deploy.results import HostResult
 from provision.deploy.vrrp_compatibility import CONFIG
@@ -106,14 +106,20 @@ class Site:
 
         def render(host: str, facts: Facts) -> DesiredHost:
             desired = project.render(host, facts)
-            return DesiredHost(host, tuple(_plain(item) for item in desired.items if not _needs_ipvs(item)))
+            return DesiredHost(
+                host, tuple(_plain(item) for item in desired.items if not _needs_ipvs(item))
+            )
 
         targets = project.targets(MANAGED, lab=True)
         secrets = project.inventory.secrets
-        with survey(targets, render, secrets, told, mend=True) as found:
+        with inspect(targets, render, secrets, told, mend=True) as found:
             found.raise_failures()
-            results, code = carry_out(project, found, 0, told, Wanted(render, secrets), lab=True)
-            return Done({result.host: result for result in results}, code, told.lines, found.outside)
+            results, code = carry_out(
+                project, found, 0, told, DeployTarget(render, secrets), lab=True
+            )
+            return Done(
+                {result.host: result for result in results}, code, told.lines, found.outside
+            )
 
     def sessions(self) -> Sessions:
         """Logins to all hosts."""
@@ -123,7 +129,11 @@ class Site:
         """The output of a script on a host."""
         config = f"/run/hactl/lab/{self.name}/ssh_config"
         done = subprocess.run(
-            ["ssh", "-F", config, host, script], capture_output=True, text=True, timeout=60, check=False
+            ["ssh", "-F", config, host, script],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()

@@ -50,9 +50,17 @@ def lost(course: Course, vip: str = VIP) -> int:
 def test_a_change_of_the_master_costs_no_request(site: Site) -> None:
     course = watched(site, lambda: site.deploy(ADVERTS), VIP)
     assert course.done.outcomes == {"lvs1": "changed", "lvs2": "changed", "web1": "unchanged"}
-    assert {host: result.execs for host, result in course.done.results.items()} == {"lvs1": 2, "lvs2": 2, "web1": 1}
+    assert {host: result.execs for host, result in course.done.results.items()} == {
+        "lvs1": 2,
+        "lvs2": 2,
+        "web1": 1,
+    }
     steps = [line.partition(" 3 ")[0] for line in course.done.told]
-    assert steps.index("lvs2: changed") < steps.index("lvs1: handing over") < steps.index("lvs1: applying")
+    assert (
+        steps.index("lvs2: changed")
+        < steps.index("lvs1: handing over")
+        < steps.index("lvs1: applying")
+    )
     held = {frozenset(hosts) for _, _, hosts in course.spans(VIP)}
     assert frozenset({"lvs2"}) in held, "the master changed while its backup had the address"
     assert lost(course) == 0, course.figures(VIP)
@@ -86,7 +94,9 @@ def test_an_address_that_follows_another_comes_as_that_one_goes(site: Site) -> N
 
     there = watched(site, lambda: site.deploy(CHANGED, at=look), VIP, OTHER)
     assert VIP in between[0] and OTHER in between[0]
-    assert VIP not in site.ssh("web1", "ip -br addr show lo; cat /var/lib/hactl/ledger /etc/hactl/lo-vips")
+    assert VIP not in site.ssh(
+        "web1", "ip -br addr show lo; cat /var/lib/hactl/ledger /etc/hactl/lo-vips"
+    )
     assert holder(site, OTHER) == ["lvs1"] and holder(site, VIP) == []
     back = watched(site, lambda: site.deploy(), VIP, OTHER)
     for course in (there, back):
@@ -131,7 +141,9 @@ def test_a_second_holder_is_seen_and_the_batch_taken_back(site: Site) -> None:
     assert "advert_int 0.25" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
 
 
-def test_an_address_that_a_hand_gave_a_backup_is_taken_off_and_left_to_who_became_master(site: Site) -> None:
+def test_an_address_that_a_hand_gave_a_backup_is_taken_off_and_left_to_who_became_master(
+    site: Site,
+) -> None:
     """Asked at the plan, lvs2 is no master of it; it is when its turn comes, and then lives by it."""
     site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
 
@@ -167,7 +179,10 @@ def test_a_real_server_that_no_longer_serves_the_address_is_taken_back(site: Sit
     site.ssh("web1", "systemctl start nginx")
     assert done.code == Exit.FAILED
     assert done.outcomes["web1"] == "rolled_back"
-    assert f"real server: web1 refuses connections to {VIP}:80, which it took before" in done.results["web1"].message
+    assert (
+        f"real server: web1 refuses connections to {VIP}:80, which it took before"
+        in done.results["web1"].message
+    )
 
 
 DEPLOY = """
@@ -182,7 +197,9 @@ Site(sys.argv[1], Path(sys.argv[2])).deploy(("advert_int: 0.2", "advert_int: 0.2
 
 
 @pytest.mark.parametrize("step", ["handing over", "applying", "changed"])
-def test_a_controller_that_dies_in_a_hand_over_leaves_it_to_the_host(site: Site, tmp_path: Path, step: str) -> None:
+def test_a_controller_that_dies_in_a_hand_over_leaves_it_to_the_host(
+    site: Site, tmp_path: Path, step: str
+) -> None:
     """`changed` comes after the confirmation; before it, everything is undone by the host itself."""
     words = [sys.executable, "-c", DEPLOY, site.name, str(tmp_path), step]
     root = REPOSITORY

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from provision.drills.director_state import Sight
+from provision.drills.director_state import DirectorState
 from provision.drills.watch import Watch
 from provision.prober.measure import failed, noise, outage, slow_after, slowest
 from provision.prober.record import ProbeService, Recording, Request
@@ -23,7 +23,7 @@ class Course:
 
     done: Done
     recording: Recording
-    sights: tuple[Sight, ...]
+    sights: tuple[DirectorState, ...]
     began: float
     ended: float
     offset: float
@@ -42,18 +42,28 @@ class Course:
 
     def spans(self, *vips: str) -> Iterator[tuple[float, float, set[str]]]:
         """From when to when which directors held any of these addresses."""
-        now: dict[str, Sight] = {}
+        now: dict[str, DirectorState] = {}
         moments = sorted(self.sights, key=lambda sight: sight.at)
         ends = [*(each.at for each in moments[1:]), self.ended]
         for sight, end in zip(moments, ends, strict=True):
             now[sight.host] = sight
             if end > self.began and len(now) == len(DIRECTORS):
-                yield max(sight.at, self.began), end, {host for host, own in now.items() if own.held & set(vips)}
+                yield (
+                    max(sight.at, self.began),
+                    end,
+                    {host for host, own in now.items() if own.held & set(vips)},
+                )
 
     def requests(self, address: str) -> list[Request]:
         """The requests to an address from the beginning of the deploy on."""
-        index = next(at for at, service in enumerate(self.recording.services) if service.address == address)
-        return [one for one in self.recording.requests if one.service == index and one.start >= self._since]
+        index = next(
+            at for at, service in enumerate(self.recording.services) if service.address == address
+        )
+        return [
+            one
+            for one in self.recording.requests
+            if one.service == index and one.start >= self._since
+        ]
 
     @property
     def _since(self) -> float:
@@ -80,7 +90,9 @@ def watched(site: Site, act: Callable[[], Done], *vips: str) -> Course:
     with (
         site.sessions() as sessions,
         Watch(sessions, DIRECTORS) as watch,
-        Prober.start(sessions.of("client"), services, cadence=0.005 * len(vips), connections=0) as prober,
+        Prober.start(
+            sessions.of("client"), services, cadence=0.005 * len(vips), connections=0
+        ) as prober,
     ):
         time.sleep(QUIET)
         began = time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provision.core.errors import HostError
-from provision.deploy.external.client import Gate
+from provision.deploy.external.client import ClientSession
 from provision.deploy.external_check import Outside
 from provision.deploy.plan_output import results_json, results_lines
 from provision.deploy.project import load
@@ -36,14 +36,16 @@ all:
 
 @pytest.fixture
 def topology(lan: Lan, tmp_path: Path) -> Topology:
-    text = INVENTORY.format(vip=VIP, vip6=VIP6, a=lan.a.address, a6=lan.a.address6, b=lan.b.address, b6=lan.b.address6)
+    text = INVENTORY.format(
+        vip=VIP, vip6=VIP6, a=lan.a.address, a6=lan.a.address6, b=lan.b.address, b6=lan.b.address6
+    )
     (tmp_path / "site.yml").write_text(text)
     return load(tmp_path / "site.yml").topology
 
 
 @pytest.fixture
-def gate(lan: Lan, topology: Topology) -> Iterator[Gate]:
-    with Gate.open(lan.session(), topology) as gate:
+def gate(lan: Lan, topology: Topology) -> Iterator[ClientSession]:
+    with ClientSession.open(lan.session(), topology) as gate:
         gate.learn()
         yield gate
 
@@ -57,12 +59,12 @@ def held(lan: Lan) -> Iterator[None]:
     lan.a.call("ip", "addr", "flush", "to", f"{VIP6}/128")
 
 
-def test_hosts_are_known_by_their_hardware_addresses(gate: Gate, lan: Lan) -> None:
+def test_hosts_are_known_by_their_hardware_addresses(gate: ClientSession, lan: Lan) -> None:
     assert gate.macs == {"a": lan.a.mac, "b": lan.b.mac}
     assert gate.on_link()
 
 
-def test_nobody_holds_it(gate: Gate) -> None:
+def test_nobody_holds_it(gate: ClientSession) -> None:
     view = gate.look()
     assert view.owners == {VIP: (), VIP6: ()}
     assert view.believed == {VIP: "", VIP6: ""}
@@ -72,7 +74,7 @@ def test_nobody_holds_it(gate: Gate) -> None:
 
 
 @pytest.mark.usefixtures("held")
-def test_one_holds_it_and_serves_a_page(gate: Gate, lan: Lan) -> None:
+def test_one_holds_it_and_serves_a_page(gate: ClientSession, lan: Lan) -> None:
     view = gate.look()
     assert view.owners == {VIP: (lan.a.mac,), VIP6: (lan.a.mac,)}
     assert view.believed == {VIP: lan.a.mac, VIP6: lan.a.mac}
@@ -81,7 +83,7 @@ def test_one_holds_it_and_serves_a_page(gate: Gate, lan: Lan) -> None:
 
 
 @pytest.mark.usefixtures("held")
-def test_two_hold_it(gate: Gate, lan: Lan) -> None:
+def test_two_hold_it(gate: ClientSession, lan: Lan) -> None:
     lan.b.add(f"{VIP}/32", "eth0")
     try:
         assert set(gate.look().owners[VIP]) == {lan.a.mac, lan.b.mac}
@@ -91,7 +93,7 @@ def test_two_hold_it(gate: Gate, lan: Lan) -> None:
 
 
 def test_a_real_server_answers_for_itself(lan: Lan, topology: Topology) -> None:
-    with Gate.open(lan.session(), topology) as gate:
+    with ClientSession.open(lan.session(), topology) as gate:
         gate.macs = {"s": lan.a.mac}
         lan.a.add(f"{VIP}/32", "lo")
         try:
@@ -111,8 +113,13 @@ def test_a_client_without_raw_sockets_says_what_it_cannot_ask_and_tries_the_serv
     outside.begin(())
     outside.close()
     said = outside.summary()
-    assert said.startswith(f"not asked from outside who answers for {VIP}, {VIP6} (") and "may not use raw" in said
-    assert results_json(True, (), said)["outside"] == said and "raw sockets" in str(list(results_lines((), said)))
+    assert (
+        said.startswith(f"not asked from outside who answers for {VIP}, {VIP6} (")
+        and "may not use raw" in said
+    )
+    assert results_json(True, (), said)["outside"] == said and "raw sockets" in str(
+        list(results_lines((), said))
+    )
     view = outside._before.view
     assert view and view.owners == {} and view.replies[VIP, 80] == ("page", "page")
 
@@ -124,7 +131,7 @@ def test_with_them_nothing_is_left_unasked(lan: Lan, topology: Topology) -> None
     assert outside.gap() == outside.summary() == ""
 
 
-def test_a_client_that_is_gone_is_an_error(gate: Gate) -> None:
+def test_a_client_that_is_gone_is_an_error(gate: ClientSession) -> None:
     gate.__exit__(None, None, None)
     with pytest.raises((HostError, ValueError)):
         gate.look()

@@ -8,22 +8,27 @@ from pathlib import Path
 import pytest
 
 from provision.deploy.drift import kernel_rules
-from provision.deploy.external.client_view import View, direct, tried, tries
-from provision.deploy.external.compare import Case, Expected, wrong
-from provision.deploy.external.observation import Sighting
+from provision.deploy.external.client_view import ClientView, direct, tried, tries
+from provision.deploy.external.compare import Comparison, ExpectedView, wrong
+from provision.deploy.external.observation import Observation
 from provision.deploy.project import load
-from provision.hosts.agent.transaction import Told
+from provision.hosts.agent.transaction import HostState
 from provision.inventory.topology import Topology
 from tests import REPOSITORY
 
 VIP, PLACE = "192.168.227.10", ("192.168.227.10", 80)
 MAC1, MAC2, MACW = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:00:00:00:00:03"
 NAMES = {MAC1: "lvs1", MAC2: "lvs2", MACW: "web1"}
-WELL = View({VIP: (MAC1,)}, {VIP: MAC1}, {PLACE: ("page", "page")}, {("web1", PLACE): "syn-ack"})
-NOBODY = View({VIP: ()}, {VIP: ""}, {PLACE: ("timeout", "timeout")}, {})
+WELL = ClientView(
+    {VIP: (MAC1,)}, {VIP: MAC1}, {PLACE: ("page", "page")}, {("web1", PLACE): "syn-ack"}
+)
+NOBODY = ClientView({VIP: ()}, {VIP: ""}, {PLACE: ("timeout", "timeout")}, {})
 SERVERS = "".join(f"-a -t {VIP}:80 -r 192.168.227.{last}:80 -g -w 1\n" for last in (103, 104))
 RULES = f"-A -t {VIP}:80 -s rr\n{SERVERS}"
-HAS = ("1: lo    inet 127.0.0.1/8 scope host lo\\ x", f"2: eth0    inet {VIP}/32 scope global eth0\\       valid_lft")
+HAS = (
+    "1: lo    inet 127.0.0.1/8 scope host lo\\ x",
+    f"2: eth0    inet {VIP}/32 scope global eth0\\       valid_lft",
+)
 HAS_NOT = HAS[:1]
 TABLE = tuple(RULES.splitlines())
 
@@ -33,25 +38,33 @@ def topology() -> Topology:
     return load(REPOSITORY / "inventories/lab.yml").topology
 
 
-def judge(topology: Topology, after: Sighting, before: Sighting | None = None, **how: object) -> list[str]:
+def judge(
+    topology: Topology, after: Observation, before: Observation | None = None, **how: object
+) -> list[str]:
     batch = how.pop("batch", ("lvs1",))
-    case = Case(before or Sighting(WELL), after, batch, NAMES, {})  # type: ignore[arg-type]
-    expected = Expected(topology.frontends[0], (VIP,), **how)  # type: ignore[arg-type]
+    case = Comparison(before or Observation(WELL), after, batch, NAMES, {})  # type: ignore[arg-type]
+    expected = ExpectedView(topology.frontends[0], (VIP,), **how)  # type: ignore[arg-type]
     return wrong(case, [expected])
 
 
-def seen(**how: object) -> Sighting:
-    return Sighting(dataclasses.replace(WELL, **how))  # type: ignore[arg-type]
+def seen(**how: object) -> Observation:
+    return Observation(dataclasses.replace(WELL, **how))  # type: ignore[arg-type]
 
 
 def test_all_is_well(topology: Topology) -> None:
-    assert judge(topology, Sighting(WELL)) == []
-    assert judge(topology, Sighting(WELL, {"lvs1": Told(HAS, TABLE), "lvs2": Told(HAS_NOT, TABLE)})) == []
+    assert judge(topology, Observation(WELL)) == []
+    assert (
+        judge(
+            topology,
+            Observation(WELL, {"lvs1": HostState(HAS, TABLE), "lvs2": HostState(HAS_NOT, TABLE)}),
+        )
+        == []
+    )
 
 
 def test_a_second_holder_that_was_there_before_is_not_the_batchs(topology: Topology) -> None:
     """Somebody's hand put it there; it goes with the director that has it, at the latest with the last one."""
-    both = Sighting(WELL, {"lvs1": Told(HAS), "lvs2": Told(HAS)})
+    both = Observation(WELL, {"lvs1": HostState(HAS), "lvs2": HostState(HAS)})
     assert judge(topology, both, both) == []
     assert judge(topology, both, both, due=True) == [f"one holder: lvs1 and lvs2 both have {VIP}"]
 
@@ -69,22 +82,26 @@ def test_a_second_holder_that_was_there_before_is_not_the_batchs(topology: Topol
         (seen(replies={PLACE: ("page", "refused")}),
          f"service: {VIP}:80: 1 of 2 tries: refused; before the batch: page"),
         (seen(replies={PLACE: ("open", "open")}), f"service: {VIP}:80: 2 of 2 tries: open; before the batch: page"),
-        (Sighting(WELL, {"lvs1": Told(HAS), "lvs2": Told(HAS)}), f"one holder: lvs1 and lvs2 both have {VIP}"),
+        (Observation(WELL, {"lvs1": HostState(HAS), "lvs2": HostState(HAS)}), f"one holder: lvs1 and lvs2 both have {VIP}"),
     ],
 )  # fmt: skip
-def test_what_is_worse_is_named_with_its_evidence(topology: Topology, after: Sighting, said: str) -> None:
+def test_what_is_worse_is_named_with_its_evidence(
+    topology: Topology, after: Observation, said: str
+) -> None:
     assert judge(topology, after) == [said]
 
 
 def test_what_was_down_before_may_stay_down(topology: Topology) -> None:
-    assert judge(topology, Sighting(NOBODY), Sighting(NOBODY)) == []
+    assert judge(topology, Observation(NOBODY), Observation(NOBODY)) == []
 
 
 def test_a_front_end_that_is_due_must_be_held_and_answer(topology: Topology) -> None:
-    told = {"lvs1": Told(HAS, TABLE)}
-    assert judge(topology, Sighting(NOBODY), Sighting(NOBODY), due=True) == [f"one holder: nobody answers for {VIP}"]
+    told = {"lvs1": HostState(HAS, TABLE)}
+    assert judge(topology, Observation(NOBODY), Observation(NOBODY), due=True) == [
+        f"one holder: nobody answers for {VIP}"
+    ]
     silent = dataclasses.replace(WELL, replies={PLACE: ("refused",)})
-    assert judge(topology, Sighting(silent, told), Sighting(NOBODY), due=True) == [
+    assert judge(topology, Observation(silent, told), Observation(NOBODY), due=True) == [
         f"service: {VIP}:80: 1 of 1 tries: refused"
     ]
 
@@ -92,24 +109,31 @@ def test_a_front_end_that_is_due_must_be_held_and_answer(topology: Topology) -> 
 def test_a_service_without_a_well_server_need_not_answer(topology: Topology) -> None:
     """Health checks have emptied the table: the real servers have nothing to serve yet."""
     silent = dataclasses.replace(WELL, replies={PLACE: ("refused",)})
-    told = {"lvs1": Told(HAS, TABLE[:1])}
-    assert judge(topology, Sighting(silent, told), Sighting(NOBODY), due=True) == []
-    assert judge(topology, Sighting(silent, told), Sighting(WELL), due=True) != [], "it answered before"
+    told = {"lvs1": HostState(HAS, TABLE[:1])}
+    assert judge(topology, Observation(silent, told), Observation(NOBODY), due=True) == []
+    assert judge(topology, Observation(silent, told), Observation(WELL), due=True) != [], (
+        "it answered before"
+    )
 
 
 def test_an_excuse_is_not_for_the_address(topology: Topology) -> None:
-    told = {"lvs1": Told(HAS_NOT, TABLE[:1]), "lvs2": Told(HAS_NOT)}
-    assert judge(topology, Sighting(None, told), Sighting(None), due=True) == [
+    told = {"lvs1": HostState(HAS_NOT, TABLE[:1]), "lvs2": HostState(HAS_NOT)}
+    assert judge(topology, Observation(None, told), Observation(None), due=True) == [
         f"one holder: none of lvs1, lvs2 has {VIP}"
     ]
 
 
 def test_of_directors_that_told_nothing_nothing_is_said(topology: Topology) -> None:
-    assert judge(topology, Sighting(None, {"lvs2": Told(HAS_NOT)}), Sighting(None), due=True) == []
+    assert (
+        judge(
+            topology, Observation(None, {"lvs2": HostState(HAS_NOT)}), Observation(None), due=True
+        )
+        == []
+    )
 
 
 def test_who_hands_over_must_let_go(topology: Topology) -> None:
-    stays = Sighting(WELL, {"lvs1": Told(HAS, TABLE)})
+    stays = Observation(WELL, {"lvs1": HostState(HAS, TABLE)})
     assert judge(topology, stays, away=frozenset({"lvs1"})) == [f"hand-over: lvs1 still has {VIP}"]
     gone = seen(owners={VIP: (MAC2,)}, believed={VIP: MAC2})
     assert judge(topology, gone, away=frozenset({"lvs1"})) == []
@@ -118,7 +142,7 @@ def test_who_hands_over_must_let_go(topology: Topology) -> None:
 def test_who_takes_back_must_have_it(topology: Topology) -> None:
     gone = seen(owners={VIP: (MAC2,)}, believed={VIP: MAC2})
     assert judge(topology, gone, at="lvs1") == [f"hand-over: lvs2 has {VIP}, not lvs1"]
-    assert judge(topology, Sighting(WELL), at="lvs1") == []
+    assert judge(topology, Observation(WELL), at="lvs1") == []
 
 
 def test_a_virtual_mac_names_no_director(topology: Topology) -> None:
@@ -131,15 +155,20 @@ def test_a_real_server_of_the_batch_must_take_connections_as_before(topology: To
     said = [f"real server: web1 refuses connections to {VIP}:80, which it took before"]
     assert judge(topology, after, batch=("web1",)) == said
     assert judge(topology, after, batch=("web2",)) == [], "another batch is not to blame"
-    before = Sighting(dataclasses.replace(WELL, servers={("web1", PLACE): "silent"}))
+    before = Observation(dataclasses.replace(WELL, servers={("web1", PLACE): "silent"}))
     assert judge(topology, after, before, batch=("web1",)) == []
 
 
 def tables(after: str, before: str = RULES, rules: str = RULES) -> list[str]:
-    def told(text: str) -> Sighting:
-        return Sighting(None, {"lvs1": Told((), tuple(text.splitlines()))})
+    def told(text: str) -> Observation:
+        return Observation(None, {"lvs1": HostState((), tuple(text.splitlines()))})
 
-    return wrong(Case(told(before), told(after), ("lvs1",), {}, {"lvs1": kernel_rules(rules.encode())}), [])
+    return wrong(
+        Comparison(
+            told(before), told(after), ("lvs1",), {}, {"lvs1": kernel_rules(rules.encode())}
+        ),
+        [],
+    )
 
 
 def test_the_intended_table() -> None:
@@ -196,5 +225,7 @@ def test_only_http_is_asked_for_a_page(tmp_path: Path) -> None:
     text = (REPOSITORY / "inventories/lab.yml").read_text().replace("port: 80", "port: 9092")
     (tmp_path / "site.yml").write_text(text)
     assert [one.path for one in tried(load(tmp_path / "site.yml").topology)] == [None]
-    (tmp_path / "site.yml").write_text(text.replace("type: tcp", "type: http, urls: [{path: /up, status_code: 200}]"))
+    (tmp_path / "site.yml").write_text(
+        text.replace("type: tcp", "type: http, urls: [{path: /up, status_code: 200}]")
+    )
     assert [one.path for one in tried(load(tmp_path / "site.yml").topology)] == ["/up"]

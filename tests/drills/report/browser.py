@@ -60,7 +60,9 @@ class Browser:
         self._session = ""
         self._loaded = False
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
 
@@ -98,12 +100,17 @@ class Browser:
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown":
                 self.complaints.append(json.dumps(parameters))
 
-    def open(self, page: Path, width: int = 1200, scheme: str = "light", *, scripts: bool = True) -> None:
+    def open(
+        self, page: Path, width: int = 1200, scheme: str = "light", *, scripts: bool = True
+    ) -> None:
         """Show a page at a width in pixels, and wait until it is there."""
         self.requests.clear()
         self.complaints.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < SMALL}
         self.call("Emulation.setDeviceMetricsOverride", **screen)
         self._loaded = False
@@ -126,7 +133,10 @@ class Browser:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         os.close(self._write)  # which ends the browser
         os.waitpid(self._process, 0)

@@ -7,8 +7,16 @@ from dataclasses import replace
 from functools import cache
 
 from provision.drills.registry import NAMES
-from provision.drills.result import DrillResult, Drills, Mark, Noise, Span, Survival, Timeline
-from provision.prober.record import Advert, Claim, ProbeService, Request
+from provision.drills.result import (
+    DrillResult,
+    Drills,
+    Noise,
+    Span,
+    Survival,
+    Timeline,
+    TimelineEvent,
+)
+from provision.prober.record import Advert, ArpClaim, ProbeService, Request
 
 VIP = "192.168.227.10"
 WEB = ProbeService("web", f"web {VIP}:80", VIP, 80, "/")
@@ -16,7 +24,9 @@ FLOOR = Noise(requests=400, failed=0, median_ms=0.9, p99_ms=4.1, slowest_ms=11.0
 
 
 @cache
-def timeline(outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, services: int = 1) -> Timeline:
+def timeline(
+    outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, services: int = 1
+) -> Timeline:
     """A takeover: requests are lost for `outage` seconds from the injection on, then lvs2 holds the VIP."""
     dice = random.Random(7)
     moments = [k * cadence - 2.0 for k in range(int((end + 2) / cadence))]
@@ -30,12 +40,18 @@ def timeline(outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, ser
         else:
             requests += [Request(which, start, done / 2, done) for which in range(services)]
     adverts = [Advert(k * 0.2 - 2, "192.168.227.101", 10, 150, 3) for k in range(10)]
-    adverts += [Advert(outage + k * 0.2, "192.168.227.102", 10, 100, 3) for k in range(int((end - outage) / 0.2))]
+    adverts += [
+        Advert(outage + k * 0.2, "192.168.227.102", 10, 100, 3)
+        for k in range(int((end - outage) / 0.2))
+    ]
     return Timeline(
         services=tuple(replace(WEB, port=80 + which) for which in range(services)),
         requests=tuple(requests),
         adverts=tuple(adverts),
-        claims=(Claim(outage, VIP, "52:54:00:00:00:02"), Claim(outage + 0.1, VIP, "52:54:00:00:00:02")),
+        claims=(
+            ArpClaim(outage, VIP, "52:54:00:00:00:02"),
+            ArpClaim(outage + 0.1, VIP, "52:54:00:00:00:02"),
+        ),
         spans=(
             Span("holder", "lvs1", VIP, -2.0, 0.0),
             Span("holder", "lvs2", VIP, outage, end),
@@ -45,7 +61,7 @@ def timeline(outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, ser
             Span("health", "web2", "", 3.0, 6.0, "lvs2"),
             Span("health", "web2", "1", 6.0, end, "lvs2"),
         ),
-        marks=(Mark(0.0, "injected"), Mark(min(4.0, end), "undone")),
+        marks=(TimelineEvent(0.0, "injected"), TimelineEvent(min(4.0, end), "undone")),
         sources={"192.168.227.101": "lvs1", "192.168.227.102": "lvs2"},
     )
 
@@ -85,6 +101,12 @@ def drills(*results: DrillResult) -> Drills:
             "web2": ("real server", "192.168.227.104"),
         },
         vips=(VIP,),
-        versions={"lvs1": {"keepalived": "2.2.7", "linux": "6.1.0"}, "lvs2": {"keepalived": "2.2.7", "linux": "6.1.0"}},
-        configurations={"lvs1": "vrrp_instance web {\n  state BACKUP\n}\n", "lvs2": "vrrp_instance web {\n}\n"},
+        versions={
+            "lvs1": {"keepalived": "2.2.7", "linux": "6.1.0"},
+            "lvs2": {"keepalived": "2.2.7", "linux": "6.1.0"},
+        },
+        configurations={
+            "lvs1": "vrrp_instance web {\n  state BACKUP\n}\n",
+            "lvs2": "vrrp_instance web {\n}\n",
+        },
     )

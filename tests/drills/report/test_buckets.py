@@ -28,5 +28,7 @@ def test_every_request_within_is_counted_once(every: list[Request], width: float
 
 
 def test_a_bucket_has_the_median_and_the_slowest_of_the_good() -> None:
-    every = [Request(0, 0.001, 0.001, done) for done in (0.125, 0.25, 1.5)] + [Request(0, 0.01, None, 3.0, "reset")]
+    every = [Request(0, 0.001, 0.001, done) for done in (0.125, 0.25, 1.5)] + [
+        Request(0, 0.01, None, 3.0, "reset")
+    ]
     assert buckets(every, 0, 1, 0.02) == (Bucket(0.0, 4, 1, 250.0, 1500.0),)

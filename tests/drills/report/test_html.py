@@ -31,21 +31,32 @@ def browser() -> Iterator[Browser]:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every drill, the last two of them skipped and failed, one with a long name and two services."""
     results = [drill(name) for name in NAMES[:-2]]
-    results += [drill(NAMES[-2], skipped="only in a lab"), drill(NAMES[-1], ok=False, messages=(SCRIPT, "x" * 300))]
-    results[0] = drill(NAMES[0], frontend="a-front-end-with-a-name-that-is-rather-long", timeline=timeline(services=2))
+    results += [
+        drill(NAMES[-2], skipped="only in a lab"),
+        drill(NAMES[-1], ok=False, messages=(SCRIPT, "x" * 300)),
+    ]
+    results[0] = drill(
+        NAMES[0],
+        frontend="a-front-end-with-a-name-that-is-rather-long",
+        timeline=timeline(services=2),
+    )
     return write(drills(*results), tmp_path_factory.mktemp("report"))[2]
 
 
 @needs_browser
 def test_each_drill_has_its_section_with_figures_and_lanes(browser: Browser, shown: Path) -> None:
     browser.open(shown)
-    assert browser.ask("[...document.querySelectorAll('#summary tbody th')].map(e => e.textContent)") == list(NAMES)
+    assert browser.ask(
+        "[...document.querySelectorAll('#summary tbody th')].map(e => e.textContent)"
+    ) == list(NAMES)
     sections = browser.ask("[...document.querySelectorAll('section.drill')].map(e => e.innerText)")
     assert len(sections) == len(NAMES) - 1, "a skipped drill has its row in the summary only"
     for name, text in zip([*NAMES[:-2], NAMES[-1]], sections, strict=True):
         assert text.startswith(name)
         assert "605 ms" in text and "722 ms" in text
-    lanes = browser.ask("[...document.querySelectorAll('section.drill .plot')].map(e => e.textContent)")
+    lanes = browser.ask(
+        "[...document.querySelectorAll('section.drill .plot')].map(e => e.textContent)"
+    )
     assert len(lanes) == 2 * len(sections), "a close-up and the whole drill"
     for text in lanes:
         for lane in (
@@ -55,7 +66,9 @@ def test_each_drill_has_its_section_with_figures_and_lanes(browser: Browser, sho
             "real servers in the tables",
         ):
             assert lane in text
-    assert browser.ask("document.querySelectorAll('section.drill .plot[role=img] > desc').length") == len(lanes)
+    assert browser.ask(
+        "document.querySelectorAll('section.drill .plot[role=img] > desc').length"
+    ) == len(lanes)
 
 
 @needs_browser
@@ -80,10 +93,17 @@ def test_it_fits_the_screen_asks_for_nothing_and_complains_of_nothing(
 ) -> None:
     browser.open(shown, width, scheme)
     assert browser.ask("document.documentElement.scrollWidth") <= width
-    assert browser.ask("Math.max(...[...document.querySelectorAll('section')].map(e => e.scrollWidth))") <= width
+    assert (
+        browser.ask(
+            "Math.max(...[...document.querySelectorAll('section')].map(e => e.scrollWidth))"
+        )
+        <= width
+    )
     assert browser.requests == [shown.as_uri()]
     assert browser.complaints == []
-    dark = browser.ask("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(part => part < 128)")
+    dark = browser.ask(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(part => part < 128)"
+    )
     assert dark is (scheme == "dark")
 
 
@@ -107,19 +127,26 @@ def test_the_second_under_the_pointer_is_read_out(browser: Browser, shown: Path)
 def test_it_is_whole_without_scripts(browser: Browser, shown: Path) -> None:
     browser.open(shown, scripts=False)
     document = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-    found = browser.call("DOM.querySelectorAll", nodeId=document, selector="section.drill .plot rect.bound")
+    found = browser.call(
+        "DOM.querySelectorAll", nodeId=document, selector="section.drill .plot rect.bound"
+    )
     assert len(found["nodeIds"]) == 2 * (len(NAMES) - 1)
 
 
 @needs_browser
 def test_text_of_a_run_is_text_on_the_page(browser: Browser, shown: Path) -> None:
     browser.open(shown)
-    assert browser.ask("[...document.querySelectorAll('.messages li')].map(e => e.textContent)[0]") == SCRIPT
+    assert (
+        browser.ask("[...document.querySelectorAll('.messages li')].map(e => e.textContent)[0]")
+        == SCRIPT
+    )
     assert browser.ask("document.scripts.length") == 1
 
 
 def test_hostile_words_are_escaped_everywhere() -> None:
-    run = drills(drill(SCRIPT, frontend=SCRIPT, messages=(SCRIPT,), holders=(SCRIPT,)), drill(skipped=SCRIPT))
+    run = drills(
+        drill(SCRIPT, frontend=SCRIPT, messages=(SCRIPT,), holders=(SCRIPT,)), drill(skipped=SCRIPT)
+    )
     hostile = Drills(
         SCRIPT,
         SCRIPT,
@@ -136,7 +163,9 @@ def test_hostile_words_are_escaped_everywhere() -> None:
 
 def test_it_names_nothing_outside_itself() -> None:
     links = set(re.findall(r"https?://[^\"'\s]*|//\w+\.\w+", page(drills())))
-    assert links == {"http://www.w3.org/2000/svg"}, "the name of SVG, which is an address in looks only"
+    assert links == {"http://www.w3.org/2000/svg"}, (
+        "the name of SVG, which is an address in looks only"
+    )
 
 
 def test_eleven_long_drills_stay_small() -> None:
@@ -146,7 +175,9 @@ def test_eleven_long_drills_stay_small() -> None:
 
 
 def test_a_drill_that_was_given_up_before_its_fault_has_no_figures() -> None:
-    given_up = DrillResult("hand-over", "web", ok=False, messages=("no connection could be opened",), seconds=15.8)
+    given_up = DrillResult(
+        "hand-over", "web", ok=False, messages=("no connection could be opened",), seconds=15.8
+    )
     shown = page(drills(given_up))
     assert "nothing was measured" in shown
     assert "<dt>outage</dt>" not in shown and "0 of 0" not in shown

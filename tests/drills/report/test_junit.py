@@ -12,12 +12,18 @@ from tests.drills.report.build import drill, drills
 
 
 def test_a_test_case_a_drill_with_its_figures() -> None:
-    root = ElementTree.fromstring(junit(drills(drill(), drill("failback", ok=False, messages=("too slow", "by far")))))
+    root = ElementTree.fromstring(
+        junit(drills(drill(), drill("failback", ok=False, messages=("too slow", "by far"))))
+    )
     suite = root.find("testsuite")
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "0")
     passed, failed = suite.findall("testcase")
-    assert (passed.get("classname"), passed.get("name"), passed.get("time")) == ("web", "power-cut", "14.2")
+    assert (passed.get("classname"), passed.get("name"), passed.get("time")) == (
+        "web",
+        "power-cut",
+        "14.2",
+    )
     figures = {each.get("name"): each.get("value") for each in passed.iter("property")}
     assert figures["outage_ms"] == "605.0"
     assert figures["connections.survived"] == "200"

@@ -38,7 +38,8 @@ def test_without_requests_there_is_no_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "shown"), [("utf-8", BLOCKS), ("ascii", ASCII), ("latin-1", ASCII), (None, ASCII), ("nonsense", ASCII)]
+    ("encoding", "shown"),
+    [("utf-8", BLOCKS), ("ascii", ASCII), ("latin-1", ASCII), (None, ASCII), ("nonsense", ASCII)],
 )
 def test_only_what_the_stream_can_print_is_used(encoding: str | None, shown: str) -> None:
     assert levels(encoding) == shown

@@ -15,7 +15,7 @@ from provision.drills.report.swimlanes import (
     overlaps,
     requests_lane,
 )
-from provision.drills.result import Mark, Span
+from provision.drills.result import Span, TimelineEvent
 from provision.prober.record import Advert
 from tests.drills.report.build import VIP, drill, timeline
 
@@ -40,21 +40,32 @@ def test_failed_requests_are_drawn_while_they_failed_only() -> None:
 def test_two_directors_with_one_address_get_a_row_that_says_so() -> None:
     spans = (Span("holder", "lvs1", VIP, -2, 8), Span("holder", "lvs2", VIP, 1, 3))
     assert overlaps(spans) == ((1, 3),)
-    assert any("two directors held" in shape for shape in holder_lane(AXIS, spans, VIP, DIRECTORS).shapes)
+    assert any(
+        "two directors held" in shape for shape in holder_lane(AXIS, spans, VIP, DIRECTORS).shapes
+    )
     assert overlaps((Span("holder", "lvs1", VIP, -2, 1), Span("holder", "lvs2", VIP, 1, 3))) == ()
 
 
 def test_three_holders_at_once_are_one_overlap() -> None:
-    spans = [Span("holder", name, VIP, start, end) for name, start, end in (("a", 0, 9), ("b", 1, 4), ("c", 2, 6))]
+    spans = [
+        Span("holder", name, VIP, start, end)
+        for name, start, end in (("a", 0, 9), ("b", 1, 4), ("c", 2, 6))
+    ]
     assert overlaps(spans) == ((1, 6),)
 
 
 def test_adverts_have_a_row_a_director_and_a_goodbye_stands_out() -> None:
     recorded = timeline()
-    goodbye = replace(recorded, adverts=(*recorded.adverts, Advert(0.0, "192.168.227.101", 10, 0, 3)))
+    goodbye = replace(
+        recorded, adverts=(*recorded.adverts, Advert(0.0, "192.168.227.101", 10, 0, 3))
+    )
     lane = adverts_lane(AXIS, goodbye, DIRECTORS)
     assert lane is not None
-    assert [name.partition(">")[2].partition("<")[0] for name in lane.names] == ["lvs1", "lvs2", "claims"]
+    assert [name.partition(">")[2].partition("<")[0] for name in lane.names] == [
+        "lvs1",
+        "lvs2",
+        "claims",
+    ]
     assert sum('class="goodbye"' in shape for shape in lane.shapes) == 1
     assert adverts_lane(AXIS, replace(recorded, adverts=(), claims=()), DIRECTORS) is None
 
@@ -72,6 +83,13 @@ def test_a_real_server_is_drawn_while_it_is_in_the_table_and_hollow_without_weig
 
 
 def test_labels_of_marks_that_are_close_get_a_row_each() -> None:
-    lane = marks_lane(AXIS, (Mark(0.0, "injected"), Mark(0.1, "split brain: lvs1 and lvs2"), Mark(6.0, "undone")))
+    lane = marks_lane(
+        AXIS,
+        (
+            TimelineEvent(0.0, "injected"),
+            TimelineEvent(0.1, "split brain: lvs1 and lvs2"),
+            TimelineEvent(6.0, "undone"),
+        ),
+    )
     assert [re.findall(' y="([^"]*)"', label)[0] for label in lane.words] == ["11", "26", "11"]
     assert "lvs1" not in "".join(lane.words)

@@ -28,7 +28,10 @@ def test_a_drill_is_a_row_of_its_figures_and_a_sparkline() -> None:
 
 
 def test_what_a_drill_has_to_say_stands_below_it() -> None:
-    shown = text(drill("failback", ok=False, messages=("the slowest request took 250 ms",)), drill("link-down"))
+    shown = text(
+        drill("failback", ok=False, messages=("the slowest request took 250 ms",)),
+        drill("link-down"),
+    )
     row = next(index for index, line in enumerate(shown) if line.startswith("failback"))
     assert " FAIL " in shown[row]
     assert shown[row + 1] == "    the slowest request took 250 ms"
@@ -43,7 +46,8 @@ def test_a_skipped_drill_says_why_and_is_dim() -> None:
 
 def test_colour_tells_the_verdict() -> None:
     found = {
-        line.split(" ")[0]: colour for line, colour in lines(drills(drill("failback"), drill("link-down", ok=False)))
+        line.split(" ")[0]: colour
+        for line, colour in lines(drills(drill("failback"), drill("link-down", ok=False)))
     }
     assert (found["failback"], found["link-down"]) == (GREEN, RED)
 
@@ -51,7 +55,10 @@ def test_colour_tells_the_verdict() -> None:
 def test_front_ends_are_named_where_there_are_several() -> None:
     assert not any("front end" in line for line in text(drill()))
     shown = text(drill(), drill(frontend="api"))
-    assert [line for line in shown if line.startswith("front end")] == ["front end web", "front end api"]
+    assert [line for line in shown if line.startswith("front end")] == [
+        "front end web",
+        "front end api",
+    ]
 
 
 def test_without_unicode_nothing_but_ascii_is_printed() -> None:
@@ -67,9 +74,23 @@ figures = st.none() | st.floats(0, 99_999)
 
 
 @settings(deadline=None)
-@given(st.sampled_from(NAMES), st.text(max_size=200), figures, figures, figures, st.integers(0, 99_999), st.booleans())
+@given(
+    st.sampled_from(NAMES),
+    st.text(max_size=200),
+    figures,
+    figures,
+    figures,
+    st.integers(0, 99_999),
+    st.booleans(),
+)
 def test_nothing_is_wider_than_the_screen(
-    name: str, said: str, outage: float | None, bound: float | None, slowest: float | None, count: int, skip: bool
+    name: str,
+    said: str,
+    outage: float | None,
+    bound: float | None,
+    slowest: float | None,
+    count: int,
+    skip: bool,
 ) -> None:
     one = drill(
         name,

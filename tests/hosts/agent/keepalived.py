@@ -26,7 +26,9 @@ while True:
 
 
 @contextmanager
-def answering(host: LocalHost, answer: list[dict[str, Any]], wait: float = 0) -> Iterator[tuple[int, Path]]:
+def answering(
+    host: LocalHost, answer: list[dict[str, Any]], wait: float = 0
+) -> Iterator[tuple[int, Path]]:
     """Such a process for the host's Keepalived: its number, and where its answer comes, `wait` seconds after a signal.
 
     Whoever calls makes it the unit's main process.

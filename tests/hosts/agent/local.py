@@ -252,8 +252,14 @@ class LocalHost:
                 if path.name in ("log", "pids", "pid", "hactl.log"):
                     continue
                 with contextlib.suppress(FileNotFoundError):  # an agent may be at work
-                    found[str(path.relative_to(self.root))] = (oct(path.lstat().st_mode), content_of(path))
-        addresses = sorted(" ".join(line.split("\\")[0].split()[1:]) for line in self.read("addresses").splitlines())
+                    found[str(path.relative_to(self.root))] = (
+                        oct(path.lstat().st_mode),
+                        content_of(path),
+                    )
+        addresses = sorted(
+            " ".join(line.split("\\")[0].split()[1:])
+            for line in self.read("addresses").splitlines()
+        )
         return {**found, "addresses": ("", "\n".join(addresses))}
 
     def run_agent(self, program: str) -> LocalChannel:

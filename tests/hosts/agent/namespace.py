@@ -48,7 +48,9 @@ class NamespaceHost:
         return ["ip", "netns", "exec", self.name, *command]
 
     def run(self, *command: str) -> str:
-        return subprocess.run(self.argv(*command), check=True, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(
+            self.argv(*command), check=True, capture_output=True, text=True, timeout=20
+        ).stdout
 
     def run_agent(self, program: str) -> LocalChannel:
         shell = ["busybox", "sh"] if self.shell == "busybox" else [self.shell]

@@ -6,7 +6,8 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 
-from provision.hosts.agent.transaction import Op, Transaction, build_payload, prepare
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import Transaction, prepare
 from provision.hosts.protocol import LedgerEntry, encode_ledger
 from tests.hosts.agent.local import GROUP, ME, LocalHost
 
@@ -38,7 +39,9 @@ def everything(host: LocalHost) -> list[Op]:
     host.unit("k.service")
     host.unit("old.service")
     host.unit("v.service", active="", enabled="")
-    host.write("run/hactl/loaded/k.service", f"inv77 0\n{sha(b'old' + bytes([10]))} /etc/k.conf\n").chmod(0o600)
+    host.write(
+        "run/hactl/loaded/k.service", f"inv77 0\n{sha(b'old' + bytes([10]))} /etc/k.conf\n"
+    ).chmod(0o600)
     return [
         Op("package", ("nginx",)),
         stage(1, "/etc/k.conf", "0640"),
@@ -70,7 +73,10 @@ def leftovers(host: LocalHost) -> list[str]:
     return [
         path
         for path in paths
-        if ".hactl" in path or "hactl/run-" in path or "hactl-undo" in path or "run/hactl/lock" in path
+        if ".hactl" in path
+        or "hactl/run-" in path
+        or "hactl-undo" in path
+        or "run/hactl/lock" in path
     ]
 
 

@@ -12,7 +12,8 @@ from provision.core.errors import HostError, Locked
 from provision.desired.items import DesiredHost, File, Unit
 from provision.hosts.agent import program
 from provision.hosts.agent.observe import observe
-from provision.hosts.agent.transaction import ApplyFailed, Op, build_payload, prepare, recover
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, prepare, recover
 from tests.hosts.agent.local import GROUP, ME, LocalHost
 from tests.hosts.agent.scenario import (
     CONFIG,
@@ -133,16 +134,34 @@ def every_failure(host: LocalHost) -> dict[str, tuple[list[Op], str]]:
     link = host.root / "etc/link"
     link.symlink_to("z.conf")
     return {
-        "sysctl the kernel lacks": ([Op("sysctl", ("net.ipv4.nothing", "1"))], "no net.ipv4.nothing"),
-        "file changed by somebody else": (install("/etc/z.conf", sha(b"other")), "not what was observed"),
+        "sysctl the kernel lacks": (
+            [Op("sysctl", ("net.ipv4.nothing", "1"))],
+            "no net.ipv4.nothing",
+        ),
+        "file changed by somebody else": (
+            install("/etc/z.conf", sha(b"other")),
+            "not what was observed",
+        ),
         "file that appeared": (install("/etc/z.conf"), "not what was observed"),
-        "removed file changed": ([Op("remove", ("/etc/z.conf", sha(b"other")))], "not what was observed"),
+        "removed file changed": (
+            [Op("remove", ("/etc/z.conf", sha(b"other")))],
+            "not what was observed",
+        ),
         "symbolic link": (install("/etc/link", sha(old)), "symbolic link"),
         "folder": (install("/etc"), "not a regular file"),
-        "owner": ([Op("stage", ("1", "/etc/z.conf", "0644", "no-such-user", "root"))], "no-such-user"),
+        "owner": (
+            [Op("stage", ("1", "/etc/z.conf", "0644", "no-such-user", "root"))],
+            "no-such-user",
+        ),
         "parser": (install("/etc/z.conf", sha(old), "sh -n %s"), "refused by its parser"),
-        "reload that kills": ([Op("unit", ("dying.service", "reload"))], "dying.service is not active"),
-        "start that fails": ([Op("unit", ("broken.service", "start"))], "systemctl start broken.service failed: Job"),
+        "reload that kills": (
+            [Op("unit", ("dying.service", "reload"))],
+            "dying.service is not active",
+        ),
+        "start that fails": (
+            [Op("unit", ("broken.service", "start"))],
+            "systemctl start broken.service failed: Job",
+        ),
         "package": ([Op("package", ("no-such",))], "Unable to locate package no-such"),
         "operation": ([Op("unit", ("k.service", "dance"))], "unknown verb dance"),
     }
@@ -180,7 +199,9 @@ def test_a_rollback_that_fails_says_so(host: LocalHost) -> None:
     ops = everything(host)
     with begin(host, ops, *FILES) as transaction:
         host.write("units/k.service/broken", "")
-        with pytest.raises(ApplyFailed, match=r"rollback failed, look at the host: .*reload.*k.service") as failure:
+        with pytest.raises(
+            ApplyFailed, match=r"rollback failed, look at the host: .*reload.*k.service"
+        ) as failure:
             transaction.roll_back()
     assert failure.value.outcome == "rollback_failed"
     assert host.read("etc/k.conf") == "old\n", "the rest was undone nevertheless"
@@ -238,7 +259,9 @@ def test_a_full_disk_is_found_before_anything_changes(host: LocalHost) -> None:
             Op("file", ("1", "/small/x.conf", "absent")),
         ]
         before = host.snapshot()
-        with pytest.raises(ApplyFailed, match=r"cannot stage /small/x.conf: .*[Nn]o space left") as failure:
+        with pytest.raises(
+            ApplyFailed, match=r"cannot stage /small/x.conf: .*[Nn]o space left"
+        ) as failure:
             begin(host, ops, b"x" * 200_000)
         assert failure.value.outcome == "rolled_back"
         assert host.snapshot() == before and not host.exists("apt-log")
@@ -250,7 +273,8 @@ def test_a_full_disk_is_found_before_anything_changes(host: LocalHost) -> None:
 def test_the_parser_sees_the_staged_file_before_the_old_one_goes(host: LocalHost) -> None:
     host.write("etc/k.conf", "old\n")
     parser = host.write(
-        "bin/parser", f'#!/bin/sh\ncp -p "$2" {host.root}/seen; cat {host.root}/etc/k.conf >{host.root}/then\n'
+        "bin/parser",
+        f'#!/bin/sh\ncp -p "$2" {host.root}/seen; cat {host.root}/etc/k.conf >{host.root}/then\n',
     )
     parser.chmod(0o755)
     begin(host, install("/etc/k.conf", sha(b"old\n"), "parser --file=x %s"), CONFIG).confirm()
@@ -298,7 +322,9 @@ def test_leftovers_of_a_power_cut_are_swept(host: LocalHost) -> None:
 
 def test_a_daemon_that_dies_after_its_reload_is_not_confirmed(host: LocalHost) -> None:
     host.unit("k.service")
-    transaction = begin(host, [*install("/etc/k.conf"), Op("unit", ("k.service", "reload"))], CONFIG)
+    transaction = begin(
+        host, [*install("/etc/k.conf"), Op("unit", ("k.service", "reload"))], CONFIG
+    )
     (host.root / "units/k.service/active").unlink()
     with pytest.raises(ApplyFailed, match="did not stay up"):
         transaction.confirm()
@@ -318,7 +344,9 @@ def test_a_unit_may_be_told_more_than_once(host: LocalHost) -> None:
     verbs = ("reload", "restart", "reload", "stamp")
     begin(host, [Op("unit", ("k.service", verb)) for verb in verbs]).confirm()
     assert host.calls() == ["reload k.service", "restart k.service", "reload k.service"]
-    assert host.read("run/hactl/loaded/k.service") == "inv101 0\n", "the stamp is of the process that runs now"
+    assert host.read("run/hactl/loaded/k.service") == "inv101 0\n", (
+        "the stamp is of the process that runs now"
+    )
 
 
 def test_the_agent_lives_audibly_during_a_long_step(host: LocalHost) -> None:
@@ -374,7 +402,9 @@ def test_a_file_that_came_with_a_package_of_this_run_is_replaced(host: LocalHost
 
 
 def test_a_file_that_appeared_otherwise_is_somebody_elses(host: LocalHost) -> None:
-    transaction = prepare(host, build_payload(install("/etc/k.conf"), [CONFIG]), "kim@ops", "digest", 60)
+    transaction = prepare(
+        host, build_payload(install("/etc/k.conf"), [CONFIG]), "kim@ops", "digest", 60
+    )
     host.write("etc/k.conf", "somebody else's\n")
     with pytest.raises(ApplyFailed, match="somebody else changed it"):
         transaction.apply()
@@ -383,7 +413,9 @@ def test_a_file_that_appeared_otherwise_is_somebody_elses(host: LocalHost) -> No
 
 def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None:
     """systemd itself waits for ever here: Keepalived's parent took the signal, its child is stuck in the kernel."""
-    host.command("timeout", '#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n')  # a second for a minute
+    host.command(
+        "timeout", '#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n'
+    )  # a second for a minute
     host.unit("k.service", slow="30")
     host.write("etc/k.conf", "old\n")
     ops = [*install("/etc/k.conf", sha(b"old\n")), Op("unit", ("k.service", "reload"))]
@@ -394,7 +426,12 @@ def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None
 
 @pytest.mark.parametrize(
     ("start", "stop", "seconds"),
-    [("infinity", "5min", 360), ("15min", "1min 30s", 1050), ("1h 2s", "500ms", 3662), ("1month", "1.5s", 61)],
+    [
+        ("infinity", "5min", 360),
+        ("15min", "1min 30s", 1050),
+        ("1h 2s", "500ms", 3662),
+        ("1month", "1.5s", 61),
+    ],
 )
 def test_a_restart_may_take_what_systemd_gives_the_unit_and_a_minute(
     host: LocalHost, start: str, stop: str, seconds: int

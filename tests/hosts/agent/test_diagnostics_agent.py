@@ -41,17 +41,31 @@ def paths(host: LocalHost) -> list[str]:
 
 @pytest.fixture
 def director(host: LocalHost) -> LocalHost:
-    for name, text in (("ipvsadm", IPVSADM), ("ip", IP), ("ping", PING), ("systemctl", "#!/bin/sh\n")):
+    for name, text in (
+        ("ipvsadm", IPVSADM),
+        ("ip", IP),
+        ("ping", PING),
+        ("systemctl", "#!/bin/sh\n"),
+    ):
         host.command(name, text)
     host.write("proc/net/ip_vs", "")
     host.write("sys/class/net/eth0.7/mtu", "1500\n")
     return host
 
 
-def test_each_server_in_a_tunnel_is_tried_once_small_and_as_large_as_the_interface_takes(director: LocalHost) -> None:
+def test_each_server_in_a_tunnel_is_tried_once_small_and_as_large_as_the_interface_takes(
+    director: LocalHost,
+) -> None:
     assert paths(director) == ["192.168.227.103 eth0.7 1500 yes no", "fd00::3 eth0.7 1500 no no"]
-    sizes = [(words[-2], words[-1]) for words in map(str.split, director.read("pings").splitlines())]
-    wanted = [("1452", "fd00::3"), ("1472", "192.168.227.103"), ("56", "192.168.227.103"), ("56", "fd00::3")]
+    sizes = [
+        (words[-2], words[-1]) for words in map(str.split, director.read("pings").splitlines())
+    ]
+    wanted = [
+        ("1452", "fd00::3"),
+        ("1472", "192.168.227.103"),
+        ("56", "192.168.227.103"),
+        ("56", "fd00::3"),
+    ]
     assert sorted(sizes) == wanted
 
 

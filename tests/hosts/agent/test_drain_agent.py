@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provision.core.errors import HostError
-from provision.deploy.drain import Order, carry_out
+from provision.deploy.drain import DrainRequest, carry_out
 from provision.desired.items import DesiredHost
 from provision.hosts.agent import program
 from provision.hosts.agent.look import look
@@ -23,8 +23,8 @@ SYSTEMCTL = "#!/bin/sh\nprintf 'MainPID=0\\nId=keepalived.service\\nActiveState=
 WHEN = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
-def order(verb: str, kind: str, host: str, who: str = "ops@desk") -> Order:
-    return Order(verb, kind, host, who, "3f2a")
+def order(verb: str, kind: str, host: str, who: str = "ops@desk") -> DrainRequest:
+    return DrainRequest(verb, kind, host, who, "3f2a")
 
 
 @pytest.fixture
@@ -40,10 +40,16 @@ def director(host: LocalHost) -> LocalHost:
 
 def test_a_real_server_is_drained_and_given_back(director: LocalHost) -> None:
     carry_out(director, order("drain", "server", "web2"))
-    assert re.fullmatch(rf"-2147483647 ops@desk {WHEN}\n", director.read("var/lib/hactl/drain/web2"))
+    assert re.fullmatch(
+        rf"-2147483647 ops@desk {WHEN}\n", director.read("var/lib/hactl/drain/web2")
+    )
     carry_out(director, order("undrain", "server", "web2"))
     assert director.read("var/lib/hactl/drain/web2") == "0\n"
-    assert sorted(path.name for path in (director.root / "var/lib/hactl/drain").iterdir()) == ["README", "web1", "web2"]
+    assert sorted(path.name for path in (director.root / "var/lib/hactl/drain").iterdir()) == [
+        "README",
+        "web1",
+        "web2",
+    ]
 
 
 def test_who_drained_it_first_stays_on_record(director: LocalHost) -> None:
@@ -67,7 +73,9 @@ def test_both_are_in_the_hosts_log_with_its_generation(director: LocalHost) -> N
     carry_out(director, order("drain", "server", "web2"))
     carry_out(director, order("undrain", "server", "web2"))
     first, second = director.read("var/log/hactl.log").splitlines()
-    assert re.fullmatch(rf"{WHEN} ops@desk inventory=3f2a generation=7 changes=- outcome=drained server=web2", first)
+    assert re.fullmatch(
+        rf"{WHEN} ops@desk inventory=3f2a generation=7 changes=- outcome=drained server=web2", first
+    )
     assert second.endswith("outcome=undrained server=web2")
 
 
@@ -100,7 +108,9 @@ def test_whoever_looks_sees_it(director: LocalHost) -> None:
     carry_out(director, order("drain", "server", "web2"))
     carry_out(director, order("drain", "director", "lvs1"))
     live = look(director)
-    assert list(live.drained) == ["web2"] and re.fullmatch(rf"ops@desk, {WHEN}", live.drained["web2"])
+    assert list(live.drained) == ["web2"] and re.fullmatch(
+        rf"ops@desk, {WHEN}", live.drained["web2"]
+    )
     assert live.out.startswith("ops@desk, ")
     _, observed = observe(director, lambda _: DesiredHost("lvs1"))
     assert observed.drained == {**live.drained, ".": live.out}
@@ -114,5 +124,7 @@ def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
     (tmp_path / "agent.sh").write_text(program("drain").replace(parts, "shell=sh disable=SC2086"))
     shellcheck = shutil.which("shellcheck")
     assert shellcheck, "install shellcheck"
-    shown = subprocess.run([shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False
+    )
     assert (shown.returncode, shown.stdout) == (0, "")

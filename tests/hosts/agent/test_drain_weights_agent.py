@@ -13,8 +13,8 @@ import pytest
 from provision.core.facts import Facts, Interface
 from provision.deploy.drift import RULES
 from provision.deploy.plan import HostPlan, plan_host
-from provision.deploy.server_removal import Departure, Leaver, leavers
-from provision.desired.items import DesiredHost, File, Virtual
+from provision.deploy.server_removal import RemovedServer, ServerRemoval, removed_servers
+from provision.desired.items import DesiredHost, File, VirtualService
 from provision.hosts.agent import program
 from provision.hosts.agent.observe import Observed, ObservedItem
 from tests.hosts.agent.local import LocalHost
@@ -51,7 +51,9 @@ esac
 
 
 def plan(old: str, new: str, path: str = RULES[0]) -> HostPlan:
-    was = ObservedItem("file", path, {"sha256": "", "mode": "0640", "owner": "root", "group": "root"}, old.encode())
+    was = ObservedItem(
+        "file", path, {"sha256": "", "mode": "0640", "owner": "root", "group": "root"}, old.encode()
+    )
     facts = Facts(interfaces=(Interface("eth0", ("10.0.0.9/24", "192.168.227.10/32")),))
     observed = Observed(facts, MappingProxyType({("file", path): was}))
     return plan_host(DesiredHost("web1", (File(path, new.encode()),)), observed, frozenset())
@@ -78,21 +80,27 @@ def ended(host: LocalHost) -> None:
 
 @pytest.mark.parametrize("path", RULES)
 def test_who_leaves_is_who_is_in_the_installed_rules_alone(path: str) -> None:
-    assert leavers(plan(OLD, without(2), path)) == (Leaver(VIP, "10.0.0.2:80", "-r 10.0.0.2:80 -g -w 2 -x 9"),)
-    assert leavers(plan(without(2), OLD, path)) == ()
+    assert removed_servers(plan(OLD, without(2), path)) == (
+        RemovedServer(VIP, "10.0.0.2:80", "-r 10.0.0.2:80 -g -w 2 -x 9"),
+    )
+    assert removed_servers(plan(without(2), OLD, path)) == ()
 
 
 def test_nobody_is_eased_where_nobody_stays() -> None:
     """A port that changes on all servers, a service that ends: there is nowhere else for new connections to go."""
-    assert leavers(plan(OLD, OLD.replace(":80 -g", ":81 -g"))) == ()
-    assert leavers(plan(OLD, "# ours\n")) == ()
-    assert leavers(plan(OLD.replace(" -b mh-fallback", ""), without(3))) == (), "its clients would be refused"
+    assert removed_servers(plan(OLD, OLD.replace(":80 -g", ":81 -g"))) == ()
+    assert removed_servers(plan(OLD, "# ours\n")) == ()
+    assert removed_servers(plan(OLD.replace(" -b mh-fallback", ""), without(3))) == (), (
+        "its clients would be refused"
+    )
     only_drained = without(3, without(2)).replace("-w 1", "-w 0")
-    assert leavers(plan(OLD, only_drained)) == ()
+    assert removed_servers(plan(OLD, only_drained)) == ()
 
 
-def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is_gone(director: LocalHost) -> None:
-    with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is_gone(
+    director: LocalHost,
+) -> None:
+    with ServerRemoval({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
         assert departure.due(["web1", "web2"]) and not departure.due(["web2"])
         departure.ease()
         assert weights(director) == [1, 2, 0]
@@ -106,7 +114,9 @@ def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is
 @pytest.mark.parametrize("how", ["the block ends", "an error", "the connection"])
 def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: str) -> None:
     try:
-        with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+        with ServerRemoval(
+            {"web1": plan(OLD, without(3))}, {"web1": director}, Told()
+        ) as departure:
             departure.ease()
             assert weights(director) == [1, 2, 0]
             if how == "an error":
@@ -121,7 +131,7 @@ def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: 
 
 def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
     director.write("table", "10.0.0.1:80 1 4\n10.0.0.3:80 0 0\n")
-    with Departure({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
+    with ServerRemoval({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
         departure.ease()
     ended(director)
     assert weights(director) == [1, 0] and not director.exists("edits")
@@ -129,7 +139,9 @@ def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
 
 def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> None:
     told, began = Told(), time.monotonic()
-    with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1) as departure:
+    with ServerRemoval(
+        {"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1
+    ) as departure:
         departure.ease()
     assert told.lines == [
         "waiting for 2 connections of servers that leave",
@@ -140,7 +152,7 @@ def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> No
 
 def test_whoever_interrupts_it_does_not_wait(director: LocalHost) -> None:
     began = time.monotonic()
-    with Departure({"web1": plan(OLD, without(2))}, {"web1": director}, Told()) as departure:
+    with ServerRemoval({"web1": plan(OLD, without(2))}, {"web1": director}, Told()) as departure:
         departure.ease(lambda: True)
     assert time.monotonic() - began < 10
 
@@ -149,18 +161,18 @@ def test_the_drain_of_a_server_that_is_gone_is_forgotten(director: LocalHost) ->
     """Or it would still be drained when it comes back one day."""
     director.write("var/lib/hactl/drain/web9", "-2147483647 ops@desk 2026-11-22T08:00:00Z\n")
     director.write("var/lib/hactl/drain/web1", "-2147483647 ops@desk 2026-11-22T08:00:00Z\n")
-    there = Virtual(VIP, "-s rr", ("web1 10.0.0.1:80 -g -w 1",))
+    there = VirtualService(VIP, "-s rr", ("web1 10.0.0.1:80 -g -w 1",))
     drained = {"web1": "ops@desk", "web9": "ops@desk", ".": "ops@desk"}
     observed = Observed(Facts(), MappingProxyType({}), drained=drained)
     plans = {"web1": plan_host(DesiredHost("web1", (there,)), observed, frozenset())}
-    with Departure(plans, {"web1": director}, Told()) as departure:
+    with ServerRemoval(plans, {"web1": director}, Told()) as departure:
         departure.gone("ops@desk", "3f2a")
     assert director.read("var/lib/hactl/drain/web9") == "0\n"
     assert director.read("var/lib/hactl/drain/web1").startswith("-2147483647 ")
 
 
 def test_where_nobody_leaves_no_exec_is_spent(director: LocalHost) -> None:
-    with Departure({"web1": plan(OLD, OLD)}, {"web1": director}, Told()) as departure:
+    with ServerRemoval({"web1": plan(OLD, OLD)}, {"web1": director}, Told()) as departure:
         assert not departure.due(["web1"])
     assert director.execs == 0
 
@@ -170,5 +182,7 @@ def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:
     (tmp_path / "agent.sh").write_text(program("leave").replace(parts, "shell=sh disable=SC2086"))
     shellcheck = shutil.which("shellcheck")
     assert shellcheck, "install shellcheck"
-    shown = subprocess.run([shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False
+    )
     assert (shown.returncode, shown.stdout) == (0, "")

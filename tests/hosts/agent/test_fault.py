@@ -21,7 +21,9 @@ pytestmark = pytest.mark.agent
 STOP = ("unit-stop", ("nginx.service",))
 
 
-def fault(host: object, kind: str = "unit-stop", *arguments: str, limit: int = 60, name: str = "drill-web") -> Fault:
+def fault(
+    host: object, kind: str = "unit-stop", *arguments: str, limit: int = 60, name: str = "drill-web"
+) -> Fault:
     return Fault(Logins(host), name, FaultSpec("web1", kind, arguments or STOP[1]), limit)  # type: ignore[arg-type]
 
 
@@ -189,7 +191,9 @@ def test_a_fault_that_does_not_take_hold_says_so_and_changes_nothing(host: Local
     host.unit("nginx.service", active="")
     one = fault(host)
     one.arm()
-    with pytest.raises(HostError, match=r"unit-stop did not take hold: nginx.service is not running"):
+    with pytest.raises(
+        HostError, match=r"unit-stop did not take hold: nginx.service is not running"
+    ):
         one.inject()
     assert host.calls() == []
     assert eventually(lambda: nothing_left(host))
@@ -245,7 +249,9 @@ def test_an_address_comes_back_with_its_label_and_flags(namespace: NamespaceHost
         one.inject()
         assert cidr not in namespace.run("ip", "-o", "addr", "show", "dev", "lo")
         one.undo()
-    assert sorted(namespace.run("ip", "-o", "addr", "show", "dev", "lo").splitlines()) == sorted(before.splitlines())
+    assert sorted(namespace.run("ip", "-o", "addr", "show", "dev", "lo").splitlines()) == sorted(
+        before.splitlines()
+    )
 
 
 def test_a_vrrp_block_is_a_table_of_its_own_and_goes_again(namespace: NamespaceHost) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from provision.core.errors import HostError
 from provision.desired.items import Address, DesiredHost, File, Item, Module, Package, Sysctl, Unit
 from provision.hosts.agent.generations import (
-    Chronicle,
     Generation,
-    Made,
+    GenerationLog,
+    RecordedChange,
     Unreadable,
-    open_chronicle,
+    open_generation_log,
     read_about,
     read_desired,
     write_about,
@@ -34,10 +34,10 @@ ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(Unit, TEXT, st.booleans(), st.booleans(), TEXT, TEXT),
 )
 MADE = (
-    Made("file", "/etc/a", "create", "0644", ("+a",)),
-    Made("file", "/etc/b", "update", "content", ("-a", "+b")),
-    Made("unit", "k.service", "update", "reload"),
-    Made("address", "192.0.2.1/32", "remove"),
+    RecordedChange("file", "/etc/a", "create", "0644", ("+a",)),
+    RecordedChange("file", "/etc/b", "update", "content", ("-a", "+b")),
+    RecordedChange("unit", "k.service", "update", "reload"),
+    RecordedChange("address", "192.0.2.1/32", "remove"),
 )
 GENERATION = Generation(7, "kim@ops", "2026-01-01T00:00:00Z", "d1ge57", MADE, "rollback to 4")
 
@@ -71,7 +71,10 @@ def test_the_same_state_makes_the_same_bytes() -> None:
         (write_about(GENERATION)[:-9], "damaged"),
         (gzip.compress(b"[]", mtime=0), "another version"),
         (gzip.compress(b'{"format": 2}', mtime=0), "another version"),
-        (gzip.compress(b'{"format": 1, "changes": [{"colour": "red"}]}', mtime=0), "another version"),
+        (
+            gzip.compress(b'{"format": 1, "changes": [{"colour": "red"}]}', mtime=0),
+            "another version",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused(data: bytes, why: str) -> None:
@@ -92,9 +95,9 @@ def answer(*generations: Generation, attempt: int, more: bytes = b"") -> MemoryS
     return session
 
 
-def chronicle(*numbers: int, attempt: int = 0) -> Chronicle:
+def chronicle(*numbers: int, attempt: int = 0) -> GenerationLog:
     kept = (dataclasses.replace(GENERATION, number=number) for number in numbers)
-    return open_chronicle(answer(*kept, attempt=attempt))
+    return open_generation_log(answer(*kept, attempt=attempt))
 
 
 def test_a_hosts_state_at_a_number_is_its_newest_generation_up_to_there() -> None:
@@ -102,13 +105,19 @@ def test_a_hosts_state_at_a_number_is_its_newest_generation_up_to_there() -> Non
     assert [generation.number for generation in kept.generations] == [2, 9, 10]
     assert kept.attempt == 11
     found = [kept.up_to(number) for number in (1, 2, 8, 10, 99)]
-    assert [generation.number if generation else None for generation in found] == [None, 2, 2, 10, 10]
+    assert [generation.number if generation else None for generation in found] == [
+        None,
+        2,
+        2,
+        10,
+        10,
+    ]
 
 
 def test_a_desired_state_is_asked_for_by_its_number() -> None:
     data = write_desired(DesiredHost("web1", (Package("nginx"),)), ())
     session = answer(GENERATION, attempt=7, more=f"desired\x1f{len(data)}\n".encode() + data)
-    with open_chronicle(session) as kept:
+    with open_generation_log(session) as kept:
         assert kept.desired(7).desired.items == (Package("nginx"),)
     assert session.channel.told == b"7\n" and session.channel.closed
 
@@ -116,4 +125,4 @@ def test_a_desired_state_is_asked_for_by_its_number() -> None:
 def test_a_state_that_cannot_be_read_is_an_error_of_the_host() -> None:
     session = answer(GENERATION, attempt=7, more=b"desired\x1f0\n")
     with pytest.raises(HostError, match="generation 7 cannot be used: it is damaged"):
-        open_chronicle(session).desired(7)
+        open_generation_log(session).desired(7)

@@ -7,13 +7,14 @@ import pytest
 from provision.desired.items import DesiredHost, File, Package
 from provision.hosts.agent.generations import (
     Generation,
-    Made,
-    open_chronicle,
+    RecordedChange,
+    open_generation_log,
     write_about,
     write_desired,
 )
 from provision.hosts.agent.observe import observe
-from provision.hosts.agent.transaction import ApplyFailed, Op, build_payload, prepare
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, prepare
 from tests.hosts.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
@@ -27,7 +28,13 @@ def desired(number: int) -> DesiredHost:
 
 def deploy(host: LocalHost, number: int, *, state: bytes = b"", confirmed: bool = True) -> None:
     """A run whose generation is `number`."""
-    about = Generation(number, "kim@ops", f"2026-01-01T00:00:{number:02}Z", "d1ge57", (Made("module", "x", "create"),))
+    about = Generation(
+        number,
+        "kim@ops",
+        f"2026-01-01T00:00:{number:02}Z",
+        "d1ge57",
+        (RecordedChange("module", "x", "create"),),
+    )
     ops = [Op("module", ("x",)), Op("generation", ("1", "2"))]
     payload = build_payload(ops, [write_about(about), state or write_desired(desired(number), ())])
     with prepare(host, payload, "kim@ops", "d1ge57", 60, number, "+1") as transaction:
@@ -39,7 +46,7 @@ def deploy(host: LocalHost, number: int, *, state: bytes = b"", confirmed: bool 
 def test_a_confirmed_run_is_kept_and_can_be_read_back(host: LocalHost) -> None:
     deploy(host, 1)
     deploy(host, 2)
-    with open_chronicle(host) as kept:
+    with open_generation_log(host) as kept:
         assert [generation.number for generation in kept.generations] == [1, 2]
         assert kept.generations[1].when == "2026-01-01T00:00:02Z"
         assert kept.desired(1).desired == desired(1)
@@ -61,7 +68,7 @@ def test_a_run_that_is_not_confirmed_leaves_none(host: LocalHost) -> None:
     deploy(host, 1)
     deploy(host, 2, confirmed=False)
     host.channels[-1].exit_status(10)
-    with open_chronicle(host) as kept:
+    with open_generation_log(host) as kept:
         assert [generation.number for generation in kept.generations] == [1]
         assert kept.attempt == 2, "the log knows of it"
 
@@ -72,7 +79,9 @@ def test_at_most_ten_are_kept_the_newest(host: LocalHost) -> None:
     assert sorted(int(path.name) for path in (host.root / KEPT).iterdir()) == list(range(3, 13))
 
 
-def test_large_ones_go_earlier_but_never_the_present_one_and_the_one_before(host: LocalHost) -> None:
+def test_large_ones_go_earlier_but_never_the_present_one_and_the_one_before(
+    host: LocalHost,
+) -> None:
     for number in range(1, 5):
         deploy(host, number, state=bytes(9 << 20))
     assert sorted(path.name for path in (host.root / KEPT).iterdir()) == ["3", "4"]
@@ -86,7 +95,7 @@ def test_a_number_that_somebody_else_took_meanwhile_is_refused(host: LocalHost) 
 
 def test_a_host_without_any_has_none(host: LocalHost) -> None:
     before = host.snapshot()
-    with open_chronicle(host) as kept:
+    with open_generation_log(host) as kept:
         assert (kept.generations, kept.attempt) == ((), 0)
     assert observe(host, lambda _facts: DesiredHost("web1"))[1].generation == 0
     assert host.snapshot() == before

@@ -7,14 +7,8 @@ import subprocess
 import pytest
 
 from provision.hosts.agent import program
-from provision.hosts.agent.transaction import (
-    ApplyFailed,
-    Op,
-    Transaction,
-    build_payload,
-    prepare,
-    recover,
-)
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare, recover
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.scenario import FILES, everything, leftovers, sha, wait_until
 from tests.hosts.agent.test_outliving import boot, cut_power
@@ -67,7 +61,9 @@ def test_a_hand_over_is_taken_back_on_command(host: LocalHost) -> None:
     assert transaction.hand_over() == 2
     assert numbers(host) == ("-253", "-253")
     transaction.apply()
-    assert numbers(host) == ("-253", "-253"), "the changes are made while another holds the addresses"
+    assert numbers(host) == ("-253", "-253"), (
+        "the changes are made while another holds the addresses"
+    )
     transaction.take_back()
     assert numbers(host) == ("0", "17")
     transaction.confirm()
@@ -76,7 +72,9 @@ def test_a_hand_over_is_taken_back_on_command(host: LocalHost) -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 @pytest.mark.parametrize("ending", ["roll_back", "close", "KILL", "TERM"])
-def test_however_it_ends_the_numbers_are_as_they_were(host: LocalHost, ending: str, applied: bool) -> None:
+def test_however_it_ends_the_numbers_are_as_they_were(
+    host: LocalHost, ending: str, applied: bool
+) -> None:
     ops = director(host)
     before = host.snapshot()
     transaction = ready(host, ops)
@@ -113,7 +111,9 @@ def test_a_power_cut_in_a_hand_over_is_undone_by_the_next_boot(host: LocalHost) 
     assert leftovers(host) == []
 
 
-def test_a_power_cut_where_there_is_no_systemd_is_undone_by_the_next_deploy(host: LocalHost) -> None:
+def test_a_power_cut_where_there_is_no_systemd_is_undone_by_the_next_deploy(
+    host: LocalHost,
+) -> None:
     transaction = ready(host, director(host))
     transaction.hand_over()
     cut_power(host)
@@ -134,11 +134,15 @@ def test_the_deadline_holds_however_much_is_asked(host: LocalHost) -> None:
 
 
 def test_where_no_keepalived_of_ours_runs_there_is_nothing_to_hand_over(host: LocalHost) -> None:
-    with prepare(host, build_payload(everything(host), FILES), "kim@ops", "digest", 60) as transaction:
+    with prepare(
+        host, build_payload(everything(host), FILES), "kim@ops", "digest", 60
+    ) as transaction:
         assert transaction.hand_over() == 0
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/var/lib/hactl/handover/../../../../etc/passwd", "../etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/var/lib/hactl/handover/../../../../etc/passwd", "../etc/passwd"]
+)
 def test_nothing_but_a_hand_over_file_is_written(host: LocalHost, path: str) -> None:
     host.write("etc/passwd", "root\n")
     transaction = ready(host, director(host))

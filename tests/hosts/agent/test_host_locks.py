@@ -8,8 +8,9 @@ import pytest
 
 from provision.core.errors import Exit, Locked
 from provision.hosts.agent import host_locks
-from provision.hosts.agent.host_locks import Hold
-from provision.hosts.agent.transaction import Op, build_payload, prepare
+from provision.hosts.agent.host_locks import HostLocks
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import prepare
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.namespace import Logins
 from tests.hosts.agent.scenario import wait_until
@@ -20,12 +21,17 @@ PAYLOAD = build_payload([Op("sysctl", ("net.ipv4.ip_forward", "1"))])
 DRILLS = "kim@ops (failover-test)"
 
 
-def held(host: LocalHost, who: str = DRILLS) -> Hold:
-    return Hold(cast(Any, Logins(host)), ("web1",), who)
+def held(host: LocalHost, who: str = DRILLS) -> HostLocks:
+    return HostLocks(cast(Any, Logins(host)), ("web1",), who)
 
 
 def test_a_deploy_during_drills_is_refused_and_told_of_them(host: LocalHost) -> None:
-    with held(host), pytest.raises(Locked, match=r"locked by kim@ops \(failover-test\) since .*, still running") as no:
+    with (
+        held(host),
+        pytest.raises(
+            Locked, match=r"locked by kim@ops \(failover-test\) since .*, still running"
+        ) as no,
+    ):
         prepare(host, PAYLOAD, "ops@desk", "3f2a", 60)
     assert no.value.exit_code == Exit.LOCKED
     assert not host.exists("run/hactl/lock"), "and the host is free when they have ended"
@@ -40,7 +46,11 @@ def test_drills_during_a_deploy_are_refused_and_told_of_it(host: LocalHost) -> N
 
 
 def test_a_second_run_of_drills_is_refused_too(host: LocalHost) -> None:
-    with held(host), pytest.raises(Locked, match="failover-test"), held(host, "ops@desk (failover-test)"):
+    with (
+        held(host),
+        pytest.raises(Locked, match="failover-test"),
+        held(host, "ops@desk (failover-test)"),
+    ):
         pass
 
 
@@ -67,11 +77,15 @@ def test_a_host_that_was_lost_is_taken_again(host: LocalHost) -> None:
     assert not host.exists("run/hactl/lock")
 
 
-def test_a_host_that_hears_nothing_lets_go(host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_hears_nothing_lets_go(
+    host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its connection was cut on the way: no end of it comes here. With words it stays."""
-    text = host_locks.program("hold").replace("SILENCE=60", "SILENCE=1").replace("EVERY=5", "EVERY=1")
+    text = (
+        host_locks.program("hold").replace("SILENCE=60", "SILENCE=1").replace("EVERY=5", "EVERY=1")
+    )
     monkeypatch.setattr(host_locks, "program", lambda _: text)
-    monkeypatch.setattr(host_locks, "BEAT", 0.2)
+    monkeypatch.setattr(host_locks, "HEARTBEAT_INTERVAL", 0.2)
     with held(host) as run:
         with pytest.raises(AssertionError):
             wait_until(lambda: not host.exists("run/hactl/lock"), 2.5)

@@ -59,7 +59,13 @@ ANSWER: list[dict[str, Any]] = [
             "state": 2,
             "vips": ["192.168.227.10 dev eth0 scope global set"],
         },
-        "stats": {"advert_rcvd": 5, "advert_sent": 9, "become_master": 1, "release_master": 0, "ip_ttl_err": 2},
+        "stats": {
+            "advert_rcvd": 5,
+            "advert_sent": 9,
+            "become_master": 1,
+            "release_master": 0,
+            "ip_ttl_err": 2,
+        },
     }
 ]
 
@@ -100,13 +106,19 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
     assert live.carriers == {"eth0": True}
     assert live.sysctls["net.ipv4.vs.sync_threshold"] == "1 10"
     assert live.sysctls["net.ipv4.conf.eth0/100.arp_ignore"] == "1"
-    assert [(own.interface, own.address, own.prefix, own.label) for own in live.addresses if own.scope == "global"] == [
+    assert [
+        (own.interface, own.address, own.prefix, own.label)
+        for own in live.addresses
+        if own.scope == "global"
+    ] == [
         ("lo", "192.168.227.20", 32, "lo:5"),
         ("eth0", "192.168.227.103", 24, "eth0"),
         ("eth0", "fd00::103", 64, "eth0"),
         ("eth1", "10.0.0.3", 8, "eth1"),
     ]
-    assert [(own.protocol, own.address, own.port, own.unit, own.family) for own in live.listeners] == [
+    assert [
+        (own.protocol, own.address, own.port, own.unit, own.family) for own in live.listeners
+    ] == [
         ("udp", "224.0.0.81", 8848, "keepalived.service", 4),
         ("tcp", "*", 80, "nginx.service", 4),
         ("tcp", "::1", 25, "", 6),
@@ -118,9 +130,9 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
         "kafka.service": "inactive",
     }
     assert live.ipvs_saved == ("-A -t 192.168.227.10:80 -s rr",)
-    assert [(own.selector, own.servers[0].active, own.servers[0].inactive) for own in live.services] == [
-        ("-t 192.168.227.10:80", 3, 7)
-    ]
+    assert [
+        (own.selector, own.servers[0].active, own.servers[0].inactive) for own in live.services
+    ] == [("-t 192.168.227.10:80", 3, 7)]
     assert [(own.role, own.interface, own.sync_id) for own in live.sync] == [("backup", "eth0", 10)]
     instance = live.vrrp[0]
     assert (instance.name, instance.state, instance.priority, instance.vips) == (
@@ -133,20 +145,28 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
     assert not answer.exists()
 
 
-def test_an_old_answer_is_not_taken_for_a_new_one(tools: LocalHost, keepalived: Callable[[float], Path]) -> None:
+def test_an_old_answer_is_not_taken_for_a_new_one(
+    tools: LocalHost, keepalived: Callable[[float], Path]
+) -> None:
     answer = keepalived(0.3)
-    answer.write_text(json.dumps([{**ANSWER[0], "stats": {**ANSWER[0]["stats"], "advert_sent": 1}}]))
+    answer.write_text(
+        json.dumps([{**ANSWER[0], "stats": {**ANSWER[0]["stats"], "advert_sent": 1}}])
+    )
     assert look(tools).vrrp[0].adverts_sent == 9
 
 
-def test_somebody_elses_link_in_its_place_is_not_read(tools: LocalHost, keepalived: Callable[[float], Path]) -> None:
+def test_somebody_elses_link_in_its_place_is_not_read(
+    tools: LocalHost, keepalived: Callable[[float], Path]
+) -> None:
     answer = keepalived(60)
     target = tools.write("etc/answer", json.dumps(ANSWER))
     subprocess.Popen(["sh", "-c", f"sleep 0.3; ln -s {target} {answer}"])
     assert look(tools).vrrp == ()
 
 
-def test_a_keepalived_that_hangs_costs_a_few_seconds(tools: LocalHost, keepalived: Callable[[float], Path]) -> None:
+def test_a_keepalived_that_hangs_costs_a_few_seconds(
+    tools: LocalHost, keepalived: Callable[[float], Path]
+) -> None:
     keepalived(60)
     began = time.monotonic()
     live = look(tools)
@@ -155,7 +175,9 @@ def test_a_keepalived_that_hangs_costs_a_few_seconds(tools: LocalHost, keepalive
     assert time.monotonic() - began < 10
 
 
-def test_a_keepalived_without_json_gets_no_signal(tools: LocalHost, keepalived: Callable[[float], Path]) -> None:
+def test_a_keepalived_without_json_gets_no_signal(
+    tools: LocalHost, keepalived: Callable[[float], Path]
+) -> None:
     answer = keepalived(0)
     tools.command("keepalived", "#!/bin/sh\necho 'Unknown sigfunc JSON' >&2\nexit 1\n")
     assert look(tools).vrrp == ()

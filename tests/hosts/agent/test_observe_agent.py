@@ -162,7 +162,12 @@ def test_units(host: LocalHost) -> None:
     names = ["a.service", "none.service", "b.service", "c.service"]
     seen = look(host, *(Unit(name) for name in names))
     states = [tuple((seen.items["unit", name].attributes or {}).values()) for name in names]
-    assert states == [("yes", "yes", "yes"), ("no", "no", "yes"), ("no", "yes", "yes"), ("yes", "no", "yes")]
+    assert states == [
+        ("yes", "yes", "yes"),
+        ("no", "no", "yes"),
+        ("no", "yes", "yes"),
+        ("yes", "no", "yes"),
+    ]
 
 
 class TestCurrent:
@@ -196,7 +201,9 @@ class TestCurrent:
 
     def test_started_before_the_file_was_written(self, host: LocalHost) -> None:
         host.write("etc/k.conf", "new\n")
-        os.utime(host.root / "etc/k.conf", (0, 0))  # an old mtime does not deceive: the ctime counts
+        os.utime(
+            host.root / "etc/k.conf", (0, 0)
+        )  # an old mtime does not deceive: the ctime counts
         self.started(host, ago=30)
         assert self.current(host) == "no"
 
@@ -241,7 +248,11 @@ class TestCurrent:
 
     def test_its_check_has_the_last_word(self, host: LocalHost) -> None:
         self.started(host, ago=0)
-        for command, expected in (("test -d /", "yes"), ("test -f /", "no"), ("no-such-command", "no")):
+        for command, expected in (
+            ("test -d /", "yes"),
+            ("test -f /", "no"),
+            ("no-such-command", "no"),
+        ):
             seen = look(host, Unit("k.service", check=command)).items["unit", "k.service"]
             assert (seen.attributes or {})["current"] == expected, command
 
@@ -284,7 +295,11 @@ def test_nothing_is_changed(host: LocalHost) -> None:
     host.unit("k.service")
     before = host.snapshot()
     look(
-        host, Unit("k.service"), File("/etc/x", b"1"), Sysctl("net.ipv4.ip_forward", "1"), Address("10.9.9.9/32", "lo")
+        host,
+        Unit("k.service"),
+        File("/etc/x", b"1"),
+        Sysctl("net.ipv4.ip_forward", "1"),
+        Address("10.9.9.9/32", "lo"),
     )
     assert host.snapshot() == before
     assert host.calls() == []

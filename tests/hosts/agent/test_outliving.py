@@ -15,7 +15,8 @@ import pytest
 
 from provision.core.errors import Locked
 from provision.hosts.agent import program
-from provision.hosts.agent.transaction import ApplyFailed, Op, build_payload, prepare, recover
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, prepare, recover
 from tests.hosts.agent.local import STUBS, LocalChannel, LocalHost
 from tests.hosts.agent.scenario import (
     CONFIG,
@@ -38,7 +39,9 @@ def started(host: LocalHost, ops: list[Op]) -> LocalChannel:
     """An agent that was told everything up to `go`."""
     channel = host.run_agent(program("apply"))
     payload = build_payload(ops, FILES).archive
-    channel.send(f"kim@ops\x1fd1ge57\x1f60\x1f7\x1f+3~2-1\n{len(payload)}\n".encode() + payload + b"go\n")
+    channel.send(
+        f"kim@ops\x1fd1ge57\x1f60\x1f7\x1f+3~2-1\n{len(payload)}\n".encode() + payload + b"go\n"
+    )
     return channel
 
 
@@ -107,7 +110,9 @@ def test_cut_off_at_any_step_the_host_is_as_it_was(hosts: list[LocalHost], way: 
         wait_until(lambda host=host, was=was: host.snapshot() == was and not leftovers(host), 20)  # type: ignore[misc]
         wait_until(lambda host=host: host.exists("var/log/hactl.log"))  # type: ignore[misc]
         log = host.read("var/log/hactl.log").split(" ", 1)[1]
-        assert log.startswith("kim@ops inventory=d1ge57 generation=7 changes=+3~2-1 outcome=rolled-back why="), log
+        assert log.startswith(
+            "kim@ops inventory=d1ge57 generation=7 changes=+3~2-1 outcome=rolled-back why="
+        ), log
     wait_until(lambda: not any(processes(host) for host in hosts))
 
 
@@ -153,21 +158,27 @@ exec /bin/rm "$@"
 """)  # fmt: skip
     before = host.snapshot()
     transaction = prepare(host, build_payload([Op("module", ("x",))]), "kim@ops", "digest", 60)
-    with pytest.raises(ApplyFailed, match=r"disarm hactl-undo\.service: rm: Read-only file system") as failure:
+    with pytest.raises(
+        ApplyFailed, match=r"disarm hactl-undo\.service: rm: Read-only file system"
+    ) as failure:
         transaction.roll_back()
     assert failure.value.outcome == "rollback_failed"
     host.write("writable", "")
     recover(host)
     assert leftovers(host) == []
-    assert {name: state for name, state in host.snapshot().items() if name != "etc/systemd/system"} == {
-        name: state for name, state in before.items() if name != "etc/systemd/system"
-    }
+    assert {
+        name: state for name, state in host.snapshot().items() if name != "etc/systemd/system"
+    } == {name: state for name, state in before.items() if name != "etc/systemd/system"}
 
 
 def on_disk(host: LocalHost) -> dict[str, tuple[str, str]]:
     """What a power cut leaves: files, and which units are enabled."""
     found = host.snapshot()
-    return {name: state for name, state in found.items() if name.startswith(("etc", "var")) or "/enabled" in name}
+    return {
+        name: state
+        for name, state in found.items()
+        if name.startswith(("etc", "var")) or "/enabled" in name
+    }
 
 
 def test_a_power_cut_at_any_step_is_undone_by_the_next_boot(hosts: list[LocalHost]) -> None:
@@ -183,7 +194,9 @@ def test_a_power_cut_at_any_step_is_undone_by_the_next_boot(hosts: list[LocalHos
         assert host.read("proc/sys/net/ipv4/ip_forward") == "0\n"
 
 
-def test_a_power_cut_before_anything_is_staged_leaves_nothing_for_the_next_deploy(host: LocalHost) -> None:
+def test_a_power_cut_before_anything_is_staged_leaves_nothing_for_the_next_deploy(
+    host: LocalHost,
+) -> None:
     host.command("tar", "#!/bin/sh\ntouch $HACTL_ROOT/stopped; sleep 60\n")
     before = on_disk(host)
     started(host, install("/etc/k.conf"))
@@ -201,14 +214,23 @@ def test_a_boot_in_the_middle_waits_for_no_unit(host: LocalHost) -> None:
     host.write("units/log", "")
     boot(host)
     assert not {"reload k.service", "start old.service", "stop v.service"} & set(host.calls())
-    assert {"--no-block start old.service", "--no-block stop v.service", "enable old.service"} <= set(host.calls())
+    assert {
+        "--no-block start old.service",
+        "--no-block stop v.service",
+        "enable old.service",
+    } <= set(host.calls())
 
 
-def test_a_unit_that_starts_after_such_a_boot_is_known_to_run_what_is_installed(host: LocalHost) -> None:
+def test_a_unit_that_starts_after_such_a_boot_is_known_to_run_what_is_installed(
+    host: LocalHost,
+) -> None:
     begin(host, everything(host), *FILES)
     cut_power(host)
     boot(host)
-    assert host.read("run/hactl/loaded/k.service") == f"boot 1000500000\n{sha(b'old' + bytes([10]))} /etc/k.conf\n"
+    assert (
+        host.read("run/hactl/loaded/k.service")
+        == f"boot 1000500000\n{sha(b'old' + bytes([10]))} /etc/k.conf\n"
+    )
 
 
 def test_on_the_way_down_it_is_left_to_the_next_boot(host: LocalHost) -> None:

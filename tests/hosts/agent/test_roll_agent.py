@@ -7,7 +7,7 @@ import re
 import pytest
 
 from provision.core.errors import HostError, Locked
-from provision.hosts.agent.locked_host import UNIT, HeldHost
+from provision.hosts.agent.locked_host import UNIT, LockedHost
 from tests.hosts.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
@@ -22,13 +22,13 @@ def node(host: LocalHost) -> LocalHost:
 
 
 def test_it_says_which_process_runs(node: LocalHost) -> None:
-    with HeldHost(node, "ops@desk") as held:
+    with LockedHost(node, "ops@desk") as held:
         assert (held.unit.invocation, held.unit.active, held.unit.mark) == ("inv77", True, None)
         assert not held.unit.rolled
 
 
 def test_a_restart_makes_a_marked_process_a_rolled_one(node: LocalHost) -> None:
-    with HeldHost(node, "ops@desk") as held:
+    with LockedHost(node, "ops@desk") as held:
         assert not held.mark().rolled
         held.restart()
         assert held.look().rolled
@@ -36,9 +36,9 @@ def test_a_restart_makes_a_marked_process_a_rolled_one(node: LocalHost) -> None:
 
 
 def test_the_mark_outlives_the_controller_and_names_who_began(node: LocalHost) -> None:
-    with HeldHost(node, "ops@desk") as held:
+    with LockedHost(node, "ops@desk") as held:
         held.mark()
-    with HeldHost(node, "kim@elsewhere") as held:
+    with LockedHost(node, "kim@elsewhere") as held:
         mark = held.unit.mark
         assert mark and (mark.invocation, mark.who) == ("inv77", "ops@desk")
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", mark.when)
@@ -48,7 +48,7 @@ def test_the_mark_outlives_the_controller_and_names_who_began(node: LocalHost) -
 
 
 def test_a_node_that_never_ran_is_rolled_once_it_does(host: LocalHost) -> None:
-    with HeldHost(host, "ops@desk") as held:
+    with LockedHost(host, "ops@desk") as held:
         assert not held.unit.active
         assert not held.mark().rolled
         host.unit(UNIT, active="")
@@ -57,14 +57,17 @@ def test_a_node_that_never_ran_is_rolled_once_it_does(host: LocalHost) -> None:
 
 
 def test_while_one_holds_it_another_does_not_get_it(node: LocalHost) -> None:
-    with HeldHost(node, "ops@desk"), pytest.raises(Locked, match=r"locked by ops@desk since .*, still running"):
-        HeldHost(node, "kim@elsewhere")
-    with HeldHost(node, "kim@elsewhere"):
+    with (
+        LockedHost(node, "ops@desk"),
+        pytest.raises(Locked, match=r"locked by ops@desk since .*, still running"),
+    ):
+        LockedHost(node, "kim@elsewhere")
+    with LockedHost(node, "kim@elsewhere"):
         pass
 
 
 def test_the_lock_goes_with_the_connection_and_whatever_was_begun_goes_on(node: LocalHost) -> None:
-    held = HeldHost(node, "ops@desk")
+    held = LockedHost(node, "ops@desk")
     held._channel.send(b"restart\n")
     held._channel.close()
     node.channels[-1].process.wait(10)
@@ -75,19 +78,27 @@ def test_the_lock_goes_with_the_connection_and_whatever_was_begun_goes_on(node: 
 def test_a_unit_that_does_not_start_is_told(node: LocalHost) -> None:
     node.command("systemctl", "#!/bin/sh\n[ $1 = show ] || { echo no >&2; exit 1; }\n")
     node.command("journalctl", "#!/bin/sh\necho out of memory\n")
-    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match=r"restart kafka.service failed: out of"):
+    with (
+        LockedHost(node, "ops@desk") as held,
+        pytest.raises(HostError, match=r"restart kafka.service failed: out of"),
+    ):
         held.restart()
 
 
 def test_a_full_disk_is_told_before_anything_is_restarted(node: LocalHost) -> None:
     node.command("mktemp", "#!/bin/sh\nexit 1\n")
-    with HeldHost(node, "ops@desk") as held, pytest.raises(HostError, match=r"cannot write .*kafka-roll: is the disk"):
+    with (
+        LockedHost(node, "ops@desk") as held,
+        pytest.raises(HostError, match=r"cannot write .*kafka-roll: is the disk"),
+    ):
         held.mark()
     assert node.calls() == []
 
 
 def test_a_deploy_that_was_cut_off_is_ended_first(node: LocalHost) -> None:
     node.write("var/lib/hactl/run-abcdef/run", "kim@desk\x1f2026-11-22T08:00:00Z\x1f\x1f\x1f\n")
-    with pytest.raises(Locked, match=r"a deploy of kim@desk since 2026-11-22T08:00:00Z was cut off there"):
-        HeldHost(node, "ops@desk")
+    with pytest.raises(
+        Locked, match=r"a deploy of kim@desk since 2026-11-22T08:00:00Z was cut off there"
+    ):
+        LockedHost(node, "ops@desk")
     assert not node.exists("run/hactl/lock")

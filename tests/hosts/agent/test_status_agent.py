@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provision.checks.status.build import recalled
-from provision.checks.status.model import Generation
+from provision.checks.status.model import GenerationStatus
 from provision.hosts.agent import program
 from provision.hosts.agent.look import look_with
 from tests.hosts.agent.local import LocalHost
@@ -54,7 +54,7 @@ def test_status_recalls_the_newest_generation_hand_overs_and_the_checks(tools: L
     tools.write("var/lib/hactl/handover/README", "what this is\n")
     live, sections = look_with(tools, "status")
     found = recalled(sections)
-    assert found.generation == Generation(10, "ops@desk", "2026-11-22", "3f")
+    assert found.generation == GenerationStatus(10, "ops@desk", "2026-11-22", "3f")
     assert found.handover == {"web": 100}
     assert [(key, word.well) for key, word in found.health.items()] == [("[10.0.0.3]:tcp:80", True)]
     assert live.units["keepalived.service"].active == "active"
@@ -91,5 +91,7 @@ def test_shellcheck_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     (tmp_path / "agent.sh").write_text(program(name).replace(parts, "shell=sh disable=SC2086"))
     shellcheck = shutil.which("shellcheck")
     assert shellcheck, "install shellcheck"
-    shown = subprocess.run([shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [shellcheck, str(tmp_path / "agent.sh")], capture_output=True, text=True, check=False
+    )
     assert (shown.returncode, shown.stdout) == (0, "")

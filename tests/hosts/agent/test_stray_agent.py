@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from provision.hosts.agent.transaction import ApplyFailed, Op, Transaction, build_payload, prepare
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare
 from tests.hosts.agent.keepalived import answering
 from tests.hosts.agent.local import LocalHost
 
@@ -22,7 +23,10 @@ MASTER, BACKUP = 2, 1
 
 def instance(name: str, state: int, *vips: str) -> dict[str, Any]:
     listed = [f"{vip} dev eth0 scope global set" for vip in vips]
-    return {"data": {"iname": name, "state": state, "wantstate": 2, "vips": listed}, "stats": {"advert_rcvd": 0}}
+    return {
+        "data": {"iname": name, "state": state, "wantstate": 2, "vips": listed},
+        "stats": {"advert_rcvd": 0},
+    }
 
 
 @pytest.fixture
@@ -64,7 +68,9 @@ def test_it_is_taken_off_a_backup_and_comes_back_with_an_undoing(
 
 def test_who_is_master_by_now_keeps_it(director: LocalHost, runs: Callable[..., None]) -> None:
     runs(instance("VI_other", BACKUP, "192.168.227.9"), instance("VI_web", MASTER, VIP))
-    with pytest.raises(ApplyFailed, match=f"it became master of {VIP} since the plan was made") as ended:
+    with pytest.raises(
+        ApplyFailed, match=f"it became master of {VIP} since the plan was made"
+    ) as ended:
         begun(director)
     assert ended.value.outcome == "rolled_back" and held(director)
 
@@ -75,7 +81,9 @@ def test_who_becomes_master_while_it_waits_for_its_turn_keeps_it(
     runs(instance("VI_web", BACKUP, VIP))
     transaction = begun(director)
     (director.root / "tmp-of-keepalived").rename(director.root / "of-the-first")
-    runs(instance("VI_web", MASTER, f"{VIP}/24"))  # an address with a prefix, as Keepalived shows all but /32
+    runs(
+        instance("VI_web", MASTER, f"{VIP}/24")
+    )  # an address with a prefix, as Keepalived shows all but /32
     with pytest.raises(ApplyFailed, match="it became master of"):
         transaction.apply()
     assert held(director)

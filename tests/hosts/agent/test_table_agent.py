@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from provision.hosts.agent.transaction import ApplyFailed, Op, Transaction, build_payload, prepare
+from provision.hosts.agent.payload import Op, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare
 from tests.hosts.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
@@ -59,7 +60,9 @@ ADD = Op("table", ("-A", WEB, "-s rr", ""))
 ADD_SERVER = Op("table", ("-a", WEB, "-r 10.0.0.1:80 -g -w 1 -x 9", "-r 10.0.0.1:80"))
 
 
-def test_a_service_that_ipvsadm_had_loaded_is_added_and_taken_out_again(director: LocalHost) -> None:
+def test_a_service_that_ipvsadm_had_loaded_is_added_and_taken_out_again(
+    director: LocalHost,
+) -> None:
     director.write("empty", "")
     transaction = begun(director, ADD, ADD_SERVER)
     transaction.apply()
@@ -114,7 +117,9 @@ def test_where_the_service_is_there_by_then_nothing_is_killed(
     assert checker.poll() is None
 
 
-def test_where_one_server_is_missing_it_begins_anew(director: LocalHost, checker: subprocess.Popen[bytes]) -> None:
+def test_where_one_server_is_missing_it_begins_anew(
+    director: LocalHost, checker: subprocess.Popen[bytes]
+) -> None:
     (director.root / "checker").unlink()
     transaction = begun(director, Op("checker", (WEB, f"{WEB} -r 10.0.0.2:80")))
     threading.Thread(target=checker.wait, daemon=True).start()

@@ -10,13 +10,17 @@ import pytest
 
 from provision.core.errors import Exit, HactlError, Locked
 from provision.hosts.agent import transaction as transaction_module
-from provision.hosts.agent.transaction import ApplyFailed, Op, Payload, Step, Waiting, build_payload, prepare
+from provision.hosts.agent.payload import Op, Payload, build_payload
+from provision.hosts.agent.transaction import ApplyFailed, Keepalive, TransactionStep, prepare
 from provision.hosts.protocol import ProtocolError
 from tests.memory import MemorySession
 
 
 def test_a_payload_holds_the_ops_and_the_numbered_files() -> None:
-    ops = [Op("sysctl", ("net.ipv4.ip_forward", "1")), Op("unit", ("k.service", "stamp", "/etc/a", "/etc/b"))]
+    ops = [
+        Op("sysctl", ("net.ipv4.ip_forward", "1")),
+        Op("unit", ("k.service", "stamp", "/etc/a", "/etc/b")),
+    ]
     payload = build_payload(ops, [b"one", b"\x00two"]).archive
     with tarfile.open(fileobj=io.BytesIO(payload)) as archive:
         held = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
@@ -30,7 +34,9 @@ def test_a_payload_holds_the_ops_and_the_numbered_files() -> None:
 
 
 def test_the_same_ops_make_the_same_payload() -> None:
-    assert build_payload([Op("module", ("x",))], [b"a"]) == build_payload([Op("module", ("x",))], [b"a"])
+    assert build_payload([Op("module", ("x",))], [b"a"]) == build_payload(
+        [Op("module", ("x",))], [b"a"]
+    )
 
 
 def test_what_the_agent_does_not_know_is_never_sent() -> None:
@@ -51,7 +57,7 @@ def test_prepare_apply_confirm() -> None:
     assert session.channel.told == b"kim@ops\x1fdigest\x1f60\x1f\x1f\n7\npayload"
     begun.apply()
     begun.confirm()
-    assert begun.steps == (Step(1, True), Step(2, True))
+    assert begun.steps == (TransactionStep(1, True), TransactionStep(2, True))
     assert session.channel.told.endswith(b"payloadgo\nconfirm\n") and session.channel.closed
     with pytest.raises(ValueError, match="ended already"):
         begun.confirm()
@@ -65,8 +71,16 @@ def test_prepare_apply_confirm() -> None:
             "rolled_back",
             "no space left\n  rolled back: the host is as it was",
         ),
-        (["failed|2|bad", "rolled_back|nginx curl"], "rolled_back", "installed packages stay: nginx curl"),
-        (["failed|2|bad", "rollback_failed|late start k"], "rollback_failed", "look at the host: late start k"),
+        (
+            ["failed|2|bad", "rolled_back|nginx curl"],
+            "rolled_back",
+            "installed packages stay: nginx curl",
+        ),
+        (
+            ["failed|2|bad", "rollback_failed|late start k"],
+            "rollback_failed",
+            "look at the host: late start k",
+        ),
         (["failed|2|bad"], "unknown", "undoes them by itself"),
         (["confirmed"], "unknown", "the agent answered 'confirmed'"),
     ],
@@ -88,7 +102,9 @@ def test_a_confirmation_without_an_answer_is_not_called_a_rollback() -> None:
     assert failure.value.outcome == "unknown"
 
 
-@pytest.mark.parametrize(("alive", "hint"), [("yes", "wait for it"), ("no", "ssh web1 rm -r /run/hactl/lock")])
+@pytest.mark.parametrize(
+    ("alive", "hint"), [("yes", "wait for it"), ("no", "ssh web1 rm -r /run/hactl/lock")]
+)
 def test_a_locked_host(alive: str, hint: str) -> None:
     session = MemorySession(f"locked|kim@ops|2026-01-01T00:00:00Z|{alive}")
     with pytest.raises(Locked, match=r"locked by kim@ops since 2026-01-01T00:00:00Z") as failure:
@@ -98,13 +114,21 @@ def test_a_locked_host(alive: str, hint: str) -> None:
 
 def test_every_ending_is_an_error_of_this_host() -> None:
     with pytest.raises(HactlError, match=r"^web1: "):
-        prepare(MemorySession("failed|0|the tool tar is missing", "rolled_back|"), Payload((), b""), "kim", "d", 60)
+        prepare(
+            MemorySession("failed|0|the tool tar is missing", "rolled_back|"),
+            Payload((), b""),
+            "kim",
+            "d",
+            60,
+        )
 
 
-def test_who_waits_is_told_that_somebody_is_there_until_it_may_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction_module, "TELL", 0.01)
+def test_who_waits_is_told_that_somebody_is_there_until_it_may_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transaction_module, "HEARTBEAT_INTERVAL", 0.01)
     session = transaction("step|2|ok", "applied", "confirmed")
-    with Waiting() as waiting:
+    with Keepalive() as waiting:
         begun = prepare(session, Payload((), b""), "kim@ops", "digest", 60)
         waiting.add(begun)
         while session.channel.told.count(b"wait\n") < 3:

@@ -8,13 +8,13 @@ from typing import Any
 
 from provision.core.facts import Facts, Interface
 from provision.desired.host_variables import host_variables
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import (
     Listener,
     LiveAddress,
     LiveHost,
+    LiveSyncDaemon,
     LiveUnit,
-    SyncDaemon,
     VrrpInstance,
 )
 from provision.inventory.topology import Topology
@@ -29,13 +29,17 @@ def mac(number: int) -> str:
 
 def healthy(topology: Topology) -> dict[str, LiveHost]:
     """Every host as it should be; the first director of each front end is master."""
-    return {host: _host(topology, host, number) for number, host in enumerate(topology.hosts, start=1)}
+    return {
+        host: _host(topology, host, number) for number, host in enumerate(topology.hosts, start=1)
+    }
 
 
-def seen(topology: Topology, **changes: Mapping[str, Any]) -> Seen:
+def seen(topology: Topology, **changes: Mapping[str, Any]) -> Snapshot:
     """What was seen of healthy hosts, some of their fields changed: `seen(topology, lvs1={"clock": 3.0})`."""
     lives = healthy(topology)
-    return Seen(topology, {host: replace(live, **changes.get(host, {})) for host, live in lives.items()})
+    return Snapshot(
+        topology, {host: replace(live, **changes.get(host, {})) for host, live in lives.items()}
+    )
 
 
 def _host(topology: Topology, host: str, number: int) -> LiveHost:
@@ -49,9 +53,15 @@ def _host(topology: Topology, host: str, number: int) -> LiveHost:
         addresses.append(LiveAddress("lo", address, int(prefix), vip.label or "lo", "global"))
     for frontend in topology.directed_by(host):
         if frontend.master == host:
-            addresses += [LiveAddress("eth0", str(vip.address), 32, "eth0", "global") for vip in frontend.vips]
+            addresses += [
+                LiveAddress("eth0", str(vip.address), 32, "eth0", "global") for vip in frontend.vips
+            ]
     conf = dict.fromkeys(QUIET, "0") | ({"arp_ignore": "1", "arp_announce": "2"} if server else {})
-    units = {"keepalived.service": LiveUnit("keepalived.service", "active" if director else "inactive", "enabled", 1)}
+    units = {
+        "keepalived.service": LiveUnit(
+            "keepalived.service", "active" if director else "inactive", "enabled", 1
+        )
+    }
     daemon = wanted["sync_daemon"]
     return LiveHost(
         host=host,
@@ -62,13 +72,21 @@ def _host(topology: Topology, host: str, number: int) -> LiveHost:
         macs={"eth0": mac(number), "lo": "00:00:00:00:00:00"},
         carriers={"eth0": True, "lo": True},
         addresses=tuple(addresses),
-        sysctls={f"net.ipv4.conf.{each}.{name}": value for each in ("all", "eth0") for name, value in conf.items()}
+        sysctls={
+            f"net.ipv4.conf.{each}.{name}": value
+            for each in ("all", "eth0")
+            for name, value in conf.items()
+        }
         | {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
         listeners=_listeners(topology, host),
         units=units,
         vrrp=tuple(_instance(topology, host, instance) for instance in wanted["vrrp_instances"]),
         ipvs_saved=tuple(line for service in wanted["ipvs_services"] for line in service.saved),
-        sync=tuple(SyncDaemon(role, daemon.interface, daemon.sync_id) for role in ("master", "backup") if daemon),
+        sync=tuple(
+            LiveSyncDaemon(role, daemon.interface, daemon.sync_id)
+            for role in ("master", "backup")
+            if daemon
+        ),
     )
 
 
@@ -80,7 +98,9 @@ def _listeners(topology: Topology, host: str) -> tuple[Listener, ...]:
         for server in service.real_servers
         if server.host == host
     }
-    return tuple(Listener(protocol, "*", port or 0, "nginx.service") for protocol, port in sorted(ports))
+    return tuple(
+        Listener(protocol, "*", port or 0, "nginx.service") for protocol, port in sorted(ports)
+    )
 
 
 def _instance(topology: Topology, host: str, wanted: Any) -> VrrpInstance:

@@ -12,13 +12,13 @@ import pytest
 from provision.deploy.project import load
 from provision.hosts.live.checks import judge
 from provision.hosts.live.kernel import effective
-from provision.hosts.live.snapshot import Seen
+from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import (
-    Finding,
     Listener,
     LiveAddress,
+    LiveFinding,
     LiveHost,
-    SyncDaemon,
+    LiveSyncDaemon,
     VrrpInstance,
 )
 from provision.hosts.live.table import foreign_services
@@ -36,18 +36,24 @@ NAT = topology([frontend(services=[service(forward="nat")])])
 SHIPPED = sorted((REPOSITORY / "inventories").glob("*.yml"))
 
 
-def found(judged: Iterable[Finding]) -> dict[tuple[str, str], str]:
+def found(judged: Iterable[LiveFinding]) -> dict[tuple[str, str], str]:
     """Each finding's words by check and host."""
     return {(each.check, each.host): str(each) for each in judged}
 
 
 def without(live: LiveHost, address: str, interface: str) -> dict[str, Any]:
     """The host's addresses but one."""
-    return {"addresses": tuple(own for own in live.addresses if (own.address, own.interface) != (address, interface))}
+    return {
+        "addresses": tuple(
+            own for own in live.addresses if (own.address, own.interface) != (address, interface)
+        )
+    }
 
 
 def with_address(live: LiveHost, interface: str, address: str, prefix: int = 32) -> dict[str, Any]:
-    return {"addresses": (*live.addresses, LiveAddress(interface, address, prefix, interface, "global"))}
+    return {
+        "addresses": (*live.addresses, LiveAddress(interface, address, prefix, interface, "global"))
+    }
 
 
 def with_sysctl(live: LiveHost, **values: str) -> dict[str, Any]:
@@ -63,14 +69,16 @@ def instance(live: LiveHost, **changes: Any) -> dict[str, Any]:
 def saved(live: LiveHost, old: str, new: str) -> dict[str, Any]:
     """The live table with a line changed, or taken out for an empty one."""
     assert any(old in line for line in live.ipvs_saved)
-    lines = (line.replace(old, new) if new else "" if old in line else line for line in live.ipvs_saved)
+    lines = (
+        line.replace(old, new) if new else "" if old in line else line for line in live.ipvs_saved
+    )
     return {"ipvs_saved": tuple(filter(None, lines))}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_nothing_is_said_of_a_site_that_is_well(path: Path) -> None:
     site = load(path).topology
-    assert judge(Seen(site, healthy(site))) == []
+    assert judge(Snapshot(site, healthy(site))) == []
 
 
 @pytest.mark.parametrize(
@@ -79,14 +87,26 @@ def test_nothing_is_said_of_a_site_that_is_well(path: Path) -> None:
         NAT,
         topology([frontend(services=[service(forward="tun", check={"type": "ping"})])]),
         topology([frontend(vips=[VIP, "fd00:227::10"])], hosts=DUAL),
-        topology([frontend(services=[service(port=None, fwmark=7, persistence_timeout=50, check={"type": "ping"})])]),
+        topology(
+            [
+                frontend(
+                    services=[
+                        service(port=None, fwmark=7, persistence_timeout=50, check={"type": "ping"})
+                    ]
+                )
+            ]
+        ),
         topology([frontend(vrrp={"virtual_router_id": 10, "version": 2, "unicast": True})]),
-        topology([frontend(services=[])], hosts={"lvs1": DUAL["lvs1"], "lvs2": DUAL["lvs2"]}, groups=DIRECTORS),
+        topology(
+            [frontend(services=[])],
+            hosts={"lvs1": DUAL["lvs1"], "lvs2": DUAL["lvs2"]},
+            groups=DIRECTORS,
+        ),
     ],
     ids=["nat", "tunnel", "both families", "mark", "unicast", "no services"],
 )
 def test_nor_of_other_kinds_of_site(site: Topology) -> None:
-    assert judge(Seen(site, healthy(site))) == []
+    assert judge(Snapshot(site, healthy(site))) == []
 
 
 HOSTS = healthy(LAB)
@@ -173,7 +193,7 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
     ),
     "no sync daemon": ({"lvs2": {"sync": ()}}, ("sync_daemons", "lvs2"), "sync daemon does not run"),
     "another sync id": (
-        {"lvs2": {"sync": (SyncDaemon("master", "eth0", 10), SyncDaemon("backup", "eth0", 9))}},
+        {"lvs2": {"sync": (LiveSyncDaemon("master", "eth0", 10), LiveSyncDaemon("backup", "eth0", 9))}},
         ("sync_daemons", "lvs2"),
         "on eth0 with id 9, not on eth0 with 10",
     ),
@@ -234,7 +254,9 @@ def test_what_is_broken_is_named(case: str) -> None:
 def test_each_judgement_has_an_example() -> None:
     from provision.hosts.live.checks import DIRECTOR, FRONTEND, HOST, REAL_SERVER
 
-    every = {check.__name__ for check in (*HOST, *DIRECTOR, *REAL_SERVER, *FRONTEND)} - {"forwarding"}  # below
+    every = {check.__name__ for check in (*HOST, *DIRECTOR, *REAL_SERVER, *FRONTEND)} - {
+        "forwarding"
+    }  # below
     assert every == {check for _, (check, _), _ in BROKEN.values()}
 
 
@@ -247,7 +269,9 @@ def test_every_finding_says_what_to_do() -> None:
 
 def test_what_is_effective_is_the_larger_of_two() -> None:
     """Kernel ip-sysctl: max(all, interface); the name of a VLAN interface has a slash there."""
-    live = replace(WEB1, sysctls={"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.eth0/7.arp_ignore": "2"})
+    live = replace(
+        WEB1, sysctls={"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.eth0/7.arp_ignore": "2"}
+    )
     assert effective(live, "eth0.7", "arp_ignore") == 2
     assert effective(live, "eth1", "arp_ignore") == 1
     assert effective(live, "eth1", "rp_filter") is None
@@ -269,7 +293,9 @@ def test_forwarding_with_nat() -> None:
 
 
 def test_with_nat_it_listens_on_its_own_address() -> None:
-    assert judge(seen(NAT, web1={"listeners": (Listener("tcp", "192.168.227.103", 80, "", 4),)})) == []
+    assert (
+        judge(seen(NAT, web1={"listeners": (Listener("tcp", "192.168.227.103", 80, "", 4),)})) == []
+    )
     said = found(judge(seen(NAT, web1={"listeners": (Listener("tcp", VIP, 80, "", 4),)})))
     assert "not on 192.168.227.103 port 80" in said["listeners", "web1"]
 
@@ -284,7 +310,10 @@ def test_a_better_director_may_wait(settings: dict[str, Any]) -> None:
 def test_a_planned_hand_over_is_well() -> None:
     """The backup, its priority raised, has taken the VIP."""
     changes = {
-        "lvs1": {**without(LVS1, VIP, "eth0"), **instance(LVS1, state="BACKUP", adverts_received=9)},
+        "lvs1": {
+            **without(LVS1, VIP, "eth0"),
+            **instance(LVS1, state="BACKUP", adverts_received=9),
+        },
         "lvs2": {**with_address(LVS2, "eth0", VIP), **instance(LVS2, state="MASTER", priority=199)},
     }
     assert judge(seen(LAB, **changes)) == []
@@ -306,23 +335,30 @@ def test_a_weight_that_a_check_sets_is_its_business() -> None:
 
 
 def test_services_of_others_are_named_and_not_judged() -> None:
-    foreign = {"lvs1": {"ipvs_saved": (*LVS1.ipvs_saved, "-A -f 7 -6 -s rr", "-A -u 10.0.0.1:53 -s rr")}}
+    foreign = {
+        "lvs1": {"ipvs_saved": (*LVS1.ipvs_saved, "-A -f 7 -6 -s rr", "-A -u 10.0.0.1:53 -s rr")}
+    }
     assert judge(seen(LAB, **foreign)) == []
     assert foreign_services(seen(LAB, **foreign), "lvs1") == ("-f 7 -6", "-u 10.0.0.1:53")
 
 
 def test_holders_of_every_vip() -> None:
     site = topology([frontend(vips=[VIP, "192.168.227.11"])])
-    assert holders(site.frontends[0], healthy(site)) == {VIP: ("lvs1",), "192.168.227.11": ("lvs1",)}
+    assert holders(site.frontends[0], healthy(site)) == {
+        VIP: ("lvs1",),
+        "192.168.227.11": ("lvs1",),
+    }
 
 
 def test_of_a_host_that_was_not_looked_at_nothing_is_said() -> None:
     lives = {host: live for host, live in HOSTS.items() if host != "lvs1"}
-    assert judge(Seen(LAB, lives)) == []
+    assert judge(Snapshot(LAB, lives)) == []
 
 
 def test_one_front_end_alone() -> None:
-    second = frontend(name="api", vips=["192.168.227.20"], vrrp={"virtual_router_id": 20}, services=[])
+    second = frontend(
+        name="api", vips=["192.168.227.20"], vrrp={"virtual_router_id": 20}, services=[]
+    )
     site = topology([frontend(), second])
     changes = {"web1": {"listeners": ()}}
     web, api = site.frontends
@@ -341,12 +377,19 @@ def grown(live: LiveHost, **growth: int) -> VrrpInstance:
         ({"adverts_sent": 5}, {"adverts_received": 5}, None, ""),
         ({"adverts_sent": 0}, {"adverts_received": 5}, "lvs1", "sends no adverts"),
         ({"adverts_sent": 5}, {"adverts_received": 0}, "lvs2", "heard no advert of VRID 10"),
-        ({"adverts_sent": 5, "errors": 3}, {"adverts_received": 5}, "lvs1", "refused 3 adverts of VRID 10"),
+        (
+            {"adverts_sent": 5, "errors": 3},
+            {"adverts_received": 5},
+            "lvs1",
+            "refused 3 adverts of VRID 10",
+        ),
         ({"adverts_sent": -50}, {"adverts_received": 5}, None, ""),
     ],
     ids=["well", "a mute master", "a deaf backup", "refused", "started anew"],
 )
-def test_adverts_between_two_looks(lvs1: dict[str, int], lvs2: dict[str, int], host: str | None, words: str) -> None:
+def test_adverts_between_two_looks(
+    lvs1: dict[str, int], lvs2: dict[str, int], host: str | None, words: str
+) -> None:
     after = seen(LAB, lvs1={"vrrp": (grown(LVS1, **lvs1),)}, lvs2={"vrrp": (grown(LVS2, **lvs2),)})
     said = list(adverts(LAB.frontends[0], seen(LAB), after))
     assert [each.host for each in said] == ([host] if host else [])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.hosts.live.parse import LookError, live_host
-from provision.hosts.live.state import LiveHost, LiveServer, LiveService, SyncDaemon
+from provision.hosts.live.state import LiveHost, LiveServer, LiveService, LiveSyncDaemon
 from provision.hosts.live.table import saved_table
 
 IPVS = """\
@@ -66,7 +66,8 @@ def test_the_table() -> None:
 
 def test_addresses() -> None:
     found = [
-        (own.interface, f"{own.address}/{own.prefix}", own.label) for own in read({"addresses": ADDRESSES}).addresses
+        (own.interface, f"{own.address}/{own.prefix}", own.label)
+        for own in read({"addresses": ADDRESSES}).addresses
     ]
     assert found == [
         ("lo", "127.0.0.1/8", "lo"),
@@ -88,7 +89,7 @@ def test_a_vip_is_held_on_any_interface_but_the_loopback() -> None:
 
 def test_sync_daemons() -> None:
     line = "master sync daemon (mcast=eth0.7, syncid=10, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)"
-    assert read({"sync": [line]}).sync == (SyncDaemon("master", "eth0.7", 10),)
+    assert read({"sync": [line]}).sync == (LiveSyncDaemon("master", "eth0.7", 10),)
 
 
 def test_interfaces_with_awkward_names() -> None:
@@ -119,9 +120,20 @@ def test_a_vip_with_its_prefix_and_device() -> None:
         "vips": ["fd00::10/64 dev eth0 scope global"],
         "evips": ["fd00::11 dev eth0"],
     }
-    stats = {"advert_rcvd": 1, "advert_sent": 2, "become_master": 3, "release_master": 4, "addr_list_err": 5}
+    stats = {
+        "advert_rcvd": 1,
+        "advert_sent": 2,
+        "become_master": 3,
+        "release_master": 4,
+        "addr_list_err": 5,
+    }
     own = read({"vrrp": [json.dumps([{"data": data, "stats": stats}])]}).vrrp[0]
-    assert (own.state, own.vips, own.errors, own.released_master) == ("STOP", ("fd00::10", "fd00::11"), 5, 4)
+    assert (own.state, own.vips, own.errors, own.released_master) == (
+        "STOP",
+        ("fd00::10", "fd00::11"),
+        5,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +155,11 @@ def test_what_cannot_be_read_is_said(sections: Mapping[str, Sequence[str]]) -> N
 NAMES = ("addresses", "listeners", "units", "vrrp", "ipvs", "ipvs_saved", "sync", "files")
 
 
-@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.text(alphabet=st.characters(exclude_characters="\n")))))
+@given(
+    st.dictionaries(
+        st.sampled_from(NAMES), st.lists(st.text(alphabet=st.characters(exclude_characters="\n")))
+    )
+)
 def test_nothing_but_its_own_error_comes_of_any_text(sections: dict[str, list[str]]) -> None:
     try:
         assert read(sections).host == "lvs1"
@@ -153,29 +169,48 @@ def test_nothing_but_its_own_error_comes_of_any_text(sections: dict[str, list[st
 
 ANY_ADDRESS = st.ip_addresses().map(str)
 SERVERS = st.lists(
-    st.tuples(ANY_ADDRESS, st.integers(0, 65535), st.integers(0, 65535)), max_size=4, unique_by=lambda s: s[:2]
+    st.tuples(ANY_ADDRESS, st.integers(0, 65535), st.integers(0, 65535)),
+    max_size=4,
+    unique_by=lambda s: s[:2],
 )
 
 
 def at(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ipaddress.ip_address(address).version == 6 else f"{address}:{port}"
+    return (
+        f"[{address}]:{port}" if ipaddress.ip_address(address).version == 6 else f"{address}:{port}"
+    )
 
 
-@given(st.lists(st.tuples(ANY_ADDRESS, st.integers(1, 65535), SERVERS), max_size=4, unique_by=lambda s: s[:2]))
-def test_a_table_survives_being_printed(table: list[tuple[str, int, list[tuple[str, int, int]]]]) -> None:
+@given(
+    st.lists(
+        st.tuples(ANY_ADDRESS, st.integers(1, 65535), SERVERS),
+        max_size=4,
+        unique_by=lambda s: s[:2],
+    )
+)
+def test_a_table_survives_being_printed(
+    table: list[tuple[str, int, list[tuple[str, int, int]]]],
+) -> None:
     """As ipvsadm(8) lists and saves it."""
     listed, saved = [], []
     for address, port, servers in table:
         listed.append(f"TCP  {at(address, port)} rr")
         saved.append(f"-A -t {at(address, port)} -s rr")
         listed += [f"  -> {at(*server[:2])}   Route   {server[2]}   0   0" for server in servers]
-        saved += [f"-a -t {at(address, port)} -r {at(*server[:2])} -g -w {server[2]}" for server in servers]
+        saved += [
+            f"-a -t {at(address, port)} -r {at(*server[:2])} -g -w {server[2]}"
+            for server in servers
+        ]
     live = read({"ipvs": listed, "ipvs_saved": saved})
     expected = {f"-t {at(address, port)}": servers for address, port, servers in table}
     assert {
-        each.selector: [(own.address, own.port, own.weight) for own in each.servers] for each in live.services
+        each.selector: [(own.address, own.port, own.weight) for own in each.servers]
+        for each in live.services
     } == expected
     assert {
         selector: {place: int(rule.split()[-1]) for place, rule in servers.items()}
         for selector, (_, servers) in saved_table(live.ipvs_saved).items()
-    } == {selector: {at(*own[:2]): own[2] for own in servers} for selector, servers in expected.items()}
+    } == {
+        selector: {at(*own[:2]): own[2] for own in servers}
+        for selector, servers in expected.items()
+    }

@@ -33,7 +33,9 @@ def _classes() -> str:
     """The class path of Readings, which is compiled once for all tests."""
     jars, folder = f"{collect(VERSION, CACHE, print)}/*", tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder)
-    subprocess.run(["javac", "-cp", jars, "-d", folder, str(FOLDER / "Readings.java")], timeout=60, check=True)
+    subprocess.run(
+        ["javac", "-cp", jars, "-d", folder, str(FOLDER / "Readings.java")], timeout=60, check=True
+    )
     return f"{folder}:{jars}"
 
 
@@ -42,7 +44,9 @@ def readings(inputs: Sequence[tuple[str, bytes]]) -> list[Reading]:
     lines = "".join(f"{kind} {base64.b64encode(data).decode()}\n" for kind, data in inputs)
     # It shall start fast rather than run fast.
     command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", _classes(), "Readings"]
-    done = subprocess.run(command, input=lines, text=True, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, input=lines, text=True, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = [_reading(line.split(" ")[:-1]) for line in done.stdout.splitlines()]
     assert len(found) == len(inputs)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.kafka.replicas.availability import Node, gate, roll_order
+from provision.kafka.replicas.availability import NodeRole, gate, roll_order
 from provision.kafka.replicas.model import Cluster, Partition, Quorum, TopicPartition
 
 
@@ -18,7 +18,9 @@ def cluster(
     quorum: Quorum | None = None,
 ) -> Cluster:
     """Three brokers and one partition."""
-    partition = Partition(TopicPartition("orders", 0), isr[0] if isr else -1, replicas, isr, min_isr)
+    partition = Partition(
+        TopicPartition("orders", 0), isr[0] if isr else -1, replicas, isr, min_isr
+    )
     return Cluster((3, 9), frozenset({1, 2, 3}), (partition,), quorum=quorum)
 
 
@@ -94,7 +96,9 @@ def voters(**behind: int) -> Quorum:
         (voters(n1=0, n2=9000), 2, True),
     ],
 )
-def test_the_controllers_keep_a_majority_that_has_caught_up(quorum: Quorum, broker: int, may: bool) -> None:
+def test_the_controllers_keep_a_majority_that_has_caught_up(
+    quorum: Quorum, broker: int, may: bool
+) -> None:
     assert gate(cluster(quorum=quorum), broker).may is may
 
 
@@ -106,11 +110,13 @@ def test_a_broker_that_is_no_controller_does_not_ask_the_quorum() -> None:
     assert gate(cluster(quorum=Quorum(-1, {7: 5, 8: 5, 9: 5})), 2).may
 
 
-def node(id_: int, role: str, ready: bool = True) -> Node:
-    return Node(id_, role == "controller", ready)
+def node(id_: int, role: str, ready: bool = True) -> NodeRole:
+    return NodeRole(id_, role == "controller", ready)
 
 
-def test_a_roll_takes_controllers_first_unready_ones_before_ready_ones_and_the_active_one_last() -> None:
+def test_a_roll_takes_controllers_first_unready_ones_before_ready_ones_and_the_active_one_last() -> (
+    None
+):
     nodes = [
         node(1, "broker"), node(2, "broker", ready=False), node(3, "controller"), node(4, "controller"),
         node(5, "controller", ready=False),
@@ -123,4 +129,7 @@ def test_with_zookeeper_the_acting_controller_is_last_of_all() -> None:
 
 
 def test_an_active_controller_that_is_unready_does_not_wait() -> None:
-    assert roll_order([node(3, "controller", ready=False), node(4, "controller")], active=3) == (3, 4)
+    assert roll_order([node(3, "controller", ready=False), node(4, "controller")], active=3) == (
+        3,
+        4,
+    )

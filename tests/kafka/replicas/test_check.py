@@ -6,7 +6,7 @@ import pytest
 
 from provision.kafka.replicas.check import check
 from provision.kafka.replicas.model import Replica
-from provision.kafka.replicas.state_machine import Machine, State
+from provision.kafka.replicas.state_machine import ReplicaStateMachine, State
 
 ONE, TWO = Replica("orders", 0, 1), Replica("orders", 0, 2)
 
@@ -16,7 +16,9 @@ def test_nothing_is_said_of_replicas_that_stay_as_they_are() -> None:
 
 
 def test_a_step_of_the_machine_is_legal() -> None:
-    (found,) = check({ONE: State.ONLINE, TWO: State.ONLINE}, {ONE: State.ONLINE, TWO: State.OFFLINE})
+    (found,) = check(
+        {ONE: State.ONLINE, TWO: State.ONLINE}, {ONE: State.ONLINE, TWO: State.OFFLINE}
+    )
     assert (found.replica, found.way, found.legal) == (TWO, (State.ONLINE, State.OFFLINE), True)
     assert str(found) == "orders-0 on broker 2: OnlineReplica -> OfflineReplica"
 
@@ -45,4 +47,4 @@ def test_a_deletion_that_succeeded_cannot_be_taken_back() -> None:
 
 def test_until_2_3_a_deletion_is_given_up_only_once_it_has_started() -> None:
     before, after = {ONE: State.OFFLINE}, {ONE: State.DELETION_INELIGIBLE}
-    assert [len(check(before, after, of)[0].way) for of in Machine] == [3, 2, 2]
+    assert [len(check(before, after, of)[0].way) for of in ReplicaStateMachine] == [3, 2, 2]

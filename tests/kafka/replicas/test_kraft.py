@@ -26,7 +26,13 @@ from tests.kafka.site import USERS, Site, until
 
 pytestmark = pytest.mark.kafka
 
-HACTL = [sys.executable, "-c", "from provision.commands.main import main; main()", "kafka", "replicas"]
+HACTL = [
+    sys.executable,
+    "-c",
+    "from provision.commands.main import main; main()",
+    "kafka",
+    "replicas",
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,23 +96,32 @@ def test_where_all_serve_all_replicas_are_online_and_any_broker_may_go(site: Sit
     until(lambda: not troubles(seen(site)))
     shown = hactl(site)
     assert "brokers 1 2 3" in shown.stdout
-    assert re.search(r"^watched-0 +1 +3 of 3 +2 +1 online  2 online  3 online$", shown.stdout, re.MULTILINE)
+    assert re.search(
+        r"^watched-0 +1 +3 of 3 +2 +1 online  2 online  3 online$", shown.stdout, re.MULTILINE
+    )
     document = json.loads(hactl(site, "--json").stdout)
     assert document["troubles"] == []
-    assert {each["state"] for part in document["partitions"] for each in part["replicas"]} == {"OnlineReplica"}
+    assert {each["state"] for part in document["partitions"] for each in part["replicas"]} == {
+        "OnlineReplica"
+    }
     for broker in ("1", "2", "3"):
         answer = hactl(site, "--gate", broker)
         assert (answer.returncode, answer.stdout) == (0, f"Broker {broker} may go down.\n")
 
 
-def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(site: Site, watch: Watch) -> None:
+def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(
+    site: Site, watch: Watch
+) -> None:
     down = {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.OFFLINE}}
     with site.without(3):
         until(lambda: by_broker(seen(site), "watched") == down)
         assert hactl(site).returncode == 1
         answer = hactl(site, "--gate", "2")
         assert answer.returncode == 1
-        assert "watched-0: 2 of 3 in sync, min.insync.replicas 2: acks=all would stall" in answer.stdout
+        assert (
+            "watched-0: 2 of 3 in sync, min.insync.replicas 2: acks=all would stall"
+            in answer.stdout
+        )
         refusals = json.loads(hactl(site, "--gate", "2", "--json").stdout)["refusals"]
         assert {each["rule"] for each in refusals} == {"at-min-isr", "quorum"}
         assert hactl(site, "--gate", "3").returncode == 0, "the one that is down is not in the way"
@@ -118,7 +133,9 @@ def test_once_a_broker_is_killed_no_other_may_go_and_when_it_is_back_each_may(si
     assert ("no legal transition" in said, code) == (False, 0)
 
 
-def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gone(site: Site) -> None:
+def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gone(
+    site: Site,
+) -> None:
     site.create("moving", [(1, 2)])
     producer = kafka.KafkaProducer(bootstrap_servers=site.bootstrap)
     for _ in range(20):
@@ -126,35 +143,52 @@ def test_a_replica_that_is_being_added_is_new_and_one_that_was_moved_away_is_gon
     producer.flush()
     producer.close()
     with site.admin() as admin:
-        throttled = {"leader.replication.throttled.replicas": "*", "follower.replication.throttled.replicas": "*"}
+        throttled = {
+            "leader.replication.throttled.replicas": "*",
+            "follower.replication.throttled.replicas": "*",
+        }
         admin.alter_configs([ConfigResource("TOPIC", "moving", throttled)])
-        rates = {"leader.replication.throttled.rate": "1", "follower.replication.throttled.rate": "1"}
+        rates = {
+            "leader.replication.throttled.rate": "1",
+            "follower.replication.throttled.rate": "1",
+        }
         admin.alter_configs(
-            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)], raise_on_unknown=False
+            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)],
+            raise_on_unknown=False,
         )
         admin.alter_partition_reassignments({kafka.TopicPartition("moving", 0): [1, 3]})
         looks = [seen(site)]
 
         def being_added() -> bool:  # the next look may be at a broker that has not heard of it yet
             looks.append(seen(site))
-            return by_broker(looks[-1], "moving") == {1: {State.ONLINE}, 2: {State.ONLINE}, 3: {State.NEW}}
+            return by_broker(looks[-1], "moving") == {
+                1: {State.ONLINE},
+                2: {State.ONLINE},
+                3: {State.NEW},
+            }
 
         until(being_added, 10)
         under_way = looks[-1]
         assert hactl(site).returncode == 0, "what is still being added is not expected in sync"
         admin.alter_configs([ConfigResource("TOPIC", "moving", dict.fromkeys(throttled, ""))])
         admin.reset_configs(
-            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)], raise_on_unknown=False
+            [ConfigResource("BROKER", str(broker), rates) for broker in (1, 2, 3)],
+            raise_on_unknown=False,
         )
     until(lambda: by_broker(seen(site), "moving") == {1: {State.ONLINE}, 3: {State.ONLINE}}, 40)
     found = check(states(under_way), states(seen(site)))
-    assert {(each.replica.broker, each.after) for each in found} == {(2, State.NON_EXISTENT), (3, State.ONLINE)}
+    assert {(each.replica.broker, each.after) for each in found} == {
+        (2, State.NON_EXISTENT),
+        (3, State.ONLINE),
+    }
     assert all(each.legal for each in found)
 
 
 def test_a_deleted_topic_leaves_nothing(site: Site) -> None:
     site.create("short", [(1, 2, 3)])
-    until(lambda: by_broker(seen(site), "short") == {each: {State.ONLINE} for each in (1, 2, 3)}, 10)
+    until(
+        lambda: by_broker(seen(site), "short") == {each: {State.ONLINE} for each in (1, 2, 3)}, 10
+    )
     with site.admin() as admin:
         admin.delete_topics(["short"])
     until(lambda: by_broker(seen(site), "short") == {}, 20)
@@ -175,7 +209,10 @@ def test_a_client_file_logs_in_and_a_wrong_password_is_told(site: Site, tmp_path
     done = subprocess.run(argv, capture_output=True, text=True, timeout=40, check=False)
     assert done.returncode == 4
     assert "cannot log in" in done.stderr
-    assert "is the password that of admin, and does the listener speak SASL_PLAINTEXT PLAIN?" in done.stderr
+    assert (
+        "is the password that of admin, and does the listener speak SASL_PLAINTEXT PLAIN?"
+        in done.stderr
+    )
     assert "wr0ng" not in done.stdout + done.stderr
 
 

@@ -53,10 +53,14 @@ def test_of_a_live_replica_that_is_not_in_sync_is_said_how_far_it_is_behind() ->
 
 
 def test_dead_replicas_that_may_still_lead_and_those_of_deleted_topics_are_marked() -> None:
-    dead = replace(CLUSTER, brokers=frozenset({1, 2}), partitions=(replace(WHOLE, isr=(1, 2), eligible=(3,)),))
+    dead = replace(
+        CLUSTER, brokers=frozenset({1, 2}), partitions=(replace(WHOLE, isr=(1, 2), eligible=(3,)),)
+    )
     assert screen(dead)[-1].endswith("3 offline (eligible)")
     deleted = replace(dead, partitions=())
-    assert screen(deleted)[-1].endswith(" 1 being deleted  2 being deleted  3 offline (to be deleted)")
+    assert screen(deleted)[-1].endswith(
+        " 1 being deleted  2 being deleted  3 offline (to be deleted)"
+    )
 
 
 def test_what_is_moving_is_no_trouble() -> None:
@@ -80,7 +84,9 @@ def test_changes_stand_below() -> None:
 
 
 def test_the_document_has_states_sizes_and_troubles() -> None:
-    found = show.document(replace(CLUSTER, partitions=(replace(WHOLE, isr=(1, 2)),)), states(CLUSTER))
+    found = show.document(
+        replace(CLUSTER, partitions=(replace(WHOLE, isr=(1, 2)),)), states(CLUSTER)
+    )
     assert (found["controller"], found["troubles"][0]["kind"]) == (2, "not-whole")
     (partition,) = found["partitions"]
     assert partition["replicas"][2] == {

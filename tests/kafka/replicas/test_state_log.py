@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from provision.kafka.replicas.model import Replica
-from provision.kafka.replicas.state_log import Step, replayed, steps
-from provision.kafka.replicas.state_machine import Machine, State
+from provision.kafka.replicas.state_log import LoggedTransition, replayed, steps
+from provision.kafka.replicas.state_machine import ReplicaStateMachine, State
 
 LINES = (Path(__file__).parent / "state-change.log").read_text().splitlines()
 #: As StateChangeLogger and logFailedStateChange write it; no controller could be brought to do so here.
@@ -23,7 +23,9 @@ def of(broker: int, lines: list[str]) -> list[str]:
 
 
 def test_a_line_is_read_with_all_that_it_says() -> None:
-    assert next(steps(LINES)) == Step(1, 1, Replica("orders", 0, 1), State.NON_EXISTENT, State.NEW, failed=False)
+    assert next(steps(LINES)) == LoggedTransition(
+        1, 1, Replica("orders", 0, 1), State.NON_EXISTENT, State.NEW, failed=False
+    )
 
 
 def test_the_life_of_a_replica_is_told_in_its_order() -> None:
@@ -40,23 +42,31 @@ def test_lines_about_partitions_and_anything_else_are_passed_over() -> None:
 
 
 def test_every_step_of_a_real_controller_is_one_of_the_machine() -> None:
-    assert all(step.legal(Machine.V2_4) and not step.failed for step in steps(LINES))
+    assert all(step.legal(ReplicaStateMachine.V2_4) and not step.failed for step in steps(LINES))
 
 
 def test_giving_a_deletion_up_while_a_broker_is_down_was_no_step_before_2_3() -> None:
-    old = [step for step in steps(LINES) if not step.legal(Machine.V1_0)]
-    assert {(step.before, step.after) for step in old} == {(State.OFFLINE, State.DELETION_INELIGIBLE)}
+    old = [step for step in steps(LINES) if not step.legal(ReplicaStateMachine.V1_0)]
+    assert {(step.before, step.after) for step in old} == {
+        (State.OFFLINE, State.DELETION_INELIGIBLE)
+    }
 
 
 def test_a_refused_step_is_read_and_counts_as_illegal_and_not_as_taken() -> None:
     (step,) = steps([REFUSED])
-    assert (step.replica, step.failed, step.legal(Machine.V2_4)) == (Replica("a-b.c_1", 12, 3), True, False)
+    assert (step.replica, step.failed, step.legal(ReplicaStateMachine.V2_4)) == (
+        Replica("a-b.c_1", 12, 3),
+        True,
+        False,
+    )
     assert replayed([step]) == {}
 
 
 def test_replaying_gives_the_states_at_the_end() -> None:
     created = LINES[: next(n for n, line in enumerate(LINES) if "OfflineReplica" in line)]
-    assert replayed(steps(created)) == {Replica("orders", 0, broker): State.ONLINE for broker in (1, 2, 3)}
+    assert replayed(steps(created)) == {
+        Replica("orders", 0, broker): State.ONLINE for broker in (1, 2, 3)
+    }
     assert replayed(steps(LINES)) == {}, "the topic is gone"
 
 

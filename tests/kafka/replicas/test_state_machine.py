@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.kafka.replicas.state_machine import Machine, State, at_startup, legal, machine, path
+from provision.kafka.replicas.state_machine import (
+    ReplicaStateMachine,
+    State,
+    at_startup,
+    legal,
+    machine,
+    path,
+)
 
 states = st.sampled_from(State)
-machines = st.sampled_from(Machine)
+machines = st.sampled_from(ReplicaStateMachine)
 
 #: As the controller's class lists them: state, then the states it may follow.
 LISTED = {
@@ -37,12 +44,18 @@ def walks(draw: st.DrawFn) -> list[State]:
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
 def test_each_listed_predecessor_is_legal_and_no_other(before: State, after: State) -> None:
-    assert legal(before, after, Machine.V1_0) == (before.value in LISTED[after].split())
+    assert legal(before, after, ReplicaStateMachine.V1_0) == (before.value in LISTED[after].split())
 
 
-@pytest.mark.parametrize("of", [Machine.V2_3, Machine.V2_4])
-def test_from_2_3_on_a_deletion_may_be_given_up_before_it_started_and_nothing_else_is_new(of: Machine) -> None:
-    new = {(b, a) for b, a in itertools.product(State, State) if legal(b, a, of) and not legal(b, a, Machine.V1_0)}
+@pytest.mark.parametrize("of", [ReplicaStateMachine.V2_3, ReplicaStateMachine.V2_4])
+def test_from_2_3_on_a_deletion_may_be_given_up_before_it_started_and_nothing_else_is_new(
+    of: ReplicaStateMachine,
+) -> None:
+    new = {
+        (b, a)
+        for b, a in itertools.product(State, State)
+        if legal(b, a, of) and not legal(b, a, ReplicaStateMachine.V1_0)
+    }
     assert new == {(State.OFFLINE, State.DELETION_INELIGIBLE)}
 
 
@@ -70,30 +83,36 @@ def test_nothing_vanishes_but_after_a_deletion_that_succeeded(way: list[State]) 
 
 
 @given(states, states, machines)
-def test_a_path_is_made_of_legal_steps_from_one_end_to_the_other(before: State, after: State, of: Machine) -> None:
+def test_a_path_is_made_of_legal_steps_from_one_end_to_the_other(
+    before: State, after: State, of: ReplicaStateMachine
+) -> None:
     way = path(before, after, of)
     assert (way[0], way[-1]) == (before, after)
     assert all(legal(one, next_, of) for one, next_ in itertools.pairwise(way))
 
 
 @given(states, states, machines)
-def test_a_path_is_one_step_exactly_where_the_step_is_legal(before: State, after: State, of: Machine) -> None:
+def test_a_path_is_one_step_exactly_where_the_step_is_legal(
+    before: State, after: State, of: ReplicaStateMachine
+) -> None:
     assert (len(path(before, after, of)) == 2) == legal(before, after, of)
 
 
 @pytest.mark.parametrize(
     ("version", "of"),
     [
-        ((0, 11), Machine.V1_0), ((1, 0, 2), Machine.V1_0), ((2, 2, 1), Machine.V1_0), ((2, 3), Machine.V2_3),
-        ((2, 4, 0), Machine.V2_4), ((3, 9, 1), Machine.V2_4), ((4, 1), Machine.V2_4),
+        ((0, 11), ReplicaStateMachine.V1_0), ((1, 0, 2), ReplicaStateMachine.V1_0), ((2, 2, 1), ReplicaStateMachine.V1_0), ((2, 3), ReplicaStateMachine.V2_3),
+        ((2, 4, 0), ReplicaStateMachine.V2_4), ((3, 9, 1), ReplicaStateMachine.V2_4), ((4, 1), ReplicaStateMachine.V2_4),
     ],
 )  # fmt: skip
-def test_the_machine_follows_from_the_version(version: tuple[int, ...], of: Machine) -> None:
+def test_the_machine_follows_from_the_version(
+    version: tuple[int, ...], of: ReplicaStateMachine
+) -> None:
     assert machine(version) is of
 
 
 def test_a_new_controller_takes_dead_replicas_for_undeletable_and_from_2_4_on_for_offline() -> None:
-    assert [at_startup(True, of) for of in Machine] == [State.ONLINE] * 3
-    assert [at_startup(False, of) for of in Machine] == [
+    assert [at_startup(True, of) for of in ReplicaStateMachine] == [State.ONLINE] * 3
+    assert [at_startup(False, of) for of in ReplicaStateMachine] == [
         State.DELETION_INELIGIBLE, State.DELETION_INELIGIBLE, State.OFFLINE,
     ]  # fmt: skip

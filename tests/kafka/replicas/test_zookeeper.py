@@ -14,8 +14,8 @@ from provision.kafka.client_file import login
 from provision.kafka.replicas.derive import remembered, states
 from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.model import Cluster, Replica
-from provision.kafka.replicas.state_log import Step, replayed, steps
-from provision.kafka.replicas.state_machine import Machine, State
+from provision.kafka.replicas.state_log import LoggedTransition, replayed, steps
+from provision.kafka.replicas.state_machine import ReplicaStateMachine, State
 from tests.kafka.site import IDS, Site, zookeeper
 
 pytestmark = pytest.mark.kafka
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-def logged(site: Site) -> list[Step]:
+def logged(site: Site) -> list[LoggedTransition]:
     """What the controllers wrote so far."""
     return [step for broker in IDS for step in steps(site.log(str(broker)).splitlines())]
 
@@ -56,7 +56,11 @@ class Observer:
         """A topic's states by what the cluster answers now."""
         now = ask(login(self.site.bootstrap, None), look)
         self.last = remembered(self.last, now) if self.last else now
-        return {replica.broker: state for replica, state in states(self.last).items() if replica.topic == topic}
+        return {
+            replica.broker: state
+            for replica, state in states(self.last).items()
+            if replica.topic == topic
+        }
 
     def agree(self, topic: str, expected: dict[int, State], seconds: float = 40) -> None:
         """Both come to say the same, and it is this."""
@@ -83,10 +87,18 @@ def test_the_states_told_from_outside_are_those_of_the_controller(site: Site) ->
     site.start(3)
     observer.agree("orders", ALL)
 
-    site.ask(lambda admin: admin.alter_partition_reassignments({kafka.TopicPartition("orders", 0): [1, 2]}))
+    site.ask(
+        lambda admin: admin.alter_partition_reassignments(
+            {kafka.TopicPartition("orders", 0): [1, 2]}
+        )
+    )
     observer.agree("orders", {1: State.ONLINE, 2: State.ONLINE})
 
-    site.ask(lambda admin: admin.alter_partition_reassignments({kafka.TopicPartition("orders", 0): [1, 2, 3]}))
+    site.ask(
+        lambda admin: admin.alter_partition_reassignments(
+            {kafka.TopicPartition("orders", 0): [1, 2, 3]}
+        )
+    )
     observer.agree("orders", ALL)
 
     site.end(3)
@@ -99,5 +111,7 @@ def test_the_states_told_from_outside_are_those_of_the_controller(site: Site) ->
 
     taken = logged(site)
     assert {step.after for step in taken} == set(State), "all seven states have been passed through"
-    assert [step for step in taken if step.failed or not step.legal(Machine.V2_4)] == []
-    assert Replica("orders", 0, 3) in {step.replica for step in taken if step.after is State.DELETION_SUCCESSFUL}
+    assert [step for step in taken if step.failed or not step.legal(ReplicaStateMachine.V2_4)] == []
+    assert Replica("orders", 0, 3) in {
+        step.replica for step in taken if step.after is State.DELETION_SUCCESSFUL
+    }

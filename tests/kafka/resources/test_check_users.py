@@ -12,7 +12,7 @@ from provision.core.errors import HactlError
 from provision.core.events import Console
 from provision.core.facts import Facts
 from provision.deploy.change import Change
-from provision.deploy.inspection import Survey
+from provision.deploy.inspection import Inspection
 from provision.deploy.plan import HostPlan
 from provision.deploy.project import Project, load
 from provision.hosts.agent.observe import Observed
@@ -48,7 +48,7 @@ def told(project: Project, *changed: str) -> None:
     """A deploy is about to change these files of the director."""
     desired = project.render("director", Facts(default_interface="eth0"))
     changes = tuple(Change("file", path, "update") for path in changed)
-    found = Survey({"director": HostPlan("director", changes, desired, Observed(Facts(), {}))})
+    found = Inspection({"director": HostPlan("director", changes, desired, Observed(Facts(), {}))})
     prepare(project, found, Console(), lab=False)
 
 
@@ -62,7 +62,10 @@ def test_another_password_of_the_check_s_user_is_refused_before_any_host_is_chan
     three: Trio, tmp_path: Path
 ) -> None:
     changed = saying(three, tmp_path, "check", check="an0ther")
-    with pytest.raises(HactlError, match=r"let in by 127\.0\.0\.1 as check, 127\.0\.0\.2 as check, 127\.0\.0\.3 as ch"):
+    with pytest.raises(
+        HactlError,
+        match=r"let in by 127\.0\.0\.1 as check, 127\.0\.0\.2 as check, 127\.0\.0\.3 as ch",
+    ):
         told(changed, SETTINGS)
     told(changed, "/etc/keepalived/keepalived.conf")
 
@@ -84,7 +87,9 @@ def test_a_broker_that_is_down_is_none_of_the_login_s_business(three: Trio, tmp_
         told(saying(three, tmp_path, "check"), SETTINGS)
 
 
-def test_another_password_of_the_admin_is_refused(three: Trio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_password_of_the_admin_is_refused(
+    three: Trio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrong = type(three.admin)(**{**vars(three.admin), "password": "wr0ng"})
     monkeypatch.setattr(ssh_tunnel, "administrator", lambda *_: nullcontext(wrong))
     with pytest.raises(NotAdmitted) as caught:

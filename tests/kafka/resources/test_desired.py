@@ -10,7 +10,7 @@ from provision.inventory.kafka import KafkaCluster
 from provision.inventory.model.kafka_user import Acl as Entry
 from provision.inventory.topology import build
 from provision.kafka.resources.desired import acls, desired
-from provision.kafka.resources.model import Acl, Topic
+from provision.kafka.resources.model import AclBinding, TopicSpec
 from tests.inventory.test_kafka import USERS, site
 
 
@@ -29,7 +29,12 @@ def rights(**entry: Any) -> set[str]:
 
 
 def test_a_producer_has_what_kafka_acls_gives_it() -> None:
-    entry = {"role": "producer", "topics": "orders", "transactional_ids": "orders-*", "idempotent": True}
+    entry = {
+        "role": "producer",
+        "topics": "orders",
+        "transactional_ids": "orders-*",
+        "idempotent": True,
+    }
     assert rights(**entry) == {
         "Write topic orders", "Describe topic orders", "Create topic orders",
         "Write transactional_id orders-*", "Describe transactional_id orders-*",
@@ -52,11 +57,16 @@ def test_an_admin_manages_what_it_can_neither_read_nor_write() -> None:
 
 def test_operations_hold_for_each_thing_named_and_each_host() -> None:
     entry = Entry.model_validate(
-        {"operations": ["Read", "Describe"], "topics": ["a", "b"], "permission": "deny", "hosts": ["192.0.2.7", "*"]}
+        {
+            "operations": ["Read", "Describe"],
+            "topics": ["a", "b"],
+            "permission": "deny",
+            "hosts": ["192.0.2.7", "*"],
+        }
     )
     found = set(acls("u", entry))
     assert len(found) == 8
-    assert Acl("User:u", "topic", "b", False, "Read", False, "192.0.2.7") in found
+    assert AclBinding("User:u", "topic", "b", False, "Read", False, "192.0.2.7") in found
 
 
 @pytest.mark.parametrize(
@@ -75,10 +85,18 @@ def test_addresses_are_written_as_java_has_them(written: str, compared: str) -> 
 def test_numbers_come_from_the_cluster_where_the_inventory_names_none() -> None:
     orders = {"password": "x", "iterations": 8192, "quotas": {"producer_byte_rate": 1000}}
     topics = {"a": {"partitions": 3, "config": {"retention.ms": 5, "preallocate": True}}}
-    found = desired(cluster(users={**USERS, "orders": orders}, topics=topics, mechanisms=["SCRAM-SHA-256", "PLAIN"]))
+    found = desired(
+        cluster(
+            users={**USERS, "orders": orders}, topics=topics, mechanisms=["SCRAM-SHA-256", "PLAIN"]
+        )
+    )
     assert found.users == {"admin": 4096, "check": 4096, "orders": 8192}
-    assert (found.mechanisms, found.replication, found.brokers[2]) == (("SCRAM-SHA-256",), 3, "kafka2")
-    assert found.topics == {"a": Topic(3, None, {"retention.ms": "5", "preallocate": "true"})}
+    assert (found.mechanisms, found.replication, found.brokers[2]) == (
+        ("SCRAM-SHA-256",),
+        3,
+        "kafka2",
+    )
+    assert found.topics == {"a": TopicSpec(3, None, {"retention.ms": "5", "preallocate": "true"})}
     assert found.quotas == {"orders": {"producer_byte_rate": 1000.0}}
     assert found.super_users == {"User:admin"}
 

@@ -18,7 +18,7 @@ from provision.commands import kafka_apply, kafka_plan
 from provision.core.errors import Exit, HactlError, InputError, Unreachable
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.connection import Way
+from provision.kafka.connection import ConnectionOptions
 from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.resources import requests as doing
@@ -42,7 +42,7 @@ def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands' way to the brokers is the loopback interface: no SSH, and no lint, which would refuse it."""
 
     @contextmanager
-    def reached(way: Way) -> Iterator[Login]:
+    def reached(way: ConnectionOptions) -> Iterator[Login]:
         assert way.project
         assert way.project.topology.kafka
         model = way.project.topology.kafka.model
@@ -55,7 +55,9 @@ def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def topics(name: str, count: int, **more: Any) -> dict[str, Any]:
     """So many topics, each with three replicas."""
-    return {f"{name}-{number:02}": {"partitions": 1, "replicas": 3, **more} for number in range(count)}
+    return {
+        f"{name}-{number:02}": {"partitions": 1, "replicas": 3, **more} for number in range(count)
+    }
 
 
 def apply(three: Trio, **kafka: Any) -> Applied:
@@ -80,14 +82,20 @@ def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
     began = time.monotonic()
     with pytest.raises(NotAdmitted) as caught:
         kafka_plan.plan(wrong, prune=False, json=False, lab=False)
-    assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(caught.value)
+    assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(
+        caught.value
+    )
     assert "wr0ng" not in str(caught.value)
     assert caught.value.exit_code is Exit.UNREACHABLE
     assert time.monotonic() - began < 5
 
 
-def test_plan_and_apply_end_as_the_hosts_do(three: Trio, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = three.saying(users={**FIRST, "words": {"password": "s3cret-words"}}, topics=topics("words", 1))
+def test_plan_and_apply_end_as_the_hosts_do(
+    three: Trio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = three.saying(
+        users={**FIRST, "words": {"password": "s3cret-words"}}, topics=topics("words", 1)
+    )
     assert kafka_plan.plan(wanted, prune=False, json=True, lab=False) is Exit.CHANGES
     document = json.loads(capsys.readouterr().out)
     assert (document["changes"], document["resources"][1]["name"]) == (2, "words-00")
@@ -100,7 +108,9 @@ def test_plan_and_apply_end_as_the_hosts_do(three: Trio, capsys: pytest.CaptureF
     assert "Plan: nothing to do on cluster kafka." in capsys.readouterr().out
 
 
-def test_a_topic_that_cannot_shrink_is_refused_at_its_place_and_nothing_is_done(three: Trio) -> None:
+def test_a_topic_that_cannot_shrink_is_refused_at_its_place_and_nothing_is_done(
+    three: Trio,
+) -> None:
     apply(three, topics=topics("shrink", 1, config={"retention.ms": 60000}) | topics("grown", 1))
     assert apply(three, topics={"grown-00": {"partitions": 4}}).whole
     smaller = {"grown-00": {"partitions": 2}, "later": {"partitions": 1}}
@@ -168,7 +178,9 @@ def test_two_administrators_at_once_each_know_what_they_did(three: Trio) -> None
     assert left(three, topics=wanted) == []
 
 
-def test_who_was_shown_another_plan_is_not_obeyed(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_was_shown_another_plan_is_not_obeyed(
+    three: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = three.saying(topics=topics("shown", 2))
 
     def meanwhile() -> bool:
@@ -196,7 +208,9 @@ def test_an_interrupted_apply_says_what_is_done_and_the_next_goes_on(
 
     monkeypatch.setattr(doing, "perform", perform)
     applied = apply(three, topics=wanted)
-    assert [each.became for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + ["not done"] * 2
+    assert [each.became for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + [
+        "not done"
+    ] * 2
     assert applied.interrupted
     monkeypatch.setattr(doing, "perform", real)
     assert left(three, topics=wanted) == ["cut-03", "cut-04", "cut-05"]
@@ -213,7 +227,9 @@ def test_what_kafka_refuses_is_found_before_the_first_step(three: Trio) -> None:
     assert left(three, topics=wanted) == ["good-00", "wrong-00"]
 
 
-def test_a_step_whose_answer_was_lost_is_not_done_twice(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_whose_answer_was_lost_is_not_done_twice(
+    three: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from kafka.errors import KafkaConnectionError
 
     real = doing.perform
@@ -230,7 +246,9 @@ def test_a_step_whose_answer_was_lost_is_not_done_twice(three: Trio, monkeypatch
     assert left(three, topics=topics("lost", 3)) == []
 
 
-def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost(three: Trio) -> None:
+def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost(
+    three: Trio,
+) -> None:
     """With acks=all a record is in two logs before it is acknowledged; a broker that cannot write ends itself."""
     assert apply(three, topics=topics("ballast", 1, partitions=3)).whole
     with small_disk(three, 3) as full:
@@ -239,7 +257,9 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
             until(lambda: three.running[3].poll() is not None)
             until(lambda: three.live() == {1, 2})
             time.sleep(2)
-        with pytest.raises(HactlError, match=r"more-00 needs 3 brokers, and 2 are alive; down: broker3 \(3\)"):
+        with pytest.raises(
+            HactlError, match=r"more-00 needs 3 brokers, and 2 are alive; down: broker3 \(3\)"
+        ):
             apply(three, topics=topics("more", 1))
         assert "broker 3 is not in the cluster" in obstacles(
             ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0]
@@ -252,7 +272,9 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
     assert apply(three, topics=topics("more", 1)).whole
 
 
-def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_not_start_again(three: Trio) -> None:
+def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_not_start_again(
+    three: Trio,
+) -> None:
     """It runs on, and the connections that it has work: whoever connects to it anew is what fails."""
     broker, node = three.brokers[3], three.cluster.nodes[2]
     file = broker.folder / "etc" / "node.pem"
@@ -282,6 +304,8 @@ def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_n
 
 def test_passwords_stay_out_of_every_file_and_log(three: Trio) -> None:
     apply(three, users={**FIRST, "quiet": {"password": "n0body-reads-this"}})
-    until(lambda: "quiet" in ask(three.admin, lambda admin: admin.describe_user_scram_credentials()))
+    until(
+        lambda: "quiet" in ask(three.admin, lambda admin: admin.describe_user_scram_credentials())
+    )
     texts = (path.read_bytes() for path in Path(three.folder).rglob("*") if path.is_file())
     assert not any(b"n0body-reads-this" in text for text in texts)

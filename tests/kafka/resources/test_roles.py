@@ -41,11 +41,13 @@ CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_roles_are_what_kafka_acls_makes_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roles_are_what_kafka_acls_makes_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with broker(tmp_path, VERSION) as one:
         ca = str(tmp_path / "etc" / "ca.pem")
-        own = jaas.Login(SCRAM, {"username": "admin", "password": USERS["admin"]})
+        own = jaas.LoginModule(SCRAM, {"username": "admin", "password": USERS["admin"]})
         config = tmp_path / "admin.properties"
         config.write_bytes(
             write({
@@ -61,7 +63,11 @@ def test_roles_are_what_kafka_acls_makes_of_them(tmp_path: Path, monkeypatch: py
             argv = [*tool, "--allow-principal", f"User:{user}", *words.split()]
             subprocess.run(argv, check=True, capture_output=True, timeout=60)
         tls = ssl.create_default_context(cafile=ca)
-        login = Login((("127.0.0.1", one.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", USERS["admin"], tls)
+        login = Login(
+            (("127.0.0.1", one.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", USERS["admin"], tls
+        )
         seen = ask(login, lambda admin: look(admin, ())).acls
     for user, (_, entry) in CASES.items():
-        assert {acl for acl in seen if acl.principal == f"User:{user}"} == set(acls(user, Entry.model_validate(entry)))
+        assert {acl for acl in seen if acl.principal == f"User:{user}"} == set(
+            acls(user, Entry.model_validate(entry))
+        )

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from provision.kafka.resources.apply import Applied, Outcome
-from provision.kafka.resources.model import Acl, Observed, SeenTopic, Topic
-from provision.kafka.resources.plan import Plan, plan
-from provision.kafka.resources.show import applied_document, applied_lines, plan_document, plan_lines
+from provision.kafka.resources.apply import Applied, StepOutcome
+from provision.kafka.resources.model import AclBinding, ObservedCluster, SeenTopic, TopicSpec
+from provision.kafka.resources.plan import ClusterPlan, plan
+from provision.kafka.resources.show import (
+    applied_document,
+    applied_lines,
+    plan_document,
+    plan_lines,
+)
 from tests.kafka.resources.test_plan import ALIVE, SCRAM, wanted
 
-RIGHTS = [Acl("User:orders", "topic", "orders", False, operation) for operation in ("Write", "Describe", "Create")]
+RIGHTS = [
+    AclBinding("User:orders", "topic", "orders", False, operation)
+    for operation in ("Write", "Describe", "Create")
+]
 DESIRED = wanted(
     users={"orders": 8192},
-    topics={"orders": Topic(6, 3, {"cleanup.policy": "compact"}), "audit": Topic(3, None, {"retention.ms": "5"})},
-    acls=frozenset([*RIGHTS, Acl("User:orders", "topic", "a" * 60, True, "Read", False, "192.0.2.7")]),
+    topics={
+        "orders": TopicSpec(6, 3, {"cleanup.policy": "compact"}),
+        "audit": TopicSpec(3, None, {"retention.ms": "5"}),
+    },
+    acls=frozenset(
+        [*RIGHTS, AclBinding("User:orders", "topic", "a" * 60, True, "Read", False, "192.0.2.7")]
+    ),
     quotas={"orders": {"producer_byte_rate": 1048576.0}},
 )
-SEEN = Observed(
+SEEN = ObservedCluster(
     topics={"audit": SeenTopic(2, frozenset({3}), {"retention.ms": "7"}), **{
         f"t{number:02}": SeenTopic(1, frozenset({3})) for number in range(12)
     }},
@@ -23,7 +36,7 @@ SEEN = Observed(
 )  # fmt: skip
 
 
-def text(found: Plan) -> list[str]:
+def text(found: ClusterPlan) -> list[str]:
     """The plan's lines."""
     return [line for line, _ in plan_lines("kafka", found)]
 
@@ -55,35 +68,42 @@ def test_what_is_left_alone_is_told_up_to_a_point() -> None:
     lines = text(plan(DESIRED, SEEN))
     assert "left alone: topic t09 1 partition, with all records" in lines
     assert lines[-4:-2] == ["left alone: 2 more", "--prune takes away what is left alone"]
-    assert text(Plan(())) == ["Plan: nothing to do on cluster kafka."]
+    assert text(ClusterPlan(())) == ["Plan: nothing to do on cluster kafka."]
 
 
 def test_the_json_has_every_step_and_all_that_is_left_alone() -> None:
     document = plan_document("kafka", plan(DESIRED, SEEN))
-    assert (document["cluster"], document["changes"], len(document["left_alone"])) == ("kafka", 7, 12)
+    assert (document["cluster"], document["changes"], len(document["left_alone"])) == (
+        "kafka",
+        7,
+        12,
+    )
     assert document["resources"][1] == {
         "kind": "topic", "name": "orders", "action": "create", "detail": "6 partitions, 3 replicas",
         "diff": ["+cleanup.policy: compact"],
     }  # fmt: skip
-    assert "left_alone" not in plan_document("kafka", Plan(()))
+    assert "left_alone" not in plan_document("kafka", ClusterPlan(()))
 
 
 def test_an_outcome_that_is_whole_is_one_line() -> None:
     steps = plan(DESIRED, SEEN).steps
-    applied = Applied(tuple(Outcome(step, "done") for step in steps))
+    applied = Applied(tuple(StepOutcome(step, "done") for step in steps))
     assert [line for line, _ in applied_lines("kafka", applied)] == ["Cluster kafka: 7 done."]
     assert applied_document("kafka", applied)["ok"] is True
 
 
 def test_an_outcome_that_is_not_whole_tells_each_step() -> None:
     first, second, third, *_ = plan(DESIRED, SEEN).steps
-    failed = Outcome(second, "failed", "said the broker " * 8)
-    applied = Applied((Outcome(first, "done"), failed, Outcome(third, "not done")))
+    failed = StepOutcome(second, "failed", "said the broker " * 8)
+    applied = Applied((StepOutcome(first, "done"), failed, StepOutcome(third, "not done")))
     lines = [line for line, _ in applied_lines("kafka", applied)]
     assert lines[0] == f"done      + user     orders  {SCRAM}, 8192 iterations"
     assert lines[1] == "failed    + topic    orders  6 partitions, 3 replicas"
     assert lines[2].startswith("          said the broker said")
-    assert lines[-2:] == ["Cluster kafka: 1 done, 1 failed, 1 not done.", "Run it again: it goes on from here."]
+    assert lines[-2:] == [
+        "Cluster kafka: 1 done, 1 failed, 1 not done.",
+        "Run it again: it goes on from here.",
+    ]
     assert max(map(len, lines)) <= 80
     document = applied_document("kafka", applied)
     assert [each["became"] for each in document["resources"]] == ["done", "failed", "not done"]
@@ -92,5 +112,10 @@ def test_an_outcome_that_is_not_whole_tells_each_step() -> None:
 
 def test_what_is_not_known_is_said_to_be_so() -> None:
     (step, *_) = plan(DESIRED, SEEN).steps
-    lines = [line for line, _ in applied_lines("kafka", Applied((Outcome(step, "unknown", "interrupted"),), True))]
+    lines = [
+        line
+        for line, _ in applied_lines(
+            "kafka", Applied((StepOutcome(step, "unknown", "interrupted"),), True)
+        )
+    ]
     assert "interrupted; it may be done or not, the next plan tells" in lines[1]

@@ -64,8 +64,12 @@ class Trio:
 
     def saying(self, **kafka: Any) -> Project:
         """The project of an inventory that says something else of the cluster."""
-        model = self.cluster.model.model_validate({**self.cluster.model.model_dump(exclude_unset=True), **kafka})
-        topology: Topology = replace(self.project.topology, kafka=replace(self.cluster, model=model))
+        model = self.cluster.model.model_validate(
+            {**self.cluster.model.model_dump(exclude_unset=True), **kafka}
+        )
+        topology: Topology = replace(
+            self.project.topology, kafka=replace(self.cluster, model=model)
+        )
         return replace(self.project, topology=topology)
 
     def start(self, id_: int) -> None:
@@ -74,7 +78,9 @@ class Trio:
         environment = {**one.environment(), "KAFKA_DATA": str(one.folder / "data")}
         with (one.folder / "log").open("ab") as log:
             argv = ["sh", str(one.folder / "etc" / "kafka-run")]
-            self.running[id_] = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, start_new_session=True)
+            self.running[id_] = subprocess.Popen(
+                argv, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
 
     def end(self, id_: int, how: signal.Signals = signal.SIGKILL) -> None:
         """End a broker's process, by its id, if it has not ended itself."""
@@ -136,13 +142,21 @@ def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
         "controller_port": controller, "tls": "generated", "properties": SMALL,
         "distribution": {"jars": str(collect(version, CACHE, print))},
     }  # fmt: skip
-    service = {"port": port, "scheduler": "rr", "real_servers": "brokers", "check": {"type": "kafka", "login": "check"}}
+    service = {
+        "port": port,
+        "scheduler": "rr",
+        "real_servers": "brokers",
+        "check": {"type": "kafka", "login": "check"},
+    }
     frontend = {
         "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
         "services": [service],
     }  # fmt: skip
     nodes = {f"broker{id_}": {"ansible_host": f"127.0.0.{id_}", "kafka_id": id_} for id_ in IDS}
-    children = {"brokers": {"hosts": nodes}, "directors": {"hosts": {"director": {"ansible_host": "192.0.2.1"}}}}
+    children = {
+        "brokers": {"hosts": nodes},
+        "directors": {"hosts": {"director": {"ansible_host": "192.0.2.1"}}},
+    }
     path = folder / "inventory.yml"
     variables = {"frontends": [frontend], "kafka": {**common, **kafka}}
     path.write_text(yaml.safe_dump({"all": {"vars": variables, "children": children}}))
@@ -154,10 +168,16 @@ def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
     """A broker's files, with its own address where a host of its own would bind all."""
     folder.mkdir()
     facts = Facts(default_interface="eth0")
-    made = Broker(folder, project.render(f"broker{id_}", facts), project.render("director", facts), port)
+    made = Broker(
+        folder, project.render(f"broker{id_}", facts), project.render("director", facts), port
+    )
     made.write()
     settings = folder / "etc" / "server.properties"
-    text = settings.read_text().replace("://0.0.0.0:", f"://127.0.0.{id_}:").replace("/data", str(folder / "data"))
+    text = (
+        settings.read_text()
+        .replace("://0.0.0.0:", f"://127.0.0.{id_}:")
+        .replace("/data", str(folder / "data"))
+    )
     settings.write_text(text)
     return made
 

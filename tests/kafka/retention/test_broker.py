@@ -13,7 +13,7 @@ import kafka
 import pytest
 
 from provision.kafka.retention.deadlines import readable, superseded, tombstone_gone
-from provision.kafka.retention.model import Topic, Use, cleaner, topic
+from provision.kafka.retention.model import RetentionTopic, Use, cleaner, topic
 from provision.kafka.retention.volume import replica_bytes
 from tests.kafka.site import COMMON, Site, until
 
@@ -36,8 +36,12 @@ CHANGING = {
 @pytest.fixture(scope="module")
 def site(kraft_site: Site) -> Site:
     """The brokers with a topic that is deleted from and one that is compacted."""
-    kraft_site.create("fading", [(1,)], **{key.replace(".", "_"): value for key, value in FADING.items()})
-    kraft_site.create("changing", [(1,)], **{key.replace(".", "_"): value for key, value in CHANGING.items()})
+    kraft_site.create(
+        "fading", [(1,)], **{key.replace(".", "_"): value for key, value in FADING.items()}
+    )
+    kraft_site.create(
+        "changing", [(1,)], **{key.replace(".", "_"): value for key, value in CHANGING.items()}
+    )
     return kraft_site
 
 
@@ -68,7 +72,9 @@ def plan_of(site: Site, *words: str) -> dict[str, object]:
 def consumed(site: Site, name: str) -> list[tuple[int, bytes | None, bytes | None]]:
     """Offset, key and value of every record that can be read."""
     part = kafka.TopicPartition(name, 0)
-    with closing(kafka.KafkaConsumer(bootstrap_servers=site.bootstrap, consumer_timeout_ms=1500)) as consumer:
+    with closing(
+        kafka.KafkaConsumer(bootstrap_servers=site.bootstrap, consumer_timeout_ms=1500)
+    ) as consumer:
         consumer.assign([part])
         consumer.seek_to_beginning(part)
         return [(each.offset, each.key, each.value) for each in consumer]
@@ -80,7 +86,10 @@ def test_the_parameters_are_read_from_the_running_cluster(site: Site) -> None:
     about = topic("fading", FADING)
     volume = replica_bytes(about, BROKER, use)
     assert volume
-    assert (found["readable_ms"], found["replica_bytes"]) == (readable(about, BROKER, use), volume.bytes)
+    assert (found["readable_ms"], found["replica_bytes"]) == (
+        readable(about, BROKER, use),
+        volume.bytes,
+    )
     assert found["broker_bytes"] == {"1": volume.bytes}
     assert "segment-above-retention" not in str(found["contradictions"])
     assert plan_of(site, "changing")["superseded_ms"] == 1500 + 500
@@ -91,7 +100,9 @@ def test_a_topic_that_is_not_there_is_told(site: Site) -> None:
     assert (done.returncode, "there is no topic none" in done.stderr) == (64, True)
 
 
-def writes(site: Site, name: str, size: int, every: float, seconds: float) -> Iterator[dict[int, float]]:
+def writes(
+    site: Site, name: str, size: int, every: float, seconds: float
+) -> Iterator[dict[int, float]]:
     """Write a record of so many bytes ever so often; at each one the times by offset so far."""
     sent: dict[int, float] = {}
     with closing(kafka.KafkaProducer(bootstrap_servers=site.bootstrap)) as producer:
@@ -102,7 +113,9 @@ def writes(site: Site, name: str, size: int, every: float, seconds: float) -> It
             time.sleep(every)
 
 
-def test_no_record_can_be_read_for_longer_and_no_replica_takes_more_than_planned(site: Site) -> None:
+def test_no_record_can_be_read_for_longer_and_no_replica_takes_more_than_planned(
+    site: Site,
+) -> None:
     size, every = 1930, 0.2
     use = Use(1, rate=2000 / every)
     about = topic("fading", FADING)
@@ -114,7 +127,15 @@ def test_no_record_can_be_read_for_longer_and_no_replica_takes_more_than_planned
             first = next(iter(admin.list_partition_offsets({part: -2}).values())).offset
             oldest = max(oldest, time.monotonic() - sent.get(first, time.monotonic()))
             folders = admin.describe_log_dirs(["fading"], [1])[0]["log_dirs"]
-            most = max(most, sum(p["partition_size"] for f in folders for t in f["topics"] for p in t["partitions"]))
+            most = max(
+                most,
+                sum(
+                    p["partition_size"]
+                    for f in folders
+                    for t in f["topics"]
+                    for p in t["partitions"]
+                ),
+            )
     assert first > 0, "nothing was deleted"
     assert 1500 < oldest * 1000 <= bound + SLACK
     assert most <= volume.bytes + SLACK / 1000 * 2000 / every
@@ -141,8 +162,10 @@ def test_a_record_without_a_key_is_refused_where_keys_count(site: Site) -> None:
         producer.send("changing", b"a value", partition=0).get(20)
 
 
-def test_compaction_leaves_the_last_values_in_order_at_their_offsets_and_no_tombstone(site: Site) -> None:
-    about: Topic = topic("changing", CHANGING)
+def test_compaction_leaves_the_last_values_in_order_at_their_offsets_and_no_tombstone(
+    site: Site,
+) -> None:
+    about: RetentionTopic = topic("changing", CHANGING)
     gone, tombs = superseded(about, BROKER, Use(1)), tombstone_gone(about, BROKER, Use(1))
     assert gone and tombs
     last: dict[bytes, tuple[int, bytes | None]] = {}

@@ -7,12 +7,16 @@ from pathlib import Path
 import yaml
 
 from provision.deploy.project import load
-from provision.kafka.retention.fetch import Seen
-from provision.kafka.retention.from_inventory import foreseen
-from provision.kafka.retention.model import Cleaner, Topic
+from provision.kafka.retention.fetch import TopicInfo
+from provision.kafka.retention.from_inventory import planned_topic
+from provision.kafka.retention.model import Cleaner, RetentionTopic
 
 TOPICS = {
-    "orders": {"partitions": 4, "replicas": 2, "config": {"cleanup.policy": "compact, delete", "retention.ms": 1000}},
+    "orders": {
+        "partitions": 4,
+        "replicas": 2,
+        "config": {"cleanup.policy": "compact, delete", "retention.ms": 1000},
+    },
     "audit": {"partitions": 3},
 }
 PROPERTIES = {"log.retention.hours": 2, "log.cleaner.backoff.ms": 500, "log.segment.bytes": 2000000}
@@ -39,21 +43,27 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-def seen(tmp_path: Path, name: str) -> Seen:
+def seen(tmp_path: Path, name: str) -> TopicInfo:
     """The topic as the inventory has it."""
     cluster = load(inventory(tmp_path)).topology.kafka
     assert cluster
-    return foreseen(cluster, name, {1: 10**9})
+    return planned_topic(cluster, name, {1: 10**9})
 
 
-def test_the_inventory_says_what_the_topic_is_and_the_brokers_properties_the_rest(tmp_path: Path) -> None:
+def test_the_inventory_says_what_the_topic_is_and_the_brokers_properties_the_rest(
+    tmp_path: Path,
+) -> None:
     found = seen(tmp_path, "orders")
-    assert found.topic == Topic("orders", frozenset({"compact", "delete"}), retention_ms=1000, segment_bytes=2_000_000)
+    assert found.topic == RetentionTopic(
+        "orders", frozenset({"compact", "delete"}), retention_ms=1000, segment_bytes=2_000_000
+    )
     assert found.cleaner == Cleaner(backoff=500, version=(4, 1, 0))
     assert seen(tmp_path, "audit").topic.retention_ms == 2 * 3_600_000
 
 
 def test_replicas_are_spread_evenly_rounded_up(tmp_path: Path) -> None:
     assert dict(seen(tmp_path, "orders").replicas) == {1: 3, 2: 3, 3: 3}
-    assert dict(seen(tmp_path, "audit").replicas) == {1: 3, 2: 3, 3: 3}, "replicas not named are three"
+    assert dict(seen(tmp_path, "audit").replicas) == {1: 3, 2: 3, 3: 3}, (
+        "replicas not named are three"
+    )
     assert seen(tmp_path, "orders").room == {1: 10**9}

@@ -7,8 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.core.errors import HactlError
-from provision.kafka.retention.deadlines import expired, readable, rolled, superseded, tombstone_gone
-from provision.kafka.retention.model import FOREVER, GIB, HOUR, Cleaner, Topic, Use, cleaner, topic
+from provision.kafka.retention.deadlines import (
+    expired,
+    readable,
+    rolled,
+    superseded,
+    tombstone_gone,
+)
+from provision.kafka.retention.model import (
+    FOREVER,
+    GIB,
+    HOUR,
+    Cleaner,
+    RetentionTopic,
+    Use,
+    cleaner,
+    topic,
+)
 from provision.kafka.retention.plan import advice, plan
 from provision.kafka.retention.volume import keys_per_pass, passes, replica_bytes
 from tests.kafka.retention.simulation import worst
@@ -29,43 +44,49 @@ def test_cleaner_threads_share_the_buffer() -> None:
 
 
 def test_a_partition_grows_to_its_bound_and_one_segment() -> None:
-    found = replica_bytes(Topic("t", retention_bytes=10 * GIB, retention_ms=-1), Cleaner(), Use(3))
+    found = replica_bytes(
+        RetentionTopic("t", retention_bytes=10 * GIB, retention_ms=-1), Cleaner(), Use(3)
+    )
     assert found and (found.bytes, found.rule) == (11 * GIB, "retention.bytes")
 
 
 def test_what_comes_in_until_the_files_are_gone_counts_as_well() -> None:
-    found = replica_bytes(Topic("t", retention_bytes=GIB, retention_ms=-1), Cleaner(), Use(2, rate=2 * MIB))
-    assert found and found.bytes == 2 * GIB + 360 * MIB  # 300 s between two looks, 60 s until files are deleted
+    found = replica_bytes(
+        RetentionTopic("t", retention_bytes=GIB, retention_ms=-1), Cleaner(), Use(2, rate=2 * MIB)
+    )
+    assert (
+        found and found.bytes == 2 * GIB + 360 * MIB
+    )  # 300 s between two looks, 60 s until files are deleted
 
 
 def test_the_first_record_of_a_segment_stays_for_the_whole_segment_longer() -> None:
-    slow = readable(Topic("t"), Cleaner(), Use(1, rate=1))
+    slow = readable(RetentionTopic("t"), Cleaner(), Use(1, rate=1))
     assert slow == 7 * DAY + 7 * DAY + 300_000
-    fast = readable(Topic("t"), Cleaner(), Use(1, rate=GIB))
+    fast = readable(RetentionTopic("t"), Cleaner(), Use(1, rate=GIB))
     assert fast == 1000 + 7 * DAY + 300_000
 
 
 def test_whichever_bound_is_met_first_counts() -> None:
-    both = Topic("t", retention_ms=7 * DAY, retention_bytes=9 * GIB)
+    both = RetentionTopic("t", retention_ms=7 * DAY, retention_bytes=9 * GIB)
     assert readable(both, Cleaner(), Use(1, rate=10 * MIB)) == 1024 * 1000 + 300_000
     found = replica_bytes(both, Cleaner(), Use(1, rate=MIB / 1024))
     assert found and found.rule == "retention.ms"
 
 
 def test_nothing_bounds_a_topic_that_keeps_all() -> None:
-    everything = Topic("t", retention_ms=-1)
+    everything = RetentionTopic("t", retention_ms=-1)
     assert readable(everything, Cleaner(), Use(1, rate=MIB)) is None
     assert replica_bytes(everything, Cleaner(), Use(1, rate=MIB)) is None
 
 
 def test_a_log_that_is_also_compacted_is_deleted_from_by_the_cleaner_or_by_nobody() -> None:
-    both = Topic("t", BOTH, retention_ms=DAY)
+    both = RetentionTopic("t", BOTH, retention_ms=DAY)
     assert expired(both, Cleaner()) == DAY + 15_000
     assert expired(both, Cleaner(enabled=False)) is None
 
 
 def test_nothing_bounds_how_long_a_record_stays_that_passes_put_with_younger_ones() -> None:
-    both = Topic("t", BOTH, retention_ms=DAY, retention_bytes=GIB)
+    both = RetentionTopic("t", BOTH, retention_ms=DAY, retention_bytes=GIB)
     assert readable(both, Cleaner(), Use(1, rate=GIB)) is None
     found = replica_bytes(both, Cleaner(), Use(1))
     assert found and found.bytes == 2 * GIB, "but the log has a bound"
@@ -73,25 +94,25 @@ def test_nothing_bounds_how_long_a_record_stays_that_passes_put_with_younger_one
 
 def test_compaction_needs_room_for_what_it_replaces() -> None:
     use = Use(4, rate=4 * MIB, keys=4 * MIB, record_bytes=100)
-    found = replica_bytes(Topic("t", COMPACT), Cleaner(), use)
+    found = replica_bytes(RetentionTopic("t", COMPACT), Cleaner(), use)
     assert found and found.bytes == 2 * 100 * MIB + 100 * MIB + GIB + 75 * MIB
 
 
 def test_a_lag_bounds_how_long_an_old_value_stays() -> None:
-    lag = Topic("t", COMPACT, max_lag=HOUR)
+    lag = RetentionTopic("t", COMPACT, max_lag=HOUR)
     assert superseded(lag, Cleaner(), Use(1)) == HOUR + 15_000
     assert tombstone_gone(lag, Cleaner(), Use(1)) == 2 * (HOUR + 15_000) + DAY
-    assert superseded(Topic("t", COMPACT), Cleaner(), Use(1)) is None
+    assert superseded(RetentionTopic("t", COMPACT), Cleaner(), Use(1)) is None
 
 
 def test_without_a_lag_the_dirty_share_decides_where_the_figures_are_known() -> None:
     use = Use(1, rate=MIB, keys=MIB, record_bytes=100)
-    assert superseded(Topic("t", COMPACT), Cleaner(), use) == 100_000 + 1_024_000 + 15_000
+    assert superseded(RetentionTopic("t", COMPACT), Cleaner(), use) == 100_000 + 1_024_000 + 15_000
 
 
 def test_what_must_be_compacted_in_time_is_rolled_in_time() -> None:
-    assert rolled(Topic("t", COMPACT, max_lag=HOUR), Use(1)) == HOUR
-    assert rolled(Topic("t", max_lag=HOUR), Use(1)) == 7 * DAY
+    assert rolled(RetentionTopic("t", COMPACT, max_lag=HOUR), Use(1)) == HOUR
+    assert rolled(RetentionTopic("t", max_lag=HOUR), Use(1)) == 7 * DAY
 
 
 @pytest.mark.parametrize(
@@ -104,21 +125,28 @@ def test_what_must_be_compacted_in_time_is_rolled_in_time() -> None:
         (Use(2, rate=100_000_000, keys=10_000_000, record_bytes=100), "compact"),
     ],
 )
-def test_the_advice_weighs_keys_against_records_and_against_what_a_pass_holds(use: Use, policy: str) -> None:
-    assert advice(Topic("t"), Cleaner(), use).policy == policy
+def test_the_advice_weighs_keys_against_records_and_against_what_a_pass_holds(
+    use: Use, policy: str
+) -> None:
+    assert advice(RetentionTopic("t"), Cleaner(), use).policy == policy
 
 
 def test_the_plan_of_a_broker_is_that_of_its_replicas() -> None:
-    found = plan(Topic("t", retention_bytes=GIB), Cleaner(), Use(3, {1: 2, 2: 1}))
+    found = plan(RetentionTopic("t", retention_bytes=GIB), Cleaner(), Use(3, {1: 2, 2: 1}))
     assert dict(found.brokers) == {1: 4 * GIB, 2: 2 * GIB}
 
 
 def test_parameters_come_by_kafkas_names_and_what_is_missing_has_its_default() -> None:
     found = topic(
-        "t", {"cleanup.policy": "compact, delete", "retention.bytes": "5", "min.cleanable.dirty.ratio": "0.1"}
+        "t",
+        {
+            "cleanup.policy": "compact, delete",
+            "retention.bytes": "5",
+            "min.cleanable.dirty.ratio": "0.1",
+        },
     )
-    assert found == Topic("t", BOTH, retention_bytes=5, dirty_ratio=0.1)
-    assert topic("t", {}) == Topic("t")
+    assert found == RetentionTopic("t", BOTH, retention_bytes=5, dirty_ratio=0.1)
+    assert topic("t", {}) == RetentionTopic("t")
     assert topic("t", {"max.compaction.lag.ms": str(FOREVER)}).max_lag == FOREVER
     assert cleaner({"log.cleaner.threads": "2", "log.cleaner.enable": "false"}, (4, 0)) == Cleaner(
         threads=2, enabled=False, version=(4, 0)
@@ -153,7 +181,7 @@ def test_no_log_exceeds_its_plan(
 ) -> None:
     if retention_ms < 0 and retention_bytes < 0:
         return
-    log = Topic(
+    log = RetentionTopic(
         "t", retention_ms=retention_ms, retention_bytes=retention_bytes, segment_bytes=segment_bytes,
         segment_ms=segment_ms, file_delete_delay=delay,
     )  # fmt: skip
@@ -161,5 +189,7 @@ def test_no_log_exceeds_its_plan(
     stayed, took = worst(log, broker, every, size, 1500)
     until, replica = readable(log, broker, use), replica_bytes(log, broker, use)
     assert until is not None and replica is not None
-    assert stayed <= until + 3 * every  # a step of the simulation at each of the three ends: roll, append, look
+    assert (
+        stayed <= until + 3 * every
+    )  # a step of the simulation at each of the three ends: roll, append, look
     assert took <= replica.bytes + 4 * size

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from provision.kafka.retention.model import FOREVER, HOUR, Cleaner, Topic, Use
-from provision.kafka.retention.rules import RULES, Weight, contradictions
+from provision.kafka.retention.model import FOREVER, HOUR, Cleaner, RetentionTopic, Use
+from provision.kafka.retention.rules import RULES, Severity, contradictions
 
 BOTH = frozenset({"compact", "delete"})
 COMPACT = frozenset({"compact"})
-SANE = Topic("t", segment_ms=HOUR, timestamp_after_max=HOUR)
+SANE = RetentionTopic("t", segment_ms=HOUR, timestamp_after_max=HOUR)
 SANE_COMPACT = replace(SANE, policies=COMPACT)
 
-CASES: list[tuple[str, Topic, Cleaner, Use]] = [
+CASES: list[tuple[str, RetentionTopic, Cleaner, Use]] = [
     ("lag-order", replace(SANE_COMPACT, min_lag=2, max_lag=1), Cleaner(), Use(1)),
     ("remote-compact", replace(SANE_COMPACT, remote_storage=True), Cleaner(), Use(1)),
     ("local-retention", replace(SANE, remote_storage=True, local_retention_ms=-1), Cleaner(), Use(1)),
@@ -39,14 +39,18 @@ CASES: list[tuple[str, Topic, Cleaner, Use]] = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "topic", "cleaner", "use"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)]
+    ("rule", "topic", "cleaner", "use"),
+    CASES,
+    ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)],
 )
-def test_a_contradiction_is_found_and_nothing_else(rule: str, topic: Topic, cleaner: Cleaner, use: Use) -> None:
+def test_a_contradiction_is_found_and_nothing_else(
+    rule: str, topic: RetentionTopic, cleaner: Cleaner, use: Use
+) -> None:
     assert [each.rule for each in contradictions(topic, cleaner, use)] == [rule]
 
 
 @pytest.mark.parametrize("topic", [SANE, SANE_COMPACT, replace(SANE, policies=BOTH)])
-def test_a_sane_topic_has_none(topic: Topic) -> None:
+def test_a_sane_topic_has_none(topic: RetentionTopic) -> None:
     assert contradictions(topic, Cleaner(), Use(1, rate=1e6, keys=1000, record_bytes=100)) == ()
 
 
@@ -58,6 +62,12 @@ def test_every_rule_is_tried_here() -> None:
 
 def test_what_kafka_refuses_comes_first() -> None:
     found = contradictions(
-        replace(SANE_COMPACT, retention_ms=1, min_lag=2, max_lag=1, delete_retention=0), Cleaner(), Use(1)
+        replace(SANE_COMPACT, retention_ms=1, min_lag=2, max_lag=1, delete_retention=0),
+        Cleaner(),
+        Use(1),
     )
-    assert [each.weight for each in found] == [Weight.REFUSED, Weight.WARNING, Weight.POINTLESS]
+    assert [each.weight for each in found] == [
+        Severity.REFUSED,
+        Severity.WARNING,
+        Severity.POINTLESS,
+    ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from provision.kafka.retention.model import FOREVER, GIB, Cleaner, Topic, Use
+from provision.kafka.retention.model import FOREVER, GIB, Cleaner, RetentionTopic, Use
 from provision.kafka.retention.plan import plan
 from provision.kafka.retention.show import document, duration, lines, size
 
-SMALL = Topic("orders", retention_bytes=GIB, segment_ms=3_600_000, timestamp_after_max=3_600_000)
+SMALL = RetentionTopic(
+    "orders", retention_bytes=GIB, segment_ms=3_600_000, timestamp_after_max=3_600_000
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,9 @@ def test_durations_are_rounded_up(ms: int | None, text: str) -> None:
     assert duration(ms) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (11 * GIB, "11.0 GiB"), (None, "no bound")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1536, "1.5 KiB"), (11 * GIB, "11.0 GiB"), (None, "no bound")]
+)
 def test_sizes(count: int | None, text: str) -> None:
     assert size(count) == text
 
@@ -51,23 +55,30 @@ def test_room_that_is_unknown_is_not_called_enough() -> None:
 
 
 def test_what_kafka_would_refuse_does_not_hold_wherever_there_is_room() -> None:
-    assert not plan(Topic("t", frozenset({"compact"}), min_lag=2, max_lag=1), Cleaner(), Use(1)).fits({})
+    assert not plan(
+        RetentionTopic("t", frozenset({"compact"}), min_lag=2, max_lag=1), Cleaner(), Use(1)
+    ).fits({})
 
 
 def test_compaction_has_its_own_lines() -> None:
-    shown = "\n".join(line for line, _ in lines(plan(Topic("t", frozenset({"compact"})), Cleaner(), Use(1)), {}))
+    shown = "\n".join(
+        line
+        for line, _ in lines(
+            plan(RetentionTopic("t", frozenset({"compact"})), Cleaner(), Use(1)), {}
+        )
+    )
     assert "keys that one pass can hold    5033164" in shown
     assert "a tombstone can be read for    1 d after its first pass" in shown
     assert "a record can be read" not in shown
 
 
 def test_the_document_has_null_for_what_nothing_bounds() -> None:
-    found = document(plan(Topic("t", retention_ms=-1), Cleaner(), Use(1)), {})
+    found = document(plan(RetentionTopic("t", retention_ms=-1), Cleaner(), Use(1)), {})
     assert (found["replica_bytes"], found["readable_ms"]) == (None, None)
     assert "unbounded" in [each["rule"] for each in found["contradictions"]]
 
 
 def test_of_a_topic_that_is_compacted_as_well_it_is_told_why_nothing_bounds_a_record() -> None:
-    both = Topic("t", frozenset({"compact", "delete"}))
+    both = RetentionTopic("t", frozenset({"compact", "delete"}))
     shown = [line for line, _ in lines(plan(both, Cleaner(), Use(1)), {})]
     assert "  a record can be read for       no bound: passes put it with younger ones" in shown

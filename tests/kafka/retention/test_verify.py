@@ -40,7 +40,9 @@ BOTH = {**DELETE, "cleanup.policy": "compact,delete", "retention.ms": "86400000"
 def site(kraft_site: Site) -> Site:
     """The brokers with a topic of each policy."""
     for name, settings in {"keyed": COMPACT, "events": DELETE, "both": BOTH}.items():
-        kraft_site.create(name, [(2, 3)], **{key.replace(".", "_"): value for key, value in settings.items()})
+        kraft_site.create(
+            name, [(2, 3)], **{key.replace(".", "_"): value for key, value in settings.items()}
+        )
     return kraft_site
 
 
@@ -77,7 +79,9 @@ def assert_all_holds(done: subprocess.CompletedProcess[str]) -> dict[str, list[s
     """Every check held; the names of them by topic."""
     assert done.stdout, done.stderr
     told = json.loads(done.stdout)
-    wrong = [(each["topic"], check) for each in told for check in each["checks"] if not check["well"]]
+    wrong = [
+        (each["topic"], check) for each in told for check in each["checks"] if not check["well"]
+    ]
     assert not wrong
     assert done.returncode == 0, done.stderr
     return {each["topic"]: [check["check"] for check in each["checks"]] for each in told}
@@ -102,7 +106,9 @@ def test_a_topic_of_each_policy_does_as_planned_and_is_left_alone(site: Site) ->
         folders = admin.describe_log_dirs(["keyed"], [2])[0]["log_dirs"]
     assert seen[0].own == COMPACT
     parts = [part for each in folders for topic in each["topics"] for part in topic["partitions"]]
-    assert [part["partition_size"] for part in parts] == [0], "nothing is written into the topic itself"
+    assert [part["partition_size"] for part in parts] == [0], (
+        "nothing is written into the topic itself"
+    )
 
 
 def tls_client(one: Broker) -> Path:
@@ -118,9 +124,15 @@ def tls_client(one: Broker) -> Path:
     return path
 
 
-def test_kafka_4_does_as_planned_behind_tls_and_scram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kafka_4_does_as_planned_behind_tls_and_scram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    properties = {**QUICK, "log.cleaner.dedupe.buffer.size": 4194304, "offsets.topic.num.partitions": 1}
+    properties = {
+        **QUICK,
+        "log.cleaner.dedupe.buffer.size": 4194304,
+        "offsets.topic.num.partitions": 1,
+    }
     with broker(tmp_path, "4.1.0", properties=properties) as one:
         client = tls_client(one)
         with connected(login("", client)) as admin:
@@ -131,7 +143,11 @@ def test_kafka_4_does_as_planned_behind_tls_and_scram(tmp_path: Path, monkeypatc
             )  # fmt: skip
         time.sleep(FIRST_TASK)
         found = assert_all_holds(verify("--client", str(client), "--json"))
-        assert {name: len(checks) for name, checks in found.items()} == {"keyed": 8, "events": 6, "both": 13}
+        assert {name: len(checks) for name, checks in found.items()} == {
+            "keyed": 8,
+            "events": 6,
+            "both": 13,
+        }
 
 
 @pytest.mark.parametrize(
@@ -159,7 +175,9 @@ def test_brokers_that_do_otherwise_than_planned_are_told(
         made.design = Lying(**vars(planned))
         made.own = {**planned.settings(seen[0].own), **real}
         run(asked, admin, [made], lambda _: None)
-    failed = {each.check for outcomes in judged(made).values() for each in outcomes if not each.well}
+    failed = {
+        each.check for outcomes in judged(made).values() for each in outcomes if not each.well
+    }
     assert check in failed
     assert_no_probe(site)
 
@@ -184,7 +202,9 @@ def underway(site: Site) -> Iterator[subprocess.Popen[str]]:
     """A run whose probe is there."""
     before = probes(site)
     argv = words("keyed", "--bootstrap", site.bootstrap)
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         until(lambda: bool(probes(site) - before))
         time.sleep(3)
         try:
@@ -201,7 +221,9 @@ def test_an_interrupted_run_removes_its_probe(site: Site) -> None:
     assert_no_probe(site)
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_and_what_another_run_uses_is_not(site: Site) -> None:
+def test_what_a_killed_run_left_is_removed_by_the_next_and_what_another_run_uses_is_not(
+    site: Site,
+) -> None:
     with underway(site) as killed:
         killed.kill()
     (left,) = probes(site)

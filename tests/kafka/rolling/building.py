@@ -31,5 +31,10 @@ def cluster(
     quorum = Quorum(active, voters or {1: 9000, 2: 9000, 3: 9000}) if kraft else None
     found = partitions or (partition(),)
     return Cluster(
-        (3, 9), frozenset(brokers), found, quorum=quorum, silent=frozenset(silent), acting=-1 if kraft else active
+        (3, 9),
+        frozenset(brokers),
+        found,
+        quorum=quorum,
+        silent=frozenset(silent),
+        acting=-1 if kraft else active,
     )

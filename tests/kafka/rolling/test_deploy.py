@@ -14,7 +14,7 @@ import pytest
 
 from provision.core.errors import Exit, HostError
 from provision.core.facts import Facts
-from provision.deploy.inspection import Survey
+from provision.deploy.inspection import Inspection
 from provision.deploy.plan import Change, HostPlan, plan_host
 from provision.deploy.results import HostResult
 from provision.deploy.rollout import Rollout, deploy
@@ -25,8 +25,8 @@ from provision.inventory.kafka import KafkaCluster, Member
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import deploy as rolling
 from provision.kafka.rolling import poller, zookeeper
-from provision.kafka.rolling.deploy import MEMBER_UNIT, OneByOne, taken_down
-from provision.kafka.rolling.poller import Sight
+from provision.kafka.rolling.deploy import MEMBER_UNIT, SerialRestart, taken_down
+from provision.kafka.rolling.poller import Poller
 from tests.hosts.agent.local import GROUP, ME, LocalHost
 from tests.kafka.rolling.building import NODES, cluster, partition
 from tests.kafka.rolling.test_poller import Told
@@ -42,7 +42,9 @@ def plan(*changes: Change) -> HostPlan:
     ("restart", "yes", {UNIT}), ("disable, stop", "yes", {UNIT}), ("enable, start", "no", set()),
     ("enable", "yes", set()), ("restart", "no", set()),
 ])  # fmt: skip
-def test_only_a_node_that_runs_can_be_taken_down(detail: str, active: str, expected: set[str]) -> None:
+def test_only_a_node_that_runs_can_be_taken_down(
+    detail: str, active: str, expected: set[str]
+) -> None:
     changed = Change("unit", UNIT, "update", detail, was={"active": active})
     assert taken_down(plan(changed)) == expected
 
@@ -58,19 +60,26 @@ def test_other_changes_of_its_host_take_no_node_down() -> None:
     assert taken_down(plan(*others, member)) == {MEMBER_UNIT}
 
 
-def care_of(look: Callable[[], Cluster], told: Told, down: Mapping[str, frozenset[str]] | None = None) -> OneByOne:
+def care_of(
+    look: Callable[[], Cluster], told: Told, down: Mapping[str, frozenset[str]] | None = None
+) -> SerialRestart:
     """The care for three nodes that are restarted, played by `look`."""
     made = SimpleNamespace(
         nodes=NODES, members=tuple(Member(host, index, "192.0.2.1") for index, host in enumerate(HOSTS, 1)),
         on=lambda host: next((node for node in NODES if node.host == host), None),
     )  # fmt: skip
     units = down or dict.fromkeys(HOSTS, frozenset({UNIT}))
-    return OneByOne(cast(KafkaCluster, made), Sight(NODES, look, told), units, cast(Any, None), patience=0.01)
+    return SerialRestart(
+        cast(KafkaCluster, made), Poller(NODES, look, told), units, cast(Any, None), patience=0.01
+    )
 
 
 def test_the_active_controller_is_the_last() -> None:
     assert care_of(cluster, Told()).alone(HOSTS) == ("kafka2", "kafka3", "kafka1")
-    assert care_of(lambda: cluster(active=2), Told()).alone(("kafka1", "kafka2")) == ("kafka1", "kafka2")
+    assert care_of(lambda: cluster(active=2), Told()).alone(("kafka1", "kafka2")) == (
+        "kafka1",
+        "kafka2",
+    )
 
 
 def test_a_cluster_that_does_not_answer_refuses_the_first_and_the_way_out_is_said() -> None:
@@ -84,18 +93,31 @@ def test_a_cluster_that_does_not_answer_refuses_the_first_and_the_way_out_is_sai
 
 
 def test_what_a_rollout_has_not_caused_gets_little_time_and_what_it_has_gets_more() -> None:
-    looks = iter([cluster(brokers=(1, 2)), cluster(partition(isr=(2, 3))), cluster(partition(isr=(2, 3))), cluster()])
+    looks = iter(
+        [
+            cluster(brokers=(1, 2)),
+            cluster(partition(isr=(2, 3))),
+            cluster(partition(isr=(2, 3))),
+            cluster(),
+        ]
+    )
     care = care_of(lambda: next(looks), Told())
     care.patience = 0.0
     assert care.before("kafka1").startswith("broker 3 is not in the cluster")
     assert care.before("kafka2") == "", "broker 1 had to catch up"
 
 
-def test_a_member_of_zookeeper_goes_only_where_a_majority_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_of_zookeeper_goes_only_where_a_majority_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     serving = {"kafka1": True, "kafka2": True, "kafka3": False}
     monkeypatch.setattr(zookeeper, "members", lambda *_: serving)
-    care = care_of(lambda: cluster(kraft=False), Told(), dict.fromkeys(HOSTS, frozenset({UNIT, MEMBER_UNIT})))
-    assert care.before("kafka1").startswith("ZooKeeper: kafka3 does not serve, and without kafka1 no majority")
+    care = care_of(
+        lambda: cluster(kraft=False), Told(), dict.fromkeys(HOSTS, frozenset({UNIT, MEMBER_UNIT}))
+    )
+    assert care.before("kafka1").startswith(
+        "ZooKeeper: kafka3 does not serve, and without kafka1 no majority"
+    )
     care.patience = 0.01
     assert care.before("kafka3") == ""
     serving["kafka3"] = True
@@ -131,11 +153,13 @@ class Fleet:
         host.write("etc/kafka/server.properties", "num.io.threads=2\n")
         return host
 
-    def deploy(self, care: OneByOne | None) -> dict[str, HostResult]:
+    def deploy(self, care: SerialRestart | None) -> dict[str, HostResult]:
         """Deploy other settings."""
-        found = Survey(sessions=cast(Any, self.hosts), seconds=dict.fromkeys(HOSTS, 0.0))
+        found = Inspection(sessions=cast(Any, self.hosts), seconds=dict.fromkeys(HOSTS, 0.0))
         for name, host in self.hosts.items():
-            settings = File("/etc/kafka/server.properties", b"num.io.threads=8\n", "0640", ME, GROUP, unit=UNIT)
+            settings = File(
+                "/etc/kafka/server.properties", b"num.io.threads=8\n", "0640", ME, GROUP, unit=UNIT
+            )
             desired = DesiredHost(name, (settings, Unit(UNIT, on_change="restart")))
             found.plans[name] = plan_host(desired, _seen(host, desired), frozenset())
         order = Rollout((HOSTS,), 0, "kim@ops", "digest", 1, "2026-01-01T00:00:00Z")
@@ -159,13 +183,15 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller, "EVERY", 0.001)
+    monkeypatch.setattr(poller, "POLL_INTERVAL", 0.001)
     monkeypatch.setattr(rolling, "BACK", 0.2)
     monkeypatch.setattr(rolling, "WHOLE", 5.0)
 
 
 @pytest.mark.agent
-def test_nodes_are_restarted_one_after_the_other_each_when_the_last_is_in_sync(fleet: Fleet) -> None:
+def test_nodes_are_restarted_one_after_the_other_each_when_the_last_is_in_sync(
+    fleet: Fleet,
+) -> None:
     behind: list[str] = []
 
     def look() -> Cluster:
@@ -179,9 +205,15 @@ def test_nodes_are_restarted_one_after_the_other_each_when_the_last_is_in_sync(f
         return cluster()
 
     results = fleet.deploy(care_of(look, fleet.told))
-    assert {host: result.outcome for host, result in results.items()} == dict.fromkeys(HOSTS, "changed")
+    assert {host: result.outcome for host, result in results.items()} == dict.fromkeys(
+        HOSTS, "changed"
+    )
     applied = [line for line in fleet.told.lines if "applying" in line or "not in sync" in line]
-    assert [line.split(":")[0] for line in applied if "applying" in line] == ["kafka2", "kafka3", "kafka1"]
+    assert [line.split(":")[0] for line in applied if "applying" in line] == [
+        "kafka2",
+        "kafka3",
+        "kafka1",
+    ]
     assert "on broker 2" in applied[1], "it waited for the second before it took the third"
 
 
@@ -190,7 +222,9 @@ def test_where_the_cluster_cannot_spare_the_next_one_the_rollout_ends_there(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rolling, "WHOLE", 0.05)
-    results = fleet.deploy(care_of(lambda: cluster(brokers=(2, 3) if fleet.restarted() else (1, 2, 3)), fleet.told))
+    results = fleet.deploy(
+        care_of(lambda: cluster(brokers=(2, 3) if fleet.restarted() else (1, 2, 3)), fleet.told)
+    )
     assert {host: (result.outcome, result.exit_code) for host, result in results.items()} == {
         "kafka1": ("skipped", Exit.OK), "kafka2": ("changed", Exit.OK), "kafka3": ("skipped", Exit.FAILED),
     }  # fmt: skip
@@ -220,7 +254,11 @@ def test_a_first_deploy_starts_all_at_once(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, active="")
     try:
         assert {result.outcome for result in fleet.deploy(None).values()} == {"changed"}
-        steps = [line.split(": ")[1] for line in fleet.told.lines if "applying" in line or line.endswith(": changed")]
+        steps = [
+            line.split(": ")[1]
+            for line in fleet.told.lines
+            if "applying" in line or line.endswith(": changed")
+        ]
         assert steps == ["applying 2 changes"] * 3 + ["changed"] * 3
     finally:
         for host in fleet.hosts.values():

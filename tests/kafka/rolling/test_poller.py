@@ -9,7 +9,7 @@ import pytest
 from provision.core.errors import HostError
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import poller
-from provision.kafka.rolling.poller import Sight
+from provision.kafka.rolling.poller import Poller
 from tests.kafka.rolling.building import NODES, cluster, partition
 
 ONE, TWO, THREE = NODES
@@ -30,10 +30,10 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller, "EVERY", 0.001)
+    monkeypatch.setattr(poller, "POLL_INTERVAL", 0.001)
 
 
-def sight_of(*looks: Cluster | HostError) -> tuple[Sight, Told]:
+def sight_of(*looks: Cluster | HostError) -> tuple[Poller, Told]:
     """One look after the other; the last stays."""
     told = Told()
 
@@ -50,7 +50,7 @@ def sight_of(*looks: Cluster | HostError) -> tuple[Sight, Told]:
             raise found
         return found
 
-    return Sight(NODES, look, told), told
+    return Poller(NODES, look, told), told
 
 
 def test_a_node_is_back_when_it_serves_and_whole_when_it_has_caught_up() -> None:
@@ -80,4 +80,6 @@ def test_a_cluster_that_does_not_answer_for_a_moment_is_waited_for() -> None:
 
 def test_who_is_told_to_stop_waits_no_longer() -> None:
     eyes, _ = sight_of(cluster(brokers=(1, 3)))
-    assert Sight(NODES, eyes.look, eyes.events, lambda: True).back(TWO, 60) == ("broker 2 is not in the cluster",)
+    assert Poller(NODES, eyes.look, eyes.events, lambda: True).back(TWO, 60) == (
+        "broker 2 is not in the cluster",
+    )

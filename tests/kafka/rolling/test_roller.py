@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.core.errors import HostError
-from provision.hosts.agent.locked_host import Mark, Unit
+from provision.hosts.agent.locked_host import RollMarker, UnitState
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import poller
 from provision.kafka.rolling import roller as module
-from provision.kafka.rolling.poller import Sight
-from provision.kafka.rolling.roller import Course, Fate
+from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.roller import NodeResult, Roller
 from tests.kafka.rolling.building import NODES, cluster, partition
 from tests.kafka.rolling.test_poller import Told
 
@@ -67,9 +67,9 @@ class Host:
     world: World
     id: int
 
-    def look(self) -> Unit:
+    def look(self) -> UnitState:
         self.world.step()
-        return Unit("now", True, Mark("then", "ops@desk", "today"))
+        return UnitState("now", True, RollMarker("then", "ops@desk", "today"))
 
     def restart(self) -> None:
         self.world.restart(self.id)
@@ -101,14 +101,14 @@ class Pool:
 @pytest.fixture(autouse=True, scope="module")
 def quick() -> Any:
     with pytest.MonkeyPatch.context() as monkey:
-        monkey.setattr(poller, "EVERY", 0.0)
+        monkey.setattr(poller, "POLL_INTERVAL", 0.0)
         monkey.setattr(module, "AT_FIRST", 0.02)
         monkey.setattr(module, "BACK", 0.05)
         monkey.setattr(module, "WHOLE", 0.05)
         yield
 
 
-def go(world: World, told: Told | None = None) -> tuple[Course, bool]:
+def go(world: World, told: Told | None = None) -> tuple[Roller, bool]:
     """A run, as the command makes one: what was restarted is not restarted again, what was left drained is returned."""
     told = told or Told()
     pool = Pool(world, frozenset(world.drained))
@@ -116,15 +116,17 @@ def go(world: World, told: Told | None = None) -> tuple[Course, bool]:
     todo = [node for node in NODES if node.host not in done]
     left = [node for node in NODES if node.host in world.drained and node not in todo]
     hosts = cast(Mapping[str, Any], {node.host: Host(world, node.id) for node in NODES})
-    course = Course(Sight(NODES, world.look, told), hosts, pool, told, done)
+    course = Roller(Poller(NODES, world.look, told), hosts, pool, told, done)
     return course, course.run(todo, left)
 
 
-def outcomes(course: Course) -> dict[str, str]:
+def outcomes(course: Roller) -> dict[str, str]:
     return {host: fate.outcome for host, fate in course.fates.items()}
 
 
-def test_each_node_goes_down_once_when_all_others_are_in_sync_and_the_active_controller_last() -> None:
+def test_each_node_goes_down_once_when_all_others_are_in_sync_and_the_active_controller_last() -> (
+    None
+):
     world, told = World(), Told()
     course, well = go(world, told)
     assert (well, world.restarts, world.wrong, world.drained) == (True, [2, 3, 1], [], set())
@@ -151,14 +153,18 @@ def test_a_refusal_says_why_and_nothing_is_drained() -> None:
     course, well = go(world)
     refused = [fate for fate in course.fates.values() if fate.message]
     assert (well, world.restarts, world.drained, len(refused)) == (False, [], set(), 1)
-    assert refused[0].message.startswith("broker 1 is not in the cluster\norders-0: replicas not in sync, on broker 1")
+    assert refused[0].message.startswith(
+        "broker 1 is not in the cluster\norders-0: replicas not in sync, on broker 1"
+    )
 
 
 def test_a_node_that_never_catches_up_stays_drained_and_ends_the_roll() -> None:
     world = World(behind=10**6, away=0)
     course, well = go(world)
     assert (well, world.restarts, world.drained) == (False, [2], {"kafka2"})
-    assert course.fates["kafka2"].message.startswith("it serves, and is not in sync: orders-0: broker 2 is not in sync")
+    assert course.fates["kafka2"].message.startswith(
+        "it serves, and is not in sync: orders-0: broker 2 is not in sync"
+    )
 
 
 def test_one_that_was_drained_and_not_restarted_gets_its_connections_back() -> None:
@@ -169,7 +175,7 @@ def test_one_that_was_drained_and_not_restarted_gets_its_connections_back() -> N
 
     world, told = World(), Told()
     hosts = cast(Mapping[str, Any], {node.host: Host(world, node.id) for node in NODES})
-    course = Course(Sight(NODES, world.look, told), hosts, Deaf(world), told)
+    course = Roller(Poller(NODES, world.look, told), hosts, Deaf(world), told)
     assert not course.run(NODES)
     fate = course.fates["kafka2"]
     assert (fate.outcome, fate.message) == ("untouched", "not restarted: interrupted")
@@ -178,14 +184,18 @@ def test_one_that_was_drained_and_not_restarted_gets_its_connections_back() -> N
 
 def test_what_a_roll_left_drained_and_does_not_run_is_not_waited_for() -> None:
     class Dead(Host):
-        def look(self) -> Unit:
-            return Unit("now", False)
+        def look(self) -> UnitState:
+            return UnitState("now", False)
 
     world, told = World(gone={2: 10**6}, drained={"kafka2"}), Told()
     hosts = cast(Mapping[str, Any], {node.host: Dead(world, node.id) for node in NODES})
-    course = Course(Sight(NODES, world.look, told), hosts, Pool(world, frozenset({"kafka2"})), told)
+    course = Roller(
+        Poller(NODES, world.look, told), hosts, Pool(world, frozenset({"kafka2"})), told
+    )
     assert not course.run([NODES[0]], [NODES[1]])
-    assert course.fates["kafka2"].message.startswith("it does not serve again: kafka.service does not run on kafka2;")
+    assert course.fates["kafka2"].message.startswith(
+        "it does not serve again: kafka.service does not run on kafka2;"
+    )
     assert (world.steps, world.restarts, world.drained) == (0, [], {"kafka2"})
 
 
@@ -196,9 +206,12 @@ def test_a_drain_that_is_refused_keeps_the_node_up() -> None:
 
     world, told = World(), Told()
     hosts = cast(Mapping[str, Any], {node.host: Host(world, node.id) for node in NODES})
-    course = Course(Sight(NODES, world.look, told), hosts, Last(world), told)
+    course = Roller(Poller(NODES, world.look, told), hosts, Last(world), told)
     assert not course.run(NODES)
-    assert (world.restarts, course.fates["kafka2"].message) == ([], "kafka2 is the last real server")
+    assert (world.restarts, course.fates["kafka2"].message) == (
+        [],
+        "kafka2 is the last real server",
+    )
 
 
 @given(st.integers(1, 60), st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(1, 3))
@@ -207,7 +220,9 @@ def test_whatever_cuts_a_roll_off_the_next_one_ends_it(
     at: int, by_hand: bool, away: int, behind: int, active: int
 ) -> None:
     """An interruption or a lost host at any step: nobody is taken twice, never two at once, and none stays drained."""
-    blow: BaseException = KeyboardInterrupt() if by_hand else HostError("kafka9", "the connection was lost")
+    blow: BaseException = (
+        KeyboardInterrupt() if by_hand else HostError("kafka9", "the connection was lost")
+    )
     world = World(away, behind, active, strike=(at, blow))
     course, well = go(world)
     assert not well or (sorted(world.restarts) == [1, 2, 3] and not world.drained)
@@ -215,11 +230,16 @@ def test_whatever_cuts_a_roll_off_the_next_one_ends_it(
     again, well = go(world)
     if not well and not course.interrupted:  # the blow fell into the second run
         again, well = go(world)
-    assert (well, sorted(world.restarts), world.wrong, world.drained) == (True, [1, 2, 3], [], set())
+    assert (well, sorted(world.restarts), world.wrong, world.drained) == (
+        True,
+        [1, 2, 3],
+        [],
+        set(),
+    )
     assert set(outcomes(again).values()) == {"rolled"}
 
 
-def _told_truly(course: Course, restarts: Collection[int], drained: Collection[str]) -> None:
+def _told_truly(course: Roller, restarts: Collection[int], drained: Collection[str]) -> None:
     """Rolled and stopped ones were restarted, untouched ones were not; what is drained is said."""
     for host, fate in course.fates.items():
         assert (fate.outcome != "untouched") == (fate.id in restarts), fate
@@ -227,10 +247,10 @@ def _told_truly(course: Course, restarts: Collection[int], drained: Collection[s
 
 
 def test_a_fate_as_json_has_a_message_only_where_there_is_one() -> None:
-    assert Fate("kafka1", 1, "rolled", 12.34).json() == {
+    assert NodeResult("kafka1", 1, "rolled", 12.34).json() == {
         "host": "kafka1",
         "id": 1,
         "outcome": "rolled",
         "seconds": 12.3,
     }
-    assert Fate("kafka1", 1, "stopped", 0.0, "why").json()["message"] == "why"
+    assert NodeResult("kafka1", 1, "stopped", 0.0, "why").json()["message"] == "why"

@@ -64,24 +64,34 @@ def test_a_controller_that_lags_keeps_the_others_up() -> None:
 
 def test_a_broker_is_back_when_it_is_registered_and_answers_itself() -> None:
     assert not_ready(cluster(brokers=(1, 3)), TWO) == "broker 2 is not in the cluster"
-    assert not_ready(cluster(silent=(2,)), TWO) == "broker 2 does not answer", "a dead one may be registered still"
+    assert not_ready(cluster(silent=(2,)), TWO) == "broker 2 does not answer", (
+        "a dead one may be registered still"
+    )
     assert not_ready(cluster(), TWO) == ""
 
 
 def test_a_node_that_is_a_controller_alone_is_back_when_it_has_caught_up() -> None:
     alone = node(3, broker=False)
-    assert not_ready(cluster(brokers=(1, 2), voters={1: 9000, 2: 9000, 3: -1}), alone).startswith("controller 3")
+    assert not_ready(cluster(brokers=(1, 2), voters={1: 9000, 2: 9000, 3: -1}), alone).startswith(
+        "controller 3"
+    )
     assert not_ready(cluster(brokers=(1, 2)), alone) == ""
 
 
 def test_with_zookeeper_nodes_are_brokers_and_no_more() -> None:
     seen = cluster(kraft=False)
     assert not_ready(seen, node(2, controller=False)) == ""
-    assert [each.id for each in order(seen, [node(id_, controller=False) for id_ in (1, 2, 3)])] == [2, 3, 1]
+    assert [
+        each.id for each in order(seen, [node(id_, controller=False) for id_ in (1, 2, 3)])
+    ] == [2, 3, 1]
 
 
 def test_a_broker_is_in_sync_when_all_that_it_holds_is() -> None:
-    seen = cluster(partition(0, isr=(1, 2, 3)), partition(1, isr=(1, 3)), partition(2, isr=(1, 3), replicas=(1, 3)))
+    seen = cluster(
+        partition(0, isr=(1, 2, 3)),
+        partition(1, isr=(1, 3)),
+        partition(2, isr=(1, 3), replicas=(1, 3)),
+    )
     assert not_in_sync(seen, 2) == "orders-1: broker 2 is not in sync"
     assert not_in_sync(seen, 3) == ""
 

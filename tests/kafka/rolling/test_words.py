@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from provision.commands.kafka_roll import Plan, result_lines
+from provision.commands.kafka_roll import RollPlan, result_lines
 from provision.core.errors import Exit
 from provision.deploy.project import load
-from provision.hosts.agent.locked_host import Mark
+from provision.hosts.agent.locked_host import RollMarker
 from provision.kafka.rolling.drains import BY_ROLL, by_rolls, senders
-from provision.kafka.rolling.roller import Fate
+from provision.kafka.rolling.roller import NodeResult
 from tests import REPOSITORY
 from tests.kafka.rolling.building import NODES
 
 INVENTORY = REPOSITORY / "inventories/kafka.yml"
 
 
-def shown(plan: Plan) -> list[str]:
+def shown(plan: RollPlan) -> list[str]:
     return [line for line, _ in plan.lines()]
 
 
 def test_the_order_is_told_before_anything_is_done() -> None:
-    assert shown(Plan(NODES, (), (), None, ())) == ["Restarted one at a time: kafka1, kafka2, kafka3."]
+    assert shown(RollPlan(NODES, (), (), None, ())) == [
+        "Restarted one at a time: kafka1, kafka2, kafka3."
+    ]
 
 
 def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
-    mark = Mark("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
-    plan = Plan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
+    mark = RollMarker("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
+    plan = RollPlan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
     assert shown(plan) == [
         "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; kafka2, kafka3 restarted already.",
         "Drained by it, and given back first: kafka2.",
@@ -32,13 +34,13 @@ def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
         "Restarted one at a time: kafka1.",
     ]
     assert plan.resumed == {"who": mark.who, "when": mark.when}
-    assert shown(Plan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
+    assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
 
 
 def test_each_node_is_told_of_in_the_end() -> None:
     fates = [
-        Fate("kafka1", 1, "untouched"), Fate("kafka2", 2, "rolled", 12.3),
-        Fate("kafka3", 3, "stopped", 301.0, "it does not serve again: broker 3 is not in the cluster"),
+        NodeResult("kafka1", 1, "untouched"), NodeResult("kafka2", 2, "rolled", 12.3),
+        NodeResult("kafka3", 3, "stopped", 301.0, "it does not serve again: broker 3 is not in the cluster"),
     ]  # fmt: skip
     assert [line for line, _ in result_lines(fates, Exit.FAILED)] == [
         "kafka1  untouched", "kafka2  rolled      12.3 s", "kafka3  stopped    301.0 s",
@@ -49,11 +51,16 @@ def test_each_node_is_told_of_in_the_end() -> None:
 
 
 def test_only_drains_by_a_roll_are_a_rolls_to_take_back() -> None:
-    drained = {"kafka1": f"kim@desk{BY_ROLL}, 2026-11-22T08:00:00Z", "kafka2": "kim@desk, 2026-11-22T08:00:00Z"}
+    drained = {
+        "kafka1": f"kim@desk{BY_ROLL}, 2026-11-22T08:00:00Z",
+        "kafka2": "kim@desk, 2026-11-22T08:00:00Z",
+    }
     assert by_rolls(drained) == {"kafka1"}
 
 
-def test_brokers_are_sent_connections_by_the_directors_of_their_front_ends_and_nobody_else() -> None:
+def test_brokers_are_sent_connections_by_the_directors_of_their_front_ends_and_nobody_else() -> (
+    None
+):
     topology = load(INVENTORY).topology
     assert senders(topology, "kafka1", "kafka2") == ("lvs1", "lvs2")
     assert senders(topology, "lvs1", "client") == ()

@@ -18,8 +18,8 @@ from provision.kafka.resources.apply import carry_out
 from provision.kafka.resources.desired import desired
 from provision.kafka.resources.observe import observe
 from provision.kafka.resources.plan import Deed, plan
-from provision.kafka.verify.model import Result, Verification
-from provision.kafka.verify.refusals import Site
+from provision.kafka.verify.model import KafkaVerification, Result
+from provision.kafka.verify.refusals import VerifyEnvironment
 from provision.kafka.verify.run import run
 from tests.kafka.cluster import USERS as FIRST
 from tests.kafka.cluster import Broker, build, started
@@ -32,7 +32,10 @@ USERS = {
             {"role": "consumer", "topics": ["orders", "audit-*"], "groups": "billing"},
         ],
     },
-    "audit": {"password": "4udit", "acls": [{"role": "consumer", "topics": "audit-log", "groups": "audit-*"}]},
+    "audit": {
+        "password": "4udit",
+        "acls": [{"role": "consumer", "topics": "audit-log", "groups": "audit-*"}],
+    },
 }
 TOPICS = {
     "orders": {"partitions": 2, "replicas": 1},
@@ -62,11 +65,13 @@ class Asked:
         """Where the broker is, and what it advertises."""
         return self.admin.bootstrap[0]
 
-    def site(self, cluster: KafkaCluster | None = None) -> Site:
+    def site(self, cluster: KafkaCluster | None = None) -> VerifyEnvironment:
         """What is asked; by default by the inventory that the broker runs with."""
-        return Site(cluster or self.cluster, self.admin, lambda address: dial(Login((address,))))
+        return VerifyEnvironment(
+            cluster or self.cluster, self.admin, lambda address: dial(Login((address,)))
+        )
 
-    def verify(self, cluster: KafkaCluster | None = None) -> Verification:
+    def verify(self, cluster: KafkaCluster | None = None) -> KafkaVerification:
         """A whole run."""
         return run(self.site(cluster), self.notes.append)
 
@@ -91,12 +96,12 @@ def changed(cluster: KafkaCluster, **fields: object) -> KafkaCluster:
     return replace(cluster, model=cluster.model.model_copy(update=fields))
 
 
-def failed(found: Verification) -> list[tuple[str, str, str]]:
+def failed(found: KafkaVerification) -> list[tuple[str, str, str]]:
     """What failed: the check's id, its user, the word that was seen."""
     return [(each.check.id, each.check.user, each.seen) for each in found.results if not each.ok]
 
 
-def of(found: Verification, id_: str, user: str = "") -> list[Result]:
+def of(found: KafkaVerification, id_: str, user: str = "") -> list[Result]:
     """The results of one kind of check."""
     return [each for each in found.results if (each.check.id, each.check.user) == (id_, user)]
 
@@ -104,23 +109,32 @@ def of(found: Verification, id_: str, user: str = "") -> list[Result]:
 def _set(path: Path, more: Mapping[str, str]) -> None:
     """Add to lists in a file of properties, and set what is not there."""
     before = read(path.read_bytes(), path.name).plain()
-    after = {key: f"{before[key]},{value}" if key in before else value for key, value in more.items()}
+    after = {
+        key: f"{before[key]},{value}" if key in before else value for key, value in more.items()
+    }
     path.write_bytes(write({**before, **after}))
 
 
-def prepared(folder: Path, version: str, more: Mapping[str, str] | None = None, **kafka: object) -> Broker:
+def prepared(
+    folder: Path, version: str, more: Mapping[str, str] | None = None, **kafka: object
+) -> Broker:
     """A broker with its files, which does not run yet; `more` is added to its own server.properties."""
     first = {name: {"password": password} for name, password in FIRST.items()}
     made = build(folder, version, **{"users": {**first, **USERS}, "topics": TOPICS, **kafka})
     made.write()
-    _set(folder / "etc" / "server.properties", {"group.initial.rebalance.delay.ms": "0", **(more or {})})
+    _set(
+        folder / "etc" / "server.properties",
+        {"group.initial.rebalance.delay.ms": "0", **(more or {})},
+    )
     return made
 
 
 def found(made: Broker) -> Asked:
     """A broker, its inventory, and a login as its admin."""
     tls = ssl.create_default_context(cafile=str(made.folder / "etc" / "ca.pem"))
-    admin = Login((("127.0.0.1", made.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", FIRST["admin"], tls)
+    admin = Login(
+        (("127.0.0.1", made.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", FIRST["admin"], tls
+    )
     return Asked(made, load(made.folder / "inventory.yml"), admin)
 
 

@@ -12,11 +12,11 @@ import pytest
 from provision.core.errors import Exit
 from provision.kafka.admin import connected, settings
 from provision.kafka.raw_client import Refused
-from provision.kafka.resources.model import Acl
+from provision.kafka.resources.model import AclBinding
 from provision.kafka.resources.plan import AddAcls, DropAcls, DropTopic, SetCredential
 from provision.kafka.verify import refusals
 from provision.kafka.verify.checks import MADE_UP
-from provision.kafka.verify.model import Check
+from provision.kafka.verify.model import KafkaCheckResult
 from provision.kafka.verify.refusals import no_login, no_tls
 from tests.kafka.cluster import free_ports
 from tests.kafka.verify.site import Asked, changed, failed, of, prepared, serving
@@ -43,7 +43,9 @@ def extra() -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def one(state: Path, extra: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+def one(
+    state: Path, extra: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
     """A broker as the inventory wants it, with two listeners besides."""
     assert state
     clear, bare = extra
@@ -52,7 +54,9 @@ def one(state: Path, extra: tuple[int, int], tmp_path_factory: pytest.TempPathFa
         "listeners": listeners, "advertised.listeners": listeners,
         "listener.security.protocol.map": "CLEAR:PLAINTEXT,BARE:SSL",
     }  # fmt: skip
-    made = prepared(tmp_path_factory.mktemp("broker"), VERSION, more, mechanisms=["SCRAM-SHA-512", "PLAIN"])
+    made = prepared(
+        tmp_path_factory.mktemp("broker"), VERSION, more, mechanisms=["SCRAM-SHA-512", "PLAIN"]
+    )
     with serving(made) as found:
         yield found
 
@@ -61,14 +65,18 @@ def records(one: Asked, topic: str) -> list[tuple[bytes | None, bytes | None]]:
     """Keys and values of all records of a topic."""
     import kafka
 
-    with kafka.KafkaConsumer(**settings(one.admin), auto_offset_reset="earliest", consumer_timeout_ms=3000) as consumer:
-        parts = [kafka.TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()]
+    with kafka.KafkaConsumer(
+        **settings(one.admin), auto_offset_reset="earliest", consumer_timeout_ms=3000
+    ) as consumer:
+        parts = [
+            kafka.TopicPartition(topic, part) for part in consumer.partitions_for_topic(topic) or ()
+        ]
         consumer.assign(parts)
         return [(each.key, each.value) for each in consumer]
 
 
 @contextmanager
-def with_acls(one: Asked, *acls: Acl, there: bool = True) -> Iterator[None]:
+def with_acls(one: Asked, *acls: AclBinding, there: bool = True) -> Iterator[None]:
     """For as long as the block the cluster has these entries, or has them not."""
     add, drop = AddAcls(acls), DropAcls(acls)
     one.do(add if there else drop)
@@ -107,7 +115,9 @@ def test_a_group_with_a_member_keeps_its_partitions(one: Asked) -> None:
     import kafka
 
     mine = replace(one.admin, user="orders", password="0rd;e'rs=")  # noqa: S106
-    with kafka.KafkaConsumer(**settings(mine), group_id="billing", enable_auto_commit=False) as consumer:
+    with kafka.KafkaConsumer(
+        **settings(mine), group_id="billing", enable_auto_commit=False
+    ) as consumer:
         consumer.subscribe(["orders"])
         while len(consumer.assignment()) < 2:
             consumer.poll(timeout_ms=300)
@@ -123,17 +133,29 @@ def test_a_group_with_a_member_keeps_its_partitions(one: Asked) -> None:
 @pytest.mark.parametrize(
     ("acl", "id_", "told"),
     [
-        (Acl("User:orders", "topic", "payments", False, "Write"), "write-denied", "the user may write payments"),
-        (Acl("User:orders", "topic", "pay", True, "Read"), "read-denied", "the user may read payments"),
-        (Acl("User:audit", "group", "billing", False, "Read"), "group-denied", "the user may read with billing"),
         (
-            Acl("User:*", "topic", "*", False, "Write"),
+            AclBinding("User:orders", "topic", "payments", False, "Write"),
+            "write-denied",
+            "the user may write payments",
+        ),
+        (
+            AclBinding("User:orders", "topic", "pay", True, "Read"),
+            "read-denied",
+            "the user may read payments",
+        ),
+        (
+            AclBinding("User:audit", "group", "billing", False, "Read"),
+            "group-denied",
+            "the user may read with billing",
+        ),
+        (
+            AclBinding("User:*", "topic", "*", False, "Write"),
             "write-denied",
             "the user may write audit-log, payments, hactl-verify",
         ),
     ],
 )
-def test_an_acl_too_many_is_told(acl: Acl, id_: str, told: str, one: Asked) -> None:
+def test_an_acl_too_many_is_told(acl: AclBinding, id_: str, told: str, one: Asked) -> None:
     before = len(records(one, "payments"))
     with with_acls(one, acl):
         found = one.verify()
@@ -146,12 +168,21 @@ def test_an_acl_too_many_is_told(acl: Acl, id_: str, told: str, one: Asked) -> N
 @pytest.mark.parametrize(
     ("acl", "expected"),
     [
-        (Acl("User:orders", "topic", "orders", False, "Write"), ("produce", "orders", "TOPIC_AUTHORIZATION_FAILED")),
-        (Acl("User:audit", "topic", "audit-log", False, "Read"), ("consume", "audit", "TOPIC_AUTHORIZATION_FAILED")),
-        (Acl("User:orders", "group", "billing", False, "Read"), ("consume", "orders", "GROUP_AUTHORIZATION_FAILED")),
+        (
+            AclBinding("User:orders", "topic", "orders", False, "Write"),
+            ("produce", "orders", "TOPIC_AUTHORIZATION_FAILED"),
+        ),
+        (
+            AclBinding("User:audit", "topic", "audit-log", False, "Read"),
+            ("consume", "audit", "TOPIC_AUTHORIZATION_FAILED"),
+        ),
+        (
+            AclBinding("User:orders", "group", "billing", False, "Read"),
+            ("consume", "orders", "GROUP_AUTHORIZATION_FAILED"),
+        ),
     ],
 )
-def test_a_missing_acl_is_told(acl: Acl, expected: tuple[str, str, str], one: Asked) -> None:
+def test_a_missing_acl_is_told(acl: AclBinding, expected: tuple[str, str, str], one: Asked) -> None:
     with with_acls(one, acl, there=False):
         assert failed(one.verify()) == [expected]
 
@@ -159,7 +190,10 @@ def test_a_missing_acl_is_told(acl: Acl, expected: tuple[str, str, str], one: As
 def test_a_topic_of_the_inventory_that_is_not_there_is_told(one: Asked) -> None:
     one.do(DropTopic("orders"))
     try:
-        assert {(id_, user) for id_, user, _ in failed(one.verify())} == {("produce", "orders"), ("consume", "orders")}
+        assert {(id_, user) for id_, user, _ in failed(one.verify())} == {
+            ("produce", "orders"),
+            ("consume", "orders"),
+        }
     finally:
         one.apply()
 
@@ -176,7 +210,9 @@ def test_another_password_is_told(one: Asked) -> None:
     assert all(each.ok for each in of(found, "login", "orders"))
 
 
-def test_a_password_that_anybody_guesses_is_told(one: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_anybody_guesses_is_told(
+    one: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(refusals.secrets, "token_hex", lambda _count=0: "4udit")
     (wrong, _) = of(one.verify(), "wrong-password", "audit")
     assert (wrong.ok, wrong.seen) == (False, "logged in")
@@ -195,7 +231,9 @@ def test_another_node_than_expected_is_told(one: Asked) -> None:
 
 
 def test_a_certificate_that_does_not_name_the_address_is_told(one: Asked) -> None:
-    other = replace(one.cluster, nodes=tuple(replace(node, endpoint="localhost") for node in one.cluster.nodes))
+    other = replace(
+        one.cluster, nodes=tuple(replace(node, endpoint="localhost") for node in one.cluster.nodes)
+    )
     found = one.verify(other)
     (told,) = of(found, "node")
     assert (told.ok, told.seen) == (False, "certificate refused")
@@ -203,14 +241,18 @@ def test_a_certificate_that_does_not_name_the_address_is_told(one: Asked) -> Non
 
 
 def test_a_listener_without_tls_is_told(one: Asked, extra: tuple[int, int]) -> None:
-    check = Check("no-tls", "", "", ("connection closed",), "", address=("127.0.0.1", extra[0]))
+    check = KafkaCheckResult(
+        "no-tls", "", "", ("connection closed",), "", address=("127.0.0.1", extra[0])
+    )
     assert no_tls(one.site(), check) == ("answered", "it speaks Kafka without TLS")
     with pytest.raises(Refused, match="TLS alert"):
         no_tls(one.site(), replace(check, address=one.address))
 
 
 def test_a_listener_without_a_login_is_told(one: Asked, extra: tuple[int, int]) -> None:
-    check = Check("no-login", "", "", ("connection closed",), "", address=("127.0.0.1", extra[1]))
+    check = KafkaCheckResult(
+        "no-login", "", "", ("connection closed",), "", address=("127.0.0.1", extra[1])
+    )
     assert no_login(one.site(), check) == ("answered", "it names its 1 brokers to anybody")
     with pytest.raises(Refused, match="connection closed"):
         no_login(one.site(), replace(check, address=one.address))

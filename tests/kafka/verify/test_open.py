@@ -32,5 +32,7 @@ def test_a_cluster_that_allows_what_no_acl_forbids_is_told(tmp_path: Path) -> No
         found = one.verify()
     assert found.exit == Exit.FAILED
     assert {(id_, user) for id_, user, _ in failed(found)} == {
-        (id_, user) for id_ in ("write-denied", "read-denied", "group-denied") for user in ("check", "orders", "audit")
+        (id_, user)
+        for id_ in ("write-denied", "read-denied", "group-denied")
+        for user in ("check", "orders", "audit")
     }

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from provision.core.errors import Exit
-from provision.kafka.verify.model import Check, Result, Verification
+from provision.kafka.verify.model import KafkaCheckResult, KafkaVerification, Result
 from provision.kafka.verify.show import lines
 
-LOGIN = Check("login", "orders", "192.0.2.10:9092 SCRAM-SHA-512", ("logged in",), "is the password the inventory's?")
-DENIED = Check("write-denied", "orders", "payments", ("TOPIC_AUTHORIZATION_FAILED",), "an ACL lets it", ("payments",))
-NODE = Check("node", "", "192.0.2.11:9092", ("node 1",), "does each advertise itself?")
-SKIPPED = Check("mechanism-off", "", "192.0.2.11:9092", ("UNSUPPORTED_SASL_MECHANISM",), "", skipped="all are enabled")
+LOGIN = KafkaCheckResult(
+    "login",
+    "orders",
+    "192.0.2.10:9092 SCRAM-SHA-512",
+    ("logged in",),
+    "is the password the inventory's?",
+)
+DENIED = KafkaCheckResult(
+    "write-denied",
+    "orders",
+    "payments",
+    ("TOPIC_AUTHORIZATION_FAILED",),
+    "an ACL lets it",
+    ("payments",),
+)
+NODE = KafkaCheckResult("node", "", "192.0.2.11:9092", ("node 1",), "does each advertise itself?")
+SKIPPED = KafkaCheckResult(
+    "mechanism-off",
+    "",
+    "192.0.2.11:9092",
+    ("UNSUPPORTED_SASL_MECHANISM",),
+    "",
+    skipped="all are enabled",
+)
 
 GOOD = (Result(NODE, "node 1"), Result(SKIPPED), Result(LOGIN, "logged in"))
 
 
 def text(*results: Result) -> str:
     """What a run with these results prints."""
-    return "\n".join(line for line, _ in lines(Verification(results, 1.25)))
+    return "\n".join(line for line, _ in lines(KafkaVerification(results, 1.25)))
 
 
 def test_a_line_for_the_brokers_and_each_user_and_the_totals() -> None:
@@ -43,7 +63,10 @@ def test_a_failure_says_what_was_expected_what_was_seen_and_where_to_look() -> N
 
 
 def test_what_failed_for_one_cause_is_told_once() -> None:
-    refused = [Result(each, "SASL_AUTHENTICATION_FAILED", "invalid credentials") for each in (LOGIN, DENIED)]
+    refused = [
+        Result(each, "SASL_AUTHENTICATION_FAILED", "invalid credentials")
+        for each in (LOGIN, DENIED)
+    ]
     told = text(GOOD[0], *refused)
     assert told.count("SASL_AUTHENTICATION_FAILED: invalid credentials") == 1
     assert "orders: login 192.0.2.10:9092 SCRAM-SHA-512 and 1 more" in told
@@ -51,19 +74,29 @@ def test_what_failed_for_one_cause_is_told_once() -> None:
 
 
 def test_exit_codes() -> None:
-    assert Verification(GOOD).exit == Exit.OK
-    assert Verification((*GOOD, Result(DENIED, "answered"))).exit == Exit.FAILED
-    assert Verification((Result(NODE, "unreachable"), Result(LOGIN, "unreachable"))).exit == Exit.UNREACHABLE
-    assert Verification((Result(NODE, "unreachable"), Result(LOGIN, "logged in"))).exit == Exit.FAILED
+    assert KafkaVerification(GOOD).exit == Exit.OK
+    assert KafkaVerification((*GOOD, Result(DENIED, "answered"))).exit == Exit.FAILED
+    assert (
+        KafkaVerification((Result(NODE, "unreachable"), Result(LOGIN, "unreachable"))).exit
+        == Exit.UNREACHABLE
+    )
+    assert (
+        KafkaVerification((Result(NODE, "unreachable"), Result(LOGIN, "logged in"))).exit
+        == Exit.FAILED
+    )
 
 
 def test_a_run_that_asked_nothing_proves_nothing() -> None:
-    assert Verification((Result(SKIPPED),)).exit == Exit.FAILED
-    assert text(Result(SKIPPED)).endswith("0 checks passed, 0 failed, 1 skipped in 1.2 s. Nothing was proved.")
+    assert KafkaVerification((Result(SKIPPED),)).exit == Exit.FAILED
+    assert text(Result(SKIPPED)).endswith(
+        "0 checks passed, 0 failed, 1 skipped in 1.2 s. Nothing was proved."
+    )
 
 
 def test_the_document_has_what_was_expected_and_what_was_seen() -> None:
-    document = Verification((Result(DENIED, "answered", "the user may write payments", 0.25),)).json()
+    document = KafkaVerification(
+        (Result(DENIED, "answered", "the user may write payments", 0.25),)
+    ).json()
     assert document["ok"] is False
     assert document["checks"] == [
         {

@@ -55,11 +55,15 @@ def answered(pair: tuple[socket.socket, socket.socket], *answers: bytes) -> tupl
         thread.join()
 
 
-def test_a_write_that_needs_a_login_is_told_by_its_name(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_write_that_needs_a_login_is_told_by_its_name(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     assert answered(pair, CONNECTED, reply(1, -124))[0] == "SESSIONCLOSEDREQUIRESASLAUTH"
 
 
-def test_a_write_that_an_acl_refuses_is_another_refusal(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_write_that_an_acl_refuses_is_another_refusal(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     assert answered(pair, CONNECTED, reply(1, -102))[0] == "NOAUTH"
 
 
@@ -85,6 +89,8 @@ def test_what_is_no_answer_is_a_refusal(
     assert caught.value.word == word
 
 
-def test_a_peer_that_says_nothing_is_waited_for_no_longer_than_told(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_peer_that_says_nothing_is_waited_for_no_longer_than_told(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     with pytest.raises(Refused, match="no answer"):
         write(pair[0], 0.1)

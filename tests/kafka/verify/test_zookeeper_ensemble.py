@@ -12,7 +12,7 @@ import pytest
 from provision.commands.kafka_verify import site
 from provision.core.errors import Exit
 from provision.hosts.sessions import Sessions
-from provision.hosts.ssh import Session
+from provision.hosts.ssh import SshSession
 from provision.kafka.verify.refusals import zookeeper_write
 from tests.kafka.cluster import free_ports, running
 from tests.kafka.site import until
@@ -40,17 +40,21 @@ def children(one: Asked) -> str:
     until(lambda: answers(port))
     argv = ["java", f"-Djava.security.auth.login.config={one.broker.folder}/etc/jaas.conf"]
     argv += ["org.apache.zookeeper.ZooKeeperMain", "-server", f"127.0.0.1:{port}", "ls", "/"]
-    done = subprocess.run(argv, env=one.broker.environment(), capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        argv, env=one.broker.environment(), capture_output=True, text=True, timeout=60, check=True
+    )
     return done.stdout
 
 
 class Here(Sessions):
     """The member's host is this machine, where nobody needs SSH."""
 
-    def of(self, host: str) -> Session:
+    def of(self, host: str) -> SshSession:
         """What forwards from here."""
         assert host == "broker"
-        return SimpleNamespace(forward=lambda address, port: socket.create_connection((address, port)))  # type: ignore[return-value]
+        return SimpleNamespace(
+            forward=lambda address, port: socket.create_connection((address, port))
+        )  # type: ignore[return-value]
 
 
 def answers(port: int) -> bool:
@@ -61,7 +65,10 @@ def answers(port: int) -> bool:
 
 def test_all_is_as_it_must_be_with_zookeeper(tmp_path: Path) -> None:
     one = ensemble(tmp_path)
-    with running(one.broker.ensemble(), one.broker.environment(), tmp_path / "ensemble.log"), serving(one.broker):
+    with (
+        running(one.broker.ensemble(), one.broker.environment(), tmp_path / "ensemble.log"),
+        serving(one.broker),
+    ):
         told = one.verify()
         assert failed(told) == []
         assert told.exit == Exit.OK
@@ -74,7 +81,9 @@ def test_an_ensemble_that_anybody_may_write_to_is_told_and_left_as_it_was(tmp_pa
     one = ensemble(tmp_path)
     config = tmp_path / "etc" / "zookeeper" / "zoo.cfg"
     config.write_text(
-        config.read_text().replace("sessionRequireClientSASLAuth=true", "sessionRequireClientSASLAuth=false")
+        config.read_text().replace(
+            "sessionRequireClientSASLAuth=true", "sessionRequireClientSASLAuth=false"
+        )
     )
     with running(one.broker.ensemble(), one.broker.environment(), tmp_path / "ensemble.log"):
         assert "zookeeper" in children(one), "it serves"

@@ -60,7 +60,11 @@ def property_twice(files: Files) -> Iterator[Hit]:
         for entry in file.entries:
             key = entry.key.text
             if key in first:
-                yield entry, f"`{key}` is set in line {first[key].position.line} already", "keep one of them"
+                yield (
+                    entry,
+                    f"`{key}` is set in line {first[key].position.line} already",
+                    "keep one of them",
+                )
             first.setdefault(key, entry)
 
 
@@ -110,7 +114,9 @@ def key_misspelt(files: Files) -> Iterator[Hit]:
     """Keys below `listener.name.` are left out, and those that other rules name."""
     for kind, file in files.settings():
         for key in file.plain() if kind != "zookeeper" else ():
-            elsewhere = key.lower() in REMOVED or key in TOPIC_KEYS or key.startswith("listener.name.")
+            elsewhere = (
+                key.lower() in REMOVED or key in TOPIC_KEYS or key.startswith("listener.name.")
+            )
             meant = "" if elsewhere or key in known(kind) else alike(kind, key)
             entry = file.entry(key)
             if entry and meant:
@@ -171,7 +177,11 @@ def authorizer_class(files: Files) -> Iterator[Hit]:
             what = "SimpleAclAuthorizer is deprecated from 2.4 and gone in 3.0"
             yield entry, what, f"use {STANDARD if kraft else ACL}"
         elif kraft and name == ACL:
-            yield entry, "AclAuthorizer keeps its rules in ZooKeeper, and this broker has none", f"use {STANDARD}"
+            yield (
+                entry,
+                "AclAuthorizer keeps its rules in ZooKeeper, and this broker has none",
+                f"use {STANDARD}",
+            )
         elif not kraft and name == STANDARD:
             yield entry, "StandardAuthorizer keeps its rules in KRaft's metadata", f"use {ACL}"
 
@@ -188,7 +198,11 @@ def advertised_loopback(files: Files) -> Iterator[Hit]:
     for server in files.servers:
         entry = server.entry("advertised.listeners") or server.entry("listeners")
         if entry and LOOPBACK.search(entry.value.text):
-            yield entry, "the advertised address is a loopback address", "advertise a name that clients can resolve"
+            yield (
+                entry,
+                "the advertised address is a loopback address",
+                "advertise a name that clients can resolve",
+            )
 
 
 @rule(
@@ -208,13 +222,17 @@ def data_in_tmp(files: Files) -> Iterator[Hit]:
     for kind, file in files.settings():
         for key in keys[kind]:
             entry = file.entry(key)
-            if entry and any(item.strip().startswith("/tmp/") for item in entry.value.text.split(",")):
+            if entry and any(
+                item.strip().startswith("/tmp/") for item in entry.value.text.split(",")
+            ):
                 yield entry, f"`{key}` is below /tmp", "use a folder of its own, as /var/lib/kafka"
 
 
 def broker_count(files: Files) -> int | None:
     """How many brokers there are: as many as files, or one that only its own host can reach; None is not known."""
-    brokers = [server for server in files.servers if server.get("process.roles", "broker") != "controller"]
+    brokers = [
+        server for server in files.servers if server.get("process.roles", "broker") != "controller"
+    ]
     if len(brokers) > 1:
         return len(brokers)
     place = brokers and (brokers[0].entry("advertised.listeners") or brokers[0].entry("listeners"))
@@ -272,4 +290,8 @@ def min_isr_too_high(files: Files) -> Iterator[Hit]:
             entry = server.entry(key)
             wanted, there = number(server, key, least), number(server, factor, replicas)
             if entry and (wanted > there or wanted == there > 1):
-                yield entry, f"`{key}={wanted}` with {there} replicas (`{factor}`)", "set it one lower"
+                yield (
+                    entry,
+                    f"`{key}={wanted}` with {there} replicas (`{factor}`)",
+                    "set it one lower",
+                )

@@ -10,7 +10,7 @@ from provision.formats.properties import Properties
 
 MIB = 1 << 20
 HOUR = 3_600_000
-LONGEST = 9223372036854775807
+MAX_LONG = 9223372036854775807
 RETENTION = ("log.retention.ms", "log.retention.minutes", "log.retention.hours")
 ROLL = ("log.roll.ms", "log.roll.hours")
 _MS = {"ms": 1, "minutes": 60_000, "hours": HOUR}
@@ -72,10 +72,12 @@ def cleanup_policy(files: Files) -> Iterator[Hit]:
         entry = server.entry("log.cleanup.policy")
         bad = [policy for policy in _policies(server) if policy not in ("delete", "compact")]
         if entry and bad:
-            said = (
-                f"Invalid value {bad[0]} for configuration log.cleanup.policy: String must be one of: compact, delete"
+            said = f"Invalid value {bad[0]} for configuration log.cleanup.policy: String must be one of: compact, delete"
+            yield (
+                entry,
+                f"`{bad[0]}` is no policy; Kafka says: {said}",
+                "write `delete`, `compact` or `compact,delete`",
             )
-            yield entry, f"`{bad[0]}` is no policy; Kafka says: {said}", "write `delete`, `compact` or `compact,delete`"
 
 
 @rule(
@@ -90,7 +92,11 @@ def cleaner_off(files: Files) -> Iterator[Hit]:
     for server in files.servers:
         entry = server.entry("log.cleaner.enable")
         if entry and not flag(server, "log.cleaner.enable", True):
-            yield entry, "`log.cleaner.enable=false` also stops the clean-up of committed offsets", "take it out"
+            yield (
+                entry,
+                "`log.cleaner.enable=false` also stops the clean-up of committed offsets",
+                "take it out",
+            )
 
 
 @rule(
@@ -122,10 +128,17 @@ def retention_size_coarse(files: Files) -> Iterator[Hit]:
     """`log.segment.bytes` (1 GiB by default) against `log.retention.bytes`."""
     for server in files.servers:
         entry = server.entry("log.retention.bytes")
-        kept, segment = number(server, "log.retention.bytes", -1), number(server, "log.segment.bytes", 1 << 30)
+        kept, segment = (
+            number(server, "log.retention.bytes", -1),
+            number(server, "log.segment.bytes", 1 << 30),
+        )
         if entry and 0 < kept <= segment and "delete" in _policies(server):
             what = f"{kept} bytes are to be kept in segments of {segment}: a partition takes up to {kept + segment}"
-            yield entry, what, "make `log.segment.bytes` a tenth of it, or plan the disk for both together"
+            yield (
+                entry,
+                what,
+                "make `log.segment.bytes` a tenth of it, or plan the disk for both together",
+            )
 
 
 @rule(
@@ -156,9 +169,16 @@ def retention_check_slow(files: Files) -> Iterator[Hit]:
     """`log.retention.check.interval.ms` (five minutes by default) against the retention time."""
     for server in files.servers:
         entry = last(server, "log.retention.check.interval.ms", *RETENTION)
-        every, kept = number(server, "log.retention.check.interval.ms", 300_000), _time(server, RETENTION)
+        every, kept = (
+            number(server, "log.retention.check.interval.ms", 300_000),
+            _time(server, RETENTION),
+        )
         if entry and 0 < kept < every:
-            yield entry, f"a look every {every} ms for records kept {kept} ms", "look more often than that"
+            yield (
+                entry,
+                f"a look every {every} ms for records kept {kept} ms",
+                "look more often than that",
+            )
 
 
 @rule(
@@ -171,8 +191,15 @@ def retention_check_slow(files: Files) -> Iterator[Hit]:
 def compaction_lag(files: Files) -> Iterator[Hit]:
     """The least lag above the greatest."""
     for server in files.servers:
-        least_key, most_key = "log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"
-        entry, least, most = last(server, least_key), number(server, least_key, 0), number(server, most_key, LONGEST)
+        least_key, most_key = (
+            "log.cleaner.min.compaction.lag.ms",
+            "log.cleaner.max.compaction.lag.ms",
+        )
+        entry, least, most = (
+            last(server, least_key),
+            number(server, least_key, 0),
+            number(server, most_key, MAX_LONG),
+        )
         if entry and least > most:
             said = f"conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"
             yield entry, f"Kafka says: {said}", f"raise `{most_key}`"
@@ -195,7 +222,11 @@ def cleaner_buffer(files: Files) -> Iterator[Hit]:
         )
         if entry and threads > 0 and size // threads <= MIB:
             said = "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
-            yield entry, f"{size} bytes for {threads} threads; Kafka says: {said}", "give each thread more than 1 MiB"
+            yield (
+                entry,
+                f"{size} bytes for {threads} threads; Kafka says: {said}",
+                "give each thread more than 1 MiB",
+            )
 
 
 @rule(
@@ -208,7 +239,10 @@ def cleaner_buffer(files: Files) -> Iterator[Hit]:
 def segment_too_small(files: Files) -> Iterator[Hit]:
     """`log.segment.bytes` below 1 MiB."""
     for server in files.servers:
-        entry, size = server.entry("log.segment.bytes"), number(server, "log.segment.bytes", 1 << 30)
+        entry, size = (
+            server.entry("log.segment.bytes"),
+            number(server, "log.segment.bytes", 1 << 30),
+        )
         if entry and size < MIB:
             yield entry, f"`log.segment.bytes={size}` is below 1 MiB", "use 1048576 or more"
 
@@ -224,5 +258,13 @@ def tiered_and_compacted(files: Files) -> Iterator[Hit]:
     """Every topic that turns remote storage on must then name its policy, too."""
     for server in files.servers:
         entry = server.entry("log.cleanup.policy")
-        if entry and "compact" in _policies(server) and flag(server, "remote.log.storage.system.enable", False):
-            yield entry, "topics are compacted by default, and remote storage is on", "make `delete` the default"
+        if (
+            entry
+            and "compact" in _policies(server)
+            and flag(server, "remote.log.storage.system.enable", False)
+        ):
+            yield (
+                entry,
+                "topics are compacted by default, and remote storage is on",
+                "make `delete` the default",
+            )

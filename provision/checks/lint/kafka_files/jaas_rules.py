@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from provision.checks.lint.kafka_files.logins import JAAS, JaasProperty, jaas_properties
 from provision.checks.lint.kafka_files.registry import Files, rule
 from provision.checks.lint.registry import Hit
-from provision.formats.jaas import DIGEST, PLAIN, SCRAM, Module, Refusal
+from provision.formats.jaas import DIGEST, PLAIN, SCRAM, JaasModule, JaasRefusal
 
 CONFIG = "org.apache.kafka.common.security.JaasConfig"
 FILE = "sun.security.provider.ConfigFile"
 SHAPE = 'write `CLASS required KEY="VALUE" …;`'
-_PREFIX = re.compile(r"listener\.name\.[a-z0-9_.-]+\.(plain|scram-sha-256|scram-sha-512|gssapi|oauthbearer)\." + JAAS)
+_PREFIX = re.compile(
+    r"listener\.name\.[a-z0-9_.-]+\.(plain|scram-sha-256|scram-sha-512|gssapi|oauthbearer)\." + JAAS
+)
 _CLASS = re.compile(r"\w+(\.[\w$]+)+")
 _KNOWN = {
     SCRAM,
@@ -30,12 +32,12 @@ def _properties(files: Files) -> Iterator[JaasProperty]:
         yield from jaas_properties(file)
 
 
-def said(refusal: Refusal) -> str:
+def message_text(refusal: JaasRefusal) -> str:
     """The message as it stands in the exception, on one line."""
     return " ".join(refusal.shown.split())
 
 
-def _refused(files: Files, *causes: str) -> Iterator[tuple[Refusal, str]]:
+def _refused(files: Files, *causes: str) -> Iterator[tuple[JaasRefusal, str]]:
     """Refusals for one of the causes, with the name of what is refused."""
     for own in _properties(files):
         if own.refusal and own.cause in causes:
@@ -48,7 +50,7 @@ def _refused(files: Files, *causes: str) -> Iterator[tuple[Refusal, str]]:
 
 def _hits(files: Files, cause: str, what: str, fix: str) -> Iterator[Hit]:
     for refusal, name in _refused(files, cause):
-        yield refusal, f"{name}: {what}; Kafka says: {said(refusal)}", fix
+        yield refusal, f"{name}: {what}; Kafka says: {message_text(refusal)}", fix
 
 
 @rule(
@@ -62,7 +64,7 @@ def line_wrapped(files: Files) -> Iterator[Hit]:
     """The value makes sense only with the line behind it."""
     for own in _properties(files):
         if own.refusal and own.cause == "wrapped":
-            what = f"`{own.entry.key.text}` goes on in the next line; Kafka says: {said(own.refusal)}"
+            what = f"`{own.entry.key.text}` goes on in the next line; Kafka says: {message_text(own.refusal)}"
             yield own.entry, what, "write it on one line, or end the line with a backslash"
 
 
@@ -77,7 +79,7 @@ def value_quoted(files: Files) -> Iterator[Hit]:
     """Quotes around the whole value, as a shell or YAML would want them."""
     for own in _properties(files):
         if own.refusal and own.cause == "quoted":
-            what = f"`{own.entry.key.text}` is quoted as a whole; Kafka says: {said(own.refusal)}"
+            what = f"`{own.entry.key.text}` is quoted as a whole; Kafka says: {message_text(own.refusal)}"
             yield own.refusal, what, "take the outer quotes away"
 
 
@@ -102,7 +104,9 @@ def flag_missing(files: Files) -> Iterator[Hit]:
 )
 def flag_glued(files: Files) -> Iterator[Hit]:
     """`requiredusername=…`."""
-    yield from _hits(files, "flag-glued", "no blank behind the control flag", "write `required username=…`")
+    yield from _hits(
+        files, "flag-glued", "no blank behind the control flag", "write `required username=…`"
+    )
 
 
 @rule(
@@ -114,7 +118,9 @@ def flag_glued(files: Files) -> Iterator[Hit]:
 )
 def flag_unknown(files: Files) -> Iterator[Hit]:
     """Anything else in its place."""
-    yield from _hits(files, "flag-unknown", "no control flag behind the login module", "write `required`")
+    yield from _hits(
+        files, "flag-unknown", "no control flag behind the login module", "write `required`"
+    )
 
 
 @rule(
@@ -139,7 +145,12 @@ def not_terminated(files: Files) -> Iterator[Hit]:
 )
 def value_unquoted(files: Files) -> Iterator[Hit]:
     """`password=123abc`."""
-    yield from _hits(files, "value-missing", "a value that Java does not take for one", "put values in double quotes")
+    yield from _hits(
+        files,
+        "value-missing",
+        "a value that Java does not take for one",
+        "put values in double quotes",
+    )
 
 
 @rule(
@@ -165,7 +176,9 @@ def modules(files: Files) -> Iterator[Hit]:
 def syntax(files: Files) -> Iterator[Hit]:
     """What no other rule names: a brace missing, a context given twice, a login module without a name."""
     for cause in ("syntax", "multiple", "module-missing"):
-        yield from _hits(files, cause, "cannot be read", 'write `CONTEXT { CLASS required KEY="VALUE" …; };`')
+        yield from _hits(
+            files, cause, "cannot be read", 'write `CONTEXT { CLASS required KEY="VALUE" …; };`'
+        )
 
 
 @rule(
@@ -194,11 +207,17 @@ def unprefixed(files: Files) -> Iterator[Hit]:
 )
 def module_unknown(files: Files) -> Iterator[Hit]:
     """Misspelt, most often."""
-    found: list[Module] = [own.module for own in _properties(files) if own.module]
-    found += [module for file in files.jaas for context in file.contexts for module in context.modules]
+    found: list[JaasModule] = [own.module for own in _properties(files) if own.module]
+    found += [
+        module for file in files.jaas for context in file.contexts for module in context.modules
+    ]
     for module in found:
         if module.name not in _KNOWN and module.flag and _CLASS.fullmatch(module.name):
-            yield module, f"`{module.name}` is none of the known login modules", f"{SCRAM}, {PLAIN} or {DIGEST}"
+            yield (
+                module,
+                f"`{module.name}` is none of the known login modules",
+                f"{SCRAM}, {PLAIN} or {DIGEST}",
+            )
 
 
 @rule(

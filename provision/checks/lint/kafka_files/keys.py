@@ -23,7 +23,9 @@ def known(kind: str) -> dict[str, str]:
 def complaint(type_: str, text: str) -> str:
     """What ConfigDef.parseType says of a trimmed value of that type; empty where it takes it."""
     if type_ == "BOOLEAN":
-        return "" if text.lower() in ("true", "false") else "Expected value to be either true or false"
+        return (
+            "" if text.lower() in ("true", "false") else "Expected value to be either true or false"
+        )
     if type_ == "DOUBLE":
         return "" if _DECIMAL.fullmatch(text) else "Not a number of type DOUBLE"
     bits = _BITS.get(type_)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from provision.checks.lint.kafka_files.logins import (
     Created,
-    Login,
+    DeclaredLogin,
     broker_mechanism,
     client_logins,
     created_users,
@@ -20,7 +20,9 @@ from provision.checks.lint.registry import Hit
 from provision.formats.jaas import PLAIN, SCRAM
 
 SCRAM_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-INVALID = "Authentication failed during authentication due to invalid credentials with SASL mechanism {}"
+INVALID = (
+    "Authentication failed during authentication due to invalid credentials with SASL mechanism {}"
+)
 NO_PLAIN = (
     "Kafka Server failed to create a SaslServer to interact with a client during session authentication "
     "with server mechanism PLAIN"
@@ -37,7 +39,9 @@ INVALID_PLAIN = "Authentication failed: Invalid username or password"
 )
 def mechanism_not_enabled(files: Files) -> Iterator[Hit]:
     """`sasl.mechanism` of each client against `sasl.enabled.mechanisms` of the servers."""
-    enabled = list(dict.fromkeys(item for server in files.servers for item in enabled_mechanisms(server)))
+    enabled = list(
+        dict.fromkeys(item for server in files.servers for item in enabled_mechanisms(server))
+    )
     for client in files.clients:
         entry, mechanism = client.entry("sasl.mechanism"), client.get("sasl.mechanism")
         if entry and files.servers and mechanism not in enabled:
@@ -66,11 +70,17 @@ def inter_broker_mechanism(files: Files) -> Iterator[Hit]:
     """`sasl.mechanism.inter.broker.protocol` must be one of `sasl.enabled.mechanisms`."""
     for server in files.servers:
         mechanism = broker_mechanism(server)
-        place = last(server, "sasl.mechanism.inter.broker.protocol", "security.inter.broker.protocol")
+        place = last(
+            server, "sasl.mechanism.inter.broker.protocol", "security.inter.broker.protocol"
+        )
         if place and mechanism and mechanism not in enabled_mechanisms(server):
             said = "requirement failed: sasl.mechanism.inter.broker.protocol must be included in "
             said += "sasl.enabled.mechanisms when SASL is used for inter-broker communication"
-            yield place, f"{mechanism} is not enabled; Kafka says: {said}", "add it to `sasl.enabled.mechanisms`"
+            yield (
+                place,
+                f"{mechanism} is not enabled; Kafka says: {said}",
+                "add it to `sasl.enabled.mechanisms`",
+            )
 
 
 @rule(
@@ -125,7 +135,11 @@ def login_password_differs(files: Files) -> Iterator[Hit]:
     created = created_users(files)
     plain = users_of([module for _, module in server_modules(files) if module.name == PLAIN])
     for login in (*client_logins(files), *inter_broker_logins(files)):
-        if login.mechanism == "PLAIN" and login.user in plain and plain[login.user].value != login.password:
+        if (
+            login.mechanism == "PLAIN"
+            and login.user in plain
+            and plain[login.user].value != login.password
+        ):
             what = f"the password of `{login.user}` is not that of `user_{login.user}`; Kafka says: {INVALID_PLAIN}"
             yield login, what, "make them the same"
         given = _given(created, login)
@@ -135,9 +149,11 @@ def login_password_differs(files: Files) -> Iterator[Hit]:
             yield login, f"{what}; Kafka says: {said}", "make them the same"
 
 
-def _given(created: list[Created], login: Login) -> Created | None:
+def _given(created: list[Created], login: DeclaredLogin) -> Created | None:
     """The last creation of this user for this mechanism."""
-    mine = [user for user in created if (user.user, user.mechanism) == (login.user, login.mechanism)]
+    mine = [
+        user for user in created if (user.user, user.mechanism) == (login.user, login.mechanism)
+    ]
     return mine[-1] if mine else None
 
 
@@ -174,7 +190,11 @@ def scram_one_password(files: Files) -> Iterator[Hit]:
     created = created_users(files)
     users = dict.fromkeys(user.user for user in created)
     if len(users) > 1 and len({user.password for user in created}) == 1:
-        yield created[-1], f"{', '.join(users)} are created with one password", "give each one of its own"
+        yield (
+            created[-1],
+            f"{', '.join(users)} are created with one password",
+            "give each one of its own",
+        )
 
 
 @rule(
@@ -205,7 +225,9 @@ def client_fallback(files: Files) -> Iterator[Hit]:
         client, server = file.context("KafkaClient"), file.context("KafkaServer")
         if client and server:
             names = {module.get("username") for module in server.modules}
-            same = next((m.get("username") for m in client.modules if m.get("username") in names), "")
+            same = next(
+                (m.get("username") for m in client.modules if m.get("username") in names), ""
+            )
             what = "KafkaClient stands beside KafkaServer"
             what += f", and is the brokers' own user `{same}`" if same else ""
             yield client, what, "take it out: clients have `sasl.jaas.config`"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from provision.checks.lint.kafka_files.registry import Files, items
 from provision.core.errors import Position
 from provision.formats import jaas_property
-from provision.formats.jaas import Module, Option, Refusal
+from provision.formats.jaas import JaasModule, JaasOption, JaasRefusal
 from provision.formats.jaas_property import Reading
 from provision.formats.properties import Entry, Properties
 from provision.formats.text import Text
@@ -31,12 +31,12 @@ class JaasProperty:
     cause: str
 
     @property
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> JaasRefusal | None:
         """Kafka's first complaint."""
         return self.reading.refusals[0] if self.reading.refusals else None
 
     @property
-    def module(self) -> Module | None:
+    def module(self) -> JaasModule | None:
         """The login module that was meant."""
         return self.meant.modules[0] if self.meant.modules else None
 
@@ -56,7 +56,10 @@ def _interpreted(file: Properties, entry: Entry) -> JaasProperty:
     value = entry.value.trimmed()
     meant, cause = _joined(file, entry), "wrapped"
     if not meant and value.text.startswith(("'", '"')):
-        meant, cause = jaas_property.read(value.part(1, len(value.text) - (value.text[-1] == value.text[0]))), "quoted"
+        meant, cause = (
+            jaas_property.read(value.part(1, len(value.text) - (value.text[-1] == value.text[0]))),
+            "quoted",
+        )
     if not meant:
         meant, cause = reading, reading.refusals[0].cause
     return JaasProperty(entry, reading, meant, cause)
@@ -77,13 +80,13 @@ def _joined(file: Properties, entry: Entry) -> Reading | None:
 
 
 @dataclass(frozen=True)
-class Login:
+class DeclaredLogin:
     """A user with a password and a mechanism; `module` is the login module, `file` where it is configured."""
 
     user: str
     password: str
     mechanism: str
-    module: Module
+    module: JaasModule
     file: str
 
     @property
@@ -93,26 +96,32 @@ class Login:
         return option.position if option else self.module.position
 
 
-def client_logins(files: Files) -> list[Login]:
+def client_logins(files: Files) -> list[DeclaredLogin]:
     """Who each client file logs in as: by its own property, else by KafkaClient in a JAAS file."""
     found = []
     for client in files.clients:
         module = _client_module(files, client)
         if module:
             mechanism = client.get("sasl.mechanism", "GSSAPI")
-            found.append(Login(module.get("username"), module.get("password"), mechanism, module, client.file))
+            found.append(
+                DeclaredLogin(
+                    module.get("username"), module.get("password"), mechanism, module, client.file
+                )
+            )
     return found
 
 
-def _client_module(files: Files, client: Properties) -> Module | None:
+def _client_module(files: Files, client: Properties) -> JaasModule | None:
     if client.entry(JAAS):
-        return next((own.module for own in jaas_properties(client) if own.entry.key.text == JAAS), None)
+        return next(
+            (own.module for own in jaas_properties(client) if own.entry.key.text == JAAS), None
+        )
     shared = files.contexts("KafkaClient")
     uses_sasl = client.get("security.protocol").startswith("SASL")
     return shared[0].modules[0] if uses_sasl and shared and shared[0].modules else None
 
 
-def server_modules(files: Files) -> list[tuple[str, Module]]:
+def server_modules(files: Files) -> list[tuple[str, JaasModule]]:
     """Login modules of brokers: those of KafkaServer contexts, and those of servers' properties; with their file."""
     found = [
         (file.file, module)
@@ -126,11 +135,11 @@ def server_modules(files: Files) -> list[tuple[str, Module]]:
     return found
 
 
-def inter_broker_logins(files: Files) -> list[Login]:
+def inter_broker_logins(files: Files) -> list[DeclaredLogin]:
     """Whom brokers log in to each other as."""
     mechanism = next((broker_mechanism(server) for server in files.servers), "")
     return [
-        Login(module.get("username"), module.get("password"), mechanism, module, file)
+        DeclaredLogin(module.get("username"), module.get("password"), mechanism, module, file)
         for file, module in server_modules(files)
         if mechanism and module.option("username")
     ]
@@ -140,7 +149,11 @@ def broker_mechanism(server: Properties) -> str:
     """The mechanism between brokers; empty where they do not use SASL."""
     protocol = server.get("security.inter.broker.protocol")
     named = server.entry("inter.broker.listener.name")
-    return server.get("sasl.mechanism.inter.broker.protocol", "GSSAPI") if named or protocol[:4] == "SASL" else ""
+    return (
+        server.get("sasl.mechanism.inter.broker.protocol", "GSSAPI")
+        if named or protocol[:4] == "SASL"
+        else ""
+    )
 
 
 def enabled_mechanisms(server: Properties) -> list[str]:
@@ -186,6 +199,6 @@ def _whole(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def users_of(modules: list[Module]) -> dict[str, Option]:
+def users_of(modules: list[JaasModule]) -> dict[str, JaasOption]:
     """All `user_NAME` options of these modules."""
     return {name: option for module in modules for name, option in module.users().items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from provision.checks.lint.kafka_files import shell
-from provision.checks.lint.kafka_files.shell import Command, Script
+from provision.checks.lint.kafka_files.shell import Command, ShellScript
 from provision.checks.lint.registry import Registry
 from provision.core.errors import InputError, Position, Problem, UsageError
 from provision.formats import jaas_file, properties
@@ -18,15 +18,21 @@ from provision.formats.jaas_file import JaasFile
 from provision.formats.properties import Entry, Properties
 
 Kind = Literal["server", "client", "zookeeper", "jaas", "script"]
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
-_SCRIPT = re.compile(r"^#!|^\s*(\S*/)?(kafka|zookeeper)-[a-z-]+\.sh\b|^\s*export\s+\w+=", re.MULTILINE)
+_SCRIPT = re.compile(
+    r"^#!|^\s*(\S*/)?(kafka|zookeeper)-[a-z-]+\.sh\b|^\s*export\s+\w+=", re.MULTILINE
+)
 _JAAS = re.compile(r"^\s*[\w.$-]+\s*\{", re.MULTILINE)
-_ZOOKEEPER = re.compile(r"tickTime|dataDir|dataLogDir|initLimit|syncLimit|clientPort|server\.\d+|authProvider\..*")
+_ZOOKEEPER = re.compile(
+    r"tickTime|dataDir|dataLogDir|initLimit|syncLimit|clientPort|server\.\d+|authProvider\..*"
+)
 _SERVER = re.compile(
     r"broker\.id|node\.id|process\.roles|(advertised\.)?listeners|log\.dirs?|zookeeper\.connect|controller\..*"
 )
-_CLIENT = re.compile(r"bootstrap\.servers|security\.protocol|sasl\..*|ssl\..*|group\.id|acks|(key|value)\..*serializer")
+_CLIENT = re.compile(
+    r"bootstrap\.servers|security\.protocol|sasl\..*|ssl\..*|group\.id|acks|(key|value)\..*serializer"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Files:
     clients: tuple[Properties, ...] = ()
     zookeepers: tuple[Properties, ...] = ()
     jaas: tuple[JaasFile, ...] = ()
-    scripts: tuple[Script, ...] = ()
+    scripts: tuple[ShellScript, ...] = ()
     broken: tuple[Problem, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -47,7 +53,12 @@ class Files:
 
     def commands(self, *tools: str) -> list[Command]:
         """Every run of one of these tools in the scripts, in their order."""
-        return [command for script in self.scripts for command in script.commands if command.tool in tools]
+        return [
+            command
+            for script in self.scripts
+            for command in script.commands
+            if command.tool in tools
+        ]
 
     def settings(self) -> list[tuple[Kind, Properties]]:
         """All properties files."""
@@ -98,10 +109,10 @@ def read(paths: Iterable[Path]) -> Files:
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"kafka lint: {path}: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise UsageError(f"kafka lint: {path} is larger than 1 MiB: no configuration is")
     return data
 
@@ -138,7 +149,11 @@ def kind(name: str, data: bytes) -> Kind:
     for found, pattern in (("zookeeper", _ZOOKEEPER), ("server", _SERVER), ("client", _CLIENT)):
         if any(pattern.fullmatch(key.strip()) for key in keys):
             return found  # type: ignore[return-value]  # a literal of the line above
-    named: dict[Kind, str] = {"zookeeper": "zoo", "server": "server", "client": "client|producer|consumer|admin"}
+    named: dict[Kind, str] = {
+        "zookeeper": "zoo",
+        "server": "server",
+        "client": "client|producer|consumer|admin",
+    }
     by_name = next((found for found, pattern in named.items() if re.search(pattern, short)), None)
     if by_name:
         return by_name

@@ -11,19 +11,26 @@ from provision.checks.lint.kafka_files.logins import (
     inter_broker_logins,
 )
 from provision.checks.lint.kafka_files.registry import Files, rule
-from provision.checks.lint.kafka_files.shell import Command, Script
+from provision.checks.lint.kafka_files.shell import Command, ShellScript
 from provision.checks.lint.registry import Hit
 from provision.formats.properties import Properties
 
 JAAS_OPTION = "-Djava.security.auth.login.config="
-CLIENT_TOOLS = ("kafka-console-producer", "kafka-console-consumer", "kafka-consumer-groups", "kafka-producer-perf-test")
+CLIENT_TOOLS = (
+    "kafka-console-producer",
+    "kafka-console-consumer",
+    "kafka-consumer-groups",
+    "kafka-producer-perf-test",
+)
 CLIENT_CLASSES = ("kafka.tools.Console", "org.apache.kafka.tools.")
 ENDINGS = (".properties", ".conf", ".cfg", ".jaas")
 CLOSE = 0.85  # as alike as `server.propertis` and `server.properties`, less than zk_jaas.conf and jaas.conf
 
 
 def _is_client(command: Command) -> bool:
-    return command.tool in CLIENT_TOOLS or any(word.startswith(CLIENT_CLASSES) for word in command.words)
+    return command.tool in CLIENT_TOOLS or any(
+        word.startswith(CLIENT_CLASSES) for word in command.words
+    )
 
 
 @rule(
@@ -43,9 +50,17 @@ def client_has_server_jaas(files: Files) -> Iterator[Hit]:
             for name, value in command.assigned:
                 path = value.partition(JAAS_OPTION)[2].split(" ")[0]
                 short = path.rsplit("/", 1)[-1]
-                if name == "KAFKA_OPTS" and path and (short in own or (not own and "server" in short)):
+                if (
+                    name == "KAFKA_OPTS"
+                    and path
+                    and (short in own or (not own and "server" in short))
+                ):
                     what = f"`KAFKA_OPTS` names {short}, which holds KafkaServer"
-                    yield command, what, "take it out, and give the client `sasl.jaas.config` in its own file"
+                    yield (
+                        command,
+                        what,
+                        "take it out, and give the client `sasl.jaas.config` in its own file",
+                    )
 
 
 @rule(
@@ -60,15 +75,17 @@ def zookeeper_option(files: Files) -> Iterator[Hit]:
     """`--zookeeper`, and `--authorizer-properties zookeeper.connect=…` of kafka-acls."""
     for script in files.scripts:
         for command in script.commands:
-            authorizer = any("zookeeper.connect" in value for value in command.values("--authorizer-properties"))
-            if not command.tool.startswith("kafka-") or not (command.has("--zookeeper") or authorizer):
+            authorizer = any(
+                "zookeeper.connect" in value for value in command.values("--authorizer-properties")
+            )
+            if not command.tool.startswith("kafka-") or not (
+                command.has("--zookeeper") or authorizer
+            ):
                 continue
             option = "--authorizer-properties" if authorizer else "--zookeeper"
             fix = "use `--bootstrap-server` with `--command-config`"
             if any("SCRAM" in value for value in command.values("--add-config")):
-                fix += (
-                    " (2.7 or newer); for the first user with KRaft `kafka-storage format --add-scram` (3.5 or newer)"
-                )
+                fix += " (2.7 or newer); for the first user with KRaft `kafka-storage format --add-scram` (3.5 or newer)"
             yield command, f"`{command.name} {option}`", fix
 
 
@@ -84,7 +101,11 @@ def acl_topic_read(files: Files) -> Iterator[Hit]:
     for consumer, user, place in _consumers(files):
         if not _granted(files, user, "--topic"):
             what = f"no ACL lets `{user}` ({consumer.file}) read a topic"
-            yield place, what, f"`--add --allow-principal User:{user} --consumer --topic TOPIC --group GROUP`"
+            yield (
+                place,
+                what,
+                f"`--add --allow-principal User:{user} --consumer --topic TOPIC --group GROUP`",
+            )
 
 
 @rule(
@@ -99,7 +120,11 @@ def acl_group_read(files: Files) -> Iterator[Hit]:
     for consumer, user, place in _consumers(files):
         if not _granted(files, user, "--group"):
             what = f"no ACL lets `{user}` ({consumer.file}) use a consumer group"
-            yield place, what, f"`--add --allow-principal User:{user} --operation Read --group GROUP`"
+            yield (
+                place,
+                what,
+                f"`--add --allow-principal User:{user} --operation Read --group GROUP`",
+            )
 
 
 def _consumers(files: Files) -> Iterator[tuple[Properties, str, Command]]:
@@ -107,8 +132,14 @@ def _consumers(files: Files) -> Iterator[tuple[Properties, str, Command]]:
     added = [command for command in files.commands("kafka-acls") if command.has("--add")]
     if not added:
         return
-    exempt = {item.strip() for server in files.servers for item in server.get("super.users").split(";")}
-    users = {login.file: login.user for login in client_logins(files) if f"User:{login.user}" not in exempt}
+    exempt = {
+        item.strip() for server in files.servers for item in server.get("super.users").split(";")
+    }
+    users = {
+        login.file: login.user
+        for login in client_logins(files)
+        if f"User:{login.user}" not in exempt
+    }
     for client in files.clients:
         consumes = "consumer" in client.file.rsplit("/", 1)[-1] or client.entry("group.id")
         if consumes and client.file in users:
@@ -118,7 +149,9 @@ def _consumers(files: Files) -> Iterator[tuple[Properties, str, Command]]:
 def _granted(files: Files, user: str, resource: str) -> bool:
     for command in files.commands("kafka-acls"):
         principals = command.values("--allow-principal")
-        reads = command.has("--consumer") or {"read", "all"} & {v.lower() for v in command.values("--operation")}
+        reads = command.has("--consumer") or {"read", "all"} & {
+            v.lower() for v in command.values("--operation")
+        }
         mine = f"User:{user}" in principals or "User:*" in principals
         if command.has("--add") and mine and reads and command.has(resource):
             return True
@@ -134,18 +167,22 @@ def _granted(files: Files, user: str, resource: str) -> bool:
 )
 def broker_before_user(files: Files) -> Iterator[Hit]:
     """A script that starts a broker with SCRAM between brokers, and creates its user later or not at all."""
-    mechanism, users = next(((login.mechanism, login.user) for login in inter_broker_logins(files)), ("", ""))
+    mechanism, users = next(
+        ((login.mechanism, login.user) for login in inter_broker_logins(files)), ("", "")
+    )
     if not mechanism.startswith("SCRAM"):
         return
     for script in files.scripts:
-        start = next((command for command in script.commands if command.tool == "kafka-server-start"), None)
+        start = next(
+            (command for command in script.commands if command.tool == "kafka-server-start"), None
+        )
         if start and not _created_before(script, start, users):
             what = f"nothing before this line creates `{users}` for {mechanism}"
             yield start, what, "create it first: where the store is new, this start fails"
 
 
-def _created_before(script: Script, start: Command, user: str) -> bool:
-    before = Script(script.file, script.commands[: script.commands.index(start)])
+def _created_before(script: ShellScript, start: Command, user: str) -> bool:
+    before = ShellScript(script.file, script.commands[: script.commands.index(start)])
     return any(created.user == user for created in created_users(Files(scripts=(before,))))
 
 
@@ -165,7 +202,11 @@ def file_misspelt(files: Files) -> Iterator[Hit]:
                 short = word.rsplit("=", 1)[-1].rsplit("/", 1)[-1]
                 meant = "" if short.startswith("-") else _alike(short, names)
                 if meant:
-                    yield command, f"`{short}` is not among the files; {meant} is", f"write `{meant}`"
+                    yield (
+                        command,
+                        f"`{short}` is not among the files; {meant} is",
+                        f"write `{meant}`",
+                    )
 
 
 def _alike(name: str, names: set[str]) -> str:

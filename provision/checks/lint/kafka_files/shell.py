@@ -13,7 +13,22 @@ from dataclasses import dataclass
 from provision.core.errors import Position
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_BEFORE = {"exec", "nohup", "sudo", "env", "export", "then", "do", "else", "time", "if", "while", "until", "!", "{"}
+_BEFORE = {
+    "exec",
+    "nohup",
+    "sudo",
+    "env",
+    "export",
+    "then",
+    "do",
+    "else",
+    "time",
+    "if",
+    "while",
+    "until",
+    "!",
+    "{",
+}
 _SEPARATORS = set(";&|()")
 
 
@@ -48,16 +63,16 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Script:
+class ShellScript:
     """A file's commands in their order."""
 
     file: str
     commands: tuple[Command, ...]
 
 
-def read(data: bytes, file: str) -> Script:
+def read(data: bytes, file: str) -> ShellScript:
     """The commands of a file named `file`."""
-    return Script(file, tuple(_commands(data.decode("utf-8", "replace"), file)))
+    return ShellScript(file, tuple(_commands(data.decode("utf-8", "replace"), file)))
 
 
 def _commands(text: str, file: str) -> Iterator[Command]:
@@ -107,5 +122,7 @@ def _command(words: list[str], position: Position) -> Command:
             name, _, value = word.partition("=")
             assigned.append((name, value))
         elif word not in _BEFORE:
-            return Command(word.rsplit("/", 1)[-1], tuple(words[index + 1 :]), tuple(assigned), position)
+            return Command(
+                word.rsplit("/", 1)[-1], tuple(words[index + 1 :]), tuple(assigned), position
+            )
     return Command("", (), tuple(assigned), position)

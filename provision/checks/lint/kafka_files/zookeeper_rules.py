@@ -11,7 +11,9 @@ from provision.formats.jaas import DIGEST, SCRAM
 from provision.formats.properties import Entry, Properties
 
 CONFIG = "org.apache.zookeeper.server.quorum.QuorumPeerConfig"
-COMMANDS = "conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs *"
+COMMANDS = (
+    "conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs *"
+)
 WORDS = frozenset(COMMANDS.split())
 SASL = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
 
@@ -50,11 +52,16 @@ def anonymous(files: Files) -> Iterator[Hit]:
     for file in files.zookeepers:
         entry = _sasl(file)
         required = flag(file, "sessionRequireClientSASLAuth", False) or (
-            flag(file, "enforce.auth.enabled", False) and "sasl" in items(file.get("enforce.auth.schemes"))
+            flag(file, "enforce.auth.enabled", False)
+            and "sasl" in items(file.get("enforce.auth.schemes"))
         )
         if entry and not required:
             what = "`sessionRequireClientSASLAuth` is not set: a client need not log in"
-            yield entry, what, "set `sessionRequireClientSASLAuth=true`, once every client can log in"
+            yield (
+                entry,
+                what,
+                "set `sessionRequireClientSASLAuth=true`, once every client can log in",
+            )
 
 
 @rule(
@@ -108,10 +115,12 @@ def one_server(files: Files) -> Iterator[Hit]:
     for file in files.zookeepers:
         members = zoo_cfg.servers(file)
         if len(members) == 1:
-            what = (
-                f"`{members[0].key}` alone; ZooKeeper logs: Invalid configuration, only one server specified (ignoring)"
+            what = f"`{members[0].key}` alone; ZooKeeper logs: Invalid configuration, only one server specified (ignoring)"
+            yield (
+                members[0],
+                what,
+                "name three servers, each with its number in `myid` of its dataDir; else none",
             )
-            yield members[0], what, "name three servers, each with its number in `myid` of its dataDir; else none"
 
 
 @rule(
@@ -126,7 +135,11 @@ def server_line(files: Files) -> Iterator[Hit]:
     for file in files.zookeepers:
         for member in zoo_cfg.servers(file):
             if member.server is None:
-                yield member, f"`{member.key}` has not the form HOST:PORT:PORT", "write `HOST:2888:3888`"
+                yield (
+                    member,
+                    f"`{member.key}` has not the form HOST:PORT:PORT",
+                    "write `HOST:2888:3888`",
+                )
 
 
 @rule(
@@ -142,7 +155,11 @@ def init_limit(files: Files) -> Iterator[Hit]:
         entry = file.entry("initLimit")
         limit, tick = number(file, "initLimit", 10), number(file, "tickTime", 3000)
         if entry and limit < max(5, number(file, "syncLimit", 5)):
-            yield entry, f"`initLimit={limit}` leaves {limit * tick / 1000:g} s to join", "set `initLimit=10`"
+            yield (
+                entry,
+                f"`initLimit={limit}` leaves {limit * tick / 1000:g} s to join",
+                "set `initLimit=10`",
+            )
 
 
 @rule(
@@ -208,7 +225,11 @@ def login_differs(files: Files) -> Iterator[Hit]:
         for module in context.modules:
             user, option = module.get("username"), module.option("username")
             if option and user not in known:
-                yield option, f"`{user}` has no `user_{user}` in context Server", f"add `user_{user}` there"
+                yield (
+                    option,
+                    f"`{user}` has no `user_{user}` in context Server",
+                    f"add `user_{user}` there",
+                )
             elif option and known[user].value != module.get("password"):
                 what = f"the password of `{user}` is not that of `user_{user}` in {known[user].position.file}"
                 yield option, what, "make them the same"
@@ -227,4 +248,8 @@ def acl_unset(files: Files) -> Iterator[Hit]:
         entry = server.entry("zookeeper.connect")
         if entry and files.contexts("Client") and not flag(server, "zookeeper.set.acl", False):
             what = "`zookeeper.set.acl` is not set although the brokers log in to ZooKeeper"
-            yield entry, what, "set `zookeeper.set.acl=true`, then run zookeeper-security-migration once"
+            yield (
+                entry,
+                what,
+                "set `zookeeper.set.acl=true`, then run zookeeper-security-migration once",
+            )

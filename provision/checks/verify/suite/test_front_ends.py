@@ -5,48 +5,56 @@ from __future__ import annotations
 import pytest
 
 from provision.checks.verify.plugin import refuse
-from provision.checks.verify.snapshot import Snapshot
-from provision.checks.verify.wire import NotAsked, Served, own_vrids, serves_vip, vip_answers
+from provision.checks.verify.snapshot import VerifySnapshot
+from provision.checks.verify.wire import (
+    ServerAddress,
+    Unavailable,
+    own_vrids,
+    serves_vip,
+    vip_answers,
+)
 from provision.hosts.live.checks import FrontendCheck
 from provision.inventory.frontends import ResolvedFrontend
 
 
 @pytest.fixture(autouse=True)
-def _asked(snapshot: Snapshot, request: pytest.FixtureRequest) -> None:
+def _asked(snapshot: VerifySnapshot, request: pytest.FixtureRequest) -> None:
     """A client that cannot be reached is a failure of what is asked from it, not a reason to skip."""
     if request.node.get_closest_marker("wire") and snapshot.wire.failed:
         pytest.fail(snapshot.wire.reason, pytrace=False)
 
 
-def test_front_end(frontend: ResolvedFrontend, frontend_check: FrontendCheck, snapshot: Snapshot) -> None:
+def test_front_end(
+    frontend: ResolvedFrontend, frontend_check: FrontendCheck, snapshot: VerifySnapshot
+) -> None:
     """Every check of `provision.hosts.live.checks.FRONTEND`, on every front end."""
     snapshot.require(*(director.host for director in frontend.directors))
     refuse(frontend_check(snapshot.seen, frontend))
 
 
 @pytest.mark.wire
-def test_vip_answers(vip: str, snapshot: Snapshot) -> None:
+def test_vip_answers(vip: str, snapshot: VerifySnapshot) -> None:
     """The holder's hardware address alone answers for the VIP."""
     try:
         refuse(vip_answers(snapshot.seen, snapshot.wire, vip))
-    except NotAsked as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))
 
 
 @pytest.mark.wire
-def test_serves_vip(served: Served, snapshot: Snapshot) -> None:
+def test_serves_vip(served: ServerAddress, snapshot: VerifySnapshot) -> None:
     """Each real server answers for the VIP when it is addressed by its hardware address."""
     try:
         snapshot.require(served.host)
         refuse(serves_vip(snapshot.seen, snapshot.wire, served), served.host)
-    except NotAsked as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))
 
 
 @pytest.mark.wire
-def test_own_vrids(frontend: ResolvedFrontend, snapshot: Snapshot) -> None:
+def test_own_vrids(frontend: ResolvedFrontend, snapshot: VerifySnapshot) -> None:
     """The front end's VRID is spoken by one of its directors, and by nobody else."""
     try:
         refuse(own_vrids(snapshot.seen, snapshot.wire, frontend))
-    except NotAsked as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))

@@ -7,46 +7,57 @@ from collections.abc import Callable
 import pytest
 
 from provision.checks.verify.plugin import refuse
-from provision.checks.verify.snapshot import Snapshot
+from provision.checks.verify.snapshot import VerifySnapshot
 from provision.hosts.live.checks import HostCheck
-from provision.hosts.live.state import Finding
+from provision.hosts.live.state import LiveFinding
 from provision.hosts.live.table import foreign_services
 
 
-def test_installed(managed: str, snapshot: Snapshot) -> None:
+def test_installed(managed: str, snapshot: VerifySnapshot) -> None:
     """A deploy would change nothing: files, parameters, addresses and units are the inventory's, and every unit runs
     what is installed."""
     snapshot.require(managed)
     if changes := snapshot.changes[managed]:
-        items = ", ".join(f"{change.kind} {change.name} ({change.detail or change.action})" for change in changes)
-        what, fix = f"differs from the inventory in {items}", "`hactl plan` shows it, `hactl deploy` mends it"
-        refuse([Finding("installed", managed, what, fix=fix)], managed)
+        items = ", ".join(
+            f"{change.kind} {change.name} ({change.detail or change.action})" for change in changes
+        )
+        what, fix = (
+            f"differs from the inventory in {items}",
+            "`hactl plan` shows it, `hactl deploy` mends it",
+        )
+        refuse([LiveFinding("installed", managed, what, fix=fix)], managed)
     if unknown := snapshot.unknown.get(managed):
         pytest.skip(
             f"not compared: {', '.join(unknown)}; this machine lacks the cluster's CA, and `hactl plan` says more"
         )
 
 
-def test_host(any_host: str, host_check: HostCheck, snapshot: Snapshot) -> None:
+def test_host(any_host: str, host_check: HostCheck, snapshot: VerifySnapshot) -> None:
     """Every check of `provision.hosts.live.checks.HOST`, on every host of the inventory."""
     snapshot.require(any_host)
     refuse(host_check(snapshot.seen, any_host), any_host)
 
 
-def test_director(director: str, director_check: HostCheck, snapshot: Snapshot) -> None:
+def test_director(director: str, director_check: HostCheck, snapshot: VerifySnapshot) -> None:
     """Every check of `provision.hosts.live.checks.DIRECTOR`, on every director."""
     snapshot.require(director)
     refuse(director_check(snapshot.seen, director), director)
 
 
-def test_real_server(real_server: str, real_server_check: HostCheck, snapshot: Snapshot) -> None:
+def test_real_server(
+    real_server: str, real_server_check: HostCheck, snapshot: VerifySnapshot
+) -> None:
     """Every check of `provision.hosts.live.checks.REAL_SERVER`, on every real server."""
     snapshot.require(real_server)
     refuse(real_server_check(snapshot.seen, real_server), real_server)
 
 
-def test_foreign_services(director: str, snapshot: Snapshot, record_property: Callable[[str, object], None]) -> None:
+def test_foreign_services(
+    director: str, snapshot: VerifySnapshot, record_property: Callable[[str, object], None]
+) -> None:
     """Services of the table that are not hactl's are left alone; it is good to know of them."""
     snapshot.require(director)
     if foreign := foreign_services(snapshot.seen, director):
-        record_property("note", f"{director} has services that are not in the inventory: {', '.join(foreign)}")
+        record_property(
+            "note", f"{director} has services that are not in the inventory: {', '.join(foreign)}"
+        )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from provision.kafka.admin import PATIENCE, settings
+from provision.kafka.admin import ADMIN_TIMEOUT, settings
 from provision.kafka.client_file import Login
 from provision.kafka.retention.probe.design import Part
 from provision.kafka.retention.probe.topic import Probe
-from provision.kafka.retention.probe.trace import Kept, Look, Record, Round
-from provision.kafka.retention.probe.workload import Word, words
+from provision.kafka.retention.probe.trace import Kept, LoggedRecord, Look, Round
+from provision.kafka.retention.probe.workload import Word, round_values
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -33,7 +33,7 @@ def now() -> float:
 
 
 @dataclass(frozen=True)
-class Client:
+class ProbeClient:
     """A producer, a consumer and an administrator of one cluster."""
 
     admin: KafkaAdminClient
@@ -43,19 +43,26 @@ class Client:
     def write(self, probe: Probe) -> None:
         """The next round, into all partitions; the one after it comes when its segment is too old."""
         for part, trace in probe.traces.items():
-            if found := words(probe.design, part, probe.number):
+            if found := round_values(probe.design, part, probe.number):
                 trace.rounds.append(Round(tuple(self._sent(probe.partition(part), found))))
         probe.number += 1
         probe.due = now() + probe.design.every
 
-    def _sent(self, part: TopicPartition, found: Iterable[Word]) -> Iterator[Record]:
+    def _sent(self, part: TopicPartition, found: Iterable[Word]) -> Iterator[LoggedRecord]:
         sending = []
         for key, value in found:
             at = now()
-            sending.append((key, value, at, self.producer.send(part.topic, value, key, partition=part.partition)))
+            sending.append(
+                (
+                    key,
+                    value,
+                    at,
+                    self.producer.send(part.topic, value, key, partition=part.partition),
+                )
+            )
         for key, value, at, future in sending:
-            offset = future.get(PATIENCE).offset
-            yield Record(offset, key, value, at, now())
+            offset = future.get(ADMIN_TIMEOUT).offset
+            yield LoggedRecord(offset, key, value, at, now())
 
     def look(self, probe: Probe) -> None:
         """A look at each partition."""
@@ -72,10 +79,12 @@ class Client:
         """All that is there from the earliest offset to the end, committed or not."""
         self.consumer.assign([place])
         self.consumer.seek(place, start)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + ADMIN_TIMEOUT
         while self.consumer.position(place) < end:
             if time.monotonic() > until:
-                raise KafkaTimeoutError(f"{place.topic} could not be read to its end within {PATIENCE:g} s")
+                raise KafkaTimeoutError(
+                    f"{place.topic} could not be read to its end within {ADMIN_TIMEOUT:g} s"
+                )
             for each in self.consumer.poll(timeout_ms=500).get(place, []):
                 if each.offset < end:
                     yield each.offset, each.key, each.value
@@ -83,13 +92,20 @@ class Client:
     def _size(self, place: TopicPartition, broker: int) -> int:
         """The leader's bytes, deleted files left out."""
         (answer,) = self.admin.describe_log_dirs([place.topic], [broker])
-        topics = [each for folder in answer["log_dirs"] for each in folder["topics"] if each["name"] == place.topic]
+        topics = [
+            each
+            for folder in answer["log_dirs"]
+            for each in folder["topics"]
+            if each["name"] == place.topic
+        ]
         parts = [each for topic in topics for each in topic["partitions"]]
-        return sum(each["partition_size"] for each in parts if each["partition_index"] == place.partition)
+        return sum(
+            each["partition_size"] for each in parts if each["partition_index"] == place.partition
+        )
 
 
 @contextmanager
-def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> Iterator[Client]:
+def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> Iterator[ProbeClient]:
     """A client for these probes, whose batches fit into what they take.
 
     The producer is idempotent: a record that a repetition wrote twice would be at an offset that was not told.
@@ -99,10 +115,12 @@ def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> It
     batch = min([BATCH, *(each.design.topic.max_message_bytes // 2 for each in probes)])
     common = {**settings(login), "allow_auto_create_topics": False}
     with (
-        closing(KafkaProducer(**common, acks="all", enable_idempotence=True, batch_size=batch)) as producer,
+        closing(
+            KafkaProducer(**common, acks="all", enable_idempotence=True, batch_size=batch)
+        ) as producer,
         closing(KafkaConsumer(**common, enable_auto_commit=False)) as consumer,
     ):
-        yield Client(admin, producer, consumer)
+        yield ProbeClient(admin, producer, consumer)
 
 
 def without_key(login: Login, probe: Probe) -> str:
@@ -113,7 +131,11 @@ def without_key(login: Login, probe: Probe) -> str:
     common = {**settings(login), "allow_auto_create_topics": False}
     with closing(KafkaProducer(**common, acks="all", enable_idempotence=False)) as producer:
         try:
-            producer.send(part.topic, b"no key", partition=part.partition).get(PATIENCE)
+            producer.send(part.topic, b"no key", partition=part.partition).get(ADMIN_TIMEOUT)
         except KafkaError as error:
-            return "INVALID_RECORD" if getattr(error, "errno", 0) == REFUSED else str(error) or type(error).__name__
+            return (
+                "INVALID_RECORD"
+                if getattr(error, "errno", 0) == REFUSED
+                else str(error) or type(error).__name__
+            )
     return ""

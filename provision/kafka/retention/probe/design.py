@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from provision.core.errors import HactlError
 from provision.kafka.retention.deadlines import expired, filled, tombstone_gone
-from provision.kafka.retention.model import FOREVER, Cleaner, Topic, Use
+from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic, Use
 from provision.kafka.retention.rules import contradictions
 
 SEGMENT, RETENTION = 3_000, 30_000
@@ -22,7 +22,7 @@ SEGMENT, RETENTION = 3_000, 30_000
 MARGIN = 500
 """Milliseconds that a round comes after its predecessor's segment is too old."""
 
-LATE = 5_000
+SLACK_MS = 5_000
 """Milliseconds that threads, network and a look may take beyond what is planned."""
 
 VALUE = 100
@@ -42,7 +42,14 @@ BULK = {False: 64 << 10, True: 256 << 10}
 """Bytes of a round where retention.bytes is shown: without and with compaction."""
 
 MIB = 1 << 20
-HOPELESS = ("no-cleaner", "never-compacted", "deleted-uncompacted", "remote-compact", "lag-order", "segment-small")
+HOPELESS = (
+    "no-cleaner",
+    "never-compacted",
+    "deleted-uncompacted",
+    "remote-compact",
+    "lag-order",
+    "segment-small",
+)
 """Contradictions under which there is nothing to be seen, or Kafka would refuse the probe."""
 
 
@@ -55,7 +62,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Change:
+class ConfigChange:
     """A parameter that the probe has otherwise than the topic; numbers as Kafka has them."""
 
     key: str
@@ -72,8 +79,8 @@ class Design:
     retention.bytes is shown.
     """
 
-    original: Topic
-    topic: Topic
+    original: RetentionTopic
+    topic: RetentionTopic
     cleaner: Cleaner
     parts: tuple[Part, ...]
     left_out: tuple[str, ...]
@@ -88,7 +95,7 @@ class Design:
     @property
     def slack(self) -> int:
         """What is granted beyond a deadline: segments close with the next round, not as time passes."""
-        return 2 * self.every + LATE
+        return 2 * self.every + SLACK_MS
 
     @property
     def use(self) -> Use:
@@ -104,13 +111,20 @@ class Design:
     @property
     def segment(self) -> int:
         """Bytes of a segment in the partition that fills up; the cleaner puts small ones together."""
-        return self.topic.segment_bytes if self.topic.compacts else min(self.topic.segment_bytes, self.bulk)
+        return (
+            self.topic.segment_bytes
+            if self.topic.compacts
+            else min(self.topic.segment_bytes, self.bulk)
+        )
 
     @property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[ConfigChange, ...]:
         """What was shortened, by Kafka's names."""
-        pairs = {key: (getattr(self.original, name), getattr(self.topic, name)) for key, name in SHORTENED.items()}
-        return tuple(Change(key, was, now) for key, (was, now) in pairs.items() if was != now)
+        pairs = {
+            key: (getattr(self.original, name), getattr(self.topic, name))
+            for key, name in SHORTENED.items()
+        }
+        return tuple(ConfigChange(key, was, now) for key, (was, now) in pairs.items() if was != now)
 
     def settings(self, own: Mapping[str, str]) -> dict[str, str]:
         """The probe's parameters by Kafka's names; `own` are those that are set on the topic.
@@ -120,13 +134,20 @@ class Design:
         """
         kept = {key: value for key, value in own.items() if not key.endswith("throttled.replicas")}
         shortened = {each.key: str(each.probe) for each in self.changes}
-        return {**kept, **shortened, "message.timestamp.type": "LogAppendTime", "segment.jitter.ms": "0"}
+        return {
+            **kept,
+            **shortened,
+            "message.timestamp.type": "LogAppendTime",
+            "segment.jitter.ms": "0",
+        }
 
     @property
     def longest(self) -> int:
         """Milliseconds until all is seen, or it is certain that something is late."""
         found = {
-            Part.KEYS: lambda: self.every + (tombstone_gone(self.topic, self.cleaner, self.use) or 0),
+            Part.KEYS: lambda: (
+                self.every + (tombstone_gone(self.topic, self.cleaner, self.use) or 0)
+            ),
             Part.AGE: lambda: 2 * self.every + (expired(self.topic, self.cleaner) or 0),
             Part.SIZE: lambda: filled(self.topic, self.cleaner, self.bulk_use) or 0,
         }
@@ -145,7 +166,7 @@ SHORTENED = {
 """The field of a topic's parameters behind Kafka's name."""
 
 
-def design(topic: Topic, cleaner: Cleaner) -> Design:
+def design(topic: RetentionTopic, cleaner: Cleaner) -> Design:
     """The probe of a topic with these parameters on brokers with this cleaner.
 
     Raises:
@@ -168,7 +189,7 @@ def design(topic: Topic, cleaner: Cleaner) -> Design:
     return made
 
 
-def _refuse(topic: Topic, cleaner: Cleaner) -> None:
+def _refuse(topic: RetentionTopic, cleaner: Cleaner) -> None:
     found = {each.rule: each for each in contradictions(topic, cleaner, Use(1))}
     for rule in HOPELESS:
         if rule in found:
@@ -179,7 +200,7 @@ def _refuse(topic: Topic, cleaner: Cleaner) -> None:
         raise HactlError(what, "the probe would leave its segments in the remote store")
 
 
-def _shortened(topic: Topic, cleaner: Cleaner, bulk: int) -> Topic:
+def _shortened(topic: RetentionTopic, cleaner: Cleaner, bulk: int) -> RetentionTopic:
     """The topic with short times, but long enough that what comes too early is told from what comes by itself.
 
     A cleaner that does not heed min.compaction.lag.ms passes within a round and its back-off; one that does not heed
@@ -200,7 +221,7 @@ def _shortened(topic: Topic, cleaner: Cleaner, bulk: int) -> Topic:
     return short
 
 
-def _ballast(topic: Topic) -> int:
+def _ballast(topic: RetentionTopic) -> int:
     """Records of a round that make more of the log dirty than the ratio asks for; few where a lag decides.
 
     Raises:
@@ -209,7 +230,9 @@ def _ballast(topic: Topic) -> int:
     if not topic.compacts:
         return 0
     ratio = topic.dirty_ratio
-    count = math.ceil(KEYS * RECORD[1] / RECORD[0] * ratio / (1 - ratio)) + 2 if ratio < 1 else FOREVER
+    count = (
+        math.ceil(KEYS * RECORD[1] / RECORD[0] * ratio / (1 - ratio)) + 2 if ratio < 1 else FOREVER
+    )
     if count <= BALLAST:
         return count
     if topic.max_lag < FOREVER:
@@ -218,7 +241,7 @@ def _ballast(topic: Topic) -> int:
     raise HactlError(f"{what}, more than a probe writes", "lower it, or set max.compaction.lag.ms")
 
 
-def _parts(topic: Topic, bulk: int) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+def _parts(topic: RetentionTopic, bulk: int) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """What can be seen of the shortened topic, and what not, and why."""
     parts, left_out = [], []
     every = topic.max_segment_ms + MARGIN
@@ -226,13 +249,19 @@ def _parts(topic: Topic, bulk: int) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         parts.append(Part.KEYS)
     if topic.deletes and topic.retention_ms >= 0:
         if 0 <= topic.retention_bytes < bulk:
-            left_out.append(f"retention.ms: retention.bytes {topic.retention_bytes} is always reached before")
+            left_out.append(
+                f"retention.ms: retention.bytes {topic.retention_bytes} is always reached before"
+            )
         else:
             parts.append(Part.AGE)
     if topic.deletes and topic.retention_bytes >= 0:
-        rounds = topic.retention_bytes / bulk + (topic.segment_bytes / bulk if topic.compacts else 1) + 2
+        rounds = (
+            topic.retention_bytes / bulk + (topic.segment_bytes / bulk if topic.compacts else 1) + 2
+        )
         if 0 <= topic.retention_ms < rounds * every:
-            left_out.append(f"retention.bytes: retention.ms {topic.retention_ms} is always reached before")
+            left_out.append(
+                f"retention.bytes: retention.ms {topic.retention_ms} is always reached before"
+            )
         else:
             parts.append(Part.SIZE)
     return tuple(parts), tuple(left_out)

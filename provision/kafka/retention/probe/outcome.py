@@ -11,7 +11,7 @@ MINUTES = 600_000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeOutcome:
     """A check by its name, what was expected, what was seen, and whether the one is the other."""
 
     check: str

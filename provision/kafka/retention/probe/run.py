@@ -13,30 +13,32 @@ from provision.kafka.client_file import Login
 from provision.kafka.retention.probe import compaction, deletion
 from provision.kafka.retention.probe.client import client, now, without_key
 from provision.kafka.retention.probe.design import Part
-from provision.kafka.retention.probe.outcome import Outcome
+from provision.kafka.retention.probe.outcome import ProbeOutcome
 from provision.kafka.retention.probe.topic import Probe, create, remove
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks."""
 
 DONE = {Part.KEYS: compaction.seen_all, Part.AGE: deletion.aged, Part.SIZE: deletion.shrunk}
 CHECKS: dict[Part, tuple[compaction.Check, ...]] = {
-    Part.KEYS: compaction.CHECKS, Part.AGE: deletion.AGE, Part.SIZE: deletion.SIZE,
-}  # fmt: skip
+    Part.KEYS: compaction.CHECKS,
+    Part.AGE: deletion.AGE,
+    Part.SIZE: deletion.SIZE,
+}
 
 Progress = Callable[[float], None]
 """Is told, now and then, the seconds for which has been waited."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProbeVerdict:
     """What came of a probe: the outcomes of its checks by what they are about."""
 
     probe: Probe
-    outcomes: dict[Part, tuple[Outcome, ...]]
+    outcomes: dict[Part, tuple[ProbeOutcome, ...]]
 
     @property
     def well(self) -> bool:
@@ -44,7 +46,9 @@ class Verdict:
         return all(each.well for found in self.outcomes.values() for each in found)
 
 
-def run(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress) -> list[Verdict]:
+def run(
+    login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress
+) -> list[ProbeVerdict]:
     """Watch probes until each has shown everything, or something is late; they are gone afterwards.
 
     Raises:
@@ -53,7 +57,7 @@ def run(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progre
     """
     with made(login, admin, probes):
         _watch(login, admin, probes, told)
-    return [Verdict(each, judged(each)) for each in probes]
+    return [ProbeVerdict(each, judged(each)) for each in probes]
 
 
 @contextmanager
@@ -72,7 +76,9 @@ def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator
         try:
             remove(login, names)
         except HactlError as error:
-            left = HactlError(f"{', '.join(names)} cannot be removed: {error.line()}", "the next run removes it")
+            left = HactlError(
+                f"{', '.join(names)} cannot be removed: {error.line()}", "the next run removes it"
+            )
             left.exit_code = error.exit_code
             raise left from error
 
@@ -93,7 +99,7 @@ def _watch(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Pro
             if now() > until or all(_shown(each) for each in probes):
                 return
             soonest = min(each.due for each in probes) - now()
-            time.sleep(max(0.05, min(EVERY, soonest / 1000)))
+            time.sleep(max(0.05, min(POLL_INTERVAL, soonest / 1000)))
 
 
 def longest(probes: list[Probe]) -> int:
@@ -101,7 +107,7 @@ def longest(probes: list[Probe]) -> int:
     return max(each.design.longest for each in probes)
 
 
-def judged(probe: Probe) -> dict[Part, tuple[Outcome, ...]]:
+def judged(probe: Probe) -> dict[Part, tuple[ProbeOutcome, ...]]:
     """What the checks say of what was seen."""
     found = {}
     for part, trace in probe.traces.items():

@@ -14,15 +14,15 @@ from kafka.errors import UnknownTopicOrPartitionError, for_code
 
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.retention.fetch import Seen
+from provision.kafka.retention.fetch import TopicInfo
 from provision.kafka.retention.probe.design import MARGIN, SEGMENT, Design, Part
-from provision.kafka.retention.probe.trace import Trace
+from provision.kafka.retention.probe.trace import ProbeTrace
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 PREFIX = "hactl-probe-"
-LONGEST = 220
+MAX_NAME_LENGTH = 220
 """Characters of a topic's name that go into that of its probe, which may have 249."""
 
 NONE, UNKNOWN = 0, 3
@@ -45,17 +45,23 @@ class Probe:
     name: str
     due: float = 0
     number: int = 0
-    traces: dict[Part, Trace] = field(default_factory=dict)
+    traces: dict[Part, ProbeTrace] = field(default_factory=dict)
 
     def partition(self, part: Part) -> TopicPartition:
         """The partition that shows a thing."""
         return TopicPartition(self.name, self.design.parts.index(part))
 
 
-def probe(design: Design, seen: Seen) -> Probe:
+def probe(design: Design, seen: TopicInfo) -> Probe:
     """A probe with a name of its own, not made yet."""
-    name = f"{PREFIX}{seen.topic.name[:LONGEST]}-{secrets.token_hex(4)}"
-    return Probe(design, dict(seen.own), seen.first, name, traces={part: Trace() for part in design.parts})
+    name = f"{PREFIX}{seen.topic.name[:MAX_NAME_LENGTH]}-{secrets.token_hex(4)}"
+    return Probe(
+        design,
+        dict(seen.own),
+        seen.first,
+        name,
+        traces={part: ProbeTrace() for part in design.parts},
+    )
 
 
 def create(admin: KafkaAdminClient, probes: Iterable[Probe]) -> None:
@@ -98,13 +104,17 @@ def leftovers(admin: KafkaAdminClient, topics: list[str]) -> list[str]:
     Raises:
         KafkaError: the cluster does not answer.
     """
-    names = re.compile("|".join(f"{PREFIX}{re.escape(name[:LONGEST])}-[0-9a-f]{{8}}" for name in topics))
+    names = re.compile(
+        "|".join(f"{PREFIX}{re.escape(name[:MAX_NAME_LENGTH])}-[0-9a-f]{{8}}" for name in topics)
+    )
     found = [each for each in admin.describe_topics() if names.fullmatch(each["name"])]
     if not found:
         return []
     before = {each["name"]: _ends(admin, each) for each in found}
     time.sleep(2 * (SEGMENT + MARGIN) / 1000)
-    return sorted(each["name"] for each in found if before[each["name"]] == _ends(admin, each) != {})
+    return sorted(
+        each["name"] for each in found if before[each["name"]] == _ends(admin, each) != {}
+    )
 
 
 def _ends(admin: KafkaAdminClient, topic: Mapping[str, Any]) -> dict[int, int]:

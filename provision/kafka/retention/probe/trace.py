@@ -14,7 +14,7 @@ Kept = tuple[int, bytes | None, bytes | None]
 
 
 @dataclass(frozen=True)
-class Record:
+class LoggedRecord:
     """One that was written: `sent` is before, `acked` after the broker appended it. A tombstone has no value."""
 
     offset: int
@@ -28,7 +28,7 @@ class Record:
 class Round:
     """Records written in one go, after a pause in which a segment gets too old: the first begins another segment."""
 
-    records: tuple[Record, ...]
+    records: tuple[LoggedRecord, ...]
 
     @property
     def base(self) -> int:
@@ -36,7 +36,7 @@ class Round:
         return self.records[0].offset
 
     @property
-    def last(self) -> Record:
+    def last(self) -> LoggedRecord:
         """The last record."""
         return self.records[-1]
 
@@ -65,23 +65,23 @@ class Look:
         """Those of the records."""
         return frozenset(offset for offset, *_ in self.records)
 
-    def holds(self, record: Record) -> bool:
+    def holds(self, record: LoggedRecord) -> bool:
         """Whether the record could be read."""
         return record.offset in self.offsets
 
-    def expired(self, record: Record) -> bool:
+    def expired(self, record: LoggedRecord) -> bool:
         """Whether the record is before the earliest offset: retention removed it."""
         return record.offset < self.start
 
 
 @dataclass
-class Trace:
+class ProbeTrace:
     """All of one partition; `keyless` is what the broker said to a record without a key, empty where it took it."""
 
     rounds: list[Round] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     keyless: str = ""
 
-    def written(self, rounds: int) -> list[Record]:
+    def written(self, rounds: int) -> list[LoggedRecord]:
         """The records of the first so many rounds, in the order of writing."""
         return [record for each in self.rounds[:rounds] for record in each.records]

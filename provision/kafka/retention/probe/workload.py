@@ -17,15 +17,22 @@ AGING = 4
 """Records of a round where they are to get old."""
 
 
-def words(design: Design, part: Part, number: int) -> list[Word]:
+def round_values(design: Design, part: Part, number: int) -> list[Word]:
     """What the round of this number, counted from 0, writes into a partition; nothing where all is written."""
     if part is Part.KEYS:
         return _keyed(design, number)
     if part is Part.AGE:
         over = design.topic.compacts and number >= FIRST
-        return [] if over else [(_key(design, number, each), os.urandom(VALUE)) for each in range(AGING)]
+        return (
+            []
+            if over
+            else [(_key(design, number, each), os.urandom(VALUE)) for each in range(AGING)]
+        )
     piece = min(PIECE, design.bulk, design.topic.max_message_bytes // 2)
-    return [(_key(design, number, each), os.urandom(piece)) for each in range(max(1, design.bulk // piece))]
+    return [
+        (_key(design, number, each), os.urandom(piece))
+        for each in range(max(1, design.bulk // piece))
+    ]
 
 
 def _keyed(design: Design, number: int) -> list[Word]:

@@ -57,7 +57,11 @@ def java_errors(texts: dict[str, bytes]) -> set[str]:
 
 def quoted(files: Files, rules: set[str]) -> set[str]:
     """The messages that the findings of these rules quote."""
-    return {said(finding) for finding in KAFKA.findings(files) if finding.problem.rule in rules and said(finding)}
+    return {
+        said(finding)
+        for finding in KAFKA.findings(files)
+        if finding.problem.rule in rules and said(finding)
+    }
 
 
 QUOTING = {rule.id for rule in KAFKA.rules} - AT_LOGIN - LOGGED - BY_TOPIC
@@ -65,8 +69,16 @@ QUOTING = {rule.id for rule in KAFKA.rules} - AT_LOGIN - LOGGED - BY_TOPIC
 
 def test_every_quoted_message_is_kafkas() -> None:
     """All examples at once: each message that we quote is among Java's for that example, but for what is masked."""
-    cases = {name: {file: text.encode() for file, text in EXAMPLES[name].broken.items()} for name in sorted(QUOTING)}
-    asked = [(name, item) for name, texts in cases.items() for file in texts for item in inputs(file, texts[file])]
+    cases = {
+        name: {file: text.encode() for file, text in EXAMPLES[name].broken.items()}
+        for name in sorted(QUOTING)
+    }
+    asked = [
+        (name, item)
+        for name, texts in cases.items()
+        for file in texts
+        for item in inputs(file, texts[file])
+    ]
     answers: dict[str, set[str]] = {}
     for (name, _), answer in zip(asked, readings([item for _, item in asked]), strict=True):
         answers.setdefault(name, set()).add(" ".join(answer.error.split()))
@@ -77,7 +89,10 @@ def test_every_quoted_message_is_kafkas() -> None:
             files = add(files, file, text)
         for message in quoted(files, {name}):
             expected = re.escape(message).replace(re.escape(MASK), "[^']+")
-            assert [answer for answer in answers[name] if re.fullmatch(expected, answer)], (message, answers[name])
+            assert [answer for answer in answers[name] if re.fullmatch(expected, answer)], (
+                message,
+                answers[name],
+            )
             compared += 1
     assert compared >= 13
 
@@ -86,7 +101,10 @@ def test_sound_examples_are_taken() -> None:
     """What lint leaves in peace about reading, Java reads."""
     names = [name for name in QUOTING if name.startswith("jaas-") and name != "jaas-expansion"]
     asked = [
-        item for name in names for file, text in EXAMPLES[name].sound.items() for item in inputs(file, text.encode())
+        item
+        for name in names
+        for file, text in EXAMPLES[name].sound.items()
+        for item in inputs(file, text.encode())
     ]
     assert [reading.error for reading in readings(asked)] == [""] * len(asked)
 
@@ -98,12 +116,20 @@ def test_the_guides_files_fail_as_lint_says() -> None:
     assert java_errors(texts) - {""} == ours
     assert "Login module control flag not specified in JAAS config" in ours
     assert "Configuration Error: Invalid control flag, REQUIREDUSERNAME" in ours
-    assert any(re.match(r"Invalid value 0Host\.name=.* Not a number of type INT$", message) for message in ours)
+    assert any(
+        re.match(r"Invalid value 0Host\.name=.* Not a number of type INT$", message)
+        for message in ours
+    )
 
 
 def test_zookeeper_takes_the_guides_zoo_cfg_as_lint_says() -> None:
     """The prefix is doubled, and of the two commands in one word neither is allowed."""
     (reading,) = readings([("zoo", (SOURCE / "zoo.cfg").read_bytes())])
     assert not reading.error
-    assert {"zookeeper.zookeeper.sasl.client", "zookeeper.requireClientAuthScheme"} <= set(reading.fields)
-    assert [field for field in reading.fields if field in ("conf", "stat", "mntr", "envi")] == ["conf", "stat"]
+    assert {"zookeeper.zookeeper.sasl.client", "zookeeper.requireClientAuthScheme"} <= set(
+        reading.fields
+    )
+    assert [field for field in reading.fields if field in ("conf", "stat", "mntr", "envi")] == [
+        "conf",
+        "stat",
+    ]

@@ -17,7 +17,7 @@ from provision.checks.lint.kafka_files.registry import Files, add
 from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.desired.kafka_distribution import collect
 from provision.formats import jaas, properties
-from provision.formats.jaas import PLAIN, SCRAM, Login
+from provision.formats.jaas import PLAIN, SCRAM, LoginModule
 from tests.kafka.cluster import CACHE, free_ports, running
 from tests.kafka.java import VERSION, readings
 
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.kafka
 
 #: As in the guide: created with one password, and other ones where PLAIN does not look for them.
 CREATED = {"admin": "admin123", "producer": "admin123"}
-KAFKA_SERVER = Login(SCRAM, {"username": "admin", "password": "admin123", "user_producer": "producer123"})
+KAFKA_SERVER = LoginModule(
+    SCRAM, {"username": "admin", "password": "admin123", "user_producer": "producer123"}
+)
 SCRIPT = "".join(
     f"kafka-configs.sh --bootstrap-server b:1 --alter --entity-type users --entity-name {user} "
     f"--add-config 'SCRAM-SHA-256=[password={password}]'\n"
@@ -52,7 +54,7 @@ def settings(folder: Path, port: int, controller: int) -> dict[str, properties.V
 
 def client(mechanism: str, module: str, password: str, port: int = 0) -> bytes:
     """producer.conf."""
-    login = Login(module, {"username": "producer", "password": password})
+    login = LoginModule(module, {"username": "producer", "password": password})
     return properties.write(
         {
             "bootstrap.servers": f"127.0.0.1:{port}",
@@ -87,19 +89,43 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that lets its own user and producers in."""
     folder = tmp_path_factory.mktemp("broker")
     port, controller = free_ports(2)
-    config, login, log4j = folder / "server.properties", folder / "kafka_server_jaas.conf", folder / "log4j.properties"
+    config, login, log4j = (
+        folder / "server.properties",
+        folder / "kafka_server_jaas.conf",
+        folder / "log4j.properties",
+    )
     config.write_bytes(properties.write(settings(folder, port, controller)))
     login.write_bytes(jaas.write({"KafkaServer": KAFKA_SERVER}))
     log4j.write_text(LOG4J)
-    java = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dlog4j.configuration=file:{log4j}"]
-    java += [f"-Djava.security.auth.login.config={login}", "-cp", f"{collect(VERSION, CACHE, print)}/*"]
-    users = [word for name in CREATED for word in ("-S", f"SCRAM-SHA-256=[name={name},password={CREATED[name]}]")]
+    java = [
+        "java",
+        "-Xmx256m",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        f"-Dlog4j.configuration=file:{log4j}",
+    ]
+    java += [
+        f"-Djava.security.auth.login.config={login}",
+        "-cp",
+        f"{collect(VERSION, CACHE, print)}/*",
+    ]
+    users = [
+        word
+        for name in CREATED
+        for word in ("-S", f"SCRAM-SHA-256=[name={name},password={CREATED[name]}]")
+    ]
     words = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config), *users]
-    subprocess.run([*java, "kafka.tools.StorageTool", *words], check=True, timeout=60, capture_output=True)
-    with running([*java, "kafka.Kafka", str(config)], {"PATH": "/usr/bin"}, folder / "log") as process:
+    subprocess.run(
+        [*java, "kafka.tools.StorageTool", *words], check=True, timeout=60, capture_output=True
+    )
+    with running(
+        [*java, "kafka.Kafka", str(config)], {"PATH": "/usr/bin"}, folder / "log"
+    ) as process:
         made, deadline = Broker(port, folder / "log"), time.monotonic() + 60
         while error := login_error("SCRAM-SHA-256", SCRAM, CREATED["producer"], made):
-            assert process.poll() is None and time.monotonic() < deadline, error + made.log.read_text()[-3000:]
+            assert process.poll() is None and time.monotonic() < deadline, (
+                error + made.log.read_text()[-3000:]
+            )
         yield made
 
 
@@ -122,7 +148,9 @@ def test_a_client_is_refused_in_the_words_of_the_rule(rule: str, broker: Broker)
     files = add(Files(), "server.properties", properties.write(settings(Path("/d"), 1, 2)))
     files = add(files, "kafka_server_jaas.conf", jaas.write({"KafkaServer": KAFKA_SERVER}))
     files = add(add(files, "users.sh", SCRIPT.encode()), "producer.conf", client(*REFUSED[rule]))
-    (found,) = [finding.problem for finding in KAFKA.findings(files) if finding.problem.rule == rule]
+    (found,) = [
+        finding.problem for finding in KAFKA.findings(files) if finding.problem.rule == rule
+    ]
     error = login_error(*REFUSED[rule], broker)
     _, says, said = found.what.partition("Kafka says: ")
     if says:

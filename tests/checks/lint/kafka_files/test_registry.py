@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.checks.lint.kafka_files.registry import MOST_BYTES, Files, add, kind, read
+from provision.checks.lint.kafka_files.registry import MAX_BYTES, Files, add, kind, read
 from provision.checks.lint.kafka_files.rules import KAFKA
 from provision.core.errors import InputError, UsageError
 
@@ -45,14 +45,21 @@ def test_what_is_none_is_said() -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Missing, a folder, or far too large for a configuration."""
     large = tmp_path / "server.log"
-    large.write_bytes(b"x" * (MOST_BYTES + 1))
-    for path, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory"), (large, "larger than 1 MiB")):
+    large.write_bytes(b"x" * (MAX_BYTES + 1))
+    for path, why in (
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "directory"),
+        (large, "larger than 1 MiB"),
+    ):
         with pytest.raises(UsageError, match=why):
             read([path])
 
 
 @settings(deadline=None)
-@given(st.sampled_from(["server.properties", "consumer.conf", "zoo.cfg", "jaas.conf", "x.sh"]), st.binary(max_size=300))
+@given(
+    st.sampled_from(["server.properties", "consumer.conf", "zoo.cfg", "jaas.conf", "x.sh"]),
+    st.binary(max_size=300),
+)
 def test_no_content_ends_in_a_traceback(name: str, data: bytes) -> None:
     """Whatever a file holds, it has findings or none."""
     KAFKA.findings(add(Files(), name, data))

@@ -15,15 +15,21 @@ from provision.deploy.project import load
 from provision.desired.items import File
 from tests.kafka.authority import deployed
 
-READ = re.compile(r"/(server|client|producer|consumer)\.properties$|/zoo\.cfg$|/(kafka|zookeeper)/jaas\.conf$")
+READ = re.compile(
+    r"/(server|client|producer|consumer)\.properties$|/zoo\.cfg$|/(kafka|zookeeper)/jaas\.conf$"
+)
 
 
 @pytest.mark.parametrize("name", ["kafka.yml", "kafka-zookeeper.yml"])
-def test_the_shipped_inventories_are_sound(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shipped_inventories_are_sound(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All files of all hosts together, as they would lie there."""
     inventory = shipped("inventories") / name
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    for number, variable in enumerate(sorted(set(re.findall(r"!env (\w+)", inventory.read_text())))):
+    for number, variable in enumerate(
+        sorted(set(re.findall(r"!env (\w+)", inventory.read_text())))
+    ):
         monkeypatch.setenv(variable, f"s3cret-{number}")
     project = deployed(load(inventory))
     files = Files()

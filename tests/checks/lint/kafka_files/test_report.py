@@ -43,10 +43,15 @@ def test_json_and_sarif_hold_the_same_findings() -> None:
     (run,) = json.loads(lint("--format", "sarif", *FILES).stdout)["runs"]
     assert found["ok"] is False
     assert {finding["rule"] for finding in found["findings"]} == set(EXPECTED)
-    assert [result["ruleId"] for result in run["results"]] == [finding["rule"] for finding in found["findings"]]
+    assert [result["ruleId"] for result in run["results"]] == [
+        finding["rule"] for finding in found["findings"]
+    ]
 
 
 def test_a_missing_file_is_wrong_usage() -> None:
     """No traceback."""
     done = lint("/nonexistent")
-    assert (done.returncode, done.stderr) == (64, "kafka lint: /nonexistent: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (
+        64,
+        "kafka lint: /nonexistent: No such file or directory\n",
+    )

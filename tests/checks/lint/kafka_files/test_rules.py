@@ -26,9 +26,7 @@ PROVIDER = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationPr
 SECURE = PROVIDER + "sessionRequireClientSASLAuth=true\nquorum.auth.enableSasl=true\n"
 ADMIN = f'KafkaServer {{ {SCRAM} required username="admin" password="a"; }};\n'
 ACL = "kafka-acls.sh --bootstrap-server b:9093 --add --allow-principal User:u --operation Read"
-CREATE = (
-    "kafka-configs.sh --bootstrap-server b:9093 --alter --entity-type users --entity-name {} --add-config '{}=[{}]'\n"
-)
+CREATE = "kafka-configs.sh --bootstrap-server b:9093 --alter --entity-type users --entity-name {} --add-config '{}=[{}]'\n"
 USER = CREATE.format("u", "SCRAM-SHA-512", "password=p")
 
 
@@ -68,35 +66,65 @@ EXAMPLES = {
     ),
     "jaas-value-quoted": Example(client(f"'{LOGIN}'"), client(LOGIN)),
     "jaas-flag-missing": Example(client(SCRAM), client(LOGIN)),
-    "jaas-flag-glued": Example(client(LOGIN.replace("required ", "required")), client(LOGIN.replace('" p', '"p'))),
+    "jaas-flag-glued": Example(
+        client(LOGIN.replace("required ", "required")), client(LOGIN.replace('" p', '"p'))
+    ),
     "jaas-flag-unknown": Example(
         client(LOGIN.replace("required", "needed")), client(LOGIN.replace("required", "REQUIRED"))
     ),
-    "jaas-not-terminated": Example({"jaas.conf": "A { b.C required d=e };"}, {"jaas.conf": "A { b.C required d=e; };"}),
-    "jaas-value-unquoted": Example(client(LOGIN.replace('"p"', "123abc")), client(LOGIN.replace('"p"', "abc123"))),
+    "jaas-not-terminated": Example(
+        {"jaas.conf": "A { b.C required d=e };"}, {"jaas.conf": "A { b.C required d=e; };"}
+    ),
+    "jaas-value-unquoted": Example(
+        client(LOGIN.replace('"p"', "123abc")), client(LOGIN.replace('"p"', "abc123"))
+    ),
     "jaas-modules": Example(client(LOGIN + LOGIN), client(LOGIN)),
-    "jaas-syntax": Example({"jaas.conf": "A {\n b.C required d=e;\n"}, {"jaas.conf": "A {\n b.C required d=e;\n};"}),
+    "jaas-syntax": Example(
+        {"jaas.conf": "A {\n b.C required d=e;\n"}, {"jaas.conf": "A {\n b.C required d=e;\n};"}
+    ),
     "jaas-unprefixed": Example(
         server("", **{"server.properties": f"{BROKER}sasl.jaas.config={LOGIN}\n"}),
-        {"server.properties": f"{BROKER}listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={LOGIN}\n"},
+        {
+            "server.properties": f"{BROKER}listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={LOGIN}\n"
+        },
     ),
-    "jaas-module-unknown": Example(client(LOGIN.replace("ScramLogin", "ScarmLogin")), client(LOGIN)),
-    "jaas-expansion": Example({"j": one(SCRAM, 'username="${u}"')}, {"j": one(SCRAM, 'username="${{u}}"')}),
-    "zk-auth-scheme-ignored": Example(zoo("requireClientAuthScheme=sasl"), zoo("sessionRequireClientSASLAuth=true")),
-    "zk-anonymous": Example(zoo(PROVIDER), zoo(PROVIDER + "enforce.auth.enabled=true\nenforce.auth.schemes=sasl\n")),
-    "zk-whitelist": Example(zoo("4lw.commands.whitelist=mntr.envi"), zoo("4lw.commands.whitelist=mntr, envi")),
+    "jaas-module-unknown": Example(
+        client(LOGIN.replace("ScramLogin", "ScarmLogin")), client(LOGIN)
+    ),
+    "jaas-expansion": Example(
+        {"j": one(SCRAM, 'username="${u}"')}, {"j": one(SCRAM, 'username="${{u}}"')}
+    ),
+    "zk-auth-scheme-ignored": Example(
+        zoo("requireClientAuthScheme=sasl"), zoo("sessionRequireClientSASLAuth=true")
+    ),
+    "zk-anonymous": Example(
+        zoo(PROVIDER), zoo(PROVIDER + "enforce.auth.enabled=true\nenforce.auth.schemes=sasl\n")
+    ),
+    "zk-whitelist": Example(
+        zoo("4lw.commands.whitelist=mntr.envi"), zoo("4lw.commands.whitelist=mntr, envi")
+    ),
     "zk-prefix-doubled": Example(zoo("zookeeper.sasl.client=true"), zoo("sasl.client=true")),
-    "zk-one-server": Example(zoo("server.1=a:2888:3888"), zoo("server.1=a:2888:3888\nserver.2=b:2888:3888")),
+    "zk-one-server": Example(
+        zoo("server.1=a:2888:3888"), zoo("server.1=a:2888:3888\nserver.2=b:2888:3888")
+    ),
     "zk-server-line": Example(zoo("server.1=a"), zoo("server.1=a:2888:3888:observer;2181")),
     "zk-init-limit": Example(zoo("initLimit=1"), zoo("initLimit=10")),
     "zk-quorum-unauthenticated": Example(
         zoo(PROVIDER, one(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
         zoo(SECURE, one(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
     ),
-    "zk-client-module": Example({"j": one(SCRAM, "username=u", "Client")}, {"j": one(DIGEST, "username=u", "Client")}),
+    "zk-client-module": Example(
+        {"j": one(SCRAM, "username=u", "Client")}, {"j": one(DIGEST, "username=u", "Client")}
+    ),
     "zk-login-differs": Example(
-        {"z": one(DIGEST, 'user_k="1"', "Server"), "k": one(DIGEST, 'username="k" password="2"', "Client")},
-        {"z": one(DIGEST, 'user_k="1"', "Server"), "k": one(DIGEST, 'username="k" password="1"', "Client")},
+        {
+            "z": one(DIGEST, 'user_k="1"', "Server"),
+            "k": one(DIGEST, 'username="k" password="2"', "Client"),
+        },
+        {
+            "z": one(DIGEST, 'user_k="1"', "Server"),
+            "k": one(DIGEST, 'username="k" password="1"', "Client"),
+        },
     ),
     "zk-acl-unset": Example(
         server("", j=one(DIGEST, "username=u", "Client")),
@@ -107,7 +135,8 @@ EXAMPLES = {
         {**server(""), "client.properties": "sasl.mechanism=SCRAM-SHA-512"},
     ),
     "inter-broker-mechanism": Example(
-        server("sasl.enabled.mechanisms=PLAIN"), server("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512")
+        server("sasl.enabled.mechanisms=PLAIN"),
+        server("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512"),
     ),
     "plain-users-elsewhere": Example(
         {**PLAIN_ON, "j": one(SCRAM, 'user_a="b"')},
@@ -135,8 +164,14 @@ EXAMPLES = {
         {"j": ADMIN, "k": one(SCRAM, 'username="u"', "KafkaClient")},
     ),
     "client-has-server-jaas": Example(
-        {"j": ADMIN, "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-console-producer.sh'},
-        {"j": ADMIN, "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-server-start.sh'},
+        {
+            "j": ADMIN,
+            "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-console-producer.sh',
+        },
+        {
+            "j": ADMIN,
+            "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-server-start.sh',
+        },
     ),
     "zookeeper-option": Example(
         {"t.sh": "kafka-topics.sh --list --zookeeper z:2181"},
@@ -148,31 +183,50 @@ EXAMPLES = {
     ),
     "acl-group-read": Example(
         {"c.conf": f"group.id=g\nsasl.jaas.config={LOGIN}", "a.sh": f"{ACL} --topic t"},
-        {"c.conf": f"group.id=g\nsasl.jaas.config={LOGIN}", "a.sh": f"{ACL} --topic t \\\n --group g"},
+        {
+            "c.conf": f"group.id=g\nsasl.jaas.config={LOGIN}",
+            "a.sh": f"{ACL} --topic t \\\n --group g",
+        },
     ),
     "broker-before-user": Example(
-        {**server("", j=one(SCRAM, 'username="u"')), "s.sh": "kafka-server-start.sh server.properties\n" + USER},
-        {**server("", j=one(SCRAM, 'username="u"')), "s.sh": USER + "kafka-server-start.sh server.properties\n"},
+        {
+            **server("", j=one(SCRAM, 'username="u"')),
+            "s.sh": "kafka-server-start.sh server.properties\n" + USER,
+        },
+        {
+            **server("", j=one(SCRAM, 'username="u"')),
+            "s.sh": USER + "kafka-server-start.sh server.properties\n",
+        },
     ),
     "file-misspelt": Example(
         {**server(""), "s.sh": "vi server.propertis"},
         {**server(""), "s.sh": "cp server.properties server.properties.bak; vi server2.properties"},
     ),
-    "file-unreadable": Example({"client.properties": "acks=\\u1"}, {"client.properties": "acks=\\u0031"}),
-    "property-twice": Example(server("num.partitions=1 num.partitions=2"), server("num.partitions=1")),
+    "file-unreadable": Example(
+        {"client.properties": "acks=\\u1"}, {"client.properties": "acks=\\u0031"}
+    ),
+    "property-twice": Example(
+        server("num.partitions=1 num.partitions=2"), server("num.partitions=1")
+    ),
     "value-type": Example(server("num.io.threads=8k"), server("num.io.threads=8")),
     "key-misspelt": Example(server("num.io.thread=8"), server("my.plugin.threads=8")),
-    "lines-run-together": Example(server("num.io.threads=8log.dirs=/d"), server("num.io.threads=8 log.dirs=/d")),
+    "lines-run-together": Example(
+        server("num.io.threads=8log.dirs=/d"), server("num.io.threads=8 log.dirs=/d")
+    ),
     "key-removed": Example(server("host.name=a"), server("advertised.listeners=SASL_SSL://a:1")),
     "authorizer-class": Example(
-        server("process.roles=broker authorizer.class.name=kafka.security.authorizer.AclAuthorizer"),
+        server(
+            "process.roles=broker authorizer.class.name=kafka.security.authorizer.AclAuthorizer"
+        ),
         server("authorizer.class.name=kafka.security.authorizer.AclAuthorizer"),
     ),
     "advertised-loopback": Example(
         server("advertised.listeners=SASL_SSL://127.0.0.1:9092"),
         server("advertised.listeners=SASL_SSL://localhost.b:9092"),
     ),
-    "data-in-tmp": Example(server("log.dirs=/data,/tmp/kafka"), server("log.dirs=/data,/var/tmp/kafka")),
+    "data-in-tmp": Example(
+        server("log.dirs=/data,/tmp/kafka"), server("log.dirs=/data,/var/tmp/kafka")
+    ),
     "replication-above-brokers": Example(
         {**server("offsets.topic.replication.factor=3"), "second/server.properties": BROKER},
         server("offsets.topic.replication.factor=3"),
@@ -181,27 +235,35 @@ EXAMPLES = {
         server("min.insync.replicas=3 default.replication.factor=3"),
         server("min.insync.replicas=2 default.replication.factor=3"),
     ),
-    "topic-key-on-broker": Example(server("delete.retention.ms=1"), server("log.cleaner.delete.retention.ms=1")),
-    "cleanup-policy": Example(server("log.cleanup.policy=compress"), server("log.cleanup.policy=compact,delete")),
+    "topic-key-on-broker": Example(
+        server("delete.retention.ms=1"), server("log.cleaner.delete.retention.ms=1")
+    ),
+    "cleanup-policy": Example(
+        server("log.cleanup.policy=compress"), server("log.cleanup.policy=compact,delete")
+    ),
     "cleaner-off": Example(server("log.cleaner.enable=false"), server("log.cleaner.enable=true")),
     "retention-overruled": Example(
         server("log.retention.hours=1 log.retention.ms=5"), server("log.retention.hours=168")
     ),
     "retention-size-coarse": Example(
-        server("log.retention.bytes=1073741824"), server("log.retention.bytes=1073741824 log.segment.bytes=104857600")
+        server("log.retention.bytes=1073741824"),
+        server("log.retention.bytes=1073741824 log.segment.bytes=104857600"),
     ),
     "retention-below-roll": Example(
         server("log.retention.hours=24"), server("log.retention.hours=24 log.roll.hours=2")
     ),
     "retention-check-slow": Example(
-        server("log.retention.ms=60000"), server("log.retention.ms=60000 log.retention.check.interval.ms=30000")
+        server("log.retention.ms=60000"),
+        server("log.retention.ms=60000 log.retention.check.interval.ms=30000"),
     ),
     "compaction-lag": Example(
         server("log.cleaner.min.compaction.lag.ms=9 log.cleaner.max.compaction.lag.ms=8"),
         server("log.cleaner.min.compaction.lag.ms=8 log.cleaner.max.compaction.lag.ms=9"),
     ),
     "cleaner-buffer": Example(server("log.cleaner.threads=128"), server("log.cleaner.threads=127")),
-    "segment-too-small": Example(server("log.segment.bytes=1048575"), server("log.segment.bytes=1048576")),
+    "segment-too-small": Example(
+        server("log.segment.bytes=1048575"), server("log.segment.bytes=1048576")
+    ),
     "tiered-and-compacted": Example(
         server("log.cleanup.policy=compact remote.log.storage.system.enable=true"),
         server("log.cleanup.policy=compact"),
@@ -232,7 +294,9 @@ def test_a_rule_finds_what_breaks_it(rule: str) -> None:
 def test_sound_files_break_none() -> None:
     """A whole secured cluster, as one would write it."""
     files = {
-        **server("min.insync.replicas=2 default.replication.factor=3 log.dirs=/var/lib/kafka", j=ADMIN),
+        **server(
+            "min.insync.replicas=2 default.replication.factor=3 log.dirs=/var/lib/kafka", j=ADMIN
+        ),
         **client(LOGIN),
         "users.sh": USER + CREATE.format("admin", "SCRAM-SHA-512", "password=a"),
     }

@@ -22,13 +22,18 @@ def test_options_are_found_in_both_forms() -> None:
 def test_a_continued_line_is_one_command_at_its_first_line() -> None:
     """A backslash at the end."""
     found = commands("# x\n\nkafka-acls.sh --add \\\n  --group g\nnext\n")
-    assert [(command.name, command.position.line) for command in found] == [("kafka-acls.sh", 3), ("next", 5)]
+    assert [(command.name, command.position.line) for command in found] == [
+        ("kafka-acls.sh", 3),
+        ("next", 5),
+    ]
     assert found[0].values("--group") == ("g",)
 
 
 def test_several_commands_on_a_line() -> None:
     """Separated as a shell has it; what stands before a command is not it."""
-    found = commands('if [ "x$A" = x ]; then export A="b c"; fi; sudo nohup ./kafka-server-start.sh f > out &\n')
+    found = commands(
+        'if [ "x$A" = x ]; then export A="b c"; fi; sudo nohup ./kafka-server-start.sh f > out &\n'
+    )
     assert [command.name for command in found] == ["[", "", "fi", "kafka-server-start.sh"]
     assert found[1].assigned == (("A", "b c"),)
 

@@ -19,7 +19,8 @@ SOURCE = Path(__file__).parent / "source"
 EXPECTED = {
     # What Kafka, Java and ZooKeeper refuse.
     "jaas-line-wrapped": {"producer.conf:3", "consumer.conf:3"},
-    "jaas-flag-glued": {"zk_jaas.conf:1"} | {f"kafka_server_jaas.conf:{line}" for line in (1, 3, 5)},
+    "jaas-flag-glued": {"zk_jaas.conf:1"}
+    | {f"kafka_server_jaas.conf:{line}" for line in (1, 3, 5)},
     "lines-run-together": {"server.properties:31"},
     # ZooKeeper.
     "zk-auth-scheme-ignored": {"zoo.cfg:15"},
@@ -70,14 +71,18 @@ def found(files: Files) -> list[Finding]:
 def test_the_files_are_told_apart(files: Files) -> None:
     """By their content: both kinds end in `.conf` and `.properties`."""
     kinds = {
-        kind: [Path(file.file).name for file in getattr(files, kind)] for kind in ("servers", "clients", "zookeepers")
+        kind: [Path(file.file).name for file in getattr(files, kind)]
+        for kind in ("servers", "clients", "zookeepers")
     }
     assert kinds == {
         "servers": ["server.properties"],
         "clients": ["consumer.conf", "consumer.properties", "producer.conf", "producer.properties"],
         "zookeepers": ["zoo.cfg"],
     }
-    assert [Path(file.file).name for file in files.jaas] == ["kafka_server_jaas.conf", "zk_jaas.conf"]
+    assert [Path(file.file).name for file in files.jaas] == [
+        "kafka_server_jaas.conf",
+        "zk_jaas.conf",
+    ]
     assert len(files.scripts) == 4
 
 
@@ -86,13 +91,19 @@ def test_every_mistake_is_named_and_nothing_else(found: list[Finding]) -> None:
     places: dict[str, set[str]] = {}
     for finding in found:
         position = finding.problem.position
-        places.setdefault(finding.problem.rule, set()).add(f"{Path(position.file).name}:{position.line}")
+        places.setdefault(finding.problem.rule, set()).add(
+            f"{Path(position.file).name}:{position.line}"
+        )
     assert places == EXPECTED
 
 
 def test_the_error_that_the_guide_ends_with_is_explained(found: list[Finding]) -> None:
     """The message its author saw, with its cause: the wrapped line, not the JAAS file nor the path to it."""
-    said = [finding.problem for finding in found if "control flag not specified in JAAS config" in finding.problem.what]
+    said = [
+        finding.problem
+        for finding in found
+        if "control flag not specified in JAAS config" in finding.problem.what
+    ]
     assert {problem.rule for problem in said} == {"jaas-line-wrapped"}
     assert "on one line" in said[0].fix
 
@@ -100,7 +111,11 @@ def test_the_error_that_the_guide_ends_with_is_explained(found: list[Finding]) -
 def test_no_password_is_shown(found: list[Finding]) -> None:
     """Not in any part of any finding."""
     text = "\n".join(str(finding.problem) for finding in found)
-    assert not [secret for secret in ("admin123", "producer123", "consumer123", "kafka123") if secret in text]
+    assert not [
+        secret
+        for secret in ("admin123", "producer123", "consumer123", "kafka123")
+        if secret in text
+    ]
 
 
 PASSWORD = "Zq9hX2vLw8"  # noqa: S105
@@ -118,7 +133,11 @@ TEXTS = {
 @given(
     st.sampled_from(sorted(TEXTS)),
     st.lists(
-        st.tuples(st.integers(0, 200), st.integers(0, 2), st.sampled_from(["", '"', "'", "\n", " ", ";", "=", "{"])),
+        st.tuples(
+            st.integers(0, 200),
+            st.integers(0, 2),
+            st.sampled_from(["", '"', "'", "\n", " ", ";", "=", "{"]),
+        ),
         max_size=3,
     ),
 )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from provision.kafka.retention.model import FOREVER, Cleaner, Topic
+from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic
 from provision.kafka.retention.probe.design import Design, Part
-from provision.kafka.retention.probe.trace import Look, Record, Round, Trace
-from provision.kafka.retention.probe.workload import Word, words
+from provision.kafka.retention.probe.trace import LoggedRecord, Look, ProbeTrace, Round
+from provision.kafka.retention.probe.workload import Word, round_values
 
 STEP = 100
 """Milliseconds of a step."""
@@ -40,7 +40,7 @@ class Log:
     Without `closed_only` its cleaner closes the active segment and takes it as well, which Kafka's does not.
     """
 
-    topic: Topic
+    topic: RetentionTopic
     segments: list[list[Entry]] = field(default_factory=lambda: [[]])
     bases: list[int] = field(default_factory=lambda: [0])
     end: int = 0
@@ -80,16 +80,22 @@ class Log:
             self.segments.append([])
             self.bases.append(self.end)
         closed, count = self.segments[:-1], 0
-        while count < len(closed) and (not closed[count] or closed[count][-1].at <= now - self.topic.min_lag):
+        while count < len(closed) and (
+            not closed[count] or closed[count][-1].at <= now - self.topic.min_lag
+        ):
             count += 1
         cleanable = [each for segment in closed[:count] for each in segment]
         fresh = [each for each in cleanable if each.offset >= self.dirty]
         total = sum(each.size for each in cleanable)
         old = self.topic.max_lag < FOREVER and fresh and now - fresh[0].at > self.topic.max_lag
-        if not fresh or not (old or sum(each.size for each in fresh) / total > self.topic.dirty_ratio):
+        if not fresh or not (
+            old or sum(each.size for each in fresh) / total > self.topic.dirty_ratio
+        ):
             return
         last = {each.key: each.offset for each in fresh}
-        kept = [[each for each in segment if self._stays(each, last, now)] for segment in closed[:count]]
+        kept = [
+            [each for each in segment if self._stays(each, last, now)] for segment in closed[:count]
+        ]
         self._swap(kept, count)
         self.dirty = fresh[-1].offset + 1
 
@@ -107,7 +113,10 @@ class Log:
         groups: list[tuple[int, list[Entry]]] = []
         for base, segment in zip(self.bases, kept, strict=False):
             size = sum(each.size for each in segment)
-            if groups and sum(each.size for each in groups[-1][1]) + size <= self.topic.segment_bytes:
+            if (
+                groups
+                and sum(each.size for each in groups[-1][1]) + size <= self.topic.segment_bytes
+            ):
                 groups[-1][1].extend(segment)
             else:
                 groups.append((base, segment))
@@ -118,22 +127,28 @@ class Log:
         """What a client would see."""
         entries = [each for segment in self.segments for each in segment]
         read = tuple((each.offset, each.key, each.value) for each in entries)
-        return Look(now, now, rounds, self.bases[0], self.end, read, sum(each.size for each in entries))
+        return Look(
+            now, now, rounds, self.bases[0], self.end, read, sum(each.size for each in entries)
+        )
 
 
 def watched(
-    design: Design, part: Part, real: Topic | None = None, side: Cleaner | None = None, log: Log | None = None
-) -> Trace:
+    design: Design,
+    part: Part,
+    real: RetentionTopic | None = None,
+    side: Cleaner | None = None,
+    log: Log | None = None,
+) -> ProbeTrace:
     """The trace of a probe; `real` and `side` are what the brokers do, where it is not what is planned."""
     topic, side = real or design.topic, side or design.cleaner
-    log, trace = log or Log(topic), Trace(keyless="INVALID_RECORD")
+    log, trace = log or Log(topic), ProbeTrace(keyless="INVALID_RECORD")
     number, due = 0, 0
     for now in range(0, design.longest + STEP, STEP):
         if now >= due:
-            if found := words(design, part, number):
+            if found := round_values(design, part, number):
                 base = log.end
                 log.append(now, found)
-                sent = [Record(base + at, *word, now, now) for at, word in enumerate(found)]
+                sent = [LoggedRecord(base + at, *word, now, now) for at, word in enumerate(found)]
                 trace.rounds.append(Round(tuple(sent)))
             number, due = number + 1, now + design.every
         if topic.compacts and side.enabled and now % side.backoff < STEP:

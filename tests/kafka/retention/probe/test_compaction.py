@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.kafka.retention.model import FOREVER, Cleaner, Topic
+from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic
 from provision.kafka.retention.probe import compaction
 from provision.kafka.retention.probe.compaction import CHECKS, Check
 from provision.kafka.retention.probe.design import Design, Part, design
-from provision.kafka.retention.probe.trace import Look, Round, Trace
+from provision.kafka.retention.probe.trace import Look, ProbeTrace, Round
 from tests.kafka.retention.probe.simulation import Log, watched
 
 COMPACT = frozenset({"compact"})
 BOTH = frozenset({"compact", "delete"})
-ORDERS = Topic("orders", COMPACT, min_lag=3_600_000)
+ORDERS = RetentionTopic("orders", COMPACT, min_lag=3_600_000)
 
 
-def failed(made: Design, trace: Trace) -> list[str]:
+def failed(made: Design, trace: ProbeTrace) -> list[str]:
     """The names of the checks that do not hold."""
     outcomes = (check(made, trace) for check in CHECKS)
     return [each.check for each in outcomes if each is not None and not each.well]
@@ -46,7 +46,7 @@ def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
     delete_retention: int,
     backoff: int,
 ) -> None:
-    about = Topic(
+    about = RetentionTopic(
         "t", policies, segment_ms=segment_ms, min_lag=min_lag, max_lag=max_lag, dirty_ratio=ratio,
         delete_retention=delete_retention,
     )  # fmt: skip
@@ -66,7 +66,9 @@ def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
         ({"policies": frozenset({"delete"}), "retention_ms": 5_000}, "earliest offset stays"),
     ],
 )
-def test_brokers_that_do_otherwise_than_planned_are_told(real: dict[str, object], check: str) -> None:
+def test_brokers_that_do_otherwise_than_planned_are_told(
+    real: dict[str, object], check: str
+) -> None:
     made = design(ORDERS, Cleaner(backoff=700, check_interval=700))
     assert check in failed(made, watched(made, Part.KEYS, replace(made.topic, **real)))  # type: ignore[arg-type]
 
@@ -80,7 +82,9 @@ def test_a_cleaner_that_does_nothing_is_told() -> None:
 
 def test_a_cleaner_that_takes_the_active_segment_as_well_is_told() -> None:
     made = design(replace(ORDERS, min_lag=0), Cleaner(backoff=700))
-    assert "active segment stays" in failed(made, watched(made, Part.KEYS, log=Log(made.topic, closed_only=False)))
+    assert "active segment stays" in failed(
+        made, watched(made, Part.KEYS, log=Log(made.topic, closed_only=False))
+    )
 
 
 def test_a_broker_that_takes_records_without_a_key_is_told() -> None:
@@ -100,7 +104,9 @@ def spoilt(change: Callable[[Look], Look]) -> list[str]:
 
 def test_a_last_value_that_is_gone_is_told() -> None:
     def without(look: Look) -> Look:
-        return replace(look, records=tuple(each for each in look.records if each[1] != b"settled-3"))
+        return replace(
+            look, records=tuple(each for each in look.records if each[1] != b"settled-3")
+        )
 
     assert spoilt(without) == ["last values stay"]
 
@@ -126,7 +132,9 @@ def test_a_deleted_key_that_comes_back_is_told() -> None:
     assert "tombstones go" in failed(made, trace)
 
 
-def test_of_a_round_that_took_too_long_only_the_last_record_is_surely_in_the_active_segment() -> None:
+def test_of_a_round_that_took_too_long_only_the_last_record_is_surely_in_the_active_segment() -> (
+    None
+):
     made = design(ORDERS, Cleaner(backoff=700))
     trace = watched(made, Part.KEYS)
     slow = [replace(each, acked=each.acked + 10_000) for each in trace.rounds[-1].records]

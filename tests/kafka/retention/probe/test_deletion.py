@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.kafka.retention.model import Cleaner, Topic
+from provision.kafka.retention.model import Cleaner, RetentionTopic
 from provision.kafka.retention.probe import deletion
 from provision.kafka.retention.probe.deletion import AGE, SIZE
 from provision.kafka.retention.probe.design import Design, Part, design
-from provision.kafka.retention.probe.trace import Trace
+from provision.kafka.retention.probe.trace import ProbeTrace
 from tests.kafka.retention.probe.simulation import Log, watched
 
 DELETE = frozenset({"delete"})
 BOTH = frozenset({"compact", "delete"})
-EVENTS = Topic("events", retention_bytes=1 << 40)
+EVENTS = RetentionTopic("events", retention_bytes=1 << 40)
 BROKERS = Cleaner(check_interval=700, backoff=700)
 CHECKS = {Part.AGE: AGE, Part.SIZE: SIZE}
 
 
-def failed(made: Design, part: Part, trace: Trace) -> list[str]:
+def failed(made: Design, part: Part, trace: ProbeTrace) -> list[str]:
     """The names of the checks that do not hold."""
     return [each.check for check in CHECKS[part] if not (each := check(made, trace)).well]
 
@@ -36,9 +36,13 @@ def failed(made: Design, part: Part, trace: Trace) -> list[str]:
     round_time=st.integers(300, 20_000),
 )
 def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
-    policies: frozenset[str], retention_ms: int, retention_bytes: int, segment_ms: int, round_time: int
+    policies: frozenset[str],
+    retention_ms: int,
+    retention_bytes: int,
+    segment_ms: int,
+    round_time: int,
 ) -> None:
-    about = Topic(
+    about = RetentionTopic(
         "t", policies, retention_ms=retention_ms, retention_bytes=retention_bytes, segment_ms=segment_ms
     )  # fmt: skip
     if policies == DELETE and retention_ms < 0 and retention_bytes < 0:
@@ -68,7 +72,10 @@ def test_brokers_that_do_otherwise_than_planned_are_told(
 ) -> None:
     """`times` is how much more than planned the brokers keep; -1 is all."""
     made = design(replace(EVENTS, policies=policies), BROKERS)
-    other = {key: int(getattr(made.topic, key) * factor) if factor > 0 else -1 for key, factor in times.items()}
+    other = {
+        key: int(getattr(made.topic, key) * factor) if factor > 0 else -1
+        for key, factor in times.items()
+    }
     assert check in failed(made, part, watched(made, part, replace(made.topic, **other)))  # type: ignore[arg-type]
 
 

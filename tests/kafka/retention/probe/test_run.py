@@ -6,14 +6,14 @@ import pytest
 
 from provision.core.errors import Exit, HactlError, Unreachable
 from provision.kafka.client_file import Login
-from provision.kafka.retention.fetch import Seen
-from provision.kafka.retention.model import Cleaner, Topic
+from provision.kafka.retention.fetch import TopicInfo
+from provision.kafka.retention.model import Cleaner, RetentionTopic
 from provision.kafka.retention.probe import run
 from provision.kafka.retention.probe.design import design
-from provision.kafka.retention.probe.topic import LONGEST, PREFIX, probe
+from provision.kafka.retention.probe.topic import MAX_NAME_LENGTH, PREFIX, probe
 from tests.kafka.cluster import free_ports
 
-ORDERS = Seen(Topic("orders"), Cleaner(), 1, {1: 1}, {}, first=(1,))
+ORDERS = TopicInfo(RetentionTopic("orders"), Cleaner(), 1, {1: 1}, {}, first=(1,))
 
 
 def test_what_is_left_behind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,14 +21,19 @@ def test_what_is_left_behind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports(1)
     monkeypatch.setattr(run, "create", lambda _admin, _probes: None)
     block = run.made(Login((("127.0.0.1", port),)), None, [made])  # type: ignore[arg-type]
-    with pytest.raises(HactlError, match=f"{made.name} cannot be removed: .* cannot connect") as found, block:
+    with (
+        pytest.raises(
+            HactlError, match=f"{made.name} cannot be removed: .* cannot connect"
+        ) as found,
+        block,
+    ):
         raise Unreachable("broker", "gone")
     assert found.value.exit_code == Exit.UNREACHABLE
 
 
 def test_the_name_of_a_probe_is_legal_however_long_the_topics_is() -> None:
-    long = Seen(Topic("a" * 249), Cleaner(), 1, {1: 1}, {}, first=(1,))
+    long = TopicInfo(RetentionTopic("a" * 249), Cleaner(), 1, {1: 1}, {}, first=(1,))
     name = probe(design(long.topic, long.cleaner), long).name
-    assert name.startswith(PREFIX + "a" * LONGEST + "-")
+    assert name.startswith(PREFIX + "a" * MAX_NAME_LENGTH + "-")
     assert len(name) <= 249
     assert name != probe(design(long.topic, long.cleaner), long).name
