@@ -43,7 +43,8 @@ class _Walk:
     def document(self) -> Node:
         """The one value of the text."""
         node = self.value()
-        self.expect(self.skip(), "")
+        if self.skip():
+            raise ValueError("more than one value")
         return node
 
     def place(self) -> Position:
@@ -55,12 +56,6 @@ class _Walk:
         match = _SPACE.match(self.text, self.index + characters)
         self.index = match.end() if match else self.index
         return self.text[self.index : self.index + 1]
-
-    @staticmethod
-    def expect(mark: str, *marks: str) -> None:
-        """Raise ValueError unless the character is one of these."""
-        if mark not in marks:
-            raise ValueError(mark)
 
     def value(self) -> Node:
         first, place = self.skip(), self.place()
@@ -78,10 +73,12 @@ class _Walk:
         keys: dict[Any, Position] = {}
         mark = self.skip(1)
         while mark != "}":
-            self.expect(mark, '"')
+            if mark != '"':
+                raise ValueError("a key is no string")
             at = self.place()
             key = self.scalar()
-            self.expect(self.skip(), ":")
+            if self.skip() != ":":
+                raise ValueError("no colon behind a key")
             self.skip(1)
             values[key], keys[key] = self.value(), at
             mark = self.next_part("}")
@@ -103,11 +100,10 @@ class _Walk:
     def next_part(self, end: str) -> str:
         """Step over the comma behind a part; the character that follows: `end` only where there is no comma."""
         mark = self.skip()
-        self.expect(mark, ",", end)
-        if mark == ",":
-            mark = self.skip(1)
-            if mark == end:
-                raise ValueError("a comma before the end")
+        if mark == end:
+            return end
+        if mark != "," or (mark := self.skip(1)) == end:
+            raise ValueError("no comma between two parts, or one too many")
         return mark
 
     def scalar(self) -> Any:

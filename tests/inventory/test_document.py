@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.formats.bounded_json import MAX_DEPTH
-from provision.inventory import document
+from provision.inventory import document, json_document
 from provision.inventory.document import Reader
 from provision.inventory.source import Node
 
@@ -56,6 +56,27 @@ def test_what_pyyaml_writes_comes_back(data: Any, flow: bool) -> None:
 def test_what_json_writes_comes_back_as_json_reads_it(data: Any) -> None:
     text = json.dumps([data], default=str)
     assert parse(text) == (json.loads(text), [])
+
+
+JSON_TOKENS = st.sampled_from(
+    ["{", "}", "[", "]", ",", ":", '"a"', '"', "1", "-2e3", "true", "NaN", " ", "\n", "x", "\\"]
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from("{["),
+    st.lists(JSON_TOKENS, max_size=9) | DATA.map(lambda data: [json.dumps([data], default=str)[1:]]),
+)
+def test_what_counts_as_json_is_what_the_standard_library_takes(first: str, tokens: list[str]) -> None:
+    text = first + "".join(tokens)
+    node = json_document.parse(text, "f.json")
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        assert node is None
+    else:
+        assert node is not None and repr(node.plain()) == repr(expected)
 
 
 @settings(max_examples=300)
