@@ -9,8 +9,9 @@ Filters and tests are Jinja's own; of Ansible's lookups there is `lookup('env', 
 Not templated: keys, values marked `!unsafe` or `!env`, and the results of templates. A value that used a secret,
 or the environment, is a secret. Templates run in Jinja's sandbox, and an undefined variable is an error.
 
-Rules, each at the value's place: `template-undefined`, `template-syntax`, `template-loop`, `template-env`,
-`template-error`. Unlike Ansible, `lookup('env', …)` of a variable that is not set is an error unless it has `default=`.
+Rules, each at the value's place: `template-undefined`, `template-syntax`, `template-loop`, `template-depth`,
+`template-env`, `template-error`. Unlike Ansible, `lookup('env', …)` of a variable that is not set is an error unless it
+has `default=`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from provision.core.errors import InputError, Position, Problem
+from provision.formats.bounded_json import MAX_DEPTH
 from provision.inventory.hosts import Host, Inventory
 from provision.inventory.lazy import LazyDict, LazyList, resolved
 from provision.inventory.source import Node
@@ -134,6 +136,7 @@ class _Resolver:
         self.groups = {name: list(inventory.members(name)) for name in inventory.groups}
         self.scopes: dict[str, _Scope] = {}
         self.fixed: dict[int, bool] = {}
+        self.heights: dict[int, int] = {}
         self.problems: dict[tuple[Position, str], Problem] = {}
         self.tainted = [False]
 
@@ -186,6 +189,16 @@ class _Resolver:
             else:
                 self.fixed[key] = node.unsafe or not _has_marks(node.value)
         return self.fixed[key]
+
+    def height(self, node: Node) -> int:
+        """How many levels of lists and mappings there are in a node. Asked once a part, hosts share them."""
+        if not isinstance(node.value, dict | list):
+            return 0
+        parts = node.value.values() if isinstance(node.value, dict) else node.value
+        for part in parts:
+            if id(part) not in self.heights:
+                self.heights[id(part)] = self.height(part)
+        return 1 + max((self.heights[id(part)] for part in parts), default=0)
 
     def taint(self) -> None:
         """Note that the template being rendered has used a secret."""
@@ -282,6 +295,9 @@ class _Scope:
                 result = replace(node, value=[self.resolve(part) for part in node.value])
             else:
                 result = self.render(node)
+            if self.resolver.height(result) > MAX_DEPTH:
+                what = f"nested deeper than {MAX_DEPTH} levels once its templates are worked out"
+                self.fail(node, "template-depth", what, "flatten it")
             self.done[key] = self.keep(result)
         return self.done[key]
 

@@ -66,9 +66,12 @@ JSON_TOKENS = st.sampled_from(
 @settings(max_examples=300)
 @given(
     st.sampled_from("{["),
-    st.lists(JSON_TOKENS, max_size=9) | DATA.map(lambda data: [json.dumps([data], default=str)[1:]]),
+    st.lists(JSON_TOKENS, max_size=9)
+    | DATA.map(lambda data: [json.dumps([data], default=str)[1:]]),
 )
-def test_what_counts_as_json_is_what_the_standard_library_takes(first: str, tokens: list[str]) -> None:
+def test_what_counts_as_json_is_what_the_standard_library_takes(
+    first: str, tokens: list[str]
+) -> None:
     text = first + "".join(tokens)
     node = json_document.parse(text, "f.json")
     try:

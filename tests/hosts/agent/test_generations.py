@@ -69,6 +69,8 @@ def test_the_same_state_makes_the_same_bytes() -> None:
     [
         (b"", "damaged"),
         (write_about(GENERATION)[:-9], "damaged"),
+        (write_about(GENERATION)[:10] + b"\xff" * 20, "damaged"),
+        (gzip.compress(b"[" * 100_000, mtime=0), "damaged"),
         (gzip.compress(b"[]", mtime=0), "another version"),
         (gzip.compress(b'{"format": 2}', mtime=0), "another version"),
         (
