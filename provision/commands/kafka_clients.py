@@ -23,7 +23,7 @@ from provision.core.errors import HactlError, UsageError
 from provision.deploy.project import Project
 from provision.desired.kafka_tls import trusted
 from provision.desired.kafka_variables import listener
-from provision.formats import jaas, properties
+from provision.formats import endpoint, jaas, properties
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import MECHANISMS
 from provision.kafka.resources.authorizer import named
@@ -86,9 +86,7 @@ def _client(project: Project, cluster: KafkaCluster, user: str) -> ClientLogin:
             "add a service with them as `real_servers:`",
         )
     ca = trusted(cluster) if cluster.certificates else ""
-    bootstrap = tuple(
-        f"[{name}]:{model.port}" if ":" in name else f"{name}:{model.port}" for name in names
-    )
+    bootstrap = tuple(endpoint.join(name, model.port) for name in names)
     own = model.users[user]
     return ClientLogin(
         user,

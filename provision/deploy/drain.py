@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from provision.core.errors import HactlError, HostError
 from provision.core.events import Events
 from provision.desired.host_variables import ipvs_owner
+from provision.formats.ipvsadm import saved_table
 from provision.hosts.agent import program
 from provision.hosts.channel import Session
 from provision.hosts.live.snapshot import Snapshot
-from provision.hosts.live.table import entries, reroutes_at_weight_zero, saved_table
+from provision.hosts.live.table import entries, reroutes_at_weight_zero
 from provision.hosts.live.vips import holders
 from provision.hosts.protocol import decode_line, encode_line
 from provision.inventory.frontends import ResolvedFrontend

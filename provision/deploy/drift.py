@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from provision.deploy.change import Change
 from provision.desired.items import DesiredHost, File, VirtualService
+from provision.formats.ipvsadm import saved_table
 from provision.hosts.agent.observe import Observed
-from provision.hosts.live.table import differences, saved_table
+from provision.hosts.live.table import differences
 from provision.hosts.protocol import folders
 
 RULES = ("/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm")

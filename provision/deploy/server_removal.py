@@ -17,6 +17,8 @@ from provision.deploy.drain import DrainRequest, carry_out
 from provision.deploy.drift import installed_table, rules, rules_file
 from provision.deploy.plan import HostPlan
 from provision.desired.items import VirtualService
+from provision.formats import endpoint
+from provision.formats.ipvsadm import weight
 from provision.hosts.agent import program
 from provision.hosts.channel import Session
 from provision.hosts.live.parse import ipvs_services
@@ -56,7 +58,7 @@ def removed_servers(plan: HostPlan) -> tuple[RemovedServer, ...]:
         if not reroutes_at_weight_zero(options):
             continue
         new = after.get(selector, ("", {}))[1]
-        if any(place in new and " -w 0 " not in f"{new[place]} " for place in old):
+        if any(place in new and weight(new[place]) for place in old):
             gone = (place for place in old if place not in new)
             found += [RemovedServer(selector, place, f"-r {place} {old[place]}") for place in gone]
     return tuple(found)
@@ -201,9 +203,7 @@ def _holding(
     A backup hears of connections only, and forgets them later.
     """
     addresses = {
-        one.selector.split()[-1].rpartition(":")[0].strip("[]")
-        for found in going.values()
-        for one in found
+        endpoint.host(one.selector.split()[-1]) for found in going.values() for one in found
     }
     return frozenset(
         host

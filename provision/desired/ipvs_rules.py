@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from provision.desired.items import VirtualService
+from provision.formats import endpoint
 from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
 from provision.inventory.model.checks import FileCheck, MiscCheck
 from provision.inventory.model.service import Service, Tunnel
@@ -21,6 +22,11 @@ class Destination:
     rule: str
     limits: str
     host: str = ""
+
+    @property
+    def place(self) -> str:
+        """Its `ADDRESS:PORT`."""
+        return self.rule.split()[1]
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str
         for address in service.addresses:
             if address.version == family:
                 yield (
-                    f"{FLAGS[model.protocol]} {_bracketed(str(address))}:{model.port or 0}",
+                    f"{FLAGS[model.protocol]} {endpoint.join(str(address), model.port or 0)}",
                     model.port,
                 )
 
@@ -90,7 +96,7 @@ def _ipvs_service(
 ) -> IpvsService:
     servers = (_ipvs_server(service, server, family, port) for server in service.real_servers)
     sorry = service.model.sorry_server
-    place = f"{_bracketed(str(sorry.address))}:{sorry.port or port or 0}" if sorry else ""
+    place = endpoint.join(str(sorry.address), sorry.port or port or 0) if sorry else ""
     return IpvsService(
         selector, _ipvs_rule(service.model, family), tuple(servers), weights_of(service), place
     )
@@ -133,7 +139,7 @@ def _ipvs_server(
     address = server.address(family) or server.addresses[0]
     forward = service.forward(server)
     own_port = server.options.port or port or 0
-    parts = ["-r", f"{_bracketed(str(address))}:{own_port}", PACKET_FORWARDING[forward]]
+    parts = ["-r", endpoint.join(str(address), own_port), PACKET_FORWARDING[forward]]
     parts += ["-w", str(service.weight(server))]
     if forward == "tun":
         parts += _tunnel(server.options.tunnel or service.model.tunnel)
@@ -147,10 +153,6 @@ def _tunnel(tunnel: Tunnel) -> list[str]:
     port = ["--tun-port", str(tunnel.port)] if tunnel.port else []
     checksum = [f"--tun-{tunnel.checksum or 'nocsum'}"] if tunnel.type != "ipip" else []
     return ["--tun-type", tunnel.type, *port, *checksum]
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def modules(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from provision.desired.firewall import Opening
 from provision.desired.kafka_tls import certificate, trusted_or_unknown
-from provision.formats import jaas, properties
+from provision.formats import endpoint, jaas, properties
 from provision.formats.jaas import DIGEST, PLAIN, SCRAM, LoginModule
 from provision.inventory.kafka import KafkaCluster, KafkaNode, first_users, kafka_checks
 from provision.inventory.model.checks import KafkaCheck
@@ -154,10 +154,6 @@ def _bound(cluster: KafkaCluster, port: int) -> str:
     return f"://{'[::]' if v6 else '0.0.0.0'}:{port}"  # noqa: S104
 
 
-def _endpoint(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
     model, name = cluster.model, listener(cluster)
     roles = [
@@ -166,11 +162,11 @@ def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, propert
     bound = [name + _bound(cluster, model.port)] if node.broker else []
     bound += [CONTROLLER + _bound(cluster, model.controller_port)] if node.controller else []
     voters = [
-        f"{each.id}@{_endpoint(each.endpoint, model.controller_port)}"
+        f"{each.id}@{endpoint.join(each.endpoint, model.controller_port)}"
         for each in cluster.controllers
     ]
     advertised = (
-        {"advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}"}
+        {"advertised.listeners": f"{name}://{endpoint.join(node.endpoint, model.port)}"}
         if node.broker
         else {}
     )
@@ -205,14 +201,14 @@ def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, pro
         "zookeeper.connect": _connect(cluster),
         "zookeeper.set.acl": True,
         "listeners": name + _bound(cluster, model.port),
-        "advertised.listeners": f"{name}://{_endpoint(node.endpoint, model.port)}",
+        "advertised.listeners": f"{name}://{endpoint.join(node.endpoint, model.port)}",
         "inter.broker.listener.name": name,
     }
 
 
 def _connect(cluster: KafkaCluster) -> str:
     port = cluster.model.zookeeper.port if cluster.model.zookeeper else 0
-    return ",".join(_endpoint(member.endpoint, port) for member in cluster.members)
+    return ",".join(endpoint.join(member.endpoint, port) for member in cluster.members)
 
 
 def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from provision.drills.result import Span
 from provision.drills.table import Entry, hosts_of
+from provision.formats.ip_addr import live_address
 from provision.inventory.frontends import ResolvedFrontend
 
 
@@ -21,12 +22,11 @@ class DirectorState:
 
     def with_address_line(self, line: str, at: float) -> DirectorState:
         """The sight after a line of `ip -o address show` or `ip -o monitor address`; others change nothing."""
-        words = line.split()
-        gone = words[:1] == ["Deleted"]
-        words = words[gone:]
-        if len(words) < 4 or words[2] not in ("inet", "inet6") or words[1].rstrip(":") == "lo":
+        gone = line.startswith("Deleted ")
+        live = live_address(line.removeprefix("Deleted "))
+        if live is None or live.interface == "lo":
             return self
-        address = {words[3].partition("/")[0]}
+        address = {live.address}
         return replace(self, at=at, held=self.held - address if gone else self.held | address)
 
 

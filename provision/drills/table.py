@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from provision.desired.ipvs_rules import FLAGS, ipvs_services
+from provision.formats import endpoint
+from provision.formats.ipvsadm import weight
 from provision.inventory.frontends import ResolvedFrontend
 
 Entry = tuple[str, str]
@@ -35,10 +37,10 @@ def kernel_table(fields: Sequence[str]) -> dict[Entry, int]:
 
 def _endpoint(text: str) -> str:
     """`C0A8E30A:0050` or `[fd00:0000:…:0010]:0050` as ipvsadm(8) writes it."""
-    address, _, port = text.rpartition(":")
-    if address.startswith("["):
-        return f"[{ipaddress.IPv6Address(address.strip('[]'))}]:{int(port, 16)}"
-    return f"{ipaddress.IPv4Address(int(address, 16))}:{int(port, 16)}"
+    address, port = endpoint.split(text)
+    if ":" in address:
+        return endpoint.join(str(ipaddress.IPv6Address(address)), int(port, 16))
+    return endpoint.join(str(ipaddress.IPv4Address(int(address, 16))), int(port, 16))
 
 
 def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
@@ -46,13 +48,12 @@ def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
     found: dict[Entry, int] = {}
     for service in ipvs_services(frontends):
         for server in service.servers:
-            words = server.rule.split()
             selector = (
                 service.selector.removesuffix(" -6")
                 if service.selector.startswith("-f")
                 else service.selector
             )
-            found[selector, words[words.index("-r") + 1]] = int(words[words.index("-w") + 1])
+            found[selector, server.place] = weight(server.rule)
     return found
 
 
@@ -64,10 +65,7 @@ def hosts_of(frontend: ResolvedFrontend) -> dict[Entry, str]:
         for server in one.real_servers
         for address in server.addresses
     }
-    return {
-        entry: names[entry[1].rpartition(":")[0].strip("[]")]
-        for entry in intended_table([frontend])
-    }
+    return {entry: names[endpoint.host(entry[1])] for entry in intended_table([frontend])}
 
 
 def receives_connections(table: Table, frontend: ResolvedFrontend, host: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from provision.core.errors import HostError
+from provision.formats import endpoint
 
 REQUEST_TIMEOUT = 10.0
 """Seconds for a client's request, and for the connection that it asks for."""
@@ -61,9 +62,7 @@ def connect_through(url: str, host: str, port: int) -> socket.socket:
     connection = socket.create_connection((place.hostname or "", place.port or 0), REQUEST_TIMEOUT)
     try:
         login = base64.b64encode(f"{place.username}:{place.password}".encode()).decode()
-        asked = (
-            f"CONNECT {_written(host, port)} HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"
-        )
+        asked = f"CONNECT {endpoint.join(host, port)} HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"
         connection.settimeout(2 * REQUEST_TIMEOUT)
         connection.sendall(asked.encode())
         status = _head(connection).split("\r\n")[0]
@@ -74,10 +73,6 @@ def connect_through(url: str, host: str, port: int) -> socket.socket:
         return connection
     connection.close()
     raise ConnectionRefusedError(111, status.split(" ", 2)[-1])
-
-
-def _written(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _head(connection: socket.socket) -> str:
@@ -168,11 +163,11 @@ class _Proxy:
             near.sendall(b"HTTP/1.1 407 who are you\r\n\r\n")
             raise ConnectionError("a stranger")
         method, place, _ = (*words.split(" "), "", "", "")[:3]
-        host, _, port = place.rpartition(":")
+        host, port = endpoint.split(place)
         if method != "CONNECT" or not port.isdecimal():
             near.sendall(b"HTTP/1.1 400 CONNECT HOST:PORT\r\n\r\n")
             raise ConnectionError("another request")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return host, int(port)
 
 
 def _pump(source: Stream, sink: Stream) -> None:

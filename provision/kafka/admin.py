@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from provision.core.errors import HostError, Unreachable
+from provision.formats import endpoint
 from provision.hosts.tunnel import connect_through
 from provision.kafka.client_file import Login
 
@@ -44,7 +45,7 @@ def connected(login: Login) -> Iterator[KafkaAdminClient]:
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError, RetriableError, UnknownBrokerIdError
 
-    name = ",".join(_written(*address) for address in login.bootstrap)
+    name = ",".join(endpoint.join(*address) for address in login.bootstrap)
     heard = _LogCapture()
     logger = logging.getLogger("kafka")
     logger.addHandler(heard)
@@ -129,7 +130,7 @@ def _dial(login: Login, name: str) -> None:
 def settings(login: Login) -> dict[str, object]:
     """What any client of the library, a producer or a consumer as well, takes to log in."""
     found: dict[str, object] = {
-        "bootstrap_servers": [_written(*address) for address in login.bootstrap],
+        "bootstrap_servers": [endpoint.join(*address) for address in login.bootstrap],
         "client_id": "hactl",
         "security_protocol": login.protocol,
         "bootstrap_timeout_ms": int(ADMIN_TIMEOUT * 1000),
@@ -153,10 +154,6 @@ def _hint(login: Login) -> str:
     if login.mechanism:
         return f"is the password that of {login.user}, and does the listener speak {login.protocol} {login.mechanism}?"
     return f"does the listener speak {login.protocol}?"
-
-
-def _written(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _LogCapture(logging.Handler):

@@ -18,10 +18,11 @@ from provision.deploy.missing import needs_log as doubtful_tables
 from provision.deploy.operations import operations
 from provision.deploy.plan import Change, HostPlan, plan_host
 from provision.desired.items import Address, DesiredHost, File, Item, Unit, VipItem, VirtualService
+from provision.formats.ip_addr import LiveAddress
 from provision.hosts.agent.observe import Observed, ObservedItem
 from provision.hosts.agent.payload import Op
 from provision.hosts.live.health import Health, health
-from provision.hosts.live.state import LiveAddress, LiveHost, VrrpInstance
+from provision.hosts.live.state import LiveHost, VrrpInstance
 from provision.hosts.protocol import LedgerEntry
 from tests.inventory.building import frontend, topology
 

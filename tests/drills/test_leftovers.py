@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from provision.drills.leftovers import differences, trace_differences
-from provision.hosts.live.state import LiveAddress, LiveServer, LiveService, LiveUnit
+from provision.formats.ip_addr import LiveAddress
+from provision.hosts.live.state import LiveServer, LiveService, LiveUnit
 from tests.hosts.live.building import healthy
 from tests.inventory.building import frontend, topology
 

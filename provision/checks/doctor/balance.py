@@ -11,6 +11,7 @@ from provision.checks.doctor.evidence import DoctorCase, LogLine
 from provision.checks.doctor.registry import FAILOVER, NOTE, OUTAGE, rule
 from provision.checks.doctor.result import Evidence, Symptom
 from provision.checks.doctor.vrrp import dropping
+from provision.formats import endpoint
 from provision.hosts.live.health import Health, health, words_on
 from provision.hosts.live.service import listeners
 from provision.hosts.live.state import LiveFinding
@@ -150,10 +151,7 @@ def check_failing(case: DoctorCase) -> Iterator[Symptom]:
 )
 def server_flapping(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        names = {
-            place.rpartition(":")[0].strip("[]"): name
-            for place, name in _places(case, host).items()
-        }
+        names = {endpoint.host(place): name for place, name in _places(case, host).items()}
         for server, lines in _taken_out(case, host).items():
             if len(lines) >= 3:
                 name = names.get(server.partition("]")[0].strip("["), server)

@@ -19,7 +19,8 @@ from provision.checks.status.model import (
 )
 from provision.desired.ipvs_rules import IpvsService
 from provision.desired.keepalived_variables import HANDOVER
-from provision.formats import bounded_json
+from provision.formats import bounded_json, endpoint
+from provision.formats.ipvsadm import weight
 from provision.hosts.live.checks import judge
 from provision.hosts.live.health import Health, health
 from provision.hosts.live.snapshot import Snapshot
@@ -216,7 +217,7 @@ def _servers(
     drained: Mapping[str, str],
 ) -> Iterator[ServerStatus]:
     live = {server.place: server for server in (found.servers if found else ())}
-    weights = {server.rule.split()[1]: _weight(server.rule) for server in entry.servers}
+    weights = {server.rule.split()[1]: weight(server.rule) for server in entry.servers}
     for place, name in names.items():
         one = _server(service, name, place, live.get(place), weights[place], recall)
         yield _as_drained(one, drained[name], recall.clock) if _drained(one, drained) else one
@@ -273,13 +274,8 @@ def _server(
 
 def _as_logged(place: str, protocol: str) -> str:
     """A server as Keepalived writes it in its log: `[192.168.227.103]:tcp:80`; `[fd00::3]:tcp:80`."""
-    address, _, port = place.rpartition(":")
-    return f"[{address.strip('[]')}]" + (f":{protocol}:{port}" if protocol else "")
-
-
-def _weight(rule: str) -> int:
-    words = rule.split()
-    return int(words[words.index("-w") + 1]) if "-w" in words else 1
+    address, port = endpoint.split(place)
+    return f"[{address}]" + (f":{protocol}:{port}" if protocol else "")
 
 
 def _rated(now: Status, before: Status) -> Status:

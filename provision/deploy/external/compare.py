@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from provision.deploy.external.client_view import ClientView, Place
-from provision.deploy.external.observation import Observation, Table
+from provision.deploy.external.observation import Observation
+from provision.formats import endpoint
+from provision.formats.ipvsadm import Table, weight
 from provision.inventory.frontends import ResolvedFrontend
 
 VMAC = ("00:00:5e:00:01:", "00:00:5e:00:02:")
@@ -152,16 +154,15 @@ def _service(case: Comparison, one: ExpectedView, place: Place) -> Iterator[str]
     replies = after.replies.get(place, ())
     bad = sum(reply == after.worst(place) for reply in replies)
     then = f"; before the batch: {before.worst(place)}" if before and was else ""
-    yield f"service: {_text(place)}: {bad} of {len(replies)} tries: {after.worst(place)}{then}"
-
-
-def _text(place: Place) -> str:
-    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"
+    yield f"service: {endpoint.join(*place)}: {bad} of {len(replies)} tries: {after.worst(place)}{then}"
 
 
 def _has_server(sighting: Observation, place: Place) -> bool:
     """Whether a director that told has a server for it that takes connections."""
-    rules = (sighting.table(host).get(f"-t {_text(place)}", ("", {}))[1] for host in sighting.told)
+    rules = (
+        sighting.table(host).get(f"-t {endpoint.join(*place)}", ("", {}))[1]
+        for host in sighting.told
+    )
     return any(weight(rule) > 0 for servers in rules for rule in servers.values())
 
 
@@ -177,13 +178,7 @@ def _servers(case: Comparison) -> Iterator[str]:
             and reply != "syn-ack"
         ):
             said = {"rst": "refuses", "silent": "does not answer"}.get(reply, reply)
-            yield f"real server: {host} {said} connections to {_text(place)}, which it took before"
-
-
-def weight(rule: str) -> int:
-    """The weight in a rule of ipvsadm's, 1 where it names none (ipvsadm(8))."""
-    words = rule.split()
-    return int(words[words.index("-w") + 1]) if "-w" in words else 1
+            yield f"real server: {host} {said} connections to {endpoint.join(*place)}, which it took before"
 
 
 def _table(host: str, intended: Table, before: Table, after: Observation) -> Iterator[str]:

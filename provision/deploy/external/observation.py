@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from provision.deploy.external.client_view import ClientView
+from provision.formats.ip_addr import live_addresses
+from provision.formats.ipvsadm import Table, saved_table
 from provision.hosts.agent.transaction import HostState
-from provision.hosts.live.table import saved_table
-
-Table = Mapping[str, tuple[str, Mapping[str, str]]]
-"""The IPVS table: by selector the service's options, and each server's rule by its address."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,4 @@ class Observation:
 
 def _held(lines: Iterable[str]) -> frozenset[str]:
     """The addresses of `ip -o addr show` outside the loopback."""
-    words = (line.partition("\\")[0].split() for line in lines)
-    return frozenset(
-        each[3].partition("/")[0]
-        for each in words
-        if len(each) > 3 and each[2] in ("inet", "inet6") and each[1].partition("@")[0] != "lo"
-    )
+    return frozenset(live.address for live in live_addresses(lines) if live.interface != "lo")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from provision.formats import endpoint
+
 _LINE = re.compile(r"(\d+\.\d+) \S+ Keepalived_healthcheckers\[(\d+)\]: (.*)")
 _SERVER = re.compile(r"\[[0-9A-Fa-f.:]+\]:\w+:\d+|\[[0-9A-Fa-f.:]+\]")
 _IN, _OUT = ("Adding service", "Enabling service"), ("Removing service", "Disabling service")
@@ -63,8 +65,8 @@ def health(lines: Iterable[str]) -> dict[str, Health]:
 
 def words_on(said: Mapping[str, Health], place: str) -> tuple[Health, ...]:
     """What `health` has on a server, `ADDRESS:PORT` in the table: of each protocol, and of its address alone."""
-    address, _, port = place.rpartition(":")
-    named = re.compile(rf"\[{re.escape(address.strip('[]'))}\](:\w+:{port})?")
+    address, port = endpoint.split(place)
+    named = re.compile(rf"\[{re.escape(address)}\](:\w+:{port})?")
     return tuple(word for name, word in said.items() if named.fullmatch(name))
 
 

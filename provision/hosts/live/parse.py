@@ -6,15 +6,14 @@ and /sys, and Keepalived's answer to SIGJSON.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from provision.formats import bounded_json
+from provision.formats import bounded_json, endpoint
+from provision.formats.ip_addr import live_addresses
 from provision.hosts.live.state import (
     Listener,
-    LiveAddress,
     LiveHost,
     LiveServer,
     LiveService,
@@ -74,7 +73,7 @@ def live_host(
             carriers={
                 name: value == "1" for name, value in _of_interfaces(files, "carrier").items()
             },
-            addresses=tuple(_addresses(sections.get("addresses", ()))),
+            addresses=tuple(live_addresses(sections.get("addresses", ()))),
             sysctls={
                 _dotted(path): value
                 for path, value in files.items()
@@ -115,29 +114,13 @@ def _dotted(path: str) -> str:
     return path.removeprefix("proc/sys/").translate(str.maketrans("./", "/."))
 
 
-def _addresses(lines: Iterable[str]) -> Iterator[LiveAddress]:
-    """Lines of `ip -o addr show`; the label of an IPv4 address stands before the backslash."""
-    for line in lines:
-        words = line.partition("\\")[0].split()
-        if len(words) < 4 or words[2] not in ("inet", "inet6"):
-            continue
-        interface = words[1].partition("@")[0]
-        address, _, prefix = words[3].partition("/")
-        scope = words[words.index("scope") + 1] if "scope" in words else ""
-        label = words[-1] if words[2] == "inet" and words[-1] != scope else interface
-        length = int(prefix) if prefix else ipaddress.ip_address(address).max_prefixlen
-        if "peer" in words:
-            length = int(words[words.index("peer") + 1].partition("/")[2])
-        yield LiveAddress(interface, address, length, label, scope)
-
-
 def _listeners(lines: Iterable[str]) -> Iterator[Listener]:
     """Lines of `ss -lntuH`: protocol, state, queues, local `ADDRESS[%INTERFACE]:PORT`, peer, `cgroup:PATH`."""
     for line in lines:
         words = line.split()
         if len(words) < 6:
             continue
-        address, _, port = words[4].rpartition(":")
+        address, port = endpoint.split(words[4])
         address = address.partition("%")[0].strip("[]")
         cgroup = next((word for word in words[6:] if word.startswith("cgroup:")), "").split("/")
         unit = next((part for part in cgroup if part.endswith(".service")), "")
@@ -216,10 +199,10 @@ def _selector(words: Sequence[str]) -> tuple[str, str]:
 
 def _server(words: Sequence[str]) -> LiveServer:
     """`-> ADDRESS:PORT Forward Weight ActiveConn InActConn`."""
-    address, _, port = words[1].rpartition(":")
+    address, port = endpoint.split(words[1])
     weight, active, inactive = map(int, words[3:6])
     return LiveServer(
-        address.strip("[]"), int(port), _FORWARD.get(words[2], words[2]), weight, active, inactive
+        address, int(port), _FORWARD.get(words[2], words[2]), weight, active, inactive
     )
 
 

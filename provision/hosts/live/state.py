@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class LiveAddress:
-    """One address on an interface; `label` is `lo:0` and the like, else the interface's name."""
-
-    interface: str
-    address: str
-    prefix: int
-    label: str
-    scope: str
+from provision.formats import endpoint
+from provision.formats.ip_addr import LiveAddress
 
 
 @dataclass(frozen=True)
@@ -70,11 +62,7 @@ class LiveServer:
     @property
     def place(self) -> str:
         """Where it is, as ipvsadm writes it: `192.168.227.103:80`, `[fd00::3]:80`."""
-        return (
-            f"[{self.address}]:{self.port}"
-            if ":" in self.address
-            else f"{self.address}:{self.port}"
-        )
+        return endpoint.join(self.address, self.port)
 
 
 @dataclass(frozen=True)

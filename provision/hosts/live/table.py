@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from provision.desired.ipvs_rules import IpvsService, ipvs_services, virtual
 from provision.desired.items import VirtualService
+from provision.formats.ipvsadm import saved_table, weight, with_weight
 from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveFinding
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
-
-_WEIGHT = re.compile(r"-w \d+")
-
-
-def saved_table(lines: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """The lines of `ipvsadm --save --numeric`, by selector: the service's options, and each server's by its address.
-
-    Comments and other lines of a rules file are passed over.
-    """
-    table: dict[str, tuple[str, dict[str, str]]] = {}
-    for line in lines:
-        words = line.split()
-        selector, rest = " ".join(words[1:3]), words[3:]
-        if rest[:1] == ["-6"]:
-            selector, rest = f"{selector} -6", rest[1:]
-        if words[:1] == ["-A"]:
-            table[selector] = (" ".join(rest), {})
-        elif words[:1] == ["-a"] and selector in table:
-            table[selector][1][rest[1]] = " ".join(rest[2:])
-    return table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +37,7 @@ def differences(
         yield Difference("", "", options, intended.options)
     destinations = [text.split(" ", 2) for text in intended.servers]
     for host, place, rule in destinations:
-        wanted = _WEIGHT.sub("-w 0", rule, count=1) if host in drained else rule
+        wanted = with_weight(rule, 0) if host in drained else rule
         actual = servers.get(place, "")
         if actual != wanted:
             yield Difference(
@@ -71,9 +51,9 @@ def differences(
 
 def _by_a_check(intended: VirtualService, live: str, wanted: str) -> bool:
     """Whether the two differ in a weight that a check may have set."""
-    if _WEIGHT.sub("", live) != _WEIGHT.sub("", wanted):
+    if with_weight(live, 0) != with_weight(wanted, 0):
         return False
-    return intended.weights == "any" or (intended.weights == "zero" and _weight(live) == "-w 0")
+    return intended.weights == "any" or (intended.weights == "zero" and weight(live) == 0)
 
 
 def table(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
@@ -102,7 +82,7 @@ def entries(
     """Each entry of the table that a service makes, with the names of its servers by their address there."""
     alone = dataclasses.replace(frontend, services=(service,))
     for entry in ipvs_services((alone,)):
-        places = (server.rule.split()[1] for server in entry.servers)
+        places = (server.place for server in entry.servers)
         yield (
             entry,
             dict(zip(places, (server.host for server in service.real_servers), strict=True)),
@@ -139,7 +119,7 @@ def _finding(host: str, intended: VirtualService, difference: Difference) -> Ite
             "deploy",
         )
     elif not difference.wanted and difference.place == intended.sorry:
-        if _weight(difference.live) != "-w 0":
+        if weight(difference.live) != 0:
             why = "too few real servers are well (`quorum`)"
             fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
             yield LiveFinding("table", host, f"the sorry server answers for {name}", why, fix)
@@ -160,16 +140,11 @@ def _finding(host: str, intended: VirtualService, difference: Difference) -> Ite
 
 
 def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str, str]:
-    if rule.replace(_weight(rule), "") == wanted.replace(_weight(wanted), ""):
-        why = f"{_weight(rule)[3:]} in place of {_weight(wanted)[3:]}"
+    if with_weight(rule, 0) == with_weight(wanted, 0):
+        why = f"{weight(rule)} in place of {weight(wanted)}"
         fix = "0 takes no new connections: drained, or its check fails under `inhibit_on_failure`"
         return f"{name} has another weight in {selector}", why, fix
     return f"{name} has other options in {selector}", f"`{rule}` in place of `{wanted}`", "deploy"
-
-
-def _weight(rule: str) -> str:
-    words = rule.split()
-    return f"-w {words[words.index('-w') + 1]}" if "-w" in words else "-w 1"
 
 
 def reroutes_at_weight_zero(options: str) -> bool:

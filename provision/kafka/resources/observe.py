@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from provision.core.errors import Unreachable
+from provision.formats import endpoint
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from provision.kafka.raw_client import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
@@ -88,6 +89,4 @@ def can_log_in(login: Login) -> bool:
 
 
 def _name(login: Login) -> str:
-    return ",".join(
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in login.bootstrap
-    )
+    return ",".join(endpoint.join(host, port) for host, port in login.bootstrap)

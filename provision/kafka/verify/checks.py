@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from provision.formats import endpoint
 from provision.inventory.kafka import KafkaCluster
 from provision.inventory.model.kafka_user import Acl
 from provision.kafka.client_file import MECHANISMS
@@ -54,7 +55,7 @@ def checks(
 def written(address: Address) -> str:
     """`HOST:PORT`, an IPv6 address in brackets."""
     host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return endpoint.join(host, port)
 
 
 def _cluster_checks(cluster: KafkaCluster) -> Iterator[KafkaCheckResult]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from provision.checks.status.build import recalled, status
 from provision.checks.status.model import GenerationStatus, ServerStatus, Status
-from provision.hosts.live.state import LiveAddress, LiveUnit
+from provision.formats.ip_addr import LiveAddress
+from provision.hosts.live.state import LiveUnit
 from tests.checks.status.building import LAB, NOW, SERVICE, VIP, looked
 from tests.hosts.live.building import healthy
 from tests.hosts.live.test_health import TCP

@@ -8,15 +8,9 @@ from typing import Any
 
 from provision.core.facts import Facts, Interface
 from provision.desired.host_variables import host_variables
+from provision.formats.ip_addr import LiveAddress
 from provision.hosts.live.snapshot import Snapshot
-from provision.hosts.live.state import (
-    Listener,
-    LiveAddress,
-    LiveHost,
-    LiveSyncDaemon,
-    LiveUnit,
-    VrrpInstance,
-)
+from provision.hosts.live.state import Listener, LiveHost, LiveSyncDaemon, LiveUnit, VrrpInstance
 from provision.inventory.topology import Topology
 
 QUIET = ("arp_ignore", "arp_announce", "send_redirects", "rp_filter")

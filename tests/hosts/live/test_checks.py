@@ -10,17 +10,11 @@ from typing import Any
 import pytest
 
 from provision.deploy.project import load
+from provision.formats.ip_addr import LiveAddress
 from provision.hosts.live.checks import judge
 from provision.hosts.live.kernel import effective
 from provision.hosts.live.snapshot import Snapshot
-from provision.hosts.live.state import (
-    Listener,
-    LiveAddress,
-    LiveFinding,
-    LiveHost,
-    LiveSyncDaemon,
-    VrrpInstance,
-)
+from provision.hosts.live.state import Listener, LiveFinding, LiveHost, LiveSyncDaemon, VrrpInstance
 from provision.hosts.live.table import foreign_services
 from provision.hosts.live.vips import holders
 from provision.hosts.live.vrrp import adverts

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision.formats.ipvsadm import saved_table
 from provision.hosts.live.parse import LookError, live_host
 from provision.hosts.live.state import LiveHost, LiveServer, LiveService, LiveSyncDaemon
-from provision.hosts.live.table import saved_table
 
 IPVS = """\
 IP Virtual Server version 1.2.1 (size=4096)
