@@ -1,3 +1,3 @@
 """hactl provisions and proves a high-availability front end of LVS and Keepalived."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
