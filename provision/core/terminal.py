@@ -33,12 +33,15 @@ Line = tuple[str, str]
 def wrapped(text: str, colour: str = "", *, first: str = "", rest: str = "") -> Iterator[Line]:
     """The text in lines of at most 80 columns, the first one indented by `first`, all others by `rest`.
 
-    A word that is longer than a line is cut; words are never parted at a hyphen.
+    A word that is longer than a line is cut; words are never parted at a hyphen. An empty text has no
+    line, unless `first` is more than blanks.
     """
     lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
     )
-    yield from ((line, colour) for line in lines or [first.rstrip()])
+    if not lines and first.strip():
+        lines = [first.rstrip()]
+    yield from ((line, colour) for line in lines)
 
 
 def shortened(text: str, width: int = WIDTH) -> str:

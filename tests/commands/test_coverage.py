@@ -215,7 +215,7 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     "failover-test --yes --from-controller": (
         (),  # it would break them
         (4, ["lvs2: cannot connect"]),
-        (4, ["lvs1: cannot connect"]),
+        (4, [": cannot connect to 127.0.0.1"]),
     ),
     "drain web2": (
         (1, ["web2 is the last real server"]), (4, ["lvs2: cannot connect"]), (4, ["lvs1: cannot connect"]),

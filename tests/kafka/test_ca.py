@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision.commands.deploy import deploy, plan
+from provision.commands.deploy import deploy
+from provision.commands.plan import plan
+from provision.core.coverage import Coverage
 from provision.core.errors import Exit, InputError
 from provision.core.facts import Facts, Interface
 from provision.deploy.operations import operations
@@ -167,8 +169,8 @@ def test_a_second_machine_without_the_ca_says_so_and_compares_no_certificate(
     assert set(made["kafka1"].unknown) == KEYED and made["lvs1"].unknown == (
         "/etc/hactl/kafka-ready.json",
     )
-    assert plan_json(made)["not_compared"]["kafka2"] == sorted(KEYED)
-    shown = [line for line, _ in plan_lines(made)]
+    assert plan_json(made, Coverage(tuple(made)))["not_compared"]["kafka2"] == sorted(KEYED)
+    shown = [line for line, _ in plan_lines(made, Coverage(tuple(made)))]
     assert "not compared on kafka1, kafka2, kafka3: file /etc/kafka/ca.pem" in shown
     said = refusal(second, made)
     assert (
