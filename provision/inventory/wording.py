@@ -1,4 +1,4 @@
-"""Words for complaints about YAML: what a value is called, and which known name is near."""
+"""Wording for problems in YAML: the kind of a value, and the nearest known name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence that names the nearest known word, or all of them when none is near."""
+    """The nearest known word as the end of a sentence, or all known words if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
@@ -16,7 +16,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def kind(value: object) -> str:
-    """What an operator would call a YAML value: text, a number, true or false, a list, a mapping, nothing."""
+    """The operator's word for a YAML value: text, a number, true or false, a list and so on."""
     if isinstance(value, bool):
         return "true or false"
     names = (
