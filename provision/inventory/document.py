@@ -321,7 +321,7 @@ class _NodeBuilder:
         kind = _KINDS.get(tree.tag)
         if kind is not None:
             return self.complain(tree, "yaml-tag", f"{tag} is for a {kind}", fix="remove the tag")
-        fix = "remove it; known are !vault, !env, !unsafe and the plain types of YAML such as !!str"
+        fix = "remove it; use !vault, !env, !unsafe or a plain type of YAML such as !!str"
         return self.complain(tree, "yaml-tag", f"unknown tag {tag}", fix=fix)
 
 

@@ -169,32 +169,28 @@ def resolve_kafka(
     brokers = named_hosts(model.brokers, node.at("brokers"), inventory, problems)
     problems += topic_problems(model, node, len(brokers)) if brokers else ()
     voters = named_hosts(model.controllers, node.at("controllers"), inventory, problems) or brokers
-    ensemble = model.zookeeper.hosts if model.zookeeper else ()
-    members = named_hosts(ensemble, node.at("zookeeper", "hosts"), inventory, problems)
+    member_names = model.zookeeper.hosts if model.zookeeper else ()
+    members = named_hosts(member_names, node.at("zookeeper", "hosts"), inventory, problems)
     nodes = tuple(dict.fromkeys([*brokers, *(voters if model.kraft else ())]))
     problems += _id_problems(nodes, "kafka_id", inventory, settings)
     problems += _id_problems(members, "zookeeper_id", inventory, settings)
     if len(problems) > earlier_problems:
         return None
-    return KafkaCluster(
-        model,
-        tuple(
-            KafkaNode(
-                host,
-                _id(settings[host].kafka_id),
-                _endpoint(settings[host]),
-                host in brokers,
-                model.kraft and host in voters,
-            )
-            for host in nodes
-        ),
-        tuple(
-            Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
-            for host in members
-        ),
-        _certificates(model, inventory),
-        node,
+    kafka_nodes = tuple(
+        KafkaNode(
+            host,
+            _id(settings[host].kafka_id),
+            _endpoint(settings[host]),
+            host in brokers,
+            model.kraft and host in voters,
+        )
+        for host in nodes
     )
+    ensemble = tuple(
+        Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
+        for host in members
+    )
+    return KafkaCluster(model, kafka_nodes, ensemble, _certificates(model, inventory), node)
 
 
 def _certificates(model: Kafka, inventory: Inventory) -> Path | None:

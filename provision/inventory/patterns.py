@@ -76,25 +76,25 @@ def _expand(pattern: str, limit: int) -> list[str]:
     return [f"{head}{item}{ending}" for item in items for ending in endings]
 
 
-def _items(inner: str) -> list[str]:
-    """The members of a range; `inner` is the text between its brackets."""
-    bounds = inner.split(":")
+def _items(range_text: str) -> list[str]:
+    """The members of a range, given the text between its brackets."""
+    bounds = range_text.split(":")
     if len(bounds) not in (2, 3):
-        raise PatternError(f"[{inner}] is neither [BEGIN:END] nor [BEGIN:END:STEP]")
+        raise PatternError(f"[{range_text}] is neither [BEGIN:END] nor [BEGIN:END:STEP]")
     begin, end, step = bounds[0] or "0", bounds[1], bounds[2] if len(bounds) == 3 else "1"
     if not end:
-        raise PatternError(f"[{inner}] has no end")
+        raise PatternError(f"[{range_text}] has no end")
     if not _is_number(step) or int(step) < 1:
-        raise PatternError(f"[{inner}] steps by {step!r}, not by a number of at least 1")
+        raise PatternError(f"[{range_text}] steps by {step!r}, not by a number of at least 1")
     items = _letters(begin, end, int(step)) if _is_letter(begin) and _is_letter(end) else None
     if items is None and _is_number(begin) and _is_number(end):
         items = _numbers(begin, end, int(step))
     if items is None:
         raise PatternError(
-            f"[{inner}] runs neither from number to number nor from letter to letter"
+            f"[{range_text}] runs neither from number to number nor from letter to letter"
         )
     if not items:
-        raise PatternError(f"[{inner}] is empty: its begin is beyond its end")
+        raise PatternError(f"[{range_text}] is empty: its begin is beyond its end")
     return items
 
 

@@ -133,10 +133,12 @@ class _GroupParser:
                     self.hosts(group, pattern, inner, place)
 
     def unknown(self, field: Any, place: Position, group: GroupNode) -> None:
-        near = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
+        matches = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
         message = f"unknown field {field!r} in group {group.name!r}"
-        nearest = f"nearest known one: {near[0]}" if near else f"known are {', '.join(SECTIONS)}"
-        fix = f"{nearest}; a group of this name goes below `children:`, a variable below `vars:`"
+        known = f"use one of {', '.join(SECTIONS)}"
+        if matches:
+            known = f"the nearest known one is `{matches[0]}`"
+        fix = f"{known}; a group of this name goes below `children:`, a variable below `vars:`"
         self.complain(place, "inventory-unknown-field", message, fix=fix)
 
     def entries(

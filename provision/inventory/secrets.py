@@ -173,7 +173,7 @@ def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
         raise _malformed(f"it does not start with a line like {HEADER};1.1;AES256")
     if header[1] not in ("1.1", "1.2") or header[2] != "AES256":
         raise _malformed(
-            f"its format is {header[1]} {header[2]}, known are 1.1 and 1.2 with AES256"
+            f"its format is {header[1]} {header[2]}, hactl reads 1.1 and 1.2 with AES256"
         )
     try:
         salt, digest, ciphertext = unhexlify("".join(lines[1:])).split(b"\n", 2)

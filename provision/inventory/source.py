@@ -83,22 +83,22 @@ class Node:
     def as_secret(self) -> Node:
         """The same node with every scalar below it marked secret."""
         if isinstance(self.value, dict):
-            inner: Any = {key: node.as_secret() for key, node in self.value.items()}
+            value: Any = {key: node.as_secret() for key, node in self.value.items()}
         elif isinstance(self.value, list):
-            inner = [node.as_secret() for node in self.value]
+            value = [node.as_secret() for node in self.value]
         else:
-            inner = self.value
-        return replace(self, value=inner, secret=True)
+            value = self.value
+        return replace(self, value=value, secret=True)
 
     @classmethod
     def of(cls, data: Any, position: Position, *, secret: bool = False) -> Node:
         """A tree of nodes for ordinary Python data, all at one place; the inverse of `plain`."""
         if isinstance(data, Mapping):
-            inner: Any = {
+            content: Any = {
                 key: cls.of(value, position, secret=secret) for key, value in data.items()
             }
         elif isinstance(data, list | tuple):
-            inner = [cls.of(value, position, secret=secret) for value in data]
+            content = [cls.of(value, position, secret=secret) for value in data]
         else:
-            inner = data
-        return cls(inner, position, secret)
+            content = data
+        return cls(content, position, secret)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as the end of a sentence, or all known words if none is near."""
+    """The nearest known word as the end of a sentence, or all known words."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f"the nearest known one is `{near[0]}`"
-    return f"known are {', '.join(f'`{name}`' for name in names)}" if names else "none is known"
+    return f"use one of {', '.join(f'`{name}`' for name in names)}" if names else "there is none"
 
 
 def kind(value: object) -> str:

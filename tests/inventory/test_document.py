@@ -173,7 +173,7 @@ SYNTAX = [
     (
         "a: @x\n",
         "f.yml:1:4: yaml-syntax: found '@', which no value can start with; quote the value: it starts with a "
-        "character that means something to YAML",
+        "character that has a meaning in YAML",
     ),
     (
         "a: {web[1:2]: }\n",
@@ -186,7 +186,7 @@ SYNTAX = [
     ),
     (
         "---\na: 1\n---\nb: 2\n",
-        "f.yml:3:1: yaml-syntax: a second document begins; keep one document a file: remove the line `---`",
+        "f.yml:3:1: yaml-syntax: a second document begins; keep only one document in a file: remove the line `---`",
     ),
     (
         "a:\n  b: 1\n c: 2\n",
@@ -269,17 +269,16 @@ MEANING = [
     ),
     (
         "a: !!python/object:os.system x\n",
-        "f.yml:1:4: yaml-tag: unknown tag !!python/object:os.system; remove it; known are !vault, !env, !unsafe and the "
-        "plain types of YAML such as !!str",
+        "f.yml:1:4: yaml-tag: unknown tag !!python/object:os.system; remove it; use !vault, !env, !unsafe or a plain "
+        "type of YAML such as !!str",
     ),
     (
         "a: !valut x\n",
-        "f.yml:1:4: yaml-tag: unknown tag !valut; remove it; known are !vault, !env, !unsafe and the plain types of "
-        "YAML such as !!str",
+        "f.yml:1:4: yaml-tag: unknown tag !valut; remove it; use !vault, !env, !unsafe or a plain type of YAML such as !!str",
     ),
     ("a: !!map x\n", "f.yml:1:4: yaml-tag: !!map is for a mapping; remove the tag"),
     ("a: !env [X]\n", "f.yml:1:4: yaml-tag: !env takes a string; write `!env TEXT`"),
-    ("a: =\n", "f.yml:1:4: yaml-tag: a bare = has a meaning of its own; quote it"),
+    ("a: =\n", "f.yml:1:4: yaml-tag: a bare = has a special meaning; quote it"),
     (
         "a: 2001-02-30\n",
         "f.yml:1:4: yaml-value: this is not a valid timestamp of YAML 1.1; correct it, or quote it if text is meant",
@@ -301,7 +300,7 @@ MEANING = [
     (
         "a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n",
         "f.yml:1:4: vault-password: this value is encrypted and there is no vault password; set "
-        "ANSIBLE_VAULT_PASSWORD_FILE to a file that holds the password, or to a script that prints it",
+        "ANSIBLE_VAULT_PASSWORD_FILE to a file with the password, or to a script that prints it",
     ),
 ]
 

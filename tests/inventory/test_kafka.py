@@ -81,13 +81,13 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"properties": {"log.retention.hour": 1}},
      "kafka-property-unknown: Kafka 3.9.1 has no property `log.retention.hour`"),
     ({"properties": {"num.partitions": 0}}, "kafka-property-value: `num.partitions` must be at least 1"),
-    ({"properties": {"listeners": "PLAINTEXT://:1"}}, "kafka-property-owned: `listeners` is hactl's to set"),
+    ({"properties": {"listeners": "PLAINTEXT://:1"}}, "kafka-property-owned: hactl sets `listeners` itself"),
     (
         {"properties": {"listener.name.x.sasl.jaas.config": "…"}},
-        "kafka-property-owned: `listener.name.x.sasl.jaas.config` is hactl's to set",
+        "kafka-property-owned: hactl sets `listener.name.x.sasl.jaas.config` itself",
     ),
-    ({"users": {"admin": {"password": "x"}}}, "kafka-check: `login: check` is no user of the cluster"),
-    ({"hosts": {"kafka2": {"kafka_id": 1}}}, "kafka-id-twice: `kafka_id` 1 is that of kafka1, too"),
+    ({"users": {"admin": {"password": "x"}}}, "kafka-check: `login: check` is not a user of the cluster"),
+    ({"hosts": {"kafka2": {"kafka_id": 1}}}, "kafka-id-twice: kafka1 has `kafka_id` 1, too"),
     ({"hosts": {"kafka2": {"kafka_id": None}}}, "kafka-id-missing: kafka2 has no `kafka_id`"),
     ({"heap": "1G"}, "wrong-value: `heap` is not written as it should be"),
 ]  # fmt: skip

@@ -95,7 +95,7 @@ WORDS = {
     ),
     "VIP not an address": (
         "[192.168.227.10]", "[192.168.227.1000]",
-        "5:16: vip-not-an-address: `vips`: '192.168.227.1000' is not an IP address; a VIP is what the directors add to "
+        "5:16: vip-not-an-address: `vips`: '192.168.227.1000' is not an IP address; directors add a VIP to "
         "their interface; write an IPv4 or IPv6 address",
     ),
     "VIP of a wrong kind": (
@@ -106,18 +106,17 @@ WORDS = {
     ),
     "no VIP": (
         "[192.168.227.10]", "[]",
-        "5:15: empty-list: `vips` is empty; it needs an entry at least; add one",
+        "5:15: empty-list: `vips` is empty; it needs at least one entry; add one",
     ),
     "fractional advert interval in version 2": (
         "{virtual_router_id: 10}", "{virtual_router_id: 10, version: 2, advert_int: 0.5}",
-        "7:15: vrrp2-fractional-interval: `vrrp`: `advert_int` 0.5 needs VRRP version 3; version 2 carries whole "
-        "seconds and "
-        "rounds, so the directors would disagree (RFC 3768 §5.3.7); set `version: 3`, or a whole number of seconds",
+        "7:15: vrrp2-fractional-interval: `vrrp`: `advert_int` 0.5 needs VRRP version 3; version 2 rounds "
+        "to whole seconds, so the directors would disagree (RFC 3768 §5.3.7); set `version: 3`, or a whole number of seconds",
     ),
     "password in version 3": (
         "{virtual_router_id: 10}", "{virtual_router_id: 10, auth_pass: secret}",
-        "7:15: vrrp3-auth: `vrrp`: `auth_pass` has no effect with VRRP version 3; version 3 dropped authentication "
-        "(RFC 5798 §9), so this would only look protected; remove it, or set `version: 2` and `advert_int: 1`",
+        "7:15: vrrp3-auth: `vrrp`: `auth_pass` has no effect with VRRP version 3; version 3 has no authentication "
+        "(RFC 5798 §9), so the password would protect nothing; remove it, or set `version: 2` and `advert_int: 1`",
     ),
     "password too long": (
         "{virtual_router_id: 10}", "{virtual_router_id: 10, version: 2, auth_pass: '123456789'}",
@@ -127,14 +126,13 @@ WORDS = {
     ),
     "a line break in a name": (
         "name: web", 'name: "web\\nvrrp_strict"',
-        "4:15: unsafe-text: `name`: a name cannot be 'web\\nvrrp_strict'; it would be read as something else in "
-        "keepalived.conf; use letters, digits, `_`, `.` and `-`",
+        "4:15: unsafe-text: `name`: a name cannot be 'web\\nvrrp_strict'; keepalived.conf would give it "
+        "another meaning; use letters, digits, `_`, `.` and `-`",
     ),
     "a service without port": (
         "port: 80", "scheduler: rr",
-        "9:13: port-missing: `services`: a service without a `port` must be persistent; IPVS takes port 0 for "
-        "every port "
-        "only then (ipvsadm(8), -t); set `port`, or `persistence_timeout`",
+        "9:13: port-missing: `services`: a service without a `port` must be persistent; IPVS treats port 0 "
+        "as every port only then (ipvsadm(8), -t); set `port`, or `persistence_timeout`",
     ),
     "braces left open": (
         "{type: tcp}", "{type: tcp}\n            extra: ['quorum 1 {']",

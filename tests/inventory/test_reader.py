@@ -46,18 +46,18 @@ BAD = [
     ),
     (
         "all:\n  host: {a: }\n",
-        "hosts.yml:2:3: inventory-unknown-field: unknown field 'host' in group 'all'; nearest known one: hosts; a group of "
+        "hosts.yml:2:3: inventory-unknown-field: unknown field 'host' in group 'all'; the nearest known one is `hosts`; a group of "
         "this name goes below `children:`, a variable below `vars:`",
     ),
     (
         "all:\n  ansible_user: root\n",
-        "hosts.yml:2:3: inventory-unknown-field: unknown field 'ansible_user' in group 'all'; known are hosts, children, "
+        "hosts.yml:2:3: inventory-unknown-field: unknown field 'ansible_user' in group 'all'; use one of hosts, children, "
         "vars; a group of this name goes below `children:`, a variable below `vars:`",
     ),
     (
         "all:\n  hosts:\n    - web1\n",
-        "hosts.yml:3:5: inventory-shape: `hosts` of group 'all' is a mapping, here it is a list; write one `NAME:` a "
-        "line, without a dash",
+        "hosts.yml:3:5: inventory-shape: `hosts` of group 'all' is a mapping, here it is a list; write a line "
+        "`NAME:` for every entry, without a dash",
     ),
     (
         "all: {children: 5}\n",
@@ -66,7 +66,7 @@ BAD = [
     (
         "all: {children: {web: [w1]}}\n",
         "hosts.yml:1:23: inventory-shape: group 'web' is a mapping of hosts, children and vars; here it is a list; write "
-        "`web:`, below it `hosts:`, below that one `NAME:` a line",
+        "`web:`, below it `hosts:`, below that a line `NAME:` for every host",
     ),
     (
         "all: {hosts: {a: text}}\n",
@@ -111,13 +111,13 @@ BAD = [
     ),
     (
         "a: {children: {all: {hosts: {x: }}}}\n",
-        "hosts.yml:1:16: inventory-cycle: `all` cannot be a child of group 'a': it holds every group; put what is below it "
-        "at the top level of the file",
+        "hosts.yml:1:16: inventory-cycle: `all` cannot be a child of group 'a': it holds every group; move its "
+        "contents to the top level of the file",
     ),
     (
         "a: {children: {ungrouped: }}\n",
         "hosts.yml:1:16: inventory-ungrouped: `ungrouped` cannot be a child of group 'a'; it holds the hosts that are in no "
-        "group, and Ansible drops them here; put its hosts into a group of their own",
+        "group, and Ansible drops them here; put its hosts into another group",
     ),
     (
         "ungrouped: {children: {a: }}\n",
@@ -129,7 +129,7 @@ BAD = [
     ),
     (
         "a: {vars: {ansible_group_priority: high}}\n",
-        "hosts.yml:1:36: inventory-priority: ansible_group_priority of group 'a' is a whole number; write a number, 1 is "
+        "hosts.yml:1:36: inventory-priority: ansible_group_priority of group 'a' must be a whole number; write a number, 1 is "
         "the default",
     ),
 ]

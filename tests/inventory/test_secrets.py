@@ -109,7 +109,7 @@ def test_a_password_that_is_executable_but_no_script(tmp_path: Path) -> None:
     path.chmod(0o700)
     with pytest.raises(SecretError, match="does not start: Exec format error") as caught:
         read_password(environ(path))
-    assert "take its executable bit away" in caught.value.fix
+    assert "remove the executable bit" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_password_that_is_executable_but_no_script(tmp_path: Path) -> None:
 def test_no_password(name: str, what: str) -> None:
     with pytest.raises(SecretError) as caught:
         Vault({"ANSIBLE_VAULT_PASSWORD_FILE": name}).decrypt("$ANSIBLE_VAULT;1.1;AES256\n00")
-    assert (caught.value.rule, caught.value.what) == ("vault-password", what)
+    assert (caught.value.rule, caught.value.message) == ("vault-password", what)
 
 
 def test_an_empty_password(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_wrong_password_and_a_damaged_text() -> None:
     [
         ("", "it does not start with a line like $ANSIBLE_VAULT;1.1;AES256"),
         ("hello", "it does not start with a line like $ANSIBLE_VAULT;1.1;AES256"),
-        ("$ANSIBLE_VAULT;1.0;AES\n00", "its format is 1.0 AES, known are 1.1 and 1.2 with AES256"),
+        ("$ANSIBLE_VAULT;1.0;AES\n00", "its format is 1.0 AES, hactl reads 1.1 and 1.2 with AES256"),
         (
             "$ANSIBLE_VAULT;1.1;AES256\nxyz",
             "its body is not the hexadecimal text that ansible-vault writes",
@@ -166,7 +166,7 @@ def test_a_wrong_password_and_a_damaged_text() -> None:
 def test_texts_that_are_none(text: str, why: str) -> None:
     with pytest.raises(SecretError) as caught:
         decrypt(text, b"pw")
-    assert (caught.value.rule, caught.value.what) == (
+    assert (caught.value.rule, caught.value.message) == (
         "vault-format",
         f"this is not a vault text: {why}",
     )

@@ -154,22 +154,22 @@ def test_an_environment_variable_with_a_default(tmp_path: Path) -> None:
 MISTAKES = [
     (
         'vip: 1\na: "{{ vpi }}"',
-        "hosts.yml:5:8: template-undefined: the template uses something undefined for host 'h': variable 'vpi' is not "
+        "hosts.yml:5:8: template-undefined: the template uses an undefined name for host 'h': variable 'vpi' is not "
         "defined; did you mean 'vip'? Otherwise define it for this host or one of its groups, or use `| default(…)`",
     ),
     (
         'd: {x: 1}\na: "{{ d.y }}"',
-        "hosts.yml:5:8: template-undefined: the template uses something undefined for host 'h': there is no 'y' in the value "
-        "it is looked for in; define it for this host or one of its groups, or use `| default(…)`",
+        "hosts.yml:5:8: template-undefined: the template uses an undefined name for host 'h': the value has no "
+        "'y'; define it for this host or one of its groups, or use `| default(…)`",
     ),
     (
         "a: \"{{ hostvars['nobody'].x }}\"",
-        "hosts.yml:4:8: template-undefined: the template uses something undefined for host 'h': there is no 'nobody' in the "
-        "value it is looked for in; define it for this host or one of its groups, or use `| default(…)`",
+        "hosts.yml:4:8: template-undefined: the template uses an undefined name for host 'h': the value has no "
+        "'nobody'; define it for this host or one of its groups, or use `| default(…)`",
     ),
     (
         'a: ["{{ nosuch }}"]\nb: "{{ a }}"',
-        "hosts.yml:4:9: template-undefined: the template uses something undefined for host 'h': variable 'nosuch' is not "
+        "hosts.yml:4:9: template-undefined: the template uses an undefined name for host 'h': variable 'nosuch' is not "
         "defined; define it for this host or one of its groups, or use `| default(…)`",
     ),
     (
@@ -184,7 +184,7 @@ MISTAKES = [
     ),
     (
         'a: "{{ a }}"',
-        "hosts.yml:4:8: template-loop: this value is needed to work out itself; break the circle of references",
+        "hosts.yml:4:8: template-loop: the value depends on itself; break the cycle of references",
     ),
     (
         "a: \"{{ lookup('env', 'HACTL_UNSET') }}\"",
@@ -208,7 +208,7 @@ MISTAKES = [
     ),
     (
         's: !env HACTL_SECRET\nd: {x: 1}\na: "{{ d[s] }}"',
-        "hosts.yml:6:8: template-undefined: the template uses something undefined for host 'h'; define it for this host or "
+        "hosts.yml:6:8: template-undefined: the template uses an undefined name for host 'h'; define it for this host or "
         "one of its groups, or use `| default(…)`",
     ),
 ]
@@ -238,7 +238,7 @@ def test_values_that_templates_nest_in_each_other_have_a_bound(count: int, tmp_p
         f"v{index}: {'[' * 60}'{{{{ v{index - 1} }}}}'{']' * 60}" for index in range(1, count)
     ]
     with pytest.raises(
-        InputError, match="nested deeper than 100 levels once its templates are worked out"
+        InputError, match="nested deeper than 100 levels once its templates are rendered"
     ) as caught:
         host_of(tmp_path, "\n".join(lines))
     assert "template-depth" in {problem.rule for problem in caught.value.problems}

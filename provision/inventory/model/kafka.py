@@ -214,7 +214,7 @@ class Kafka(Model):
         return tuple(map(int, self.version.split(".")))
 
     @model_validator(mode="after")
-    def _consistent(self) -> Kafka:
+    def _consistent_mode(self) -> Kafka:
         if not (3, 9) <= self.numbers < (5,):
             raise mistake(
                 "kafka-version",
@@ -243,6 +243,10 @@ class Kafka(Model):
                 "ZooKeeper elects the controller and keeps the id",
                 "leave them out",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _known_super_users(self) -> Kafka:
         if self.admin not in self.users:
             raise mistake(
                 "kafka-admin",

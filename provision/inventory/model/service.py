@@ -312,7 +312,7 @@ class Service(Model):
         return self.persistence_timeout is not None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Service:
+    def _single_selector(self) -> Service:
         if self.fwmark is not None and (
             self.port is not None or self.virtual_server_group is not None
         ):
@@ -337,6 +337,10 @@ class Service(Model):
                 "IPVS treats port 0 as every port only then (ipvsadm(8), -t)",
                 "set `port`, or `persistence_timeout`",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Service:
         if not self.persistent and (self.persistence_engine or self.persistence_granularity):
             raise mistake(
                 "persistence-without-timeout",
