@@ -143,11 +143,11 @@ def _simple(
         key, relation = _BOUNDS[error]
         shown = MASK if node.secret else node.plain()
         message = f"`{name}` is {shown}, it must be {relation} {context[key]:g}"
-        return Problem(position, "out-of-range", message, "", "choose a value within it")
+        return Problem(position, "out-of-range", message, "", "choose a value in this range")
     if error in ("string_pattern_mismatch", "string_too_long", "string_too_short", "finite_number"):
         limit = context.get("max_length") or context.get("min_length")
         fix = f"use at most {limit} characters" if error == "string_too_long" else "correct it"
-        return Problem(position, "wrong-value", f"`{name}` is not written as it should be", "", fix)
+        return Problem(position, "wrong-value", f"`{name}` has a wrong format", "", fix)
     if error == "too_long":
         return Problem(
             position,
