@@ -83,7 +83,7 @@ class Reader:
         if node is not None:
             return node
         try:
-            tree = yaml.compose(text, Loader=_bounded(_LOADER))
+            tree = yaml.compose(text, Loader=_bounded_loader(_LOADER))
         except (yaml.YAMLError, ValueError) as error:
             self.problems.append(yaml_mistakes.problem(error, text, file))
             return None
@@ -175,20 +175,20 @@ class _NodeBuilder:
 
     def _build(self, tree: yaml.Node, depth: int) -> Node:
         if tree.tag.startswith("!"):
-            return self._tagged(tree, depth)
+            return self._build_tagged(tree, depth)
         if isinstance(tree, yaml.ScalarNode):
             return Node(self.scalar(tree), self.place(tree))
         expected = "map" if isinstance(tree, yaml.MappingNode) else "seq"
         if tree.tag != _YAML + expected:
-            return self._bad_tag(tree)
+            return self._tag_problem(tree)
         node = (
             self._mapping(tree, depth)
             if isinstance(tree, yaml.MappingNode)
             else self._sequence(tree, depth)
         )
-        return self._measured(tree, node)
+        return self._check_size(tree, node)
 
-    def _measured(self, tree: yaml.Node, node: Node) -> Node:
+    def _check_size(self, tree: yaml.Node, node: Node) -> Node:
         """The node, or a problem if it is too deep or too large once its aliases are expanded."""
         parts = node.value.values() if isinstance(node.value, dict) else node.value
         height = 1 + max((self.heights.get(id(part), 0) for part in parts), default=0)
@@ -213,7 +213,7 @@ class _NodeBuilder:
         explicit_pairs: list[tuple[yaml.Node, yaml.Node]] = []
         for key_tree, value_tree in tree.value:
             if key_tree.tag == f"{_YAML}merge":
-                for merged in self._merged(value_tree, depth):
+                for merged in self._merged_mappings(value_tree, depth):
                     values = {**merged.value, **values}
                     key_positions = {**merged.keys, **key_positions}
             else:
@@ -237,7 +237,7 @@ class _NodeBuilder:
             values[key] = node
         return Node(values, self.place(tree), keys=key_positions)
 
-    def _merged(self, tree: yaml.Node, depth: int) -> list[Node]:
+    def _merged_mappings(self, tree: yaml.Node, depth: int) -> list[Node]:
         """The mappings behind `<<`, the strongest first (https://yaml.org/type/merge.html)."""
         trees = tree.value if isinstance(tree, yaml.SequenceNode) else [tree]
         nodes = []
@@ -275,7 +275,7 @@ class _NodeBuilder:
             return tree.value
         build = _SCALARS.get(tag)
         if build is None:
-            return self._bad_tag(tree).value
+            return self._tag_problem(tree).value
         try:
             return build(self.scalars, tree)
         except (ValueError, KeyError, IndexError, OverflowError, ConstructorError):
@@ -285,12 +285,12 @@ class _NodeBuilder:
             )
             return None
 
-    def _tagged(self, tree: yaml.Node, depth: int) -> Node:
+    def _build_tagged(self, tree: yaml.Node, depth: int) -> Node:
         """The node of a value with one of Ansible's tags or ours."""
         if tree.tag == "!unsafe":
-            return _unsafe(self._resolved(tree, depth))
+            return _mark_unsafe(self._build_untagged(tree, depth))
         if tree.tag not in ("!vault", "!vault-encrypted", "!env"):
-            return self._bad_tag(tree)
+            return self._tag_problem(tree)
         if not isinstance(tree, yaml.ScalarNode):
             return self.complain(
                 tree, "yaml-tag", f"{tree.tag} takes a string", fix=f"write `{tree.tag} TEXT`"
@@ -304,7 +304,7 @@ class _NodeBuilder:
             return self.complain(tree, error.rule, error.message, fix=error.fix)
         return Node(text, self.place(tree), secret=True, unsafe=tree.tag == "!env")
 
-    def _resolved(self, tree: yaml.Node, depth: int) -> Node:
+    def _build_untagged(self, tree: yaml.Node, depth: int) -> Node:
         """The value below `!unsafe`, with the type that it has without the tag.
 
         Ansible, too, reads `!unsafe "3"` as the number 3.
@@ -312,7 +312,7 @@ class _NodeBuilder:
         tag = _RESOLVER.resolve(type(tree), tree.value, (True, False))
         return self._build(type(tree)(tag, tree.value, tree.start_mark, tree.end_mark), depth)
 
-    def _bad_tag(self, tree: yaml.Node) -> Node:
+    def _tag_problem(self, tree: yaml.Node) -> Node:
         tag = tree.tag.replace(_YAML, "!!")
         if isinstance(tree, yaml.ScalarNode) and tree.value in ("=", "<<"):
             return self.complain(
@@ -334,19 +334,19 @@ _SCALARS: dict[str, Any] = {
 }
 
 
-def _unsafe(node: Node) -> Node:
+def _mark_unsafe(node: Node) -> Node:
     """The node with every value below it marked unsafe."""
     if isinstance(node.value, dict):
         return replace(
-            node, value={key: _unsafe(part) for key, part in node.value.items()}, unsafe=True
+            node, value={key: _mark_unsafe(part) for key, part in node.value.items()}, unsafe=True
         )
     if isinstance(node.value, list):
-        return replace(node, value=[_unsafe(part) for part in node.value], unsafe=True)
+        return replace(node, value=[_mark_unsafe(part) for part in node.value], unsafe=True)
     return replace(node, unsafe=True)
 
 
 @cache
-def _bounded(loader: Any) -> Any:
+def _bounded_loader(loader: Any) -> Any:
     """The loader with a limit on depth.
 
     Both of PyYAML's composers call these two methods around every value.

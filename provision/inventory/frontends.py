@@ -143,13 +143,18 @@ def resolve_frontend(
         vips = _service_vips(model, service, place, problems)
         services.append(
             ResolvedService(
-                service, vips, tuple(_server(service, host, settings) for host in servers), place
+                service,
+                vips,
+                tuple(_real_server(service, host, settings) for host in servers),
+                place,
             )
         )
-        problems += _address_families(services[-1])
+        problems += _address_family_problems(services[-1])
     if problems:
         raise InputError(problems)
-    return ResolvedFrontend(model, _ranked(model, directors, settings), tuple(services), node)
+    return ResolvedFrontend(
+        model, _ranked_directors(model, directors, settings), tuple(services), node
+    )
 
 
 def named_hosts(
@@ -204,7 +209,9 @@ def _unknown_hosts(
             )
 
 
-def _ranked(model: Frontend, hosts: Sequence[str], settings: Settings) -> tuple[Director, ...]:
+def _ranked_directors(
+    model: Frontend, hosts: Sequence[str], settings: Settings
+) -> tuple[Director, ...]:
     """The directors by falling priority.
 
     The priority is that of the front end, else that of the host, else 100, 99, … in order.
@@ -241,14 +248,14 @@ def _service_vips(
     return tuple(vip for vip in model.vips if not service.vips or vip.address in service.vips)
 
 
-def _server(service: Service, host: str, settings: Settings) -> RealServer:
+def _real_server(service: Service, host: str, settings: Settings) -> RealServer:
     options = service.real_server_options.get(host, RealServerOptions())
     options = options.over(service.real_server_defaults)
     addresses = (options.address,) if options.address else settings[host].address
     return RealServer(host, options, addresses)
 
 
-def _address_families(service: ResolvedService) -> Iterator[Problem]:
+def _address_family_problems(service: ResolvedService) -> Iterator[Problem]:
     """Problems of real servers without an address of a VIP's family, unless a tunnel connects
     them."""
     for server in service.real_servers:

@@ -175,15 +175,17 @@ class Inventory:
                 f"did you mean {near[0]!r}?" if near else "`hactl inventory --list` shows all hosts"
             )
             raise UsageError(f"{self.path}: no host is named {name!r}", hint)
-        return {key: _shown(node, reveal) for key, node in host.vars.items() if key not in RESERVED}
+        return {
+            key: _json_value(node, reveal) for key, node in host.vars.items() if key not in RESERVED
+        }
 
 
-def _shown(node: Node, reveal: bool) -> Any:
+def _json_value(node: Node, reveal: bool) -> Any:
     """A value in Ansible's JSON: dates as text, unsafe strings marked, keys as strings."""
     if isinstance(node.value, dict):
-        return {_key(key): _shown(part, reveal) for key, part in node.value.items()}
+        return {_json_key(key): _json_value(part, reveal) for key, part in node.value.items()}
     if isinstance(node.value, list):
-        return [_shown(part, reveal) for part in node.value]
+        return [_json_value(part, reveal) for part in node.value]
     if node.secret and not reveal:
         return MASK
     if isinstance(node.value, date):
@@ -193,7 +195,7 @@ def _shown(node: Node, reveal: bool) -> Any:
     return node.value
 
 
-def _key(key: Any) -> str:
+def _json_key(key: Any) -> str:
     if isinstance(key, str):
         return key
     return key.isoformat() if isinstance(key, date) else json.dumps(key)

@@ -155,7 +155,7 @@ def resolve_kafka(
     inventory: Inventory, settings: Settings, problems: list[Problem]
 ) -> KafkaCluster | None:
     """The cluster of the variable `kafka`, None without one; adds every problem to `problems`."""
-    node = _variable(inventory, problems)
+    node = _kafka_variable(inventory, problems)
     if node is None:
         return None
     try:
@@ -190,10 +190,10 @@ def resolve_kafka(
         Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
         for host in members
     )
-    return KafkaCluster(model, kafka_nodes, ensemble, _certificates(model, inventory), node)
+    return KafkaCluster(model, kafka_nodes, ensemble, _certificate_folder(model, inventory), node)
 
 
-def _certificates(model: Kafka, inventory: Inventory) -> Path | None:
+def _certificate_folder(model: Kafka, inventory: Inventory) -> Path | None:
     if model.tls is None:
         return None
     beside = inventory.path.absolute().parent
@@ -213,7 +213,7 @@ def _endpoint(settings: HostSettings) -> str:
     return settings.kafka_host or str(settings.address[0])
 
 
-def _variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
+def _kafka_variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
     """The variable `kafka`, which must be the same on all hosts that have it."""
     nodes = [host.vars["kafka"] for host in inventory.hosts.values() if "kafka" in host.vars]
     if any(node != nodes[0] for node in nodes):

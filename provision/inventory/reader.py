@@ -92,7 +92,7 @@ class _GroupParser:
         else:
             for name, part in node.value.items():
                 self.group(name, part, node.key_position(name))
-            self.clashes()
+            self.note_clashes()
 
     def group(self, name: Any, node: Node, place: Position) -> str | None:
         """Add a group and everything below it. Returns its name, None if it is not allowed."""
@@ -116,7 +116,7 @@ class _GroupParser:
             return name
         for field in node.value:
             if field not in SECTIONS:
-                self.unknown(field, node.key_position(field), group)
+                self.note_unknown_field(field, node.key_position(field), group)
         self.sections(group, node)
         return name
 
@@ -132,7 +132,7 @@ class _GroupParser:
                 for pattern, inner, place in self.entries(group, section, part):
                     self.hosts(group, pattern, inner, place)
 
-    def unknown(self, field: Any, place: Position, group: GroupNode) -> None:
+    def note_unknown_field(self, field: Any, place: Position, group: GroupNode) -> None:
         matches = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
         message = f"unknown field {field!r} in group {group.name!r}"
         known = f"use one of {', '.join(SECTIONS)}"
@@ -236,7 +236,7 @@ class _GroupParser:
             host = self.tree.host(name, group.name, place, Node(port, place) if port else None)
             host.vars.update(variables)
 
-    def clashes(self) -> None:
+    def note_clashes(self) -> None:
         """Note names of both a host and a group.
 
         Ansible would give the host's variables to the group.

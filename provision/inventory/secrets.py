@@ -162,7 +162,7 @@ def decrypt(text: str, password: bytes) -> str:
     try:
         return padded[: -padded[-1]].decode("utf-8")
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed("its plaintext is not UTF-8 text") from error
+        raise _format_error("its plaintext is not UTF-8 text") from error
 
 
 def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
@@ -170,21 +170,21 @@ def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
     lines = text.split()
     header = lines[0].split(";") if lines else []
     if len(header) not in (3, 4) or header[0] != HEADER:
-        raise _malformed(f"it does not start with a line like {HEADER};1.1;AES256")
+        raise _format_error(f"it does not start with a line like {HEADER};1.1;AES256")
     if header[1] not in ("1.1", "1.2") or header[2] != "AES256":
-        raise _malformed(
+        raise _format_error(
             f"its format is {header[1]} {header[2]}, hactl reads 1.1 and 1.2 with AES256"
         )
     try:
         salt, digest, ciphertext = unhexlify("".join(lines[1:])).split(b"\n", 2)
         return unhexlify(salt), unhexlify(digest), unhexlify(ciphertext)
     except (HexError, ValueError) as error:
-        raise _malformed(
+        raise _format_error(
             "its body is not the hexadecimal text that ansible-vault writes"
         ) from error
 
 
-def _malformed(why: str) -> SecretError:
+def _format_error(why: str) -> SecretError:
     return SecretError(
         "vault-format",
         f"this is not a vault text: {why}",

@@ -25,11 +25,11 @@ def definition_problems(
     They are invalid host names, names with two definitions, sync groups without members, BFD
     sessions with two sets of timers, IPVS tables with two owners, and checks without a port.
     """
-    yield from _host_names(inventory)
-    yield from _clashes(frontends)
-    yield from _sync_groups(frontends, settings, inventory)
-    yield from _bfd_sessions(frontends)
-    yield from _owners(frontends, settings)
+    yield from _host_name_problems(inventory)
+    yield from _definition_clashes(frontends)
+    yield from _unused_sync_groups(frontends, settings, inventory)
+    yield from _bfd_session_clashes(frontends)
+    yield from _table_owner_problems(frontends, settings)
     for frontend in frontends:
         yield from _portless_checks(frontend)
 
@@ -39,7 +39,7 @@ def definition(tracked: Model) -> Model:
     return tracked.model_copy(update={"weight": None, "reverse": False})
 
 
-def _host_names(inventory: Inventory) -> Iterator[Problem]:
+def _host_name_problems(inventory: Inventory) -> Iterator[Problem]:
     """Host names that are unsafe as a folder of `render --out` or in a command."""
     for name, host in inventory.hosts.items():
         if not _HOST_NAME.fullmatch(name):
@@ -50,7 +50,7 @@ def _host_names(inventory: Inventory) -> Iterator[Problem]:
             )
 
 
-def _clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
+def _definition_clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
     definitions: dict[tuple[type, str], tuple[Model, str]] = {}
     for frontend in frontends:
         for tracked in frontend.vrrp.tracked():
@@ -73,7 +73,7 @@ def _clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
                 )
 
 
-def _sync_groups(
+def _unused_sync_groups(
     frontends: Sequence[ResolvedFrontend],
     settings: Mapping[str, HostSettings],
     inventory: Inventory,
@@ -95,7 +95,7 @@ def _sync_groups(
                 yield Problem(place, "sync-group-unused", message, why, fix)
 
 
-def _bfd_sessions(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
+def _bfd_session_clashes(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
     """BFD checks of a real server with different timers; a director has one session with it."""
     checks: dict[str, BfdTiming] = {}
     for frontend in frontends:
@@ -114,7 +114,7 @@ def _bfd_sessions(frontends: Sequence[ResolvedFrontend]) -> Iterator[Problem]:
                         )
 
 
-def _owners(
+def _table_owner_problems(
     frontends: Sequence[ResolvedFrontend], settings: Mapping[str, HostSettings]
 ) -> Iterator[Problem]:
     """A director whose IPVS table both keepalived and ipvsadm would fill; reported once for all."""

@@ -61,7 +61,7 @@ def resolve_inventory(inventory: Inventory) -> Inventory:
     return replace(inventory, hosts=hosts)
 
 
-class _Unset(Exception):
+class _UnsetVariable(Exception):
     """An environment variable that a lookup needs is not set; the argument is its name."""
 
 
@@ -77,7 +77,7 @@ class _Undefined(StrictUndefined):
         return f"the value has no {self._undefined_name!r}"
 
 
-class _Code(NativeCodeGenerator):
+class _CodeGenerator(NativeCodeGenerator):
     """A code generator that keeps constants: Jinja would join them to strings at compile time."""
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Any, finalize: Any) -> Any:
@@ -98,7 +98,7 @@ class _Context(Context):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    code_generator_class = _Code
+    code_generator_class = _CodeGenerator
     context_class = _Context
 
 
@@ -106,18 +106,18 @@ _ENVIRONMENT = _Environment(undefined=_Undefined)
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> Template:
+def _compile(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _rendered(text: str, scope: _Scope) -> Any:
+def _render(text: str, scope: _Scope) -> Any:
     """The result of a template: a single piece unchanged, several as a string, no piece as null.
 
     A string result gets the line breaks at the end of the text back. Other results stay as they
     are.
     """
     body = text.rstrip("\n")
-    template = _compiled(body)
+    template = _compile(body)
     parts = list(template.root_render_func(template.new_context({_SCOPE: scope})))
     if len(parts) < 2:
         result = parts[0] if parts else None
@@ -251,7 +251,7 @@ class _Scope:
         path = resolver.inventory.path.absolute()
         self.magic: dict[str, Any] = {
             "inventory_hostname": host.name,
-            "inventory_hostname_short": _short(host.name),
+            "inventory_hostname_short": _short_name(host.name),
             "inventory_dir": str(path.parent),
             "inventory_file": str(path),
             "group_names": list(host.groups),
@@ -318,7 +318,7 @@ class _Scope:
         self.open[key] = node
         self.resolver.tainted.append(node.secret)
         try:
-            result = self.as_node(_rendered(node.value, self), node.position)
+            result = self.as_node(_render(node.value, self), node.position)
             return result.as_secret() if self.resolver.tainted[-1] else result
         except (InputError, RecursionError):
             raise
@@ -355,7 +355,7 @@ class _Scope:
         values = [os.environ.get(name, default) for name in names]
         for name, value in zip(names, values, strict=True):
             if value is missing:
-                raise _Unset(name)
+                raise _UnsetVariable(name)
         return values[0] if len(values) == 1 else ",".join(map(str, values))
 
     def explain(self, node: Node, error: Exception) -> NoReturn:
@@ -365,7 +365,7 @@ class _Scope:
         """
         cause = getattr(error, "message", None) or str(error)
         detail = "" if self.resolver.tainted[-1] else f": {cause}"
-        if isinstance(error, _Unset):
+        if isinstance(error, _UnsetVariable):
             fix = f"set it before the run, e.g. `export {cause}=…`, or give the lookup a default="
             self.fail(node, "template-env", f"the environment variable {cause} is not set", fix)
         if isinstance(error, TemplateSyntaxError):
@@ -390,7 +390,7 @@ class _Scope:
         raise InputError([Problem(node.position, rule, message, fix=fix)])
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     """The first label of a host name; an address has no labels."""
     try:
         ip_address(name)

@@ -132,12 +132,12 @@ class Topology:
         stages = [
             others,
             backups,
-            *self._apart(host for host in directors if host in masters),
+            *self._separate_stages(host for host in directors if host in masters),
             leaving,
         ]
         return tuple(stage for stage in stages if stage)
 
-    def _apart(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
+    def _separate_stages(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
         """The hosts in stages, so that hosts with a common front end are in different stages."""
         stages: list[list[str]] = []
         for host in hosts:
@@ -160,23 +160,23 @@ def build(inventory: Inventory) -> Topology:
     Raises InputError with every problem.
     """
     problems: list[Problem] = []
-    settings = _settings(inventory, problems)
-    frontends = tuple(_frontends(inventory, settings, problems))
+    settings = _host_settings(inventory, problems)
+    frontends = tuple(_resolved_frontends(inventory, settings, problems))
     problems += definition_problems(frontends, settings, inventory)
     kafka = resolve_kafka(inventory, settings, problems)
     problems += check_problems(kafka, frontends) if kafka or not problems else ()
     if problems:
         raise InputError(problems)
     positions = {name: host.position for name, host in inventory.hosts.items()}
-    idle = (_members(inventory, CLIENTS), _members(inventory, DECOMMISSIONED))
+    idle = (_group_members(inventory, CLIENTS), _group_members(inventory, DECOMMISSIONED))
     topology = Topology(frontends, settings, positions, *idle, kafka)
-    problems += _unplaced(topology, inventory)
+    problems += _placement_problems(topology, inventory)
     if problems:
         raise InputError(problems)
     return topology
 
 
-def _settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSettings]:
+def _host_settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSettings]:
     """The settings of every host; defaults for a host with a problem, so that reading continues."""
     settings = {}
     for name, host in inventory.hosts.items():
@@ -188,7 +188,7 @@ def _settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSe
     return settings
 
 
-def _frontends(
+def _resolved_frontends(
     inventory: Inventory, settings: Mapping[str, HostSettings], problems: list[Problem]
 ) -> Iterator[ResolvedFrontend]:
     """The front ends that have no problem."""
@@ -211,8 +211,8 @@ def _frontends(
 def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]:
     """The entries of `frontends`, which all hosts share and which is therefore a variable of
     `all`."""
-    misplaced = list(_misplaced(inventory))
-    problems += misplaced or _differing(inventory)
+    misplaced = list(_misplaced_frontends(inventory))
+    problems += misplaced or _differing_frontends(inventory)
     node = next(
         (host.vars["frontends"] for host in inventory.hosts.values() if "frontends" in host.vars),
         None,
@@ -244,7 +244,7 @@ def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]
     return list(node.value)
 
 
-def _misplaced(inventory: Inventory) -> Iterator[Problem]:
+def _misplaced_frontends(inventory: Inventory) -> Iterator[Problem]:
     """`frontends` set for a group or a host: a front end's directors could disagree about it."""
     places: dict[Position, str] = {}
     for group in inventory.groups.values():
@@ -262,7 +262,7 @@ def _misplaced(inventory: Inventory) -> Iterator[Problem]:
         yield Problem(place, "frontends-misplaced", message, why, "move it to `all: vars:`")
 
 
-def _differing(inventory: Inventory) -> Iterator[Problem]:
+def _differing_frontends(inventory: Inventory) -> Iterator[Problem]:
     """`frontends` with a template whose result differs between hosts."""
     first: tuple[str, Node] | None = None
     for host in inventory.hosts.values():
@@ -283,7 +283,7 @@ def _differing(inventory: Inventory) -> Iterator[Problem]:
             return
 
 
-def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
+def _placement_problems(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
     """Hosts without any role, and hosts whose address is needed but not known."""
     idle = {*topology.clients, *topology.decommissioned}
     needing_address = {*topology.directors(), *topology.real_servers()}
@@ -291,14 +291,14 @@ def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
         if name in needing_address and not topology.hosts[name].address:
             yield address_problem(host)
         if not topology.roles_of(name) and name not in idle:
-            yield _no_part(host)
+            yield _no_role_problem(host)
 
 
-def _members(inventory: Inventory, group: str) -> tuple[str, ...]:
+def _group_members(inventory: Inventory, group: str) -> tuple[str, ...]:
     return inventory.members(group) if group in inventory.groups else ()
 
 
-def _no_part(host: Host) -> Problem:
+def _no_role_problem(host: Host) -> Problem:
     message = f"{host.name} is in no front end"
     why = "hactl would do nothing on it"
     fix = (

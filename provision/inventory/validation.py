@@ -45,11 +45,15 @@ def validated(model: type[Model], node: Node) -> Model:
         details = error.errors(include_url=False)
         locs = [detail["loc"] for detail in details]
         raise InputError(
-            [_problem(model, node, detail) for detail in details if not _follows(detail, locs)]
+            [
+                _problem(model, node, detail)
+                for detail in details
+                if not _is_consequence(detail, locs)
+            ]
         ) from None
 
 
-def _follows(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
+def _is_consequence(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
     """Whether a list only seems too short because its entries are wrong."""
     depth = len(detail["loc"])
     return detail["type"] == "too_short" and any(
@@ -75,7 +79,11 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
         case "hactl":
             message = context["message"] if not place.node.secret else "this value does not fit"
             return Problem(
-                position, context["rule"], _named(name, message), context["why"], context["fix"]
+                position,
+                context["rule"],
+                _with_field_name(name, message),
+                context["why"],
+                context["fix"],
             )
         case "extra_forbidden":
             key_position = place.parent.key_position(detail["loc"][-1])
@@ -105,16 +113,16 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
                 "add one",
             )
         case "literal_error" | "union_tag_invalid" | "enum":
-            return _not_one_of(name, place.node, detail)
-    return _simple(name, place.node, position, detail["type"], context)
+            return _choice_problem(name, place.node, detail)
+    return _value_problem(name, place.node, position, detail["type"], context)
 
 
-def _named(name: str, message: str) -> str:
+def _with_field_name(name: str, message: str) -> str:
     """The message with the field's name in front, unless it contains the name."""
     return message if f"`{name}`" in message or not name else f"`{name}`: {message}"
 
 
-def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
+def _choice_problem(name: str, node: Node, detail: ErrorDetails) -> Problem:
     if detail["type"] == "union_tag_invalid":
         tag, given, known = (
             node.at("type"),
@@ -136,7 +144,7 @@ def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
     return Problem(tag.position, "wrong-value", f"`{name}` cannot be `{shown}`", "", fix)
 
 
-def _simple(
+def _value_problem(
     name: str, node: Node, position: Position, error: str, context: Mapping[str, Any]
 ) -> Problem:
     if error in _BOUNDS:
@@ -173,11 +181,11 @@ def _locate(model: type[BaseModel], root: Node, loc: tuple[int | str, ...]) -> _
     name = ""
     siblings: tuple[str, ...] = ()
     for step in loc:
-        member = _member(annotation, step)
+        member = _union_member(annotation, step)
         if member is not None:
             annotation = member
             continue
-        siblings, annotation = _fields(annotation), _inner(annotation, step)
+        siblings, annotation = _field_names(annotation), _child_type(annotation, step)
         if isinstance(step, str) and step != "[key]":
             name = step
         parent, node = node, node.at(step)
@@ -197,7 +205,7 @@ def candidates(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _member(annotation: Any, step: int | str) -> Any:
+def _union_member(annotation: Any, step: int | str) -> Any:
     """The member of a discriminated union with this tag, if there is one."""
     for candidate in candidates(annotation):
         if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
@@ -208,14 +216,14 @@ def _member(annotation: Any, step: int | str) -> Any:
     return None
 
 
-def _fields(annotation: Any) -> tuple[str, ...]:
+def _field_names(annotation: Any) -> tuple[str, ...]:
     for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return tuple(candidate.model_fields)
     return ()
 
 
-def _inner(annotation: Any, step: int | str) -> Any:
+def _child_type(annotation: Any, step: int | str) -> Any:
     """The type one step below a model, a list or a mapping."""
     for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):

@@ -139,7 +139,7 @@ _OTHER = "check indentation, quotes and brackets here and in the line before"
 def problem(error: Any, text: str, file: str) -> Problem:
     """The problem for PyYAML's error."""
     if isinstance(error, ReaderError):
-        return _bad_character(text, file)
+        return _character_problem(text, file)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return Problem(
@@ -162,10 +162,10 @@ def problem(error: Any, text: str, file: str) -> Problem:
             "YAML indents with spaces only",
             "use spaces",
         )
-    message, fix = _explained(error, line[place.column - 1 :], last=place.line >= len(lines))
+    message, fix = _explanation(error, line[place.column - 1 :], last=place.line >= len(lines))
     if text.lstrip().startswith("[") and not file.endswith(".json"):
         fix = _INI.format(file=file)
-    return Problem(place, "yaml-syntax", message, _context(error), fix)
+    return Problem(place, "yaml-syntax", message, _context_text(error), fix)
 
 
 def place_behind(text: str, file: str) -> Position:
@@ -174,7 +174,7 @@ def place_behind(text: str, file: str) -> Position:
     return Position(file, line + 1, len(text) - (text.rfind("\n") + 1) + 1)
 
 
-def _bad_character(text: str, file: str) -> Problem:
+def _character_problem(text: str, file: str) -> Problem:
     """The problem for a character that YAML does not allow.
 
     It is searched in the text, since some parsers count bytes and others characters.
@@ -187,7 +187,7 @@ def _bad_character(text: str, file: str) -> Problem:
     )
 
 
-def _explained(error: Any, line_end: str, *, last: bool) -> tuple[str, str]:
+def _explanation(error: Any, line_end: str, *, last: bool) -> tuple[str, str]:
     """The message and the remedy."""
     name = str(error.problem or error.context)
     character = repr(line_end[0]) if line_end else _END if last else "the end of the line"
@@ -198,7 +198,7 @@ def _explained(error: Any, line_end: str, *, last: bool) -> tuple[str, str]:
     return name, _OTHER
 
 
-def _context(error: Any) -> str:
+def _context_text(error: Any) -> str:
     """The part of the text that the parser was in, unless that part begins at the mistake."""
     begin, place = error.context_mark, error.problem_mark
     if not error.context or begin is None or place is None:

@@ -77,7 +77,7 @@ class TcpCheck(Connecting):
     """Selects the TCP check (`TCP_CHECK`)."""
 
 
-def _statuses(values: tuple[str, ...]) -> tuple[str, ...]:
+def _checked_statuses(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         low, _, high = value.partition("-")
         if not (
@@ -110,7 +110,7 @@ class Url(Model):
     digest: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
     """MD5 sum of the page, as genhash(1) prints it."""
     status_code: Annotated[
-        tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_statuses)
+        tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_checked_statuses)
     ] = ()
     """HTTP statuses of a live real server, single ones or ranges. Keepalived's default: 200-299."""
     virtualhost: Word | None = None

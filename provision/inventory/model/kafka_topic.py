@@ -12,7 +12,7 @@ from provision.inventory.model.text import Integer, Model, mistake
 Scalar = str | int | float | bool
 
 
-def _name(value: str) -> str:
+def _checked_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) is None or value in (".", ".."):
         raise mistake(
             "kafka-topic-name",
@@ -30,7 +30,7 @@ def _name(value: str) -> str:
     return value
 
 
-TopicName = Annotated[str, AfterValidator(_name)]
+TopicName = Annotated[str, AfterValidator(_checked_name)]
 """A legal topic name (org.apache.kafka.common.internals.Topic), internal topics excluded."""
 
 

@@ -64,7 +64,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 _RESOURCES = (*SUPPORTED, "idempotent")
 
 
-def _password(value: str) -> str:
+def _checked_password(value: str) -> str:
     if not re.fullmatch(r"[!#-+.-\[\]-~-]{1,256}", value):
         raise mistake(
             "kafka-password",
@@ -83,7 +83,7 @@ def _password(value: str) -> str:
     return value
 
 
-def _named(pattern: str, fix: str) -> AfterValidator:
+def _name_pattern(pattern: str, fix: str) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -94,7 +94,7 @@ def _named(pattern: str, fix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _host(value: str) -> str:
+def _checked_host(value: str) -> str:
     try:
         return value if value == "*" else str(ipaddress.ip_address(value))
     except ValueError:
@@ -106,17 +106,17 @@ def _host(value: str) -> str:
         ) from None
 
 
-KafkaSecret = Annotated[str, AfterValidator(_password)]
+KafkaSecret = Annotated[str, AfterValidator(_checked_password)]
 TopicPattern = Annotated[
     str,
-    _named(
+    _name_pattern(
         r"[A-Za-z0-9._-]{1,249}\*?|\*",
         "use letters, digits, `.`, `_` and `-`; a `*` only at the end",
     ),
 ]
-Host = Annotated[str, AfterValidator(_host)]
+Host = Annotated[str, AfterValidator(_checked_host)]
 NamePattern = Annotated[
-    str, _named(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")
+    str, _name_pattern(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")
 ]
 Rate = Annotated[Integer, Field(ge=1)]
 

@@ -167,7 +167,7 @@ def expand_range(text: str) -> tuple[IpAddress, ...]:
     return tuple(type(low)(number) for number in range(int(low), int(high) + 1))
 
 
-def _range(text: str) -> str:
+def _checked_range(text: str) -> str:
     try:
         expand_range(text)
     except ValueError:
@@ -180,7 +180,7 @@ def _range(text: str) -> str:
     return text
 
 
-Range = Annotated[Word, AfterValidator(_range)]
+Range = Annotated[Word, AfterValidator(_checked_range)]
 
 
 class VirtualServerGroup(Model):
@@ -241,7 +241,7 @@ class Service(Model):
     """Distinguish clients by SIP Call-ID instead of address; alone, it makes the service persistent
     for 360 s (ipvsadm(8) --pe)."""
     persistence_granularity: (
-        Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None
+        Annotated[str, BeforeValidator(lambda value: _checked_granularity(value))] | None
     ) = None
     """Netmask or IPv6 prefix length of the network whose clients share a real server (ipvsadm(8)
     -M). Absent: clients are separate."""
@@ -376,7 +376,7 @@ class Service(Model):
         return (self.fwmark,) if self.fwmark is not None else group.fwmarks if group else ()
 
 
-def _granularity(value: object) -> object:
+def _checked_granularity(value: object) -> object:
     """An IPv4 netmask or an IPv6 prefix length, as text."""
     text = str(value)
     try:

@@ -44,23 +44,23 @@ def _pattern(pattern: str, name: str, fix: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise mistake("unsafe-text", f"{name} cannot be {_shown(value)}", _WHY, fix)
+            raise mistake("unsafe-text", f"{name} cannot be {_quoted_start(value)}", _WHY, fix)
         return value
 
     return AfterValidator(check)
 
 
-def _shown(value: str) -> str:
+def _quoted_start(value: str) -> str:
     return ascii(value) if len(value) <= 60 else ascii(value[:57]) + "…"
 
 
-def _no_boolean(value: Any) -> Any:
+def _refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise mistake("wrong-type", "a number is needed, not yes or no", "", "write a number")
     return value
 
 
-def _only_boolean(value: Any) -> Any:
+def _refuse_number(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise mistake("wrong-type", "yes or no is needed, not a number", "", "write true or false")
     return value
@@ -124,7 +124,7 @@ Command = Annotated[
         "write an absolute path and its arguments, without quotes, `$` or backslash",
     ),
 ]
-Secret = Annotated[str, AfterValidator(lambda value: _secret(value))]
+Secret = Annotated[str, AfterValidator(lambda value: _checked_secret(value))]
 Pattern = Annotated[
     str,
     _pattern(
@@ -141,13 +141,13 @@ RawLine = Annotated[
         "one list entry is one line",
     ),
 ]
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
-Flag = Annotated[bool, BeforeValidator(_only_boolean)]
+Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
+Seconds = Annotated[float, BeforeValidator(_refuse_boolean), Field(ge=0, allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_refuse_number)]
 Port = Annotated[Integer, Field(ge=1, le=65535)]
 
 
-def _secret(value: str) -> str:
+def _checked_secret(value: str) -> str:
     """The password, which must fit into double quotes; the message never shows it."""
     if re.fullmatch(_TEXT, value) is None:
         raise mistake(
@@ -159,7 +159,7 @@ def _secret(value: str) -> str:
     return value
 
 
-def _address(value: Any) -> IpAddress:
+def _parsed_address(value: Any) -> IpAddress:
     if isinstance(value, IpAddress):
         return value
     try:
@@ -169,13 +169,13 @@ def _address(value: Any) -> IpAddress:
         pass
     raise mistake(
         "not-an-address",
-        f"{_shown(str(value))} is not an IP address",
+        f"{_quoted_start(str(value))} is not an IP address",
         "",
         "write an IPv4 or IPv6 address",
     )
 
 
-Address = Annotated[IpAddress, BeforeValidator(_address)]
+Address = Annotated[IpAddress, BeforeValidator(_parsed_address)]
 
 
 class Script(Model):
