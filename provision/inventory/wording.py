@@ -12,7 +12,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f"the nearest known one is `{near[0]}`"
-    return f"use one of {', '.join(f'`{name}`' for name in names)}" if names else "there are no known names"
+    if not names:
+        return "there are no known names"
+    return f"use one of {', '.join(f'`{name}`' for name in names)}"
 
 
 def kind(value: object) -> str:
