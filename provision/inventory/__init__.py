@@ -1,1 +1,1 @@
-"""From inventory files to a typed, cross-checked topology; no rendering and no host is asked."""
+"""The inventory: from its files to a typed and checked topology, without contact to any host."""

@@ -1,14 +1,20 @@
-"""One file of the inventory, from bytes to `Node`: YAML 1.1 or JSON, plain or vaulted.
+"""The reader of inventory files: from bytes to `Node`, YAML 1.1 or JSON, plain or vaulted.
 
-What counts as YAML is what PyYAML's safe loader reads, as Ansible does: `yes` and `off` are booleans, `017` is
-fifteen, `1:30` is ninety, `2001-12-14` is a date (YAML 1.1, https://yaml.org/type/). Text that is valid JSON is
-read as JSON, again as Ansible does, where `1e3` is a number. Added are Ansible's tags `!vault` and `!unsafe` and
-our `!env NAME` (which Ansible itself does not know: `"{{ lookup('env', 'NAME') }}"` works in both).
+A file is read as Ansible reads it. YAML is what PyYAML's safe loader accepts: `yes` and `off` are
+booleans, `017` is fifteen, `1:30` is ninety, `2001-12-14` is a date (YAML 1.1,
+https://yaml.org/type/). Valid JSON is read as JSON, where `1e3` is a number. Ansible's tags are
+`!vault` and `!unsafe`. Ansible does not know our tag `!env NAME`;
+`"{{ lookup('env', 'NAME') }}"` works in both programs.
 
-Refused, although PyYAML takes some of it: duplicate keys, tags that have no use in an inventory, keys that are
-lists or mappings, nesting beyond `MAX_DEPTH`, values that contain themselves, aliases that multiply into more
-than `MAX_NODES` values. Rules: `file-missing`, `file-directory`, `file-unreadable`, `file-encoding`,
-`yaml-syntax`, `yaml-tab`, `yaml-duplicate-key`, `yaml-key`, `yaml-tag`, `yaml-value`, `yaml-depth`,
+The reader refuses some YAML that PyYAML accepts:
+
+- duplicate keys, and keys that are lists or mappings;
+- tags that have no use in an inventory;
+- values that nest deeper than `MAX_DEPTH`, or contain themselves;
+- aliases that multiply into more than `MAX_NODES` values.
+
+Rules: `file-missing`, `file-directory`, `file-unreadable`, `file-encoding`, `yaml-syntax`,
+`yaml-tab`, `yaml-duplicate-key`, `yaml-key`, `yaml-tag`, `yaml-value`, `yaml-depth`,
 `yaml-recursion`, `yaml-size`, and those of `provision.inventory.secrets`.
 """
 
@@ -37,9 +43,10 @@ _KINDS = {f"{_YAML}map": "mapping", f"{_YAML}seq": "list"}
 
 
 class Reader:
-    """Reads files into nodes and gathers every problem on the way in `problems`.
+    """Reads files into nodes and collects every problem in `problems`.
 
-    `environ` feeds `!env` and the vault password. One reader serves one inventory with all its files.
+    `!env` values and the vault password come from `environ`. A reader serves a single inventory
+    with all its files.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -48,13 +55,14 @@ class Reader:
         self.problems: list[Problem] = []
 
     def complain(
-        self, position: Position, rule: str, what: str, why: str = "", fix: str = ""
+        self, position: Position, rule: str, message: str, why: str = "", fix: str = ""
     ) -> None:
-        """Note one problem and go on."""
-        self.problems.append(Problem(position, rule, what, why, fix))
+        """Add a problem; the reading continues."""
+        self.problems.append(Problem(position, rule, message, why, fix))
 
     def read(self, path: Path) -> Node | None:
-        """The value in the file, None when there is none: it is empty, or a problem was noted."""
+        """The value in the file. None if the file is empty or has a problem, which is then
+        noted."""
         text = self._text(path)
         if text is None:
             return None
@@ -63,43 +71,46 @@ class Reader:
             try:
                 text = self.vault.decrypt(text)
             except SecretError as error:
-                self.complain(Position(str(path)), error.rule, error.what, fix=error.fix)
+                self.complain(Position(str(path)), error.rule, error.message, fix=error.fix)
                 return None
         node = self.parse(text, str(path))
         return node.as_secret() if node is not None and secret else node
 
     def parse(self, text: str, file: str) -> Node | None:
-        """The value that a text holds; None as in `read`. Positions name `file`."""
+        """The value in a text, None as for `read`. Positions name `file`."""
         text = text.removeprefix("\ufeff")
         node = json_document.parse(text, file)
         if node is not None:
             return node
         try:
-            tree = yaml.compose(text, Loader=_bounded(_LOADER))
+            tree = yaml.compose(text, Loader=_bounded_loader(_LOADER))
         except (yaml.YAMLError, ValueError) as error:
             self.problems.append(yaml_mistakes.problem(error, text, file))
             return None
         return None if tree is None else _NodeBuilder(self, file).build(tree, 0)
 
     def _text(self, path: Path) -> str | None:
-        """The file's text, None after noting why there is none."""
-        place = Position(str(path))
+        """The file's text. None if it cannot be read; the problem is then noted."""
+        position = Position(str(path))
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             self.complain(
-                place,
+                position,
                 "file-missing",
                 "there is no such file",
                 fix="check the path, or create the file",
             )
         except IsADirectoryError:
             self.complain(
-                place, "file-directory", "this is a directory", fix="name the YAML file inside it"
+                position,
+                "file-directory",
+                "this is a directory",
+                fix="name the YAML file inside it",
             )
         except OSError as error:
             self.complain(
-                place,
+                position,
                 "file-unreadable",
                 f"cannot be read: {error.strerror}",
                 fix="check its permissions",
@@ -108,15 +119,19 @@ class Reader:
             try:
                 return data.decode("utf-8")
             except UnicodeDecodeError as error:
-                where = yaml_mistakes.place_behind(data[: error.start].decode("utf-8"), str(path))
-                what = f"byte 0x{data[error.start]:02x} is not UTF-8"
+                error_position = yaml_mistakes.place_behind(
+                    data[: error.start].decode("utf-8"), str(path)
+                )
+                message = f"byte 0x{data[error.start]:02x} is not UTF-8"
                 fix = f"convert it, e.g. `iconv -f latin1 -t utf-8 {path.name}`"
-                self.complain(where, "file-encoding", what, "inventories are UTF-8 text", fix)
+                self.complain(
+                    error_position, "file-encoding", message, "inventories are UTF-8 text", fix
+                )
         return None
 
 
 class _NodeBuilder:
-    """Turns PyYAML's tree of one file into nodes."""
+    """Converts PyYAML's tree of a file into nodes."""
 
     def __init__(self, reader: Reader, file: str) -> None:
         self.reader = reader
@@ -131,16 +146,18 @@ class _NodeBuilder:
         mark = tree.start_mark
         return Position(self.file, mark.line + 1, mark.column + 1)
 
-    def complain(self, tree: yaml.Node, rule: str, what: str, why: str = "", fix: str = "") -> Node:
-        """Note a problem; the null that stands in for the value lets the reading go on."""
-        self.reader.complain(self.place(tree), rule, what, why, fix)
+    def complain(
+        self, tree: yaml.Node, rule: str, message: str, why: str = "", fix: str = ""
+    ) -> Node:
+        """Note a problem and return a null, so that the reading continues."""
+        self.reader.complain(self.place(tree), rule, message, why, fix)
         return Node(None, self.place(tree))
 
     def too_deep(self, tree: yaml.Node) -> Node:
         return self.complain(tree, "yaml-depth", yaml_mistakes.TOO_DEEP, fix=yaml_mistakes.FLATTEN)
 
     def build(self, tree: yaml.Node, depth: int) -> Node:
-        """The node for a YAML value; one node however many aliases repeat it."""
+        """The node of a YAML value: the same node for all its aliases."""
         key = id(tree)
         if key in self.done:
             return self.done[key]
@@ -158,30 +175,30 @@ class _NodeBuilder:
 
     def _build(self, tree: yaml.Node, depth: int) -> Node:
         if tree.tag.startswith("!"):
-            return self._tagged(tree, depth)
+            return self._build_tagged(tree, depth)
         if isinstance(tree, yaml.ScalarNode):
             return Node(self.scalar(tree), self.place(tree))
         expected = "map" if isinstance(tree, yaml.MappingNode) else "seq"
         if tree.tag != _YAML + expected:
-            return self._bad_tag(tree)
+            return self._tag_problem(tree)
         node = (
             self._mapping(tree, depth)
             if isinstance(tree, yaml.MappingNode)
             else self._sequence(tree, depth)
         )
-        return self._measured(tree, node)
+        return self._check_size(tree, node)
 
-    def _measured(self, tree: yaml.Node, node: Node) -> Node:
-        """The node, unless it is too deep or counts too many values once its aliases are written out."""
+    def _check_size(self, tree: yaml.Node, node: Node) -> Node:
+        """The node, or a problem if it is too deep or too large once its aliases are expanded."""
         parts = node.value.values() if isinstance(node.value, dict) else node.value
         height = 1 + max((self.heights.get(id(part), 0) for part in parts), default=0)
         if height > MAX_DEPTH:
             return self.too_deep(tree)
         size = 1 + sum(self.sizes.get(id(part), 1) for part in parts)
         if size > MAX_NODES:
-            what = f"its aliases multiply into more than {MAX_NODES:,} values"
+            message = f"its aliases multiply into more than {MAX_NODES:,} values"
             return self.complain(
-                tree, "yaml-size", what, fix="write the value out where it is needed"
+                tree, "yaml-size", message, fix="write the value out where it is needed"
             )
         self.sizes[id(node)], self.heights[id(node)] = size, height
         return node
@@ -190,39 +207,38 @@ class _NodeBuilder:
         return Node([self.build(item, depth + 1) for item in tree.value], self.place(tree))
 
     def _mapping(self, tree: yaml.MappingNode, depth: int) -> Node:
-        """Merged keys (`<<`) come first, own keys override them; a repeated own key is a problem."""
+        """The mapping: explicit keys override merged keys (`<<`), and must not repeat."""
         values: dict[Any, Node] = {}
-        places: dict[Any, Position] = {}
-        own: list[tuple[yaml.Node, yaml.Node]] = []
+        key_positions: dict[Any, Position] = {}
+        explicit_pairs: list[tuple[yaml.Node, yaml.Node]] = []
         for key_tree, value_tree in tree.value:
             if key_tree.tag == f"{_YAML}merge":
-                for merged in self._merged(value_tree, depth):
+                for merged in self._merged_mappings(value_tree, depth):
                     values = {**merged.value, **values}
-                    places = {**merged.keys, **places}
+                    key_positions = {**merged.keys, **key_positions}
             else:
-                own.append((key_tree, value_tree))
-        seen: dict[Any, Position] = {}
-        for key_tree, value_tree in own:
+                explicit_pairs.append((key_tree, value_tree))
+        first_positions: dict[Any, Position] = {}
+        for key_tree, value_tree in explicit_pairs:
             node = self.build(value_tree, depth + 1)
-            found = self._key(key_tree)
-            if found is None:
+            wrapped_key = self._key(key_tree)
+            if wrapped_key is None:
                 continue
-            (key,) = found
-            if key in seen:
-                what = (
-                    f"key {key!r} is written twice in this mapping, first in line {seen[key].line}"
-                )
+            (key,) = wrapped_key
+            if key in first_positions:
+                line = first_positions[key].line
+                message = f"key {key!r} is written twice in this mapping, first in line {line}"
                 fix = "merge the two or rename one"
                 self.complain(
-                    key_tree, "yaml-duplicate-key", what, "YAML keeps the last one silently", fix
+                    key_tree, "yaml-duplicate-key", message, "YAML keeps the last one silently", fix
                 )
                 continue
-            seen[key] = places[key] = self.place(key_tree)
+            first_positions[key] = key_positions[key] = self.place(key_tree)
             values[key] = node
-        return Node(values, self.place(tree), keys=places)
+        return Node(values, self.place(tree), keys=key_positions)
 
-    def _merged(self, tree: yaml.Node, depth: int) -> list[Node]:
-        """The mappings that `<<` brings in, strongest first (https://yaml.org/type/merge.html)."""
+    def _merged_mappings(self, tree: yaml.Node, depth: int) -> list[Node]:
+        """The mappings behind `<<`, the strongest first (https://yaml.org/type/merge.html)."""
         trees = tree.value if isinstance(tree, yaml.SequenceNode) else [tree]
         nodes = []
         for part in trees:
@@ -239,7 +255,7 @@ class _NodeBuilder:
         return nodes
 
     def _key(self, tree: yaml.Node) -> tuple[Any] | None:
-        """The key as a one-tuple, None after noting what is wrong with it."""
+        """The key in a tuple, since None is a valid key. None after noting a problem."""
         if tree.tag == f"{_YAML}value":
             return (tree.value,)
         if isinstance(tree, yaml.ScalarNode) and (
@@ -247,9 +263,9 @@ class _NodeBuilder:
         ):
             return (self.build(tree, 0).value,)
         kind = "a mapping" if isinstance(tree, yaml.MappingNode) else "a list"
-        what = f"{kind if not isinstance(tree, yaml.ScalarNode) else tree.tag} cannot be a key"
+        message = f"{kind if not isinstance(tree, yaml.ScalarNode) else tree.tag} cannot be a key"
         fix = "quote it: a value that starts with { or [ is a mapping or list unless it is quoted"
-        self.complain(tree, "yaml-key", what, fix=fix)
+        self.complain(tree, "yaml-key", message, fix=fix)
         return None
 
     def scalar(self, tree: yaml.ScalarNode) -> Any:
@@ -259,20 +275,22 @@ class _NodeBuilder:
             return tree.value
         build = _SCALARS.get(tag)
         if build is None:
-            return self._bad_tag(tree).value
+            return self._tag_problem(tree).value
         try:
             return build(self.scalars, tree)
         except (ValueError, KeyError, IndexError, OverflowError, ConstructorError):
-            what = f"this is not a valid {tag} of YAML 1.1"
-            self.complain(tree, "yaml-value", what, fix="correct it, or quote it if text is meant")
+            message = f"this is not a valid {tag} of YAML 1.1"
+            self.complain(
+                tree, "yaml-value", message, fix="correct it, or quote it if text is meant"
+            )
             return None
 
-    def _tagged(self, tree: yaml.Node, depth: int) -> Node:
-        """A value with one of Ansible's tags or ours."""
+    def _build_tagged(self, tree: yaml.Node, depth: int) -> Node:
+        """The node of a value with one of Ansible's tags or ours."""
         if tree.tag == "!unsafe":
-            return _unsafe(self._resolved(tree, depth))
+            return _mark_unsafe(self._build_untagged(tree, depth))
         if tree.tag not in ("!vault", "!vault-encrypted", "!env"):
-            return self._bad_tag(tree)
+            return self._tag_problem(tree)
         if not isinstance(tree, yaml.ScalarNode):
             return self.complain(
                 tree, "yaml-tag", f"{tree.tag} takes a string", fix=f"write `{tree.tag} TEXT`"
@@ -283,24 +301,27 @@ class _NodeBuilder:
             else:
                 text = self.reader.vault.decrypt(tree.value)
         except SecretError as error:
-            return self.complain(tree, error.rule, error.what, fix=error.fix)
+            return self.complain(tree, error.rule, error.message, fix=error.fix)
         return Node(text, self.place(tree), secret=True, unsafe=tree.tag == "!env")
 
-    def _resolved(self, tree: yaml.Node, depth: int) -> Node:
-        """The value below `!unsafe`, typed as a plain one without the tag: Ansible reads `!unsafe "3"` as 3 too."""
+    def _build_untagged(self, tree: yaml.Node, depth: int) -> Node:
+        """The value below `!unsafe`, with the type that it has without the tag.
+
+        Ansible, too, reads `!unsafe "3"` as the number 3.
+        """
         tag = _RESOLVER.resolve(type(tree), tree.value, (True, False))
         return self._build(type(tree)(tag, tree.value, tree.start_mark, tree.end_mark), depth)
 
-    def _bad_tag(self, tree: yaml.Node) -> Node:
+    def _tag_problem(self, tree: yaml.Node) -> Node:
         tag = tree.tag.replace(_YAML, "!!")
         if isinstance(tree, yaml.ScalarNode) and tree.value in ("=", "<<"):
             return self.complain(
-                tree, "yaml-tag", f"a bare {tree.value} has a meaning of its own", fix="quote it"
+                tree, "yaml-tag", f"a bare {tree.value} has a special meaning", fix="quote it"
             )
         kind = _KINDS.get(tree.tag)
         if kind is not None:
             return self.complain(tree, "yaml-tag", f"{tag} is for a {kind}", fix="remove the tag")
-        fix = "remove it; known are !vault, !env, !unsafe and the plain types of YAML such as !!str"
+        fix = "remove it; use !vault, !env, !unsafe or a plain type of YAML such as !!str"
         return self.complain(tree, "yaml-tag", f"unknown tag {tag}", fix=fix)
 
 
@@ -313,27 +334,30 @@ _SCALARS: dict[str, Any] = {
 }
 
 
-def _unsafe(node: Node) -> Node:
+def _mark_unsafe(node: Node) -> Node:
     """The node with every value below it marked unsafe."""
     if isinstance(node.value, dict):
         return replace(
-            node, value={key: _unsafe(part) for key, part in node.value.items()}, unsafe=True
+            node, value={key: _mark_unsafe(part) for key, part in node.value.items()}, unsafe=True
         )
     if isinstance(node.value, list):
-        return replace(node, value=[_unsafe(part) for part in node.value], unsafe=True)
+        return replace(node, value=[_mark_unsafe(part) for part in node.value], unsafe=True)
     return replace(node, unsafe=True)
 
 
 @cache
-def _bounded(loader: Any) -> Any:
-    """The loader with a bound on depth: both of PyYAML's composers call these two methods around each value."""
+def _bounded_loader(loader: Any) -> Any:
+    """The loader with a limit on depth.
+
+    Both of PyYAML's composers call these two methods around every value.
+    """
 
     class Bounded(loader):  # type: ignore[misc]
         levels = 0
 
         def descend_resolver(self, parent: yaml.Node | None, _: Any) -> None:
             self.levels += 1
-            if self.levels > MAX_DEPTH + 1:  # a scalar is a level, too
+            if self.levels > MAX_DEPTH + 1:  # a scalar is a level
                 raise yaml_mistakes.TooDeep(None, None, None, parent.start_mark if parent else None)
 
         def ascend_resolver(self) -> None:

@@ -1,4 +1,4 @@
-"""Front ends with every name resolved: which hosts hold the addresses, which answer, with which priority and weight."""
+"""Resolved front ends: their directors with priorities, and their real servers with weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Settings = Mapping[str, HostSettings]
 
 @dataclass(frozen=True)
 class Director:
-    """A director of one front end and its base priority there."""
+    """A director of a front end and its base priority there."""
 
     host: str
     priority: int
@@ -29,7 +29,7 @@ class Director:
 
 @dataclass(frozen=True)
 class RealServer:
-    """A real server of one service; `options` are its own over the service's defaults."""
+    """A real server of a service. `options` include the service's defaults."""
 
     host: str
     options: RealServerOptions
@@ -37,12 +37,12 @@ class RealServer:
 
     def address(self, family: int) -> IpAddress | None:
         """Its address of a family, 4 or 6."""
-        return next((own for own in self.addresses if own.version == family), None)
+        return next((address for address in self.addresses if address.version == family), None)
 
 
 @dataclass(frozen=True)
 class ResolvedService:
-    """A service, the virtual addresses it is on and its real servers, in inventory order."""
+    """A service, its virtual addresses and its real servers, in inventory order."""
 
     model: Service
     vips: tuple[Vip, ...]
@@ -51,12 +51,15 @@ class ResolvedService:
 
     @property
     def families(self) -> tuple[int, ...]:
-        """The address families it is served in, 4 first."""
+        """The address families of its VIPs, 4 first."""
         return tuple(sorted({vip.family for vip in self.vips}))
 
     @property
     def addresses(self) -> tuple[IpAddress, ...]:
-        """The addresses clients come to: its VIPs, and the ranges of its group, which are routed to the directors."""
+        """The addresses that clients use: its VIPs and the ranges of its group.
+
+        The network routes the ranges to the directors.
+        """
         group = self.model.virtual_server_group
         return (*(vip.address for vip in self.vips), *(group.addresses if group else ()))
 
@@ -65,11 +68,11 @@ class ResolvedService:
         return server.options.forward or self.model.forward
 
     def port(self, server: RealServer) -> int | None:
-        """The port on a real server; None for whatever port the client asked for."""
+        """The port on a real server; None for the port that the client used."""
         return server.options.port or self.model.port
 
     def weight(self, server: RealServer) -> int:
-        """The weight of a real server, 1 unless the inventory says otherwise (ipvsadm(8), -w)."""
+        """The weight of a real server, 1 by default (ipvsadm(8), -w)."""
         return 1 if server.options.weight is None else server.options.weight
 
 
@@ -84,38 +87,38 @@ class ResolvedFrontend:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the front end."""
         return self.model.name
 
     @property
     def vrrp(self) -> Vrrp:
-        """Its VRRP settings."""
+        """The VRRP settings."""
         return self.model.vrrp
 
     @property
     def vips(self) -> tuple[Vip, ...]:
-        """Its virtual addresses."""
+        """The virtual addresses."""
         return self.model.vips
 
     @property
     def master(self) -> str:
-        """The host that holds the addresses when all is well."""
+        """The host that holds the virtual addresses in normal operation."""
         return self.directors[0].host
 
     @property
     def backups(self) -> tuple[str, ...]:
-        """The other directors, the next in line first."""
+        """The other directors, the one with the highest priority first."""
         return tuple(director.host for director in self.directors[1:])
 
     @property
     def real_servers(self) -> tuple[str, ...]:
-        """The hosts behind any of its services, each once."""
-        every = (server.host for service in self.services for server in service.real_servers)
-        return tuple(dict.fromkeys(every))
+        """The hosts behind its services, without duplicates."""
+        hosts = (server.host for service in self.services for server in service.real_servers)
+        return tuple(dict.fromkeys(hosts))
 
     @property
     def crash_bound(self) -> float:
-        """Seconds within which the first backup notices that the master is gone (RFC 5798 §6.1)."""
+        """Seconds within which the first backup notices a failed master (RFC 5798 §6.1)."""
         return self.vrrp.down_after(self.directors[min(1, len(self.directors) - 1)].priority)
 
     def priority(self, host: str) -> int:
@@ -126,33 +129,39 @@ class ResolvedFrontend:
 def resolve_frontend(
     model: Frontend, node: Node, inventory: Inventory, settings: Settings
 ) -> ResolvedFrontend:
-    """The front end with its groups and names turned into hosts. Raises InputError with every problem found."""
+    """The front end with groups and names resolved to hosts. Raises InputError with every
+    problem."""
     problems: list[Problem] = []
     directors = named_hosts(model.directors, node.at("directors"), inventory, problems)
-    problems += _strangers(model.priorities, directors, node.at("priorities"), "directors")
+    problems += _unknown_hosts(model.priorities, directors, node.at("priorities"), "directors")
     services = []
     for index, service in enumerate(model.services):
         place = node.at("services", index)
         servers = named_hosts(service.real_servers, place.at("real_servers"), inventory, problems)
         options = place.at("real_server_options")
-        problems += _strangers(service.real_server_options, servers, options, "real servers")
+        problems += _unknown_hosts(service.real_server_options, servers, options, "real servers")
         vips = _service_vips(model, service, place, problems)
         services.append(
             ResolvedService(
-                service, vips, tuple(_server(service, host, settings) for host in servers), place
+                service,
+                vips,
+                tuple(_real_server(service, host, settings) for host in servers),
+                place,
             )
         )
-        problems += _address_families(services[-1])
+        problems += _address_family_problems(services[-1])
     if problems:
         raise InputError(problems)
-    return ResolvedFrontend(model, _ranked(model, directors, settings), tuple(services), node)
+    return ResolvedFrontend(
+        model, _ranked_directors(model, directors, settings), tuple(services), node
+    )
 
 
 def named_hosts(
     names: Sequence[str], node: Node, inventory: Inventory, problems: list[Problem]
 ) -> tuple[str, ...]:
-    """The hosts that `names` (groups and hosts) stand for, each once, in the order written."""
-    found: dict[str, None] = {}
+    """The hosts that `names` (groups and hosts) mean, without duplicates, in their order."""
+    hosts: dict[str, None] = {}
     for index, name in enumerate(names):
         place = node.at(index).position
         if name in inventory.groups:
@@ -163,93 +172,100 @@ def named_hosts(
                         place,
                         "empty-group",
                         f"group `{name}` has no hosts",
-                        "nobody would do its work",
+                        "no host would do its work",
                         "add hosts to it",
                     )
                 )
-            found.update(dict.fromkeys(members))
+            hosts.update(dict.fromkeys(members))
         elif name in inventory.hosts:
-            found[name] = None
+            hosts[name] = None
         else:
             known = chain(inventory.groups, inventory.hosts)
-            what = f"there is no group or host `{name}`"
+            message = f"there is no group or host `{name}`"
             problems.append(
                 Problem(
-                    place, "unknown-group", what, "its hosts are needed here", nearest(name, known)
+                    place,
+                    "unknown-group",
+                    message,
+                    "its hosts are needed here",
+                    nearest(name, known),
                 )
             )
-    return tuple(found)
+    return tuple(hosts)
 
 
-def _strangers(
-    named: Mapping[str, object], hosts: Sequence[str], node: Node, what: str
+def _unknown_hosts(
+    options: Mapping[str, object], hosts: Sequence[str], node: Node, kind: str
 ) -> Iterator[Problem]:
-    for name in named:
+    """Problems of options for hosts that are not among `hosts`; `kind` names these."""
+    for name in options:
         if name not in hosts:
-            place = node.key_position(name)
-            text = f"`{name}` is not one of the {what} here"
             yield Problem(
-                place,
+                node.key_position(name),
                 "unknown-host",
-                text,
+                f"`{name}` is not one of the {kind} here",
                 "the setting would have no effect",
                 nearest(name, hosts),
             )
 
 
-def _ranked(model: Frontend, hosts: Sequence[str], settings: Settings) -> tuple[Director, ...]:
-    """The directors by falling priority: the front end's own, else the host's, else 100 and down in order."""
+def _ranked_directors(
+    model: Frontend, hosts: Sequence[str], settings: Settings
+) -> tuple[Director, ...]:
+    """The directors by falling priority.
+
+    The priority is that of the front end, else that of the host, else 100, 99, … in order.
+    """
     ranked = []
     for index, host in enumerate(hosts):
-        own = model.priorities.get(host) or settings[host].vrrp_priority
-        ranked.append(Director(host, own or max(1, 100 - index)))
+        priority = model.priorities.get(host) or settings[host].vrrp_priority
+        ranked.append(Director(host, priority or max(1, 100 - index)))
     return tuple(sorted(ranked, key=lambda director: -director.priority))
 
 
 def _service_vips(
     model: Frontend, service: Service, node: Node, problems: list[Problem]
 ) -> tuple[Vip, ...]:
-    """The front end's addresses that the service is on: those it names, or all."""
+    """The front end's addresses that the service names, or all of them."""
     known = {vip.address: vip for vip in model.vips}
     for index, address in enumerate(service.vips):
         if address not in known:
             place = node.at("vips", index).position
-            what, why = f"{address} is not a VIP of this front end", "no director would hold it"
+            message = f"{address} is not a VIP of this front end"
+            fix = f"use one of {', '.join(str(vip) for vip in known)}"
             problems.append(
-                Problem(
-                    place,
-                    "unknown-vip",
-                    what,
-                    why,
-                    f"use one of {', '.join(str(vip) for vip in known)}",
-                )
+                Problem(place, "unknown-vip", message, "no director would hold it", fix)
             )
     group = service.virtual_server_group
     for address in group.addresses if group else ():
         if address in known:
-            what, why = f"{address} is a VIP and in `ranges` as well", "it would be balanced twice"
+            message = f"{address} is a VIP and in `ranges` as well"
+            why = "its connections would be balanced twice"
             place = node.at("virtual_server_group", "ranges").position
             problems.append(
-                Problem(place, "range-holds-vip", what, why, "take it out of the range")
+                Problem(place, "range-holds-vip", message, why, "remove it from the range")
             )
     return tuple(vip for vip in model.vips if not service.vips or vip.address in service.vips)
 
 
-def _server(service: Service, host: str, settings: Settings) -> RealServer:
-    own = service.real_server_options.get(host, RealServerOptions())
-    options = own.over(service.real_server_defaults)
-    return RealServer(
-        host, options, (options.address,) if options.address else settings[host].address
-    )
+def _real_server(service: Service, host: str, settings: Settings) -> RealServer:
+    options = service.real_server_options.get(host, RealServerOptions())
+    options = options.over(service.real_server_defaults)
+    addresses = (options.address,) if options.address else settings[host].address
+    return RealServer(host, options, addresses)
 
 
-def _address_families(service: ResolvedService) -> Iterator[Problem]:
-    """Real servers without an address of the virtual address's family, which only a tunnel can bridge."""
+def _address_family_problems(service: ResolvedService) -> Iterator[Problem]:
+    """Problems of real servers without an address of a VIP's family, unless a tunnel connects
+    them."""
     for server in service.real_servers:
         for family in service.families:
             if server.addresses and not server.address(family) and service.forward(server) != "tun":
                 place = service.node.at("real_servers").position
-                what = f"{server.host} has no IPv{family} address"
-                why = f"the service is on an IPv{family} VIP, and only a tunnel can cross families"
-                fix = f"give the host `address: [{', '.join(map(str, server.addresses)) or '…'}, …]`, or limit `vips`"
-                yield Problem(place, "address-family", what, why, fix)
+                message = f"{server.host} has no IPv{family} address"
+                why = (
+                    f"the service is on an IPv{family} VIP, and only a tunnel connects the families"
+                )
+                known = ", ".join(map(str, server.addresses)) or "…"
+                fix = f"give the host `address: [{known}, …]`, or limit `vips`"
+                yield Problem(place, "address-family", message, why, fix)

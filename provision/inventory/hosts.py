@@ -1,10 +1,12 @@
-"""An inventory once it is read: hosts, groups, and every host's merged variables.
+"""An inventory that was read: hosts, groups, and the merged variables of every host.
 
-`Inventory.to_ansible` and `Inventory.host_to_ansible` give the JSON that `ansible-inventory --list` and `--host`
-print, so that an inventory read by hactl can serve Ansible as a dynamic one. Secrets are the exception: a value
-from `!vault`, `!env` or a vaulted file shows as ``********`` unless `reveal` is set. (Ansible shows the
-ciphertext of a `!vault` value, but the plain text of everything in a vaulted file.) With `reveal`, the plain text
-of all of them is shown, so keep that output away from logs. Values are not templated, as Ansible does not either.
+`Inventory.to_ansible` and `Inventory.host_to_ansible` return the JSON of `ansible-inventory --list`
+and `--host`. An inventory that hactl reads can thus serve Ansible as a dynamic inventory.
+
+Secrets differ: a value from `!vault`, `!env` or a vaulted file appears as ``********``. (Ansible
+shows the ciphertext of a `!vault` value, but the plain text of all values in a vaulted file.) With
+`reveal`, all of them appear in plain text; keep that output out of logs. As with Ansible, templates
+in values are not rendered.
 """
 
 from __future__ import annotations
@@ -58,18 +60,19 @@ RESERVED = frozenset(
         "role_uuid",
     ]
 )
-"""Names that Ansible gives a meaning of its own; it never prints an inventory's variables of these names."""
+"""Names with a special meaning for Ansible, which never prints inventory variables of these
+names."""
 
 PROFILE = "inventory_legacy"
-"""How ansible-core 2.19 names the encoding of its inventory JSON, in `_meta.profile`."""
+"""Name of the encoding of inventory JSON in ansible-core 2.19 (`_meta.profile`)."""
 
 
 @dataclass(frozen=True)
 class Host:
     """A host with its variables merged by Ansible's precedence.
 
-    `position` is where it is first named. `groups` are all groups it is in, directly or through a child, without
-    `all`, in alphabetical order: what Ansible calls `group_names`.
+    `position` is the place of its first mention. `groups` are its groups, direct ones and their
+    ancestors, in alphabetical order and without `all`: Ansible's `group_names`.
     """
 
     name: str
@@ -83,17 +86,19 @@ class Host:
         return default if node is None else node.plain()
 
     def node(self, name: str) -> Node:
-        """The variable's node; a null at the host's own place when there is none."""
+        """The variable's node; a null at the host's place if the host does not have the
+        variable."""
         return self.vars.get(name) or Node(None, self.position)
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group: its own hosts in file order, its child groups, its own variables.
+    """A group: its direct hosts in file order, its child groups, the variables set for it.
 
-    `vars` are those of the inventory file overridden by those of `group_vars/`. `depth` is the longest way down
-    from `all`, `priority` its `ansible_group_priority`: a deeper group's variables win, then those of higher
-    priority, then those of the name later in the alphabet.
+    `vars` are those of the inventory file, overridden by those of `group_vars/`. `depth` is the
+    length of the longest path from `all`, `priority` its `ansible_group_priority`. The variables of
+    a deeper group win, then those of a higher priority, then those of the alphabetically later
+    name.
     """
 
     name: str
@@ -107,53 +112,62 @@ class Group:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole inventory, read and merged. Hosts and groups are in the order of their first mention."""
+    """A whole inventory, read and merged; hosts and groups in the order of their first mention."""
 
     path: Path
     hosts: Mapping[str, Host]
     groups: Mapping[str, Group]
 
     def members(self, group: str) -> tuple[str, ...]:
-        """The names of the hosts in `group` and below it, each once: its own in file order, then its children's.
+        """The names of the hosts in `group` and below it, without duplicates.
 
-        Children come level by level, as Ansible's `groups` variable has them. Raises KeyError for an unknown group.
+        Its direct hosts come first, in file order, then those of its children, level by level, as
+        in Ansible's variable `groups`. Raises KeyError for an unknown group.
         """
-        found: dict[str, None] = {}
+        hosts: dict[str, None] = {}
         level = [group]
-        seen = {group}
+        visited = {group}
         while level:
-            below: list[str] = []
+            next_level: list[str] = []
             for name in level:
-                found.update(dict.fromkeys(self.groups[name].hosts))
-                fresh = [child for child in self.groups[name].children if child not in seen]
-                seen.update(fresh)
-                below.extend(fresh)
-            level = below
-        return tuple(found)
+                hosts.update(dict.fromkeys(self.groups[name].hosts))
+                children = [child for child in self.groups[name].children if child not in visited]
+                visited.update(children)
+                next_level.extend(children)
+            level = next_level
+        return tuple(hosts)
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """Every secret value of the inventory: masked wherever text is shown."""
+        """The secret values of the inventory, which all output masks."""
         nodes = (node for host in self.hosts.values() for node in host.vars.values())
         return frozenset(secret for node in nodes for secret in node.secrets())
 
     def to_ansible(self, *, reveal: bool = False) -> dict[str, Any]:
-        """What `ansible-inventory --list` prints, secrets masked unless `reveal`. Ready for `json.dumps`."""
+        """The output of `ansible-inventory --list`, ready for `json.dumps`.
+
+        Secrets are masked unless `reveal` is set.
+        """
         result: dict[str, Any] = {}
         for group in self.groups.values():
-            own = list(group.hosts) if group.name != "all" else []
-            entry = {"hosts": own, "children": list(group.children)}
+            direct = list(group.hosts) if group.name != "all" else []
+            entry = {"hosts": direct, "children": list(group.children)}
             if any(entry.values()):
                 result[group.name] = {key: names for key, names in entry.items() if names}
-        shown = {name: self.host_to_ansible(name, reveal=reveal) for name in self.members("all")}
+        variables = {
+            name: self.host_to_ansible(name, reveal=reveal) for name in self.members("all")
+        }
         result["_meta"] = {
-            "hostvars": {name: found for name, found in shown.items() if found},
+            "hostvars": {name: entry for name, entry in variables.items() if entry},
             "profile": PROFILE,
         }
         return result
 
     def host_to_ansible(self, name: str, *, reveal: bool = False) -> dict[str, Any]:
-        """What `ansible-inventory --host NAME` prints, secrets masked unless `reveal`. Raises UsageError."""
+        """The output of `ansible-inventory --host NAME`, ready for `json.dumps`.
+
+        Secrets are masked unless `reveal` is set. Raises UsageError for an unknown host.
+        """
         host = self.hosts.get(name)
         if host is None:
             near = get_close_matches(name, self.hosts, n=1)
@@ -161,15 +175,17 @@ class Inventory:
                 f"did you mean {near[0]!r}?" if near else "`hactl inventory --list` shows all hosts"
             )
             raise UsageError(f"{self.path}: no host is named {name!r}", hint)
-        return {key: _shown(node, reveal) for key, node in host.vars.items() if key not in RESERVED}
+        return {
+            key: _json_value(node, reveal) for key, node in host.vars.items() if key not in RESERVED
+        }
 
 
-def _shown(node: Node, reveal: bool) -> Any:
-    """A value as Ansible's JSON has it: dates as text, unsafe strings marked, keys as strings."""
+def _json_value(node: Node, reveal: bool) -> Any:
+    """A value in Ansible's JSON: dates as text, unsafe strings marked, keys as strings."""
     if isinstance(node.value, dict):
-        return {_key(key): _shown(part, reveal) for key, part in node.value.items()}
+        return {_json_key(key): _json_value(part, reveal) for key, part in node.value.items()}
     if isinstance(node.value, list):
-        return [_shown(part, reveal) for part in node.value]
+        return [_json_value(part, reveal) for part in node.value]
     if node.secret and not reveal:
         return MASK
     if isinstance(node.value, date):
@@ -179,7 +195,7 @@ def _shown(node: Node, reveal: bool) -> Any:
     return node.value
 
 
-def _key(key: Any) -> str:
+def _json_key(key: Any) -> str:
     if isinstance(key, str):
         return key
     return key.isoformat() if isinstance(key, date) else json.dumps(key)

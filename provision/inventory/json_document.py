@@ -1,8 +1,9 @@
-"""JSON text as nodes with positions.
+"""The reader of JSON text: from text to nodes with positions.
 
-Ansible tries every inventory and variables file as JSON before YAML, whatever its name, and the two differ:
-`1e3` is a number in JSON and a string in YAML 1.1, and JSON knows ``\\/`` and surrogate pairs. Of a key given twice
-JSON keeps the last, and so do we. Like Ansible, a mapping ``{"__ansible_unsafe": TEXT}`` is an unsafe string.
+Ansible tries every inventory and variables file as JSON before YAML, whatever its name. The two
+formats differ: `1e3` is a number in JSON and a string in YAML 1.1, and only JSON has ``\\/`` and
+surrogate pairs. If a key occurs twice, the last one counts, as in JSON. As in Ansible, a mapping
+``{"__ansible_unsafe": TEXT}`` is an unsafe string.
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def parse(text: str, file: str) -> Node | None:
-    """The tree of a JSON object or list, None when `text` is no JSON or nests too deep (YAML will tell which)."""
+    """The tree of a JSON object or list. None if `text` is not JSON, or nests too deep.
+
+    The caller then reads it as YAML, which reports the problem.
+    """
     if text.lstrip(" \t\n\r")[:1] not in ("{", "["):
         return None
     try:
-        return _Walk(text, file).document()
+        return _Parser(text, file).document()
     except (ValueError, StopIteration):
         return None
 
 
-class _Walk:
-    """Walks once over a text; raises ValueError or StopIteration where it is no JSON, or nests too deep."""
+class _Parser:
+    """Parses a text once. Raises ValueError or StopIteration unless it is JSON of limited depth."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
@@ -41,7 +45,7 @@ class _Walk:
         self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def document(self) -> Node:
-        """The one value of the text."""
+        """The only value of the text."""
         node = self.value()
         if self.skip():
             raise ValueError("more than one value")
@@ -52,7 +56,7 @@ class _Walk:
         return Position(self.file, line, self.index - self.lines[line - 1] + 1)
 
     def skip(self, characters: int = 0) -> str:
-        """Step over `characters` and white space; the next character, empty at the end."""
+        """Skip `characters` and white space; returns the next character, empty at the end."""
         match = _SPACE.match(self.text, self.index + characters)
         self.index = match.end() if match else self.index
         return self.text[self.index : self.index + 1]
@@ -74,13 +78,13 @@ class _Walk:
         mark = self.skip(1)
         while mark != "}":
             if mark != '"':
-                raise ValueError("a key is no string")
-            at = self.place()
+                raise ValueError("a key is not a string")
+            position = self.place()
             key = self.scalar()
             if self.skip() != ":":
                 raise ValueError("no colon behind a key")
             self.skip(1)
-            values[key], keys[key] = self.value(), at
+            values[key], keys[key] = self.value(), position
             mark = self.next_part("}")
         self.index += 1
         unsafe = values.get("__ansible_unsafe")
@@ -98,7 +102,7 @@ class _Walk:
         return nodes
 
     def next_part(self, end: str) -> str:
-        """Step over the comma behind a part; the character that follows: `end` only where there is no comma."""
+        """Skip the comma behind a part; returns the next character, `end` only without a comma."""
         mark = self.skip()
         if mark == end:
             return end

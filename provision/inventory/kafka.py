@@ -1,7 +1,8 @@
-"""The Kafka cluster of an inventory, every name resolved: which host is which node, and what it calls itself.
+"""The Kafka cluster of an inventory, with every name resolved to hosts and nodes.
 
-Rules: `kafka-differs`, `kafka-id-missing`, `kafka-id-twice`, `kafka-property-unknown`, `kafka-property-value`,
-`kafka-property-owned`, `kafka-acl`, `kafka-check`, those of `kafka_topics` and those of the model.
+Rules: `kafka-differs`, `kafka-id-missing`, `kafka-id-twice`, `kafka-property-unknown`,
+`kafka-property-value`, `kafka-property-owned`, `kafka-acl`, `kafka-check`, those of `kafka_topics`
+and those of the model.
 """
 
 from __future__ import annotations
@@ -59,12 +60,12 @@ OWNED = frozenset(
         "zookeeper.set.acl",
     )
 )
-"""Properties that follow from the rest of the variable; one of them by hand would contradict it."""
+"""Properties that hactl derives from other fields of the variable, so nobody may set them."""
 
 
 @dataclass(frozen=True)
 class KafkaNode:
-    """A broker, a controller or both; `endpoint` is the host that it advertises: a name or an address."""
+    """A broker, a controller or both; `endpoint` is the name or address that it advertises."""
 
     host: str
     id: int
@@ -75,7 +76,7 @@ class KafkaNode:
 
 @dataclass(frozen=True)
 class Member:
-    """A member of the ZooKeeper ensemble and where the others find it."""
+    """A member of the ZooKeeper ensemble; `endpoint` is its address for the other members."""
 
     host: str
     id: int
@@ -86,8 +87,8 @@ class Member:
 class KafkaCluster:
     """A cluster; nodes in inventory order.
 
-    `certificates` is the folder that they, or the CA that signs them, are in; None without TLS. `new_authority` is the
-    CA that the deploy under way has made and is about to keep there.
+    `certificates` is the folder with the certificates or their CA; None without TLS.
+    `new_authority` is a CA that the current deploy has made and will store there.
     """
 
     model: Kafka
@@ -99,7 +100,7 @@ class KafkaCluster:
 
     @property
     def brokers(self) -> tuple[KafkaNode, ...]:
-        """The nodes that hold data and answer clients."""
+        """The nodes that store data and serve clients."""
         return tuple(node for node in self.nodes if node.broker)
 
     @property
@@ -109,13 +110,17 @@ class KafkaCluster:
 
     @property
     def cluster_id(self) -> str:
-        """KRaft's cluster id: the inventory's, else one made of the cluster's name alone, so that it never changes."""
-        made = uuid.uuid5(uuid.NAMESPACE_OID, f"hactl/kafka/{self.model.name}")
-        return self.model.cluster_id or base64.urlsafe_b64encode(made.bytes).decode().rstrip("=")
+        """KRaft's cluster id: the inventory's, else an id derived from the cluster's name.
+
+        The name alone decides the id, so it never changes.
+        """
+        derived = uuid.uuid5(uuid.NAMESPACE_OID, f"hactl/kafka/{self.model.name}")
+        return self.model.cluster_id or base64.urlsafe_b64encode(derived.bytes).decode().rstrip("=")
 
     @property
     def replication(self) -> int:
-        """How many brokers keep a partition unless a property says otherwise: three, or all there are."""
+        """The default number of a partition's replicas: three, or all brokers if there are
+        fewer."""
         return min(3, len(self.brokers))
 
     def broker(self, host: str) -> KafkaNode | None:
@@ -131,7 +136,8 @@ class KafkaCluster:
         return next((member for member in self.members if member.host == host), None)
 
     def bootstraps(self, frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
-        """What clients may bootstrap with: the name, and the addresses of services with a broker behind them."""
+        """The bootstrap servers: the cluster's name, and the addresses of services with a broker
+        behind."""
         hosts = {node.host for node in self.brokers}
         vips = (
             str(address)
@@ -148,8 +154,8 @@ class KafkaCluster:
 def resolve_kafka(
     inventory: Inventory, settings: Settings, problems: list[Problem]
 ) -> KafkaCluster | None:
-    """The cluster that the variable `kafka` describes, None without one; adds what is wrong to `problems`."""
-    node = _variable(inventory, problems)
+    """The cluster of the variable `kafka`, None without one; adds every problem to `problems`."""
+    node = _kafka_variable(inventory, problems)
     if node is None:
         return None
     try:
@@ -157,41 +163,37 @@ def resolve_kafka(
     except InputError as error:
         problems += error.problems
         return None
-    found = len(problems)
+    earlier_problems = len(problems)
     problems += _property_problems(model, node)
     problems += _admin_problems(model, node)
     brokers = named_hosts(model.brokers, node.at("brokers"), inventory, problems)
     problems += topic_problems(model, node, len(brokers)) if brokers else ()
     voters = named_hosts(model.controllers, node.at("controllers"), inventory, problems) or brokers
-    ensemble = model.zookeeper.hosts if model.zookeeper else ()
-    members = named_hosts(ensemble, node.at("zookeeper", "hosts"), inventory, problems)
+    member_names = model.zookeeper.hosts if model.zookeeper else ()
+    members = named_hosts(member_names, node.at("zookeeper", "hosts"), inventory, problems)
     nodes = tuple(dict.fromkeys([*brokers, *(voters if model.kraft else ())]))
     problems += _id_problems(nodes, "kafka_id", inventory, settings)
     problems += _id_problems(members, "zookeeper_id", inventory, settings)
-    if len(problems) > found:
+    if len(problems) > earlier_problems:
         return None
-    return KafkaCluster(
-        model,
-        tuple(
-            KafkaNode(
-                host,
-                _id(settings[host].kafka_id),
-                _endpoint(settings[host]),
-                host in brokers,
-                model.kraft and host in voters,
-            )
-            for host in nodes
-        ),
-        tuple(
-            Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
-            for host in members
-        ),
-        _certificates(model, inventory),
-        node,
+    kafka_nodes = tuple(
+        KafkaNode(
+            host,
+            _id(settings[host].kafka_id),
+            _endpoint(settings[host]),
+            host in brokers,
+            model.kraft and host in voters,
+        )
+        for host in nodes
     )
+    ensemble = tuple(
+        Member(host, _id(settings[host].zookeeper_id), str(settings[host].address[0]))
+        for host in members
+    )
+    return KafkaCluster(model, kafka_nodes, ensemble, _certificate_folder(model, inventory), node)
 
 
-def _certificates(model: Kafka, inventory: Inventory) -> Path | None:
+def _certificate_folder(model: Kafka, inventory: Inventory) -> Path | None:
     if model.tls is None:
         return None
     beside = inventory.path.absolute().parent
@@ -211,15 +213,17 @@ def _endpoint(settings: HostSettings) -> str:
     return settings.kafka_host or str(settings.address[0])
 
 
-def _variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
-    """The variable `kafka`, which all hosts that have it must agree on."""
+def _kafka_variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
+    """The variable `kafka`, which must be the same on all hosts that have it."""
     nodes = [host.vars["kafka"] for host in inventory.hosts.values() if "kafka" in host.vars]
     if any(node != nodes[0] for node in nodes):
         different = next(node for node in nodes if node != nodes[0])
-        what = "`kafka` is not the same on all hosts"
+        message = "`kafka` is not the same on all hosts"
         why = "brokers, directors and clients must agree on the cluster"
         problems.append(
-            Problem(different.position, "kafka-differs", what, why, "set it once, in `all: vars:`")
+            Problem(
+                different.position, "kafka-differs", message, why, "set it once, in `all: vars:`"
+            )
         )
         return None
     return nodes[0] if nodes else None
@@ -228,72 +232,73 @@ def _variable(inventory: Inventory, problems: list[Problem]) -> Node | None:
 def _id_problems(
     hosts: Sequence[str], name: str, inventory: Inventory, settings: Settings
 ) -> Iterator[Problem]:
-    """Nodes without a number or address, and two with one number: data belongs to the number, not to the host."""
-    seen: dict[int, str] = {}
+    """Problems of nodes without a number or address, and of two nodes with the same number."""
+    hosts_by_id: dict[int, str] = {}
     for host in hosts:
         number = getattr(settings[host], name)
         place = inventory.hosts[host].node(name).position
         if not settings[host].address:
             yield address_problem(inventory.hosts[host])
         if number is None:
-            why = "the data of a node belongs to its number, so that it must not follow from the order here"
             yield Problem(
                 place,
                 "kafka-id-missing",
                 f"{host} has no `{name}`",
-                why,
+                "a node's data belongs to its number, so the order of the hosts must not decide it",
                 f"give it `{name}: NUMBER`",
             )
-        elif seen.setdefault(number, host) != host:
-            what = f"`{name}` {number} is that of {seen[number]}, too"
+        elif hosts_by_id.setdefault(number, host) != host:
             yield Problem(
                 place,
                 "kafka-id-twice",
-                what,
-                "a number stands for one node",
-                "give one of them another",
+                f"{hosts_by_id[number]} has `{name}` {number}, too",
+                "a number identifies a single node",
+                "give one of the two another number",
             )
 
 
 def _property_problems(model: Kafka, node: Node) -> Iterator[Problem]:
-    """Properties that Kafka does not know, or would refuse when it starts; and those that are not the operator's."""
+    """Properties that Kafka does not know or would refuse at its start, or that hactl sets."""
     known = broker_properties(model.numbers)
     for name, value in model.properties.items():
         place = node.at("properties").key_position(name)
         if name in OWNED or name.startswith("listener.name."):
             why = "it follows from the other fields of `kafka`"
             yield Problem(
-                place, "kafka-property-owned", f"`{name}` is hactl's to set", why, "take it out"
+                place, "kafka-property-owned", f"hactl sets `{name}` itself", why, "remove it"
             )
         elif name not in known:
-            why = "a broker ignores what it does not know"
-            what = f"Kafka {model.version} has no property `{name}`"
-            yield Problem(place, "kafka-property-unknown", what, why, nearest(name, known))
+            why = "a broker ignores unknown properties"
+            message = f"Kafka {model.version} has no property `{name}`"
+            yield Problem(place, "kafka-property-unknown", message, why, nearest(name, known))
         elif complaint := known[name].complaint(value):
-            what = f"`{name}` {complaint}"
+            message = f"`{name}` {complaint}"
             yield Problem(
                 node.at("properties", name).position,
                 "kafka-property-value",
-                what,
+                message,
                 "the broker does not start",
                 "correct it",
             )
 
 
 def _admin_problems(model: Kafka, node: Node) -> Iterator[Problem]:
-    """Access control for who is never asked for it."""
+    """Access rules of super users, for whom brokers never check them."""
     for name in model.all_super_users:
         if model.users[name].acls:
             place = node.at("users", name, "acls").position
-            what, why = f"`{name}` has `acls`", "it is a super user, which brokers allow everything"
             yield Problem(
-                place, "kafka-acl", what, why, "take them out, or give them to another user"
+                place,
+                "kafka-acl",
+                f"`{name}` has `acls`",
+                "it is a super user, whom brokers allow everything",
+                "remove them, or give them to another user",
             )
 
 
 def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]:
     """The checks of brokers on a director with these front ends, by the broker's host."""
-    found = {}
+    checks_by_host = {}
     for frontend in frontends:
         for service in frontend.services:
             for server in service.real_servers:
@@ -304,12 +309,12 @@ def kafka_checks(frontends: Sequence[ResolvedFrontend]) -> dict[str, KafkaCheck]
                 )
                 for check in checks:
                     if isinstance(check, KafkaCheck):
-                        found[server.host] = check
-    return found
+                        checks_by_host[server.host] = check
+    return checks_by_host
 
 
 def first_users(cluster: KafkaCluster, frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
-    """The users that must be there before the first broker is: the brokers' own, and those that checks log in as."""
+    """The users that must exist before the first broker starts: the admin and the checks' users."""
     logins = {check.login for check in kafka_checks(frontends).values()}
     return tuple(
         name for name in cluster.model.users if name == cluster.model.admin or name in logins
@@ -319,20 +324,18 @@ def first_users(cluster: KafkaCluster, frontends: Sequence[ResolvedFrontend]) ->
 def check_problems(
     cluster: KafkaCluster | None, frontends: Sequence[ResolvedFrontend]
 ) -> Iterator[Problem]:
-    """Checks of type `kafka` on what is no broker, or with a login that the cluster does not have."""
-    told: set[str] = set()
+    """Checks of type `kafka` on hosts that are no brokers, or with an unknown login."""
+    unknown_logins: set[str] = set()
     for frontend in frontends:
         for host, check in kafka_checks([frontend]).items():
             place = frontend.node.at("services").position
             if cluster is None or cluster.broker(host) is None:
-                what = f"{host} is checked as a Kafka broker and is none"
-                why, fix = (
-                    "the check logs in to the broker there",
-                    "name it under `kafka: brokers:`",
-                )
-                yield Problem(place, "kafka-check", what, why, fix)
-            elif check.login not in cluster.model.users and check.login not in told:
-                told.add(check.login)
-                what = f"`login: {check.login}` is no user of the cluster"
+                message = f"{host} has a Kafka check, but it is not a broker"
+                why = "the check logs in to a broker on that host"
+                fix = "add the host to `kafka: brokers:`"
+                yield Problem(place, "kafka-check", message, why, fix)
+            elif check.login not in cluster.model.users and check.login not in unknown_logins:
+                unknown_logins.add(check.login)
+                message = f"`login: {check.login}` is not a user of the cluster"
                 why, fix = "the check would always fail", nearest(check.login, cluster.model.users)
-                yield Problem(place, "kafka-check", what, why, fix)
+                yield Problem(place, "kafka-check", message, why, fix)

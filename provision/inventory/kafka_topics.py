@@ -1,6 +1,7 @@
-"""The topics of a cluster, as far as the inventory alone can tell that Kafka would refuse them.
+"""Checks of the inventory's topics: the settings that Kafka would refuse.
 
-Rules: `kafka-topic-collision`, `kafka-topic-replicas`, `kafka-topic-config-unknown`, `kafka-topic-config-value`.
+Rules: `kafka-topic-collision`, `kafka-topic-replicas`, `kafka-topic-config-unknown`,
+`kafka-topic-config-value`.
 """
 
 from __future__ import annotations
@@ -32,55 +33,57 @@ SYNONYMS = {
     "local.retention.bytes": "log.local.retention.bytes",
     "min.insync.replicas": "min.insync.replicas",
 }
-"""The broker's property behind a topic's parameter (ServerTopicConfigSynonyms), for those that decide what is kept."""
+"""The broker property behind a topic's parameter (ServerTopicConfigSynonyms).
 
-_LONGER = {
+The table has only the parameters that decide how long records are kept.
+"""
+
+_COARSER = {
     "log.retention.ms": {"log.retention.minutes": 60_000, "log.retention.hours": 3_600_000},
     "log.roll.ms": {"log.roll.hours": 3_600_000},
 }
-"""Coarser properties, in milliseconds, that hold where the finer one is absent (KafkaConfig)."""
+"""Coarser properties, with their unit in milliseconds, that replace an absent finer one
+(KafkaConfig)."""
 
 
 def written(value: Scalar) -> str:
-    """A value as Kafka has it; lists without the blanks that it would trim."""
+    """A value in Kafka's notation; lists without blanks, which Kafka would trim."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(part.strip() for part in str(value).split(","))
 
 
 def inherited(properties: Mapping[str, Scalar]) -> dict[str, str]:
-    """What a topic's parameters are where it does not name them, as far as a broker's properties say."""
-    found = {}
+    """The defaults of a topic's parameters that follow from a broker's properties."""
+    defaults = {}
     for parameter, name in SYNONYMS.items():
         if name in properties:
-            found[parameter] = written(properties[name])
+            defaults[parameter] = written(properties[name])
             continue
-        coarse = (
-            (other, each) for other, each in _LONGER.get(name, {}).items() if other in properties
-        )
-        for other, each in coarse:
-            found[parameter] = str(max(-1, int(properties[other]) * each))
-            break
-    return found
+        for coarse_name, milliseconds in _COARSER.get(name, {}).items():
+            if coarse_name in properties:
+                defaults[parameter] = str(max(-1, int(properties[coarse_name]) * milliseconds))
+                break
+    return defaults
 
 
 def topic_problems(model: Kafka, node: Node, brokers: int) -> Iterator[Problem]:
-    """What Kafka would refuse, at its place; `brokers` is how many there are."""
-    seen: dict[str, str] = {}
+    """Problems of topics that Kafka would refuse; `brokers` is the number of brokers."""
+    names: dict[str, str] = {}
     for name, topic in model.topics.items():
         place = node.at("topics").key_position(name)
-        other = seen.setdefault(name.replace(".", "_"), name)
+        other = names.setdefault(name.replace(".", "_"), name)
         if other != name:
-            what, why = (
-                f"{name} and {other} collide",
-                "`.` and `_` are the same in the names of metrics",
-            )
-            yield Problem(place, "kafka-topic-collision", what, why, "rename one of them")
+            message = f"{name} and {other} collide"
+            why = "`.` and `_` are the same in the names of metrics"
+            yield Problem(place, "kafka-topic-collision", message, why, "rename one of them")
         if (topic.replicas or 1) > brokers:
-            what = f"{name} is to have {topic.replicas} replicas, and there are {brokers} brokers"
-            where = node.at("topics", name, "replicas").position
             yield Problem(
-                where, "kafka-topic-replicas", what, "Kafka would refuse it", f"at most {brokers}"
+                node.at("topics", name, "replicas").position,
+                "kafka-topic-replicas",
+                f"{name} needs {topic.replicas} replicas, and there are {brokers} brokers",
+                "Kafka would refuse it",
+                f"set at most {brokers}",
             )
         yield from _parameter_problems(name, topic, model, node.at("topics", name, "config"))
 
@@ -91,17 +94,18 @@ def _parameter_problems(
     known = topic_parameters(model.numbers)
     for parameter, value in topic.config.items():
         if parameter not in known:
-            what, why = (
+            yield Problem(
+                node.key_position(parameter),
+                "kafka-topic-config-unknown",
                 f"topics have no `{parameter}` in Kafka {model.version}",
                 "Kafka would refuse it",
-            )
-            fix = nearest(parameter, known)
-            yield Problem(
-                node.key_position(parameter), "kafka-topic-config-unknown", what, why, fix
+                nearest(parameter, known),
             )
         elif complaint := known[parameter].complaint(value):
-            what = f"`{parameter}` of {name} {complaint}"
-            place = node.at(parameter).position
             yield Problem(
-                place, "kafka-topic-config-value", what, "Kafka would refuse it", "correct it"
+                node.at(parameter).position,
+                "kafka-topic-config-value",
+                f"`{parameter}` of {name} {complaint}",
+                "Kafka would refuse it",
+                "correct it",
             )

@@ -1,8 +1,9 @@
-"""Lists and mappings of an inventory as templates see them: each value is worked out when it is used.
+"""Lists and mappings of an inventory as templates see them: a value is rendered on its first use.
 
-Two things follow from being late. A value may refer to its own neighbours (``{port: 80, url: "…:{{ x.port }}"}``),
-and only a template that really touches a secret makes a secret. The storage of the built-in base classes holds
-nulls: whatever should get round the methods here sees nothing rather than a secret.
+Rendering late has two effects. A value may refer to its neighbours
+(``{port: 80, url: "…:{{ x.port }}"}``), and only a template that really uses a secret becomes a
+secret. The built-in base classes store nulls only: code that bypasses the methods here sees nulls,
+never a secret.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, SupportsIndex
 from provision.inventory.source import Node
 
 Opener = Callable[[Node], Any]
-"""Gives the value of a node to a template: scalars as they are, collections as the classes below."""
+"""Converts a node for a template: a scalar to its value, a collection to a class below."""
 
 
 class LazyDict(dict[Any, Any]):
@@ -120,5 +121,5 @@ class LazyList(list[Any]):
 
 
 def resolved(value: object) -> Node | None:
-    """The node behind a lazy collection, None for any other value."""
+    """The node of a lazy collection, None for any other value."""
     return value._node if isinstance(value, LazyDict | LazyList) else None

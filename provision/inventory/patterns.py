@@ -1,12 +1,15 @@
-"""Host names with ranges, as they stand in an inventory: ``web[01:10:2].example.org:22``.
+"""Host patterns of an inventory, host names with ranges: ``web[01:10:2].example.org:22``.
 
-A range is ``[BEGIN:END]`` or ``[BEGIN:END:STEP]``, both ends included: decimal numbers, or single letters in the
-order a…z A…Z. A begin with a leading zero pads all numbers to its width; an empty begin is 0. Several ranges
-multiply, the leftmost slowest. ``:PORT`` at the end is a port when what stands before it looks like a host
-name or an IPv4 address; an IPv6 address takes brackets, ``[2001:db8::1]:22``. Otherwise the text is a name as it is.
-Source: "Adding ranges of hosts" in Ansible's user guide (How to build your inventory), and its behaviour.
+A range is ``[BEGIN:END]`` or ``[BEGIN:END:STEP]``, both ends included. Its ends are decimal
+numbers, or single letters in the order a…z A…Z. A begin with a leading zero pads all numbers to its
+width; an empty begin is 0. Several ranges multiply; the leftmost changes slowest.
 
-Stricter than Ansible: a range that is empty, steps by less than one, or gives more than `MAX_HOSTS` names is refused.
+``:PORT`` at the end is a port if the text before it looks like a host name or an IPv4 address. An
+IPv6 address needs brackets: ``[2001:db8::1]:22``. Any other text is a name as a whole. Source:
+"Adding ranges of hosts" in Ansible's user guide (How to build your inventory), and its behaviour.
+
+Stricter than Ansible, `expand` refuses an empty range, a step below 1, and more than `MAX_HOSTS`
+names.
 """
 
 from __future__ import annotations
@@ -27,11 +30,11 @@ _BRACKETS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\](.*)", re.DOTALL)
 
 
 class PatternError(ValueError):
-    """A host pattern that means nothing; the text says why."""
+    """An invalid host pattern; the text says why."""
 
 
 def expand(pattern: str) -> tuple[list[str], int | None]:
-    """The host names a pattern stands for, in order, and its port if it has one. Raises PatternError."""
+    """The host names of a pattern, in order, and its port if any. Raises PatternError."""
     name, port = split_port(pattern)
     names = _expand(name, MAX_HOSTS) if "[" in name else [name]
     if port is not None and port > 65_535:
@@ -40,7 +43,7 @@ def expand(pattern: str) -> tuple[list[str], int | None]:
 
 
 def split_port(pattern: str) -> tuple[str, int | None]:
-    """The pattern without its port, and the port; the whole pattern and None where no port can be told."""
+    """The pattern without its port, and the port; the whole pattern and None without a port."""
     address, port = pattern, None
     for form in (_BRACKETED, _WITH_PORT):
         match = form.fullmatch(address)
@@ -52,7 +55,7 @@ def split_port(pattern: str) -> tuple[str, int | None]:
 
 
 def _is_ipv6(text: str) -> bool:
-    """Whether this is an IPv6 address once its ranges are filled in."""
+    """Whether the text is an IPv6 address once its ranges are expanded."""
     try:
         ipaddress.IPv6Address(_HEX_RANGE.sub("0", text))
     except ValueError:
@@ -61,37 +64,37 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _expand(pattern: str, limit: int) -> list[str]:
-    """All names of a pattern with at least one range."""
+    """The names of a pattern that has at least one range."""
     match = _BRACKETS.fullmatch(pattern)
     if match is None:
         raise PatternError("its brackets do not pair")
-    head, inner, tail = match.groups()
-    items = _items(inner)
+    head, range_text, tail = match.groups()
+    items = _items(range_text)
     if len(items) > limit:
         raise PatternError(f"it gives more than {MAX_HOSTS} names")
-    tails = _expand(tail, limit // len(items)) if "[" in tail else [tail]
-    return [f"{head}{item}{rest}" for item in items for rest in tails]
+    endings = _expand(tail, limit // len(items)) if "[" in tail else [tail]
+    return [f"{head}{item}{ending}" for item in items for ending in endings]
 
 
-def _items(inner: str) -> list[str]:
-    """The members of one range, given what stands between its brackets."""
-    bounds = inner.split(":")
+def _items(range_text: str) -> list[str]:
+    """The members of a range, given the text between its brackets."""
+    bounds = range_text.split(":")
     if len(bounds) not in (2, 3):
-        raise PatternError(f"[{inner}] is neither [BEGIN:END] nor [BEGIN:END:STEP]")
+        raise PatternError(f"[{range_text}] is neither [BEGIN:END] nor [BEGIN:END:STEP]")
     begin, end, step = bounds[0] or "0", bounds[1], bounds[2] if len(bounds) == 3 else "1"
     if not end:
-        raise PatternError(f"[{inner}] has no end")
+        raise PatternError(f"[{range_text}] has no end")
     if not _is_number(step) or int(step) < 1:
-        raise PatternError(f"[{inner}] steps by {step!r}, not by a number of at least 1")
+        raise PatternError(f"[{range_text}] steps by {step!r}, not by a number of at least 1")
     items = _letters(begin, end, int(step)) if _is_letter(begin) and _is_letter(end) else None
     if items is None and _is_number(begin) and _is_number(end):
         items = _numbers(begin, end, int(step))
     if items is None:
         raise PatternError(
-            f"[{inner}] runs neither from number to number nor from letter to letter"
+            f"[{range_text}] runs neither from number to number nor from letter to letter"
         )
     if not items:
-        raise PatternError(f"[{inner}] is empty: its begin is beyond its end")
+        raise PatternError(f"[{range_text}] is empty: its begin is beyond its end")
     return items
 
 

@@ -1,13 +1,15 @@
-"""Read an inventory: Ansible's YAML format, with every problem found at its place.
+"""The reader of an inventory: Ansible's YAML format, with every problem at its place.
 
-`read_inventory` is what the rest of hactl calls. It reads what `ansible-inventory` reads and comes to the same
-hosts, groups and variables; where Ansible only warns and goes on, it refuses: an unknown key in a group, a group
-that is not a mapping, a name that is both a host and a group, an empty range. Hosts, groups, variables and the
-files beside the inventory are described in `patterns`, `tree` and `variables`; the values in `document`.
+The rest of hactl calls `read_inventory`. It accepts the files that `ansible-inventory` accepts, and
+finds the same hosts, groups and variables. It refuses some files at which Ansible only warns: an
+unknown key in a group, a group that is not a mapping, a name of both a host and a group, an empty
+range. `patterns`, `tree` and `variables` describe hosts, groups, variables and the files beside the
+inventory; `document` describes values.
 
 Rules: `inventory-empty`, `inventory-shape`, `inventory-unknown-field`, `inventory-group-name`,
-`inventory-host-pattern`, `inventory-cycle`, `inventory-ungrouped`, `inventory-name-clash`, `inventory-priority`,
-`inventory-plugin`, `inventory-vars`, `inventory-variable-name`, `inventory-vars-folder`, and those of `document`.
+`inventory-host-pattern`, `inventory-cycle`, `inventory-ungrouped`, `inventory-name-clash`,
+`inventory-priority`, `inventory-plugin`, `inventory-vars`, `inventory-variable-name`,
+`inventory-vars-folder`, and those of `document`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ SECTIONS = ("hosts", "children", "vars")
 def read_inventory(path: Path) -> Inventory:
     """The inventory in the YAML or JSON file `path`, with `group_vars/` and `host_vars/` beside it.
 
-    The environment gives `!env` values and the vault password. Raises InputError with every problem found.
+    `!env` values and the vault password come from the environment. Raises InputError with every
+    problem.
     """
     reader = Reader(os.environ)
     start = Position(str(path))
@@ -44,24 +47,24 @@ def read_inventory(path: Path) -> Inventory:
                 start, "inventory-empty", "the file holds no inventory", fix="write at least `all:`"
             )
         raise InputError(reader.problems)
-    _Outline(tree, reader).read(node)
+    _GroupParser(tree, reader).read(node)
     cycle = tree.cycle()
     if cycle:
         place = tree.groups[cycle[0]].children[cycle[1]]
-        what = f"groups contain each other: {' > '.join(cycle)}"
+        message = f"groups contain each other: {' > '.join(cycle)}"
         reader.complain(
-            place, "inventory-cycle", what, fix="take one of them out of the other's children"
+            place, "inventory-cycle", message, fix="take one of them out of the other's children"
         )
         raise InputError(reader.problems)
-    tree.settle()
+    tree.complete()
     hosts, groups = merge(tree, reader, path.parent)
     if reader.problems:
         raise InputError(reader.problems)
     return Inventory(path, hosts, groups)
 
 
-class _Outline:
-    """Walks the groups of the file into a tree."""
+class _GroupParser:
+    """Adds the groups of the file to a tree."""
 
     def __init__(self, tree: Tree, reader: Reader) -> None:
         self.tree = tree
@@ -69,173 +72,177 @@ class _Outline:
         self.reader = reader
 
     def read(self, node: Node) -> None:
-        """The whole file: a mapping of group names to groups."""
+        """Add the whole file: a mapping of group names to groups."""
         if not isinstance(node.value, dict):
-            what = f"an inventory is a mapping of groups, this is {kind(node.value)}"
+            message = f"an inventory is a mapping of groups, this is {kind(node.value)}"
             self.complain(
                 node.position,
                 "inventory-shape",
-                what,
+                message,
                 fix="start with `all:` and put `hosts:` below it",
             )
         elif "plugin" in node.value and isinstance(node.value["plugin"].value, str):
-            what, fix = (
-                "this configures an inventory plugin",
-                "run `ansible-inventory --list --yaml --export` on it",
-            )
             self.complain(
                 node.key_position("plugin"),
                 "inventory-plugin",
-                what,
+                "this configures an inventory plugin",
                 "only Ansible can run it",
-                fix,
+                "run `ansible-inventory --list --yaml --export` on it",
             )
         else:
             for name, part in node.value.items():
                 self.group(name, part, node.key_position(name))
-            self.clashes()
+            self.note_clashes()
 
     def group(self, name: Any, node: Node, place: Position) -> str | None:
-        """One group and all below it; its name, or None when it cannot have this one."""
+        """Add a group and everything below it. Returns its name, None if it is not allowed."""
         if not isinstance(name, str) or not name:
-            what = f"{name!r} is {kind(name) if name != '' else 'empty'} and cannot name a group"
+            message = f"{name!r} is {kind(name) if name != '' else 'empty'} and cannot name a group"
             self.complain(
                 place,
                 "inventory-group-name",
-                what,
+                message,
                 fix="quote it" if name != "" else "give it a name",
             )
             return None
-        branch = self.tree.group(name, place)
+        group = self.tree.group(name, place)
         if node.value is None:
             return name
         if not isinstance(node.value, dict):
-            what = f"group {name!r} is a mapping of hosts, children and vars; here it is {kind(node.value)}"
-            fix = f"write `{name}:`, below it `hosts:`, below that one `NAME:` a line"
-            self.complain(node.position, "inventory-shape", what, fix=fix)
+            shape = kind(node.value)
+            message = f"group {name!r} is a mapping of hosts, children and vars; here it is {shape}"
+            fix = f"write `{name}:`, below it `hosts:`, below that a line `NAME:` for every host"
+            self.complain(node.position, "inventory-shape", message, fix=fix)
             return name
         for field in node.value:
             if field not in SECTIONS:
-                self.unknown(field, node.key_position(field), branch)
-        self.sections(branch, node)
+                self.note_unknown_field(field, node.key_position(field), group)
+        self.sections(group, node)
         return name
 
-    def sections(self, branch: GroupNode, node: Node) -> None:
-        """The three parts of a group, in the order they are written: a later variable wins."""
+    def sections(self, group: GroupNode, node: Node) -> None:
+        """Add the parts of a group in the order of the file, since a later variable wins."""
         for section, part in node.value.items():
             if section == "vars":
-                self.vars(branch, part)
+                self.vars(group, part)
             elif section == "children":
-                for child, inner, place in self.entries(branch, section, part):
-                    self.child(branch, child, inner, place)
+                for child, inner, place in self.entries(group, section, part):
+                    self.child(group, child, inner, place)
             elif section == "hosts":
-                for pattern, inner, place in self.entries(branch, section, part):
-                    self.hosts(branch, pattern, inner, place)
+                for pattern, inner, place in self.entries(group, section, part):
+                    self.hosts(group, pattern, inner, place)
 
-    def unknown(self, field: Any, place: Position, branch: GroupNode) -> None:
-        near = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
-        what = f"unknown field {field!r} in group {branch.name!r}"
-        nearest = f"nearest known one: {near[0]}" if near else f"known are {', '.join(SECTIONS)}"
-        fix = f"{nearest}; a group of this name goes below `children:`, a variable below `vars:`"
-        self.complain(place, "inventory-unknown-field", what, fix=fix)
+    def note_unknown_field(self, field: Any, place: Position, group: GroupNode) -> None:
+        matches = get_close_matches(str(field), SECTIONS, n=1, cutoff=0.5)
+        message = f"unknown field {field!r} in group {group.name!r}"
+        known = f"use one of {', '.join(SECTIONS)}"
+        if matches:
+            known = f"the nearest known one is `{matches[0]}`"
+        fix = f"{known}; a group of this name goes below `children:`, a variable below `vars:`"
+        self.complain(place, "inventory-unknown-field", message, fix=fix)
 
     def entries(
-        self, branch: GroupNode, section: str, node: Node
+        self, group: GroupNode, section: str, node: Node
     ) -> Iterator[tuple[Any, Node, Position]]:
-        """Key, value and place of each entry of `hosts` or `children`; a string stands for one entry without value."""
+        """Key, value and place of the entries of `hosts` or `children`.
+
+        A string stands for a single entry without a value.
+        """
         if isinstance(node.value, dict):
             for key, part in node.value.items():
                 yield key, part, node.key_position(key)
         elif isinstance(node.value, str):
             yield node.value, Node(None, node.position), node.position
         elif node.value is not None:
-            what = (
-                f"`{section}` of group {branch.name!r} is a mapping, here it is {kind(node.value)}"
+            message = (
+                f"`{section}` of group {group.name!r} is a mapping, here it is {kind(node.value)}"
             )
             fix = (
-                "write one `NAME:` a line, without a dash"
+                "write a line `NAME:` for every entry, without a dash"
                 if isinstance(node.value, list)
                 else "write `NAME:` lines"
             )
-            self.complain(node.position, "inventory-shape", what, fix=fix)
+            self.complain(node.position, "inventory-shape", message, fix=fix)
 
-    def vars(self, branch: GroupNode, node: Node) -> None:
-        """The group's variables; `ansible_group_priority` is none of them but sets its rank."""
+    def vars(self, group: GroupNode, node: Node) -> None:
+        """Add the group's variables; `ansible_group_priority` sets its rank instead."""
         if node.value is None:
             return
-        found = as_vars(node, self.reader)
-        priority = found.pop("ansible_group_priority", None)
-        branch.vars.update(found)
+        variables = as_vars(node, self.reader)
+        priority = variables.pop("ansible_group_priority", None)
+        group.vars.update(variables)
         if priority is None:
             return
         try:
-            branch.priority = int(priority.value)
+            group.priority = int(priority.value)
         except (TypeError, ValueError):
-            what = f"ansible_group_priority of group {branch.name!r} is a whole number"
+            message = f"ansible_group_priority of group {group.name!r} must be a whole number"
             self.complain(
                 priority.position,
                 "inventory-priority",
-                what,
+                message,
                 fix="write a number, 1 is the default",
             )
 
     def child(self, parent: GroupNode, name: Any, node: Node, place: Position) -> None:
-        """One child group and all below it."""
+        """Add a child group and everything below it."""
         if name == "all":
-            what = f"`all` cannot be a child of group {parent.name!r}: it holds every group"
+            message = f"`all` cannot be a child of group {parent.name!r}: it holds every group"
             self.complain(
                 place,
                 "inventory-cycle",
-                what,
-                fix="put what is below it at the top level of the file",
+                message,
+                fix="move its contents to the top level of the file",
             )
             return
         if name == "ungrouped" and parent.name != "all":
-            what = f"`ungrouped` cannot be a child of group {parent.name!r}"
+            message = f"`ungrouped` cannot be a child of group {parent.name!r}"
             why = "it holds the hosts that are in no group, and Ansible drops them here"
             self.complain(
-                place, "inventory-ungrouped", what, why, "put its hosts into a group of their own"
+                place, "inventory-ungrouped", message, why, "put its hosts into another group"
             )
             return
         if parent.name == "ungrouped":
-            what = "`ungrouped` cannot have children: it holds the hosts that are in no group"
+            message = "`ungrouped` cannot have children: it holds the hosts that are in no group"
             self.complain(
-                place, "inventory-ungrouped", what, fix="move them to the children of `all`"
+                place, "inventory-ungrouped", message, fix="move them to the children of `all`"
             )
             return
         child = self.group(name, node, place)
         if child is not None:
             self.tree.add_child(parent.name, child, place)
 
-    def hosts(self, branch: GroupNode, pattern: Any, node: Node, place: Position) -> None:
-        """All hosts one key stands for, each with the variables below it."""
+    def hosts(self, group: GroupNode, pattern: Any, node: Node, place: Position) -> None:
+        """Add all hosts of a pattern, with the variables below it."""
         if not isinstance(pattern, str) or not pattern:
-            what = f"{pattern!r} is {kind(pattern) if pattern != '' else 'empty'} and cannot name a host"
+            shape = kind(pattern) if pattern != "" else "empty"
+            message = f"{pattern!r} is {shape} and cannot name a host"
             self.complain(
                 place,
                 "inventory-host-pattern",
-                what,
+                message,
                 fix="quote it" if pattern != "" else "give it a name",
             )
             return
         try:
             names, port = expand(pattern)
         except PatternError as error:
-            what, fix = (
-                f"host pattern {pattern!r}: {error}",
-                "write ranges as web[1:3], web[01:10] or web[a:c]",
-            )
-            self.complain(place, "inventory-host-pattern", what, fix=fix)
+            message = f"host pattern {pattern!r}: {error}"
+            fix = "write ranges as web[1:3], web[01:10] or web[a:c]"
+            self.complain(place, "inventory-host-pattern", message, fix=fix)
             return
-        found = {} if node.value is None else as_vars(node, self.reader)
+        variables = {} if node.value is None else as_vars(node, self.reader)
         for name in names:
-            leaf = self.tree.host(name, branch.name, place, Node(port, place) if port else None)
-            leaf.vars.update(found)
+            host = self.tree.host(name, group.name, place, Node(port, place) if port else None)
+            host.vars.update(variables)
 
-    def clashes(self) -> None:
-        """A name that is both a host and a group: Ansible would give the host's variables to the group."""
+    def note_clashes(self) -> None:
+        """Note names of both a host and a group.
+
+        Ansible would give the host's variables to the group.
+        """
         for name in self.tree.hosts.keys() & self.tree.groups.keys():
-            leaf = self.tree.hosts[name]
+            host = self.tree.hosts[name]
             first = self.tree.groups[name].position
-            what = f"{name!r} names a host here and a group in line {first.line}"
-            self.complain(leaf.position, "inventory-name-clash", what, fix="rename one of them")
+            message = f"{name!r} names a host here and a group in line {first.line}"
+            self.complain(host.position, "inventory-name-clash", message, fix="rename one of them")

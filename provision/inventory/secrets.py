@@ -1,14 +1,16 @@
-"""Secrets in an inventory: Ansible Vault's ciphertexts and the environment.
+"""Secrets in an inventory: Ansible Vault's ciphertexts, and environment variables.
 
-A vault text is a header line ``$ANSIBLE_VAULT;VERSION;AES256[;ID]`` and lines of hexadecimal digits. They
-decode to three lines of hexadecimal digits again: salt, HMAC, ciphertext. PBKDF2-HMAC-SHA256 makes 80 bytes
-from password and salt in 10 000 rounds: 32 for AES-256 in counter mode, 32 for HMAC-SHA256 over the
-ciphertext, 16 for the first counter block; the plaintext is padded as PKCS#7 says. Source: "Ansible Vault
-payload format" in Ansible's user guide (Protecting sensitive data with Ansible vault). Versions 1.1 and 1.2
-differ by the vault id only, which is a label: the password is the one of `ANSIBLE_VAULT_PASSWORD_FILE`.
+A vault text is a header line ``$ANSIBLE_VAULT;VERSION;AES256[;ID]`` and lines of hexadecimal
+digits. They decode to three more lines of hexadecimal digits: salt, HMAC, ciphertext.
+PBKDF2-HMAC-SHA256 makes 80 bytes from password and salt in 10 000 rounds: 32 for AES-256 in counter
+mode, 32 for HMAC-SHA256 over the ciphertext, 16 for the first counter block. The plaintext is
+padded as in PKCS#7. Source: "Ansible Vault payload format" in Ansible's user guide (Protecting
+sensitive data with Ansible vault). Versions 1.1 and 1.2 differ only by the vault id, which is a
+label: hactl uses the password of `ANSIBLE_VAULT_PASSWORD_FILE` for all of them.
 
-The password comes from the file named by the environment variable `ANSIBLE_VAULT_PASSWORD_FILE`; when that
-file is executable it is run and its output is the password, as Ansible does. It never reaches argv or a log.
+The environment variable `ANSIBLE_VAULT_PASSWORD_FILE` names the password file. If that file is
+executable, it is run and its output is the password, as with Ansible. The password never reaches
+argv or a log.
 """
 
 from __future__ import annotations
@@ -25,28 +27,29 @@ from pathlib import Path
 HEADER = "$ANSIBLE_VAULT"
 PASSWORD_VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"  # noqa: S105 (the name of a variable)
 ROUNDS = 10_000
-SCRIPT_SECONDS = 120.0
+SCRIPT_TIMEOUT = 120.0
+"""Time-out of a password script in seconds."""
 
 
 class SecretError(Exception):
-    """A secret cannot be had. Carries what a `Problem` needs but its place: rule, what, why, fix."""
+    """A secret is not available. Carries the parts of a `Problem` without its place."""
 
-    def __init__(self, rule: str, what: str, fix: str) -> None:
-        super().__init__(what)
+    def __init__(self, rule: str, message: str, fix: str) -> None:
+        super().__init__(message)
         self.rule = rule
-        self.what = what
+        self.message = message
         self.fix = fix
 
 
 def is_vaulted(text: str) -> bool:
-    """Whether `text` is a vault text, by its header."""
+    """Whether `text` begins with the header of a vault text."""
     return text.startswith(HEADER)
 
 
 class Vault:
-    """Decrypts vault texts with one password, which is fetched when first needed and kept in memory only.
+    """Decrypts vault texts with a password that is read on first use and kept in memory only.
 
-    One object serves one reading of an inventory; a text that occurs twice is decrypted once (about 10 ms).
+    An object serves a single reading of an inventory. It decrypts a repeated text once (10 ms).
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -55,7 +58,10 @@ class Vault:
         self._plain: dict[str, str | SecretError] = {}
 
     def decrypt(self, text: str) -> str:
-        """The plaintext of a vault text. Raises SecretError: `vault-password`, `vault-format`, `vault-decrypt`."""
+        """The plaintext of a vault text.
+
+        Raises SecretError `vault-password`, `vault-format` or `vault-decrypt`.
+        """
         key = "".join(text.split())
         if key not in self._plain:
             try:
@@ -86,16 +92,16 @@ def read_password(environ: Mapping[str, str]) -> bytes:
         raise SecretError(
             "vault-password",
             "this value is encrypted and there is no vault password",
-            f"set {PASSWORD_VARIABLE} to a file that holds the password, or to a script that prints it",
+            f"set {PASSWORD_VARIABLE} to a file with the password, or to a script that prints it",
         )
     path = Path(os.path.expandvars(name)).expanduser()
     if not path.is_file():
-        what = f"the vault password file {str(path)!r} does not exist or is not a file"
-        raise SecretError("vault-password", what, f"correct {PASSWORD_VARIABLE}")
+        message = f"the vault password file {str(path)!r} does not exist or is not a file"
+        raise SecretError("vault-password", message, f"correct {PASSWORD_VARIABLE}")
     password = _run(path) if os.access(path, os.X_OK) else _read(path)
     if not password:
-        what = f"the vault password file {str(path)!r} gives an empty password"
-        raise SecretError("vault-password", what, "put the password on its first line")
+        message = f"the vault password file {str(path)!r} gives an empty password"
+        raise SecretError("vault-password", message, "put the password on its first line")
     return password
 
 
@@ -103,34 +109,39 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes().strip()
     except OSError as error:
-        what = f"the vault password file {str(path)!r} cannot be read: {error.strerror}"
+        message = f"the vault password file {str(path)!r} cannot be read: {error.strerror}"
         raise SecretError(
-            "vault-password", what, "make it readable to you, and to nobody else"
+            "vault-password", message, "make it readable to you, and to nobody else"
         ) from error
 
 
 def _run(path: Path) -> bytes:
-    """The output of a password script. A name ending in `-client` gets the vault id, as Ansible's protocol asks."""
+    """The output of a password script.
+
+    A script whose name ends in `-client` gets the vault id, as Ansible's protocol demands.
+    """
     command = [
         str(path.absolute()),
         *(["--vault-id", "default"] if path.stem.endswith("-client") else []),
     ]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=SCRIPT_SECONDS, check=True)
+        process = subprocess.run(
+            command, stdout=subprocess.PIPE, timeout=SCRIPT_TIMEOUT, check=True
+        )
     except OSError as error:
-        what = f"the vault password script {str(path)!r} does not start: {error.strerror}"
-        fix = "give it a #! line, or take its executable bit away if the password itself is in it"
-        raise SecretError("vault-password", what, fix) from error
+        message = f"the vault password script {str(path)!r} does not start: {error.strerror}"
+        fix = "add a #! line, or remove the executable bit if the file holds the password itself"
+        raise SecretError("vault-password", message, fix) from error
     except subprocess.SubprocessError as error:
         code = getattr(error, "returncode", None)
-        how = (
+        outcome = (
             f"ended with status {code}"
             if code is not None
-            else f"took longer than {SCRIPT_SECONDS:.0f} s"
+            else f"took longer than {SCRIPT_TIMEOUT:.0f} s"
         )
-        what = f"the vault password script {str(path)!r} {how}"
-        raise SecretError("vault-password", what, "run it by hand and see why") from error
-    return done.stdout.strip(b"\r\n")
+        message = f"the vault password script {str(path)!r} {outcome}"
+        raise SecretError("vault-password", message, "run it by hand to see the reason") from error
+    return process.stdout.strip(b"\r\n")
 
 
 def decrypt(text: str, password: bytes) -> str:
@@ -142,7 +153,7 @@ def decrypt(text: str, password: bytes) -> str:
         raise SecretError(
             "vault-decrypt",
             "the vault password does not fit this value, or the value is damaged",
-            f"check the password that {PASSWORD_VARIABLE} gives, or encrypt the value anew",
+            f"check the password that {PASSWORD_VARIABLE} gives, or encrypt the value again",
         )
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -151,7 +162,7 @@ def decrypt(text: str, password: bytes) -> str:
     try:
         return padded[: -padded[-1]].decode("utf-8")
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed("its plaintext is not UTF-8 text") from error
+        raise _format_error("its plaintext is not UTF-8 text") from error
 
 
 def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
@@ -159,25 +170,25 @@ def _envelope(text: str) -> tuple[bytes, bytes, bytes]:
     lines = text.split()
     header = lines[0].split(";") if lines else []
     if len(header) not in (3, 4) or header[0] != HEADER:
-        raise _malformed(f"it does not start with a line like {HEADER};1.1;AES256")
+        raise _format_error(f"it does not start with a line like {HEADER};1.1;AES256")
     if header[1] not in ("1.1", "1.2") or header[2] != "AES256":
-        raise _malformed(
-            f"its format is {header[1]} {header[2]}, known are 1.1 and 1.2 with AES256"
+        raise _format_error(
+            f"its format is {header[1]} {header[2]}, hactl reads 1.1 and 1.2 with AES256"
         )
     try:
         salt, digest, ciphertext = unhexlify("".join(lines[1:])).split(b"\n", 2)
         return unhexlify(salt), unhexlify(digest), unhexlify(ciphertext)
     except (HexError, ValueError) as error:
-        raise _malformed(
+        raise _format_error(
             "its body is not the hexadecimal text that ansible-vault writes"
         ) from error
 
 
-def _malformed(why: str) -> SecretError:
+def _format_error(why: str) -> SecretError:
     return SecretError(
         "vault-format",
         f"this is not a vault text: {why}",
-        "paste the output of `ansible-vault encrypt_string` again, all its lines indented alike",
+        "paste the output of `ansible-vault encrypt_string` again; indent all its lines alike",
     )
 
 
@@ -186,6 +197,6 @@ def from_environment(name: str, environ: Mapping[str, str]) -> str:
     if not name:
         raise SecretError("env-missing", "!env names no variable", "write it as `!env NAME`")
     if name not in environ:
-        what = f"the environment variable {name} is not set"
-        raise SecretError("env-missing", what, f"set it before the run, e.g. `export {name}=…`")
+        message = f"the environment variable {name} is not set"
+        raise SecretError("env-missing", message, f"set it before the run, e.g. `export {name}=…`")
     return environ[name]

@@ -1,4 +1,4 @@
-"""What the inventory says of one host: the variables hactl reads from it, besides Ansible's own."""
+"""The settings of a host: the variables that hactl reads from it, besides Ansible's."""
 
 from __future__ import annotations
 
@@ -29,67 +29,68 @@ from provision.inventory.validation import validated
 
 
 class PinnedFacts(Model):
-    """Facts that the inventory knows better than the host, or that no host was asked for (`hactl render`)."""
+    """Facts set in the inventory. They override the host's, or replace them for `hactl render`."""
 
     os_family: Literal["debian", "redhat"] | None = None
-    """Decides paths and package names."""
+    """Family of the operating system; it decides paths and package names."""
     os_id: Word | None = None
     """`ID` of os-release(5)."""
     os_version: Word | None = None
     """`VERSION_ID` of os-release(5)."""
     hostname: Word | None = None
-    """What the host calls itself."""
+    """Host name of the host itself."""
     kernel: Word | None = None
-    """Release of its kernel, as `uname -r` prints it."""
+    """Release of the kernel, as `uname -r` prints it."""
     default_interface: InterfaceName | None = None
-    """Interface of its default route."""
+    """Interface of the default route."""
     keepalived_version: Word | None = None
-    """Version of Keepalived there."""
+    """Version of Keepalived on the host."""
     firewall: Literal["none", "firewalld", "nftables"] | None = None
-    """What filters input there."""
+    """Firewall that filters the host's input."""
     network_scripts: Flag | None = None
-    """Whether RHEL's `ifup` scripts are there."""
+    """Whether the host has RHEL's `ifup` scripts."""
     selinux: Literal["enforcing", "permissive", "disabled"] | None = None
     """Mode of SELinux."""
 
     def over(self, facts: Facts) -> Facts:
-        """`facts` with the pinned ones in place of theirs."""
+        """`facts`, overridden by the pinned facts."""
         return dataclasses.replace(facts, **self.model_dump(exclude_none=True))
 
 
 class HostSettings(Model):
     """The variables of a host.
 
-    `address`: its own addresses, one a family at most, where `ansible_host` is not a literal address or one family is
-    not enough. `interface`: the one that faces the clients, where facts would find another. `hactl_roles`:
-    roles it gets besides those its place in the front ends gives it.
+    `address` has the host's addresses, at most one for each family. Set it if `ansible_host` is not
+    a literal address, or if one family is not enough. `interface` faces the clients; set it if the
+    facts would find another. `hactl_roles` adds roles to those that follow from the host's place in
+    the front ends.
     """
 
     address: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = ()
-    """Its own address, or one a family. Absent: `ansible_host` if that is a literal address, else the host's name if
-    that is one."""
+    """Address of the host, or one for each family. Absent: `ansible_host` or the host's name, if
+    that is a literal address."""
     interface: InterfaceName | None = None
-    """The interface that faces the clients. Absent: the one that carries the address, else that of the
+    """Interface that faces the clients. Absent: the interface with the address, else that of the
     default route."""
     vrrp_priority: Priority | None = None
-    """Its VRRP priority in every front end that has none for it under `priorities`."""
+    """VRRP priority in all front ends that do not set one under `priorities`."""
     hactl_roles: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
-    """Roles besides those its place in the front ends gives it (hactl)."""
+    """Roles besides those that follow from its place in the front ends (hactl)."""
     ipvs_manager: Owner | None = None
-    """Who fills its IPVS table, where no front end says. Absent: Keepalived (hactl)."""
+    """Program that fills its IPVS table, unless a front end sets it. Absent: Keepalived (hactl)."""
     kafka_id: Annotated[Integer, Field(ge=0, le=2147483647)] | None = None
-    """Number of the Kafka node on it (`node.id`, `broker.id`); its data belongs to the number (hactl)."""
+    """Number of its Kafka node (`node.id`, `broker.id`). The data belongs to the number (hactl)."""
     kafka_host: Word | None = None
-    """Name or address that its broker advertises. Absent: its address (hactl)."""
+    """Name or address that its broker advertises. Absent: the host's address (hactl)."""
     zookeeper_id: Annotated[Integer, Field(ge=1, le=255)] | None = None
-    """Number of the ZooKeeper member on it (`myid`) (hactl)."""
+    """Number of its ZooKeeper member (`myid`) (hactl)."""
     hactl_facts: PinnedFacts = PinnedFacts()
-    """Facts that hold whatever the host says of itself."""
+    """Facts that override the host's."""
     keepalived: Keepalived = Keepalived()
-    """What holds for the whole director (hactl)."""
+    """Settings of the whole director (hactl)."""
 
     def address_of(self, family: int) -> IpAddress | None:
-        """Its address of a family, 4 or 6."""
+        """The host's address of a family, 4 or 6."""
         return next((address for address in self.address if address.version == family), None)
 
 
@@ -97,12 +98,13 @@ NAMES = tuple(HostSettings.model_fields)
 
 
 def read_settings(host: Host) -> HostSettings:
-    """The settings of `host`; its address taken from `ansible_host`, or from its name, where `address` is absent.
+    """The settings of `host`.
 
-    Raises InputError for a variable that does not fit.
+    Without `address`, the address comes from `ansible_host` or the host's name. Raises InputError
+    for a variable that does not fit.
     """
-    own = {name: host.vars[name] for name in NAMES if name in host.vars}
-    settings = validated(HostSettings, Node(own, host.position))
+    variables = {name: host.vars[name] for name in NAMES if name in host.vars}
+    settings = validated(HostSettings, Node(variables, host.position))
     if settings.address:
         return settings
     for text in (host.var("ansible_host"), host.name):
@@ -114,13 +116,13 @@ def read_settings(host: Host) -> HostSettings:
 
 
 def address_problem(host: Host) -> Problem:
-    """The complaint about a host whose address is needed and not known.
+    """The problem of a host whose address is needed but not known.
 
-    Names are not looked up: what one resolver says today is no basis for a load balancer's table.
+    hactl looks up no names: a resolver's answer may change, the table of a load balancer must not.
     """
-    what = f"the address of {host.name} is not known"
+    message = f"the address of {host.name} is not known"
     why = "its `ansible_host` is not a literal IP address, and Keepalived needs one"
     place = host.node("ansible_host").position
     return Problem(
-        place, "address-unknown", what, why, "write one, or add `address: …` to the host"
+        place, "address-unknown", message, why, "write one, or add `address: …` to the host"
     )

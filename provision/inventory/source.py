@@ -1,9 +1,9 @@
-"""A value from the operator's files that knows where it was written.
+"""Values from the operator's files, with their places.
 
-Everything hactl reads becomes a tree of `Node`: the plain value, its `Position`, and whether it is a secret.
-Later stages use the plain value to work with, the position to complain about it, and the mark to keep it out
-of logs, diffs and reports. Nodes are values: nothing changes one after it was made, and an anchored YAML
-value is the same node wherever an alias repeats it.
+hactl reads every file into a tree of `Node`: the plain value, its `Position`, and whether it is a
+secret. Later stages work with the value, report problems at the position, and keep secrets out of
+logs, diffs and reports. Nothing changes a node after its creation. The aliases of an anchored YAML
+value share a single node.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from typing import Any
 from provision.core.errors import Position
 
 MASK = "********"
-"""What stands in place of a secret wherever it is shown."""
+"""The text that replaces a secret in all output."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value with the place it was written at.
+    """A value and its place in a file.
 
-    `value` is a scalar (str, int, float, bool, None, date, datetime), a `dict[str, Node]` or a `list[Node]`.
-    Keys of nested mappings may also be int, float, bool, None or date, as YAML has it.
-    `secret` is true for what came from `!vault`, `!env`, a vaulted file, or a template that used one of them:
-    it is masked wherever it is shown. `unsafe` is true for what must never be taken for a template (`!unsafe`,
-    `!env`). `keys` gives the place of each key of a mapping. Two nodes are equal when value and marks are.
+    `value` is a scalar (str, int, float, bool, None, date, datetime), a `dict[str, Node]` or a
+    `list[Node]`. Keys of nested mappings may also be int, float, bool, None or date, as in YAML.
+    `secret` marks a value from `!vault`, `!env`, a vaulted file, or a template that used a secret;
+    all output masks it. `unsafe` marks a value that must never be rendered as a template
+    (`!unsafe`, `!env`). `keys` has the place of every key of a mapping. Two nodes are equal if
+    their values and marks are equal.
     """
 
     value: Any
@@ -36,7 +37,7 @@ class Node:
     keys: Mapping[Any, Position] = field(default_factory=dict, compare=False, repr=False)
 
     def plain(self) -> Any:
-        """The value as ordinary Python data, positions dropped."""
+        """The value as ordinary Python data, without positions."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -52,7 +53,7 @@ class Node:
         return MASK if self.secret else self.value
 
     def at(self, *path: str | int) -> Node:
-        """The deepest node on `path` that exists, to give an error the best place."""
+        """The deepest existing node on `path`, which gives an error the best place."""
         node = self
         for step in path:
             if isinstance(node.value, list):
@@ -65,11 +66,11 @@ class Node:
         return node
 
     def key_position(self, key: Any) -> Position:
-        """Where `key` of this mapping is written; this node's own place when that is not known."""
+        """The place of `key` in this mapping, or the mapping's place if it is not known."""
         return self.keys.get(key, self.position)
 
     def secrets(self) -> Iterator[str]:
-        """Every secret string below this node (numbers and booleans as `str` writes them)."""
+        """The secret strings below this node; numbers and booleans as `str` writes them."""
         if isinstance(self.value, dict):
             for node in self.value.values():
                 yield from node.secrets()
@@ -82,22 +83,22 @@ class Node:
     def as_secret(self) -> Node:
         """The same node with every scalar below it marked secret."""
         if isinstance(self.value, dict):
-            inner: Any = {key: node.as_secret() for key, node in self.value.items()}
+            value: Any = {key: node.as_secret() for key, node in self.value.items()}
         elif isinstance(self.value, list):
-            inner = [node.as_secret() for node in self.value]
+            value = [node.as_secret() for node in self.value]
         else:
-            inner = self.value
-        return replace(self, value=inner, secret=True)
+            value = self.value
+        return replace(self, value=value, secret=True)
 
     @classmethod
     def of(cls, data: Any, position: Position, *, secret: bool = False) -> Node:
         """A tree of nodes for ordinary Python data, all at one place; the inverse of `plain`."""
         if isinstance(data, Mapping):
-            inner: Any = {
+            content: Any = {
                 key: cls.of(value, position, secret=secret) for key, value in data.items()
             }
         elif isinstance(data, list | tuple):
-            inner = [cls.of(value, position, secret=secret) for value in data]
+            content = [cls.of(value, position, secret=secret) for value in data]
         else:
-            inner = data
-        return cls(inner, position, secret)
+            content = data
+        return cls(content, position, secret)

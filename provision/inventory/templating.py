@@ -1,17 +1,19 @@
-"""Templates in inventory values: ``"{{ vip }}"``, resolved as an Ansible user expects.
+"""Templates in inventory values, ``"{{ vip }}"``, rendered as Ansible renders them.
 
-`resolve` works out one host's variables, `resolve_inventory` those of all hosts. A value that is one expression
-keeps the type of its result; otherwise the pieces are joined to a string, a null among them as nothing. Values
-see the host's own variables, whatever the order they are written in, and Ansible's `inventory_hostname`,
-`inventory_hostname_short`, `inventory_dir`, `inventory_file`, `group_names`, `groups`, `hostvars` and `vars`.
-Filters and tests are Jinja's own; of Ansible's lookups there is `lookup('env', 'NAME')`.
+`resolve` renders a host's variables, `resolve_inventory` those of all hosts. A value that is a
+single expression keeps the type of its result. Otherwise the pieces are joined to a string, and a
+null among them is empty. A template sees the host's variables, in whatever order they are written,
+and Ansible's `inventory_hostname`, `inventory_hostname_short`, `inventory_dir`, `inventory_file`,
+`group_names`, `groups`, `hostvars` and `vars`. Filters and tests are Jinja's; of Ansible's lookups
+there is only `lookup('env', 'NAME')`.
 
-Not templated: keys, values marked `!unsafe` or `!env`, and the results of templates. A value that used a secret,
-or the environment, is a secret. Templates run in Jinja's sandbox, and an undefined variable is an error.
+Keys, values marked `!unsafe` or `!env`, and the results of templates are not templates. A value
+that used a secret or the environment is a secret. Templates run in Jinja's sandbox, and an
+undefined variable is an error.
 
-Rules, each at the value's place: `template-undefined`, `template-syntax`, `template-loop`, `template-depth`,
-`template-env`, `template-error`. Unlike Ansible, `lookup('env', …)` of a variable that is not set is an error unless it
-has `default=`.
+Rules, at the place of the value: `template-undefined`, `template-syntax`, `template-loop`,
+`template-depth`, `template-env`, `template-error`. Unlike in Ansible, `lookup('env', …)` of an
+unset variable is an error, unless it has a `default=`.
 """
 
 from __future__ import annotations
@@ -39,31 +41,32 @@ from provision.inventory.lazy import LazyDict, LazyList, resolved
 from provision.inventory.source import Node
 
 _MARKS = re.compile(r"\{\{|\{%|\{#")
-_SCOPE = " scope"  # no template can name it
+_SCOPE = " scope"  # A template cannot use this name.
 
 
 def resolve(host: Host, inventory: Inventory) -> Host:
-    """The host with every template in its variables worked out. Raises InputError with every problem found."""
+    """The host with all its variables rendered. Raises InputError with every problem."""
     resolver = _Resolver(inventory)
-    found = resolver.host(host)
+    resolved_host = resolver.host(host)
     resolver.check()
-    return found
+    return resolved_host
 
 
 def resolve_inventory(inventory: Inventory) -> Inventory:
-    """The inventory with `resolve` done for all hosts, problems of all of them in one InputError."""
+    """The inventory with all hosts rendered. Raises one InputError with the problems of all
+    hosts."""
     resolver = _Resolver(inventory)
     hosts = {name: resolver.host(host) for name, host in inventory.hosts.items()}
     resolver.check()
     return replace(inventory, hosts=hosts)
 
 
-class _Unset(Exception):
-    """A lookup asked for an environment variable that is not set; its argument is the name."""
+class _UnsetVariable(Exception):
+    """An environment variable that a lookup needs is not set; the argument is its name."""
 
 
 class _Undefined(StrictUndefined):
-    """Says what is missing in an operator's words."""
+    """An undefined value with an error message in the operator's words."""
 
     @property
     def _undefined_message(self) -> str:
@@ -71,11 +74,11 @@ class _Undefined(StrictUndefined):
             return self._undefined_hint
         if self._undefined_obj is missing:
             return f"variable {self._undefined_name!r} is not defined"
-        return f"there is no {self._undefined_name!r} in the value it is looked for in"
+        return f"the value has no {self._undefined_name!r}"
 
 
-class _Code(NativeCodeGenerator):
-    """Leaves constants alone: Jinja would join them to strings when it compiles."""
+class _CodeGenerator(NativeCodeGenerator):
+    """A code generator that keeps constants: Jinja would join them to strings at compile time."""
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Any, finalize: Any) -> Any:
         if isinstance(node, nodes.TemplateData):
@@ -84,7 +87,8 @@ class _Code(NativeCodeGenerator):
 
 
 class _Context(Context):
-    """Looks names up in the host's variables after the template's own and before Jinja's."""
+    """A context that looks up names in the template, then in the host's variables, then in
+    Jinja."""
 
     def resolve_or_missing(self, key: str) -> Any:
         if key in self.vars:
@@ -94,7 +98,7 @@ class _Context(Context):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    code_generator_class = _Code
+    code_generator_class = _CodeGenerator
     context_class = _Context
 
 
@@ -102,17 +106,18 @@ _ENVIRONMENT = _Environment(undefined=_Undefined)
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str) -> Template:
+def _compile(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _rendered(text: str, scope: _Scope) -> Any:
-    """The result of a template: the one piece as it is, several as a string, nothing as null.
+def _render(text: str, scope: _Scope) -> Any:
+    """The result of a template: a single piece unchanged, several as a string, no piece as null.
 
-    Line breaks at the end of the text come back at the end of a string, and do not make a string of another value.
+    A string result gets the line breaks at the end of the text back. Other results stay as they
+    are.
     """
     body = text.rstrip("\n")
-    template = _compiled(body)
+    template = _compile(body)
     parts = list(template.root_render_func(template.new_context({_SCOPE: scope})))
     if len(parts) < 2:
         result = parts[0] if parts else None
@@ -129,7 +134,7 @@ def _has_marks(value: Any) -> bool:
 
 
 class _Resolver:
-    """Resolves an inventory: one scope a host, and whether what is being worked out has used a secret."""
+    """Renders an inventory with a scope for every host, and tracks the use of secrets."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
@@ -141,35 +146,27 @@ class _Resolver:
         self.tainted = [False]
 
     def host(self, host: Host) -> Host:
-        """The host resolved; problems are noted."""
+        """The host with all its variables rendered; problems are noted."""
         scope = self.scope(host.name)
-        found: dict[str, Node] = {}
+        variables: dict[str, Node] = {}
         for name, node in host.vars.items():
             try:
-                found[name] = scope.resolve(node)
+                variables[name] = scope.resolve(node)
             except InputError as error:
                 self.note(error.problems)
             except RecursionError:
-                what = f"variable {name!r} leads through too many others"
-                self.note(
-                    [
-                        Problem(
-                            node.position,
-                            "template-loop",
-                            what,
-                            fix="shorten the chain of references",
-                        )
-                    ]
-                )
-        return replace(host, vars=found)
+                message = f"variable {name!r} leads through too many others"
+                fix = "shorten the chain of references"
+                self.note([Problem(node.position, "template-loop", message, fix=fix)])
+        return replace(host, vars=variables)
 
     def note(self, problems: Sequence[Problem]) -> None:
-        """Keep problems, one of a kind at each place: what is wrong in a group is wrong for all its hosts."""
+        """Keep one problem for each place and rule: all hosts of a group share its problems."""
         for problem in problems:
             self.problems.setdefault((problem.position, problem.rule), problem)
 
     def check(self) -> None:
-        """Raise what was noted, in the order of its places."""
+        """Raise the noted problems in the order of their places."""
         if self.problems:
             raise InputError(sorted(self.problems.values(), key=lambda problem: problem.position))
 
@@ -179,7 +176,8 @@ class _Resolver:
         return self.scopes[name]
 
     def is_fixed(self, node: Node) -> bool:
-        """Whether there is no template in the node or below. Asked once a node, many hosts share them."""
+        """Whether the node and those below hold no template. Cached, since many hosts share a
+        node."""
         key = id(node)
         if key not in self.fixed:
             if isinstance(node.value, dict):
@@ -191,7 +189,7 @@ class _Resolver:
         return self.fixed[key]
 
     def height(self, node: Node) -> int:
-        """How many levels of lists and mappings there are in a node. Asked once a part, hosts share them."""
+        """The number of nested lists and mappings in a node. Cached, since hosts share nodes."""
         if not isinstance(node.value, dict | list):
             return 0
         parts = node.value.values() if isinstance(node.value, dict) else node.value
@@ -201,7 +199,7 @@ class _Resolver:
         return 1 + max((self.heights[id(part)] for part in parts), default=0)
 
     def taint(self) -> None:
-        """Note that the template being rendered has used a secret."""
+        """Note that the current template has used a secret."""
         self.tainted[-1] = True
 
 
@@ -224,7 +222,7 @@ class _HostVars(Mapping[str, Any]):
 
 
 class _Variables(Mapping[str, Any]):
-    """Ansible's `vars`: one host's variables, magic ones included."""
+    """Ansible's `vars`: a host's variables, magic ones included."""
 
     def __init__(self, scope: _Scope) -> None:
         self._scope = scope
@@ -243,7 +241,7 @@ class _Variables(Mapping[str, Any]):
 
 
 class _Scope:
-    """One host: what the names in its templates stand for."""
+    """The meaning of names in a host's templates."""
 
     def __init__(self, resolver: _Resolver, host: Host) -> None:
         self.resolver = resolver
@@ -253,7 +251,7 @@ class _Scope:
         path = resolver.inventory.path.absolute()
         self.magic: dict[str, Any] = {
             "inventory_hostname": host.name,
-            "inventory_hostname_short": _short(host.name),
+            "inventory_hostname_short": _short_name(host.name),
             "inventory_dir": str(path.parent),
             "inventory_file": str(path),
             "group_names": list(host.groups),
@@ -264,25 +262,26 @@ class _Scope:
         }
 
     def lookup(self, name: str) -> Any:
-        """What a name stands for, Jinja's `missing` for nothing."""
+        """The value of a name, or Jinja's `missing`."""
         if name in self.magic:
             return self.magic[name]
         node = self.host.vars.get(name)
         return missing if node is None else self.open_node(node)
 
     def open_node(self, node: Node) -> Any:
-        """A node's value for a template."""
-        found = node if isinstance(node.value, dict | list) else self.resolve(node)
-        if isinstance(found.value, dict):
-            return LazyDict(found, self.open_node)
-        if isinstance(found.value, list):
-            return LazyList(found, self.open_node)
-        if found.secret:
+        """A node's value as a template sees it."""
+        if not isinstance(node.value, dict | list):
+            node = self.resolve(node)
+        if isinstance(node.value, dict):
+            return LazyDict(node, self.open_node)
+        if isinstance(node.value, list):
+            return LazyList(node, self.open_node)
+        if node.secret:
             self.resolver.taint()
-        return found.value
+        return node.value
 
     def resolve(self, node: Node) -> Node:
-        """The node with every template in it worked out. Raises InputError."""
+        """The node with all its templates rendered. Raises InputError."""
         if self.resolver.is_fixed(node):
             return node
         key = id(node)
@@ -296,13 +295,13 @@ class _Scope:
             else:
                 result = self.render(node)
             if self.resolver.height(result) > MAX_DEPTH:
-                what = f"nested deeper than {MAX_DEPTH} levels once its templates are worked out"
-                self.fail(node, "template-depth", what, "flatten it")
+                message = f"nested deeper than {MAX_DEPTH} levels once its templates are rendered"
+                self.fail(node, "template-depth", message, "flatten it")
             self.done[key] = self.keep(result)
         return self.done[key]
 
     def keep(self, node: Node) -> Node:
-        """Remember that a result holds no templates any more: it may be looked into again by another one."""
+        """Note that a result holds no templates, in case another template reads it."""
         self.resolver.fixed[id(node)] = True
         return node
 
@@ -313,13 +312,13 @@ class _Scope:
             self.fail(
                 node,
                 "template-loop",
-                "this value is needed to work out itself",
-                "break the circle of references",
+                "the value depends on itself",
+                "break the cycle of references",
             )
         self.open[key] = node
         self.resolver.tainted.append(node.secret)
         try:
-            result = self.as_node(_rendered(node.value, self), node.position)
+            result = self.as_node(_render(node.value, self), node.position)
             return result.as_secret() if self.resolver.tainted[-1] else result
         except (InputError, RecursionError):
             raise
@@ -330,7 +329,7 @@ class _Scope:
             del self.open[key]
 
     def as_node(self, value: Any, position: Position) -> Node:
-        """A template's result as a node; text that looks like a template again is marked unsafe."""
+        """A template's result as a node. Text that looks like a template is marked unsafe."""
         if isinstance(value, Undefined):
             str(value)  # raises UndefinedError
         lazy = resolved(value)
@@ -353,45 +352,45 @@ class _Scope:
         if kind not in ("env", "ansible.builtin.env"):
             raise TypeError(f"lookup({kind!r}) does not exist here, only lookup('env', NAME) does")
         self.resolver.taint()
-        found = [os.environ.get(name, default) for name in names]
-        for name, value in zip(names, found, strict=True):
+        values = [os.environ.get(name, default) for name in names]
+        for name, value in zip(names, values, strict=True):
             if value is missing:
-                raise _Unset(name)
-        return found[0] if len(found) == 1 else ",".join(map(str, found))
+                raise _UnsetVariable(name)
+        return values[0] if len(values) == 1 else ",".join(map(str, values))
 
     def explain(self, node: Node, error: Exception) -> NoReturn:
-        """Turn what Jinja or a filter raised into a problem at the value's place. Raises InputError.
+        """Raise an InputError for an error of Jinja or a filter, at the value's place.
 
-        Their words are left out once a secret is involved, for they may quote it.
+        The message leaves out Jinja's text if a secret was used, since that text may quote it.
         """
-        message = getattr(error, "message", None) or str(error)
-        detail = "" if self.resolver.tainted[-1] else f": {message}"
-        if isinstance(error, _Unset):
-            fix = f"set it before the run, e.g. `export {message}=…`, or give the lookup a default="
-            self.fail(node, "template-env", f"the environment variable {message} is not set", fix)
+        cause = getattr(error, "message", None) or str(error)
+        detail = "" if self.resolver.tainted[-1] else f": {cause}"
+        if isinstance(error, _UnsetVariable):
+            fix = f"set it before the run, e.g. `export {cause}=…`, or give the lookup a default="
+            self.fail(node, "template-env", f"the environment variable {cause} is not set", fix)
         if isinstance(error, TemplateSyntaxError):
             where = f" in line {error.lineno} of the value" if error.lineno > 1 else ""
             fix = "correct it, or tag the value !unsafe if the braces are meant"
             self.fail(node, "template-syntax", f"not a template{where}{detail}", fix)
         if isinstance(error, UndefinedError):
-            what = f"the template uses something undefined for host {self.host.name!r}{detail}"
-            self.fail(node, "template-undefined", what, self.nearest(message))
-        what = f"the template fails for host {self.host.name!r}: {type(error).__name__}{detail}"
-        self.fail(node, "template-error", what, "correct the expression")
+            message = f"the template uses an undefined name for host {self.host.name!r}{detail}"
+            self.fail(node, "template-undefined", message, self.nearest(cause))
+        message = f"the template fails for host {self.host.name!r}: {type(error).__name__}{detail}"
+        self.fail(node, "template-error", message, "correct the expression")
 
     def nearest(self, message: str) -> str:
-        """The remedy for an undefined variable, with the known name that is most like it."""
+        """The remedy for an undefined variable, with the nearest known name."""
         match = re.match(r"variable '(\w+)'", message)
         known = [*self.host.vars, *self.magic]
         near = get_close_matches(match.group(1), known, n=1) if match else []
         advice = "define it for this host or one of its groups, or use `| default(…)`"
         return f"did you mean {near[0]!r}? Otherwise {advice}" if near else advice
 
-    def fail(self, node: Node, rule: str, what: str, fix: str) -> NoReturn:
-        raise InputError([Problem(node.position, rule, what, fix=fix)])
+    def fail(self, node: Node, rule: str, message: str, fix: str) -> NoReturn:
+        raise InputError([Problem(node.position, rule, message, fix=fix)])
 
 
-def _short(name: str) -> str:
+def _short_name(name: str) -> str:
     """The first label of a host name; an address has no labels."""
     try:
         ip_address(name)

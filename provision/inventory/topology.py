@@ -1,9 +1,9 @@
-"""The topology: every front end, director and real server of an inventory, checked and cross-referenced.
+"""The topology: the front ends, directors and real servers of an inventory, checked and resolved.
 
-`build` is the way from an `Inventory` to a `Topology`; everything after it (lint, rendering, rollout, lab, drills) asks
-the topology and never the inventory's variables again. Rules: `frontends-missing`, `frontends-misplaced`,
-`frontends-differ`, `frontend-duplicate`, `host-in-no-front-end`, `address-unknown`, those of `frontends`,
-`definitions`, `explain` and the model.
+`build` makes a `Topology` of an `Inventory`. All later steps (lint, rendering, rollout, lab,
+drills) use the topology and never the inventory's variables. Rules: `frontends-missing`,
+`frontends-misplaced`, `frontends-differ`, `frontend-duplicate`, `host-in-no-front-end`,
+`address-unknown`, those of `frontends`, `shared_names`, `validation` and the model.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from provision.inventory.validation import validated
 from provision.inventory.wording import kind
 
 CLIENTS = "clients"
-"""The group of hosts that only use the front ends: the prober runs there, hactl manages nothing on them."""
+"""The group of hosts that only use the front ends. The prober runs there; hactl manages nothing."""
 
 DECOMMISSIONED = "decommissioned"
-"""The group of hosts that had a part and have none any more: everything hactl put there is taken away."""
+"""The group of hosts that left the front ends. hactl removes everything that it installed there."""
 
 DIRECTOR_ROLES = ("director_sysctl", "keepalived", "ipvs", "firewall")
 REAL_SERVER_ROLES = ("real_server", "firewall")
@@ -46,27 +46,29 @@ class Topology:
     kafka: KafkaCluster | None = None
 
     def node(self, host: str) -> Node:
-        """A node at the place where `host` is named, for complaints about it."""
+        """A node at the place of `host` in the inventory, for problems of it."""
         return Node(None, self.positions[host])
 
     def directors(self) -> tuple[str, ...]:
-        """The hosts that are a director of some front end, in inventory order."""
-        found = {director.host for frontend in self.frontends for director in frontend.directors}
-        return tuple(host for host in self.hosts if host in found)
+        """The directors of all front ends, in inventory order."""
+        directors = {
+            director.host for frontend in self.frontends for director in frontend.directors
+        }
+        return tuple(host for host in self.hosts if host in directors)
 
     def real_servers(self) -> tuple[str, ...]:
-        """The hosts behind some front end, in inventory order."""
-        found = {host for frontend in self.frontends for host in frontend.real_servers}
-        return tuple(host for host in self.hosts if host in found)
+        """The real servers of all front ends, in inventory order."""
+        servers = {host for frontend in self.frontends for host in frontend.real_servers}
+        return tuple(host for host in self.hosts if host in servers)
 
     def managed(self) -> tuple[str, ...]:
-        """The hosts on which hactl has something to do, in inventory order."""
+        """The hosts that hactl manages, in inventory order."""
         return tuple(
             host for host in self.hosts if self.roles_of(host) or host in self.decommissioned
         )
 
     def addresses(self) -> dict[str, str]:
-        """The first address of every host whose address is known."""
+        """The first address of every host with a known address."""
         return {
             name: str(settings.address[0])
             for name, settings in self.hosts.items()
@@ -74,11 +76,11 @@ class Topology:
         }
 
     def idle_clients(self) -> tuple[str, ...]:
-        """The hosts of the group `clients` that have no other part: they see a front end as clients do."""
+        """The hosts of the group `clients` without any role: they see a front end as clients do."""
         return tuple(host for host in self.clients if not self.roles_of(host))
 
     def directed_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
-        """The front ends that `host` is a director of."""
+        """The front ends whose directors include `host`."""
         return tuple(
             frontend
             for frontend in self.frontends
@@ -86,14 +88,15 @@ class Topology:
         )
 
     def served_by(self, host: str) -> tuple[ResolvedFrontend, ...]:
-        """The front ends that `host` is a real server of."""
+        """The front ends whose real servers include `host`."""
         return tuple(frontend for frontend in self.frontends if host in frontend.real_servers)
 
     def roles_of(self, host: str) -> tuple[str, ...]:
-        """The roles of `host`, each once: by its place in the front ends, then those of `hactl_roles`."""
+        """The roles of `host` without duplicates: by its place in the front ends, then
+        `hactl_roles`."""
         roles: list[str] = []
         if self.directed_by(host):
-            # First what keepalived asks, then keepalived.
+            # Keepalived runs the check program, so install that first.
             roles += [
                 *(("kafka_check",) if kafka_checks(self.directed_by(host)) else ()),
                 *DIRECTOR_ROLES,
@@ -104,7 +107,7 @@ class Topology:
         return tuple(dict.fromkeys([*roles, *self.hosts[host].hactl_roles]))
 
     def _kafka_roles(self, host: str) -> tuple[str, ...]:
-        """ZooKeeper before Kafka, which waits for it."""
+        """The roles of ZooKeeper and Kafka; Kafka comes last, since it waits for ZooKeeper."""
         if self.kafka is None:
             return ()
         member = ZOOKEEPER_ROLES if self.kafka.member(host) else ()
@@ -112,11 +115,12 @@ class Topology:
         return (*member, *node)
 
     def stages(self) -> tuple[tuple[str, ...], ...]:
-        """The order of a rollout: all other hosts, then pure backups, then masters, last the decommissioned hosts.
+        """The stages of a rollout: other hosts, backups, masters, and last decommissioned hosts.
 
-        A new real server must be ready before a director sends it connections, an old one must no longer get any.
-        A director that is master of any front end counts as a master, and two masters that share a front end are never
-        in one stage, so that of two active directors one always serves.
+        A new real server must be ready before a director sends it connections. An old real server
+        must get no connections before it is removed. A director that is master of any front end
+        counts as a master. Two masters that share a front end are never in the same stage, so that
+        of two active directors one always serves.
         """
         directors = self.directors()
         masters = {frontend.master for frontend in self.frontends}
@@ -128,13 +132,13 @@ class Topology:
         stages = [
             others,
             backups,
-            *self._apart(host for host in directors if host in masters),
+            *self._separate_stages(host for host in directors if host in masters),
             leaving,
         ]
         return tuple(stage for stage in stages if stage)
 
-    def _apart(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
-        """The hosts in as many stages as it takes to keep those of one front end apart."""
+    def _separate_stages(self, hosts: Iterable[str]) -> list[tuple[str, ...]]:
+        """The hosts in stages, so that hosts with a common front end are in different stages."""
         stages: list[list[str]] = []
         for host in hosts:
             shared = {
@@ -151,60 +155,64 @@ class Topology:
 
 
 def build(inventory: Inventory) -> Topology:
-    """The topology an inventory describes; its templates are resolved already. Raises InputError with every problem."""
+    """The topology of an inventory whose templates are resolved.
+
+    Raises InputError with every problem.
+    """
     problems: list[Problem] = []
-    settings = _settings(inventory, problems)
-    frontends = tuple(_frontends(inventory, settings, problems))
+    settings = _host_settings(inventory, problems)
+    frontends = tuple(_resolved_frontends(inventory, settings, problems))
     problems += definition_problems(frontends, settings, inventory)
     kafka = resolve_kafka(inventory, settings, problems)
     problems += check_problems(kafka, frontends) if kafka or not problems else ()
     if problems:
         raise InputError(problems)
     positions = {name: host.position for name, host in inventory.hosts.items()}
-    idle = (_members(inventory, CLIENTS), _members(inventory, DECOMMISSIONED))
+    idle = (_group_members(inventory, CLIENTS), _group_members(inventory, DECOMMISSIONED))
     topology = Topology(frontends, settings, positions, *idle, kafka)
-    problems += _unplaced(topology, inventory)
+    problems += _placement_problems(topology, inventory)
     if problems:
         raise InputError(problems)
     return topology
 
 
-def _settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSettings]:
-    """The settings of every host; those of one with a problem are the defaults, so that the others are still read."""
-    found = {}
+def _host_settings(inventory: Inventory, problems: list[Problem]) -> dict[str, HostSettings]:
+    """The settings of every host; defaults for a host with a problem, so that reading continues."""
+    settings = {}
     for name, host in inventory.hosts.items():
         try:
-            found[name] = read_settings(host)
+            settings[name] = read_settings(host)
         except InputError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-            found[name] = HostSettings()
-    return found
+            settings[name] = HostSettings()
+    return settings
 
 
-def _frontends(
+def _resolved_frontends(
     inventory: Inventory, settings: Mapping[str, HostSettings], problems: list[Problem]
 ) -> Iterator[ResolvedFrontend]:
-    """Every front end that has no problem of its own."""
-    seen: dict[str, Position] = {}
+    """The front ends that have no problem."""
+    positions: dict[str, Position] = {}
     for node in _frontend_nodes(inventory, problems):
         try:
             model = validated(Frontend, node)
-            if model.name in seen:
-                what = f"the front end `{model.name}` is there twice"
-                why, fix = f"the first is at {seen[model.name]}", "rename one of them"
+            if model.name in positions:
+                message = f"the front end `{model.name}` is defined twice"
+                why, fix = f"the first is at {positions[model.name]}", "rename one of them"
                 problems.append(
-                    Problem(node.at("name").position, "frontend-duplicate", what, why, fix)
+                    Problem(node.at("name").position, "frontend-duplicate", message, why, fix)
                 )
-            seen.setdefault(model.name, node.at("name").position)
+            positions.setdefault(model.name, node.at("name").position)
             yield resolve_frontend(model, node, inventory, settings)
         except InputError as error:
             problems += error.problems
 
 
 def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]:
-    """The entries of `frontends`, which belongs to all hosts alike and is therefore a variable of `all`."""
-    misplaced = list(_misplaced(inventory))
-    problems += misplaced or _differing(inventory)
+    """The entries of `frontends`, which all hosts share and which is therefore a variable of
+    `all`."""
+    misplaced = list(_misplaced_frontends(inventory))
+    problems += misplaced or _differing_frontends(inventory)
     node = next(
         (host.vars["frontends"] for host in inventory.hosts.values() if "frontends" in host.vars),
         None,
@@ -213,29 +221,31 @@ def _frontend_nodes(inventory: Inventory, problems: list[Problem]) -> list[Node]
         return []
     if node is None:
         if not inventory.hosts:
-            what, why = "the inventory has no hosts", "there is nothing to provision"
+            message, why = "the inventory has no hosts", "there is nothing to provision"
             place = Position(str(inventory.path))
-            problems.append(Problem(place, "hosts-missing", what, why, "add groups with `hosts:`"))
+            problems.append(
+                Problem(place, "hosts-missing", message, why, "add groups with `hosts:`")
+            )
         else:
             place = Position(str(inventory.path))
-            what, why = "the inventory has no `frontends`", "there is nothing to provision"
+            message, why = "the inventory has no `frontends`", "there is nothing to provision"
             problems.append(
                 Problem(
-                    place, "frontends-missing", what, why, "add `frontends:` under `all: vars:`"
+                    place, "frontends-missing", message, why, "add `frontends:` under `all: vars:`"
                 )
             )
         return []
     if not isinstance(node.value, list) or not node.value:
-        what = "`frontends` must be a list with an entry at least"
+        message = "`frontends` must be a list with at least one entry"
         fix = "write `frontends:` and below it `- name: …`"
         rule = "frontends-missing" if node.value in (None, []) else "wrong-type"
-        problems.append(Problem(node.position, rule, what, f"it is {kind(node.plain())}", fix))
+        problems.append(Problem(node.position, rule, message, f"it is {kind(node.plain())}", fix))
         return []
     return list(node.value)
 
 
-def _misplaced(inventory: Inventory) -> Iterator[Problem]:
-    """`frontends` set for a group or a host: the directors of one front end would disagree about it."""
+def _misplaced_frontends(inventory: Inventory) -> Iterator[Problem]:
+    """`frontends` set for a group or a host: a front end's directors could disagree about it."""
     places: dict[Position, str] = {}
     for group in inventory.groups.values():
         if group.name != "all" and "frontends" in group.vars:
@@ -243,53 +253,56 @@ def _misplaced(inventory: Inventory) -> Iterator[Problem]:
     top = inventory.groups.get("all")
     common = top.vars.get("frontends") if top else None
     for host in inventory.hosts.values():
-        own = host.vars.get("frontends")
-        if own is not None and (common is None or own.position != common.position):
-            places.setdefault(own.position, f"host {host.name}")
+        node = host.vars.get("frontends")
+        if node is not None and (common is None or node.position != common.position):
+            places.setdefault(node.position, f"host {host.name}")
     for place, owner in places.items():
-        what = f"`frontends` is set for {owner}"
+        message = f"`frontends` is set for {owner}"
         why = "all hosts must agree on the front ends"
-        yield Problem(place, "frontends-misplaced", what, why, "move it to `all: vars:`")
+        yield Problem(place, "frontends-misplaced", message, why, "move it to `all: vars:`")
 
 
-def _differing(inventory: Inventory) -> Iterator[Problem]:
-    """`frontends` with a template in it that does not give the same on every host."""
+def _differing_frontends(inventory: Inventory) -> Iterator[Problem]:
+    """`frontends` with a template whose result differs between hosts."""
     first: tuple[str, Node] | None = None
     for host in inventory.hosts.values():
-        own = host.vars.get("frontends")
-        if own is None:
+        node = host.vars.get("frontends")
+        if node is None:
             continue
-        first = first or (host.name, own)
-        if own is not first[1] and own != first[1]:
-            what = f"`frontends` is not the same on {first[0]} and {host.name}"
-            why = "a template in it uses what differs between hosts, and all hosts must agree on the front ends"
+        first = first or (host.name, node)
+        if node is not first[1] and node != first[1]:
+            message = f"`frontends` is not the same on {first[0]} and {host.name}"
+            why = "its templates differ between hosts, and all hosts must agree on the front ends"
             yield Problem(
-                own.position,
+                node.position,
                 "frontends-differ",
-                what,
+                message,
                 why,
                 "use values that are the same everywhere",
             )
             return
 
 
-def _unplaced(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
-    """Hosts with no part in anything, and hosts whose address is needed and not known."""
+def _placement_problems(topology: Topology, inventory: Inventory) -> Iterator[Problem]:
+    """Hosts without any role, and hosts whose address is needed but not known."""
     idle = {*topology.clients, *topology.decommissioned}
-    directing = {*topology.directors(), *topology.real_servers()}
+    needing_address = {*topology.directors(), *topology.real_servers()}
     for name, host in inventory.hosts.items():
-        if name in directing and not topology.hosts[name].address:
+        if name in needing_address and not topology.hosts[name].address:
             yield address_problem(host)
         if not topology.roles_of(name) and name not in idle:
-            yield _no_part(host)
+            yield _no_role_problem(host)
 
 
-def _members(inventory: Inventory, group: str) -> tuple[str, ...]:
+def _group_members(inventory: Inventory, group: str) -> tuple[str, ...]:
     return inventory.members(group) if group in inventory.groups else ()
 
 
-def _no_part(host: Host) -> Problem:
-    what = f"{host.name} is in no front end"
+def _no_role_problem(host: Host) -> Problem:
+    message = f"{host.name} is in no front end"
     why = "hactl would do nothing on it"
-    fix = f"name it in a front end, give it `hactl_roles`, or put it in the group `{CLIENTS}` or `{DECOMMISSIONED}`"
-    return Problem(host.position, "host-in-no-front-end", what, why, fix)
+    fix = (
+        "name it in a front end, give it `hactl_roles`, "
+        f"or put it in the group `{CLIENTS}` or `{DECOMMISSIONED}`"
+    )
+    return Problem(host.position, "host-in-no-front-end", message, why, fix)

@@ -1,8 +1,12 @@
-"""The groups of an inventory while it is being read: who contains whom, and what each was given.
+"""The groups and hosts of an inventory while it is read, before their variables are merged.
 
-Ansible's rules, as it behaves: every group without a parent is a child of `all`; every host in no group but
-`all` is in `ungrouped`, and one in another group is not; a group's depth is its longest way down from `all`; a
-variable given twice keeps the later value; a port in a host's name counts where the host is first named.
+The rules are those that Ansible's behaviour shows:
+
+- A group without a parent is a child of `all`.
+- A host that is in no group but `all` is in `ungrouped`; any other host is not.
+- The depth of a group is its longest path from `all`.
+- If a variable is set twice, the later value counts.
+- The port in a host's name counts only where the host is named first.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from provision.inventory.source import Node
 
 @dataclass
 class GroupNode:
-    """A group being filled."""
+    """A group that is still being read."""
 
     name: str
     position: Position
@@ -30,7 +34,7 @@ class GroupNode:
 
 @dataclass
 class HostNode:
-    """A host being filled."""
+    """A host that is still being read."""
 
     name: str
     position: Position
@@ -47,28 +51,28 @@ class Tree:
         self.add_child("all", "ungrouped", start)
 
     def group(self, name: str, position: Position) -> GroupNode:
-        """The group of this name, made if it is new."""
+        """The group with this name; a new name creates a group."""
         return self.groups.setdefault(name, GroupNode(name, position))
 
     def host(self, name: str, group: str, position: Position, port: Node | None) -> HostNode:
-        """The host of this name in `group`, made if it is new."""
+        """The host with this name, added to `group`; a new name creates a host."""
         if name not in self.hosts:
             self.hosts[name] = HostNode(
                 name, position, vars={} if port is None else {"ansible_port": port}
             )
-        leaf = self.hosts[name]
-        leaf.groups[group] = None
+        host = self.hosts[name]
+        host.groups[group] = None
         self.groups[group].hosts[name] = None
-        return leaf
+        return host
 
     def add_child(self, parent: str, child: str, position: Position) -> None:
-        """Put one group into another."""
+        """Add a child to a group."""
         self.groups[parent].children.setdefault(child, position)
         self.groups[child].parents[parent] = None
 
     def cycle(self) -> list[str]:
-        """The names along one cycle of groups, its first repeated at the end; empty when there is none."""
-        done: set[str] = set()
+        """The names in a cycle of groups, the first repeated at the end; empty without a cycle."""
+        finished: set[str] = set()
         for start in self.groups:
             path: list[str] = []
             walks: list[Iterator[str]] = [iter((start,))]
@@ -77,51 +81,51 @@ class Tree:
                 if name is None:
                     walks.pop()
                     if path:
-                        done.add(path.pop())
+                        finished.add(path.pop())
                 elif name in path:
                     return [*path[path.index(name) :], name]
-                elif name not in done:
+                elif name not in finished:
                     path.append(name)
                     walks.append(iter(self.groups[name].children))
         return []
 
-    def settle(self) -> None:
-        """Give every group and host its place below `all`, and every group its depth. Needs a tree without cycles."""
-        for branch in list(self.groups.values()):
-            if branch.name != "all" and not branch.parents:
-                self.add_child("all", branch.name, branch.position)
+    def complete(self) -> None:
+        """Place all groups and hosts below `all` and set the depths. There must be no cycle."""
+        for group in list(self.groups.values()):
+            if group.name != "all" and not group.parents:
+                self.add_child("all", group.name, group.position)
         ungrouped = self.groups["ungrouped"]
-        for leaf in self.hosts.values():
-            if leaf.groups.keys() - {"all", "ungrouped"}:
-                ungrouped.hosts.pop(leaf.name, None)
-                leaf.groups.pop("ungrouped", None)
+        for host in self.hosts.values():
+            if host.groups.keys() - {"all", "ungrouped"}:
+                ungrouped.hosts.pop(host.name, None)
+                host.groups.pop("ungrouped", None)
             else:
-                ungrouped.hosts[leaf.name] = None
-                leaf.groups["ungrouped"] = None
-        self._measure()
+                ungrouped.hosts[host.name] = None
+                host.groups["ungrouped"] = None
+        self._set_depths()
 
-    def _measure(self) -> None:
-        """Longest way from `all` to each group: in topological order, every child is one deeper than its parents."""
-        waiting = {name: len(branch.parents) for name, branch in self.groups.items()}
+    def _set_depths(self) -> None:
+        """Set the depth of every group: its longest path from `all`, in topological order."""
+        missing_parents = {name: len(group.parents) for name, group in self.groups.items()}
         ready = ["all"]
         while ready:
-            branch = self.groups[ready.pop()]
-            for name in branch.children:
+            group = self.groups[ready.pop()]
+            for name in group.children:
                 child = self.groups[name]
-                child.depth = max(child.depth, branch.depth + 1)
-                waiting[name] -= 1
-                if not waiting[name]:
+                child.depth = max(child.depth, group.depth + 1)
+                missing_parents[name] -= 1
+                if not missing_parents[name]:
                     ready.append(name)
 
-    def ancestry(self, leaf: HostNode) -> list[GroupNode]:
-        """Every group the host is in, weakest variables first; `all` is always the first."""
-        found: set[str] = set()
-        level = set(leaf.groups)
+    def ancestry(self, host: HostNode) -> list[GroupNode]:
+        """The groups of a host, weakest variables first; `all` is always the first."""
+        names: set[str] = set()
+        level = set(host.groups)
         while level:
-            found |= level
-            level = {parent for name in level for parent in self.groups[name].parents} - found
-        branches = [self.groups[name] for name in found | {"all"}]
+            names |= level
+            level = {parent for name in level for parent in self.groups[name].parents} - names
+        groups = [self.groups[name] for name in names | {"all"}]
         return sorted(
-            branches,
-            key=lambda branch: (branch.name != "all", branch.depth, branch.priority, branch.name),
+            groups,
+            key=lambda group: (group.name != "all", group.depth, group.priority, group.name),
         )

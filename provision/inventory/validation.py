@@ -1,7 +1,7 @@
-"""What is wrong with a value, in plain words and at its place: pydantic's errors made into Problems.
+"""Problems in plain words, at their place in the inventory, made of pydantic's errors.
 
-The rule ids are `unknown-field`, `missing-field`, `wrong-type`, `wrong-value`, `out-of-range`, `empty-list`, and
-those that the model's own validators name.
+The rule ids are `unknown-field`, `missing-field`, `wrong-type`, `wrong-value`, `out-of-range`,
+`empty-list`, and those of the model's validators.
 """
 
 from __future__ import annotations
@@ -38,19 +38,23 @@ _BOUNDS = {
 
 
 def validated(model: type[Model], node: Node) -> Model:
-    """The model that `node` holds. Raises InputError with a Problem for every value that does not fit."""
+    """The value of `node` as a model. Raises InputError with a Problem for every wrong value."""
     try:
         return model.model_validate(node.plain())
     except ValidationError as error:
         details = error.errors(include_url=False)
         locs = [detail["loc"] for detail in details]
         raise InputError(
-            [_problem(model, node, detail) for detail in details if not _follows(detail, locs)]
+            [
+                _problem(model, node, detail)
+                for detail in details
+                if not _is_consequence(detail, locs)
+            ]
         ) from None
 
 
-def _follows(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
-    """Whether an error only says that a list is too short because its entries were wrong."""
+def _is_consequence(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
+    """Whether a list only seems too short because its entries are wrong."""
     depth = len(detail["loc"])
     return detail["type"] == "too_short" and any(
         len(loc) > depth and loc[:depth] == detail["loc"] for loc in locs
@@ -59,7 +63,7 @@ def _follows(detail: ErrorDetails, locs: list[tuple[int | str, ...]]) -> bool:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a `loc` of pydantic leads: the node, the field's name, what may stand beside it."""
+    """The target of pydantic's `loc`: its node, its field's name, and the fields beside it."""
 
     node: Node
     parent: Node
@@ -73,15 +77,23 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
     context: Mapping[str, Any] = detail.get("ctx", {})
     match detail["type"]:
         case "hactl":
-            what = context["what"] if not place.node.secret else "this value does not fit"
+            message = context["message"] if not place.node.secret else "this value does not fit"
             return Problem(
-                position, context["rule"], _named(name, what), context["why"], context["fix"]
+                position,
+                context["rule"],
+                _with_field_name(name, message),
+                context["why"],
+                context["fix"],
             )
         case "extra_forbidden":
-            where = place.parent.key_position(detail["loc"][-1])
-            what = f"unknown field `{detail['loc'][-1]}`"
+            key_position = place.parent.key_position(detail["loc"][-1])
+            message = f"unknown field `{detail['loc'][-1]}`"
             return Problem(
-                where, "unknown-field", what, "", nearest(str(detail["loc"][-1]), place.siblings)
+                key_position,
+                "unknown-field",
+                message,
+                "",
+                nearest(str(detail["loc"][-1]), place.siblings),
             )
         case "missing" | "union_tag_not_found":
             field = name if detail["type"] == "missing" else "type"
@@ -97,20 +109,20 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
                 position,
                 "empty-list",
                 f"`{name}` is empty",
-                "it needs an entry at least",
+                "it needs at least one entry",
                 "add one",
             )
         case "literal_error" | "union_tag_invalid" | "enum":
-            return _not_one_of(name, place.node, detail)
-    return _simple(name, place.node, position, detail["type"], context)
+            return _choice_problem(name, place.node, detail)
+    return _value_problem(name, place.node, position, detail["type"], context)
 
 
-def _named(name: str, what: str) -> str:
-    """The sentence with its field in front, unless it names it itself."""
-    return what if f"`{name}`" in what or not name else f"`{name}`: {what}"
+def _with_field_name(name: str, message: str) -> str:
+    """The message with the field's name in front, unless it contains the name."""
+    return message if f"`{name}`" in message or not name else f"`{name}`: {message}"
 
 
-def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
+def _choice_problem(name: str, node: Node, detail: ErrorDetails) -> Problem:
     if detail["type"] == "union_tag_invalid":
         tag, given, known = (
             node.at("type"),
@@ -124,26 +136,26 @@ def _not_one_of(name: str, node: Node, detail: ErrorDetails) -> Problem:
             str(detail["input"]),
             detail["ctx"]["expected"].replace(" or ", ", "),
         )
-    words = [word.strip().strip("'") for word in known.split(",")]
-    fix = nearest(given, words)
+    choices = [word.strip().strip("'") for word in known.split(",")]
+    fix = nearest(given, choices)
     if "the nearest" in fix:
-        fix += f", of {', '.join(words)}"
+        fix += f", of {', '.join(choices)}"
     shown = MASK if tag.secret else given
     return Problem(tag.position, "wrong-value", f"`{name}` cannot be `{shown}`", "", fix)
 
 
-def _simple(
+def _value_problem(
     name: str, node: Node, position: Position, error: str, context: Mapping[str, Any]
 ) -> Problem:
     if error in _BOUNDS:
-        key, words = _BOUNDS[error]
+        key, relation = _BOUNDS[error]
         shown = MASK if node.secret else node.plain()
-        what = f"`{name}` is {shown}, it must be {words} {context[key]:g}"
-        return Problem(position, "out-of-range", what, "", "choose a value within it")
+        message = f"`{name}` is {shown}, it must be {relation} {context[key]:g}"
+        return Problem(position, "out-of-range", message, "", "choose a value in this range")
     if error in ("string_pattern_mismatch", "string_too_long", "string_too_short", "finite_number"):
         limit = context.get("max_length") or context.get("min_length")
         fix = f"use at most {limit} characters" if error == "string_too_long" else "correct it"
-        return Problem(position, "wrong-value", f"`{name}` is not written as it should be", "", fix)
+        return Problem(position, "wrong-value", f"`{name}` has a wrong format", "", fix)
     if error == "too_long":
         return Problem(
             position,
@@ -159,21 +171,21 @@ def _simple(
 
 
 def _locate(model: type[BaseModel], root: Node, loc: tuple[int | str, ...]) -> _Place:
-    """Follow `loc` through the types and the nodes at once.
+    """Follow `loc` through the types and the nodes at the same time.
 
-    Pydantic's path has the tag of a discriminated union as a step of its own, and the steps of lists and mappings that
-    stand for a shorthand (`check: {…}` for a list of one); neither is in the file.
+    Two kinds of steps in pydantic's path are not in the file: the tag of a discriminated union, and
+    the steps of a list or mapping that was written in its short form (`check: {…}`).
     """
     annotation: Any = model
     node = parent = root
     name = ""
     siblings: tuple[str, ...] = ()
     for step in loc:
-        member = _member(annotation, step)
+        member = _union_member(annotation, step)
         if member is not None:
             annotation = member
             continue
-        siblings, annotation = _fields(annotation), _inner(annotation, step)
+        siblings, annotation = _field_names(annotation), _child_type(annotation, step)
         if isinstance(step, str) and step != "[key]":
             name = step
         parent, node = node, node.at(step)
@@ -181,7 +193,7 @@ def _locate(model: type[BaseModel], root: Node, loc: tuple[int | str, ...]) -> _
 
 
 def candidates(annotation: Any) -> Iterator[Any]:
-    """The types an annotation may stand for, `Annotated` and `None` taken off."""
+    """The types that an annotation allows, without `Annotated` and `None`."""
     if get_origin(annotation) is Annotated:
         yield from candidates(get_args(annotation)[0])
     elif (get_args(annotation) and not isinstance(get_origin(annotation), type)) or str(
@@ -193,8 +205,8 @@ def candidates(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _member(annotation: Any, step: int | str) -> Any:
-    """The member of a discriminated union whose tag is `step`, if it is one."""
+def _union_member(annotation: Any, step: int | str) -> Any:
+    """The member of a discriminated union with this tag, if there is one."""
     for candidate in candidates(annotation):
         if not (isinstance(candidate, type) and issubclass(candidate, BaseModel)):
             continue
@@ -204,14 +216,14 @@ def _member(annotation: Any, step: int | str) -> Any:
     return None
 
 
-def _fields(annotation: Any) -> tuple[str, ...]:
+def _field_names(annotation: Any) -> tuple[str, ...]:
     for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return tuple(candidate.model_fields)
     return ()
 
 
-def _inner(annotation: Any, step: int | str) -> Any:
+def _child_type(annotation: Any, step: int | str) -> Any:
     """The type one step below a model, a list or a mapping."""
     for candidate in candidates(annotation):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):

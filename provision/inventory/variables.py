@@ -1,14 +1,21 @@
-"""`group_vars/` and `host_vars/` beside the inventory file, and the order in which variables override each other.
+"""`group_vars/` and `host_vars/` beside the inventory file, and the precedence of all variables.
 
-From weakest to strongest: variables of `all` in the inventory file; those of the other groups, by depth,
-priority and name; `group_vars/all`; `group_vars/GROUP` in the same order; the host's in the inventory file;
-`host_vars/HOST`. A stronger value replaces a weaker one whole; mappings are not merged. Source: "Understanding
-variable precedence" in Ansible's user guide, and what `ansible-inventory` prints. Folders beside a playbook,
-which Ansible reads too, do not exist for us.
+From weakest to strongest:
 
-For a name the first of these that exists is read: the name itself, `.yml`, `.yaml`, `.json`. It may be a
-folder: then every file in it and below counts, in alphabetical order, hidden files and backups (`~`) left out.
-`ansible_group_priority` sorts groups only where the inventory file itself sets it.
+1. variables of `all` in the inventory file;
+2. those of the other groups there, by depth, priority and name;
+3. `group_vars/all`;
+4. `group_vars/GROUP`, in the same order as 2;
+5. the host's variables in the inventory file;
+6. `host_vars/HOST`.
+
+A stronger value replaces a weaker value whole; mappings are not merged. Source: "Understanding
+variable precedence" in Ansible's user guide, and the output of `ansible-inventory`. Ansible also
+reads such folders beside a playbook; hactl has no playbooks.
+
+The first existing path for a name is read: the name itself, then with `.yml`, `.yaml`, `.json`. If
+it is a folder, all files below it count, in alphabetical order, without hidden files and backups
+(`~`). `ansible_group_priority` sorts groups only if the inventory file itself sets it.
 """
 
 from __future__ import annotations
@@ -26,26 +33,26 @@ Vars = dict[str, Node]
 
 
 class Folder:
-    """One folder of variables files: `group_vars` or `host_vars`. Each name is read once."""
+    """A folder of variables files: `group_vars` or `host_vars`."""
 
     def __init__(self, path: Path, reader: Reader) -> None:
         self.path = path
         self.reader = reader
         self.exists = path.is_dir()
         if path.exists() and not self.exists:
-            what, fix = (
+            message, fix = (
                 f"{path.name} is not a directory",
                 f"move it to {path.name}/all.yml, or rename it",
             )
-            reader.complain(Position(str(path)), "inventory-vars-folder", what, fix=fix)
+            reader.complain(Position(str(path)), "inventory-vars-folder", message, fix=fix)
 
     def vars(self, name: str) -> Vars:
-        """The variables that the files for `name` give; later files override earlier ones."""
-        found: Vars = {}
+        """The variables in the files for `name`; later files override earlier ones."""
+        variables: Vars = {}
         if self.exists and not name.startswith("/"):
             for file in self.files(name):
-                found.update(read_vars(file, self.reader))
-        return found
+                variables.update(read_vars(file, self.reader))
+        return variables
 
     def files(self, name: str) -> list[Path]:
         """The files that hold the variables for `name`."""
@@ -59,19 +66,19 @@ class Folder:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    found: list[Path] = []
+    files: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.endswith("~"):
             continue
         if path.is_dir():
-            found.extend(_files_below(path) if not path.suffix else [])
+            files.extend(_files_below(path) if not path.suffix else [])
         elif path.suffix in EXTENSIONS:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def read_vars(path: Path, reader: Reader) -> Vars:
-    """The variables in one file, none from an empty one; problems are noted at the reader."""
+    """The variables in a file, none from an empty file. The reader notes problems."""
     node = reader.read(path)
     if node is None or node.value is None:
         return {}
@@ -79,24 +86,24 @@ def read_vars(path: Path, reader: Reader) -> Vars:
 
 
 def as_vars(node: Node, reader: Reader) -> Vars:
-    """The variables a mapping gives, after noting what cannot be one."""
+    """The variables in a mapping. The reader notes problems."""
     if not isinstance(node.value, dict):
-        what = f"variables are a mapping of names to values, this is {kind(node.value)}"
-        reader.complain(node.position, "inventory-vars", what, fix="write `name: value` lines")
+        message = f"variables are a mapping of names to values, this is {kind(node.value)}"
+        reader.complain(node.position, "inventory-vars", message, fix="write `name: value` lines")
         return {}
-    found: Vars = {}
+    variables: Vars = {}
     for name, value in node.value.items():
         if isinstance(name, str):
-            found[name] = value
+            variables[name] = value
         else:
-            what = f"{name!r} is {kind(name)} and cannot name a variable"
+            message = f"{name!r} is {kind(name)} and cannot name a variable"
             fix = "rename it: a letter first, then letters, digits and underscores"
-            reader.complain(node.key_position(name), "inventory-variable-name", what, fix=fix)
-    return found
+            reader.complain(node.key_position(name), "inventory-variable-name", message, fix=fix)
+    return variables
 
 
 def kind(value: object) -> str:
-    """What a YAML value is, in an operator's words."""
+    """The operator's word for the type of a YAML value."""
     names = {
         dict: "a mapping",
         list: "a list",
@@ -108,46 +115,47 @@ def kind(value: object) -> str:
 
 
 def merge(tree: Tree, reader: Reader, base: Path) -> tuple[dict[str, Host], dict[str, Group]]:
-    """Hosts with their merged variables and groups with their own, from a settled tree and the folders in `base`."""
+    """Hosts with merged variables, and groups with the variables set for them.
+
+    `tree` is complete; `base` is the folder that holds `group_vars` and `host_vars`.
+    """
     group_files = Folder(base / "group_vars", reader)
     host_files = Folder(base / "host_vars", reader)
     from_files = {name: group_files.vars(name) for name in tree.groups}
     layers: dict[tuple[str, ...], tuple[tuple[str, ...], Vars]] = {}
     hosts: dict[str, Host] = {}
-    for leaf in tree.hosts.values():
-        key = tuple(leaf.groups)
+    for host in tree.hosts.values():
+        key = tuple(host.groups)
         if key not in layers:
-            layers[key] = _group_layer(tree.ancestry(leaf), from_files)
-        hosts[leaf.name] = _host(leaf, *layers[key], host_files.vars(leaf.name))
-    groups = {
-        branch.name: _group(branch, from_files[branch.name]) for branch in tree.groups.values()
-    }
+            layers[key] = _group_layer(tree.ancestry(host), from_files)
+        hosts[host.name] = _host(host, *layers[key], host_files.vars(host.name))
+    groups = {group.name: _group(group, from_files[group.name]) for group in tree.groups.values()}
     return hosts, groups
 
 
 def _group_layer(
-    branches: list[GroupNode], from_files: dict[str, Vars]
+    groups: list[GroupNode], from_files: dict[str, Vars]
 ) -> tuple[tuple[str, ...], Vars]:
-    """The names (without `all`) and merged variables of a host's groups, given weakest first."""
+    """The names (without `all`) and merged variables of groups, which are given weakest first."""
     merged: Vars = {}
-    for branch in branches:
-        merged.update(branch.vars)
-    for branch in branches:
-        merged.update(from_files[branch.name])
-    return tuple(sorted(branch.name for branch in branches if branch.name != "all")), merged
+    for group in groups:
+        merged.update(group.vars)
+    for group in groups:
+        merged.update(from_files[group.name])
+    return tuple(sorted(group.name for group in groups if group.name != "all")), merged
 
 
-def _host(leaf: HostNode, groups: tuple[str, ...], layer: Vars, from_files: Vars) -> Host:
-    return Host(leaf.name, leaf.position, {**layer, **leaf.vars, **from_files}, groups)
+def _host(host: HostNode, groups: tuple[str, ...], layer: Vars, from_files: Vars) -> Host:
+    return Host(host.name, host.position, {**layer, **host.vars, **from_files}, groups)
 
 
-def _group(branch: GroupNode, from_files: Vars) -> Group:
+def _group(group: GroupNode, from_files: Vars) -> Group:
     return Group(
-        name=branch.name,
-        position=branch.position,
-        hosts=tuple(branch.hosts),
-        children=tuple(branch.children),
-        vars={**branch.vars, **from_files},
-        depth=branch.depth,
-        priority=branch.priority,
+        name=group.name,
+        position=group.position,
+        hosts=tuple(group.hosts),
+        children=tuple(group.children),
+        vars={**group.vars, **from_files},
+        depth=group.depth,
+        priority=group.priority,
     )

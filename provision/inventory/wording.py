@@ -1,4 +1,4 @@
-"""Words for complaints about YAML: what a value is called, and which known name is near."""
+"""Wording for problems in YAML: the kind of a value, and the nearest known name."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence that names the nearest known word, or all of them when none is near."""
+    """The nearest known word as the end of a sentence, or all known words."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f"the nearest known one is `{near[0]}`"
-    return f"known are {', '.join(f'`{name}`' for name in names)}" if names else "none is known"
+    if not names:
+        return "there are no known names"
+    return f"use one of {', '.join(f'`{name}`' for name in names)}"
 
 
 def kind(value: object) -> str:
-    """What an operator would call a YAML value: text, a number, true or false, a list, a mapping, nothing."""
+    """The operator's word for a YAML value: text, a number, true or false, a list and so on."""
     if isinstance(value, bool):
         return "true or false"
     names = (

@@ -1,7 +1,8 @@
-"""What is wrong with a text that is no YAML, in words that do not depend on the parser that refused it.
+"""Problems of text that is not YAML, in words that do not depend on the parser.
 
-libyaml and PyYAML's own parser call the same mistake by different names, and libyaml leaves out what it has found.
-So a mistake is known by either name, and what stands at its place is read from the text.
+libyaml and PyYAML's parser name the same mistake differently, and libyaml does not name the
+character that it found. This module therefore knows a mistake by both names, and reads the
+character from the text.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ FLATTEN = "flatten it"
 
 
 class TooDeep(yaml.MarkedYAMLError):
-    """The text nests beyond `MAX_DEPTH`; said before the parser goes deeper."""
+    """The text nests deeper than `MAX_DEPTH`; raised before the parser goes deeper."""
 
 
 class _Mistake(NamedTuple):
-    """A mistake by the parsers' words for it, what stands there (anything if empty), and what we say.
+    """A mistake: the parsers' names for it, the character there (empty: any), and our message.
 
-    In `what`, `{character}` is what stands there, `{word}` the word that begins there.
+    In `message`, `{character}` is the character there and `{word}` the word that begins there.
     """
 
     names: str
     character: str
-    what: str
+    message: str
     fix: str
 
 
@@ -50,7 +51,7 @@ _MISTAKES = (
         "cannot start any token",
         "",
         "found {character}, which no value can start with",
-        "quote the value: it starts with a character that means something to YAML",
+        "quote the value: it starts with a character that has a meaning in YAML",
     ),
     _Mistake(
         "expected ',' or '}'",
@@ -85,7 +86,7 @@ _MISTAKES = (
         "found another document",
         "",
         "a second document begins",
-        "keep one document a file: remove the line `---`",
+        "keep only one document in a file: remove the line `---`",
     ),
     _Mistake("end of stream", "", "found {character} inside quotes", _CLOSE),
     _Mistake(
@@ -136,9 +137,9 @@ _OTHER = "check indentation, quotes and brackets here and in the line before"
 
 
 def problem(error: Any, text: str, file: str) -> Problem:
-    """The problem for the error with which PyYAML refused a text."""
+    """The problem for PyYAML's error."""
     if isinstance(error, ReaderError):
-        return _bad_character(text, file)
+        return _character_problem(text, file)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is None:
         return Problem(
@@ -146,7 +147,7 @@ def problem(error: Any, text: str, file: str) -> Problem:
         )
     lines = text.splitlines()
     place = Position(file, mark.line + 1, mark.column + 1)
-    if mark.line >= len(lines):  # libyaml ends a last line that has no end
+    if mark.line >= len(lines):  # libyaml adds a line end to the last line
         place = place_behind(text, file)
     if isinstance(error, TooDeep) or "nesting depth" in str(error.problem):
         return Problem(place, "yaml-depth", TOO_DEEP, fix=FLATTEN)
@@ -161,43 +162,44 @@ def problem(error: Any, text: str, file: str) -> Problem:
             "YAML indents with spaces only",
             "use spaces",
         )
-    what, fix = _explained(error, line[place.column - 1 :], last=place.line >= len(lines))
+    message, fix = _explanation(error, line[place.column - 1 :], last=place.line >= len(lines))
     if text.lstrip().startswith("[") and not file.endswith(".json"):
         fix = _INI.format(file=file)
-    return Problem(place, "yaml-syntax", what, _context(error), fix)
+    return Problem(place, "yaml-syntax", message, _context_text(error), fix)
 
 
 def place_behind(text: str, file: str) -> Position:
-    """The position behind `text`."""
+    """The position after the end of `text`."""
     line = text.count("\n")
     return Position(file, line + 1, len(text) - (text.rfind("\n") + 1) + 1)
 
 
-def _bad_character(text: str, file: str) -> Problem:
-    """The problem for a character that YAML does not allow; parsers count bytes or characters, so it is looked for."""
-    bad = Reader.NON_PRINTABLE.search(text)
-    place = place_behind(text[: bad.start()], file) if bad else Position(file)
-    what = f"character U+{ord(bad[0]):04X} is not allowed" if bad else "bad text"
+def _character_problem(text: str, file: str) -> Problem:
+    """The problem for a character that YAML does not allow.
+
+    It is searched in the text, since some parsers count bytes and others characters.
+    """
+    match = Reader.NON_PRINTABLE.search(text)
+    place = place_behind(text[: match.start()], file) if match else Position(file)
+    message = f"character U+{ord(match[0]):04X} is not allowed" if match else "bad text"
     return Problem(
-        place, "yaml-syntax", what, "YAML texts hold printable characters only", "remove it"
+        place, "yaml-syntax", message, "YAML texts hold printable characters only", "remove it"
     )
 
 
-def _explained(error: Any, line_from_there: str, *, last: bool) -> tuple[str, str]:
-    """What is wrong and the remedy."""
+def _explanation(error: Any, line_end: str, *, last: bool) -> tuple[str, str]:
+    """The message and the remedy."""
     name = str(error.problem or error.context)
-    character = (
-        repr(line_from_there[0]) if line_from_there else _END if last else "the end of the line"
-    )
-    word = re.split(r"[\s,\[\]{}]", line_from_there, maxsplit=1)[0]
+    character = repr(line_end[0]) if line_end else _END if last else "the end of the line"
+    word = re.split(r"[\s,\[\]{}]", line_end, maxsplit=1)[0]
     for mistake in _MISTAKES:
         if re.search(mistake.names, name) and mistake.character in ("", character):
-            return mistake.what.format(character=character, word=word), mistake.fix
+            return mistake.message.format(character=character, word=word), mistake.fix
     return name, _OTHER
 
 
-def _context(error: Any) -> str:
-    """In which part of the text the parser was, and where that part begins, if that is another place."""
+def _context_text(error: Any) -> str:
+    """The part of the text that the parser was in, unless that part begins at the mistake."""
     begin, place = error.context_mark, error.problem_mark
     if not error.context or begin is None or place is None:
         return ""

@@ -1,4 +1,4 @@
-"""Inventories from plain data, for tests that are about front ends and not about YAML."""
+"""Builders of inventories from plain data, for tests of front ends rather than of YAML."""
 
 from __future__ import annotations
 
@@ -32,27 +32,28 @@ def inventory(
     groups: Mapping[str, Sequence[str]] = GROUPS,
     **common: Any,
 ) -> Inventory:
-    """An inventory with `frontends` (and `common`) as variables of `all`, every value at `PLACE`."""
+    """An inventory with `frontends` (and `common`) as variables of `all`, every value at
+    `PLACE`."""
     shared = {
         name: Node.of(value, PLACE) for name, value in {"frontends": frontends, **common}.items()
     }
-    found = {
+    host_objects = {
         name: Host(
             name,
             Position("inventory.yml", 20 + index),
-            {**shared, **{key: Node.of(value, PLACE) for key, value in own.items()}},
+            {**shared, **{key: Node.of(value, PLACE) for key, value in settings.items()}},
             tuple(sorted(group for group, members in groups.items() if name in members)),
         )
-        for index, (name, own) in enumerate(hosts.items())
+        for index, (name, settings) in enumerate(hosts.items())
     }
-    top = Group("all", PLACE, (), ("ungrouped", *groups), shared)
-    branches = {
+    all_group = Group("all", PLACE, (), ("ungrouped", *groups), shared)
+    group_objects = {
         name: Group(name, PLACE, tuple(members), (), {}) for name, members in groups.items()
     }
     return Inventory(
         Path("inventory.yml"),
-        found,
-        {"all": top, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **branches},
+        host_objects,
+        {"all": all_group, "ungrouped": Group("ungrouped", PLACE, (), (), {}), **group_objects},
     )
 
 
@@ -69,7 +70,7 @@ def frontend(**changes: Any) -> dict[str, Any]:
 
 
 def service(**changes: Any) -> dict[str, Any]:
-    """Its service, with `changes`; a change to None takes the field away."""
+    """The service of that front end, with `changes`; None removes a field."""
     plain = {
         "port": 80,
         "scheduler": "rr",
@@ -80,6 +81,6 @@ def service(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value is not None}
 
 
-def topology(frontends: Any, **rest: Any) -> Topology:
+def topology(frontends: Any, **options: Any) -> Topology:
     """The topology of `inventory(frontends, …)`."""
-    return build(inventory(frontends, **rest))
+    return build(inventory(frontends, **options))

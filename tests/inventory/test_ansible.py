@@ -1,6 +1,6 @@
-"""Our reading of an inventory against Ansible's own, on the inventories in `cases/`.
+"""hactl's reading of the inventories in `cases/`, compared with Ansible's.
 
-Slow by nature: each case starts `ansible-inventory`, which takes about half a second.
+Slow by nature: every case starts `ansible-inventory`, which takes about half a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ PASSWORD = Path(__file__).parent / "cases" / "vaulted" / "password"
 
 
 def ansible(program: str, *arguments: str, home: Path) -> str:
-    """What one of Ansible's programs prints, run in an empty folder: it would read `group_vars/` there too."""
+    """The output of an Ansible program in an empty folder, since it would read `group_vars/`
+    there."""
     (home / "ansible.cfg").touch()
     environ = {
         "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
@@ -34,11 +35,11 @@ def ansible(program: str, *arguments: str, home: Path) -> str:
         "PATH": f"{BIN}:/usr/bin:/bin",
     }
     command = [str(BIN / program), *arguments]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=home, env=environ, capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def read(path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
@@ -51,9 +52,9 @@ def as_json(value: Any) -> Any:
 
 
 def in_plain(value: Any) -> Any:
-    """Ansible's JSON with the ciphertexts of `!vault` values decrypted by Ansible itself."""
+    """Ansible's JSON, with the ciphertexts of `!vault` values decrypted by Ansible."""
     if isinstance(value, dict) and "__ansible_vault" in value:
-        from ansible.parsing.vault import VaultLib, VaultSecret
+        from ansible.parsing.vault import VaultLib, VaultSecret  # type: ignore[import-untyped]
 
         vault = VaultLib([("default", VaultSecret(PASSWORD.read_bytes().strip()))])
         return vault.decrypt(value["__ansible_vault"].encode()).decode()
@@ -67,18 +68,14 @@ def test_there_are_enough_cases() -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.parent.name)
-def test_list_is_what_ansible_prints(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_list_equals_ansibles(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = json.loads(ansible("ansible-inventory", "-i", str(path), "--list", home=tmp_path))
     ours = read(path, monkeypatch).to_ansible(reveal=True)
     assert as_json(ours) == in_plain(theirs)
 
 
 @pytest.mark.parametrize("host", ["h", "bare"])
-def test_host_is_what_ansible_prints(
-    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_host_equals_ansibles(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(__file__).parent / "cases" / "precedence" / "hosts.yml"
     theirs = json.loads(
         ansible("ansible-inventory", "-i", str(path), "--host", host, home=tmp_path)
@@ -86,7 +83,7 @@ def test_host_is_what_ansible_prints(
     assert as_json(read(path, monkeypatch).host_to_ansible(host)) == theirs
 
 
-def test_what_we_print_serves_ansible_as_a_dynamic_inventory(
+def test_our_list_serves_ansible_as_a_dynamic_inventory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = Path(__file__).parent / "cases" / "many_groups" / "hosts.yml"

@@ -1,4 +1,4 @@
-"""Our reading of made-up inventories against Ansible's own classes, in this process: groups nest, share and repeat."""
+"""hactl's reading of random inventories, compared with Ansible's classes in this process."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VARS = st.dictionaries(
     st.integers(0, 99) | st.dictionaries(st.just("k"), st.integers()),
 )
 GROUP_VARS = st.builds(
-    lambda found, priority: (
-        found | ({} if priority is None else {"ansible_group_priority": priority})
+    lambda variables, priority: (
+        variables | ({} if priority is None else {"ansible_group_priority": priority})
     ),
     VARS,
     st.none() | st.integers(-3, 9),
@@ -46,30 +46,32 @@ FILES = st.dictionaries(
 
 
 def theirs(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """Variables of each host and members of each group, by Ansible's own classes. Raises what they raise."""
-    from ansible.inventory.manager import InventoryManager
-    from ansible.parsing.dataloader import DataLoader
-    from ansible.vars.manager import VariableManager
+    """Variables of every host and members of every group, by Ansible's classes."""
+    from ansible.inventory.manager import InventoryManager  # type: ignore[import-untyped]
+    from ansible.parsing.dataloader import DataLoader  # type: ignore[import-untyped]
+    from ansible.vars.manager import VariableManager  # type: ignore[import-untyped]
 
     loader = DataLoader()
     loader.set_basedir(str(path.parent))
     inventory = InventoryManager(loader, sources=[str(path)])
     variables = VariableManager(loader, inventory)
-    found = {}
+    variables_by_host = {}
     for host in inventory.get_hosts("all"):
         merged = variables.get_vars(host=host, include_hostvars=False, stage="all")
-        found[host.name] = {name: value for name, value in merged.items() if name not in RESERVED}
+        variables_by_host[host.name] = {
+            name: value for name, value in merged.items() if name not in RESERVED
+        }
     groups = {
         name: [host.name for host in group.hosts]
         for name, group in inventory.groups.items()
         if name != "all"
     }
-    return found, groups
+    return variables_by_host, groups
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(INVENTORIES, FILES, FILES)
-def test_made_up_inventories(
+def test_random_inventories_are_read_as_ansible_reads_them(
     data: dict[str, Any], group_files: dict[str, Any], host_files: dict[str, Any]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

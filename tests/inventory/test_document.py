@@ -1,5 +1,4 @@
-# ruff: noqa: E501 (messages are written out whole)
-"""Files as nodes: what PyYAML reads, with positions, and every mistake with a place and a remedy."""
+"""The reader of files: PyYAML's values with positions, and mistakes with a place and a remedy."""
 
 from __future__ import annotations
 
@@ -47,13 +46,13 @@ def nodes(node: Node) -> list[Node]:
 
 
 @given(DATA, st.booleans())
-def test_what_pyyaml_writes_comes_back(data: Any, flow: bool) -> None:
+def test_yaml_that_pyyaml_writes_is_read_back(data: Any, flow: bool) -> None:
     text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)
     assert parse(text) == (data, [])
 
 
 @given(DATA)
-def test_what_json_writes_comes_back_as_json_reads_it(data: Any) -> None:
+def test_json_is_read_as_the_standard_library_reads_it(data: Any) -> None:
     text = json.dumps([data], default=str)
     assert parse(text) == (json.loads(text), [])
 
@@ -69,9 +68,7 @@ JSON_TOKENS = st.sampled_from(
     st.lists(JSON_TOKENS, max_size=9)
     | DATA.map(lambda data: [json.dumps([data], default=str)[1:]]),
 )
-def test_what_counts_as_json_is_what_the_standard_library_takes(
-    first: str, tokens: list[str]
-) -> None:
+def test_text_is_json_if_the_standard_library_accepts_it(first: str, tokens: list[str]) -> None:
     text = first + "".join(tokens)
     node = json_document.parse(text, "f.json")
     try:
@@ -96,7 +93,7 @@ def test_any_text_gives_what_pyyaml_gives_or_a_problem(text: str) -> None:
 
 @given(DATA)
 def test_positions_are_those_of_the_python_scanner(data: Any) -> None:
-    """libyaml's marks are used for speed; PyYAML's own scanner is the reference."""
+    """hactl uses libyaml's positions, which are faster; PyYAML's scanner is the reference."""
     text = yaml.safe_dump({"k": data, "l": [data]}, allow_unicode=True)
     node = Reader({}).parse(text, "f.yml")
     assert node is not None
@@ -107,7 +104,7 @@ def test_positions_are_those_of_the_python_scanner(data: Any) -> None:
         here = (tree.start_mark.line + 1, tree.start_mark.column + 1)
         return [here, *(place for part in parts for place in places(part))]
 
-    ours = [(found.position.line, found.position.column) for found in nodes(node)]
+    ours = [(part.position.line, part.position.column) for part in nodes(node)]
     reference = yaml.compose(text, Loader=yaml.SafeLoader)
     assert reference is not None
     assert ours == places(reference)
@@ -136,7 +133,7 @@ def test_an_alias_is_the_node_of_its_anchor() -> None:
     assert node.value["a"] is node.value["b"]
 
 
-def test_merged_keys_keep_the_place_they_were_written_at() -> None:
+def test_merged_keys_keep_their_place() -> None:
     node = Reader({}).parse("a: &x\n  p: 1\n  q: 1\nb:\n  <<: *x\n  q: 2\n", "f.yml")
     assert node is not None
     merged = node.value["b"]
@@ -144,7 +141,7 @@ def test_merged_keys_keep_the_place_they_were_written_at() -> None:
     assert (merged.key_position("p").line, merged.key_position("q").line) == (2, 6)
 
 
-def test_the_environment_gives_secrets_that_are_no_templates() -> None:
+def test_a_value_from_the_environment_is_a_secret_and_no_template() -> None:
     reader = Reader({"PASS": "a{{ b }}"})
     node = reader.parse("p: !env PASS\n", "f.yml")
     assert node is not None and not reader.problems
@@ -163,126 +160,135 @@ SYNTAX = [
     ),
     (
         "a: [1,\n",
-        "f.yml:2:1: yaml-syntax: expected a value, but found the end of the file; close the quote or bracket",
+        "f.yml:2:1: yaml-syntax: expected a value, but found the end of the file; close the quote "
+        "or bracket",
     ),
     (
         "a: b: c\n",
-        "f.yml:1:5: yaml-syntax: a colon and a space are not allowed here; quote the value if it holds a colon and a "
-        "space, or correct the indentation",
+        "f.yml:1:5: yaml-syntax: a colon and a space are not allowed here; quote the value if it "
+        "holds a colon and a space, or correct the indentation",
     ),
     (
         "a: @x\n",
-        "f.yml:1:4: yaml-syntax: found '@', which no value can start with; quote the value: it starts with a "
-        "character that means something to YAML",
+        "f.yml:1:4: yaml-syntax: found '@', which no value can start with; quote the value: it "
+        "starts with a character that has a meaning in YAML",
     ),
     (
         "a: {web[1:2]: }\n",
-        "f.yml:1:8: yaml-syntax: expected ',' or '}', but found '['; while parsing a flow mapping that begins in line 1; "
+        "f.yml:1:8: yaml-syntax: expected ',' or '}', but found '['; while parsing a flow mapping "
+        "that begins in line 1; "
         'quote host names with ranges inside braces, as in {"web[1:2]": }',
     ),
     (
         "a: *x\n",
-        "f.yml:1:4: yaml-syntax: no anchor is defined for *x; define the anchor with & before its first *",
+        "f.yml:1:4: yaml-syntax: no anchor is defined for *x; define the anchor with & before its "
+        "first *",
     ),
     (
         "---\na: 1\n---\nb: 2\n",
-        "f.yml:3:1: yaml-syntax: a second document begins; keep one document a file: remove the line `---`",
+        "f.yml:3:1: yaml-syntax: a second document begins; keep only one document in a file: "
+        "remove the line `---`",
     ),
     (
         "a:\n  b: 1\n c: 2\n",
-        "f.yml:3:2: yaml-syntax: expected the next entry of the block, or its end; while parsing a block mapping that "
-        "begins in line 1; align this line with the others of its block",
+        "f.yml:3:2: yaml-syntax: expected the next entry of the block, or its end; while parsing "
+        "a block mapping that begins in line 1; align this line with the others of its block",
     ),
     (
         "a: x\x01\n",
-        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable characters only; remove it",
+        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable "
+        "characters only; remove it",
     ),
     (
         "[web]\nweb1 ansible_host=10.0.0.1\n",
-        "f.yml:2:1: yaml-syntax: expected nothing behind the value of the file; if this is an INI inventory, "
-        "convert it: `ansible-inventory -i f.yml --list --yaml`",
+        "f.yml:2:1: yaml-syntax: expected nothing behind the value of the file; if this is an INI "
+        "inventory, convert it: `ansible-inventory -i f.yml --list --yaml`",
     ),
     (
         "a: é\x01\n",
-        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable characters only; remove it",
+        "f.yml:1:5: yaml-syntax: character U+0001 is not allowed; YAML texts hold printable "
+        "characters only; remove it",
     ),
     (
         "{a: 1",
-        "f.yml:1:6: yaml-syntax: expected ',' or '}', but found the end of the file; while parsing a flow mapping that "
-        "begins in line 1; close the quote or bracket",
+        "f.yml:1:6: yaml-syntax: expected ',' or '}', but found the end of the file; while "
+        "parsing a flow mapping that begins in line 1; close the quote or bracket",
     ),
     (
         "a: [1\nb: 2\n",
-        "f.yml:2:2: yaml-syntax: expected ',' or ']', but found ':'; while parsing a flow sequence that begins in "
-        "line 1; close the bracket, or add the comma",
+        "f.yml:2:2: yaml-syntax: expected ',' or ']', but found ':'; while parsing a flow "
+        "sequence that begins in line 1; close the bracket, or add the comma",
     ),
     (
         "a: {b: 1\n  c: 2}\n",
-        "f.yml:2:4: yaml-syntax: expected ',' or '}', but found ':'; while parsing a flow mapping that begins in "
-        "line 1; close the brace, or add the comma",
+        "f.yml:2:4: yaml-syntax: expected ',' or '}', but found ':'; while parsing a flow mapping "
+        "that begins in line 1; close the brace, or add the comma",
     ),
     (
         'a: "x\nb: 1\n',
-        "f.yml:3:1: yaml-syntax: found the end of the file inside quotes; while scanning a quoted scalar that begins in "
-        "line 1; close the quote or bracket",
+        "f.yml:3:1: yaml-syntax: found the end of the file inside quotes; while scanning a quoted "
+        "scalar that begins in line 1; close the quote or bracket",
     ),
     (
         "a: {{ x }}.5\n",
-        "f.yml:1:11: yaml-syntax: expected the next entry of the block, or its end; while parsing a block mapping that "
-        "begins in line 1; align this line with the others of its block",
+        "f.yml:1:11: yaml-syntax: expected the next entry of the block, or its end; while parsing "
+        "a block mapping that begins in line 1; align this line with the others of its block",
     ),
     ("a: ]\n", "f.yml:1:4: yaml-syntax: expected a value, but found ']'; quote the value"),
     (
         "a: b\nc\nd: e\n",
-        "f.yml:3:1: yaml-syntax: a line is neither `key: value` nor part of a text; while scanning a simple key that "
-        "begins in line 2; add the colon, or quote the text",
+        "f.yml:3:1: yaml-syntax: a line is neither `key: value` nor part of a text; while "
+        "scanning a simple key that begins in line 2; add the colon, or quote the text",
     ),
     (
         "a: &x 1\nb: &x 2\n",
-        "f.yml:2:4: yaml-syntax: the anchor &x is defined twice; first in line 1; rename one of the two",
+        "f.yml:2:4: yaml-syntax: the anchor &x is defined twice; first in line 1; rename one of "
+        "the two",
     ),
     (
         "a: - b\n",
-        "f.yml:1:4: yaml-syntax: a list cannot begin here; begin it in a line of its own, or quote the value",
+        "f.yml:1:4: yaml-syntax: a list cannot begin here; begin it in a line of its own, or "
+        "quote the value",
     ),
     (
         "a: |x\n b\n",
-        "f.yml:1:5: yaml-syntax: nothing may follow `|` or `>` in its line; while scanning a block scalar that begins "
-        "in line 1; begin the text in the next line",
+        "f.yml:1:5: yaml-syntax: nothing may follow `|` or `>` in its line; while scanning a "
+        "block scalar that begins in line 1; begin the text in the next line",
     ),
 ]
 MEANING = [
     (
         "a: 1\nb: 2\na: 3\n",
-        "f.yml:3:1: yaml-duplicate-key: key 'a' is written twice in this mapping, first in line 1; YAML keeps the last "
-        "one silently; merge the two or rename one",
+        "f.yml:3:1: yaml-duplicate-key: key 'a' is written twice in this mapping, first in line "
+        "1; YAML keeps the last one silently; merge the two or rename one",
     ),
     (
         "? [a]\n: b\n",
-        "f.yml:1:3: yaml-key: a list cannot be a key; quote it: a value that starts with { or [ is a mapping or list "
-        "unless it is quoted",
+        "f.yml:1:3: yaml-key: a list cannot be a key; quote it: a value that starts with { or [ "
+        "is a mapping or list unless it is quoted",
     ),
     (
         "{{ a }}: 1\n",
-        "f.yml:1:1: yaml-key: a mapping cannot be a key; quote it: a value that starts with { or [ is a mapping or list "
-        "unless it is quoted",
+        "f.yml:1:1: yaml-key: a mapping cannot be a key; quote it: a value that starts with { or "
+        "[ is a mapping or list unless it is quoted",
     ),
     (
         "a: !!python/object:os.system x\n",
-        "f.yml:1:4: yaml-tag: unknown tag !!python/object:os.system; remove it; known are !vault, !env, !unsafe and the "
-        "plain types of YAML such as !!str",
+        "f.yml:1:4: yaml-tag: unknown tag !!python/object:os.system; remove it; use !vault, !env, "
+        "!unsafe or a plain type of YAML such as !!str",
     ),
     (
         "a: !valut x\n",
-        "f.yml:1:4: yaml-tag: unknown tag !valut; remove it; known are !vault, !env, !unsafe and the plain types of "
-        "YAML such as !!str",
+        "f.yml:1:4: yaml-tag: unknown tag !valut; remove it; use !vault, !env, !unsafe or a plain "
+        "type of YAML such as !!str",
     ),
     ("a: !!map x\n", "f.yml:1:4: yaml-tag: !!map is for a mapping; remove the tag"),
     ("a: !env [X]\n", "f.yml:1:4: yaml-tag: !env takes a string; write `!env TEXT`"),
-    ("a: =\n", "f.yml:1:4: yaml-tag: a bare = has a meaning of its own; quote it"),
+    ("a: =\n", "f.yml:1:4: yaml-tag: a bare = has a special meaning; quote it"),
     (
         "a: 2001-02-30\n",
-        "f.yml:1:4: yaml-value: this is not a valid timestamp of YAML 1.1; correct it, or quote it if text is meant",
+        "f.yml:1:4: yaml-value: this is not a valid timestamp of YAML 1.1; correct it, or quote "
+        "it if text is meant",
     ),
     (
         "a: {<<: 3}\n",
@@ -294,21 +300,21 @@ MEANING = [
     ),
     (
         "a: !env HACTL_NO_SUCH\n",
-        "f.yml:1:4: env-missing: the environment variable HACTL_NO_SUCH is not set; set it before the run, e.g. "
-        "`export HACTL_NO_SUCH=…`",
+        "f.yml:1:4: env-missing: the environment variable HACTL_NO_SUCH is not set; set it before "
+        "the run, e.g. `export HACTL_NO_SUCH=…`",
     ),
     ("a: !env\n", "f.yml:1:4: env-missing: !env names no variable; write it as `!env NAME`"),
     (
         "a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00\n",
         "f.yml:1:4: vault-password: this value is encrypted and there is no vault password; set "
-        "ANSIBLE_VAULT_PASSWORD_FILE to a file that holds the password, or to a script that prints it",
+        "ANSIBLE_VAULT_PASSWORD_FILE to a file with the password, or to a script that prints it",
     ),
 ]
 
 
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """libyaml's loader, then PyYAML's own: hactl takes the first where there is one."""
+    """libyaml's loader, then PyYAML's: hactl uses the first if it is installed."""
     monkeypatch.setattr(document, "_LOADER", getattr(yaml, request.param))
     return str(request.param)
 
@@ -321,9 +327,9 @@ def test_a_mistake_has_a_place_and_a_remedy_whichever_loader_finds_it(
     assert parse(text)[1] == [message]
 
 
-def test_mistakes_of_meaning_are_all_found_at_once() -> None:
-    found = parse("a: !env NO\nb: {c: 1, c: 2}\nd: !foo x\n")[1]
-    assert [problem.split(": ")[1] for problem in found] == [
+def test_mistakes_of_meaning_are_reported_together() -> None:
+    problems = parse("a: !env NO\nb: {c: 1, c: 2}\nd: !foo x\n")[1]
+    assert [problem.split(": ")[1] for problem in problems] == [
         "env-missing",
         "yaml-duplicate-key",
         "yaml-tag",
@@ -349,7 +355,7 @@ DEEP = {
 
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP.keys())
-def test_nesting_beyond_reason_is_refused_at_once(text: str) -> None:
+def test_deep_nesting_is_refused_quickly(text: str) -> None:
     before = time.process_time()
     problems = parse(text)[1]
     assert [problem.split(": ", 1)[1] for problem in problems] == [
@@ -358,7 +364,7 @@ def test_nesting_beyond_reason_is_refused_at_once(text: str) -> None:
     assert time.process_time() - before < 5
 
 
-def test_nesting_beyond_reason_has_its_place(loader: str) -> None:
+def test_deep_nesting_is_reported_at_its_place(loader: str) -> None:
     assert parse("a:\n- " + "[\n " * 200)[1] == [
         "f.yml:100:2: yaml-depth: nested deeper than 100 levels; flatten it"
     ], loader
@@ -372,7 +378,7 @@ WRAPPERS = st.sampled_from(
 @pytest.mark.parametrize("name", ["CSafeLoader", "SafeLoader"])
 @settings(max_examples=40)
 @given(st.lists(WRAPPERS, min_size=1, max_size=4), st.integers(1, 2 * MAX_DEPTH), st.booleans())
-def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
+def test_nesting_is_a_value_up_to_the_limit_and_a_problem_beyond(
     name: str, wrappers: list[tuple[str, str]], times: int, close: bool
 ) -> None:
     cycle = [wrappers[level % len(wrappers)] for level in range(times)]
@@ -397,13 +403,13 @@ def test_whatever_nests_is_a_value_within_the_bound_and_a_problem_beyond(
 @pytest.mark.parametrize(
     ("begin", "end"), [("[", "]"), ("{a: ", "}"), ("- ", ""), ("!unsafe [", "]"), ('{"a":', "}")]
 )
-def test_nesting_up_to_the_bound_is_read(begin: str, end: str) -> None:
+def test_nesting_up_to_the_limit_is_read(begin: str, end: str) -> None:
     assert parse(begin * MAX_DEPTH + "1" + end * MAX_DEPTH)[1] == []
     assert parse(begin * (MAX_DEPTH + 1) + "1" + end * (MAX_DEPTH + 1))[1] != []
 
 
 def test_aliases_that_nest_in_each_other_are_refused() -> None:
-    """Each line is 90 levels, and holds the line before it in its innermost list."""
+    """Every line has 90 levels, and the line before it in its innermost list."""
     lines = [
         f"x{number}: &x{number} {'[' * 90}*x{number - 1}{']' * 90}\n" for number in range(1, 40)
     ]
@@ -432,8 +438,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert [str(problem).removeprefix(str(tmp_path)) for problem in reader.problems] == [
         "/missing.yml:1:1: file-missing: there is no such file; check the path, or create the file",
         ":1:1: file-directory: this is a directory; name the YAML file inside it",
-        "/latin1.yml:2:6: file-encoding: byte 0xf6 is not UTF-8; inventories are UTF-8 text; convert it, e.g. "
-        "`iconv -f latin1 -t utf-8 latin1.yml`",
+        "/latin1.yml:2:6: file-encoding: byte 0xf6 is not UTF-8; inventories are UTF-8 text; "
+        "convert it, e.g. `iconv -f latin1 -t utf-8 latin1.yml`",
     ]
 
 

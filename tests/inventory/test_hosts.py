@@ -1,4 +1,4 @@
-"""Hosts and groups once they are read, and the JSON made of them."""
+"""Hosts and groups of an inventory, and their JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from provision.inventory.source import Node
 CASES = Path(__file__).parent / "cases"
 
 
-def test_members_are_in_file_order_and_each_once() -> None:
+def test_members_are_in_file_order_without_duplicates() -> None:
     inventory = read_inventory(CASES / "many_groups" / "hosts.yml")
     assert inventory.members("europe") == (
         "ber01",
@@ -40,7 +40,7 @@ def test_the_order_of_a_group_is_the_order_it_is_written_in(tmp_path: Path) -> N
     assert read_inventory(path).members("directors") == ("lvs2", "lvs1")
 
 
-def test_a_host_knows_all_groups_above_it() -> None:
+def test_a_host_has_all_groups_above_it() -> None:
     inventory = read_inventory(CASES / "many_groups" / "hosts.yml")
     assert inventory.hosts["ber01"].groups == ("berlin", "de", "europe", "web")
     assert inventory.groups["europe"].children == ("de", "fr")
@@ -53,7 +53,7 @@ def test_a_host_knows_all_groups_above_it() -> None:
     ]
 
 
-def test_a_group_has_its_own_variables_those_of_files_included() -> None:
+def test_a_group_has_the_variables_of_the_inventory_and_of_files() -> None:
     inventory = read_inventory(CASES / "precedence" / "hosts.yml")
     assert inventory.groups["parent"].vars["v"].plain() == "group_vars parent"
     assert inventory.groups["parent"].vars["l2"].plain() == "parent inline"

@@ -1,4 +1,4 @@
-"""The variable `kafka`: what is refused and how that is told; who is which node; what a node gets."""
+"""The variable `kafka`: mistakes and their messages, nodes, and the files of a node."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from tests.inventory.building import frontend, inventory, service
 
 USERS = {"admin": {"password": "4dmin#"}, "check": {"password": "pr0be"}}
 KAFKA: Mapping[str, Any] = {
-    "version": "3.9.1", "brokers": "brokers", "users": USERS, "distribution": {"jars": "/opt/kafka-jars"},
-}  # fmt: skip
+    "version": "3.9.1",
+    "brokers": "brokers",
+    "users": USERS,
+    "distribution": {"jars": "/opt/kafka-jars"},
+}
 ENSEMBLE = {"hosts": "brokers", "password": "d1gest", "quorum_password": "qu0rum"}
 HOSTS: Mapping[str, Mapping[str, Any]] = {
     "lvs1": {"ansible_host": "192.168.227.101"},
@@ -47,17 +50,18 @@ GROUPS = {
 
 
 def site(hosts: Mapping[str, Mapping[str, Any]] | None = None, **kafka: Any) -> Inventory:
-    """Three brokers behind the usual VIP, with changes to `kafka` (None takes a field away) and to hosts."""
-    own = {name: value for name, value in {**KAFKA, **kafka}.items() if value is not None}
-    changed = {name: {**old, **(hosts or {}).get(name, {})} for name, old in HOSTS.items()}
-    checked = service(
+    """Three brokers behind the usual VIP, with changes to `kafka` (None removes a field) and to
+    hosts."""
+    variables = {name: value for name, value in {**KAFKA, **kafka}.items() if value is not None}
+    changed_hosts = {name: {**old, **(hosts or {}).get(name, {})} for name, old in HOSTS.items()}
+    broker_service = service(
         port=9092, real_servers="brokers", check={"type": "kafka", "login": "check", "timeout": 3}
     )
-    return inventory([frontend(services=[checked])], changed, GROUPS, kafka=own)
+    return inventory([frontend(services=[broker_service])], changed_hosts, GROUPS, kafka=variables)
 
 
 def refused(hosts: Mapping[str, Mapping[str, Any]] | None = None, **kafka: Any) -> list[str]:
-    """What is wrong with `site(…)`, rule and words."""
+    """The problems of `site(…)`: rule and message."""
     with pytest.raises(InputError) as caught:
         build(site(hosts, **kafka))
     return [f"{problem.rule}: {problem.what}" for problem in caught.value.problems]
@@ -65,10 +69,15 @@ def refused(hosts: Mapping[str, Mapping[str, Any]] | None = None, **kafka: Any) 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"version": "2.8.1"}, "kafka-version: Kafka 2.8.1 is not known"),
-    ({"version": "4.1.0", "mode": "zookeeper", "zookeeper": ENSEMBLE},
-     "kafka-version: Kafka 4.1.0 has no ZooKeeper mode"),
+    (
+        {"version": "4.1.0", "mode": "zookeeper", "zookeeper": ENSEMBLE},
+        "kafka-version: Kafka 4.1.0 has no ZooKeeper mode",
+    ),
     ({"mode": "zookeeper"}, "kafka-mode: `zookeeper` belongs to `mode: zookeeper`, and only there"),
-    ({"zookeeper": ENSEMBLE}, "kafka-mode: `zookeeper` belongs to `mode: zookeeper`, and only there"),
+    (
+        {"zookeeper": ENSEMBLE},
+        "kafka-mode: `zookeeper` belongs to `mode: zookeeper`, and only there",
+    ),
     (
         {"mode": "zookeeper", "zookeeper": ENSEMBLE, "controllers": "control"},
         "kafka-mode: in ZooKeeper mode there are neither `controllers` nor a `cluster_id`",
@@ -76,37 +85,49 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"admin": "root"}, "kafka-admin: `users` has no `root`"),
     ({"super_users": ["root"]}, "kafka-admin: `users` has no `root`"),
     ({"distribution": {}}, "kafka-distribution: `distribution` needs either `archive` or `jars`"),
-    ({"distribution": {"archive": "/k.tgz"}}, "kafka-distribution: `distribution`: `archive` and `sha512` go together"),
+    (
+        {"distribution": {"archive": "/k.tgz"}},
+        "kafka-distribution: `distribution`: `archive` and `sha512` go together",
+    ),
     ({"brokers": "broker"}, "unknown-group: there is no group or host `broker`"),
-    ({"properties": {"log.retention.hour": 1}},
-     "kafka-property-unknown: Kafka 3.9.1 has no property `log.retention.hour`"),
-    ({"properties": {"num.partitions": 0}}, "kafka-property-value: `num.partitions` must be at least 1"),
-    ({"properties": {"listeners": "PLAINTEXT://:1"}}, "kafka-property-owned: `listeners` is hactl's to set"),
+    (
+        {"properties": {"log.retention.hour": 1}},
+        "kafka-property-unknown: Kafka 3.9.1 has no property `log.retention.hour`",
+    ),
+    (
+        {"properties": {"num.partitions": 0}},
+        "kafka-property-value: `num.partitions` must be at least 1",
+    ),
+    (
+        {"properties": {"listeners": "PLAINTEXT://:1"}},
+        "kafka-property-owned: hactl sets `listeners` itself",
+    ),
     (
         {"properties": {"listener.name.x.sasl.jaas.config": "…"}},
-        "kafka-property-owned: `listener.name.x.sasl.jaas.config` is hactl's to set",
+        "kafka-property-owned: hactl sets `listener.name.x.sasl.jaas.config` itself",
     ),
-    ({"users": {"admin": {"password": "x"}}}, "kafka-check: `login: check` is no user of the cluster"),
-    ({"hosts": {"kafka2": {"kafka_id": 1}}}, "kafka-id-twice: `kafka_id` 1 is that of kafka1, too"),
+    (
+        {"users": {"admin": {"password": "x"}}},
+        "kafka-check: `login: check` is not a user of the cluster",
+    ),
+    ({"hosts": {"kafka2": {"kafka_id": 1}}}, "kafka-id-twice: kafka1 has `kafka_id` 1, too"),
     ({"hosts": {"kafka2": {"kafka_id": None}}}, "kafka-id-missing: kafka2 has no `kafka_id`"),
-    ({"heap": "1G"}, "wrong-value: `heap` is not written as it should be"),
-]  # fmt: skip
+    ({"heap": "1G"}, "wrong-value: `heap` has a wrong format"),
+]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"), MISTAKES, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_mistake_is_told_by_rule_and_in_plain_words(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_a_mistake_has_a_rule_and_a_plain_message(changes: dict[str, Any], message: str) -> None:
     assert message in refused(**changes)
 
 
 @pytest.mark.parametrize("password", ["q q", 'q"q', "q\\q", "q,q", "ä", "", "x" * 257, "${HOME}"])
-def test_passwords_that_some_reader_would_misread_are_refused_and_not_shown(password: str) -> None:
-    (said,) = refused(users={**USERS, "admin": {"password": password}})
-    assert said.startswith("kafka-password: ")
-    assert not password or password not in said
+def test_passwords_with_ambiguous_characters_are_refused_and_not_shown(password: str) -> None:
+    (problem,) = refused(users={**USERS, "admin": {"password": password}})
+    assert problem.startswith("kafka-password: ")
+    assert not password or password not in problem
 
 
 def test_hosts_that_disagree_about_the_cluster_are_refused() -> None:
@@ -127,16 +148,16 @@ def test_the_id_of_a_cluster_follows_from_its_name_alone() -> None:
     assert cluster_id(cluster_id="MkU3OEVBNTcwNTJENDM2Qk") == "MkU3OEVBNTcwNTJENDM2Qk"
 
 
-def test_roles_come_in_the_order_in_which_they_are_needed() -> None:
+def test_roles_are_in_the_order_of_their_dependencies() -> None:
     zookeeper: Topology = build(site(mode="zookeeper", zookeeper=ENSEMBLE))
     assert zookeeper.roles_of("kafka1") == ("real_server", "firewall", "zookeeper", "kafka")
-    assert zookeeper.roles_of("lvs1")[0] == "kafka_check", "before keepalived, which asks it"
+    assert zookeeper.roles_of("lvs1")[0] == "kafka_check", "before keepalived, which runs it"
     assert build(site(controllers="control")).roles_of("control") == ("kafka", "firewall")
 
 
 def rendered(host: str, **kafka: Any) -> DesiredHost:
-    found = site(**kafka)
-    return render_host(build(found), found, host, Facts(default_interface="eth0"))
+    site_inventory = site(**kafka)
+    return render_host(build(site_inventory), site_inventory, host, Facts(default_interface="eth0"))
 
 
 def settings(host: str, **kafka: Any) -> Mapping[str, str]:
@@ -147,18 +168,18 @@ def settings(host: str, **kafka: Any) -> Mapping[str, str]:
 
 
 def test_a_broker_takes_packets_to_the_vip_and_advertises_itself() -> None:
-    found = settings("kafka2", version="4.1.0")
-    assert found["listeners"] == "SASL_PLAINTEXT://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093"
-    assert found["advertised.listeners"] == "SASL_PLAINTEXT://192.168.227.112:9092"
-    assert found["controller.quorum.voters"].split(",")[1] == "2@192.168.227.112:9093"
-    assert (found["process.roles"], found["node.id"]) == ("broker,controller", "2")
+    properties = settings("kafka2", version="4.1.0")
+    assert properties["listeners"] == "SASL_PLAINTEXT://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093"
+    assert properties["advertised.listeners"] == "SASL_PLAINTEXT://192.168.227.112:9092"
+    assert properties["controller.quorum.voters"].split(",")[1] == "2@192.168.227.112:9093"
+    assert (properties["process.roles"], properties["node.id"]) == ("broker,controller", "2")
 
 
 def test_a_second_super_user_is_known_to_brokers_and_controllers_alike() -> None:
     users = {**USERS, "second": {"password": "s3cond"}}
-    found = settings("kafka2", users=users, super_users="second")
-    assert found["super.users"] == "User:admin;User:second"
-    login = found["listener.name.controller.plain.sasl.jaas.config"]
+    properties = settings("kafka2", users=users, super_users="second")
+    assert properties["super.users"] == "User:admin;User:second"
+    login = properties["listener.name.controller.plain.sasl.jaas.config"]
     assert (
         'username="admin"' in login
         and 'user_second="s3cond"' in login
@@ -174,24 +195,27 @@ def test_a_second_super_user_is_known_to_brokers_and_controllers_alike() -> None
 
 
 def test_a_controller_alone_has_no_listener_for_clients() -> None:
-    found = settings("control", controllers="control")
-    assert (found["process.roles"], found["listeners"]) == (
+    properties = settings("control", controllers="control")
+    assert (properties["process.roles"], properties["listeners"]) == (
         "controller",
         "CONTROLLER://0.0.0.0:9093",
     )
-    assert "advertised.listeners" not in found
+    assert "advertised.listeners" not in properties
     assert settings("kafka1", controllers="control")["process.roles"] == "broker"
 
 
-def test_copies_follow_from_the_number_of_brokers_and_properties_have_the_last_word() -> None:
-    three = settings("kafka1")
-    assert (three["default.replication.factor"], three["min.insync.replicas"]) == ("3", "2")
+def test_replication_follows_from_the_number_of_brokers_and_properties_override_it() -> None:
+    properties = settings("kafka1")
+    assert (properties["default.replication.factor"], properties["min.insync.replicas"]) == (
+        "3",
+        "2",
+    )
     assert settings("kafka1", properties={"min.insync.replicas": 1})["min.insync.replicas"] == "1"
 
 
-def test_in_zookeeper_mode_the_brokers_log_in_to_an_ensemble_that_refuses_strangers() -> None:
-    found = rendered("kafka1", mode="zookeeper", zookeeper=ENSEMBLE)
-    texts = {item.name: item.content.decode() for item in found.items if isinstance(item, File)}
+def test_in_zookeeper_mode_the_ensemble_demands_the_brokers_login() -> None:
+    desired = rendered("kafka1", mode="zookeeper", zookeeper=ENSEMBLE)
+    texts = {item.name: item.content.decode() for item in desired.items if isinstance(item, File)}
     assert (
         "zookeeper.connect=192.168.227.111:2181,192.168.227.112:2181,192.168.227.113:2181\n"
         in texts["/etc/kafka/server.properties"]
@@ -229,12 +253,12 @@ def test_every_file_with_a_password_or_key_is_secret_and_closed_to_others(
 @pytest.mark.parametrize(
     "mode", [{}, {"mode": "zookeeper", "zookeeper": ENSEMBLE}], ids=["kraft", "zookeeper"]
 )
-def test_another_user_restarts_no_broker(mode: dict[str, Any]) -> None:
+def test_a_new_user_restarts_no_broker(mode: dict[str, Any]) -> None:
     more = {**USERS, "orders": {"password": "0rders"}}
     assert rendered("kafka1", users=more, **mode) == rendered("kafka1", **mode)
 
 
-def test_the_first_users_password_is_no_reason_to_restart_a_broker() -> None:
+def test_a_new_password_of_a_first_user_restarts_no_broker() -> None:
     first = {item.name: item.unit for item in rendered("kafka1").items if isinstance(item, File)}
     assert (first["/etc/kafka/format"], first["/etc/kafka/server.properties"]) == (
         "",
@@ -242,7 +266,7 @@ def test_the_first_users_password_is_no_reason_to_restart_a_broker() -> None:
     )
 
 
-def test_no_secret_stands_in_what_systemd_or_a_shell_shows() -> None:
+def test_the_unit_and_its_script_hold_no_secret() -> None:
     unit = rendered("kafka1").get("file", "/etc/systemd/system/kafka.service")
     run = rendered("kafka1").get("file", "/usr/local/lib/hactl/kafka-run")
     assert isinstance(unit, File)
@@ -252,18 +276,26 @@ def test_no_secret_stands_in_what_systemd_or_a_shell_shows() -> None:
     assert "LoadCredential=format:/etc/kafka/format\n" in unit.content.decode()
 
 
-def test_a_director_asks_every_broker_behind_it() -> None:
+def test_a_director_checks_every_broker_behind_it() -> None:
     item = rendered("lvs2").get("file", "/etc/hactl/kafka-ready.json")
     assert isinstance(item, File)
-    asked = json.loads(item.content)
-    assert [entry["id"] for entry in asked.values()] == [1, 2, 3]
-    assert asked["kafka3"] == {
-        "address": "192.168.227.113", "port": 9092, "name": "192.168.227.113", "id": 3, "ca": "", "user": "check",
-        "password": "pr0be", "mechanism": "SCRAM-SHA-512", "timeout": 3, "interval": 5,
-    }  # fmt: skip
+    checks = json.loads(item.content)
+    assert [entry["id"] for entry in checks.values()] == [1, 2, 3]
+    assert checks["kafka3"] == {
+        "address": "192.168.227.113",
+        "port": 9092,
+        "name": "192.168.227.113",
+        "id": 3,
+        "ca": "",
+        "user": "check",
+        "password": "pr0be",
+        "mechanism": "SCRAM-SHA-512",
+        "timeout": 3,
+        "interval": 5,
+    }
 
 
-def test_a_missing_certificate_of_ones_own_is_told_with_its_path() -> None:
+def test_a_missing_certificate_is_reported_with_its_path() -> None:
     with pytest.raises(InputError) as caught:
         rendered("kafka1", tls="nowhere")
     assert "kafka-certificate" in str(caught.value)
@@ -274,6 +306,6 @@ def test_the_firewall_lets_in_what_the_cluster_needs() -> None:
     openings = host_variables(build(site(controllers="control")), "control", Facts())[
         "firewall_openings"
     ]
-    assert [(each.protocol, each.port, each.destination) for each in openings] == [
+    assert [(opening.protocol, opening.port, opening.destination) for opening in openings] == [
         ("tcp", 9093, "192.168.227.120")
     ]

@@ -1,4 +1,4 @@
-"""Host names with ranges."""
+"""Host patterns: names with ranges."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
         ("trailing-:22", ["trailing-:22"], None),
     ],
 )
-def test_patterns(pattern: str, names: list[str], port: int | None) -> None:
+def test_a_pattern_gives_names_and_a_port(pattern: str, names: list[str], port: int | None) -> None:
     assert expand(pattern) == (names, port)
 
 
@@ -56,7 +56,7 @@ def test_patterns(pattern: str, names: list[str], port: int | None) -> None:
         ("web1:65536", "port 65536 is beyond 65535"),
     ],
 )
-def test_patterns_that_mean_nothing(pattern: str, why: str | None) -> None:
+def test_an_invalid_pattern_is_refused(pattern: str, why: str | None) -> None:
     with pytest.raises(PatternError) as caught:
         expand(pattern)
     assert why is None or str(caught.value) == why
@@ -76,7 +76,7 @@ def test_numbers_are_those_between_the_bounds(
 
 
 @given(st.integers(0, 99), st.integers(0, 99))
-def test_padded_numbers_have_one_width(begin: int, more: int) -> None:
+def test_padded_numbers_have_the_same_width(begin: int, more: int) -> None:
     names, _ = expand(f"h[{begin:04}:{begin + more:04}]")
     assert [len(name) for name in names] == [5] * (more + 1)
     assert [int(name[1:]) for name in names] == list(range(begin, begin + more + 1))

@@ -1,4 +1,4 @@
-"""docs/inventory.md: its tables are what the model says, its claims hold, its example is one that works."""
+"""docs/inventory.md: its tables match the model, its claims hold, its example works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from provision.core.errors import InputError
 from provision.core.facts import Facts
 from provision.deploy.project import Project, load
-from provision.desired.items import DesiredHost
+from provision.desired.items import DesiredHost, File
 from provision.hosts.target import Target
 from provision.inventory.model.frontend import Frontend
 from provision.inventory.model.vrrp import Vrrp
@@ -44,7 +44,7 @@ def script(name: str) -> ModuleType:
 reference = script("reference")
 
 
-def test_the_document_is_what_the_script_makes() -> None:
+def test_the_document_is_up_to_date() -> None:
     text = DOCUMENT.read_text()
     assert reference.regenerated(text) == text, "run .venv/bin/python scripts/reference"
 
@@ -87,7 +87,7 @@ def test_a_field_without_a_meaning_is_refused(
 
 
 @pytest.mark.parametrize("kind", reference.KINDS, ids=lambda kind: kind.name)
-def test_types_take_what_the_table_says(kind: Any) -> None:
+def test_the_examples_of_types_are_valid(kind: Any) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(kind.annotation)
     adapter.validate_python(kind.good)
     with pytest.raises(ValidationError):
@@ -107,7 +107,7 @@ def test_types_take_what_the_table_says(kind: Any) -> None:
     ],
 )
 def test_types_in_words(model: Any, field: str, words: str) -> None:
-    assert reference.words(reference.own_fields(model)[field]) == words
+    assert reference.words(reference.added_fields(model)[field]) == words
 
 
 REFUSED = [
@@ -126,7 +126,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "rule"), REFUSED, ids=[rule for _, rule in REFUSED])
-def test_what_the_document_says_is_refused(text: str, rule: str, tmp_path: Path) -> None:
+def test_mistakes_named_in_the_document_are_refused(text: str, rule: str, tmp_path: Path) -> None:
     path = tmp_path / "hosts.yml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
@@ -162,7 +162,7 @@ def test_the_variables_of_a_login_are_those_in_the_document() -> None:
 
 
 @pytest.mark.parametrize("name", LOGIN)
-def test_each_variable_of_a_login_counts(
+def test_every_variable_of_a_login_has_an_effect(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -178,9 +178,9 @@ def test_each_variable_of_a_login_counts(
 
 def test_the_facts_are_those_in_the_document() -> None:
     cells = re.findall(r"^\| (`[^|]*) \|", section("hactl's own variables"), re.MULTILINE)
-    told = re.findall(r"`(\w+)`", "".join(cells))
+    names = re.findall(r"`(\w+)`", "".join(cells))
     roles = re.findall(r"^\| `(\w+)`", reference.roles(), re.MULTILINE)
-    facts = set(told) - set(roles)
+    facts = set(names) - set(roles)
     assert facts == {field.name for field in dataclasses.fields(Facts)} - {
         "hostname",
         "interfaces",
@@ -188,7 +188,7 @@ def test_the_facts_are_those_in_the_document() -> None:
     }
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_a_target() -> None:
     text = DOCUMENT.read_text()
     titles = re.findall(r"^#+ (.*)", text, re.MULTILINE)
     headings = {title.lower().replace(" ", "-").replace("'", "") for title in titles}
@@ -205,15 +205,15 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def rendered(project: Project, host: str) -> DesiredHost:
-    """Everything on a host of a project that nobody asked."""
+    """The desired state of a host whose facts are not known."""
     return project.render(host, Facts())
 
 
 def keepalived_conf(project: Project, host: str) -> str:
     """The keepalived.conf of a director."""
-    files = {item.name: item for item in rendered(project, host).of("file")}
-    item = files["/etc/keepalived/keepalived.conf"]
-    assert not item.secret, "its diffs are shown, the password masked"
+    item = rendered(project, host).get("file", "/etc/keepalived/keepalived.conf")
+    assert isinstance(item, File)
+    assert not item.secret, "its diffs are shown, with the password masked"
     return item.content.decode()
 
 
@@ -242,7 +242,7 @@ def test_the_full_example_renders_for_every_host(full: Project) -> None:
         "PING_CHECK {",
     ],
 )
-def test_the_full_example_says_what_its_heading_promises(full: Project, line: str) -> None:
+def test_the_full_example_shows_the_features_in_its_heading(full: Project, line: str) -> None:
     assert line in map(str.strip, keepalived_conf(full, "lvs1").splitlines())
 
 
@@ -260,14 +260,14 @@ exec env --ignore-signal=TERM keepalived -t -f "$0"
     shutil.which("keepalived") is None or os.geteuid() != 0,
     reason="needs root and the package keepalived",
 )
-def test_keepalived_takes_the_full_example(full: Project, tmp_path: Path) -> None:
+def test_keepalived_accepts_the_full_example(full: Project, tmp_path: Path) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text(keepalived_conf(full, "lvs1"))
-    done = subprocess.run(
+    process = subprocess.run(
         ["unshare", "--net", "sh", "-ec", NETWORK, str(path)],
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert (process.returncode, process.stdout + process.stderr) == (0, "")

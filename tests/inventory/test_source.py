@@ -1,4 +1,4 @@
-"""Values that know where they were written."""
+"""Nodes: values with their places."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def leaves(data: Any) -> list[Any]:
 
 
 @given(DATA)
-def test_plain_undoes_of(data: Any) -> None:
+def test_plain_is_the_inverse_of_of(data: Any) -> None:
     assert Node.of(data, HERE).plain() == data
 
 
 @given(DATA)
-def test_a_secret_tree_shows_nothing_but_its_shape(data: Any) -> None:
+def test_a_secret_tree_shows_only_its_shape(data: Any) -> None:
     node = Node.of(data, HERE).as_secret()
     assert leaves(node.masked()) == [MASK for _ in leaves(data)]
     assert list(node.secrets()) == [str(leaf) for leaf in leaves(data) if leaf not in (None, "")]
@@ -45,7 +45,7 @@ def test_a_tree_without_secrets_is_shown_as_it_is(data: Any) -> None:
     assert not list(node.secrets())
 
 
-def test_at_goes_as_deep_as_there_is_something() -> None:
+def test_at_returns_the_deepest_existing_node() -> None:
     port = Node(80, Position("f.yml", 4, 9))
     service = Node({"port": port}, Position("f.yml", 4, 3))
     root = Node({"services": Node([service], Position("f.yml", 3, 3))}, Position("f.yml", 2, 1))
@@ -56,7 +56,7 @@ def test_at_goes_as_deep_as_there_is_something() -> None:
     assert root.at("nothing", "below") is root
 
 
-def test_key_position_falls_back_on_the_mapping() -> None:
+def test_an_unknown_key_has_the_place_of_the_mapping() -> None:
     node = Node({"a": Node(1, HERE)}, HERE, keys={"a": Position("f.yml", 3, 1)})
     assert node.key_position("a") == Position("f.yml", 3, 1)
     assert node.key_position("b") == HERE

@@ -1,8 +1,9 @@
-"""Front ends resolved: who is director of what, in which order they are rolled out, what each host is told."""
+"""The topology: resolved front ends, the order of a rollout, and the variables of hosts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,23 @@ API = frontend(
 )
 
 
-def rules(frontends: Any, **rest: Any) -> list[str]:
+def rules(frontends: Any, **options: Any) -> list[str]:
     """The rules that an inventory breaks."""
     with pytest.raises(InputError) as caught:
-        topology(frontends, **rest)
+        topology(frontends, **options)
     return [problem.rule for problem in caught.value.problems]
 
 
-def variables(found: Topology, host: str, **facts: Any) -> dict[str, Any]:
-    return host_variables(found, host, Facts(**facts))
+def variables(site: Topology, host: str, **facts: Any) -> dict[str, Any]:
+    return host_variables(site, host, Facts(**facts))
 
 
-# ------------------------------------------------------------------------------------------------ who is what
+# --- the roles of hosts
 
 
 def test_the_order_of_the_directors_is_the_order_of_their_priorities() -> None:
-    found = topology([frontend(directors=["lvs2", "lvs1"])]).frontends[0]
-    assert [(director.host, director.priority) for director in found.directors] == [
+    resolved = topology([frontend(directors=["lvs2", "lvs1"])]).frontends[0]
+    assert [(director.host, director.priority) for director in resolved.directors] == [
         ("lvs2", 100),
         ("lvs1", 99),
     ]
@@ -55,36 +56,36 @@ def test_a_host_s_priority_beats_the_order_and_the_front_end_s_beats_both() -> N
 
 def test_roles_follow_from_the_place_in_the_front_ends() -> None:
     hosts = {**HOSTS, "web1": {**HOSTS["web1"], "hactl_roles": ["web", "firewall"]}}
-    found = topology([frontend()], hosts=hosts)
-    assert found.roles_of("lvs1") == ("director_sysctl", "keepalived", "ipvs", "firewall")
-    assert found.roles_of("web1") == ("real_server", "firewall", "web")
-    assert found.roles_of("web2") == ("real_server", "firewall")
+    site = topology([frontend()], hosts=hosts)
+    assert site.roles_of("lvs1") == ("director_sysctl", "keepalived", "ipvs", "firewall")
+    assert site.roles_of("web1") == ("real_server", "firewall", "web")
+    assert site.roles_of("web2") == ("real_server", "firewall")
 
 
-def test_clients_are_left_alone() -> None:
+def test_clients_are_not_managed() -> None:
     hosts = {**HOSTS, "client": {"ansible_host": "192.168.227.100"}}
-    found = topology([frontend()], hosts=hosts, groups={**GROUPS, "clients": ["client"]})
-    assert found.managed() == ("lvs1", "lvs2", "web1", "web2")
-    assert found.addresses()["client"] == "192.168.227.100"
-    assert found.directors() == ("lvs1", "lvs2")
-    assert found.real_servers() == ("web1", "web2")
+    site = topology([frontend()], hosts=hosts, groups={**GROUPS, "clients": ["client"]})
+    assert site.managed() == ("lvs1", "lvs2", "web1", "web2")
+    assert site.addresses()["client"] == "192.168.227.100"
+    assert site.directors() == ("lvs1", "lvs2")
+    assert site.real_servers() == ("web1", "web2")
 
 
 def test_real_servers_go_first_then_backups_then_the_master() -> None:
     hosts = {**HOSTS, "lvs3": {"ansible_host": "192.168.227.105"}}
-    found = topology([frontend(directors=["lvs1", "lvs2", "lvs3"])], hosts=hosts)
-    assert found.stages() == (("web1", "web2"), ("lvs2", "lvs3"), ("lvs1",))
+    site = topology([frontend(directors=["lvs1", "lvs2", "lvs3"])], hosts=hosts)
+    assert site.stages() == (("web1", "web2"), ("lvs2", "lvs3"), ("lvs1",))
 
 
 def test_a_decommissioned_host_loses_everything_and_comes_last() -> None:
     hosts = {**HOSTS, "web3": {"ansible_host": "192.168.227.105"}}
-    found = topology([frontend()], hosts=hosts, groups={**GROUPS, "decommissioned": ["web3"]})
-    assert found.roles_of("web3") == ()
-    assert "web3" in found.managed()
-    assert found.stages() == (("web1", "web2"), ("lvs2",), ("lvs1",), ("web3",))
+    site = topology([frontend()], hosts=hosts, groups={**GROUPS, "decommissioned": ["web3"]})
+    assert site.roles_of("web3") == ()
+    assert "web3" in site.managed()
+    assert site.stages() == (("web1", "web2"), ("lvs2",), ("lvs1",), ("web3",))
 
 
-def test_two_active_directors_are_never_in_one_stage() -> None:
+def test_two_active_directors_are_never_in_the_same_stage() -> None:
     assert topology([frontend(directors=["lvs1", "lvs2"]), API]).stages() == (
         ("web1", "web2"),
         ("lvs1",),
@@ -98,14 +99,14 @@ def test_masters_of_separate_front_ends_share_a_stage() -> None:
         "lvs3": {"ansible_host": "192.168.227.105"},
         "lvs4": {"ansible_host": "192.168.227.106"},
     }
-    other = frontend(
+    different = frontend(
         name="api",
         vips=["192.168.227.20"],
         directors=["lvs3", "lvs4"],
         vrrp={"virtual_router_id": 20},
     )
-    found = topology([frontend(), other], hosts=hosts)
-    assert found.stages() == (("web1", "web2"), ("lvs2", "lvs4"), ("lvs1", "lvs3"))
+    site = topology([frontend(), different], hosts=hosts)
+    assert site.stages() == (("web1", "web2"), ("lvs2", "lvs4"), ("lvs1", "lvs3"))
 
 
 @given(
@@ -116,10 +117,13 @@ def test_masters_of_separate_front_ends_share_a_stage() -> None:
     )
 )
 def test_no_stage_takes_down_all_directors_of_a_front_end(directors: list[list[str]]) -> None:
-    """For any number of front ends over any directors: every host is in one stage, masters of one front end apart."""
+    """Every host is in exactly one stage, and a front end's directors are never all in the same
+    stage."""
     names = {name for group in directors for name in group}
     hosts = {**HOSTS, **{name: {"ansible_host": f"10.0.0.{name[1:]}"} for name in sorted(names)}}
-    hosts = {name: own for name, own in hosts.items() if not name.startswith("lvs")}
+    hosts = {
+        name: host_settings for name, host_settings in hosts.items() if not name.startswith("lvs")
+    }
     frontends = [
         frontend(
             name=f"f{index}",
@@ -129,18 +133,18 @@ def test_no_stage_takes_down_all_directors_of_a_front_end(directors: list[list[s
         )
         for index, group in enumerate(directors)
     ]
-    found = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
-    stages = found.stages()
+    site = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
+    stages = site.stages()
     flat = [host for stage in stages for host in stage]
-    assert sorted(flat) == sorted(found.managed())
-    for each in found.frontends:
-        if len(each.directors) > 1:
-            holders = {director.host for director in each.directors}
+    assert sorted(flat) == sorted(site.managed())
+    for resolved in site.frontends:
+        if len(resolved.directors) > 1:
+            holders = {director.host for director in resolved.directors}
             assert not any(holders <= set(stage) for stage in stages)
-            assert flat.index(each.master) > max(map(flat.index, each.real_servers))
+            assert flat.index(resolved.master) > max(map(flat.index, resolved.real_servers))
 
 
-# --------------------------------------------------------------------------------------------- what is refused
+# --- inventories with mistakes
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ def test_the_nearest_group_is_named() -> None:
         topology([frontend(directors="director")])
 
 
-def test_a_host_that_does_nothing_is_a_mistake() -> None:
+def test_a_host_without_any_role_is_a_mistake() -> None:
     hosts = {**HOSTS, "spare": {"ansible_host": "192.168.227.110"}}
     assert rules([frontend()], hosts=hosts) == ["host-in-no-front-end"]
 
@@ -188,11 +192,11 @@ def test_an_address_that_is_a_name_is_not_looked_up() -> None:
     assert topology([frontend()], hosts=hosts).addresses()["web1"] == "192.168.227.103"
 
 
-def test_two_front_ends_of_one_name_are_refused() -> None:
+def test_two_front_ends_with_the_same_name_are_refused() -> None:
     assert rules([frontend(), frontend(vrrp={"virtual_router_id": 9})]) == ["frontend-duplicate"]
 
 
-def test_frontends_must_be_there_and_be_a_list() -> None:
+def test_frontends_must_be_a_list_with_an_entry() -> None:
     assert rules([]) == ["frontends-missing"]
     assert rules({"name": "web"}) == ["wrong-type"]
 
@@ -229,15 +233,15 @@ def test_front_ends_are_a_variable_of_all(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_group_vars_all_will_do(tmp_path: Path) -> None:
+def test_front_ends_may_be_in_group_vars_all(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "all.yml").write_text(FRONTENDS % "192.168.227.10")
     assert read(tmp_path).frontends[0].name == "web"
 
 
 def test_templates_in_front_ends_are_resolved(tmp_path: Path) -> None:
-    found = read(tmp_path, common=FRONTENDS % "{{ vip }}")
-    assert str(found.frontends[0].vips[0].address) == "192.168.227.10"
+    site = read(tmp_path, common=FRONTENDS % "{{ vip }}")
+    assert str(site.frontends[0].vips[0].address) == "192.168.227.10"
 
 
 def test_front_ends_that_differ_by_host_are_refused(tmp_path: Path) -> None:
@@ -245,29 +249,29 @@ def test_front_ends_that_differ_by_host_are_refused(tmp_path: Path) -> None:
         read(tmp_path, common=FRONTENDS % "{{ ansible_host }}")
 
 
-def test_names_shared_in_keepalived_conf_must_mean_one_thing() -> None:
+def test_names_that_front_ends_share_need_the_same_definition() -> None:
     def tracking(script: str, weight: int) -> dict[str, Any]:
         return {"track_scripts": [{"name": "chk", "script": script, "weight": weight}]}
 
     first = frontend(vrrp={"virtual_router_id": 10, **tracking("/bin/true", 5)})
     same = {**API, "vrrp": {"virtual_router_id": 20, **tracking("/bin/true", 9)}}
-    other = {**API, "vrrp": {"virtual_router_id": 20, **tracking("/bin/false", 5)}}
+    different = {**API, "vrrp": {"virtual_router_id": 20, **tracking("/bin/false", 5)}}
     assert len(topology([first, same]).frontends) == 2
-    assert rules([first, other]) == ["track-name-clash"]
+    assert rules([first, different]) == ["track-name-clash"]
 
 
-def test_a_sync_group_that_nobody_joins_is_refused() -> None:
+def test_a_sync_group_without_front_ends_is_refused() -> None:
     assert rules([frontend()], keepalived={"sync_groups": [{"name": "both"}]}) == [
         "sync-group-unused"
     ]
 
 
-def test_one_table_has_one_owner() -> None:
+def test_an_ipvs_table_with_two_owners_is_refused() -> None:
     assert rules([frontend(ipvs_manager="ipvsadm"), API]) == ["ipvs-two-owners"]
 
 
-def test_every_problem_says_what_why_and_how_to_mend_it() -> None:
-    """All rules of the topology in one inventory: nobody should have to deploy to find the next mistake."""
+def test_every_problem_has_a_message_a_reason_and_a_remedy() -> None:
+    """An inventory with four mistakes reports all of them together."""
     broken = [
         frontend(directors="director", services=[service(real_servers="wbe")]),
         frontend(name="api", services=[service(port=None, fwmark=3)]),
@@ -279,10 +283,10 @@ def test_every_problem_says_what_why_and_how_to_mend_it() -> None:
         assert problem.what and problem.why and problem.fix, problem
 
 
-# -------------------------------------------------------------------------------------------- what hosts are told
+# --- the variables of hosts
 
 
-def test_the_interface_is_the_one_that_has_the_address() -> None:
+def test_the_interface_is_that_of_the_address_else_of_the_default_route() -> None:
     facts = Facts(
         interfaces=(
             Interface("ens3", ("10.0.0.5/24",)),
@@ -290,12 +294,10 @@ def test_the_interface_is_the_one_that_has_the_address() -> None:
         ),
         default_interface="ens3",
     )
-    found = topology([frontend()])
-    assert host_variables(found, "lvs1", facts)["interface"] == "ens4"
-    assert host_variables(found, "lvs1", facts)["vrrp_instances"][0].interface == "ens4"
-    assert (
-        host_variables(found, "lvs2", facts)["interface"] == "ens3"
-    )  # the default route's, for want of a better one
+    site = topology([frontend()])
+    assert host_variables(site, "lvs1", facts)["interface"] == "ens4"
+    assert host_variables(site, "lvs1", facts)["vrrp_instances"][0].interface == "ens4"
+    assert host_variables(site, "lvs2", facts)["interface"] == "ens3"
 
 
 def test_a_host_without_a_usable_interface_is_an_error() -> None:
@@ -306,18 +308,16 @@ def test_a_host_without_a_usable_interface_is_an_error() -> None:
 
 
 def test_both_families_are_two_instances_in_one_group() -> None:
-    found = variables(
+    values = variables(
         topology([frontend(vips=["192.168.227.10", "fd00:227::10"])], hosts=DUAL), "lvs1"
     )
-    assert [instance.name for instance in found["vrrp_instances"]] == ["VI_web", "VI_web_6"]
-    assert [(group.name, group.members) for group in found["sync_groups"]] == [
+    assert [instance.name for instance in values["vrrp_instances"]] == ["VI_web", "VI_web_6"]
+    assert [(group.name, group.members) for group in values["sync_groups"]] == [
         ("SG_web", ("VI_web", "VI_web_6"))
     ]
-    assert [instance.files for instance in found["vrrp_instances"]] == [
-        (),
-        (),
-    ]  # the group tracks the hand-over
-    assert [file.name for file in found["sync_groups"][0].files] == ["hactl_web"]
+    files = [instance.files for instance in values["vrrp_instances"]]
+    assert files == [(), ()], "the group tracks the hand-over"
+    assert [file.name for file in values["sync_groups"][0].files] == ["hactl_web"]
 
 
 def test_the_hand_over_needs_no_new_configuration() -> None:
@@ -326,35 +326,41 @@ def test_the_hand_over_needs_no_new_configuration() -> None:
     assert (file.name, file.file, file.weight) == ("hactl_web", "/var/lib/hactl/handover/web", 1)
 
 
-def test_connection_sync_runs_both_ways_all_the_time() -> None:
-    """A takeover then starts and stops no kernel thread; backup_only would keep such a director from balancing."""
-    found = variables(topology([frontend()]), "lvs2")
-    assert (found["sync_daemon"].instance, found["sync_daemon"].sync_id) == (None, 10)
-    assert found["backup_only"] is False
+def test_connection_sync_always_runs_in_both_directions() -> None:
+    """A takeover then starts and stops no kernel thread. With backup_only, no director would
+    balance."""
+    values = variables(topology([frontend()]), "lvs2")
+    assert (values["sync_daemon"].instance, values["sync_daemon"].sync_id) == (None, 10)
+    assert values["backup_only"] is False
 
 
-def test_connection_sync_follows_an_instance_that_is_asked_for() -> None:
-    settings = {"keepalived": {"lvs_sync_daemon": {"instance": "VI_web"}}}
+def test_connection_sync_can_follow_an_instance() -> None:
+    daemon = {"keepalived": {"lvs_sync_daemon": {"instance": "VI_web"}}}
     hosts = {
-        name: {**own, **settings} if name.startswith("lvs") else own for name, own in HOSTS.items()
+        name: {**host_settings, **daemon} if name.startswith("lvs") else host_settings
+        for name, host_settings in HOSTS.items()
     }
-    found = variables(topology([frontend()], hosts=hosts), "lvs2")
-    assert found["sync_daemon"].instance == "VI_web"
-    assert found["backup_only"] is True
+    values = variables(topology([frontend()], hosts=hosts), "lvs2")
+    assert values["sync_daemon"].instance == "VI_web"
+    assert values["backup_only"] is True
 
 
-def test_two_active_directors_share_one_sync_id() -> None:
-    found = topology([frontend(directors=["lvs1", "lvs2"]), API])
-    for host in found.directors():
-        told = variables(found, host)
-        assert (told["sync_daemon"].instance, told["sync_daemon"].sync_id) == (None, 10)
-        assert told["backup_only"] is False
+def test_two_active_directors_have_the_same_sync_id() -> None:
+    site = topology([frontend(directors=["lvs1", "lvs2"]), API])
+    for host in site.directors():
+        values = variables(site, host)
+        assert (values["sync_daemon"].instance, values["sync_daemon"].sync_id) == (None, 10)
+        assert values["backup_only"] is False
 
 
-def test_directors_that_share_connections_have_one_sync_id() -> None:
-    """Over a chain of shared directors, and not beyond it."""
-    hosts = {f"d{number}": {"ansible_host": f"10.0.0.{number}"} for number in range(1, 6)}
-    hosts |= {name: own for name, own in HOSTS.items() if name.startswith("web")}
+def test_directors_that_share_connections_have_the_same_sync_id() -> None:
+    """Front ends in a chain of shared directors have the same id; other front ends do not."""
+    hosts: dict[str, Mapping[str, Any]] = {
+        f"d{number}": {"ansible_host": f"10.0.0.{number}"} for number in range(1, 6)
+    }
+    hosts |= {
+        name: host_settings for name, host_settings in HOSTS.items() if name.startswith("web")
+    }
     frontends = [
         frontend(
             name=f"f{index}",
@@ -364,19 +370,19 @@ def test_directors_that_share_connections_have_one_sync_id() -> None:
         )
         for index, pair in enumerate((["d1", "d2"], ["d2", "d3"], ["d4", "d5"]))
     ]
-    found = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
-    ids = {host: variables(found, host)["sync_daemon"].sync_id for host in found.directors()}
+    site = topology(frontends, hosts=hosts, groups={"web": ["web1", "web2"]})
+    ids = {host: variables(site, host)["sync_daemon"].sync_id for host in site.directors()}
     assert ids == {"d1": 1, "d2": 1, "d3": 1, "d4": 3, "d5": 3}
 
 
 def test_directors_without_ipv4_sync_over_ipv6() -> None:
-    hosts = {name: {"address": own["address"][1]} for name, own in DUAL.items()}
-    found = topology([frontend(vips=["fd00:227::10"])], hosts=hosts)
-    assert str(variables(found, "lvs1")["sync_daemon"].group) == "ff02::81"
-    assert Opening("udp", 8848, "ff02::81", 6) in variables(found, "lvs1")["firewall_openings"]
+    hosts = {name: {"address": host_settings["address"][1]} for name, host_settings in DUAL.items()}
+    site = topology([frontend(vips=["fd00:227::10"])], hosts=hosts)
+    assert str(variables(site, "lvs1")["sync_daemon"].group) == "ff02::81"
+    assert Opening("udp", 8848, "ff02::81", 6) in variables(site, "lvs1")["firewall_openings"]
 
 
-def test_real_servers_own_the_vip_unless_addresses_are_translated() -> None:
+def test_real_servers_have_the_vip_unless_forwarding_is_nat() -> None:
     vips = ["192.168.227.10", "192.168.227.11", "fd00:227::10"]
     direct = topology([frontend(vips=vips)], hosts=DUAL)
     assert [(vip.cidr, vip.label) for vip in variables(direct, "web1")["real_server_vips"]] == [
@@ -391,8 +397,8 @@ def test_real_servers_own_the_vip_unless_addresses_are_translated() -> None:
 
 
 def test_openings_of_a_director() -> None:
-    found = variables(topology([frontend()]), "lvs1")["firewall_openings"]
-    assert found == (
+    openings = variables(topology([frontend()]), "lvs1")["firewall_openings"]
+    assert openings == (
         Opening("vrrp", None, None, 4),
         Opening("udp", 8848, "224.0.0.81", 4),
         Opening("tcp", 80, "192.168.227.10", 4),
@@ -404,31 +410,45 @@ def test_openings_of_a_director() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "opened"),
+    ("changes", "expected"),
     [
         ({}, {("tcp", 80, "192.168.227.10"), ("tcp", 80, "192.168.227.103")}),
-        ({"check": {"type": "http", "port": 8080}}, {("tcp", 80, "192.168.227.10"), ("tcp", 8080, "192.168.227.103")}),
+        (
+            {"check": {"type": "http", "port": 8080}},
+            {("tcp", 80, "192.168.227.10"), ("tcp", 8080, "192.168.227.103")},
+        ),
         ({"check": {"type": "ping"}}, {("tcp", 80, "192.168.227.10")}),
-        ({"forward": "nat", "real_server_defaults": {"port": 8080}}, {("tcp", 8080, "192.168.227.103")}),
+        (
+            {"forward": "nat", "real_server_defaults": {"port": 8080}},
+            {("tcp", 8080, "192.168.227.103")},
+        ),
         (
             {"forward": "tun", "check": {"type": "bfd"}},
-            {("tcp", 80, "192.168.227.10"), ("ipip", None, "192.168.227.103"), ("udp", 3784, "192.168.227.103")},
+            {
+                ("tcp", 80, "192.168.227.10"),
+                ("ipip", None, "192.168.227.103"),
+                ("udp", 3784, "192.168.227.103"),
+            },
         ),
         (
             {"forward": "tun", "tunnel": {"type": "gue", "port": 6080}, "check": None},
             {("tcp", 80, "192.168.227.10"), ("udp", 6080, "192.168.227.103")},
         ),
-        ({"port": 53, "protocol": "udp", "check": {"type": "dns"}}, {("udp", 53, "192.168.227.10"), ("udp", 53,
-        "192.168.227.103")}),
+        (
+            {"port": 53, "protocol": "udp", "check": {"type": "dns"}},
+            {("udp", 53, "192.168.227.10"), ("udp", 53, "192.168.227.103")},
+        ),
     ],
-)  # fmt: skip
+)
 def test_openings_of_a_real_server(
-    changes: dict[str, Any], opened: set[tuple[str, int | None, str]]
+    changes: dict[str, Any], expected: set[tuple[str, int | None, str]]
 ) -> None:
-    found = variables(topology([frontend(services=[service(**changes)])]), "web1")[
+    openings = variables(topology([frontend(services=[service(**changes)])]), "web1")[
         "firewall_openings"
     ]
-    assert {(each.protocol, each.port, each.destination) for each in found} == opened
+    assert {
+        (opening.protocol, opening.port, opening.destination) for opening in openings
+    } == expected
 
 
 @pytest.mark.parametrize(
@@ -442,7 +462,7 @@ def test_openings_of_a_real_server(
         ("x", False),
     ],
 )
-def test_old_kernels_reuse_ports_slowly(kernel: str, slow: bool) -> None:
+def test_kernels_before_5_9_reuse_ports_slowly(kernel: str, slow: bool) -> None:
     assert variables(topology([frontend()]), "lvs1", kernel=kernel)["slow_port_reuse"] is slow
 
 
@@ -458,20 +478,21 @@ def test_old_kernels_reuse_ports_slowly(kernel: str, slow: bool) -> None:
     ],
 )
 def test_keepalived_t_of_debian_12_kills_itself(user: str | None, version: str, dies: bool) -> None:
-    """keepalived issue 2617: with a script that runs as another user than root, 2.2.7 ends with 143."""
+    """Keepalived issue 2617: with a script whose user is not root, `keepalived -t` of 2.2.7 exits
+    with 143."""
     script = {"notify": {"command": "/bin/true", "user": user} if user else "/bin/true"}
-    found = topology([frontend(vrrp={"virtual_router_id": 10, **script})])
+    site = topology([frontend(vrrp={"virtual_router_id": 10, **script})])
     assert (
-        variables(found, "lvs1", keepalived_version=version, os_id="debian")["keepalived_test_dies"]
+        variables(site, "lvs1", keepalived_version=version, os_id="debian")["keepalived_test_dies"]
         is dies
     )
     assert (
-        variables(found, "lvs1", keepalived_version="", os_id="rocky")["keepalived_test_dies"]
+        variables(site, "lvs1", keepalived_version="", os_id="rocky")["keepalived_test_dies"]
         is False
     )
 
 
-def test_scripts_run_as_nobody_and_as_root_only_what_nobody_else_can_write() -> None:
+def test_scripts_run_as_nobody_and_enable_script_security() -> None:
     with_script = variables(
         topology([frontend(vrrp={"virtual_router_id": 10, "notify": "/bin/true"})]), "lvs1"
     )
@@ -480,16 +501,16 @@ def test_scripts_run_as_nobody_and_as_root_only_what_nobody_else_can_write() -> 
     assert (without["script_user"], without["enable_script_security"]) == (None, False)
 
 
-# ---------------------------------------------------------------------------------------------------- the examples
+# --- the examples
 
 
 @pytest.mark.parametrize("name", ["lab", "active-active", "ipv6"])
 def test_the_shipped_examples_are_right(name: str) -> None:
-    found = build(read_inventory(shipped("inventories") / f"{name}.yml"))
-    assert found.managed() == ("lvs1", "lvs2", "web1", "web2")
-    assert found.stages()[0] == ("web1", "web2")
-    for host in found.managed():
-        assert variables(found, host)["interface"] == "eth0"
+    site = build(read_inventory(shipped("inventories") / f"{name}.yml"))
+    assert site.managed() == ("lvs1", "lvs2", "web1", "web2")
+    assert site.stages()[0] == ("web1", "web2")
+    for host in site.managed():
+        assert variables(site, host)["interface"] == "eth0"
 
 
 def test_a_thousand_real_servers_are_quick() -> None:
@@ -501,11 +522,11 @@ def test_a_thousand_real_servers_are_quick() -> None:
         },
     }
     groups = {**GROUPS, "many": [name for name in hosts if name.startswith("w")]}
-    read_in = inventory(
+    many_hosts = inventory(
         [frontend(services=[service(real_servers="many")])], hosts=hosts, groups=groups
     )
     start = time.perf_counter()
-    found = build(read_in)
-    found.stages()
-    host_variables(found, "lvs1", Facts())
+    site = build(many_hosts)
+    site.stages()
+    host_variables(site, "lvs1", Facts())
     assert time.perf_counter() - start < 3

@@ -1,8 +1,8 @@
 """The typed, frozen model of the variables `frontends` and `keepalived`.
 
-Field names are hactl's where the inventory is better off with a plain word (`check: {interval: 2}`) and
-keepalived.conf(5)'s everywhere else. Validation refuses what is wrong within one value; what only
-several values or hosts together show is found by `topology` and `lint`.
+Field names are keepalived.conf(5)'s, except where a plain word reads better in an inventory
+(`check: {interval: 2}`). Validation of a model refuses mistakes within one value. `topology` and
+`lint` find the mistakes that only show across values or hosts.
 """
 
 from provision.inventory.model.frontend import Frontend, Vip

@@ -1,4 +1,4 @@
-"""The checkers of real servers: how Keepalived finds out that one is alive (keepalived.conf(5), CHECKER_TYPE)."""
+"""Health checks of real servers (keepalived.conf(5), CHECKER_TYPE)."""
 
 from __future__ import annotations
 
@@ -26,31 +26,36 @@ from provision.inventory.model.text import (
 
 
 class Timing(Model):
-    """How often and how patiently to check; absent means what real server and service say, then Keepalived's default.
+    """Times and retries of a health check.
 
+    An absent field takes the real server's value, else the service's, else Keepalived's default.
     Times are in seconds. `interval` is delay_loop, `retries` retry, `delay` delay_before_retry.
     """
 
     interval: Annotated[Seconds, Field(gt=0)] | None = None
-    """Time from one check to the next (`delay_loop`). Keepalived's default: 60."""
+    """Time between two checks (`delay_loop`). Keepalived's default: 60."""
     retries: Annotated[Integer, Field(ge=0)] | None = None
-    """Further tries before an alive real server counts as failed (`retry`). Keepalived's default: 1, for DNS 3, for
-    `misc` 0."""
+    """Retries before a live real server counts as failed (`retry`). Keepalived's default: 1, for
+    DNS 3, for `misc` 0."""
     delay: Seconds | None = None
-    """Time between these tries (`delay_before_retry`). Keepalived's default: 1; HTTP and SSL 3; DNS its `interval`."""
+    """Time between retries (`delay_before_retry`). Keepalived's default: 1, for HTTP and SSL 3, for
+    DNS its `interval`."""
     warmup: Seconds | None = None
-    """The first check comes after a random time up to this; 0 for at once. Keepalived's default: `interval`."""
+    """Longest random delay before the first check; 0 starts it at once. Keepalived's default:
+    `interval`."""
     alpha: Flag | None = None
-    """Down until the first check succeeds. Absent: as the real server and the service say."""
+    """The real server is down until its first check succeeds. Absent: the real server's setting,
+    else the service's."""
     log_all_failures: Flag | None = None
-    """Write every failed check of an alive real server to the log, not only the last of the tries."""
+    """Log every failed check of a live real server, not only the last retry."""
 
 
 class Connecting(Timing):
-    """What every checker that opens a connection can be told; the target defaults to the real server itself."""
+    """Fields of every check that opens a connection. The default target is the real server
+    itself."""
 
     timeout: Annotated[Seconds, Field(gt=0)] | None = None
-    """How long to wait for the answer (`connect_timeout`). Keepalived's default: 5."""
+    """Time-out of the check (`connect_timeout`). Keepalived's default: 5."""
     connect_ip: Address | None = None
     """Check this address instead of the real server's own."""
     port: Port | None = None
@@ -58,7 +63,7 @@ class Connecting(Timing):
     bindto: Address | None = None
     """Source address of the check."""
     bind_if: InterfaceName | None = None
-    """Interface the check leaves by; an IPv6 link-local `bindto` needs it."""
+    """Interface that the check is sent from; an IPv6 link-local `bindto` needs it."""
     bind_port: Port | None = None
     """Source port of the check."""
     fwmark: Annotated[Integer, Field(ge=1)] | None = None
@@ -66,13 +71,13 @@ class Connecting(Timing):
 
 
 class TcpCheck(Connecting):
-    """A TCP connection that opens."""
+    """A check that opens a TCP connection."""
 
     type: Literal["tcp"]
-    """Says that it is a TCP check (`TCP_CHECK`)."""
+    """Selects the TCP check (`TCP_CHECK`)."""
 
 
-def _statuses(values: tuple[str, ...]) -> tuple[str, ...]:
+def _checked_statuses(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         low, _, high = value.partition("-")
         if not (
@@ -82,7 +87,7 @@ def _statuses(values: tuple[str, ...]) -> tuple[str, ...]:
         ):
             raise mistake(
                 "wrong-value",
-                f"{value!a} is no HTTP status",
+                f"{value!a} is not an HTTP status",
                 "",
                 "write `200` or a range `200-299`",
             )
@@ -98,22 +103,22 @@ def _as_texts(value: object) -> object:
 
 
 class Url(Model):
-    """One page an HTTP check asks for, and what its answer must be."""
+    """A page that an HTTP check requests, and the answer that it must get."""
 
     path: Word = "/"
-    """The path to ask for."""
+    """Path of the request."""
     digest: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
     """MD5 sum of the page, as genhash(1) prints it."""
     status_code: Annotated[
-        tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_statuses)
+        tuple[str, ...], BeforeValidator(_as_texts), AfterValidator(_checked_statuses)
     ] = ()
-    """HTTP statuses that count as alive, single ones or ranges. Keepalived's default: 200-299."""
+    """HTTP statuses of a live real server, single ones or ranges. Keepalived's default: 200-299."""
     virtualhost: Word | None = None
-    """Host name of the request. Absent: the check's, the real server's, the service's."""
+    """Host name of the request. Absent: the check's, else the real server's, else the service's."""
     regex: Pattern | None = None
     """Regular expression (PCRE2) that the page must match."""
     regex_no_match: Flag = False
-    """The other way round: a match is a failure."""
+    """Invert `regex`: a match is a failure."""
     regex_options: tuple[Word, ...] = ()
     """Options of the expression, pcre2api(3): `caseless`, `multiline` and the like."""
     regex_stack: tuple[Integer, Integer] | None = None
@@ -125,53 +130,56 @@ class Url(Model):
 
 
 class HttpCheck(Connecting):
-    """A page that answers as it should. At least one url: without any, Keepalived 2.2.7 crashes."""
+    """A check that requests pages over HTTP.
+
+    It needs at least one url: Keepalived 2.2.7 crashes without any.
+    """
 
     type: Literal["http"]
-    """Says that it is an HTTP check (`HTTP_GET`)."""
+    """Selects the HTTP check (`HTTP_GET`)."""
     http_protocol: Literal["1.0", "1.0C", "1.1"] | None = None
     """Version of HTTP; `1.0C` is 1.0 with `Connection: close`."""
     fast_recovery: Flag | None = None
-    """Several urls: ask them without an interval between them when the real server comes back."""
+    """Check several urls without an interval between them while the real server recovers."""
     urls: Annotated[tuple[Url, ...], Field(min_length=1)] = (Url(),)
-    """The pages; all must be as they should (`url`). The default asks for `/`."""
+    """The pages; all of them must pass (`url`). The default is a request for `/`."""
     virtualhost: Word | None = None
-    """Host name of the requests. Absent: the real server's, the service's."""
+    """Host name of the requests. Absent: the real server's, else the service's."""
 
 
 class SslCheck(Connecting):
-    """The same over TLS; the certificate is not verified (Keepalived does not)."""
+    """A check that requests pages over HTTPS. Keepalived does not verify the certificate."""
 
     type: Literal["ssl"]
-    """Says that it is an HTTPS check (`SSL_GET`)."""
+    """Selects the HTTPS check (`SSL_GET`)."""
     http_protocol: Literal["1.0", "1.0C", "1.1"] | None = None
     """Version of HTTP; `1.0C` is 1.0 with `Connection: close`."""
     fast_recovery: Flag | None = None
-    """Several urls: ask them without an interval between them when the real server comes back."""
+    """Check several urls without an interval between them while the real server recovers."""
     urls: Annotated[tuple[Url, ...], Field(min_length=1)] = (Url(),)
-    """The pages; all must be as they should (`url`). The default asks for `/`."""
+    """The pages; all of them must pass (`url`). The default is a request for `/`."""
     virtualhost: Word | None = None
-    """Host name of the requests. Absent: the real server's, the service's."""
+    """Host name of the requests. Absent: the real server's, else the service's."""
     enable_sni: Flag = False
-    """Name the host in the TLS handshake too (RFC 6066 §3)."""
+    """Send the host name in the TLS handshake (SNI, RFC 6066 §3)."""
 
 
 class DnsCheck(Connecting):
-    """A DNS query over UDP that is answered."""
+    """A check that sends a DNS query over UDP and needs an answer."""
 
     type: Literal["dns"]
-    """Says that it is a DNS check (`DNS_CHECK`)."""
+    """Selects the DNS check (`DNS_CHECK`)."""
     query_type: Literal["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"] | None = None
-    """Type of the record asked for (`type`). Keepalived's default: SOA."""
+    """Type of the queried record (`type`). Keepalived's default: SOA."""
     name: Word | None = None
-    """Name asked for. Keepalived's default: the root, `.`."""
+    """Queried name. Keepalived's default: the root, `.`."""
 
 
 class SmtpCheck(Connecting):
-    """A mail server that greets."""
+    """A check that waits for a mail server's greeting."""
 
     type: Literal["smtp"]
-    """Says that it is an SMTP check (`SMTP_CHECK`)."""
+    """Selects the SMTP check (`SMTP_CHECK`)."""
     helo_name: Text | None = None
     """Name in the HELO line."""
 
@@ -180,82 +188,95 @@ HexString = Annotated[str, Field(pattern=r"^[0-9A-Fa-fXx ]+$")]
 
 
 class UdpCheck(Connecting):
-    """A UDP datagram that raises no ICMP error, or that is answered (`reply` in hexadecimal, X for any)."""
+    """A check that sends a UDP datagram.
+
+    It fails on an ICMP error. With `require_reply` or `reply`, it also fails without an answer.
+    """
 
     type: Literal["udp"]
-    """Says that it is a UDP check (`UDP_CHECK`)."""
+    """Selects the UDP check (`UDP_CHECK`)."""
     payload: HexString | None = None
-    """What is sent, in hexadecimal. Absent: random bytes."""
+    """Payload of the datagram, in hexadecimal. Absent: random bytes."""
     require_reply: Flag = False
-    """Any answer will do, but one must come."""
+    """An answer must come; its content does not matter."""
     reply: HexString | None = None
-    """An answer must come and begin like this, in hexadecimal; an X stands for any digit (`require_reply`)."""
+    """Start of the answer that must come, in hexadecimal; an X stands for any digit
+    (`require_reply`)."""
     min_reply_length: Annotated[Integer, Field(ge=0, le=65535)] | None = None
-    """Fewest bytes of an answer. Keepalived's default: 0."""
+    """Minimum length of an answer in bytes. Keepalived's default: 0."""
     max_reply_length: Annotated[Integer, Field(ge=0, le=65535)] | None = None
-    """Most bytes of an answer. Keepalived's default: 255."""
+    """Maximum length of an answer in bytes. Keepalived's default: 255."""
 
 
 class PingCheck(Connecting):
-    """An ICMP echo that is answered."""
+    """A check that sends an ICMP echo request and needs an answer."""
 
     type: Literal["ping"]
-    """Says that it is a ping (`PING_CHECK`)."""
+    """Selects the ping (`PING_CHECK`)."""
 
 
 class MiscCheck(Timing):
-    """A program of the operator's; `timeout` in whole seconds. `dynamic`: its exit status sets the weight."""
+    """A check that runs a program of the operator's.
+
+    `timeout` is in whole seconds. With `dynamic`, the program's exit status sets the weight.
+    """
 
     type: Literal["misc"]
-    """Says that it is a program (`MISC_CHECK`)."""
+    """Selects the program (`MISC_CHECK`)."""
     script: Command
-    """The program and its arguments; exit status 0 is alive, 1 is failed (`misc_path`)."""
+    """The program and its arguments. Exit status 0 means alive, 1 failed (`misc_path`)."""
     timeout: Annotated[Integer, Field(ge=1)] | None = None
-    """Seconds after which it counts as failed (`misc_timeout`)."""
+    """Seconds after which a running program counts as failed (`misc_timeout`)."""
     dynamic: Flag = False
-    """An exit status from 2 to 255 is alive, and the weight becomes the status less 2 (`misc_dynamic`)."""
+    """An exit status from 2 to 255 means alive and sets the weight to the status minus 2
+    (`misc_dynamic`)."""
     user: Word | None = None
-    """Who it runs as. Absent: `script_user`."""
+    """User that runs the program. Absent: `script_user`."""
     group: Word | None = None
-    """Group it runs as. Absent: the user's."""
+    """Group that runs the program. Absent: the user's."""
 
 
 class FileCheck(Model):
-    """A number in a file on the director, multiplied by `weight` and added to the real server's weight.
+    """A check that reads a number from a file on the director.
 
-    With weight 0, any number but 0 means that it is down (keepalived.conf(5), track_file).
+    Keepalived multiplies the number by `weight` and adds the product to the real server's weight.
+    With weight 0, any number other than 0 means that the real server is down (keepalived.conf(5),
+    track_file).
     """
 
     type: Literal["file"]
-    """Says that it is a file (`FILE_CHECK`)."""
+    """Selects the file (`FILE_CHECK`)."""
     file: FilePath
     """Path of the file on the director (`track_file`)."""
     weight: Annotated[Integer, Field(ge=-2147483647, le=2147483647)] | None = None
     """Multiplier of the number in the file."""
     reverse: Flag = False
-    """Subtract instead of add; needs `weight`."""
+    """Subtract the product instead of adding it; needs `weight`."""
     init: Integer | None = None
-    """Number written into the file where it does not exist (`init_file`)."""
+    """Number that Keepalived writes if the file does not exist (`init_file`)."""
 
 
 class KafkaCheck(Timing):
-    """A Kafka broker that is ready: it speaks the protocol, lets `login` in, and is in its own metadata."""
+    """A check that a Kafka broker is ready.
+
+    The broker must speak the protocol, accept the login, and list itself in its metadata.
+    """
 
     type: Literal["kafka"]
-    """Says that it is a broker (`MISC_CHECK`; role `kafka_check` puts there what it runs)."""
+    """Selects the broker check (`MISC_CHECK`; the role `kafka_check` installs its program)."""
     login: Identifier
-    """User of the cluster that the check logs in as; best one without any rights."""
+    """Kafka user of the check; preferably a user without any rights."""
     timeout: Annotated[Integer, Field(gt=0)] = 5
-    """Seconds until a broker that has not answered counts as not ready."""
+    """Time-out of the check in seconds."""
 
 
 class BfdTiming(Model):
     """The timers of a BFD session (RFC 5880), in milliseconds, and its hop limits."""
 
     min_rx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
-    """Shortest milliseconds between packets that this side can take. Keepalived's default: 10."""
+    """Minimum milliseconds between packets that this side can receive. Keepalived's default: 10."""
     min_tx: Annotated[Seconds, Field(ge=1, le=4294967)] | None = None
-    """Shortest milliseconds between packets that this side wants to send. Keepalived's default: 10."""
+    """Minimum milliseconds between packets that this side sends. Keepalived's default: 10."""
     idle_tx: Annotated[Seconds, Field(ge=1000, le=4294967)] | None = None
     """Milliseconds between packets while the session is down. Keepalived's default: 1000."""
     multiplier: Annotated[Integer, Field(ge=1, le=255)] | None = None
@@ -263,18 +284,18 @@ class BfdTiming(Model):
     passive: Flag = False
     """Send nothing until the neighbour does (RFC 5880 §6.1)."""
     ttl: Annotated[Integer, Field(ge=1, le=255)] | None = None
-    """TTL of what is sent over IPv4. Keepalived's default: 255 (RFC 5881 §5)."""
+    """TTL of packets sent over IPv4. Keepalived's default: 255 (RFC 5881 §5)."""
     hoplimit: Annotated[Integer, Field(ge=1, le=255)] | None = None
-    """Hop limit of what is sent over IPv6. Keepalived's default: 64, while RFC 5881 §5 wants 255."""
+    """Hop limit of packets sent over IPv6. Keepalived's default: 64; RFC 5881 §5 requires 255."""
     max_hops: Annotated[Integer, Field(ge=0, le=255)] | None = None
-    """Hops a received packet may have come; 255 for any number. Keepalived's default: 0."""
+    """Maximum hops of a received packet; 255 for any number. Keepalived's default: 0."""
 
 
 class BfdCheck(BfdTiming):
-    """A BFD session with the real server, one made for each."""
+    """A check that runs a BFD session between the director and the real server."""
 
     type: Literal["bfd"]
-    """Says that it is a BFD session (`BFD_CHECK`)."""
+    """Selects the BFD session (`BFD_CHECK`)."""
 
 
 Check = Annotated[

@@ -1,4 +1,4 @@
-"""A front end: virtual addresses, the directors that hold them, the services on them."""
+"""The model of a front end: its virtual addresses, its directors and its services."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ Owner = Literal["keepalived", "ipvsadm"]
 
 
 class Vip(Model):
-    """A virtual address. Without `prefix` it is a host address (/32, /128), which adds no route.
+    """A virtual address (VIP).
 
-    `excluded`: moved with the others but not advertised, for more addresses than an advert holds (20 in version 2).
+    Without `prefix` it is a host address (/32, /128), which adds no route. An `excluded` address
+    moves with the others but is not advertised. Exclude addresses if the front end has more of them
+    than an advert holds (20 in version 2).
     """
 
     address: Address
     """The virtual address."""
     prefix: Annotated[Integer, Field(ge=1, le=128)] | None = None
-    """Prefix length it is added with. Absent: 32, for IPv6 128."""
+    """Prefix length of the address on the interface. Absent: 32, for IPv6 128."""
     interface: InterfaceName | None = None
-    """Interface it is added to (`dev`). Absent: the VRRP instance's."""
+    """Interface that gets the address (`dev`). Absent: the VRRP instance's."""
     label: InterfaceName | None = None
     """Label of an IPv4 address, `eth0:1` (`label`)."""
     scope: Literal["site", "link", "host", "nowhere", "global"] | None = None
@@ -43,7 +45,8 @@ class Vip(Model):
     excluded: Flag = False
     """Move it with the others, but leave it out of the adverts (`virtual_ipaddress_excluded`)."""
     no_track: Flag = False
-    """Stay master when somebody deletes the address, and do not put it back before the next takeover."""
+    """Stay master when somebody deletes the address. Keepalived then restores it at the next
+    takeover only."""
 
     @property
     def family(self) -> int:
@@ -57,7 +60,7 @@ class Vip(Model):
                 "out-of-range",
                 f"a prefix length of {self.prefix} is too long for {self.address}",
                 "",
-                "an IPv4 one has 32 bits",
+                "use at most 32 for IPv4",
             )
         if self.address.is_multicast or self.address.is_loopback or self.address.is_unspecified:
             raise mistake(
@@ -70,7 +73,7 @@ class Vip(Model):
 
 
 def _vip(value: Any) -> Any:
-    """`192.168.227.10` and `192.168.227.10/24` stand for a mapping."""
+    """The mapping for a VIP; `192.168.227.10` and `192.168.227.10/24` are short forms of it."""
     if isinstance(value, dict | Vip):
         return value
     if not isinstance(value, str):
@@ -91,36 +94,40 @@ def _vip(value: Any) -> Any:
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        what, why = (
+        raise mistake(
+            "vip-not-an-address",
             f"{value!a} is not an IP address",
-            "a VIP is what the directors add to their interface",
-        )
-        raise mistake("vip-not-an-address", what, why, "write an IPv4 or IPv6 address") from None
+            "directors add a VIP to their interface",
+            "write an IPv4 or IPv6 address",
+        ) from None
     return {"address": address, "prefix": int(prefix)} if slash else {"address": address}
 
 
 class Frontend(Model):
-    """One front end. `directors` and `real_servers` name a group, a host, or a list of these.
+    """A front end. `directors` and `real_servers` name a group, a host, or a list of these.
 
-    The order of the directors is the order of their priorities (100, 99, …) unless `priorities` or
-    the host's variable `vrrp_priority` says otherwise.
+    The directors' priorities fall in the order of the list (100, 99, …). `priorities` and the
+    host's variable `vrrp_priority` override them.
     """
 
     name: Identifier
-    """Name of the front end; the VRRP instance is `VI_NAME` (hactl)."""
+    """Name of the front end; its VRRP instance is `VI_NAME` (hactl)."""
     vips: Annotated[tuple[Annotated[Vip, BeforeValidator(_vip)], ...], Field(min_length=1)]
-    """The virtual addresses, an address or `ADDRESS/PREFIX` each; one IPv4 or IPv6 family, or both (hactl)."""
+    """The virtual addresses, written as an address or as `ADDRESS/PREFIX`. They are IPv4, IPv6 or
+    both (hactl)."""
     directors: Hosts
-    """Who holds them: a group, a host, or a list of these (hactl)."""
+    """The directors that hold the virtual addresses: a group, a host, or a list of these
+    (hactl)."""
     priorities: dict[Word, Priority] = Field(default_factory=dict)
-    """VRRP priority by director. Absent: the host's `vrrp_priority`, else 100, 99, … in order (RFC 5798 §5.2.4)."""
+    """VRRP priority by director. Absent: the host's `vrrp_priority`, else 100, 99, … in order
+    (RFC 5798 §5.2.4)."""
     vrrp: Vrrp
-    """How the directors agree on who is master."""
+    """VRRP settings, by which the directors elect the master."""
     services: tuple[Service, ...] = ()
-    """What is answered on the addresses. May be empty: then the addresses just move."""
+    """The services on the virtual addresses. If the list is empty, the addresses only move."""
     ipvs_manager: Owner | None = None
-    """Who fills the IPVS table of its directors. With `ipvsadm` it is ipvsadm's rules file, and nothing is checked.
-    Absent: the host's `ipvs_manager`, else Keepalived (hactl)."""
+    """Program that fills the directors' IPVS table. `ipvsadm` loads its rules file and checks no
+    real server. Absent: the host's `ipvs_manager`, else Keepalived (hactl)."""
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -141,7 +148,7 @@ class Frontend(Model):
                 raise mistake(
                     "vip-all-excluded",
                     f"every IPv{family} address is `excluded`",
-                    "an advert must carry one",
-                    "leave one of them in",
+                    "an advert must carry an address",
+                    "remove `excluded` from one of them",
                 )
         return self

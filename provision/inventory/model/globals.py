@@ -1,4 +1,4 @@
-"""What holds for a whole director: the variable `keepalived`, which may differ by host or group."""
+"""The model of `keepalived`: settings of a whole director, which may differ by host or group."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from provision.inventory.model.text import (
     Text,
     Word,
     as_field,
+    as_switch,
     mistake,
 )
 from provision.inventory.model.vrrp import SyncGroup
@@ -33,45 +34,42 @@ Count = Annotated[Integer, Field(ge=0)]
 
 
 class SyncDaemon(Model):
-    """The kernel's connection synchronisation: the master multicasts its connections, so that they outlive it.
+    """The kernel's connection synchronisation.
 
-    `interface` and `sync_id` default to those of the first VRRP instance and its VRID.
+    The master multicasts its connections, so that they survive a failover. `interface` defaults to
+    that of the first VRRP instance, `sync_id` to its VRID.
     """
 
     interface: InterfaceName | None = None
-    """Interface it uses. Absent: that of the first VRRP instance."""
+    """Interface of the daemon. Absent: that of the first VRRP instance."""
     instance: Identifier | None = None
-    """VRRP instance whose state decides who sends. Absent: none, and both directors send and receive all the time."""
+    """VRRP instance whose master sends. Absent: none, and both directors always send and
+    receive."""
     sync_id: Annotated[Integer, Field(ge=0, le=255)] | None = None
-    """Number that daemons must share (`id`). Absent: VRID of the first front end."""
+    """Number that all daemons must share (`id`). Absent: the VRID of the first front end."""
     maxlen: Annotated[Integer, Field(ge=1, le=65507)] | None = None
-    """Longest packet in bytes."""
+    """Maximum packet length in bytes."""
     port: Port = 8848
     """UDP port."""
     ttl: Annotated[Integer, Field(ge=1, le=255)] | None = None
     """TTL of the multicast packets."""
     group: Address | None = None
-    """Multicast group. Absent: 224.0.0.81, on directors without IPv4 ff02::81."""
-
-
-def _sync_daemon(value: object) -> object:
-    """`true` is the daemon with its defaults, `false` none."""
-    return {} if value is True else None if value is False else value
+    """Multicast group. Absent: 224.0.0.81, or ff02::81 on directors without IPv4."""
 
 
 class Timeouts(Model):
     """Seconds after which IPVS forgets an idle connection."""
 
     tcp: Annotated[Integer, Field(ge=1)] | None = None
-    """TCP connection (ipvsadm(8) --set). Absent: left as it is."""
+    """Idle TCP connection (ipvsadm(8) --set). Absent: unchanged."""
     tcpfin: Annotated[Integer, Field(ge=1)] | None = None
-    """TCP connection after a FIN. Absent: left as it is."""
+    """TCP connection after a FIN. Absent: unchanged."""
     udp: Annotated[Integer, Field(ge=1)] | None = None
-    """UDP. Absent: left as it is."""
+    """Idle UDP connection. Absent: unchanged."""
 
 
 class SmtpServer(Model):
-    """The mail server that takes the alerts."""
+    """The mail server that receives the alerts."""
 
     host: Word
     """Name or address."""
@@ -80,7 +78,7 @@ class SmtpServer(Model):
 
 
 class Fifo(Model):
-    """A named pipe that gets a line for every event, and optionally the program that reads it."""
+    """A named pipe for events, a line for every event, and optionally the program that reads it."""
 
     path: FilePath
     """Path of the pipe."""
@@ -89,29 +87,30 @@ class Fifo(Model):
     group: Word | None = None
     """Group of the pipe."""
     script: ScriptLike | None = None
-    """Program that Keepalived starts to read it; it gets the path as its last argument."""
+    """Program that Keepalived starts to read the pipe. Its last argument is the path of the
+    pipe."""
 
 
 class GarpGroup(Model):
-    """How fast gratuitous ARPs (`garp_interval`) and neighbour advertisements may follow each other, in seconds."""
+    """Rate limits of gratuitous ARPs and neighbour advertisements. Intervals are in seconds."""
 
     interfaces: Annotated[tuple[InterfaceName, ...], Field(min_length=1)]
     """Interfaces that share the limit."""
     garp_interval: Seconds | None = None
-    """Time between gratuitous ARPs."""
+    """Minimum time between gratuitous ARPs."""
     gna_interval: Seconds | None = None
-    """Time between neighbour advertisements."""
+    """Minimum time between neighbour advertisements."""
 
 
 class InterfaceDelay(Model):
-    """Seconds an interface must be down (or up again) before it counts."""
+    """Seconds for which an interface must be down or up before Keepalived reacts."""
 
     interface: InterfaceName
     """The interface."""
     down: Annotated[Seconds, Field(le=255)]
-    """Time it must be down."""
+    """Time that the interface must be down."""
     up: Annotated[Seconds, Field(le=255)] | None = None
-    """Time it must be up. Absent: the same."""
+    """Time that the interface must be up. Absent: the same as `down`."""
 
 
 class Tls(Model):
@@ -128,34 +127,37 @@ class Tls(Model):
 
 
 class Process(Model):
-    """How the kernel schedules one of Keepalived's processes; `rlimit_rttime` in microseconds."""
+    """Scheduling of one of Keepalived's processes. `rlimit_rttime` is in microseconds."""
 
     priority: Nice | None = None
-    """Nice value; a lower one runs first (`vrrp_priority`, `checker_priority`, `bfd_priority`)."""
+    """Nice value; a process with a lower value runs first (`vrrp_priority`, `checker_priority`,
+    `bfd_priority`)."""
     rt_priority: RealTime | None = None
     """Real-time priority (`vrrp_rt_priority` and so on). Absent: not real-time."""
     rlimit_rttime: Annotated[Integer, Field(ge=2)] | None = None
-    """Microseconds of CPU between two blocking calls while real-time (`vrrp_rlimit_rttime` and so on), beyond which
-    the kernel kills it. Keepalived's default, 10000, is too little to start with on a slow director: 1000000."""
+    """Maximum microseconds of CPU between two blocking calls of a real-time process
+    (`vrrp_rlimit_rttime` and so on). The kernel kills a process that needs more. Keepalived's
+    default is 10000, which is too short for a start on a slow director; use 1000000."""
     no_swap: Flag = False
-    """Keep it in memory (`vrrp_no_swap` and so on)."""
+    """Keep the process in memory (`vrrp_no_swap` and so on)."""
     cpu_affinity: Cpus = ()
-    """Processors it may run on (`vrrp_cpu_affinity` and so on). Empty: all."""
+    """Processors that the process may use (`vrrp_cpu_affinity` and so on). Empty: all."""
 
 
 class Keepalived(Model):
-    """Keepalived's global_defs; field names are those of keepalived.conf(5). Times are in seconds.
+    """Keepalived's global_defs. Field names are those of keepalived.conf(5). Times are in seconds.
 
-    `router_id` defaults to the host's name. Scripts run as `nobody`, and what is to run as root must be
-    something that nobody else can write to; `script_user`, or the `user` of a script, says otherwise.
+    `router_id` defaults to the host's name. Scripts run as `nobody`, unless `script_user` or the
+    script's `user` names another user. Only root may be able to write to a script that runs as
+    root.
     """
 
     router_id: Text | None = None
-    """Name of this director in mails and SNMP. Absent: the host's name in the inventory."""
+    """Name of the director in mails and SNMP. Absent: the host's name in the inventory."""
     process_names: Flag = False
-    """Name each of Keepalived's processes by what it does."""
+    """Give Keepalived's processes names that say what they do."""
     notification_email: tuple[Word, ...] = ()
-    """Who gets the alerts."""
+    """Recipients of the alerts."""
     notification_email_from: Word | None = None
     """Sender of the alerts. Keepalived's default: `keepalived@` and the host's name."""
     smtp_server: Annotated[SmtpServer, as_field("host")] | None = None
@@ -163,7 +165,7 @@ class Keepalived(Model):
     smtp_helo_name: Word | None = None
     """Name in the HELO line. Keepalived's default: the host's name."""
     smtp_connect_timeout: Annotated[Integer, Field(ge=1)] | None = None
-    """Seconds to wait for the mail server. Keepalived's default: 30."""
+    """Time-out of the connection to the mail server, in seconds. Keepalived's default: 30."""
     smtp_alert: Flag | None = None
     """Mail alerts, unless a more precise setting says otherwise."""
     smtp_alert_vrrp: Flag | None = None
@@ -171,83 +173,90 @@ class Keepalived(Model):
     smtp_alert_checker: Flag | None = None
     """Mail when a real server or quorum changes."""
     no_email_faults: Flag = False
-    """No mail about FAULT."""
+    """Send no mail about the FAULT state."""
     no_checker_emails: Flag = False
-    """No mail whenever a check changes; only when a real server is added or removed."""
+    """Send no mail when a check's result changes, only when a real server is added or removed."""
     checker_log_all_failures: Flag | None = None
     """Write every failed check to the log."""
     rs_init_notifies: Flag = False
-    """Run `notify_up` and `notify_down` at the start, too."""
+    """Run `notify_up` and `notify_down` at the start as well."""
     script_user: Word | None = None
-    """Who scripts run as that do not say so. Absent: `nobody`, if there are any (hactl)."""
+    """User for scripts that do not name a user. Absent: `nobody`, if there are any scripts
+    (hactl)."""
     script_group: Word | None = None
-    """Group they run as. Absent: the user's."""
+    """Group for these scripts. Absent: the user's."""
     enable_script_security: Flag | None = None
-    """Refuse to run as root what others than root may write. Absent: on, if there are any scripts (hactl)."""
+    """Refuse to run a script as root that other users may write. Absent: on, if there are any
+    scripts (hactl)."""
     startup_script: ScriptLike | None = None
-    """Command to run before Keepalived starts working."""
+    """Command that runs before Keepalived starts working."""
     startup_script_timeout: Annotated[Integer, Field(ge=1, le=1000)] | None = None
-    """Seconds it may take. Keepalived's default: 10."""
+    """Time-out of the command in seconds. Keepalived's default: 10."""
     shutdown_script: ScriptLike | None = None
-    """Command to run after Keepalived has stopped working."""
+    """Command that runs after Keepalived has stopped working."""
     shutdown_script_timeout: Annotated[Integer, Field(ge=1, le=1000)] | None = None
-    """Seconds it may take. Keepalived's default: 10."""
-    lvs_sync_daemon: Annotated[SyncDaemon | None, BeforeValidator(_sync_daemon)] = SyncDaemon()
+    """Time-out of the command in seconds. Keepalived's default: 10."""
+    lvs_sync_daemon: Annotated[SyncDaemon | None, BeforeValidator(as_switch)] = SyncDaemon()
     """Connection synchronisation between directors. On unless `false` (hactl)."""
     lvs_timeouts: Timeouts | None = None
-    """When idle connections are forgotten."""
+    """Time-outs of idle connections."""
     lvs_flush: Flag = False
-    """Empty the IPVS table at the start, whoever filled it."""
+    """Empty the IPVS table at the start, other programs' entries included."""
     lvs_flush_on_stop: Flag | Literal["VS"] = False
-    """Empty the IPVS table at the stop at once; `VS` for Keepalived's own services only."""
+    """Empty the IPVS table as soon as Keepalived stops; `VS` removes Keepalived's services only."""
     vrrp_mcast_group4: Address | None = None
     """Multicast group of IPv4 adverts. Keepalived's default: 224.0.0.18 (RFC 5798 §5.1.1.2)."""
     vrrp_mcast_group6: Address | None = None
     """Multicast group of IPv6 adverts. Keepalived's default: ff02::12 (RFC 5798 §5.1.2.2)."""
     vrrp_garp_master_delay: Count = 1
-    """Time from becoming master to the second round of gratuitous ARPs; 0 for none. Keepalived's default would be 5."""
+    """Time from the takeover to the second round of gratuitous ARPs; 0 for no second round.
+    Keepalived's default: 5."""
     vrrp_garp_master_repeat: Count = 5
-    """Gratuitous ARPs a round on becoming master."""
+    """Gratuitous ARPs in a round after a takeover."""
     vrrp_garp_lower_prio_delay: Count | None = None
-    """Time to the second round after an advert of lower priority. Keepalived's default: `vrrp_garp_master_delay`."""
+    """Time from an advert of lower priority to the second round. Keepalived's default:
+    `vrrp_garp_master_delay`."""
     vrrp_garp_lower_prio_repeat: Count | None = None
-    """Gratuitous ARPs a round after an advert of lower priority. Keepalived's default: `vrrp_garp_master_repeat`."""
+    """Gratuitous ARPs in a round after an advert of lower priority. Keepalived's default:
+    `vrrp_garp_master_repeat`."""
     vrrp_garp_master_refresh: Count = 60
-    """Time between rounds while master; 0 for none, which would be Keepalived's default."""
+    """Time between rounds while master; 0 for no rounds, which is Keepalived's default."""
     vrrp_garp_master_refresh_repeat: Count = 1
-    """Gratuitous ARPs of such a round."""
+    """Gratuitous ARPs in a round while master."""
     vrrp_garp_interval: Seconds | None = None
     """Time between two gratuitous ARPs on an interface. Keepalived's default: 0."""
     vrrp_gna_interval: Seconds | None = None
     """Time between two neighbour advertisements on an interface. Keepalived's default: 0."""
     vrrp_min_garp: Flag | None = None
-    """One gratuitous ARP a round, whatever the repeats above say."""
+    """Send one gratuitous ARP in a round and ignore the repeats above."""
     vrrp_garp_extra_if: Annotated[Integer, Field(ge=0, le=86400)] | None = None
-    """Seconds between gratuitous ARPs on interfaces that hold a VIP and are not the instance's (with `all`); 0 for
-    none."""
+    """Seconds between gratuitous ARPs on other interfaces that hold a VIP, besides the instance's
+    (with `all`); 0 for none."""
     vrrp_down_timer_adverts: Annotated[Integer, Field(ge=1, le=100)] | None = None
-    """Missed adverts after which a master is gone, where an instance does not say. Keepalived's default: 3 (RFC 5798
-    §6.1)."""
+    """Missed adverts after which a backup takes over, for instances without a value. Keepalived's
+    default: 3 (RFC 5798 §6.1)."""
     vrrp_lower_prio_no_advert: Flag | None = None
     """As master, do not answer an advert of lower priority. Keepalived's default: answer."""
     vrrp_higher_prio_send_advert: Flag | None = True
-    """As master, send one more advert on seeing one of higher priority: the new master then repeats its GARPs.
-    Keepalived's default would be off."""
+    """As master, send one more advert after an advert of higher priority. The new master then
+    repeats its GARPs. Keepalived's default: off."""
     vrrp_check_unicast_src: Flag = False
-    """Unicast: accept adverts of the peers only. On by `vrrp.unicast.check_source` anyway."""
+    """Unicast: accept adverts from the peers only. `vrrp.unicast.check_source` sets it for an
+    instance anyway."""
     vrrp_skip_check_adv_addr: Flag = False
-    """Do not compare the addresses in adverts of the same master again."""
+    """Skip the address check of an advert from the same master as the advert before."""
     vrrp_strict: Flag = False
-    """Follow the RFC strictly; forbids unicast, authentication, `preempt_delay` and more."""
+    """Follow the RFC strictly. This forbids unicast, authentication, `preempt_delay` and more."""
     vrrp_notify_priority_changes: Flag | None = None
     """Report changes of priorities in the fifos."""
     vrrp_startup_delay: Seconds | None = None
-    """Time to wait after the start before any instance speaks, for bonds that are slow to pass traffic."""
+    """Delay after the start before any instance sends, for bonds that pass traffic late."""
     max_auto_priority: Annotated[Integer, Field(ge=-1, le=99)] | None = None
-    """Highest real-time priority that Keepalived may give itself when it runs late; 0 for never, -1 for never and no
-    warning. Keepalived's default: 0."""
+    """Maximum real-time priority that Keepalived may give itself when it runs late; 0 for never, -1
+    for never and without a warning. Keepalived's default: 0."""
     min_auto_priority_delay: Annotated[Integer, Field(ge=1, le=10000000)] | None = None
-    """Microseconds of lateness at which it does. Keepalived's default: 1000000."""
+    """Minimum delay, in microseconds, for which Keepalived raises its priority. Keepalived's
+    default: 1000000."""
     vrrp: Process = Process()
     """Scheduling of the VRRP process."""
     checker: Process = Process()
@@ -263,37 +272,38 @@ class Keepalived(Model):
     fifo_write_vrrp_states_on_reload: Flag = False
     """Write all states to the pipes after a reload."""
     dynamic_interfaces: Flag = False
-    """Interfaces may be missing at the start, and come and go."""
+    """Accept interfaces that are missing at the start, or that come and go."""
     log_unknown_vrids: Flag = False
-    """Write adverts of VRIDs that are not configured here to the log."""
+    """Log adverts with a VRID that this director does not use."""
     disable_local_igmp: Flag = False
     """Send no IGMP reports for 224.0.0.0/24."""
     enable_snmp_vrrp: Flag = False
-    """Answer SNMP about VRRP (KEEPALIVED-MIB)."""
+    """Answer SNMP queries about VRRP (KEEPALIVED-MIB)."""
     enable_snmp_checker: Flag = False
-    """Answer SNMP about services and real servers (KEEPALIVED-MIB)."""
+    """Answer SNMP queries about services and real servers (KEEPALIVED-MIB)."""
     enable_snmp_rfc: Flag = False
-    """Answer SNMP by the VRRP MIBs of RFC 2787 and RFC 6527."""
+    """Answer SNMP queries with the VRRP MIBs of RFC 2787 and RFC 6527."""
     enable_traps: Flag = False
     """Send SNMP traps."""
     snmp_socket: Word | None = None
-    """Where the SNMP agent listens. Keepalived's default: `unix:/var/agentx/master`."""
+    """Socket of the SNMP agent. Keepalived's default: `unix:/var/agentx/master`."""
     enable_dbus: Flag = False
-    """Offer VRRP's states on D-Bus."""
+    """Publish the VRRP states on D-Bus."""
     garp_groups: tuple[GarpGroup, ...] = ()
-    """Limits of gratuitous ARPs by interface, for switches that cannot take many (`garp_group`)."""
+    """Rate limits of gratuitous ARPs by interface, for switches that cannot handle many
+    (`garp_group`)."""
     interface_up_down_delays: tuple[InterfaceDelay, ...] = ()
-    """How long interfaces must be down or up before it counts."""
+    """Delays before Keepalived reacts to an interface that goes down or up."""
     linkbeat_interfaces: tuple[InterfaceName, ...] = ()
-    """Interfaces whose link is polled (MII, ethtool), because the kernel does not report it."""
+    """Interfaces whose link is polled (MII, ethtool) because the kernel does not report it."""
     sync_groups: tuple[SyncGroup, ...] = ()
-    """Options of sync groups (`vrrp_sync_group`). The groups themselves come from `vrrp.sync_group`."""
+    """Options of sync groups (`vrrp_sync_group`). `vrrp.sync_group` forms the groups."""
     ssl: Tls | None = None
     """Client certificate of SSL checks (`SSL`)."""
     extra: Extra = ()
-    """Lines put into `global_defs` as they are (hactl)."""
+    """Lines that are copied into `global_defs` unchanged (hactl)."""
     extra_blocks: Extra = ()
-    """Lines put at the end of keepalived.conf as they are (hactl)."""
+    """Lines that are copied to the end of keepalived.conf unchanged (hactl)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Keepalived:

@@ -1,4 +1,4 @@
-"""The typed, frozen model of the variable `kafka`: a cluster of brokers behind a front end."""
+"""The model of the variable `kafka`: a cluster of brokers behind a front end."""
 
 from __future__ import annotations
 
@@ -27,49 +27,52 @@ GENERATED = "generated"
 """The value of `tls` with which hactl makes the certificates itself, the CA included."""
 
 PEM = "-----BEGIN "
-"""What a text in PEM begins with (RFC 7468); anything else is the name of a file."""
+"""Start of a text in PEM (RFC 7468); any other text is a file name."""
 
 CLUSTER_ID = r"[A-Za-z0-9_-]{22}"
 """A UUID in URL-safe base64 without padding (Kafka's Uuid.toString)."""
 
 
 class Distribution(Model):
-    """Where a broker takes Kafka's jars from: an archive or a folder, one of the two."""
+    """Source of a broker's jars: either an archive or a folder."""
 
     archive: Annotated[str, Field(pattern=r"^(https?://|/)[^\s\"'$\\`]+$")] | None = None
-    """Official archive (`kafka_2.13-VERSION.tgz`): a URL that the broker fetches it from, or a path there."""
+    """Official archive (`kafka_2.13-VERSION.tgz`): a URL or a path on the broker."""
     sha512: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")] | None = None
-    """SHA-512 of the archive; without it nothing is unpacked."""
+    """SHA-512 digest of the archive. Without it nothing is unpacked."""
     jars: FilePath | None = None
     """Folder on the broker with all jars."""
 
     @model_validator(mode="after")
-    def _one(self) -> Distribution:
+    def _single_source(self) -> Distribution:
         if (self.archive is None) == (self.jars is None):
             raise mistake(
                 "kafka-distribution",
                 "`distribution` needs either `archive` or `jars`",
-                "the jars have one origin",
+                "the jars come from a single source",
                 "keep one of the two",
             )
         if (self.archive is None) != (self.sha512 is None):
             raise mistake(
                 "kafka-distribution",
                 "`archive` and `sha512` go together",
-                "an archive nobody checked is not run",
+                "hactl does not run an archive without checking it",
                 "copy the digest from the archive's `.sha512` file",
             )
         return self
 
 
-def _pem(word: str) -> AfterValidator:
-    """Takes a text in PEM that holds such a block, or the name of a file; the text of a key is never repeated."""
+def _pem(label: str) -> AfterValidator:
+    """The validator for a text in PEM with a block of this label, or for a file name.
+
+    Its messages never repeat the text: it may be a key.
+    """
 
     def check(value: str) -> str:
-        if PEM in value and not re.search(rf"-----BEGIN ([A-Z]+ )*{word}-----", value):
+        if PEM in value and not re.search(rf"-----BEGIN ([A-Z]+ )*{label}-----", value):
             raise mistake(
                 "kafka-ca",
-                f"this text in PEM holds no {word.lower()}",
+                f"this text in PEM holds no {label.lower()}",
                 "",
                 "paste the file as it is",
             )
@@ -86,15 +89,19 @@ def _pem(word: str) -> AfterValidator:
 
 
 class KafkaTls(Model):
-    """Where certificates come from: `certificates` alone (a word stands for it), or `ca` and `key` of a CA."""
+    """Source of the certificates: `certificates` alone (a plain word means it), or a CA's `ca` and
+    `key`."""
 
     certificates: str | None = None
-    """`generated`: the first deploy makes a CA and keeps it in ~/.local/state/hactl/kafka/NAME. Else a folder beside
-    the inventory with `ca.pem` and, for each host, `HOST.pem`: its key and its chain."""
+    """`generated`: the first deploy makes a CA and keeps it in ~/.local/state/hactl/kafka/NAME. Any
+    other word: a folder beside the inventory with `ca.pem` and a file `HOST.pem` for every host,
+    which holds its key and its chain."""
     ca: Annotated[str, _pem("CERTIFICATE")] | None = None
-    """Certificate of the CA that signs, in PEM, or a file beside the inventory. Further ones in it are trusted, too."""
+    """Certificate of the signing CA: a text in PEM, or a file beside the inventory. Further
+    certificates in it are trusted, too."""
     key: Annotated[str, _pem("PRIVATE KEY")] | None = None
-    """The CA's private key (EC or RSA, not encrypted by a password of its own): PEM, best as `!vault`, or a file."""
+    """The CA's private key (EC or RSA, not encrypted with a password): a text in PEM, preferably as
+    `!vault`, or a file."""
 
     @property
     def signs(self) -> bool:
@@ -102,115 +109,118 @@ class KafkaTls(Model):
         return self.ca is not None or self.certificates == GENERATED
 
     @model_validator(mode="after")
-    def _one(self) -> KafkaTls:
+    def _single_source(self) -> KafkaTls:
         if (self.certificates is None) == (self.ca is None) or (self.ca is None) != (
             self.key is None
         ):
             raise mistake(
                 "kafka-ca",
                 "`tls` needs `generated`, a folder, or both `ca` and `key`",
-                "certificates have one origin",
+                "certificates come from a single source",
                 "keep one of the three",
             )
         return self
 
 
 class ZooKeeper(Model):
-    """The ensemble that a cluster in ZooKeeper mode keeps its metadata in."""
+    """The ensemble that keeps the metadata of a cluster in ZooKeeper mode."""
 
     hosts: Hosts
-    """Its members: a group, a host, or a list of these; each has a `zookeeper_id`."""
+    """The members: a group, a host, or a list of these. Every member needs a `zookeeper_id`."""
     password: KafkaSecret
-    """What the brokers log in to the ensemble with (SASL, DIGEST-MD5)."""
+    """Password of the brokers at the ensemble (SASL, DIGEST-MD5)."""
     quorum_password: KafkaSecret
-    """What the members log in to each other with (`quorum.auth.*`)."""
+    """Password of the members among each other (`quorum.auth.*`)."""
     port: Port = 2181
     """Client port."""
     peer_port: Port = 2888
     """Port on which followers reach the leader."""
     election_port: Port = 3888
-    """Port of the leader's election."""
+    """Port for the election of the leader."""
     heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "128m"
-    """Heap of a member, as Java's -Xmx takes it."""
+    """Heap of a member, written as for Java's -Xmx."""
 
 
 class Kafka(Model):
-    """One Kafka cluster. Its brokers are the real servers of a front end, through which clients bootstrap."""
+    """A Kafka cluster. Its brokers are the real servers of a front end, at which clients
+    bootstrap."""
 
     name: Identifier = "kafka"
-    """Name of the cluster; its id is made of it."""
+    """Name of the cluster; hactl derives the cluster id from it."""
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     """Version of Kafka: 3.9 or 4.x."""
     mode: Literal["kraft", "zookeeper"] = "kraft"
-    """Where the metadata is: in Kafka's own controllers, or in ZooKeeper (3.9 only)."""
+    """Storage of the metadata: Kafka's own controllers, or ZooKeeper (3.9 only)."""
     cluster_id: Annotated[str, Field(pattern=rf"^{CLUSTER_ID}$")] | None = None
-    """KRaft: id of a cluster that is there already. Absent: made of `name`."""
+    """KRaft: id of an existing cluster. Absent: derived from `name`."""
     brokers: Hosts
-    """The brokers: a group, a host, or a list of these; each has a `kafka_id`."""
+    """The brokers: a group, a host, or a list of these. Every broker needs a `kafka_id`."""
     controllers: Annotated[tuple[Word, ...], BeforeValidator(as_list)] = ()
-    """KRaft: the voters of the metadata quorum. Absent: the brokers, each both at once."""
+    """KRaft: the voters of the metadata quorum. Absent: every broker is a controller, too."""
     zookeeper: ZooKeeper | None = None
-    """The ensemble, in ZooKeeper mode."""
+    """The ZooKeeper ensemble, in ZooKeeper mode."""
     distribution: Distribution
-    """Where the jars come from."""
+    """Source of the jars."""
     port: Port = 9092
     """Port of the listener for clients and other brokers."""
     controller_port: Port = 9093
     """KRaft: port of the controllers."""
     bootstrap: Word | None = None
-    """Name that clients bootstrap with, for the certificates. The VIPs are in them anyway."""
+    """Host name that clients bootstrap with, for the certificates. They contain the VIPs anyway."""
     mechanisms: Annotated[tuple[Mechanism, ...], BeforeValidator(as_list), Field(min_length=1)] = (
         "SCRAM-SHA-512",
     )
-    """SASL mechanisms of the listener; brokers use the first among themselves (`sasl.enabled.mechanisms`)."""
+    """SASL mechanisms of the listener. Brokers use the first one among themselves
+    (`sasl.enabled.mechanisms`)."""
     admin: Identifier = "admin"
-    """The user of the brokers and controllers themselves: a super user."""
+    """User of the brokers and controllers themselves: a super user."""
     super_users: Annotated[tuple[Identifier, ...], BeforeValidator(as_list)] = ()
-    """Users beside `admin` that may do everything and that controllers let in as well: the next admin, while nodes go
-    over to it, then the last one (`super.users`)."""
+    """Further users, besides `admin`, with all rights, whom controllers accept as well
+    (`super.users`). During a change of the admin, name the next admin here, later the former
+    one."""
     users: Annotated[dict[Identifier, KafkaUser], Field(min_length=1)]
     """Users by name."""
     topics: dict[TopicName, KafkaTopic] = Field(default_factory=dict)
     """Topics by name."""
     tls: Annotated[KafkaTls, as_field("certificates")] | None = None
-    """Where certificates come from: `generated`, a folder, or a CA. Absent: no TLS."""
+    """Source of the certificates: `generated`, a folder, or a CA. Absent: no TLS."""
     heap: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = "1g"
-    """Heap of a broker, as Java's -Xmx takes it."""
+    """Heap of a broker, written as for Java's -Xmx."""
     data: Annotated[tuple[FilePath, ...], BeforeValidator(as_list), Field(min_length=1)] = (
         "/var/lib/kafka",
     )
-    """Folders for the logs, best one a disk (`log.dirs`)."""
+    """Folders for the logs, preferably one on every disk (`log.dirs`)."""
     properties: dict[str, Scalar] = Field(default_factory=dict)
-    """Further broker properties by Kafka's names; name, type and range are checked."""
+    """Further broker properties by Kafka's names. hactl checks their names, types and ranges."""
 
     @property
     def kraft(self) -> bool:
-        """Whether Kafka keeps its metadata itself."""
+        """Whether Kafka's controllers keep the metadata."""
         return self.mode == "kraft"
 
     @property
     def all_super_users(self) -> tuple[str, ...]:
-        """The admin, and who else may do everything."""
+        """The admin and the other super users."""
         return tuple(dict.fromkeys((self.admin, *self.super_users)))
 
     @property
     def scram(self) -> tuple[str, ...]:
         """The SCRAM mechanisms of the listener."""
-        return tuple(each for each in self.mechanisms if each != "PLAIN")
+        return tuple(mechanism for mechanism in self.mechanisms if mechanism != "PLAIN")
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The version as numbers."""
+        """The parts of the version as numbers."""
         return tuple(map(int, self.version.split(".")))
 
     @model_validator(mode="after")
-    def _consistent(self) -> Kafka:
+    def _consistent_mode(self) -> Kafka:
         if not (3, 9) <= self.numbers < (5,):
             raise mistake(
                 "kafka-version",
                 f"Kafka {self.version} is not known",
-                "roles and checks are made for 3.9 and 4.x",
-                "use one of these",
+                "the roles and checks support 3.9 and 4.x",
+                "use a supported version",
             )
         if self.mode == "zookeeper" and self.numbers >= (4,):
             raise mistake(
@@ -223,7 +233,7 @@ class Kafka(Model):
             raise mistake(
                 "kafka-mode",
                 "`zookeeper` belongs to `mode: zookeeper`, and only there",
-                "the metadata is in one place",
+                "a cluster keeps its metadata in a single place",
                 "correct one of the two",
             )
         if self.mode == "zookeeper" and (self.controllers or self.cluster_id):
@@ -233,12 +243,16 @@ class Kafka(Model):
                 "ZooKeeper elects the controller and keeps the id",
                 "leave them out",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _known_super_users(self) -> Kafka:
         if self.admin not in self.users:
             raise mistake(
                 "kafka-admin",
                 f"`users` has no `{self.admin}`",
                 "the brokers log in to each other as that user",
-                "give it a password, or name another user as `admin`",
+                "add that user with a password, or name another user as `admin`",
             )
         for name in self.super_users:
             if name not in self.users:
@@ -246,6 +260,6 @@ class Kafka(Model):
                     "kafka-admin",
                     f"`users` has no `{name}`",
                     "controllers know super users by their passwords",
-                    "give it one, or take it out of `super_users`",
+                    "give the user a password, or remove it from `super_users`",
                 )
         return self

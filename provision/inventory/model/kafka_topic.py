@@ -1,4 +1,4 @@
-"""The typed, frozen model of a Kafka topic."""
+"""The model of a Kafka topic."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ from provision.inventory.model.text import Integer, Model, mistake
 Scalar = str | int | float | bool
 
 
-def _name(value: str) -> str:
+def _checked_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9._-]{1,249}", value) is None or value in (".", ".."):
         raise mistake(
             "kafka-topic-name",
             f"a topic cannot be called {value[:60]!a}",
-            "Kafka takes it for a file's name",
-            "up to 249 letters, digits, `.`, `_` and `-`",
+            "Kafka uses it as a file name",
+            "use up to 249 letters, digits, `.`, `_` and `-`",
         )
     if value.startswith("__"):
         raise mistake(
             "kafka-topic-name",
-            f"{value} is called like Kafka's own topics",
-            "hactl leaves those alone",
+            f"{value} is a name for Kafka's internal topics",
+            "hactl does not manage those",
             "choose a name that does not begin with `__`",
         )
     return value
 
 
-TopicName = Annotated[str, AfterValidator(_name)]
-"""A legal name (org.apache.kafka.common.internals.Topic) that is not one of Kafka's own."""
+TopicName = Annotated[str, AfterValidator(_checked_name)]
+"""A legal topic name (org.apache.kafka.common.internals.Topic), internal topics excluded."""
 
 
 class KafkaTopic(Model):
-    """A topic."""
+    """A topic of a Kafka cluster."""
 
     partitions: Annotated[Integer, Field(ge=1, le=100_000)]
-    """Its partitions. They can become more, never fewer."""
+    """Number of partitions. It can grow, but never shrink."""
     replicas: Annotated[Integer, Field(ge=1, le=32_767)] | None = None
-    """Brokers that keep each partition. Absent: `default.replication.factor`, which is three, or all that there are."""
+    """Number of brokers that keep a partition. Absent: `default.replication.factor`: three, or all
+    brokers if there are fewer."""
     config: dict[str, Scalar] = Field(default_factory=dict)
-    """Parameters by Kafka's names; name, type and range are checked, and all of them together."""
+    """Parameters by Kafka's names. hactl checks names, types and ranges, and that they fit
+    together."""

@@ -1,4 +1,4 @@
-"""The typed, frozen model of a Kafka user: its password, what it may do, how much it may use."""
+"""The model of a Kafka user: its password, its access rights and its quotas."""
 
 from __future__ import annotations
 
@@ -50,24 +50,26 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
         "Describe",
     ),
 }
-"""What can be allowed or denied on what (AclEntry.supportedOperations at 4.1.0, but for TwoPhaseCommit). Brokers take
-any pair, and never ask for the others; those before 4.0 do not ask for a group's configuration either."""
+"""The operations that Kafka supports for a resource (AclEntry.supportedOperations at 4.1.0, without
+TwoPhaseCommit). Brokers accept any operation, but never ask for the others. Brokers before 4.0 do
+not ask for a group's configuration either."""
 
 ROLES: dict[str, tuple[str, ...]] = {
     "producer": ("topics", "transactional_ids", "idempotent"),
     "consumer": ("topics", "groups"),
     "admin": ("topics", "groups", "cluster"),
 }
-"""What may stand beside each role."""
+"""The resources that may stand beside a role."""
 
 _RESOURCES = (*SUPPORTED, "idempotent")
 
 
-def _password(value: str) -> str:
+def _checked_password(value: str) -> str:
     if not re.fullmatch(r"[!#-+.-\[\]-~-]{1,256}", value):
         raise mistake(
             "kafka-password",
-            "this password holds a blank, a comma, a double quote, a backslash or what is not ASCII",
+            "this password holds a blank, a comma, a double quote, a backslash "
+            "or a non-ASCII character",
             "properties, JAAS, StorageTool and SASL's mechanisms read these differently",
             "choose another, up to 256 characters",
         )
@@ -81,86 +83,86 @@ def _password(value: str) -> str:
     return value
 
 
-def _named(pattern: str, fix: str) -> AfterValidator:
+def _name_pattern(pattern: str, fix: str) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise mistake(
-                "kafka-acl-name", f"{value[:60]!a} names nothing that there can be", "", fix
-            )
+            raise mistake("kafka-acl-name", f"{value[:60]!a} is not a valid name", "", fix)
         return value
 
     return AfterValidator(check)
 
 
-def _host(value: str) -> str:
+def _checked_host(value: str) -> str:
     try:
         return value if value == "*" else str(ipaddress.ip_address(value))
     except ValueError:
         raise mistake(
             "not-an-address",
             f"{value[:60]!a} is not an IP address",
-            "brokers compare addresses, never names",
+            "brokers compare addresses, never host names",
             "write an address, or `*`",
         ) from None
 
 
-KafkaSecret = Annotated[str, AfterValidator(_password)]
+KafkaSecret = Annotated[str, AfterValidator(_checked_password)]
 TopicPattern = Annotated[
     str,
-    _named(
+    _name_pattern(
         r"[A-Za-z0-9._-]{1,249}\*?|\*",
         "use letters, digits, `.`, `_` and `-`; a `*` only at the end",
     ),
 ]
-Host = Annotated[str, AfterValidator(_host)]
+Host = Annotated[str, AfterValidator(_checked_host)]
 NamePattern = Annotated[
-    str, _named(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")
+    str, _name_pattern(r"[!-)+-~]{1,249}\*?|\*", "leave out blanks; a `*` only at the end")
 ]
 Rate = Annotated[Integer, Field(ge=1)]
 
 
 class Acl(Model):
-    """What a user may or may not do: a `role`, or `operations` by Kafka's names, on what is named beside it.
+    """An access rule of a user: a `role`, or `operations` by Kafka's names, on the resources beside
+    it.
 
-    A name that ends with `*` stands for all that begin so, `*` alone for all there are.
+    A name that ends with `*` matches every name with that prefix; `*` alone matches every name.
     """
 
     role: Literal["producer", "consumer", "admin"] | None = None
-    """The operations that such a user needs, instead of `operations` (hactl)."""
+    """Role of the user, in place of `operations`: the operations that the role needs (hactl)."""
     operations: Annotated[tuple[Operation, ...], BeforeValidator(as_list)] = ()
     """Operations by Kafka's names."""
     permission: Literal["allow", "deny"] = "allow"
-    """Whether `operations` are allowed or denied; what is denied stays so whatever allows it."""
+    """Whether `operations` are allowed or denied. A denial overrides every allowance."""
     topics: Annotated[tuple[TopicPattern, ...], BeforeValidator(as_list)] = ()
-    """Topics."""
+    """Names of topics."""
     groups: Annotated[tuple[NamePattern, ...], BeforeValidator(as_list)] = ()
-    """Consumer groups."""
+    """Names of consumer groups."""
     transactional_ids: Annotated[tuple[NamePattern, ...], BeforeValidator(as_list)] = ()
     """Producers, by their `transactional.id`."""
     cluster: Flag = False
     """The cluster as a whole."""
     idempotent: Flag = False
-    """A producer that names no `transactional.id` may write idempotently. Brokers before 3.0 ask for it."""
+    """Allow idempotent writes without a `transactional.id`. Brokers before 3.0 ask for this
+    right."""
     hosts: Annotated[tuple[Host, ...], BeforeValidator(as_list), Field(min_length=1)] = ("*",)
-    """Addresses that the user comes from; `*` is any."""
+    """Source addresses of the user; `*` is any."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Acl:
         if (self.role is None) == (not self.operations):
             raise mistake(
                 "kafka-acl",
-                "this needs either `role` or `operations`",
-                "it says nothing else of what may be done",
+                "an entry needs either `role` or `operations`",
+                "these two fields alone define the rights",
                 "keep one of the two",
             )
-        for what, why, fix in self._role_problems() if self.role else self._operation_problems():
-            raise mistake("kafka-acl", what, why, fix)
+        for message, why, fix in self._role_problems() if self.role else self._operation_problems():
+            raise mistake("kafka-acl", message, why, fix)
         return self
 
     def named(self, kind: str) -> bool:
-        """Whether anything of a kind (`topics`, `groups`, …) is named."""
+        """Whether the rule names a resource of this kind (`topics`, `groups`, …)."""
         return bool(getattr(self, kind))
 
     def _role_problems(self) -> Iterator[tuple[str, str, str]]:
@@ -168,7 +170,7 @@ class Acl(Model):
         if self.permission == "deny":
             yield (
                 "`permission: deny` does not go with a role",
-                "it would deny half of it only",
+                "it would deny only a part of the role",
                 "name `operations`",
             )
         for kind in _RESOURCES:
@@ -176,18 +178,22 @@ class Acl(Model):
                 yield (
                     f"`{kind}` does not go with `role: {role}`",
                     "",
-                    f"it takes {', '.join(ROLES[role])}",
+                    f"use {', '.join(ROLES[role])}",
                 )
         needed = {"producer": ("topics",), "consumer": ("topics", "groups"), "admin": ()}[role]
         for kind in needed:
             if not self.named(kind):
                 yield (
                     f"`role: {role}` needs `{kind}`",
-                    f"without them there is no {role}",
+                    f"a {role} cannot work without them",
                     f"add `{kind}:`",
                 )
         if not any(map(self.named, _RESOURCES)):
-            yield f"`role: {role}` is on nothing", "", "add `topics`, `groups` or `cluster: true`"
+            yield (
+                f"`role: {role}` names no resource",
+                "",
+                "add `topics`, `groups` or `cluster: true`",
+            )
 
     def _operation_problems(self) -> Iterator[tuple[str, str, str]]:
         if self.idempotent:
@@ -197,39 +203,40 @@ class Acl(Model):
                 "name the operation IdempotentWrite, `cluster: true`",
             )
         if not any(map(self.named, SUPPORTED)):
-            yield "these `operations` are on nothing", "", f"add one of {', '.join(SUPPORTED)}"
+            yield "these `operations` name no resource", "", f"add one of {', '.join(SUPPORTED)}"
         for kind, supported in SUPPORTED.items():
-            wrong = [each for each in self.operations if each not in supported]
-            if self.named(kind) and wrong:
+            unsupported = [name for name in self.operations if name not in supported]
+            if self.named(kind) and unsupported:
                 why = f"Kafka never asks for it there, only for {', '.join(supported)}"
                 yield (
-                    f"there is no operation {wrong[0]} on `{kind}`",
+                    f"there is no operation {unsupported[0]} on `{kind}`",
                     why,
-                    "make it two entries, or correct it",
+                    "write two entries, or correct it",
                 )
 
 
 class Quotas(Model):
-    """How much a user may use, on each broker; what is absent is not limited."""
+    """Limits of a user's resources on every broker. An absent limit does not apply."""
 
     producer_byte_rate: Rate | None = None
-    """Bytes a second that it may write."""
+    """Maximum bytes that the user writes in a second."""
     consumer_byte_rate: Rate | None = None
-    """Bytes a second that it may read."""
+    """Maximum bytes that the user reads in a second."""
     request_percentage: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Time of the broker's request and network threads, in percent of one thread."""
+    """Maximum time of the broker's request and network threads, in percent of a thread."""
     controller_mutation_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Partitions that it may make or delete a second, in all of the cluster."""
+    """Maximum partitions that the user creates or deletes in a second, in the whole cluster."""
 
 
 class KafkaUser(Model):
-    """A user of the cluster."""
+    """A user of the Kafka cluster."""
 
     password: KafkaSecret
-    """Its password, from `!vault` or `!env`: printable ASCII without blanks, commas, double quotes and backslashes."""
+    """Password of the user, from `!vault` or `!env`: printable ASCII without blanks, commas, double
+    quotes and backslashes."""
     iterations: Annotated[Integer, Field(ge=4096, le=16384)] = 4096
-    """How often SCRAM hashes the password."""
+    """Number of SCRAM's hash iterations for the password."""
     acls: tuple[Acl, ...] = ()
-    """What it may do. The `admin` may do everything and needs none."""
+    """Access rules of the user. The `admin` has all rights and needs none."""
     quotas: Quotas = Field(default_factory=Quotas)
-    """How much it may use."""
+    """Limits of the user's resources."""

@@ -1,4 +1,4 @@
-"""Virtual services: what is answered on the virtual addresses, and by which real servers (ipvsadm(8))."""
+"""The model of a virtual service and its real servers (ipvsadm(8))."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ Threshold = Annotated[Integer, Field(ge=0, le=65535)]
 
 
 class Tunnel(Model):
-    """How `forward: tun` wraps packets. gue needs Linux 5.2 and a port, gre Linux 5.3."""
+    """Encapsulation of packets with `forward: tun`. gue needs Linux 5.2 and a port, gre Linux
+    5.3."""
 
     type: Literal["ipip", "gue", "gre"] = "ipip"
     """Encapsulation (ipvsadm(8) --tun-type)."""
@@ -69,80 +70,87 @@ class Tunnel(Model):
 
 
 class RealServerOptions(Model):
-    """What can be said of one real server; absent means what the service says, then Keepalived's default.
+    """Options of a real server. An absent option takes the service's value, else Keepalived's
+    default.
 
-    `port` differs from the service's with NAT only. `weight` 0 takes no new connections. Above `uthreshold`
-    connections a server gets no more until it is below `lthreshold`.
+    `port` differs from the service's with NAT only. A server with `weight` 0 gets no new
+    connections. Above `uthreshold` connections a server gets no more until it is below
+    `lthreshold`.
     """
 
     address: Address | None = None
-    """Its address for this service. Absent: the host's own (hactl)."""
+    """Address of the real server for this service. Absent: the host's (hactl)."""
     port: Port | None = None
-    """Its port. Absent: the service's. With `dr` and `tun` it must be the service's (ipvsadm(8) -r)."""
+    """Port of the real server. Absent: the service's. With `dr` and `tun` it must be the service's
+    (ipvsadm(8) -r)."""
     weight: ServerWeight | None = None
-    """Its share of new connections; 0 takes none and keeps those it has. Absent: 1 (ipvsadm(8) -w)."""
+    """Weight in the distribution of new connections. A server with 0 gets no new connections and
+    keeps the open ones. Absent: 1 (ipvsadm(8) -w)."""
     forward: Forward | None = None
-    """How packets reach it. Absent: as the service says (`lvs_method`)."""
+    """Forwarding method. Absent: the service's (`lvs_method`)."""
     tunnel: Tunnel | None = None
-    """Encapsulation for `forward: tun`. Absent: as the service says."""
+    """Encapsulation for `forward: tun`. Absent: the service's."""
     check: Checks | None = None
-    """Its own checks in place of the service's; `[]` for none."""
+    """Checks in place of the service's; `[]` for no checks."""
     inhibit_on_failure: Flag | None = None
-    """A failed check sets its weight to 0 instead of removing it."""
+    """A failed check sets the server's weight to 0 instead of removing the server."""
     uthreshold: Threshold | None = None
-    """Connections above which it gets no new ones (ipvsadm(8) -x)."""
+    """Number of connections above which the server gets no new ones (ipvsadm(8) -x)."""
     lthreshold: Threshold | None = None
-    """Connections below which it gets new ones again. Absent: three quarters of `uthreshold` (ipvsadm(8) -y)."""
+    """Number of connections below which the server gets new ones again. Absent: three quarters of
+    `uthreshold` (ipvsadm(8) -y)."""
     notify_up: ScriptLike | None = None
-    """Command to run when it is found alive."""
+    """Command that runs when the server becomes alive."""
     notify_down: ScriptLike | None = None
-    """Command to run when it is found failed."""
+    """Command that runs when the server fails."""
     smtp_alert: Flag | None = None
-    """Mail when it changes. Absent: as `keepalived.smtp_alert_checker` or `smtp_alert` says, else yes."""
+    """Mail when the server's state changes. Absent: `keepalived.smtp_alert_checker`, else
+    `keepalived.smtp_alert`, else yes."""
     virtualhost: Word | None = None
     """Host name of HTTP and SSL checks that have none."""
     snmp_name: Identifier | None = None
-    """Its name in SNMP answers."""
+    """Name in SNMP answers."""
     alpha: Flag | None = None
-    """Down until the first check succeeds."""
+    """The server is down until its first check succeeds."""
     connect_timeout: Seconds | None = None
-    """How long its checks wait for an answer, unless they say so themselves."""
+    """Time-out of the server's checks that have none."""
     retry: Annotated[Integer, Field(ge=0)] | None = None
-    """How often its checks try again, unless they say so themselves."""
+    """Retries of the server's checks that have no number of retries."""
     delay_before_retry: Seconds | None = None
-    """Time between these tries, unless the checks say so themselves."""
+    """Time between the retries of the server's checks that have no `delay`."""
     warmup: Seconds | None = None
-    """Random time before its first check, unless the checks say so themselves."""
+    """Longest random delay before the server's first check, for checks that have no `warmup`."""
     delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
-    """Time between its checks, unless the checks say so themselves."""
+    """Time between the server's checks that have no `interval`."""
     extra: Extra = ()
-    """Lines put into its `real_server` block as they are (hactl)."""
+    """Lines that are copied into the `real_server` block unchanged (hactl)."""
 
     def over(self, defaults: RealServerOptions) -> RealServerOptions:
-        """These options, with those of `defaults` where none was given here."""
+        """These options, with the values of `defaults` for the options that were not given."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return defaults.model_copy(update=given)
 
 
 class SorryServer(Model):
-    """Who answers while too few real servers are alive."""
+    """The sorry server, which answers while too few real servers are alive."""
 
     address: Address
-    """Its address (`sorry_server`)."""
+    """Address of the sorry server (`sorry_server`)."""
     port: Port | None = None
-    """Its port. Absent: the service's."""
+    """Port of the sorry server. Absent: the service's."""
     forward: Forward | None = None
-    """How packets reach it. Absent: as the service says (`sorry_server_lvs_method`)."""
+    """Forwarding method. Absent: the service's (`sorry_server_lvs_method`)."""
     tunnel: Tunnel | None = None
-    """Encapsulation for `forward: tun`. Absent: as the service says."""
+    """Encapsulation for `forward: tun`. Absent: the service's."""
     inhibit: Flag = False
-    """Keep it in the table with weight 0 while it is not needed (`sorry_server_inhibit`)."""
+    """Keep the idle sorry server in the table with weight 0 (`sorry_server_inhibit`)."""
 
 
 def expand_range(text: str) -> tuple[IpAddress, ...]:
-    """The addresses of a range as keepalived.conf(5) writes it: `10.0.0.1-9`, `10.0.0.1-10.0.1.9` or `10.0.0.8/29`.
+    """The addresses of a range in keepalived.conf(5)'s notation.
 
-    Raises ValueError when it is none, or holds more than 256 of them.
+    The notations are `10.0.0.1-9`, `10.0.0.1-10.0.1.9` and `10.0.0.8/29`. Raises ValueError if the
+    text is no range, or if the range has more than 256 addresses.
     """
     low_text, dash, high_text = text.partition("-")
     if dash:
@@ -159,128 +167,139 @@ def expand_range(text: str) -> tuple[IpAddress, ...]:
     return tuple(type(low)(number) for number in range(int(low), int(high) + 1))
 
 
-def _range(text: str) -> str:
+def _checked_range(text: str) -> str:
     try:
         expand_range(text)
     except ValueError:
         raise mistake(
             "wrong-value",
-            f"{text!a} is no range of at most 256 addresses",
+            f"{text!a} is not a range of at most 256 addresses",
             "",
             "write `10.0.0.10-20` or `10.0.0.8/29`",
         ) from None
     return text
 
 
-Range = Annotated[Word, AfterValidator(_range)]
+Range = Annotated[Word, AfterValidator(_checked_range)]
 
 
 class VirtualServerGroup(Model):
-    """Several addresses with the same real servers, checked once: the service's own, and `ranges` of them.
+    """Addresses with the same real servers, which are checked only once.
 
-    A range is written `10.0.0.10-20` or `10.0.0.8/29`. With `fwmarks` the group is of these marks alone.
+    The group has the service's addresses and those of `ranges`. A range is written `10.0.0.10-20`
+    or `10.0.0.8/29`. A group with `fwmarks` has only these marks.
     """
 
     name: Identifier
     """Name of the group."""
     ranges: tuple[Range, ...] = ()
-    """Addresses besides the service's VIPs; whoever routes them must send them to the director."""
+    """Addresses besides the service's VIPs. Your routers must send them to the director."""
     fwmarks: tuple[Annotated[Integer, Field(ge=1)], ...] = ()
-    """Firewall marks; the group is then of these alone."""
+    """Firewall marks. The group then has only these."""
 
     @property
     def addresses(self) -> tuple[IpAddress, ...]:
-        """Every address of its ranges."""
+        """The addresses of all ranges."""
         return tuple(address for text in self.ranges for address in expand_range(text))
 
 
 class Service(Model):
-    """A virtual service: `port` on the front end's virtual addresses, or a firewall mark, or a group of both.
+    """A virtual service: a `port` on the front end's addresses, a firewall mark, or a group of
+    both.
 
-    Without a port every port is served, which needs persistence. `quorum` is the total weight below which the sorry
-    server takes over, `hysteresis` how far above or below it must be to change over. `alpha`: real servers are
-    down until checked. Times in seconds.
+    A service without a port serves every port, which needs persistence. The sorry server takes over
+    when the total weight falls below `quorum`. `hysteresis` is the distance from `quorum` at which
+    the state changes. With `alpha`, real servers are down until their first check succeeds. Times
+    are in seconds.
     """
 
     vips: tuple[Address, ...] = ()
-    """Which of the front end's addresses it is on. Empty: all (hactl)."""
+    """The front end's addresses that the service is on. Empty: all (hactl)."""
     port: Port | None = None
-    """Port clients come to. Absent: every port, which needs persistence (ipvsadm(8) -t)."""
+    """Port that clients connect to. Absent: every port, which needs persistence (ipvsadm(8) -t)."""
     fwmark: Annotated[Integer, Field(ge=1)] | None = None
-    """Serve the packets with this firewall mark instead of a port (ipvsadm(8) -f)."""
+    """Serve packets with this firewall mark instead of a port (ipvsadm(8) -f)."""
     virtual_server_group: Annotated[VirtualServerGroup, as_field("name")] | None = None
     """Serve several addresses or marks as one group."""
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     """Transport protocol (ipvsadm(8) -t, -u, --sctp-service)."""
     scheduler: Scheduler = "wlc"
-    """Who gets the next connection (ipvsadm(8) -s)."""
+    """Scheduler, which selects the real server for a connection (ipvsadm(8) -s)."""
     scheduler_flags: tuple[SchedulerFlag, ...] = ()
-    """Variants of the scheduler: `sh-port` and the like (ipvsadm(8) -b); `sh-fallback` and `mh-fallback` are set."""
+    """Flags of the scheduler, such as `sh-port` (ipvsadm(8) -b). hactl adds `sh-fallback` and
+    `mh-fallback` itself."""
     forward: Forward = "dr"
-    """How packets reach the real servers: direct routing, NAT or a tunnel (ipvsadm(8) -g, -m, -i)."""
+    """Forwarding method: direct routing, NAT or a tunnel (ipvsadm(8) -g, -m, -i)."""
     tunnel: Tunnel = Tunnel()
     """Encapsulation for `forward: tun`."""
     ops: Flag = False
-    """Schedule every UDP packet by itself (ipvsadm(8) -o)."""
+    """Schedule every UDP packet separately (ipvsadm(8) -o)."""
     persistence_timeout: Annotated[Integer, Field(ge=1)] | None = None
-    """Seconds a client without connections stays with its real server (ipvsadm(8) -p). Absent: not persistent."""
+    """Seconds for which a client without connections keeps its real server (ipvsadm(8) -p). Absent:
+    not persistent."""
     persistence_engine: Literal["sip"] | None = None
-    """Tell clients apart by SIP Call-ID instead of address; persistent for 360 s by itself (ipvsadm(8) --pe)."""
+    """Distinguish clients by SIP Call-ID instead of address; alone, it makes the service persistent
+    for 360 s (ipvsadm(8) --pe)."""
     persistence_granularity: (
-        Annotated[str, BeforeValidator(lambda value: _granularity(value))] | None
+        Annotated[str, BeforeValidator(lambda value: _checked_granularity(value))] | None
     ) = None
-    """Netmask or IPv6 prefix length within which clients count as one (ipvsadm(8) -M). Absent: each for itself."""
+    """Netmask or IPv6 prefix length of the network whose clients share a real server (ipvsadm(8)
+    -M). Absent: clients are separate."""
     real_servers: Hosts
-    """Who answers: a group, a host, or a list of these (hactl)."""
+    """The real servers: a group, a host, or a list of these (hactl)."""
     real_server_defaults: RealServerOptions = RealServerOptions()
-    """Options of all of them (hactl)."""
+    """Options of all real servers (hactl)."""
     real_server_options: dict[str, RealServerOptions] = Field(default_factory=dict)
-    """Options by host, over the defaults (hactl)."""
+    """Options by host. They override the defaults (hactl)."""
     check: Checks = ()
-    """How to find out who is alive; several must all succeed. Empty: nobody looks, all count as alive."""
+    """Health checks of the real servers; with several, all must succeed. Empty: no checks, and all
+    servers count as alive."""
     quorum: Annotated[Integer, Field(ge=1)] | None = None
-    """Total weight of live real servers below which quorum is lost. Keepalived's default: 1."""
+    """Total weight of live real servers below which the quorum is lost. Keepalived's default: 1."""
     hysteresis: Annotated[Integer, Field(ge=0)] | None = None
-    """Quorum is regained at `quorum` plus this, and lost below `quorum` less this. Keepalived's default: 0."""
+    """The quorum is regained at `quorum` plus `hysteresis` and lost below `quorum` minus
+    `hysteresis`. Keepalived's default: 0."""
     quorum_up: ScriptLike | None = None
-    """Command to run when quorum is gained."""
+    """Command that runs when the quorum is gained."""
     quorum_down: ScriptLike | None = None
-    """Command to run when quorum is lost."""
+    """Command that runs when the quorum is lost."""
     sorry_server: Annotated[SorryServer, as_field("address")] | None = None
-    """Who answers while quorum is lost; the real servers are taken out meanwhile."""
+    """Server that answers while the quorum is lost; the real servers leave the table meanwhile."""
     inhibit_on_failure: Flag = False
-    """A failed check sets a weight to 0 instead of removing the real server."""
+    """A failed check sets a real server's weight to 0 instead of removing the server."""
     alpha: Flag = False
     """Real servers are down until their first check succeeds."""
     omega: Flag = False
-    """Run `quorum_down` and `notify_down` when Keepalived stops, too."""
+    """Run `quorum_down` and `notify_down` when Keepalived stops as well."""
     ha_suspend: Flag = False
-    """Check only while this director has the virtual address."""
+    """Check only while this director holds the virtual address."""
     delay_loop: Annotated[Seconds, Field(gt=0)] | None = None
     """Time between checks that have no `interval`. Keepalived's default: 60."""
     connect_timeout: Seconds | None = None
-    """How long checks wait that have no `timeout`. Keepalived's default: 5."""
+    """Time-out of checks that have no `timeout`. Keepalived's default: 5."""
     retry: Annotated[Integer, Field(ge=0)] | None = None
-    """Further tries of checks that have no `retries`."""
+    """Retries of checks that have no `retries`."""
     delay_before_retry: Seconds | None = None
-    """Time between tries of checks that have no `delay`."""
+    """Time between retries of checks that have no `delay`."""
     warmup: Seconds | None = None
-    """Random time before the first check, for checks that have none of their own."""
+    """Longest random delay before the first check, for checks that have no `warmup`."""
     virtualhost: Word | None = None
     """Host name of HTTP and SSL checks that have none."""
     smtp_alert: Flag | None = None
-    """Mail when quorum is gained or lost. Absent: as `keepalived.smtp_alert_checker` or `smtp_alert` says, else no."""
+    """Mail when the quorum is gained or lost. Absent: `keepalived.smtp_alert_checker`, else
+    `keepalived.smtp_alert`, else no."""
     snmp_name: Identifier | None = None
-    """Its name in SNMP answers."""
+    """Name in SNMP answers."""
     extra: Extra = ()
-    """Lines put into its `virtual_server` block as they are (hactl)."""
+    """Lines that are copied into the `virtual_server` block unchanged (hactl)."""
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The scheduler's flags: those of the inventory, and with `sh` and `mh` the fallback.
+        """The scheduler's flags of the inventory, and with `sh` and `mh` the fallback.
 
-        Both keep the place of a server whose weight is 0 (kernel, ip_vs_mh.c: `last_weight`) and refuse the clients
-        that come to it, unless they may fall back to another: a drain would cost every other connection.
+        Both schedulers keep the hash slots of a server with weight 0 (kernel, ip_vs_mh.c:
+        `last_weight`). They refuse the clients of these slots unless the fallback is set. Without
+        it, a drain would fail the connections of these clients.
         """
         fallback = f"{self.scheduler}-fallback"
         given = self.scheduler_flags
@@ -289,18 +308,18 @@ class Service(Model):
 
     @property
     def persistent(self) -> bool:
-        """Whether a client stays with its real server."""
+        """Whether a client keeps its real server."""
         return self.persistence_timeout is not None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Service:
+    def _single_selector(self) -> Service:
         if self.fwmark is not None and (
             self.port is not None or self.virtual_server_group is not None
         ):
             raise mistake(
                 "service-two-selectors",
-                "a service has a `port`, a `fwmark` or a `virtual_server_group`, one of them",
-                "it would be unclear what it serves",
+                "a service has only one of `port`, `fwmark` and `virtual_server_group`",
+                "with more than one, the traffic of the service is ambiguous",
                 "make two services of it",
             )
         group = self.virtual_server_group
@@ -315,9 +334,13 @@ class Service(Model):
             raise mistake(
                 "port-missing",
                 "a service without a `port` must be persistent",
-                "IPVS takes port 0 for every port only then (ipvsadm(8), -t)",
+                "IPVS treats port 0 as every port only then (ipvsadm(8), -t)",
                 "set `port`, or `persistence_timeout`",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Service:
         if not self.persistent and (self.persistence_engine or self.persistence_granularity):
             raise mistake(
                 "persistence-without-timeout",
@@ -348,12 +371,12 @@ class Service(Model):
 
     @property
     def marks(self) -> tuple[int, ...]:
-        """The firewall marks it is selected by, its own or its group's."""
+        """The firewall marks of the service or of its group."""
         group = self.virtual_server_group
         return (self.fwmark,) if self.fwmark is not None else group.fwmarks if group else ()
 
 
-def _granularity(value: object) -> object:
+def _checked_granularity(value: object) -> object:
     """An IPv4 netmask or an IPv6 prefix length, as text."""
     text = str(value)
     try:

@@ -1,9 +1,14 @@
 """The scalar types of the model: strings that are safe in keepalived.conf, addresses, numbers.
 
-keepalived.conf(5) knows no way to quote everything: a newline ends a statement, `#` and `!` begin a comment, braces
-open and close blocks, `$NAME` and `${NAME}` are substituted, `@` and `~SEQ` at the start of a line are
-directives, and a backslash escapes inside quotes. So a value that could end its token is refused here,
-where its place in the inventory is known, and nothing needs escaping further on.
+keepalived.conf(5) cannot quote every character:
+
+- A newline ends a statement, `#` and `!` begin a comment, braces open and close blocks.
+- `$NAME` and `${NAME}` are substituted.
+- `@` and `~SEQ` at the start of a line are directives.
+- A backslash escapes inside quotes.
+
+This module therefore refuses a value that could end its token, and reports its place in the
+inventory. Later stages need no escaping.
 """
 
 from __future__ import annotations
@@ -18,56 +23,59 @@ from pydantic_core import PydanticCustomError
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def mistake(rule: str, what: str, why: str, fix: str) -> PydanticCustomError:
-    """An error of a validator that already says all an operator needs; `explain` turns it into a Problem."""
-    context = {"rule": rule, "what": what, "why": why, "fix": fix}
-    return PydanticCustomError("hactl", "{what}", context)
+def mistake(rule: str, message: str, why: str, fix: str) -> PydanticCustomError:
+    """A validator's error with the operator's whole message; `validation` makes a Problem of it."""
+    context = {"rule": rule, "message": message, "why": why, "fix": fix}
+    return PydanticCustomError("hactl", "{message}", context)
 
 
 class Model(BaseModel):
     """The base of every model: frozen, and an unknown field is an error."""
 
-    # Built when first used, so that of a nested model one validator is built and not one a level: 0.15 s a run.
+    # Built on first use: pydantic then builds one validator for a nested model, not one for every
+    # level. This saves 0.15 s a run.
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
     )
 
 
-def _pattern(pattern: str, what: str, fix: str) -> AfterValidator:
+def _pattern(pattern: str, name: str, fix: str) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise mistake("unsafe-text", f"{what} cannot be {_shown(value)}", _WHY, fix)
+            raise mistake("unsafe-text", f"{name} cannot be {_quoted_start(value)}", _WHY, fix)
         return value
 
     return AfterValidator(check)
 
 
-def _shown(value: str) -> str:
+def _quoted_start(value: str) -> str:
     return ascii(value) if len(value) <= 60 else ascii(value[:57]) + "…"
 
 
-def _no_boolean(value: Any) -> Any:
+def _refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise mistake("wrong-type", "a number is needed, not yes or no", "", "write a number")
     return value
 
 
-def _only_boolean(value: Any) -> Any:
+def _refuse_number(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise mistake("wrong-type", "yes or no is needed, not a number", "", "write true or false")
     return value
 
 
-_WHY = "it would be read as something else in keepalived.conf"
+_WHY = "keepalived.conf would give it another meaning"
 
-# Everything is printable ASCII. A letter keeps its meaning without quotes, unlike blanks and " ' { } ! # $ \; a word
-# does unless it begins a line as `@` (a condition), `~` (a sequence) or `include` do.
+# All types take printable ASCII only. A letter keeps its meaning without quotes; blanks and
+# " ' { } ! # $ \ do not. A word keeps its meaning unless it begins a line as `@` (a condition),
+# `~` (a sequence) or `include` do.
 _LETTER = r"[^\x00-\x20\"'{}!#$\\\x7f-\U0010ffff]"
 _WORD = rf"(?!@|~|include[a-z]?$){_LETTER}+"
 _WORDS = rf"(?!@|~|include[a-z]?( |$)){_LETTER}+( {_LETTER}+)*"
-# Inside double quotes blanks and most signs are plain; quotes, backslashes and substitutions are not.
+# Inside double quotes, blanks and most signs are literal; quotes, backslashes and substitutions
+# are not.
 _QUOTED = r"[^\x00-\x1f\"'\\$\x7f-\U0010ffff]"
 _TEXT = rf"{_QUOTED}+"
 
@@ -106,7 +114,7 @@ FilePath = Annotated[
     ),
 ]
 Text = Annotated[
-    str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and what is not ASCII")
+    str, _pattern(_TEXT, "this", "leave out quotes, backslashes, `$` and non-ASCII characters")
 ]
 Command = Annotated[
     str,
@@ -116,7 +124,7 @@ Command = Annotated[
         "write an absolute path and its arguments, without quotes, `$` or backslash",
     ),
 ]
-Secret = Annotated[str, AfterValidator(lambda value: _secret(value))]
+Secret = Annotated[str, AfterValidator(lambda value: _checked_secret(value))]
 Pattern = Annotated[
     str,
     _pattern(
@@ -133,14 +141,14 @@ RawLine = Annotated[
         "one list entry is one line",
     ),
 ]
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
-Flag = Annotated[bool, BeforeValidator(_only_boolean)]
+Integer = Annotated[int, BeforeValidator(_refuse_boolean)]
+Seconds = Annotated[float, BeforeValidator(_refuse_boolean), Field(ge=0, allow_inf_nan=False)]
+Flag = Annotated[bool, BeforeValidator(_refuse_number)]
 Port = Annotated[Integer, Field(ge=1, le=65535)]
 
 
-def _secret(value: str) -> str:
-    """A password in double quotes; the message never shows it."""
+def _checked_secret(value: str) -> str:
+    """The password, which must fit into double quotes; the message never shows it."""
     if re.fullmatch(_TEXT, value) is None:
         raise mistake(
             "unsafe-text",
@@ -151,7 +159,7 @@ def _secret(value: str) -> str:
     return value
 
 
-def _address(value: Any) -> IpAddress:
+def _parsed_address(value: Any) -> IpAddress:
     if isinstance(value, IpAddress):
         return value
     try:
@@ -161,31 +169,32 @@ def _address(value: Any) -> IpAddress:
         pass
     raise mistake(
         "not-an-address",
-        f"{_shown(str(value))} is not an IP address",
+        f"{_quoted_start(str(value))} is not an IP address",
         "",
         "write an IPv4 or IPv6 address",
     )
 
 
-Address = Annotated[IpAddress, BeforeValidator(_address)]
+Address = Annotated[IpAddress, BeforeValidator(_parsed_address)]
 
 
 class Script(Model):
-    """A command that Keepalived runs: a string, or `command` with the `user` and `group` to run it as.
+    """A command that Keepalived runs: a string, or a mapping with the user and the group.
 
-    Keepalived splits the command at blanks itself and runs it without a shell (keepalived.conf(5), SCRIPTS).
+    Keepalived splits the command at blanks itself and runs it without a shell (keepalived.conf(5),
+    SCRIPTS).
     """
 
     command: Command
     """Absolute path and arguments, separated by blanks."""
     user: Word | None = None
-    """Who it runs as. Absent: `script_user`."""
+    """User that runs the command. Absent: `script_user`."""
     group: Word | None = None
-    """Group it runs as. Absent: the user's."""
+    """Group that runs the command. Absent: the user's."""
 
 
 def as_field(name: str) -> BeforeValidator:
-    """Lets a plain value stand for a mapping with the one field `name`."""
+    """The validator that accepts a plain value for a mapping with the single field `name`."""
 
     def wrap(value: Any) -> Any:
         return {name: value} if not isinstance(value, dict | BaseModel) else value
@@ -194,17 +203,22 @@ def as_field(name: str) -> BeforeValidator:
 
 
 def as_list(value: Any) -> Any:
-    """Lets one value stand for a list of one."""
+    """The value as a list: a list as it is, any other value as the only entry."""
     return [value] if not isinstance(value, list | tuple) else value
+
+
+def as_switch(value: object) -> object:
+    """The mapping that a switch stands for: empty (all defaults) for `true`, None for `false`."""
+    return {} if value is True else None if value is False else value
 
 
 ScriptLike = Annotated[Script, as_field("command")]
 
 
 def balanced(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Raw lines whose braces open and close among themselves, so that they cannot swallow what follows.
+    """The raw lines, if their braces match, so that the lines after them keep their meaning.
 
-    Raises a mistake otherwise. Braces in quotes and behind a comment sign count too: simple, and on the safe side.
+    Raises a mistake otherwise. Braces in quotes and comments count too: this is simple, and safe.
     """
     depth = lowest = 0
     for character in "".join(lines):
