@@ -1,4 +1,4 @@
-"""`hactl kafka replicas` with three real KRaft brokers, of which a broker is killed and comes back."""
+"""`hactl kafka replicas` with three real KRaft brokers while a broker is killed and comes back."""
 
 from __future__ import annotations
 
