@@ -87,7 +87,9 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
             {"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals
         ]
         stalled = [str(name) for name in verdict.stalled]
-        print_json({"broker": broker, "may": verdict.is_allowed, "refusals": refusals, "stalled": stalled})
+        print_json(
+            {"broker": broker, "may": verdict.is_allowed, "refusals": refusals, "stalled": stalled}
+        )
     else:
         Screen().show(_verdict_lines(verdict))
     return Exit.OK if verdict.is_allowed else Exit.FAILED

@@ -25,13 +25,7 @@ def picture(
     """
     lanes = [lane for lane in _lanes(drill, timeline, axis, directors) if lane is not None]
     height = sum(lane.height for lane in lanes)
-    y, names, shapes, words = 0.0, [], [], []
-    for lane in lanes:
-        move = f"translate(0 {y:g})"
-        names.append(tag("g", *lane.names, transform=move) if lane.names else "")
-        shapes.append(tag("g", *lane.shapes, transform=move) if lane.shapes else "")
-        words.append(tag("g", *lane.words, transform=move) if lane.words else "")
-        y += lane.height
+    names, shapes, words = _stack(lanes)
     background = _background(drill, timeline, axis, lanes[0].height, height - 18)
     stretched = tag(
         "svg",
@@ -58,6 +52,17 @@ def picture(
         data_end=axis.end,
     )
     return tag("svg", *names, class_="names", width="100%", height=height, aria_hidden="true"), plot
+
+
+def _stack(lanes: Sequence[Lane]) -> tuple[list[str], list[str], list[str]]:
+    """The names, shapes and words of the lanes, each lane below the lane before it."""
+    y, names, shapes, words = 0.0, list[str](), list[str](), list[str]()
+    for lane in lanes:
+        move = f"translate(0 {y:g})"
+        for layer, elements in ((names, lane.names), (shapes, lane.shapes), (words, lane.words)):
+            layer.append(tag("g", *elements, transform=move) if elements else "")
+        y += lane.height
+    return names, shapes, words
 
 
 def _lanes(

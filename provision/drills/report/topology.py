@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from provision.drills.report.svg import tag, text_element, title
@@ -30,31 +30,18 @@ def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
         for kind, heading in COLUMNS
         if (column := [("", vip) for vip in vips] if kind == "vip" else _hosts_of(hosts, kind))
     ]
-    headings = [heading for heading, _ in filled]
-    columns = [column for _, column in filled]
-    height = 30 + STEP * max(map(len, columns))
+    height = 30 + STEP * max(len(column) for _, column in filled)
+    left = (WIDTH - len(filled) * BOX - (len(filled) - 1) * GAP) / 2
     boxes: list[str] = []
     lines: list[str] = []
-    left = (WIDTH - len(columns) * BOX - (len(columns) - 1) * GAP) / 2
-    middles: list[list[float]] = []
-    for index, column in enumerate(columns):
+    previous: list[float] = []
+    for index, (heading, column) in enumerate(filled):
         x = left + index * (BOX + GAP)
         top = 30 + (height - 30 - STEP * len(column)) / 2
-        heading = headings[index] + ("s" if len(column) > 1 else "")
-        boxes.append(
-            text_element(heading, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading")
-        )
-        boxes.extend(
-            _box(x, top + row * STEP, name, address, kind=headings[index])
-            for row, (name, address) in enumerate(column)
-        )
-        middles.append([top + row * STEP + 21 for row in range(len(column))])
-        if index:
-            lines.extend(
-                _line(x - GAP, start, x, end)
-                for start in middles[index - 1]
-                for end in middles[index]
-            )
+        boxes.extend(_column(x, top, heading, column))
+        middles = [top + row * STEP + 21 for row in range(len(column))]
+        lines.extend(_line(x - GAP, start, x, end) for start in previous for end in middles)
+        previous = middles
     text = "; ".join(f"{name} is a {kind} at {address}" for name, (kind, address) in hosts.items())
     return tag(
         "svg",
@@ -66,6 +53,14 @@ def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
         class_="topology",
         role="img",
     )
+
+
+def _column(x: float, top: float, heading: str, column: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The heading of a column and its boxes."""
+    text = heading + ("s" if len(column) > 1 else "")
+    yield text_element(text, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading")
+    for row, (name, address) in enumerate(column):
+        yield _box(x, top + row * STEP, name, address, kind=heading)
 
 
 def _hosts_of(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str, str]]:

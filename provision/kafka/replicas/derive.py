@@ -24,7 +24,7 @@ def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool 
     deleted for as long as its log exists. A dead broker cannot delete it, and the controller keeps
     the replica offline until the broker is back
     (`TopicDeletionManager.retryDeletionForIneligibleReplicas`). A deletion that succeeded, or that
-    the controller put off, leaves no sign.
+    the controller postponed, leaves no sign.
     """
     if partition is None or broker not in partition.replicas:
         if not has_log:

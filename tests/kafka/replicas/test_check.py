@@ -53,7 +53,7 @@ def test_a_deletion_that_succeeded_cannot_be_reverted() -> None:
     assert not check({FIRST: State.DELETION_SUCCESSFUL}, {FIRST: State.ONLINE})[0].legal
 
 
-def test_before_2_3_a_deletion_is_put_off_only_once_it_has_started() -> None:
+def test_before_2_3_a_deletion_is_postponed_only_once_it_has_started() -> None:
     before, after = {FIRST: State.OFFLINE}, {FIRST: State.DELETION_INELIGIBLE}
     lengths = [len(check(before, after, machine)[0].path) for machine in ReplicaStateMachine]
     assert lengths == [3, 2, 2]

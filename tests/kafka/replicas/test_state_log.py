@@ -56,7 +56,7 @@ def test_every_transition_of_a_real_controller_is_legal() -> None:
     assert all(step.legal(ReplicaStateMachine.V2_4) and not step.failed for step in steps(LINES))
 
 
-def test_putting_off_a_deletion_while_a_broker_is_down_is_illegal_before_2_3() -> None:
+def test_postponing_a_deletion_while_a_broker_is_down_is_illegal_before_2_3() -> None:
     old = [step for step in steps(LINES) if not step.legal(ReplicaStateMachine.V1_0)]
     assert {(step.before, step.after) for step in old} == {
         (State.OFFLINE, State.DELETION_INELIGIBLE)

@@ -50,7 +50,7 @@ def test_only_the_listed_predecessors_are_legal(before: State, after: State) -> 
 
 
 @pytest.mark.parametrize("version", [ReplicaStateMachine.V2_3, ReplicaStateMachine.V2_4])
-def test_from_2_3_on_a_deletion_may_be_put_off_before_it_started_and_nothing_else_is_new(
+def test_from_2_3_on_a_deletion_may_be_postponed_before_it_started_and_nothing_else_is_new(
     version: ReplicaStateMachine,
 ) -> None:
     new = {
