@@ -224,7 +224,7 @@ def _run_one(site: Environment, drill: Drill, frontend: ResolvedFrontend) -> Dri
         text = f"not run: the front end is broken before it: {'; '.join(broken)}"
         result = DrillResult(drill.name, frontend.name, ok=False, messages=(text,))
     else:
-        result = run_drill(site, drill, site.stage(drill.name, frontend))
+        result = run_drill(site, drill, site.context(drill.name, frontend))
     verdict = "skipped" if result.skipped else "ok" if result.ok else "FAILED"
     site.events.note(f"{drill.name} {frontend.name}: {verdict} ({time.monotonic() - began:.1f} s)")
     return result

@@ -87,14 +87,16 @@ def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
             {"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals
         ]
         stalled = [str(name) for name in verdict.stalled]
-        print_json({"broker": broker, "may": verdict.may, "refusals": refusals, "stalled": stalled})
+        print_json(
+            {"broker": broker, "may": verdict.is_allowed, "refusals": refusals, "stalled": stalled}
+        )
     else:
         Screen().show(_verdict_lines(verdict))
-    return Exit.OK if verdict.may else Exit.FAILED
+    return Exit.OK if verdict.is_allowed else Exit.FAILED
 
 
 def _verdict_lines(verdict: GateVerdict) -> Iterator[Line]:
-    yield f"Broker {verdict.broker} {'may' if verdict.may else 'may not'} go down.", BOLD
+    yield f"Broker {verdict.broker} {'may' if verdict.is_allowed else 'may not'} go down.", BOLD
     for refusal in verdict.refusals[:MAX_REASONS]:
         yield from wrapped(str(refusal), RED, first="  ", rest="    ")
     if len(verdict.refusals) > MAX_REASONS:

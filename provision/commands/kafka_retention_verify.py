@@ -68,7 +68,7 @@ def retention_verify(topics: list[str], way: ConnectionOptions, *, wait: float, 
     else:
         for verdict in verdicts:
             Screen().show(probe_show.verdict(verdict))
-    return Exit.OK if all(each.well for each in verdicts) else Exit.FAILED
+    return Exit.OK if all(each.ok for each in verdicts) else Exit.FAILED
 
 
 def _probes(admin: KafkaAdminClient, topics: list[str]) -> list[Probe]:

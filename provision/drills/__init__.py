@@ -1,1 +1,1 @@
-"""The drills: one fault each, injected on purpose, observed from a client, judged against its bound, undone."""
+"""Drills: each injects a fault on purpose, measures what a client sees, and undoes the fault."""

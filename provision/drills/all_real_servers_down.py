@@ -1,4 +1,4 @@
-"""Every real server's service stops: the sorry server answers, or clients are refused at once."""
+"""All real servers stop: the sorry server answers, or clients are refused at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.drills.servers import (
     MARGIN,
     ServerDrill,
+    no_check,
     no_unit,
     out_everywhere,
     removal_bound,
@@ -21,95 +22,107 @@ from provision.inventory.kafka import kafka_checks
 from provision.prober.record import Request
 
 REFUSAL_THRESHOLD = 0.2
-"""Seconds within which a client must be told no: hanging is worse."""
+"""Seconds within which a client must be refused: a connection that hangs is worse."""
 
 
 class AllRealServersDown(ServerDrill):
-    """The addresses stay with their one holder, and everything returns."""
+    """The addresses stay on their holder, and everything comes back."""
 
     name = "all-real-servers-down"
 
     def __init__(self) -> None:
         self._settled_at: float | None = None
 
-    def skip(self, stage: DrillContext) -> str:
-        """Each must be stoppable, and each noticed."""
-        servers = stage.frontend.real_servers
+    def skip(self, context: DrillContext) -> str:
+        """Each real server's service must have a unit to stop and a check that notices."""
+        servers = context.frontend.real_servers
         if not servers:
             return "the front end has no real servers"
-        if kafka_checks([stage.frontend]):
-            return "its real servers are one Kafka cluster, whose last broker waits for the others before it stops"
-        if lacking := next((host for host in servers if not unit_of(stage, host)), ""):
-            return no_unit(lacking)
-        blind = next((host for host in servers if not removal_bound(stage, host)), "")
-        return f"no check of {blind} would notice that its service has stopped" if blind else ""
+        if kafka_checks([context.frontend]):
+            return (
+                "its real servers are one Kafka cluster: "
+                "the last broker waits for the others before it stops"
+            )
+        if host := next((host for host in servers if not unit_of(context, host)), ""):
+            return no_unit(host)
+        unchecked = next((host for host in servers if not removal_bound(context, host)), "")
+        return no_check(unchecked) if unchecked else ""
 
-    def patience(self, stage: DrillContext) -> float:
+    def settle_timeout(self, context: DrillContext) -> float:
         """The slowest check's bound, and a margin."""
-        return max(removal_bound(stage, host) or 0 for host in stage.frontend.real_servers) + MARGIN
+        bounds = [removal_bound(context, host) or 0 for host in context.frontend.real_servers]
+        return max(bounds) + MARGIN
 
-    def inject(self, stage: DrillContext) -> float:
-        """Stop all of them at once."""
+    def inject(self, context: DrillContext) -> float:
+        """Stop all services at once."""
         faults = [
-            stage.arm(host, "unit-stop", unit_of(stage, host))
-            for host in stage.frontend.real_servers
+            context.arm(host, "unit-stop", unit_of(context, host))
+            for host in context.frontend.real_servers
         ]
         moment = time.monotonic()
         with ThreadPoolExecutor(len(faults), thread_name_prefix="inject") as pool:
             list(pool.map(lambda fault: fault.inject(), faults))
         return moment
 
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether none is left in any table, for a second at least."""
-        if not all(out_everywhere(stage, host) for host in stage.frontend.real_servers):
+    def settled(self, context: DrillContext) -> bool:
+        """Whether all tables have been empty for a second."""
+        if not all(out_everywhere(context, host) for host in context.frontend.real_servers):
             return False
         self._settled_at = self._settled_at or time.monotonic()
         return time.monotonic() - self._settled_at > 1
 
-    def unsettled(self, stage: DrillContext) -> str:
-        """A dead real server in the table."""
-        return f"real servers that are all stopped are still in a table after {self.patience(stage):.1f} s"
+    def unsettled(self, context: DrillContext) -> str:
+        """A stopped real server is still in a table."""
+        return (
+            "all real servers are stopped, but some are still in a table after "
+            f"{self.settle_timeout(context):.1f} s"
+        )
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """What clients were told once the tables were empty."""
-        yield from super().judge(stage, outcome)
-        assert stage.prober is not None and self._settled_at is not None
-        since = stage.prober.to_client(self._settled_at)
-        told = [
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The sorry server answered clients once the tables were empty, or they were refused."""
+        yield from super().judge(context, outcome)
+        assert context.prober is not None and self._settled_at is not None
+        since = context.prober.to_client(self._settled_at)
+        ended = [
             request
             for request in outcome.requests
             if request.start > since and request.done is not None
         ]
-        if any(service.model.sorry_server for service in stage.frontend.services):
-            well = [request for request in told if not request.error]
-            yield expect(bool(well), "nobody answers though there is a sorry server")
+        if any(service.model.sorry_server for service in context.frontend.services):
+            answered = [request for request in ended if not request.error]
+            yield expect(bool(answered), "the sorry server does not answer")
             yield DrillVerdict(
-                bool(well),
-                f"the sorry server answered {len(well)} of {len(told)} requests" if well else "",
+                True,
+                f"the sorry server answered {len(answered)} of {len(ended)} requests"
+                if answered
+                else "",
             )
             return
-        yield _refused(told)
+        yield _refused_at_once(ended)
 
 
-def _refused(told: list[Request]) -> DrillVerdict:
-    """A client must be told no at once. The kernel's no is an ICMP error, of which one host gets one a second
-    (ip-sysctl, icmp_ratelimit): of the prober's many requests most hang, of an ordinary client's few none does.
+def _refused_at_once(requests: list[Request]) -> DrillVerdict:
+    """Whether a client is refused at once.
+
+    The kernel refuses with an ICMP error, of which a host gets one a second (ip-sysctl,
+    icmp_ratelimit). Most of the prober's many requests therefore hang. The few requests of an
+    ordinary client do not.
     """
-    quick = [
+    refused = [
         request
-        for request in told
+        for request in requests
         if request.error in ("refused", "unreachable", "reset")
         and (request.done or 0) <= REFUSAL_THRESHOLD
     ]
-    if not quick:
+    count = len(requests)
+    if not refused:
         return DrillVerdict(
-            False,
-            f"with no real server left, none of {len(told)} requests was refused: clients hang",
+            False, f"with no real server left, none of {count} requests was refused: clients hang"
         )
-    share = f"{len(quick)} of {len(told)} requests were refused within {REFUSAL_THRESHOLD * 1000:.0f} ms"
-    rest = (
-        ""
-        if len(quick) == len(told)
-        else "; the others hung, as icmp_ratelimit lets one refusal a second through"
+    text = (
+        f"with no real server left, {len(refused)} of {count} requests were refused "
+        f"within {REFUSAL_THRESHOLD * 1000:.0f} ms"
     )
-    return DrillVerdict(True, f"with no real server left, {share}{rest}")
+    if len(refused) < count:
+        text += "; the others hung, because icmp_ratelimit allows one refusal a second"
+    return DrillVerdict(True, text)

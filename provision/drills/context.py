@@ -1,4 +1,4 @@
-"""What a drill works with: the front end, the logins, the watchers, and the faults that are in place."""
+"""The context of a drill: the front end, the logins, the watchers, and the faults in place."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 from provision.prober.session import Prober
 
-GUARD = 60
-"""Seconds after which a host undoes a fault by itself at the earliest; most drills take a quarter of that."""
+MIN_GUARD_SECONDS = 60
+"""Seconds after which a host undoes a fault by itself at the earliest.
+
+Most drills take a quarter of that.
+"""
 
 
 @dataclass
 class DrillContext:
     """One drill on one front end.
 
-    `holder` is the director that held the addresses when it began, `successor` the one that must take over (empty
-    with one director). `lives` are the hosts as they were before, and `before` says who held each address of every
-    front end. `lab` is the name of the lab they are in, empty for hosts of one's own. `client` logs in to the client.
+    `holder` is the director that held the addresses when the drill began. `successor` is the
+    director that must take over; it is empty with one director. `live_hosts` are the hosts as they
+    were before the drill, and `before` names the holders of each address of every front end. `lab`
+    is the name of the hosts' lab; it is empty for real hosts. `client` logs in to the client.
     Moments are the controller's `time.monotonic()`.
     """
 
@@ -39,7 +43,7 @@ class DrillContext:
     frontend: ResolvedFrontend
     sessions: Sessions
     watch: Watch
-    lives: Mapping[str, LiveHost]
+    live_hosts: Mapping[str, LiveHost]
     lab: str
     holder: str
     successor: str
@@ -57,95 +61,100 @@ class DrillContext:
 
     @property
     def directors(self) -> tuple[str, ...]:
-        """The front end's directors, the best first."""
+        """The front end's directors, the highest priority first."""
         return tuple(director.host for director in self.frontend.directors)
 
     def mark(self, text: str, at: float | None = None) -> None:
-        """Note on the time axis what was done or noticed."""
+        """Put an event on the time axis, now or at the moment `at`."""
         self.marks.append((time.monotonic() if at is None else at, text))
 
     def arm(self, host: str, kind: str, *arguments: str) -> Fault:
-        """A fault made ready, its guard running. Raises HostError."""
+        """Prepare a fault and start its guard. Raises HostError."""
         spec = FaultSpec(host, kind, arguments)
-        fault = Fault(self.sessions, f"{self.drill}-{self.frontend.name}", spec, self.guard(host))
+        name = f"{self.drill}-{self.frontend.name}"
+        fault = Fault(self.sessions, name, spec, self.guard_seconds(host))
         self.faults.append(fault)
         fault.arm()
         self.notes += [
-            f"{host}: undid {name}, which a run that died had left behind"
-            for name in fault.leftovers
+            f"{host}: undid the fault {leftover} of an interrupted run"
+            for leftover in fault.leftovers
         ]
         return fault
 
-    def guard(self, host: str) -> int:
-        """Seconds of a guard: where a real server needs long until its checks find it well, its drill takes longer."""
-        return (
-            max(GUARD, 2 * int(check_patience(self.frontend)))
-            if host in self.frontend.real_servers
-            else GUARD
-        )
+    def guard_seconds(self, host: str) -> int:
+        """Seconds after which the guard on `host` undoes a fault.
+
+        Drills of a real server take longer where its health checks are slow to succeed again.
+        """
+        if host not in self.frontend.real_servers:
+            return MIN_GUARD_SECONDS
+        return max(MIN_GUARD_SECONDS, 2 * int(check_patience(self.frontend)))
 
     def break_host(self, host: str, kind: str, *arguments: str) -> float:
-        """Arm a fault and inject it; returns when. Raises HostError."""
+        """Arm a fault and inject it; returns the moment. Raises HostError."""
         return self.arm(host, kind, *arguments).inject()
 
-    def heal(self) -> None:
-        """Undo every fault that is in place, all at once. Raises the first HostError after all were tried."""
+    def undo_faults(self) -> None:
+        """Undo all faults in place at once. Raises the first HostError after all were tried."""
         faults, self.faults = self.faults, []
         if not faults:
             return
         with ThreadPoolExecutor(len(faults), thread_name_prefix="undo") as pool:
-            errors = [error for error in pool.map(_undone, faults) if error]
+            errors = [error for error in pool.map(_undo_error, faults) if error]
         if errors:
             raise errors[0]
 
     def held_by(self, *hosts: str) -> bool:
-        """Whether exactly these directors hold each of the front end's addresses."""
+        """Whether each of the front end's addresses is held by these directors and no other."""
         return all(set(self.watch.holders(vip)) == set(hosts) for vip in self.vips)
 
-    def held(self) -> str:
-        """Who holds what, in words: `192.168.227.10 is held by lvs1`."""
+    def holders_text(self) -> str:
+        """The holders of each address: `192.168.227.10 is held by lvs1`."""
         return ", ".join(
             f"{vip} is held by {' and '.join(self.watch.holders(vip)) or 'nobody'}"
             for vip in self.vips
         )
 
     def table_intended(self, host: str) -> bool:
-        """Whether a director has each of the front end's real servers in its table with its weight."""
-        return as_intended(self.watch.now(host).table, self.frontend)
+        """Whether a director's table has each of the front end's real servers with its weight."""
+        return as_intended(self.watch.latest(host).table, self.frontend)
 
     def tables_intended(self) -> bool:
-        """Whether every director of the front end has."""
+        """Whether the table of every director of the front end is as intended."""
         return all(self.table_intended(host) for host in self.directors)
 
     def recovered(self) -> bool:
-        """Whether every address of every front end is where it was, and the tables are whole.
+        """Whether all addresses of all front ends are back, and the tables are as intended.
 
-        With `nopreempt` an address need not come back, but it must have one holder.
+        With `nopreempt` an address may stay on another director, but it must have one holder.
         """
-        stays = {
+        without_preemption = {
             str(vip.address)
-            for one in self.topology.frontends
-            if one.vrrp.nopreempt
-            for vip in one.vips
+            for frontend in self.topology.frontends
+            if frontend.vrrp.nopreempt
+            for vip in frontend.vips
         }
         return self.tables_intended() and all(
             len(self.watch.holders(vip)) == 1
-            if vip in stays
+            if vip in without_preemption
             else set(self.watch.holders(vip)) == set(hosts)
             for vip, hosts in self.before.items()
         )
 
     def mac(self, host: str) -> str:
-        """The hardware address under which clients must reach the addresses while `host` holds them."""
-        seen = Snapshot(self.topology, self.lives)
-        interface = next(
-            each.interface for live, each, _ in seen.instances(self.frontend) if live.host == host
+        """The MAC at which clients must reach the addresses while `host` holds them."""
+        snapshot = Snapshot(self.topology, self.live_hosts)
+        vrrp_interface = next(
+            instance.interface
+            for live, instance, _ in snapshot.instances(self.frontend)
+            if live.host == host
         )
-        own = next((vip.interface for vip in self.frontend.vips if vip.interface), None)
-        return self.lives[host].macs[own or interface]
+        vip_interface = next((vip.interface for vip in self.frontend.vips if vip.interface), None)
+        return self.live_hosts[host].macs[vip_interface or vrrp_interface]
 
 
-def _undone(fault: Fault) -> HostError | None:
+def _undo_error(fault: Fault) -> HostError | None:
+    """Undo a fault; returns the error where that fails."""
     try:
         fault.undo()
     except HostError as error:
@@ -153,17 +162,20 @@ def _undone(fault: Fault) -> HostError | None:
     return None
 
 
-def successor(seen: Snapshot, frontend: ResolvedFrontend, holder: str) -> str:
-    """The director that must take over from `holder`: the one with the highest effective priority of the others."""
+def successor(snapshot: Snapshot, frontend: ResolvedFrontend, holder: str) -> str:
+    """The director that must take over from `holder`: the other one with the highest priority.
+
+    The effective priority counts. Empty where there is no other director.
+    """
     others = [
-        (own.priority, live.host)
-        for live, _, own in seen.instances(frontend)
-        if own and live.host != holder
+        (instance.priority, live.host)
+        for live, _, instance in snapshot.instances(frontend)
+        if instance and live.host != holder
     ]
-    return max(others, key=lambda each: each[0])[1] if others else ""
+    return max(others, key=lambda other: other[0])[1] if others else ""
 
 
 def holder_of(frontend: ResolvedFrontend, holders: Sequence[tuple[str, ...]]) -> str:
-    """The one director that holds all addresses of a front end, its master where they do not agree."""
-    hosts = {host for each in holders for host in each}
+    """The director that holds all addresses of a front end; its master where several hold them."""
+    hosts = {host for holding in holders for host in holding}
     return hosts.pop() if len(hosts) == 1 else frontend.master

@@ -1,4 +1,4 @@
-"""What a watched director was seen to be at a moment, and how sights become spans. Pure."""
+"""The observed state of a director over time, and the spans that follow from it. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.inventory.frontends import ResolvedFrontend
 
 @dataclass(frozen=True)
 class DirectorState:
-    """A director from `at` on: the addresses it holds outside the loopback, and the weights in its table."""
+    """A director from `at` on: its addresses outside the loopback, and the weights in its table."""
 
     host: str
     at: float
@@ -21,84 +21,87 @@ class DirectorState:
     table: Mapping[Entry, int] = field(default_factory=dict)
 
     def with_address_line(self, line: str, at: float) -> DirectorState:
-        """The sight after a line of `ip -o address show` or `ip -o monitor address`; others change nothing."""
-        gone = line.startswith("Deleted ")
+        """The state after a line of `ip -o address show` or `ip -o monitor address`.
+
+        Other lines change nothing.
+        """
+        deleted = line.startswith("Deleted ")
         live = live_address(line.removeprefix("Deleted "))
         if live is None or live.interface == "lo":
             return self
         address = {live.address}
-        return replace(self, at=at, held=self.held - address if gone else self.held | address)
+        return replace(self, at=at, held=self.held - address if deleted else self.held | address)
 
 
 def spans(
-    sights: Sequence[DirectorState],
+    states: Sequence[DirectorState],
     frontend: ResolvedFrontend,
     until: float,
     clock: Callable[[float], float],
 ) -> tuple[Span, ...]:
-    """Who held each VIP and which weight each real server had, on the axis that `clock` maps to.
+    """The holders of each VIP and the weights of each real server over time.
 
-    The last sight of a director holds to `until`.
+    `clock` maps moments to the time axis. The last state of a director holds to `until`.
     """
     return tuple(
         replace(span, start=clock(span.start), end=clock(span.end))
         for director in frontend.directors
-        for span in _of_director(
-            [sight for sight in sights if sight.host == director.host], frontend, until
+        for span in _director_spans(
+            [state for state in states if state.host == director.host], frontend, until
         )
     )
 
 
-def _of_director(
-    sights: Sequence[DirectorState], frontend: ResolvedFrontend, until: float
+def _director_spans(
+    states: Sequence[DirectorState], frontend: ResolvedFrontend, until: float
 ) -> Iterator[Span]:
-    if not sights:
+    if not states:
         return
-    host = sights[0].host
+    host = states[0].host
     for vip in (str(vip.address) for vip in frontend.vips):
-        states = [(sight.at, vip if vip in sight.held else None) for sight in sights]
-        yield from (Span("holder", host, vip, start, end) for _, start, end in _runs(states, until))
+        held = [(state.at, vip if vip in state.held else None) for state in states]
+        yield from (Span("holder", host, vip, start, end) for _, start, end in _runs(held, until))
     owners = hosts_of(frontend)
     for server in frontend.real_servers:
-        mine = [entry for entry, name in owners.items() if name == server]
-        weights = [(sight.at, _weight(sight, mine)) for sight in sights]
+        entries = [entry for entry, name in owners.items() if name == server]
+        weights = [(state.at, _weight(state, entries)) for state in states]
         yield from (
             Span("health", server, value, start, end, host)
             for value, start, end in _runs(weights, until)
         )
 
 
-def _weight(sight: DirectorState, entries: Iterable[Entry]) -> str:
-    """The least of a real server's weights, empty where one of its services lacks it."""
-    weights = [sight.table.get(entry) for entry in entries]
+def _weight(state: DirectorState, entries: Iterable[Entry]) -> str:
+    """The least of a real server's weights, empty where it is missing from a service."""
+    weights = [state.table.get(entry) for entry in entries]
     known = [weight for weight in weights if weight is not None]
     return str(min(known)) if known and len(known) == len(weights) else ""
 
 
 def _runs(
-    states: Sequence[tuple[float, str | None]], until: float
+    values: Sequence[tuple[float, str | None]], until: float
 ) -> Iterator[tuple[str, float, float]]:
-    """From when to when each value stayed; None is no span."""
-    began, now = states[0]
-    for at, value in (*states[1:], (until, object())):
-        if value != now:
-            if now is not None and at > began:
-                yield now, began, at
-            began, now = at, value  # type: ignore[assignment]  # the sentinel ends the loop
+    """The start and end of each run of equal values; runs of None are left out."""
+    began, current = values[0]
+    for at, value in (*values[1:], (until, object())):
+        if value != current:
+            if current is not None and at > began:
+                yield current, began, at
+            began, current = at, value  # type: ignore[assignment]  # the sentinel ends the loop
 
 
-def shared(found: Iterable[Span], since: float) -> float:
+def shared_seconds(spans: Iterable[Span], since: float) -> float:
     """Seconds after `since` during which two directors or more held the same VIP."""
-    holders = [span for span in found if span.kind == "holder" and span.end > since]
+    holders = [span for span in spans if span.kind == "holder" and span.end > since]
     return sum(
-        _overlap([span for span in holders if span.value == vip], since)
+        _overlap_seconds([span for span in holders if span.value == vip], since)
         for vip in dict.fromkeys(span.value for span in holders)
     )
 
 
-def _overlap(found: Sequence[Span], since: float) -> float:
+def _overlap_seconds(spans: Sequence[Span], since: float) -> float:
     edges = sorted(
-        [(max(span.start, since), 1) for span in found] + [(span.end, -1) for span in found]
+        [(max(span.start, since), 1) for span in spans] + [(span.end, -1) for span in spans]
     )
     total, holding, before = 0.0, 0, since
     for at, step in edges:

@@ -1,4 +1,4 @@
-"""What every drill is: a fault, how it is known to have settled, its bound, and what must be true of it."""
+"""The interface of a drill: its fault, its bound, the sign that it has settled, its assertions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from provision.prober.wire import Answer, Question
 
 @dataclass(frozen=True)
 class DrillVerdict:
-    """One thing that a drill asserts, or has to say: whether it is as it must be, in words."""
+    """One assertion of a drill, or a remark: `ok` is the result, `text` the message."""
 
     ok: bool
     text: str
@@ -25,12 +25,13 @@ class DrillVerdict:
 
 @dataclass(frozen=True)
 class DrillOutcome:
-    """What was recorded of a drill. Moments and spans are on the client's clock, durations in seconds.
+    """The record of a drill. Moments and spans are on the client's clock, durations in seconds.
 
-    `requests` are those begun between the injection and the undoing, `returning` those after it. `outage_ms` is the
-    longest run of bad requests, `affected_ms` the time from the first bad one to the last. `survivors` were open when
-    the fault came and lived until it was undone, `returned` were open then and lived to the end. `holders` of each
-    address, `tables` of each director and `answers` of the wire are of the moment at which the fault had settled.
+    `requests` began between the injection and the undoing, `returning` after the undoing.
+    `outage_ms` is the longest run of bad requests, `affected_ms` the time from the first bad
+    request to the last. `survivors` are connections from the fault until its undoing, `returned`
+    those from the undoing to the end. The `holders` of each address, the `tables` of each director
+    and the `answers` to ARP questions are those at the moment at which the fault had settled.
     """
 
     injected: float
@@ -55,62 +56,65 @@ class DrillOutcome:
 
 
 class Drill(ABC):
-    """One fault. An object of it is used for one run on one front end."""
+    """One fault. An object of this class is used for one run on one front end."""
 
     name: ClassVar[str]
     of_directors: ClassVar[bool] = True
     lab_only: ClassVar[str] = ""
-    """Why it cannot be undone on hosts of one's own; empty where it can."""
+    """Why the fault cannot be undone on real hosts; empty where it can."""
     seconds: ClassVar[float] = 4.0
-    """How long the fault stays in place at least: a request that began with it has ended by then (3 s)."""
+    """Least seconds for which the fault stays in place: longer than a request can take (3 s)."""
 
-    def skip(self, stage: DrillContext) -> str:  # noqa: ARG002
-        """Why it makes no sense on this front end; empty where it does."""
+    def skip(self, context: DrillContext) -> str:  # noqa: ARG002
+        """Why the drill makes no sense on this front end; empty where it does."""
         return ""
 
-    def bound(self, stage: DrillContext) -> float | None:  # noqa: ARG002
-        """Seconds that the fault may last for clients; None where nothing bounds it but its undoing."""
+    def bound(self, context: DrillContext) -> float | None:  # noqa: ARG002
+        """Seconds that the fault may last for clients; None where only its undoing bounds it."""
         return None
 
-    def patience(self, stage: DrillContext) -> float:
+    def settle_timeout(self, context: DrillContext) -> float:
         """Seconds within which the fault must have settled."""
-        return (self.bound(stage) or 0.0) + 5.0
+        return (self.bound(context) or 0.0) + 5.0
 
-    def prepare(self, stage: DrillContext) -> None:  # noqa: B027 - most have nothing to prepare
-        """What must be done before the fault, with the prober at work already. Raises HactlError."""
+    def prepare(self, context: DrillContext) -> None:  # noqa: B027 - most have nothing to prepare
+        """Prepare the fault; the prober is already running. Raises HactlError."""
 
-    def prepared(self, stage: DrillContext) -> bool:  # noqa: ARG002
-        """Whether the preparation has had its effect."""
+    def prepared(self, context: DrillContext) -> bool:  # noqa: ARG002
+        """Whether the preparation has taken effect."""
         return True
 
     @abstractmethod
-    def inject(self, stage: DrillContext) -> float:
-        """Break it; returns the moment just before. Raises HactlError where the fault does not take hold."""
+    def inject(self, context: DrillContext) -> float:
+        """Inject the fault; returns the moment just before.
+
+        Raises HactlError where the fault does not take effect.
+        """
 
     @abstractmethod
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether the fault has had its effect and the front end has got over it as far as it can."""
+    def settled(self, context: DrillContext) -> bool:
+        """Whether the fault took effect and the front end has recovered as far as it can."""
 
     @abstractmethod
-    def unsettled(self, stage: DrillContext) -> str:
-        """What to say when it has not settled in time."""
+    def unsettled(self, context: DrillContext) -> str:
+        """The message for a fault that has not settled in time."""
 
-    def questions(self, stage: DrillContext) -> Sequence[Question]:  # noqa: ARG002
-        """What to ask the wire once it has settled."""
+    def questions(self, context: DrillContext) -> Sequence[Question]:  # noqa: ARG002
+        """The ARP and neighbour questions that the client asks once the fault has settled."""
         return ()
 
-    def undo(self, stage: DrillContext) -> None:
-        """Take the fault away. Raises HactlError. Doing it twice, or before the injection, does no harm."""
-        stage.heal()
+    def undo(self, context: DrillContext) -> None:
+        """Undo the fault; also safe twice, or before the injection. Raises HactlError."""
+        context.undo_faults()
 
-    def left(self, stage: DrillContext) -> str:
-        """What becomes of the fault where its undoing is interrupted."""
+    def remaining_fault(self, context: DrillContext) -> str:
+        """The message about a fault whose undoing is interrupted."""
         guards = [
-            f"{fault.spec.host} undoes it by itself within {fault.limit} s"
-            for fault in stage.faults
+            f"{fault.spec.host} undoes the fault by itself within {fault.limit} s"
+            for fault in context.faults
         ]
-        return "; ".join(guards) or "nothing is broken any more"
+        return "; ".join(guards) or "no fault is left"
 
     @abstractmethod
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """What must be so, beyond what the runner asserts of every drill."""
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The drill's assertions, beside those that the runner makes for every drill."""

@@ -1,4 +1,4 @@
-"""Everything that a run of drills has at hand: the hosts, the watchers, the client, and how the hosts are now."""
+"""The environment of a run of drills: its hosts and their state, the watchers, the client."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from provision.prober.record import ProbeService
 Traces = Mapping[str, frozenset[str]]
 
 WATCHER = "process monitor"
-"""The trace of a watcher (agent/watch.sh), which runs all through a run."""
+"""The trace of a watcher (agent/watch.sh), which runs during the whole run."""
 
 
 class Broken(HactlError):
-    """A front end is not as it should be before anything was done to it."""
+    """A front end is broken before any drill."""
 
 
 @dataclass
 class Environment:
-    """The hosts of a run. `hosts` are the directors and real servers; `lab` is their lab's name, empty for real ones.
+    """The hosts of a run: its directors and real servers.
 
-    `client` logs in to the host that probes, and `leftovers` says what a dead run had left and was undone first.
+    `lab` is the name of the hosts' lab; it is empty for real hosts. `client` logs in to the host
+    that probes. `leftovers` are messages about faults of an interrupted run, undone by `look`.
     """
 
     topology: Topology
@@ -45,7 +46,7 @@ class Environment:
     lab: str
     events: Events
     watch: Watch = field(init=False)
-    lives: Mapping[str, LiveHost] = field(init=False, default_factory=dict)
+    live_hosts: Mapping[str, LiveHost] = field(init=False, default_factory=dict)
     traces: Traces = field(init=False, default_factory=dict)
     leftovers: tuple[str, ...] = ()
     _watched_before: frozenset[str] = frozenset()
@@ -60,23 +61,23 @@ class Environment:
         return tuple(host for host in self.topology.hosts if host in names)
 
     def look(self) -> None:
-        """See how every host is now. Raises HostError for one that cannot be looked at."""
-        self.lives, self.traces = self._looked(), self._traces()
+        """Inspect every host. Raises HostError for a host that cannot be inspected."""
+        self.live_hosts, self.traces = self._inspect(), self._traces()
 
     def broken(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
-        """What is not as it should be with a front end and its hosts, as of the last look.
+        """The problems of a front end and its hosts, as of the last inspection.
 
-        A clock that differs breaks nothing: figures are of monotonic clocks.
+        A clock that differs is no problem: figures come from monotonic clocks.
         """
-        found = judge(Snapshot(self.topology, self.lives), frontend)
-        return tuple(str(finding) for finding in found if finding.check != "clock")
+        problems = judge(Snapshot(self.topology, self.live_hosts), frontend)
+        return tuple(str(problem) for problem in problems if problem.check != "clock")
 
-    def stage(self, drill: str, frontend: ResolvedFrontend) -> DrillContext:
-        """What a drill on a front end works with."""
+    def context(self, drill: str, frontend: ResolvedFrontend) -> DrillContext:
+        """The context of a drill on a front end."""
         before = {
             str(vip.address): self.watch.holders(str(vip.address))
-            for one in self.topology.frontends
-            for vip in one.vips
+            for other in self.topology.frontends
+            for vip in other.vips
         }
         holder = holder_of(frontend, [before[str(vip.address)] for vip in frontend.vips])
         return DrillContext(
@@ -85,57 +86,57 @@ class Environment:
             frontend,
             self.sessions,
             self.watch,
-            self.lives,
+            self.live_hosts,
             self.lab,
             holder,
-            successor(Snapshot(self.topology, self.lives), frontend, holder),
+            successor(Snapshot(self.topology, self.live_hosts), frontend, holder),
             before,
             self.client,
         )
 
     def watchers_left(self) -> tuple[str, ...]:
-        """Hosts on which a watcher goes on though the watching has ended. Raises HostError."""
-        found = {host: traced for host, (traced, _) in traces(self.sessions, self.hosts).items()}
-        new = [
-            host
+        """Messages about watchers that still run after the run has ended. Raises HostError."""
+        names = {host: traced for host, (traced, _) in traces(self.sessions, self.hosts).items()}
+        return tuple(
+            f"{host}: a watcher of its addresses is left behind"
             for host in self.hosts
-            if WATCHER in found[host] and host not in self._watched_before
-        ]
-        return tuple(f"{host}: a watcher of its addresses is left behind" for host in new)
+            if WATCHER in names[host] and host not in self._watched_before
+        )
 
     def left_behind(self) -> tuple[str, ...]:
-        """What is not as it was at the last look, in words; looks again."""
-        before, traced = self.lives, self.traces
+        """Inspect again; returns messages about differences. Raises HostError."""
+        before, traced = self.live_hosts, self.traces
         self.look()
         moving = frozenset(
             str(vip.address)
-            for one in self.topology.frontends
-            if one.vrrp.nopreempt
-            for vip in one.vips
+            for frontend in self.topology.frontends
+            if frontend.vrrp.nopreempt
+            for vip in frontend.vips
         )
-        found: list[str] = []
+        messages: list[str] = []
         for host in self.hosts:
-            rebooted = before[host].boot_id != self.lives[host].boot_id
-            found += differences(before[host], self.lives[host], moving)
-            found += trace_differences(host, traced[host], self.traces[host], rebooted)
-        return tuple(found)
+            rebooted = before[host].boot_id != self.live_hosts[host].boot_id
+            messages += differences(before[host], self.live_hosts[host], moving)
+            messages += trace_differences(host, traced[host], self.traces[host], rebooted)
+        return tuple(messages)
 
-    def _looked(self) -> dict[str, LiveHost]:
-        found: dict[str, LiveHost] = {}
+    def _inspect(self) -> dict[str, LiveHost]:
+        live_hosts: dict[str, LiveHost] = {}
         for host, live in look_at(self.sessions, *self.hosts).items():
             if isinstance(live, HostError):
                 raise live
-            found[host] = live
-        return found
+            live_hosts[host] = live
+        return live_hosts
 
     def _traces(self) -> Traces:
-        found = traces(self.sessions, self.hosts)
-        for host, (_, undone) in found.items():
+        """The traces of drills on each host, without watchers; adds to `leftovers`."""
+        answers = traces(self.sessions, self.hosts)
+        for host, (_, undone) in answers.items():
             self.leftovers += tuple(
-                f"{host}: undid {name}, which a run that died had left behind" for name in undone
+                f"{host}: undid the fault {name} of an interrupted run" for name in undone
             )
-        if not self.traces:  # before anything was watched
+        if not self.traces:  # the first inspection, before any watcher of this run
             self._watched_before = frozenset(
-                host for host, (traced, _) in found.items() if WATCHER in traced
+                host for host, (traced, _) in answers.items() if WATCHER in traced
             )
-        return {host: traced - {WATCHER} for host, (traced, _) in found.items()}
+        return {host: traced - {WATCHER} for host, (traced, _) in answers.items()}

@@ -1,4 +1,4 @@
-"""What a drill's course and records amount to: figures, verdict, messages, and everything on one time axis."""
+"""The evaluation of a drill's records: figures, verdict, messages, and the timeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.drills.director_state import spans
 from provision.drills.drill import Drill, DrillOutcome, DrillVerdict
 from provision.drills.result import DrillResult, Noise, Survival, Timeline, TimelineEvent
 from provision.drills.table import Table
-from provision.drills.vrrp_blocked import named, rivals, sources
+from provision.drills.vrrp_blocked import directors_by_source, split_brain_text, split_brains
 from provision.prober import measure
 from provision.prober.record import Recording
 from provision.prober.wire import Answer
@@ -22,20 +22,20 @@ CADENCE = 0.005
 """Seconds from one request of a service to the next."""
 
 LATE_START_THRESHOLD = 0.05
-"""Seconds by which the prober may begin a request too late before that is worth a message."""
+"""Seconds of delay in the prober's own requests above which a message says so."""
 
 CLOCK_JUMP_THRESHOLD = 0.1
-"""Seconds by which the client's wall clock may move against its monotonic one before that is worth a message."""
+"""Seconds that the client's wall clock may move against its monotonic clock without a message."""
 
 
 @dataclass
 class DrillTimes:
-    """The moments of a drill on the controller's clock, and what was true when the fault had settled.
+    """The moments of a drill on the controller's clock, and the state once the fault had settled.
 
-    `settled` is None where it never did; `patience` is how long it was given.
+    `quiet` is the start of the noise floor's measurement. `settled` is None for a fault that never
+    settled. `recovered` is whether everything came back after the undoing.
     """
 
-    patience: float = 0.0
     quiet: float = 0.0
     injected: float = 0.0
     settled: float | None = None
@@ -46,12 +46,12 @@ class DrillTimes:
     tables: dict[str, Table] | None = None
 
 
-def outcome_of(stage: DrillContext, course: DrillTimes, recording: Recording) -> DrillOutcome:
+def outcome_of(context: DrillContext, times: DrillTimes, recording: Recording) -> DrillOutcome:
     """The figures of a drill, on the client's clock."""
-    prober = stage.prober
+    prober = context.prober
     assert prober is not None
     quiet, injected, undone = (
-        prober.to_client(at) for at in (course.quiet, course.injected, course.undone)
+        prober.to_client(at) for at in (times.quiet, times.injected, times.undone)
     )
     during = tuple(request for request in recording.requests if injected <= request.start < undone)
     returning = tuple(request for request in recording.requests if request.start >= undone)
@@ -59,11 +59,11 @@ def outcome_of(stage: DrillContext, course: DrillTimes, recording: Recording) ->
         request for request in recording.requests if quiet <= request.start < injected - 0.05
     )
     slow = measure.slow_after(floor)
-    sights = stage.watch.sights(course.quiet)
+    states = context.watch.states(times.quiet)
     return DrillOutcome(
         injected=injected,
         undone=undone,
-        settled_after=(course.settled or course.undone) - course.injected,
+        settled_after=(times.settled or times.undone) - times.injected,
         recording=recording,
         requests=during,
         returning=returning,
@@ -76,31 +76,37 @@ def outcome_of(stage: DrillContext, course: DrillTimes, recording: Recording) ->
         survivors=measure.survivors(recording.connections, injected, undone),
         returned=measure.survivors(recording.connections, undone),
         return_outage_ms=measure.outage(returning, slow),
-        holders=course.holders or {},
-        tables=course.tables or {},
-        spans=spans(sights, stage.frontend, time.monotonic(), prober.to_client),
-        answers=course.answers,
+        holders=times.holders or {},
+        tables=times.tables or {},
+        spans=spans(states, context.frontend, time.monotonic(), prober.to_client),
+        answers=times.answers,
     )
 
 
 def assess(
     drill: Drill,
-    stage: DrillContext,
-    course: DrillTimes,
+    context: DrillContext,
+    times: DrillTimes,
     recording: Recording,
     left_behind: Sequence[str],
 ) -> DrillResult:
-    """The result of a drill that ran to its end; `left_behind` says what is not as it was before it."""
-    outcome = outcome_of(stage, course, recording)
+    """The result of a drill that ran to its end.
+
+    `left_behind` are messages about what differs from the hosts' state before the drill.
+    """
+    outcome = outcome_of(context, times, recording)
     ok, messages = verdict_text(
-        chain(_general(stage, drill, course, left_behind), _own(drill, stage, course, outcome))
+        chain(
+            _common_verdicts(context, drill, times, left_behind),
+            _drill_verdicts(drill, context, times, outcome),
+        )
     )
-    prober = stage.prober
+    prober = context.prober
     assert prober is not None
-    bound, floor = drill.bound(stage), outcome.floor
+    bound, floor = drill.bound(context), outcome.floor
     return DrillResult(
         name=drill.name,
-        frontend=stage.frontend.name,
+        frontend=context.frontend.name,
         ok=ok,
         outage_ms=outcome.outage_ms if drill.of_directors else outcome.affected_ms,
         bound_ms=None if bound is None else bound * 1000,
@@ -108,66 +114,71 @@ def assess(
         failed_requests=outcome.failed,
         slowest_ms=outcome.slowest_ms,
         connections=Survival(*outcome.survivors),
-        holders=_holders(stage, outcome),
+        holders=_holders(context, outcome),
         messages=tuple(
-            dict.fromkeys((*messages, *_asides(recording), *prober.messages, *stage.notes))
+            dict.fromkeys((*messages, *_clock_notes(recording), *prober.messages, *context.notes))
         ),
         noise=Noise(*floor),
-        timeline=timeline(stage, outcome),
+        timeline=timeline(context, outcome),
     )
 
 
-def _holders(stage: DrillContext, outcome: DrillOutcome) -> tuple[str, ...]:
+def _holders(context: DrillContext, outcome: DrillOutcome) -> tuple[str, ...]:
     holding = {host for hosts in outcome.holders.values() for host in hosts}
-    return tuple(host for host in stage.directors if host in holding)
+    return tuple(host for host in context.directors if host in holding)
 
 
-def _general(
-    stage: DrillContext, drill: Drill, course: DrillTimes, left_behind: Sequence[str]
+def _common_verdicts(
+    context: DrillContext, drill: Drill, times: DrillTimes, left_behind: Sequence[str]
 ) -> Iterator[DrillVerdict]:
-    """What is asserted of every drill: it settled, everything came back, nothing stayed."""
-    yield expect(course.settled is not None, drill.unsettled(stage))
-    yield expect(course.recovered, f"not everything came back: {stage.held()}; {_tables(stage)}")
+    """The assertions about every drill: it settled, everything came back, nothing was left."""
+    yield expect(times.settled is not None, drill.unsettled(context))
+    yield expect(
+        times.recovered,
+        f"not everything came back: {context.holders_text()}; {_tables_text(context)}",
+    )
     for text in left_behind:
         yield expect(False, text)
 
 
-def _own(
-    drill: Drill, stage: DrillContext, course: DrillTimes, outcome: DrillOutcome
+def _drill_verdicts(
+    drill: Drill, context: DrillContext, times: DrillTimes, outcome: DrillOutcome
 ) -> Iterator[DrillVerdict]:
-    """The drill's own assertions; of one that never settled they would say nothing."""
-    if course.settled is not None:
-        yield from drill.judge(stage, outcome)
+    """The assertions of this drill; they mean nothing for a fault that never settled."""
+    if times.settled is not None:
+        yield from drill.judge(context, outcome)
 
 
-def _tables(stage: DrillContext) -> str:
-    broken = [host for host in stage.directors if not stage.table_intended(host)]
+def _tables_text(context: DrillContext) -> str:
+    broken = [host for host in context.directors if not context.table_intended(host)]
     return (
-        f"the IPVS table is not whole on {', '.join(broken)}"
+        f"the IPVS table is incomplete on {', '.join(broken)}"
         if broken
-        else "the IPVS tables are whole"
+        else "the IPVS tables are complete"
     )
 
 
-def _asides(recording: Recording) -> Iterator[str]:
-    """What the operator must know about the figures themselves."""
+def _clock_notes(recording: Recording) -> Iterator[str]:
+    """Notes about the client's clock and load, which may affect the figures."""
     if abs(recording.wall_jump) > CLOCK_JUMP_THRESHOLD:
         yield (
-            f"the client's wall clock moved by {recording.wall_jump:+.1f} s meanwhile; "
-            "the figures are of its monotonic clock and hold"
+            f"the client's wall clock moved by {recording.wall_jump:+.1f} s during the drill; "
+            "the figures come from its monotonic clock and are correct"
         )
     if recording.late > LATE_START_THRESHOLD:
-        yield f"the prober itself was up to {recording.late * 1000:.0f} ms late: the client had no time for it"
+        yield (
+            f"the prober was up to {recording.late * 1000:.0f} ms late: the client is overloaded"
+        )
 
 
-def timeline(stage: DrillContext, outcome: DrillOutcome) -> Timeline:
-    """Everything on one axis, in seconds from the injection."""
-    zero, recording, prober = outcome.injected, outcome.recording, stage.prober
+def timeline(context: DrillContext, outcome: DrillOutcome) -> Timeline:
+    """The timeline of a drill, in seconds from the injection."""
+    zero, recording, prober = outcome.injected, outcome.recording, context.prober
     assert prober is not None
-    marks = [TimelineEvent(prober.to_client(at) - zero, text) for at, text in stage.marks]
+    marks = [TimelineEvent(prober.to_client(at) - zero, text) for at, text in context.marks]
     marks += [
-        TimelineEvent(found.known - zero, named(stage, found))
-        for found in rivals(stage, recording.adverts)
+        TimelineEvent(split_brain.known - zero, split_brain_text(context, split_brain))
+        for split_brain in split_brains(context, recording.adverts)
     ]
     return Timeline(
         services=recording.services,
@@ -180,5 +191,5 @@ def timeline(stage: DrillContext, outcome: DrillOutcome) -> Timeline:
             replace(span, start=span.start - zero, end=span.end - zero) for span in outcome.spans
         ),
         marks=tuple(sorted(marks, key=lambda mark: mark.at)),
-        sources=sources(stage),
+        sources=directors_by_source(context),
     )

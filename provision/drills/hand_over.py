@@ -1,4 +1,4 @@
-"""Planned hand-over: the backup's priority is raised, so that it takes the addresses before the master lets go."""
+"""Planned hand-over: the backup's priority is raised, and it takes the addresses over."""
 
 from __future__ import annotations
 
@@ -14,106 +14,122 @@ from provision.drills.takeover import Takeover
 from provision.hosts.live.snapshot import Snapshot
 from provision.inventory.frontends import ResolvedFrontend
 
-HIGHEST = 254
+MAX_PRIORITY = 254
 """The highest priority of a router that does not own the address (RFC 5798 §5.2.4)."""
 
-
-HASHING = ("mh", "sh")
+HASHING_SCHEDULERS = ("mh", "sh")
 """Schedulers by which every director sends a client to the same real server."""
 
 
-def priority_boost(stage: DrillContext) -> int:
-    """What the successor's priority must be raised by to be above all others; 0 where there is no room."""
-    found = [
-        (live.host, own.priority)
-        for live, _, own in Snapshot(stage.topology, stage.lives).instances(stage.frontend)
-        if own
+def priority_boost(context: DrillContext) -> int:
+    """The increase that puts the successor's priority above all others; 0 if none is possible."""
+    priorities = [
+        (live.host, instance.priority)
+        for live, _, instance in Snapshot(context.topology, context.live_hosts).instances(
+            context.frontend
+        )
+        if instance
     ]
-    mine = max((priority for host, priority in found if host == stage.successor), default=0)
-    best = max((priority for host, priority in found if host != stage.successor), default=HIGHEST)
-    return min(best + 10, HIGHEST) - mine if best < HIGHEST else 0
+    current = max((value for host, value in priorities if host == context.successor), default=0)
+    highest = max(
+        (value for host, value in priorities if host != context.successor), default=MAX_PRIORITY
+    )
+    return min(highest + 10, MAX_PRIORITY) - current if highest < MAX_PRIORITY else 0
 
 
 def handover_caveat(frontend: ResolvedFrontend) -> str:
-    """Why a request may have failed whatever the directors do, empty where their schedulers agree on a real server.
+    """Why a request may fail although the directors are correct; empty with hashing schedulers.
 
-    The sync daemon tells of a TCP connection once it is established (ip_vs_sync_conn); a packet of another that has no
-    entry is answered with a reset, or with `mh` and `sh` scheduled to the same server.
+    The sync daemon reports a TCP connection only once it is established (ip_vs_sync_conn). The new
+    director answers a packet of an unknown connection with a reset. With `mh` and `sh` it schedules
+    the packet to the same real server instead.
     """
-    other = dict.fromkeys(
-        each.model.scheduler for each in frontend.services if each.model.scheduler not in HASHING
+    schedulers = dict.fromkeys(
+        service.model.scheduler
+        for service in frontend.services
+        if service.model.scheduler not in HASHING_SCHEDULERS
     )
-    if not other:
+    if not schedulers:
         return ""
-    named = " or ".join(f"`{name}`" for name in other)
-    return f"with {named} a handshake that straddles a hand-over is reset; with `mh` and `mh-port` none is"
+    names = " or ".join(f"`{name}`" for name in schedulers)
+    return (
+        f"with {names}, a handshake in progress during a hand-over is reset; "
+        "with `mh` and `mh-port` it is not"
+    )
 
 
 class HandOver(Takeover):
-    """No request may be lost: maintenance of a director is done so."""
+    """No request may be lost: this is how a director is taken out for maintenance."""
 
     name = "hand-over"
     seconds = 10.5
 
-    def skip(self, stage: DrillContext) -> str:
-        """It works by preemption, and needs room above the master's priority."""
-        if stage.successor and stage.frontend.vrrp.nopreempt:
-            return "`nopreempt`: a higher priority takes nothing over"
-        if stage.successor and not priority_boost(stage):
-            return f"the master's priority leaves no room below {HIGHEST + 1} to raise a backup's above it"
-        return super().skip(stage)
+    def skip(self, context: DrillContext) -> str:
+        """A hand-over works by preemption, and needs room above the master's priority."""
+        if context.successor and context.frontend.vrrp.nopreempt:
+            return "`nopreempt`: a higher priority does not take over"
+        if context.successor and not priority_boost(context):
+            return (
+                "no backup can be raised above the master: "
+                f"its priority leaves no room below {MAX_PRIORITY + 1}"
+            )
+        return super().skip(context)
 
-    def bound(self, stage: DrillContext) -> float | None:  # noqa: ARG002
-        """What the slowest request may take."""
+    def bound(self, context: DrillContext) -> float | None:  # noqa: ARG002
+        """Seconds that the slowest request may take."""
         return timing.NO_REQUEST_SLOWER
 
-    def patience(self, stage: DrillContext) -> float:
-        """The successor waits its Master_Down_Interval, and `preempt_delay` where there is one."""
+    def settle_timeout(self, context: DrillContext) -> float:
+        """The successor waits its Master_Down_Interval, and `preempt_delay` if that is set."""
         return (
-            timing.crash(stage.frontend, stage.successor)
-            + (stage.frontend.vrrp.preempt_delay or 0)
+            timing.crash(context.frontend, context.successor)
+            + (context.frontend.vrrp.preempt_delay or 0)
             + 5
         )
 
-    def inject(self, stage: DrillContext) -> float:
+    def inject(self, context: DrillContext) -> float:
         """Raise the successor's priority."""
-        path = f"{HANDOVER}/{stage.frontend.name}"
-        return stage.break_host(stage.successor, "file-write", path, str(priority_boost(stage)))
+        path = f"{HANDOVER}/{context.frontend.name}"
+        return context.break_host(
+            context.successor, "file-write", path, str(priority_boost(context))
+        )
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """Nothing lost, nothing slow."""
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """No request was lost or slow."""
         yield from lossless(outcome)
-        yield DrillVerdict(True, handover_caveat(stage.frontend) if outcome.failed else "")
-        yield from super().judge(stage, outcome)
+        yield DrillVerdict(True, handover_caveat(context.frontend) if outcome.failed else "")
+        yield from super().judge(context, outcome)
 
 
 class Failback(HandOver):
-    """The same on the way back."""
+    """A hand-over back to the first holder."""
 
     name = "failback"
 
-    def prepare(self, stage: DrillContext) -> None:
-        """Hand over first."""
-        super().inject(stage)
+    def prepare(self, context: DrillContext) -> None:
+        """Hand over to the successor."""
+        super().inject(context)
 
-    def prepared(self, stage: DrillContext) -> bool:
-        """Whether the hand-over is through."""
-        return super().settled(stage)
+    def prepared(self, context: DrillContext) -> bool:
+        """Whether the successor has taken over."""
+        return super().settled(context)
 
-    def inject(self, stage: DrillContext) -> float:
-        """Take the raised priority away again."""
+    def inject(self, context: DrillContext) -> float:
+        """Restore the successor's priority."""
         moment = time.monotonic()
-        stage.heal()
+        context.undo_faults()
         return moment
 
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether the first holder has the addresses again, alone."""
-        return stage.held_by(stage.holder)
+    def settled(self, context: DrillContext) -> bool:
+        """Whether the first holder alone has the addresses again."""
+        return context.held_by(context.holder)
 
-    def now_at(self, stage: DrillContext, outcome: DrillOutcome) -> str:  # noqa: ARG002
+    def expected_holder(self, context: DrillContext, outcome: DrillOutcome) -> str:  # noqa: ARG002
         """The first holder."""
-        return stage.holder
+        return context.holder
 
-    def unsettled(self, stage: DrillContext) -> str:
-        """Who holds what instead."""
-        return f"{stage.holder} alone should have taken the addresses back; {stage.held()}"
+    def unsettled(self, context: DrillContext) -> str:
+        """The actual holders of the addresses."""
+        return (
+            f"{context.holder} alone should have taken the addresses back; {context.holders_text()}"
+        )

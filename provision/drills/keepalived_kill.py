@@ -1,4 +1,4 @@
-"""SIGKILL to all of the master's Keepalived: nobody is left there to take the addresses off its interface."""
+"""Keepalived is killed on the master: no process is left that removes the addresses there."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections.abc import Iterator
 
 from provision.desired import timing
 from provision.drills.context import DrillContext
-from provision.drills.director_state import shared
+from provision.drills.director_state import shared_seconds
 from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.drills.keepalived_stop import UNIT
 from provision.drills.takeover import Takeover
 
-CLEAN_UP = 3.0
-"""Seconds that the host may take, after the takeover, to clear away what the dead Keepalived left."""
+CLEAN_UP_TIMEOUT = 3.0
+"""Seconds that the host may take, after the takeover, to remove the dead Keepalived's addresses."""
 
-QUIET = 1.5
-"""Seconds for which one director alone must have held the addresses before it counts as settled."""
+STABLE_SECONDS = 1.5
+"""Seconds for which one director alone must hold the addresses until the fault has settled."""
 
 
 class KeepalivedKill(Takeover):
-    """Exactly one director must hold the addresses in the end, whichever: systemd may start the dead one again."""
+    """In the end exactly one director must hold the addresses.
+
+    It may be either director: systemd may restart the killed Keepalived.
+    """
 
     name = "keepalived-kill"
 
@@ -28,39 +31,49 @@ class KeepalivedKill(Takeover):
         self._injected = 0.0
         self._alone_since: float | None = None
 
-    def patience(self, stage: DrillContext) -> float:
-        """Takeover, clean-up, and a while to be sure."""
-        return timing.crash(stage.frontend, stage.successor) + CLEAN_UP + QUIET
+    def settle_timeout(self, context: DrillContext) -> float:
+        """Takeover, clean-up, and the time for which the result must be stable."""
+        return timing.crash(context.frontend, context.successor) + CLEAN_UP_TIMEOUT + STABLE_SECONDS
 
-    def inject(self, stage: DrillContext) -> float:
-        """Kill it."""
-        self._injected = stage.break_host(stage.holder, "unit-kill", UNIT)
+    def inject(self, context: DrillContext) -> float:
+        """Send SIGKILL to all processes of Keepalived."""
+        self._injected = context.break_host(context.holder, "unit-kill", UNIT)
         return self._injected
 
-    def settled(self, stage: DrillContext) -> bool:
+    def settled(self, context: DrillContext) -> bool:
         """Whether the takeover is due and one director has been the only holder for a while."""
         now = time.monotonic()
-        if not any(stage.held_by(host) for host in stage.directors):
+        if not any(context.held_by(host) for host in context.directors):
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = now
-        due = self._injected + timing.crash(stage.frontend, stage.successor)
-        return now > due and self._alone_since is not None and now - self._alone_since >= QUIET
+        due = self._injected + timing.crash(context.frontend, context.successor)
+        return (
+            now > due
+            and self._alone_since is not None
+            and now - self._alone_since >= STABLE_SECONDS
+        )
 
-    def unsettled(self, stage: DrillContext) -> str:
-        """Stock Keepalived leaves the addresses on both."""
-        what = f"no single director holds the addresses after {self.patience(stage):.1f} s; {stage.held()}"
-        return f"{what}; nothing on {stage.holder} cleared away what the killed Keepalived left"
+    def unsettled(self, context: DrillContext) -> str:
+        """Both directors hold the addresses, as with an unchanged Keepalived."""
+        return (
+            f"no single director holds the addresses after {self.settle_timeout(context):.1f} s; "
+            f"{context.holders_text()}; "
+            f"the killed Keepalived's addresses were not removed from {context.holder}"
+        )
 
-    def now_at(self, stage: DrillContext, outcome: DrillOutcome) -> str:
-        """Whoever held them."""
-        holding = outcome.holders[stage.vips[0]]
-        return holding[0] if len(holding) == 1 else stage.successor
+    def expected_holder(self, context: DrillContext, outcome: DrillOutcome) -> str:
+        """The single holder; the successor where there was none."""
+        holders = outcome.holders[context.vips[0]]
+        return holders[0] if len(holders) == 1 else context.successor
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """How long both held them is worth knowing, though the kernel forwards on either."""
-        yield from super().judge(stage, outcome)
-        both = shared(outcome.spans, outcome.injected)
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The verdict also says for how long two directors held the addresses.
+
+        Clients need not notice: the kernel forwards on both.
+        """
+        yield from super().judge(context, outcome)
+        both = shared_seconds(outcome.spans, outcome.injected)
         yield DrillVerdict(
             True, f"two directors held the addresses for {both * 1000:.0f} ms" if both else ""
         )

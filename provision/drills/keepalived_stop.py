@@ -1,4 +1,4 @@
-"""Graceful stop of the master's Keepalived: it says goodbye with priority 0."""
+"""Keepalived is stopped on the master: it sends an advert with priority 0."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ UNIT = "keepalived.service"
 
 
 class KeepalivedStop(Takeover):
-    """The successor need not wait for three adverts, only for its skew."""
+    """The successor waits only for its skew, not for three adverts."""
 
     name = "keepalived-stop"
 
-    def bound(self, stage: DrillContext) -> float | None:
-        """The successor's skew, and an advert's time."""
-        return timing.graceful_stop(stage.frontend, stage.successor)
+    def bound(self, context: DrillContext) -> float | None:
+        """The successor's skew, and an advert interval."""
+        return timing.graceful_stop(context.frontend, context.successor)
 
-    def inject(self, stage: DrillContext) -> float:
-        """Stop it."""
-        return stage.break_host(stage.holder, "unit-stop", UNIT)
+    def inject(self, context: DrillContext) -> float:
+        """Stop the unit."""
+        return context.break_host(context.holder, "unit-stop", UNIT)

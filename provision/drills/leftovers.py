@@ -1,4 +1,4 @@
-"""What a drill left behind: a host before and after, compared. Pure."""
+"""The leftovers of a drill: the differences of a host before and after it. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Any
 
 from provision.hosts.live.state import LiveHost
 
-BOUND_TO_A_BOOT = ("file /run/hactl/loaded",)
-"""What a host forgets with its power; a deploy writes it anew when it reloads something."""
+LOST_ON_REBOOT = ("file /run/hactl/loaded",)
+"""Traces that a host loses when it reboots; a deploy writes them again when it reloads a unit."""
 
 
 def differences(
     before: LiveHost, after: LiveHost, moving: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
-    """What is not as it was, in words, without counters, process numbers and what `moving` addresses take along."""
-    was, now = _facts(before, moving), _facts(after, moving)
+    """Messages about what differs on a host.
+
+    Counters, process numbers and `moving` addresses, with the state of their VRRP instances, do
+    not count.
+    """
+    old, new = _facts(before, moving), _facts(after, moving)
     rebooted = before.boot_id != after.boot_id
     return tuple(
         f"{after.host}: {text}"
-        for kind in was
-        for text in _changes(kind, was[kind], now[kind])
+        for kind in old
+        for text in _changes(kind, old[kind], new[kind])
         if not (rebooted and kind == "carrier")
     )
 
@@ -28,15 +32,14 @@ def differences(
 def trace_differences(
     host: str, before: frozenset[str], after: frozenset[str], rebooted: bool
 ) -> tuple[str, ...]:
-    """Files, packet filters and processes of drills that came or went."""
+    """Messages about files, packet filters and processes of drills that are new or gone."""
     gone = [
         trace
         for trace in sorted(before - after)
-        if not (rebooted and trace.startswith(BOUND_TO_A_BOOT))
+        if not (rebooted and trace.startswith(LOST_ON_REBOOT))
     ]
-    came = sorted(after - before)
     return (
-        *(f"{host}: {trace} is left behind" for trace in came),
+        *(f"{host}: {trace} is left behind" for trace in sorted(after - before)),
         *(f"{host}: {trace} is gone" for trace in gone),
     )
 
@@ -44,16 +47,18 @@ def trace_differences(
 def _facts(live: LiveHost, moving: frozenset[str]) -> dict[str, Mapping[str, Any]]:
     return {
         "address": {
-            f"{own.address}/{own.prefix} on {own.interface}": own.label
-            for own in live.addresses
-            if own.address not in moving
+            f"{address.address}/{address.prefix} on {address.interface}": address.label
+            for address in live.addresses
+            if address.address not in moving
         },
         "carrier": dict(live.carriers),
         "parameter": dict(live.sysctls),
         "unit": {name: f"{unit.active}, {unit.enabled}" for name, unit in live.units.items()},
         "service": {service.selector: service.scheduler for service in live.services},
         "real server": {
-            f"{server.address} port {server.port} of {service.selector}": f"{server.forward}, weight {server.weight}"
+            f"{server.address} port {server.port} of {service.selector}": (
+                f"{server.forward}, weight {server.weight}"
+            )
             for service in live.services
             for server in service.servers
         },
@@ -61,21 +66,23 @@ def _facts(live: LiveHost, moving: frozenset[str]) -> dict[str, Mapping[str, Any
             daemon.role: f"{daemon.interface}, id {daemon.sync_id}" for daemon in live.sync
         },
         "instance": {
-            one.name: "" if moving & set(one.vips) else f"{one.state}, priority {one.priority}"
-            for one in live.vrrp
+            instance.name: ""
+            if moving & set(instance.vips)
+            else f"{instance.state}, priority {instance.priority}"
+            for instance in live.vrrp
         },
         "listener": {
-            f"{one.protocol} {one.address} port {one.port}": one.unit
-            for one in live.listeners
-            if one.protocol == "tcp"
+            f"{listener.protocol} {listener.address} port {listener.port}": listener.unit
+            for listener in live.listeners
+            if listener.protocol == "tcp"
         },
     }
 
 
-def _changes(kind: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(was.keys() - now.keys()):
+def _changes(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(old.keys() - new.keys()):
         yield f"{kind} {name} is gone"
-    for name in sorted(now.keys() - was.keys()):
+    for name in sorted(new.keys() - old.keys()):
         yield f"{kind} {name} is new"
-    for name in sorted(name for name in was.keys() & now.keys() if was[name] != now[name]):
-        yield f"{kind} {name} was {was[name]!r} and is {now[name]!r}"
+    for name in sorted(name for name in old.keys() & new.keys() if old[name] != new[name]):
+        yield f"{kind} {name} was {old[name]!r} and is {new[name]!r}"

@@ -8,33 +8,33 @@ from provision.lab.control import plug, unplug
 
 
 class LinkDown(Takeover):
-    """Nothing comes from the master any more; its own Keepalived sees that the carrier is gone."""
+    """The master is unreachable; its Keepalived notices that the carrier is lost."""
 
     name = "link-down"
-    lab_only = "a host whose cable is pulled cannot be told to plug it in again"
+    lab_only = "a host whose cable is pulled cannot plug it in again by itself"
 
     def __init__(self) -> None:
         self._pulled = False
 
-    def inject(self, stage: DrillContext) -> float:
-        """Pull it. The login goes first: TCP would wait ever longer between its tries to be heard."""
+    def inject(self, context: DrillContext) -> float:
+        """Pull the cable and close the login: TCP would retransmit at ever longer intervals."""
         self._pulled = True
-        moment = unplug(stage.lab, stage.holder, lambda _: None)
-        stage.watch.gone(stage.holder, moment)
-        stage.sessions.drop(stage.holder)
+        moment = unplug(context.lab, context.holder, lambda _: None)
+        context.watch.gone(context.holder, moment)
+        context.sessions.drop(context.holder)
         return moment
 
-    def left(self, stage: DrillContext) -> str:
-        """Its cable stays out."""
+    def remaining_fault(self, context: DrillContext) -> str:
+        """The cable stays unplugged."""
         return (
-            f"{stage.holder}'s cable is pulled: hactl lab down, then up"
+            f"{context.holder}'s cable stays unplugged: run hactl lab down, then up"
             if self._pulled
-            else super().left(stage)
+            else super().remaining_fault(context)
         )
 
-    def undo(self, stage: DrillContext) -> None:
-        """Plug it in."""
+    def undo(self, context: DrillContext) -> None:
+        """Plug the cable in."""
         if self._pulled:
-            plug(stage.lab, stage.holder, lambda _: None)
+            plug(context.lab, context.holder, lambda _: None)
             self._pulled = False
-            stage.watch.start(stage.holder)
+            context.watch.start(context.holder)

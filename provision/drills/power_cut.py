@@ -9,37 +9,37 @@ from provision.lab.control import boot, cut
 
 
 class PowerCut(Takeover):
-    """Nothing comes from the master any more, and nothing of it is left."""
+    """The master is off and loses its state."""
 
     name = "power-cut"
-    lab_only = "a host without power cannot be told to switch itself on again"
+    lab_only = "a host without power cannot switch itself on again"
 
     def __init__(self) -> None:
         self._off = False
 
-    def inject(self, stage: DrillContext) -> float:
-        """Cut it."""
+    def inject(self, context: DrillContext) -> float:
+        """Cut the power."""
         self._off = True
-        moment = cut(stage.lab, stage.holder, lambda _: None)
-        stage.watch.gone(stage.holder, moment)
-        stage.sessions.drop(stage.holder)
+        moment = cut(context.lab, context.holder, lambda _: None)
+        context.watch.gone(context.holder, moment)
+        context.sessions.drop(context.holder)
         return moment
 
-    def left(self, stage: DrillContext) -> str:
-        """It stays off."""
+    def remaining_fault(self, context: DrillContext) -> str:
+        """The host stays off."""
         return (
-            f"{stage.holder} is off: hactl lab boot {stage.holder}"
+            f"{context.holder} stays off: run hactl lab boot {context.holder}"
             if self._off
-            else super().left(stage)
+            else super().remaining_fault(context)
         )
 
-    def undo(self, stage: DrillContext) -> None:
-        """Switch it on; an emulated director boots for half a minute."""
+    def undo(self, context: DrillContext) -> None:
+        """Switch the host on; an emulated director boots for half a minute."""
         if self._off:
             try:
-                boot(stage.lab, stage.holder, lambda _: None)
+                boot(context.lab, context.holder, lambda _: None)
             except LabError as error:
                 if "is running" not in error.message:
                     raise
             self._off = False
-            stage.watch.start(stage.holder)
+            context.watch.start(context.holder)

@@ -1,4 +1,4 @@
-"""A real server's service comes and goes: whatever the tables did meanwhile, they must be right in the end."""
+"""A real server's service stops and starts several times: the tables must be right in the end."""
 
 from __future__ import annotations
 
@@ -9,54 +9,53 @@ from provision.drills.assertions import expect
 from provision.drills.context import DrillContext
 from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.drills.real_server_stop import RealServerStop
-from provision.drills.servers import ServerDrill
+from provision.drills.servers import ServerDrill, unit_of
 
-TIMES, PERIOD = 4, 0.6
-"""How often it is stopped, and the seconds it is stopped and started each time."""
+STOPS, PERIOD = 4, 0.6
+"""How often the service stops, and the seconds for which it stays stopped and then started."""
 
 
 class RealServerFlap(RealServerStop):
-    """No failure may outlast the flapping by more than the checks need."""
+    """Requests may fail after the flapping only for as long as the checks need."""
 
     name = "real-server-flap"
 
-    def bound(self, stage: DrillContext) -> float | None:
-        """The flapping itself, and what a check that saw its end as a failure needs."""
-        return (super().bound(stage) or 0) + 2 * TIMES * (PERIOD + 0.5)
+    def bound(self, context: DrillContext) -> float | None:
+        """The flapping, and the check's bound: a check may take the last stop for a failure."""
+        return (super().bound(context) or 0) + 2 * STOPS * (PERIOD + 0.5)
 
-    def patience(self, stage: DrillContext) -> float:
-        """And what its start and the checks of one that is back may take."""
-        return super().patience(stage) + check_patience(stage.frontend)
+    def settle_timeout(self, context: DrillContext) -> float:
+        """The bound, a margin, and the time until the checks succeed again."""
+        return super().settle_timeout(context) + check_patience(context.frontend)
 
-    def inject(self, stage: DrillContext) -> float:
-        """Stop and start it several times."""
-        host = self.victim(stage)
-        fault = stage.arm(host, "unit-flap", self._unit(stage), str(TIMES), f"{PERIOD:g}")
+    def inject(self, context: DrillContext) -> float:
+        """Stop and start the service several times."""
+        host = self.victim(context)
+        unit = unit_of(context, host)
+        fault = context.arm(host, "unit-flap", unit, str(STOPS), f"{PERIOD:g}")
         moment = fault.inject()
         fault.finish()
-        stage.mark("flapped")
+        context.mark("flapped")
         return moment
 
-    def _unit(self, stage: DrillContext) -> str:
-        from provision.drills.servers import unit_of
+    def settled(self, context: DrillContext) -> bool:
+        """Whether every table is as intended."""
+        return context.tables_intended()
 
-        return unit_of(stage, self.victim(stage))
+    def unsettled(self, context: DrillContext) -> str:
+        """The real server is not back in every table."""
+        return (
+            f"{self.victim(context)} works again, but is not back in every table after "
+            f"{self.settle_timeout(context):.1f} s"
+        )
 
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether every table is whole."""
-        return stage.tables_intended()
-
-    def unsettled(self, stage: DrillContext) -> str:
-        """A live real server was forgotten."""
-        return f"{self.victim(stage)} works again and is not back in every table after {self.patience(stage):.1f} s"
-
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """Nothing fails any more at the end."""
-        yield from ServerDrill.judge(self, stage, outcome)
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """No request failed after the bound."""
+        yield from ServerDrill.judge(self, context, outcome)
         last = max(
             (request.start for request in outcome.requests if request.error),
             default=outcome.injected,
         )
-        bound = self.bound(stage) or 0
+        bound = self.bound(context) or 0
         late = f"requests still failed {last - outcome.injected:.1f} s after the flapping began"
         yield expect(last - outcome.injected <= bound, late)

@@ -1,4 +1,4 @@
-"""A real server's service stops: the checks must see it, and take it out of the table."""
+"""A real server's service stops: the checks must notice and take it out of the tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.drills.servers import (
     MARGIN,
     ServerDrill,
+    no_check,
     no_unit,
     out_everywhere,
     out_within,
@@ -19,46 +20,46 @@ from provision.drills.servers import (
 
 
 class RealServerStop(ServerDrill):
-    """Its host lives and refuses connections."""
+    """The host stays up and refuses connections."""
 
     name = "real-server-stop"
 
-    def skip(self, stage: DrillContext) -> str:
-        """It takes a unit to stop and a check to notice."""
-        host = self.victim(stage)
-        if why := super().skip(stage):
-            return why
-        if not unit_of(stage, host):
+    def skip(self, context: DrillContext) -> str:
+        """The drill needs a unit to stop and a check that notices."""
+        host = self.victim(context)
+        if reason := super().skip(context):
+            return reason
+        if not unit_of(context, host):
             return no_unit(host)
+        return "" if removal_bound(context, host) else no_check(host)
+
+    def bound(self, context: DrillContext) -> float | None:
+        """The bound of the real server's checks."""
+        return removal_bound(context, self.victim(context))
+
+    def settle_timeout(self, context: DrillContext) -> float:
+        """The bound of the checks, and a margin."""
+        return (self.bound(context) or 0) + MARGIN
+
+    def inject(self, context: DrillContext) -> float:
+        """Stop the unit."""
+        host = self.victim(context)
+        return context.break_host(host, "unit-stop", unit_of(context, host))
+
+    def settled(self, context: DrillContext) -> bool:
+        """Whether the real server is out of every table."""
+        return out_everywhere(context, self.victim(context))
+
+    def unsettled(self, context: DrillContext) -> str:
+        """Directors still send clients to the stopped real server."""
         return (
-            ""
-            if removal_bound(stage, host)
-            else f"no check of {host} would notice that its service has stopped"
+            f"{self.victim(context)} is stopped, but still in a table after "
+            f"{self.settle_timeout(context):.1f} s"
         )
 
-    def bound(self, stage: DrillContext) -> float | None:
-        """The check's."""
-        return removal_bound(stage, self.victim(stage))
-
-    def patience(self, stage: DrillContext) -> float:
-        """The check's bound, and a margin."""
-        return (self.bound(stage) or 0) + MARGIN
-
-    def inject(self, stage: DrillContext) -> float:
-        """Stop the unit."""
-        return stage.break_host(self.victim(stage), "unit-stop", unit_of(stage, self.victim(stage)))
-
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether it is out of every table."""
-        return out_everywhere(stage, self.victim(stage))
-
-    def unsettled(self, stage: DrillContext) -> str:
-        """Clients go on being sent there."""
-        return f"{self.victim(stage)} is stopped and still in a table after {self.patience(stage):.1f} s"
-
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """Out in time, and no request fails any more after that."""
-        yield from super().judge(stage, outcome)
-        bound = self.bound(stage) or 0
-        yield from out_within(self.victim(stage), outcome, bound)
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The real server was out of the tables in time, and no request failed after that."""
+        yield from super().judge(context, outcome)
+        bound = self.bound(context) or 0
+        yield from out_within(self.victim(context), outcome, bound)
         yield within_bound("the time with failing requests", outcome.affected_ms, bound, outcome)

@@ -1,7 +1,7 @@
-"""A real server loses the VIP from its loopback: the black hole of direct routing, which its checks do not see.
+"""A real server loses the VIP from its loopback: a black hole that its checks do not notice.
 
-The director goes on sending it connections, and it drops them, as they are for an address that it does not have
-(LVS-HOWTO, LVS-DR).
+With direct routing the director still sends it connections. The real server drops them, because it
+does not have the address (LVS-HOWTO, LVS-DR).
 """
 
 from __future__ import annotations
@@ -18,100 +18,100 @@ from provision.prober.wire import Answer, ByMac, Question, ask
 
 
 class RealServerWithoutVip(ServerDrill):
-    """It passes when the black hole is found and named, and gone afterwards."""
+    """The drill passes when the black hole is found and named, and gone afterwards."""
 
     name = "real-server-without-vip"
 
     def __init__(self) -> None:
-        self._after: tuple[Answer, ...] = ()
+        self._answers_after: tuple[Answer, ...] = ()
 
-    def skip(self, stage: DrillContext) -> str:
-        """Only where a real server has the VIPs on its loopback."""
-        if why := super().skip(stage):
-            return why
+    def skip(self, context: DrillContext) -> str:
+        """The drill needs a real server that has VIPs on its loopback."""
+        if reason := super().skip(context):
+            return reason
         return (
             ""
-            if self._vips(stage)
-            else "its real servers have no VIP of their own: nothing is routed directly"
+            if self._vips(context)
+            else "its real servers have no VIP of their own: the front end does not route directly"
         )
 
-    def _vips(self, stage: DrillContext) -> list[tuple[str, str, str]]:
+    def _vips(self, context: DrillContext) -> list[tuple[str, str, str]]:
         """Address with prefix, device and label of each VIP on the victim."""
-        found = Snapshot(stage.topology, stage.lives).wanted(self.victim(stage)).lo_vips
+        snapshot = Snapshot(context.topology, context.live_hosts)
         return [
             (vip.cidr, vip.device, vip.label or vip.device)
-            for vip in found
-            if vip.cidr.partition("/")[0] in stage.vips
+            for vip in snapshot.wanted(self.victim(context)).lo_vips
+            if vip.cidr.partition("/")[0] in context.vips
         ]
 
-    def inject(self, stage: DrillContext) -> float:
-        """Take the first VIP off."""
-        return stage.break_host(self.victim(stage), "address-del", *self._vips(stage)[0])
+    def inject(self, context: DrillContext) -> float:
+        """Remove the first VIP."""
+        return context.break_host(self.victim(context), "address-del", *self._vips(context)[0])
 
-    def settled(self, stage: DrillContext) -> bool:  # noqa: ARG002
-        """At once: nothing is going to notice."""
+    def settled(self, context: DrillContext) -> bool:  # noqa: ARG002
+        """True at once: no check notices the fault."""
         return True
 
-    def unsettled(self, stage: DrillContext) -> str:  # noqa: ARG002
-        """Never asked."""
+    def unsettled(self, context: DrillContext) -> str:  # noqa: ARG002
+        """Empty: the fault settles at once."""
         return ""
 
-    def questions(self, stage: DrillContext) -> Sequence[Question]:
-        """What the victim says to a connection for the VIP, put on the wire to its own MAC."""
-        host = self.victim(stage)
-        vip = self._vips(stage)[0][0].partition("/")[0]
-        mac = stage.lives[host].macs[Snapshot(stage.topology, stage.lives).wanted(host).interface]
+    def questions(self, context: DrillContext) -> Sequence[Question]:
+        """Connections to the VIP, sent to the victim's MAC."""
+        host = self.victim(context)
+        vip = self._vips(context)[0][0].partition("/")[0]
+        snapshot = Snapshot(context.topology, context.live_hosts)
+        mac = context.live_hosts[host].macs[snapshot.wanted(host).interface]
         ports = {
             service.model.port
-            for service in stage.frontend.services
+            for service in context.frontend.services
             if service.model.protocol == "tcp"
         }
         return tuple(ByMac(vip, port, mac) for port in sorted(port for port in ports if port))
 
-    def undo(self, stage: DrillContext) -> None:
-        """Put it back, and ask again: it must answer."""
-        was_broken = bool(stage.faults)
-        super().undo(stage)
+    def undo(self, context: DrillContext) -> None:
+        """Restore the VIP, and ask again: the real server must answer."""
+        was_broken = bool(context.faults)
+        super().undo(context)
         if was_broken:
-            self._after = ask(stage.client(), self.questions(stage))
+            self._answers_after = ask(context.client(), self.questions(context))
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """Named while it was there, gone afterwards."""
-        yield from super().judge(stage, outcome)
-        host = self.victim(stage)
-        blind = [
-            each
-            for each in stage.directors
-            if receives_connections(outcome.tables[each], stage.frontend, host)
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The black hole was named while it was there, and is gone afterwards."""
+        yield from super().judge(context, outcome)
+        host = self.victim(context)
+        sending = [
+            director
+            for director in context.directors
+            if receives_connections(outcome.tables[director], context.frontend, host)
         ]
         for answer in outcome.answers:
-            yield from _found(host, answer, blind)
-        for answer in self._after:
+            yield _black_hole_verdict(host, answer, sending)
+        for answer in self._answers_after:
             assert isinstance(answer.question, ByMac)
-            well = answer.reply == "syn-ack" or bool(answer.problem)
+            ok = answer.reply == "syn-ack" or bool(answer.problem)
             yield expect(
-                well, f"{host} still does not answer for {answer.question.address}: {answer.reply}"
+                ok, f"{host} still does not answer for {answer.question.address}: {answer.reply}"
             )
 
 
-def _found(host: str, answer: Answer, blind: Sequence[str]) -> Iterator[DrillVerdict]:
+def _black_hole_verdict(host: str, answer: Answer, directors: Sequence[str]) -> DrillVerdict:
+    """Whether `host` drops connections to the VIP; `directors` still send it connections."""
     question = answer.question
     assert isinstance(question, ByMac)
-    place = f"{question.address} port {question.port}"
+    endpoint = f"{question.address} port {question.port}"
     if answer.problem:
-        yield DrillVerdict(
-            False, f"{host} could not be asked for {place} by its MAC: {answer.problem}"
-        )
-    elif answer.reply == "syn-ack":
-        yield DrillVerdict(
+        return DrillVerdict(False, f"cannot ask {host} for {endpoint} by its MAC: {answer.problem}")
+    if answer.reply == "syn-ack":
+        return DrillVerdict(
             False,
-            f"the black hole was not found: {host} answers for {place} without having the address",
+            f"the black hole was not found: {host} answers for {endpoint} without the address",
         )
-    else:
-        kind = "drops" if answer.reply == "silent" else "refuses"
-        seen = (
-            f"; {' and '.join(blind)} keep it in the table, as their checks ask its own address"
-            if blind
-            else ""
-        )
-        yield DrillVerdict(True, f"black hole: {host} {kind} what is sent to it for {place}{seen}")
+    verb = "drops" if answer.reply == "silent" else "refuses"
+    tables = (
+        f"; {' and '.join(directors)} keep it in the table, "
+        "because their checks use its own address"
+        if directors
+        else ""
+    )
+    return DrillVerdict(True, f"black hole: {host} {verb} connections to {endpoint}{tables}")

@@ -1,4 +1,4 @@
-"""All drills, in the order in which they are run: what disturbs least first, the power cut with its long boot last."""
+"""All drills in their order: the least disturbing first, the power cut with its long boot last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a drill came out: its figures, and everything on one time axis for the report. Plain values, no I/O."""
+"""The result of a drill: its figures, and its timeline for the report. Plain values, no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from provision.prober.record import Advert, ArpClaim, ProbeService, Request
 
 @dataclass(frozen=True)
 class Noise:
-    """What the prober measures while nothing is wrong, in ms: the floor below which no figure means anything."""
+    """The noise floor: the prober's figures in ms without a fault. Smaller figures mean nothing."""
 
     requests: int
     failed: int
@@ -22,7 +22,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Survival:
-    """Long-lived connections: open when the fault came, and those that lived until it was undone."""
+    """Long-lived connections: open when the fault came, and still open when it was undone."""
 
     established: int
     survived: int
@@ -30,7 +30,7 @@ class Survival:
 
 @dataclass(frozen=True)
 class TimelineEvent:
-    """Something the drill did, or noticed, at a time: `injected`, `undone`, `split brain: lvs1 and lvs2 advertise`."""
+    """An action or observation of the drill: `injected`, `split brain: lvs1 and lvs2 advertise`."""
 
     at: float
     text: str
@@ -38,10 +38,11 @@ class TimelineEvent:
 
 @dataclass(frozen=True)
 class Span:
-    """From when to when something was so: a director held a VIP, a real server had a weight of its service.
+    """The time for which a director held a VIP, or a real server had a weight.
 
-    `kind` is `holder` (`subject` is the director, `value` the VIP) or `health` (`subject` is the real server, `value`
-    its weight in the table of the director `by`, empty where it is not in it).
+    With `kind` `holder`, `subject` is the director and `value` the VIP. With `health`, `subject` is
+    the real server and `value` its weight in the table of the director `by`; the weight is empty
+    where the real server is not in the table.
     """
 
     kind: str
@@ -56,7 +57,7 @@ class Span:
 class Timeline:
     """A drill on one axis: seconds from the injection, on the client's monotonic clock.
 
-    `sources` maps the address an advert comes from to the director's name.
+    `sources` maps the source address of an advert to the director's name.
     """
 
     services: tuple[ProbeService, ...] = ()
@@ -72,10 +73,11 @@ class Timeline:
 class DrillResult:
     """One drill on one front end.
 
-    `ok` means: the fault took hold, everything the drill asserts was so, and nothing was left behind. A skipped drill
-    is ok and says why in `skipped`. `outage_ms` is what `outage_of` says for a fault of the directors; for a fault of
-    real servers it is the time from the first failed request to the last. `bound_ms` comes from the deployed
-    configuration. `holders` are the directors that held the VIP when the fault had settled, before it was undone.
+    `ok` means: the fault took effect, all assertions of the drill hold, and nothing was left
+    behind. A skipped drill is ok, and `skipped` is the reason. `outage_ms` is the longest run of
+    bad requests for a fault of the directors. For a fault of real servers it is the time from the
+    first bad request to the last. `bound_ms` follows from the deployed configuration. `holders` are
+    the directors that held the VIP when the fault had settled, before it was undone.
     """
 
     name: str
@@ -129,10 +131,11 @@ def _ms(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Drills:
-    """A whole run of `failover-test`: what it ran against, and the drills in the order they were run.
+    """A run of `failover-test`: its inventory and hosts, and the drills in the order of the run.
 
-    `versions` maps a host to its programs and their versions; `configurations` maps a director to its keepalived.conf,
-    secrets masked; `topology` maps a host to what it is (`director`, `real server`, `client`) and its address.
+    `versions` maps a host to its programs and their versions. `configurations` maps a director to
+    its keepalived.conf, secrets masked. `topology` maps a host to its role (`director`,
+    `real server` or `client`) and its address.
     """
 
     inventory: str

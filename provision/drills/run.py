@@ -1,4 +1,4 @@
-"""One drill from its prober to its result: noise floor, fault, observation, undoing, recovery, verdict."""
+"""The run of a drill: noise floor, fault, observation, undoing, recovery, verdict."""
 
 from __future__ import annotations
 
@@ -24,141 +24,159 @@ FLOOR_SECONDS = 1.2
 """Seconds for which the noise floor is measured before each fault."""
 
 SETTLED_SECONDS = 1.5
-"""Seconds for which a fault stays once it has settled: clients must be seen to be served then."""
+"""Seconds for which a fault stays once it has settled, so that clients are seen to be served."""
 
-AFTERWARDS = 1.0
+AFTERWARDS_SECONDS = 1.0
 """Seconds for which clients are watched after everything is back."""
 
+CONNECT_TIMEOUT = 15
+"""Seconds within which the long-lived connections must be open."""
 
-def run_drill(site: Environment, drill: Drill, stage: DrillContext) -> DrillResult:
-    """Run a drill on its stage and undo it. Raises KeyboardInterrupt with the fault undone, or said to be left."""
+
+def run_drill(environment: Environment, drill: Drill, context: DrillContext) -> DrillResult:
+    """Run a drill and undo its fault.
+
+    A KeyboardInterrupt is raised again once the fault is undone; a second one leaves the undoing to
+    the host, and a note says so.
+    """
     services = tuple(
-        service for service in site.services if service.frontend == stage.frontend.name
+        service for service in environment.services if service.frontend == context.frontend.name
     )
-    blank = DrillResult(drill.name, stage.frontend.name, ok=True)
-    if why := _skipped(site, drill, stage, bool(services)):
-        return replace(blank, skipped=why)
+    blank = DrillResult(drill.name, context.frontend.name, ok=True)
+    if reason := _skip_reason(environment, drill, context, bool(services)):
+        return replace(blank, skipped=reason)
     began = time.monotonic()
-    course = DrillTimes()
+    times = DrillTimes()
     try:
         with Prober.start(
-            site.client(), services, cadence=CADENCE, connections=CONNECTIONS
+            environment.client(), services, cadence=CADENCE, connections=CONNECTIONS
         ) as prober:
-            stage.prober = prober
-            with always_undo(site, drill, stage):
-                _go_through(site, drill, stage, course)
-            result = assess(drill, stage, course, prober.stop(), site.left_behind())
+            context.prober = prober
+            with always_undo(environment, drill, context):
+                _perform(environment, drill, context, times)
+            result = assess(drill, context, times, prober.stop(), environment.left_behind())
     except HactlError as error:
-        messages = (error.line(), *stage.notes, *_afterwards(site, stage))
+        messages = (error.line(), *context.notes, *_await_recovery(environment, context))
         return replace(blank, ok=False, messages=messages, seconds=time.monotonic() - began)
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _skipped(site: Environment, drill: Drill, stage: DrillContext, services: bool) -> str:
-    if drill.lab_only and not site.lab:
+def _skip_reason(
+    environment: Environment, drill: Drill, context: DrillContext, has_services: bool
+) -> str:
+    if drill.lab_only and not environment.lab:
         return f"in a lab only: {drill.lab_only}"
     return (
-        drill.skip(stage)
-        if services
-        else "it has no TCP service on a VIP: clients' view cannot be measured"
+        drill.skip(context)
+        if has_services
+        else "it has no TCP service on a VIP: clients' requests cannot be measured"
     )
 
 
-def _afterwards(site: Environment, stage: DrillContext) -> tuple[str, ...]:
-    """After a drill that broke off: wait until everything is back, and say what is not as it was."""
-    deadline = time.monotonic() + _return_patience(stage)
+def _await_recovery(environment: Environment, context: DrillContext) -> tuple[str, ...]:
+    """After a failed drill: wait until everything is back; returns messages about differences."""
+    deadline = time.monotonic() + _return_timeout(context)
     try:
-        site.watch.restart()
-        while not stage.recovered() and time.monotonic() < deadline:
+        environment.watch.restart()
+        while not context.recovered() and time.monotonic() < deadline:
             time.sleep(0.1)
-        return site.left_behind()
+        return environment.left_behind()
     except HactlError as error:
         return (error.line(),)
 
 
 @contextmanager
-def always_undo(site: Environment, drill: Drill, stage: DrillContext) -> Iterator[None]:
-    """However the drill ends, its fault is undone; a second Ctrl-C leaves it to the host, and says so."""
+def always_undo(environment: Environment, drill: Drill, context: DrillContext) -> Iterator[None]:
+    """Undo the drill's fault when the block ends with an error or Ctrl-C.
+
+    A second Ctrl-C leaves the undoing to the host, and a note says so.
+    """
     try:
         yield
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
-            site.events.note(f"{drill.name}: interrupted; undoing the fault first")
-        left = drill.left(stage)
+            environment.events.note(f"{drill.name}: interrupted; undoing the fault first")
+        remaining_fault = drill.remaining_fault(context)
         try:
-            drill.undo(stage)
+            drill.undo(context)
         except KeyboardInterrupt:
-            site.events.note(f"{drill.name}: interrupted again; {left}")
+            environment.events.note(f"{drill.name}: interrupted again; {remaining_fault}")
             raise
-        except HactlError as second:
-            site.events.note(str(second))
+        except HactlError as undo_error:
+            environment.events.note(str(undo_error))
         raise
 
 
-def _go_through(site: Environment, drill: Drill, stage: DrillContext, course: DrillTimes) -> None:
-    def tell(step: str) -> None:
-        site.events.host(drill.name, step)
+def _perform(
+    environment: Environment, drill: Drill, context: DrillContext, times: DrillTimes
+) -> None:
+    def report(step: str) -> None:
+        environment.events.host(drill.name, step)
 
-    prober = stage.prober
+    prober = context.prober
     assert prober is not None
-    _connected(site, stage, prober)
-    drill.prepare(stage)
-    if not _wait(site, stage, lambda: drill.prepared(stage), drill.patience(stage)):
-        raise HactlError(f"the preparation did not have its effect; {stage.held()}")
-    tell("measuring the noise floor")
-    course.quiet = time.monotonic()
-    _wait(site, stage, lambda: False, FLOOR_SECONDS)
-    tell("breaking")
-    course.injected = drill.inject(stage)
-    stage.mark("injected", course.injected)
-    rest = max(0.1, course.injected + drill.patience(stage) - time.monotonic())
-    if _wait(site, stage, lambda: drill.settled(stage), rest):
-        course.settled = time.monotonic()
-    _note_settled(stage, drill, course)
-    stays = max(course.injected + drill.seconds, (course.settled or 0.0) + SETTLED_SECONDS)
-    _wait(site, stage, lambda: False, stays - time.monotonic())
-    tell("undoing")
-    course.undone = time.monotonic()
-    stage.mark("undone", course.undone)
-    drill.undo(stage)
-    tell("waiting for the return")
-    course.recovered = _wait(site, stage, stage.recovered, _return_patience(stage))
-    _wait(site, stage, lambda: False, AFTERWARDS)
+    _await_connections(environment, context, prober)
+    drill.prepare(context)
+    settle_timeout = drill.settle_timeout(context)
+    if not _wait(environment, context, lambda: drill.prepared(context), settle_timeout):
+        raise HactlError(f"the preparation had no effect; {context.holders_text()}")
+    report("measuring the noise floor")
+    times.quiet = time.monotonic()
+    _wait(environment, context, lambda: False, FLOOR_SECONDS)
+    report("breaking")
+    times.injected = drill.inject(context)
+    context.mark("injected", times.injected)
+    remaining = max(0.1, times.injected + drill.settle_timeout(context) - time.monotonic())
+    if _wait(environment, context, lambda: drill.settled(context), remaining):
+        times.settled = time.monotonic()
+    _record_state(context, drill, times)
+    until = max(times.injected + drill.seconds, (times.settled or 0.0) + SETTLED_SECONDS)
+    _wait(environment, context, lambda: False, until - time.monotonic())
+    report("undoing")
+    times.undone = time.monotonic()
+    context.mark("undone", times.undone)
+    drill.undo(context)
+    report("waiting for the return")
+    times.recovered = _wait(environment, context, context.recovered, _return_timeout(context))
+    _wait(environment, context, lambda: False, AFTERWARDS_SECONDS)
 
 
-def _connected(site: Environment, stage: DrillContext, prober: Prober) -> None:
-    if not _wait(site, stage, lambda: prober.established >= CONNECTIONS, 15):
+def _await_connections(environment: Environment, context: DrillContext, prober: Prober) -> None:
+    if not _wait(environment, context, lambda: prober.established >= CONNECTIONS, CONNECT_TIMEOUT):
         raise HactlError(
             f"only {prober.established} of {CONNECTIONS} long-lived connections could be opened",
-            "does the front end serve, and do the real servers take so many?",
+            "check that the front end serves, and that the real servers accept so many connections",
         )
 
 
-def _note_settled(stage: DrillContext, drill: Drill, course: DrillTimes) -> None:
-    course.holders = {vip: stage.watch.holders(vip) for vip in stage.vips}
-    course.tables = {host: stage.watch.now(host).table for host in stage.directors}
-    if questions := drill.questions(stage):
-        course.answers = ask(stage.client(), questions)
+def _record_state(context: DrillContext, drill: Drill, times: DrillTimes) -> None:
+    times.holders = {vip: context.watch.holders(vip) for vip in context.vips}
+    times.tables = {host: context.watch.latest(host).table for host in context.directors}
+    if questions := drill.questions(context):
+        times.answers = ask(context.client(), questions)
 
 
-def _return_patience(stage: DrillContext) -> float:
-    """Seconds after which everything must be as before: checks, a takeover, `preempt_delay`, and slowness."""
-    delays = [one.vrrp.preempt_delay or 0 for one in stage.topology.frontends]
-    slowest = max(one.crash_bound for one in stage.topology.frontends)
-    return check_patience(stage.frontend) + slowest + max(delays) + 12
+def _return_timeout(context: DrillContext) -> float:
+    """Seconds until everything must be back: checks, a takeover, `preempt_delay`, a margin."""
+    delays = [frontend.vrrp.preempt_delay or 0 for frontend in context.topology.frontends]
+    slowest = max(frontend.crash_bound for frontend in context.topology.frontends)
+    return check_patience(context.frontend) + slowest + max(delays) + 12
 
 
 def _wait(
-    site: Environment, stage: DrillContext, condition: Callable[[], bool], seconds: float
+    environment: Environment, context: DrillContext, condition: Callable[[], bool], seconds: float
 ) -> bool:
-    """Whether the condition comes true in time. Raises HostError when the prober or a watched director is lost."""
+    """Whether the condition comes true in time.
+
+    Raises HostError when the prober or a watched director is lost.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             return False
-        time.sleep(min(left, 0.05))
-        assert stage.prober is not None
-        stage.prober.check()
-        site.watch.check()
+        time.sleep(min(remaining, 0.05))
+        assert context.prober is not None
+        context.prober.check()
+        environment.watch.check()
     return True

@@ -1,4 +1,4 @@
-"""The kernel's IPVS table as drills compare it: who has which weight, in the kernel's own words and the inventory's."""
+"""The weights in an IPVS table: those that the kernel reports, and those that are intended."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from provision.formats.ipvsadm import weight
 from provision.inventory.frontends import ResolvedFrontend
 
 Entry = tuple[str, str]
-"""A real server in a service: `-t 192.168.227.10:80` and `192.168.227.103:80`, as ipvsadm(8) writes them."""
+"""A service and a real server, as in ipvsadm(8): `-t 192.0.2.10:80` and `192.0.2.103:80`."""
 
 Table = Mapping[Entry, int]
 """The weight of every real server in the table."""
 
 
 def kernel_table(fields: Sequence[str]) -> dict[Entry, int]:
-    """The table from a `table` line of agent/watch.sh: `TCP C0A8E30A:0050` opens a service, `C0A8E367:0050 1` follows.
+    """The table from a `table` line of agent/watch.sh.
 
-    Raises ValueError for what /proc/net/ip_vs never writes.
+    `TCP C0A8E30A:0050` starts a service, `C0A8E367:0050 1` is a real server of it. Raises
+    ValueError for a field that /proc/net/ip_vs never contains.
     """
-    found: dict[Entry, int] = {}
+    table: dict[Entry, int] = {}
     service = ""
     for field in fields:
         word, value = field.split(" ", 1)
@@ -31,8 +32,8 @@ def kernel_table(fields: Sequence[str]) -> dict[Entry, int]:
         elif word.lower() in FLAGS:
             service = f"{FLAGS[word.lower()]} {_endpoint(value)}"
         else:
-            found[service, _endpoint(word)] = int(value)
-    return found
+            table[service, _endpoint(word)] = int(value)
+    return table
 
 
 def _endpoint(text: str) -> str:
@@ -44,8 +45,11 @@ def _endpoint(text: str) -> str:
 
 
 def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
-    """The weights while every real server is alive; /proc/net/ip_vs does not tell a mark's family, so nor does this."""
-    found: dict[Entry, int] = {}
+    """The weights while every real server is alive.
+
+    The selector of a firewall mark has no address family: /proc/net/ip_vs does not show it.
+    """
+    table: dict[Entry, int] = {}
     for service in ipvs_services(frontends):
         for server in service.servers:
             selector = (
@@ -53,28 +57,34 @@ def intended_table(frontends: Sequence[ResolvedFrontend]) -> dict[Entry, int]:
                 if service.selector.startswith("-f")
                 else service.selector
             )
-            found[selector, server.place] = weight(server.rule)
-    return found
+            table[selector, server.place] = weight(server.rule)
+    return table
 
 
 def hosts_of(frontend: ResolvedFrontend) -> dict[Entry, str]:
-    """Which host each real server of a front end's intended table is."""
+    """The host of each real server in a front end's intended table."""
     names = {
         str(address): server.host
-        for one in frontend.services
-        for server in one.real_servers
+        for service in frontend.services
+        for server in service.real_servers
         for address in server.addresses
     }
     return {entry: names[endpoint.host(entry[1])] for entry in intended_table([frontend])}
 
 
 def receives_connections(table: Table, frontend: ResolvedFrontend, host: str) -> bool:
-    """Whether `host` gets new connections of a service of the front end: it is in the table with a weight over 0."""
+    """Whether a service of the front end sends new connections to `host`.
+
+    It does where the table has the host with a weight above 0.
+    """
     return any(
         table.get(entry, 0) > 0 for entry, name in hosts_of(frontend).items() if name == host
     )
 
 
 def as_intended(table: Table, frontend: ResolvedFrontend) -> bool:
-    """Whether every real server of the front end has its weight in the table; other services do not matter."""
+    """Whether every real server of the front end has its weight in the table.
+
+    Other services do not matter.
+    """
     return all(table.get(entry) == weight for entry, weight in intended_table([frontend]).items())

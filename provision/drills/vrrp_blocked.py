@@ -1,4 +1,4 @@
-"""The successor no longer hears the master: both hold the addresses, and that must be noticed and named."""
+"""The successor no longer receives the master's adverts: the split brain must be reported."""
 
 from __future__ import annotations
 
@@ -15,74 +15,82 @@ from provision.prober.wire import Question
 
 
 class VrrpBlocked(Takeover):
-    """Split brain. Both directors forward, so that clients hardly notice; the wire tells."""
+    """Split brain: both directors forward, and clients hardly notice. Only the adverts show it."""
 
     name = "vrrp-blocked"
 
-    def inject(self, stage: DrillContext) -> float:
-        """Drop the protocol on its way into the successor."""
-        return stage.break_host(stage.successor, "vrrp-block")
+    def inject(self, context: DrillContext) -> float:
+        """Drop VRRP packets that arrive at the successor."""
+        return context.break_host(context.successor, "vrrp-block")
 
-    def settled(self, stage: DrillContext) -> bool:
-        """Whether both hold every address and the wire has shown it."""
-        return stage.held_by(stage.holder, stage.successor) and self._heard(stage)
+    def settled(self, context: DrillContext) -> bool:
+        """Whether both hold every address and the client has seen the adverts of both."""
+        return context.held_by(context.holder, context.successor) and self._adverts_seen(context)
 
-    def _heard(self, stage: DrillContext) -> bool:
-        assert stage.prober is not None
-        return stage.frontend.vrrp.unicast is not None or bool(
-            rivals(stage, stage.prober.recording().adverts)
+    def _adverts_seen(self, context: DrillContext) -> bool:
+        assert context.prober is not None
+        return context.frontend.vrrp.unicast is not None or bool(
+            split_brains(context, context.prober.recording().adverts)
         )
 
-    def unsettled(self, stage: DrillContext) -> str:
-        """Either there was no split brain, or it was not noticed."""
-        if not stage.held_by(stage.holder, stage.successor):
-            return f"the fault did not take hold: {stage.successor} did not become master too; {stage.held()}"
-        return "two directors hold the addresses, and the client has not seen adverts of both"
+    def unsettled(self, context: DrillContext) -> str:
+        """Either there was no split brain, or the client did not see it."""
+        if not context.held_by(context.holder, context.successor):
+            return (
+                f"the fault had no effect: {context.successor} did not become master; "
+                f"{context.holders_text()}"
+            )
+        return "two directors hold the addresses, but the client has not seen adverts of both"
 
-    def questions(self, stage: DrillContext) -> Sequence[Question]:  # noqa: ARG002
-        """None: both answer."""
+    def questions(self, context: DrillContext) -> Sequence[Question]:  # noqa: ARG002
+        """None: both directors answer."""
         return ()
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
-        """It was named in time, and nobody lost anything."""
-        yield within_bound(
-            "the outage", outcome.outage_ms, timing.crash(stage.frontend, stage.successor), outcome
-        )
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+        """The split brain was reported in time, and no client lost its connection."""
+        bound = timing.crash(context.frontend, context.successor)
+        yield within_bound("the outage", outcome.outage_ms, bound, outcome)
         yield all_survived(outcome.survivors)
-        if stage.frontend.vrrp.unicast:
+        if context.frontend.vrrp.unicast:
             yield DrillVerdict(
                 True,
-                "split brain: seen by both holding the addresses; unicast adverts pass no client",
+                "split brain: both directors hold the addresses; "
+                "unicast adverts do not reach the client",
             )
             return
-        limit = timing.split_brain_named(stage.frontend)
-        for found in rivals(stage, outcome.recording.adverts)[:1]:
-            who, after = named(stage, found), found.known - found.start
+        limit = timing.split_brain_named(context.frontend)
+        for split_brain in split_brains(context, outcome.recording.adverts)[:1]:
+            text = split_brain_text(context, split_brain)
+            after = split_brain.known - split_brain.start
             yield DrillVerdict(
-                True, f"{who}; known {after * 1000:.0f} ms after the second's first advert"
+                True,
+                f"{text}; known {after * 1000:.0f} ms after the second director's first advert",
             )
-            yield expect(after <= limit, f"that is later than three adverts, {limit * 1000:.0f} ms")
+            yield expect(
+                after <= limit,
+                f"the split brain was known later than three adverts, {limit * 1000:.0f} ms",
+            )
 
 
-def rivals(stage: DrillContext, adverts: Sequence[Advert]) -> tuple[SplitBrain, ...]:
-    """When two directors advertised the front end's VRID at once."""
+def split_brains(context: DrillContext, adverts: Sequence[Advert]) -> tuple[SplitBrain, ...]:
+    """The times in which two directors advertised the front end's VRID at once."""
     return split_brain_intervals(
-        adverts, stage.frontend.vrrp.virtual_router_id, stage.frontend.vrrp.interval
+        adverts, context.frontend.vrrp.virtual_router_id, context.frontend.vrrp.interval
     )
 
 
-def named(stage: DrillContext, rivalry: SplitBrain) -> str:
+def split_brain_text(context: DrillContext, split_brain: SplitBrain) -> str:
     """`split brain: lvs1 and lvs2 both advertise VRID 10`."""
-    names = sources(stage)
-    hosts = sorted(names.get(source, source) for source in rivalry.sources)
-    return f"split brain: {' and '.join(hosts)} both advertise VRID {rivalry.vrid}"
+    names = directors_by_source(context)
+    hosts = sorted(names.get(source, source) for source in split_brain.sources)
+    return f"split brain: {' and '.join(hosts)} both advertise VRID {split_brain.vrid}"
 
 
-def sources(stage: DrillContext) -> dict[str, str]:
-    """The directors by the addresses that their adverts come from."""
+def directors_by_source(context: DrillContext) -> dict[str, str]:
+    """The directors by the source addresses of their adverts."""
     return {
-        own.address: host
-        for host in stage.directors
-        for own in stage.lives[host].addresses
-        if own.interface != "lo" and own.address not in stage.vips
+        address.address: host
+        for host in context.directors
+        for address in context.live_hosts[host].addresses
+        if address.interface != "lo" and address.address not in context.vips
     }

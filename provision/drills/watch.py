@@ -1,4 +1,4 @@
-"""Watching the directors during drills: who holds what, and the table, from the moment they change."""
+"""Watchers of the directors during drills: they report addresses and IPVS tables as they change."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from provision.hosts.protocol import decode_line
 from provision.hosts.sessions import Sessions
 
 POLL_INTERVAL = 0.2
-"""Seconds from one look at the table to the next; addresses are told at once."""
+"""Seconds between two polls of the table; changes of addresses are reported at once."""
 
 
 class Watch:
-    """A watcher on each director. A context manager; times are the controller's `time.monotonic()`."""
+    """A watcher on each director; a context manager. Times are `time.monotonic()`."""
 
     def __init__(self, sessions: Sessions, directors: Sequence[str]) -> None:
         self.directors = tuple(directors)
         self._sessions = sessions
         self._channels: dict[str, Channel] = {}
-        self._sights: list[DirectorState] = []
+        self._states: list[DirectorState] = []
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -52,19 +52,19 @@ class Watch:
             self.stop(host)
 
     def start(self, host: str) -> None:
-        """Watch a director, again where its connection was lost. Raises HostError."""
+        """Watch a director; a watcher that still runs is replaced. Raises HostError."""
         self.stop(host)
         channel = self._sessions.of(host).run_agent(program("watch"))
-        channel.send(b"\n")  # the first look at the table
-        sight = DirectorState(host, time.monotonic())
+        channel.send(b"\n")  # the first poll of the table
+        state = DirectorState(host, time.monotonic())
         while line := channel.read_line():
-            sight = _seen(sight, line, time.monotonic())
+            state = _next_state(state, line, time.monotonic())
             if line.startswith(b"table"):
                 break
         if not line:
-            raise HostError(host, "it cannot be watched", "is iproute2's `ip` there?")
+            raise HostError(host, "it cannot be watched", "check that iproute2's `ip` is installed")
         with self._lock:
-            self._sights.append(sight)
+            self._states.append(state)
             self._channels[host] = channel
             self._lost.discard(host)
         threading.Thread(
@@ -72,7 +72,7 @@ class Watch:
         ).start()
 
     def stop(self, host: str) -> None:
-        """Watch a director no longer; what it was seen to be last goes on to count."""
+        """Stop watching a director; its last state stays valid."""
         with self._lock:
             channel = self._channels.pop(host, None)
         if channel is not None:
@@ -82,52 +82,51 @@ class Watch:
             channel.close()
 
     def gone(self, host: str, at: float) -> None:
-        """A director's power was cut at `at`: it holds nothing from then on."""
+        """Note that a director was cut off at `at`: from then on it holds no address."""
         with self._lock:
             channel = self._channels.pop(host, None)
-            self._sights = [sight for sight in self._sights if sight.host != host or sight.at < at]
-            self._sights.append(DirectorState(host, at))
+            self._states = [state for state in self._states if state.host != host or state.at < at]
+            self._states.append(DirectorState(host, at))
         if channel is not None:
             channel.close()
 
     def check(self) -> None:
-        """Raise HostError when a director can no longer be watched though nobody cut it off."""
+        """Raise HostError when the connection to a director is lost that was not cut off."""
         with self._lock:
             lost = sorted(self._lost)
         if lost:
-            raise HostError(lost[0], "the connection was lost in mid-drill")
+            raise HostError(lost[0], "the connection was lost during the drill")
 
     def restart(self) -> None:
-        """Watch again every director whose watcher was lost. Raises HostError where it cannot be logged in to."""
+        """Watch again the directors whose watcher was lost. Raises HostError if a login fails."""
         with self._lock:
             lost = sorted(self._lost)
         for host in lost:
             self.start(host)
 
-    def now(self, host: str) -> DirectorState:
-        """What the director was seen to be last."""
+    def latest(self, host: str) -> DirectorState:
+        """The latest state of a director."""
         with self._lock:
-            return next(sight for sight in reversed(self._sights) if sight.host == host)
+            return next(state for state in reversed(self._states) if state.host == host)
 
     def holders(self, vip: str) -> tuple[str, ...]:
         """The directors that hold the VIP, in the order of `directors`."""
-        return tuple(host for host in self.directors if vip in self.now(host).held)
+        return tuple(host for host in self.directors if vip in self.latest(host).held)
 
-    def sights(self, since: float) -> tuple[DirectorState, ...]:
-        """All sights from `since` on, in order, and before them what each director was at that time."""
+    def states(self, since: float) -> tuple[DirectorState, ...]:
+        """All states from `since` on, in order; before them each director's state at that time."""
         with self._lock:
-            found = list(self._sights)
-        before = {sight.host: sight for sight in found if sight.at <= since}
-        return (*before.values(), *(sight for sight in found if sight.at > since))
+            states = list(self._states)
+        before = {state.host: state for state in states if state.at <= since}
+        return (*before.values(), *(state for state in states if state.at > since))
 
     def _tick(self) -> None:
         while not self._ended.wait(POLL_INTERVAL):
             with self._lock:
                 channels = list(self._channels.values())
             for channel in channels:
-                with contextlib.suppress(
-                    HostError
-                ):  # a pulled cable: its reader notices in the end
+                # The reader notices a lost connection.
+                with contextlib.suppress(HostError):
                     channel.send(b"\n")
 
     def _read(self, host: str, channel: Channel) -> None:
@@ -137,19 +136,19 @@ class Watch:
                 with self._lock:
                     if self._channels.get(host) is not channel:
                         return
-                    sight = next(one for one in reversed(self._sights) if one.host == host)
-                    seen = _seen(sight, line, moment)
-                    if seen != replace(sight, at=seen.at):
-                        self._sights.append(seen)
+                    state = next(state for state in reversed(self._states) if state.host == host)
+                    new = _next_state(state, line, moment)
+                    if new != replace(state, at=new.at):
+                        self._states.append(new)
         with self._lock:
             if self._channels.get(host) is channel:
                 self._lost.add(host)
 
 
-def _seen(sight: DirectorState, line: bytes, moment: float) -> DirectorState:
-    """The sight after a line of the watcher."""
+def _next_state(state: DirectorState, line: bytes, moment: float) -> DirectorState:
+    """The state of a director after a line from its watcher."""
     if not line.startswith(b"table"):
-        return sight.with_address_line(line.decode("utf-8", "replace"), moment)
+        return state.with_address_line(line.decode("utf-8", "replace"), moment)
     with contextlib.suppress(ValueError):
-        return replace(sight, at=moment, table=kernel_table(decode_line(line)[1:]))
-    return sight
+        return replace(state, at=moment, table=kernel_table(decode_line(line)[1:]))
+    return state

@@ -23,7 +23,9 @@ def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(
     kraft_site.create("audit", [(1,)], retention_ms="5000")
     with kraft_site.admin() as admin:
         until(
-            lambda: [each.own for each in look(admin, ["audit"])[0]] == [{"retention.ms": "5000"}]
+            lambda: (
+                [each.overrides for each in look(admin, ["audit"])[0]] == [{"retention.ms": "5000"}]
+            )
         )
         time.sleep(2)  # until the other brokers have heard of it as well, whoever is asked
         there, coming = _seen(admin, ["audit", "orders"], project)

@@ -1,9 +1,9 @@
-"""A stage without hosts: healthy ones as a look would find them, and sights in place of watchers."""
+"""A drill context without hosts: healthy hosts, and recorded states in place of watchers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from provision.drills.context import DrillContext, successor
 from provision.drills.director_state import DirectorState
@@ -20,34 +20,45 @@ from tests.inventory.building import frontend, topology
 
 VIP = "192.168.227.10"
 FLOOR = Baseline(240, 0, 1.0, 2.0, 4.0)
+NO_SESSIONS = cast(Any, None)
 
 
-def stage(drill: str = "drill", found: Topology | None = None, **lives: Any) -> DrillContext:
-    """A stage on the first front end, its master holding everything."""
-    found = found or topology([frontend()])
-    one = found.frontends[0]
-    watch = Watch(None, found.directors())  # type: ignore[arg-type]
-    made = DrillContext(
-        drill, found, one, None, watch, {**healthy(found), **lives}, "", one.master, "", {}, lambda: None,  # type: ignore
-    )  # fmt: skip
-    made.successor = successor(Snapshot(found, made.lives), one, one.master)
-    made.before = dict.fromkeys(made.vips, (one.master,))
-    see(made, **dict.fromkeys(made.directors[1:], ()), **{one.master: made.vips})
-    return made
+def new_context(drill: str = "drill", site: Topology | None = None) -> DrillContext:
+    """A drill on the first front end, whose master holds all addresses."""
+    site = site or topology([frontend()])
+    first = site.frontends[0]
+    context = DrillContext(
+        drill,
+        site,
+        first,
+        NO_SESSIONS,
+        Watch(NO_SESSIONS, site.directors()),
+        healthy(site),
+        "",
+        first.master,
+        "",
+        {},
+        cast(Any, None),
+    )
+    context.successor = successor(Snapshot(site, context.live_hosts), first, first.master)
+    context.before = dict.fromkeys(context.vips, (first.master,))
+    observe(context, dict.fromkeys(context.directors[1:], ()))
+    observe(context, {first.master: context.vips})
+    return context
 
 
-def see(made: DrillContext, at: float = 0.0, **held: Iterable[str]) -> None:
-    """The watchers see who holds what, the tables being whole."""
-    table = intended_table([made.frontend])
-    made.watch._sights += [
+def observe(context: DrillContext, held: Mapping[str, Iterable[str]], at: float = 0.0) -> None:
+    """Let the watchers observe the addresses that directors hold; the tables are as intended."""
+    table = intended_table([context.frontend])
+    context.watch._states += [
         DirectorState(host, at, frozenset(vips), table) for host, vips in held.items()
     ]
 
 
-def outcome(made: DrillContext, **changes: Any) -> DrillOutcome:
-    """What was recorded of a drill that went well: the successor took over, no request was even slow."""
+def outcome(context: DrillContext, **changes: Any) -> DrillOutcome:
+    """The record of a drill that passed: the successor took over, and no request was slow."""
     requests = tuple(Request(0, number * 0.005, 0.001, 0.002) for number in range(2100))
-    plain: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "injected": 0.0,
         "undone": 10.5,
         "settled_after": 0.7,
@@ -63,8 +74,8 @@ def outcome(made: DrillContext, **changes: Any) -> DrillOutcome:
         "survivors": ConnectionStats(200, 200),
         "returned": ConnectionStats(200, 200),
         "return_outage_ms": 0.0,
-        "holders": dict.fromkeys(made.vips, (made.successor,)),
-        "tables": {host: intended_table([made.frontend]) for host in made.directors},
-        "spans": (Span("holder", made.successor, VIP, 0.7, 10.5),),
+        "holders": dict.fromkeys(context.vips, (context.successor,)),
+        "tables": {host: intended_table([context.frontend]) for host in context.directors},
+        "spans": (Span("holder", context.successor, VIP, 0.7, 10.5),),
     }
-    return DrillOutcome(**{**plain, **changes})
+    return DrillOutcome(**{**fields, **changes})

@@ -1,4 +1,4 @@
-"""Drills use the hosts of the agents' tests."""
+"""Fixtures of the drills' tests: the hosts of the agents' tests."""
 
 from __future__ import annotations
 

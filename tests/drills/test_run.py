@@ -1,4 +1,4 @@
-"""A drill that is interrupted, or that fails half-way, undoes its fault first: a real fault on a real sh."""
+"""A drill that is interrupted or fails undoes its fault first; the fault runs in a real sh."""
 
 # ruff: noqa: ARG002
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +15,7 @@ from provision.drills.context import DrillContext
 from provision.drills.drill import Drill, DrillOutcome, DrillVerdict
 from provision.drills.run import always_undo
 from provision.hosts.agent.fault import Fault, FaultSpec
-from tests.drills.building import stage
+from tests.drills.building import new_context
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.namespace import Logins
 from tests.hosts.told import Told
@@ -23,78 +23,81 @@ from tests.hosts.told import Told
 pytestmark = pytest.mark.agent
 
 
-class Stop(Drill):
+class StopDrill(Drill):
     """Stops nginx."""
 
     name = "stop"
 
-    def inject(self, stage: DrillContext) -> float:
-        return stage.break_host("web1", "unit-stop", "nginx.service")
+    def inject(self, context: DrillContext) -> float:
+        return context.break_host("web1", "unit-stop", "nginx.service")
 
-    def settled(self, stage: DrillContext) -> bool:
+    def settled(self, context: DrillContext) -> bool:
         return True
 
-    def unsettled(self, stage: DrillContext) -> str:
+    def unsettled(self, context: DrillContext) -> str:
         return ""
 
-    def judge(self, stage: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
+    def judge(self, context: DrillContext, outcome: DrillOutcome) -> Iterator[DrillVerdict]:
         yield DrillVerdict(True, "")
 
 
-class Stubborn(Stop):
-    """A second Ctrl-C comes while it is undone."""
+class InterruptedUndo(StopDrill):
+    """A second Ctrl-C comes during the undoing."""
 
-    def undo(self, stage: DrillContext) -> None:
+    def undo(self, context: DrillContext) -> None:
         raise KeyboardInterrupt
 
 
-def broken(host: LocalHost, drill: Drill, error: BaseException) -> tuple[Told, Any]:
-    """A drill in mid-fault when `error` comes."""
+def interrupted(host: LocalHost, drill: Drill, error: BaseException) -> tuple[Told, DrillContext]:
+    """The notes and the context of a drill during whose fault `error` is raised."""
     host.unit("nginx.service")
-    made, notes = stage(drill.name), Told()
-    made.sessions = Logins(host)  # type: ignore[assignment]
-    with pytest.raises(type(error)), always_undo(SimpleNamespace(events=notes), drill, made):  # type: ignore[arg-type]
-        drill.inject(made)
+    context, notes = new_context(drill.name), Told()
+    context.sessions = cast(Any, Logins(host))
+    environment = cast(Any, SimpleNamespace(events=notes))
+    with pytest.raises(type(error)), always_undo(environment, drill, context):
+        drill.inject(context)
         assert not host.exists("units/nginx.service/active")
         raise error
-    return notes, made
+    return notes, context
 
 
-def test_ctrl_c_undoes_first(host: LocalHost) -> None:
-    notes, _ = broken(host, Stop(), KeyboardInterrupt())
+def test_ctrl_c_undoes_the_fault_first(host: LocalHost) -> None:
+    notes, _ = interrupted(host, StopDrill(), KeyboardInterrupt())
     assert host.exists("units/nginx.service/active")
     assert not host.exists("run/hactl/fault")
     assert notes.lines == ["stop: interrupted; undoing the fault first"]
 
 
-def test_a_failure_in_mid_drill_undoes_too(host: LocalHost) -> None:
-    notes, _ = broken(host, Stop(), HactlError("the client is gone"))
+def test_an_error_during_a_drill_undoes_the_fault(host: LocalHost) -> None:
+    notes, _ = interrupted(host, StopDrill(), HactlError("the client is gone"))
     assert host.exists("units/nginx.service/active")
     assert notes.lines == []
 
 
-def test_a_second_ctrl_c_leaves_it_to_the_host_and_says_so(host: LocalHost) -> None:
-    notes, made = broken(host, Stubborn(), KeyboardInterrupt())
-    assert notes.lines[-1] == "stop: interrupted again; web1 undoes it by itself within 130 s"
+def test_a_second_ctrl_c_leaves_the_undoing_to_the_host_and_says_so(host: LocalHost) -> None:
+    notes, context = interrupted(host, InterruptedUndo(), KeyboardInterrupt())
+    expected = "stop: interrupted again; web1 undoes the fault by itself within 130 s"
+    assert notes.lines[-1] == expected
     assert not host.exists("units/nginx.service/active")
-    made.heal()
+    context.undo_faults()
     assert host.exists("units/nginx.service/active")
 
 
-class Stuck(Fault):
-    """A fault that stays."""
+class StuckFault(Fault):
+    """A fault that cannot be undone."""
 
     def undo(self) -> None:
         raise HostError("web2", "stuck")
 
 
-def test_healing_undoes_every_fault_though_one_cannot_be(host: LocalHost) -> None:
+def test_every_fault_is_undone_even_if_another_cannot_be(host: LocalHost) -> None:
     host.unit("nginx.service")
-    made = stage()
-    made.sessions = Logins(host)  # type: ignore[assignment]
-    made.break_host("web1", "unit-stop", "nginx.service")
+    context = new_context()
+    context.sessions = cast(Any, Logins(host))
+    context.break_host("web1", "unit-stop", "nginx.service")
 
-    made.faults.insert(0, Stuck(Logins(host), "x", FaultSpec("web2", "unit-stop"), 60))  # type: ignore[arg-type]
+    stuck = StuckFault(cast(Any, Logins(host)), "x", FaultSpec("web2", "unit-stop"), 60)
+    context.faults.insert(0, stuck)
     with pytest.raises(HostError, match="stuck"):
-        made.heal()
+        context.undo_faults()
     assert host.exists("units/nginx.service/active")

@@ -1,4 +1,4 @@
-"""Watching a director: the real agent beside a real `ip monitor`; the table is a file in the kernel's format."""
+"""Watching a director: the real agent and a real `ip monitor`; a file stands in for the table."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from provision.core.errors import HostError
-from provision.drills.watch import Watch
+from provision.drills.watch import POLL_INTERVAL, Watch
 from provision.hosts.agent.fault import traces
 from tests.hosts.agent.namespace import Logins, NamespaceHost
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 
@@ -32,88 +33,89 @@ ONE = f"""{HEAD}TCP  C0A8E30A:0050 rr\x20\x20
 """
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def watching(namespace: NamespaceHost) -> Watch:
+    """A watcher on one director."""
+    return Watch(cast(Any, Logins(namespace)), ["lvs1"])
 
 
-def table(namespace: NamespaceHost, text: str) -> None:
+def traces_of(namespace: NamespaceHost) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The traces of drills on the director, and the faults that were undone on the way."""
+    return traces(cast(Any, Logins(namespace)), ["lvs1"])["lvs1"]
+
+
+def write_table(namespace: NamespaceHost, text: str) -> None:
     (namespace.root / "proc/net").mkdir(parents=True, exist_ok=True)
     new = namespace.root / "proc/net/new"
     new.write_text(text)
-    new.replace(namespace.root / "proc/net/ip_vs")  # at once, as the kernel changes it
+    new.replace(namespace.root / "proc/net/ip_vs")  # in one step, as in the kernel
 
 
-def test_addresses_and_weights_as_they_change(namespace: NamespaceHost) -> None:
+def test_changes_of_addresses_and_weights_are_reported(namespace: NamespaceHost) -> None:
     namespace.run("ip", "addr", "add", "192.168.227.101/24", "dev", "eth0")
-    table(namespace, BOTH)
+    write_table(namespace, BOTH)
     began = time.monotonic()
-    with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
+    with watching(namespace) as watch:
         assert watch.holders("192.168.227.101") == ("lvs1",)
         assert watch.holders(VIP) == ()
-        assert sorted(watch.now("lvs1").table.values()) == [1, 1]
+        assert sorted(watch.latest("lvs1").table.values()) == [1, 1]
         namespace.run("ip", "addr", "add", f"{VIP}/32", "dev", "eth0")
-        assert eventually(lambda: watch.holders(VIP) == ("lvs1",))
-        table(namespace, ONE)
-        assert eventually(lambda: len(watch.now("lvs1").table) == 1)
+        wait_until(lambda: watch.holders(VIP) == ("lvs1",))
+        write_table(namespace, ONE)
+        wait_until(lambda: len(watch.latest("lvs1").table) == 1)
         namespace.run("ip", "addr", "del", f"{VIP}/32", "dev", "eth0")
-        assert eventually(lambda: watch.holders(VIP) == ())
+        wait_until(lambda: watch.holders(VIP) == ())
         watch.check()
-        sights = watch.sights(began)
-    assert [VIP in sight.held for sight in sights] == [False, True, True, False]
-    assert [len(sight.table) for sight in sights] == [2, 2, 1, 1]
-    assert [sight.at for sight in sights] == sorted(sight.at for sight in sights)
+        states = watch.states(began)
+    assert [VIP in state.held for state in states] == [False, True, True, False]
+    assert [len(state.table) for state in states] == [2, 2, 1, 1]
+    assert [state.at for state in states] == sorted(state.at for state in states)
 
 
-def test_connections_that_come_and_go_are_no_change(namespace: NamespaceHost) -> None:
-    table(namespace, BOTH)
-    with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
-        table(namespace, BOTH.replace("7 ", "8 "))
-        time.sleep(0.6)
-        assert len(watch.sights(0.0)) == 1
+def test_numbers_of_connections_are_no_change(namespace: NamespaceHost) -> None:
+    write_table(namespace, BOTH)
+    with watching(namespace) as watch:
+        write_table(namespace, BOTH.replace("7 ", "8 "))
+        time.sleep(3 * POLL_INTERVAL)
+        assert len(watch.states(0.0)) == 1
 
 
-def test_nothing_of_it_stays(namespace: NamespaceHost) -> None:
-    table(namespace, BOTH)
-    before = traces(Logins(namespace), ["lvs1"])  # type: ignore[arg-type]
-    with Watch(Logins(namespace), ["lvs1"]):  # type: ignore[arg-type]
+def test_a_watcher_leaves_nothing_behind(namespace: NamespaceHost) -> None:
+    write_table(namespace, BOTH)
+    before = traces_of(namespace)
+    with watching(namespace):
         pass
-    assert eventually(lambda: traces(Logins(namespace), ["lvs1"]) == before)  # type: ignore[arg-type]
+    wait_until(lambda: traces_of(namespace) == before)
 
 
-def test_a_watcher_that_stayed_would_be_seen(namespace: NamespaceHost) -> None:
+def test_a_running_watcher_is_among_the_traces(namespace: NamespaceHost) -> None:
     (namespace.root / "proc").symlink_to("/proc")
-    with Watch(Logins(namespace), ["lvs1"]):  # type: ignore[arg-type]
-        assert "process monitor" in traces(Logins(namespace), ["lvs1"])["lvs1"][0]  # type: ignore[arg-type]
+    with watching(namespace):
+        assert "process monitor" in traces_of(namespace)[0]
 
 
-def test_a_watcher_that_is_lost_is_noticed_and_can_be_started_again(
+def test_a_lost_watcher_is_reported_and_can_be_restarted(
     namespace: NamespaceHost,
 ) -> None:
-    table(namespace, BOTH)
-    with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
-        agent = watch._channels["lvs1"]._process.pid  # type: ignore[attr-defined]
+    write_table(namespace, BOTH)
+    with watching(namespace) as watch:
+        agent = cast(Any, watch._channels["lvs1"])._process.pid
         children = Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
         for pid in (agent, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: bool(watch._lost))
-        with pytest.raises(HostError, match="lost in mid-drill"):
+        wait_until(lambda: bool(watch._lost))
+        with pytest.raises(HostError, match="lost during the drill"):
             watch.check()
         watch.restart()
         watch.check()
         namespace.run("ip", "addr", "add", f"{VIP}/32", "dev", "eth0")
-        assert eventually(lambda: watch.holders(VIP) == ("lvs1",))
+        wait_until(lambda: watch.holders(VIP) == ("lvs1",))
 
 
-def test_a_director_without_power_holds_nothing(namespace: NamespaceHost) -> None:
+def test_a_director_that_is_cut_off_holds_no_address(namespace: NamespaceHost) -> None:
     namespace.run("ip", "addr", "add", f"{VIP}/32", "dev", "eth0")
-    table(namespace, BOTH)
-    with Watch(Logins(namespace), ["lvs1"]) as watch:  # type: ignore[arg-type]
+    write_table(namespace, BOTH)
+    with watching(namespace) as watch:
         assert watch.holders(VIP) == ("lvs1",)
         watch.gone("lvs1", time.monotonic())
         assert watch.holders(VIP) == ()

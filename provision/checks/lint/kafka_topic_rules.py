@@ -52,8 +52,8 @@ def kafka_topic_refused(topology: Topology) -> Iterator[Hit]:
     """Kafka validates what the topic names together with what it has of the brokers."""
     for cluster, name, asked in _topics(topology):
         for found in _contradictions(cluster, name, asked):
-            if found.weight is Severity.REFUSED:
-                yield _place(cluster, name), f"{name}: {found.what}", found.fix
+            if found.severity is Severity.REFUSED:
+                yield _place(cluster, name), f"{name}: {found.problem}", found.fix
 
 
 @rule(
@@ -71,8 +71,8 @@ def kafka_topic_parameters(topology: Topology) -> Iterator[Hit]:
             for each in _contradictions(cluster, name, KafkaTopic(partitions=asked.partitions))
         }
         for found in _contradictions(cluster, name, asked):
-            if found.weight is not Severity.REFUSED and found.rule not in common:
-                yield _place(cluster, name), f"{name}: {found.what}", found.fix
+            if found.severity is not Severity.REFUSED and found.rule not in common:
+                yield _place(cluster, name), f"{name}: {found.problem}", found.fix
 
 
 def _topics(topology: Topology) -> Iterator[tuple[KafkaCluster, str, KafkaTopic]]:

@@ -1,4 +1,4 @@
-"""What a run of drills looks like on paper: terminal, JSON, JUnit, one self-contained HTML page."""
+"""The report of a run of drills: terminal, JSON, JUnit, one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from provision.drills.result import Drills
 
 
 def write(drills: Drills, folder: Path) -> tuple[Path, ...]:
-    """Write `report.json`, `junit.xml` and `report.html` into `folder`, which is made where it is missing.
+    """Write `report.json`, `junit.xml` and `report.html` into `folder`; returns their paths.
 
-    Each replaces the one of an earlier run in one step; all may read them, and no secret is in them. Returns the paths.
+    A missing folder is created. A file of an earlier run is replaced in one step. All users may
+    read the files; they contain no secret.
 
     Raises:
         HactlError: the folder or a file in it cannot be written.
@@ -36,12 +37,12 @@ def write(drills: Drills, folder: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise HactlError(
             f"{error.filename or folder}: the report cannot be written: {error.strerror}",
-            "give another folder with --report; the figures are in what was printed",
+            "give another folder with --report; the figures are in the output above",
         ) from None
 
 
 def document(drills: Drills) -> dict[str, Any]:
-    """What `report.json` holds: the document of `--json`, and what the drills ran against."""
+    """The content of `report.json`: the document of `--json`, the inventory and the hosts."""
     return {
         **drills.json(),
         "inventory": drills.inventory,
@@ -57,7 +58,7 @@ def document(drills: Drills) -> dict[str, Any]:
 
 
 def _replace(path: Path, content: bytes) -> Path:
-    """Put a file in place in one step, so that nobody ever reads half of it."""
+    """Replace a file in one step, so that no reader gets an incomplete file."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:

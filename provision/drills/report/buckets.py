@@ -1,4 +1,4 @@
-"""Requests gathered into equal stretches of time, so that 20,000 of them are drawn as a few hundred. Pure."""
+"""Buckets of requests: 20,000 requests are drawn as a few hundred buckets of equal width. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from provision.prober.record import Request
 
 @dataclass(frozen=True)
 class Bucket:
-    """The requests that began in one stretch of time; `start` in seconds, times of the good ones in ms.
+    """The requests that began in one period of time; `start` is in seconds.
 
-    `bad` counts those that failed or were never answered. `median_ms` and `slowest_ms` are None where none was good.
+    `bad` counts the requests that failed or were never answered. `median_ms` and `slowest_ms` are
+    those of the good requests, None where there are none.
     """
 
     start: float
@@ -26,12 +27,12 @@ class Bucket:
 def buckets(
     requests: Iterable[Request], start: float, end: float, width: float
 ) -> tuple[Bucket, ...]:
-    """The buckets of `width` seconds between `start` and `end` in which requests began; empty ones are left out."""
-    found: dict[int, list[Request]] = {}
+    """The buckets of `width` seconds between `start` and `end`, without empty buckets."""
+    by_index: dict[int, list[Request]] = {}
     for request in requests:
         if start <= request.start < end:
-            found.setdefault(int((request.start - start) / width), []).append(request)
-    return tuple(_bucket(start + index * width, found[index]) for index in sorted(found))
+            by_index.setdefault(int((request.start - start) / width), []).append(request)
+    return tuple(_bucket(start + index * width, by_index[index]) for index in sorted(by_index))
 
 
 def _bucket(start: float, requests: list[Request]) -> Bucket:

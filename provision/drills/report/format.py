@@ -1,4 +1,4 @@
-"""Figures in words, the same in the terminal, in JUnit and on the page."""
+"""Formatting of figures, the same in the terminal, in JUnit and on the page."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ VERDICTS = {True: "pass", False: "FAIL", None: "skip"}
 
 
 def passed(drill: DrillResult) -> bool | None:
-    """Whether a drill passed; None for one that was skipped."""
+    """Whether a drill passed; None for a skipped drill."""
     return None if drill.skipped is not None else drill.ok
 
 
 def milliseconds(value: float | None) -> str:
-    """A duration in ms for people: one decimal below 10 ms, none above, a dash for none."""
+    """A duration in ms: one decimal below 10 ms, none above; a dash for None."""
     if value is None:
         return "–"
     return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
 
 
 def format_ms(value: float | None) -> str:
-    """A duration in ms with its unit: `4.2 ms`, `612 ms`, `8.40 s` from ten thousand on, `none` for none."""
+    """A duration with its unit: `4.2 ms`, `612 ms`; `12.30 s` from 10 s on; `none` for None."""
     if value is None:
         return "none"
     return f"{value / 1000:.2f} s" if value >= 10_000 else f"{milliseconds(value)} ms"
@@ -40,22 +40,21 @@ def frontends(drills: Drills) -> tuple[str, ...]:
 
 def count_verdicts(drills: Sequence[DrillResult]) -> str:
     """How many drills passed, failed and were skipped: `9 passed, 1 failed, 1 skipped`."""
-    found = [passed(drill) for drill in drills]
+    verdicts = [passed(drill) for drill in drills]
     names = {True: "passed", False: "failed", None: "skipped"}
-    return (
-        ", ".join(f"{found.count(kind)} {name}" for kind, name in names.items() if kind in found)
-        or "none was run"
-    )
+    counts = [f"{verdicts.count(kind)} {name}" for kind, name in names.items() if kind in verdicts]
+    return ", ".join(counts) or "none was run"
 
 
 def noise_floor(drills: Sequence[DrillResult]) -> str:
-    """What the prober measured while nothing was wrong: the range over all drills; empty without any."""
+    """The noise floor over all drills, as a range; empty where none was measured."""
     floors = [drill.noise for drill in drills if drill.noise and drill.noise.requests]
     if not floors:
         return ""
     median = _range([floor.median_ms for floor in floors])
     p99 = _range([floor.p99_ms for floor in floors])
-    return f"noise floor: median {median}, p99 {p99}, slowest {format_ms(max(floor.slowest_ms for floor in floors))}"
+    slowest = format_ms(max(floor.slowest_ms for floor in floors))
+    return f"noise floor: median {median}, p99 {p99}, slowest {slowest}"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The page: everything in one file that asks nobody for anything."""
+"""The report as one HTML page that loads nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from provision.drills.report.format import (
     counted,
     format_ms,
     frontends,
-    milliseconds,
     noise_floor,
     passed,
 )
@@ -32,7 +31,7 @@ VERDICTS = {True: ("pass", "✓ pass"), False: ("fail", "✗ failed"), None: ("s
 
 @dataclass(frozen=True)
 class Section:
-    """What the template says of one drill; `pictures` are a caption, the names and the plot of each."""
+    """The template's data of one drill; each of `pictures` is a caption, the names and the plot."""
 
     id: str
     drill: DrillResult
@@ -45,7 +44,7 @@ class Section:
 
 
 def page(drills: Drills) -> str:
-    """The page as HTML5, whole without scripts; text from the run is escaped by the template."""
+    """The page as HTML5, complete without scripts; the template escapes text from the run."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -53,7 +52,7 @@ def page(drills: Drills) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(spoken=format_ms, ms=milliseconds)
+    environment.filters.update(duration=format_ms)
     hover = (FOLDER / "hover.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         run=drills,
@@ -82,11 +81,11 @@ def _section(index: int, drill: DrillResult, drills: Drills) -> Section:
     timeline = drill.timeline
     pictures: list[tuple[str, str, str]] = []
     if timeline is not None and drill.skipped is None:
-        known = [name for name, (what, _) in drills.topology.items() if what == "director"]
+        known = [name for name, (role, _) in drills.topology.items() if role == "director"]
         directors = names_of(timeline.spans, timeline, known)
         close, full = close_up(drill, timeline), whole(timeline)
-        wanted = [("Around the fault", close)] if close else []
-        for caption, axis in [*wanted, ("The whole drill", full)]:
+        axes = [("Around the fault", close)] if close else []
+        for caption, axis in [*axes, ("The whole drill", full)]:
             pictures.append((caption, *picture(drill, timeline, axis, directors, summary(drill))))
     return Section(
         id=f"drill-{index}",
@@ -101,11 +100,11 @@ def _section(index: int, drill: DrillResult, drills: Drills) -> Section:
 
 
 def _figures(drill: DrillResult) -> dict[str, str]:
-    """By their names; of a drill that was given up before its fault there is only the time it took."""
+    """The figures by name; a drill that failed before its fault has only the time it took."""
     noise, kept = drill.noise, drill.connections
     if not drill.requests:
         return {"took": f"{drill.seconds:.0f} s"}
-    found = {
+    figures = {
         "outage": format_ms(drill.outage_ms),
         "bound": format_ms(drill.bound_ms),
         "requests": str(drill.requests),
@@ -116,14 +115,18 @@ def _figures(drill: DrillResult) -> dict[str, str]:
         "took": f"{drill.seconds:.0f} s",
     }
     if noise:
-        found["noise floor"] = (
-            f"median {format_ms(noise.median_ms)}, p99 {format_ms(noise.p99_ms)}, slowest {format_ms(noise.slowest_ms)}"
+        figures["noise floor"] = (
+            f"median {format_ms(noise.median_ms)}, p99 {format_ms(noise.p99_ms)}, "
+            f"slowest {format_ms(noise.slowest_ms)}"
         )
-    return found
+    return figures
 
 
 def bar(drill: DrillResult) -> str:
-    """The outage as a bar on the ground of its bound, which takes two thirds of the width; empty without a bound."""
+    """The outage as a bar over its bound, which takes two thirds of the width.
+
+    Empty without a bound.
+    """
     if drill.skipped is not None or not drill.bound_ms or drill.outage_ms is None:
         return ""
     share = min(100.0, drill.outage_ms / drill.bound_ms * 66.7)

@@ -1,4 +1,4 @@
-"""The drills as JUnit XML, which CI systems show as tests: a test case for each drill, its figures as properties."""
+"""The drills as JUnit XML for CI systems: a test case for each drill, its figures as properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(drills: Drills) -> bytes:
-    """The document, UTF-8. A skipped drill is skipped, a failed one carries its messages."""
+    """The document in UTF-8. The test case of a failed drill contains the drill's messages."""
     suite = ElementTree.Element(
         "testsuite",
         name="hactl failover-test",
@@ -57,13 +57,15 @@ def _case(drill: DrillResult) -> ElementTree.Element:
 
 
 def _figures(drill: DrillResult) -> Iterator[tuple[str, str]]:
-    """The entry of `--json`, flattened: `connections.survived`; what is not known is left out."""
+    """The entry of `--json`, flattened: `connections.survived`. Unknown figures are left out."""
     for name, value in drill.json().items():
         if name in ("name", "frontend", "ok", "skipped", "messages"):
             continue
         if isinstance(value, dict):
             yield from (
-                (f"{name}.{inner}", str(each)) for inner, each in value.items() if each is not None
+                (f"{name}.{key}", str(figure))
+                for key, figure in value.items()
+                if figure is not None
             )
         elif isinstance(value, list):
             yield name, " ".join(map(str, value))
@@ -74,11 +76,11 @@ def _figures(drill: DrillResult) -> Iterator[tuple[str, str]]:
 def _properties(
     parent: ElementTree.Element, pairs: Iterator[tuple[str, str]] | tuple[tuple[str, str], ...]
 ) -> None:
-    found = ElementTree.SubElement(parent, "properties")
+    properties = ElementTree.SubElement(parent, "properties")
     for name, value in pairs:
-        ElementTree.SubElement(found, "property", name=name, value=legal(value))
+        ElementTree.SubElement(properties, "property", name=name, value=legal(value))
 
 
 def legal(text: str) -> str:
-    """A text without the characters that XML 1.0 does not allow (§2.2), each replaced by U+FFFD."""
+    """A text in which U+FFFD replaces each character that XML 1.0 does not allow (§2.2)."""
     return _ILLEGAL.sub("\ufffd", text)

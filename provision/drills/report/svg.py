@@ -1,4 +1,4 @@
-"""SVG as text: elements whose attributes and words are escaped. Pure."""
+"""SVG elements as text; attributes and text are escaped. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from html import escape
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
-    """An element; `children` are markup already. `stroke_width` is written `stroke-width`, `class_` is `class`.
+    """An element; `children` are markup. `stroke_width` becomes `stroke-width`, `class_` `class`.
 
-    Figures get two decimals at most; an attribute that is None is left out.
+    Numbers have at most two decimals. An attribute that is None is left out.
     """
-    written = "".join(
+    text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
+    return f"<{name}{text}>{''.join(children)}</{name}>" if children else f"<{name}{text}/>"
 
 
 def _value(value: object) -> str:
@@ -28,5 +28,5 @@ def text_element(text: str, **attributes: object) -> str:
 
 
 def title(text: str) -> str:
-    """What is said of its parent: read aloud, and shown when the pointer rests there."""
+    """A `<title>` element: the description of its parent, shown when the pointer rests there."""
     return tag("title", escape(text))

@@ -1,4 +1,4 @@
-"""The drills as a table of at most 80 columns, with what each has to say below it. Pure."""
+"""The drills as a table of at most 80 columns, with each drill's messages below its row. Pure."""
 
 from __future__ import annotations
 
@@ -28,25 +28,24 @@ COLOURS = {True: GREEN, False: RED, None: DIM}
 
 
 def lines(drills: Drills, blocks: str = "") -> Iterator[Line]:
-    """The table, messages below the drill they belong to, then counts and the noise floor.
+    """The table, with messages below their drills, then the counts and the noise floor.
 
-    `blocks` are the eight characters of the sparklines; left empty, those that standard output can print.
+    `blocks` are the eight characters of the sparklines; the default is those that standard output
+    can print.
     """
     blocks = blocks or levels(sys.stdout.encoding)
     rows = {id(drill): _row(drill) for drill in drills.drills if drill.skipped is None}
-    names = max((len(drill.name) for drill in drills.drills), default=5)
+    longest_name = max((len(drill.name) for drill in drills.drills), default=5)
     widths = [max(map(len, column)) for column in zip(*HEADINGS, *rows.values(), strict=True)]
-    widths[0] = max(widths[0], names)
+    widths[0] = max(widths[0], longest_name)
     room = min(MAX_SPARKLINE, WIDTH - sum(widths) - len(widths))
+    over_time = "over time" if room >= len("over time") else ""
     groups = frontends(drills)
     for frontend in groups:
         if len(groups) > 1:
             yield f"front end {frontend}", BOLD
         yield _cells(HEADINGS[0], widths), DIM
-        yield (
-            f"{_cells(HEADINGS[1], widths)} {'over time' if room >= len('over time') else ''}".rstrip(),
-            DIM,
-        )
+        yield f"{_cells(HEADINGS[1], widths)} {over_time}".rstrip(), DIM
         for drill in drills.drills:
             if drill.frontend == frontend:
                 yield from _drill(
@@ -73,7 +72,7 @@ def _plain(value: float | None) -> str:
 
 
 def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Words to the left, figures to the right."""
+    """The cells of a row: words aligned to the left, figures to the right."""
     name, verdict, *figures = cells
     words = f"{name:<{widths[0]}} {verdict:<{widths[1]}}"
     return " ".join(
@@ -87,16 +86,15 @@ def _drill(
     if row is None:
         yield from _paragraph(f"{drill.name:<{widths[0]}} skip {drill.skipped}", DIM, widths[0] + 6)
     else:
-        drawn = (
-            f"{_cells(row, widths)} {line}" if len(line) >= MIN_SPARKLINE else _cells(row, widths)
-        )
-        yield drawn.rstrip(), COLOURS[passed(drill)]
+        cells = _cells(row, widths)
+        shown = f"{cells} {line}" if len(line) >= MIN_SPARKLINE else cells
+        yield shown.rstrip(), COLOURS[passed(drill)]
     for message in drill.messages:
         yield from _paragraph(f"    {message}", "" if drill.ok else RED, 4)
 
 
 def _paragraph(text: str, colour: str, indent: int) -> Iterator[Line]:
-    """A text within the width; nothing in it can move the cursor."""
+    """A text wrapped to the width, without control characters."""
     head = len(text) - len(text.lstrip())
     clean = "".join(character if character.isprintable() else " " for character in text[head:])
     return wrapped(clean, colour, first=" " * head, rest=" " * indent)

@@ -1,4 +1,4 @@
-"""A drill's picture: lanes over one time axis, with what goes through all of them. Pure."""
+"""The picture of a drill: lanes over one time axis, and lines through all lanes. Pure."""
 
 from __future__ import annotations
 
@@ -12,31 +12,24 @@ from provision.drills.report.svg import tag, title
 from provision.drills.report.swimlanes import Lane
 from provision.drills.result import DrillResult, Span, Timeline
 
-SERVICES = 4
-"""Services with a lane of their own; of more, those with failed requests come first."""
+MAX_SERVICES = 4
+"""Services that get a lane; services with failed requests come first."""
 
 
 def picture(
-    drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str], said: str
+    drill: DrillResult, timeline: Timeline, axis: Axis, directors: Sequence[str], description: str
 ) -> tuple[str, str]:
     """Two SVG documents of the same height: the names, and the plot, which takes any width.
 
-    `said` is the plot's description for those who do not see it.
+    `description` describes the plot for readers who cannot see it.
     """
-    drawn = [lane for lane in _lanes(drill, timeline, axis, directors) if lane is not None]
-    height = sum(lane.height for lane in drawn)
-    y, names, shapes, words = 0.0, [], [], []
-    for lane in drawn:
-        move = f"translate(0 {y:g})"
-        names.append(tag("g", *lane.names, transform=move) if lane.names else "")
-        shapes.append(tag("g", *lane.shapes, transform=move) if lane.shapes else "")
-        words.append(tag("g", *lane.words, transform=move) if lane.words else "")
-        y += lane.height
-    top = drawn[0].height
-    behind = _through(drill, timeline, axis, top, height - 18)
+    lanes = [lane for lane in _lanes(drill, timeline, axis, directors) if lane is not None]
+    height = sum(lane.height for lane in lanes)
+    names, shapes, words = _stack(lanes)
+    background = _background(drill, timeline, axis, lanes[0].height, height - 18)
     stretched = tag(
         "svg",
-        *behind,
+        *background,
         *shapes,
         viewBox=f"0 0 {UNITS} {height:g}",
         preserveAspectRatio="none",
@@ -48,7 +41,7 @@ def picture(
     plot = tag(
         "svg",
         title(heading),
-        tag("desc", escape(said)),
+        tag("desc", escape(description)),
         stretched,
         *words,
         class_="plot",
@@ -59,6 +52,17 @@ def picture(
         data_end=axis.end,
     )
     return tag("svg", *names, class_="names", width="100%", height=height, aria_hidden="true"), plot
+
+
+def _stack(lanes: Sequence[Lane]) -> tuple[list[str], list[str], list[str]]:
+    """The names, shapes and words of the lanes, each lane below the lane before it."""
+    y, names, shapes, words = 0.0, list[str](), list[str](), list[str]()
+    for lane in lanes:
+        move = f"translate(0 {y:g})"
+        for layer, elements in ((names, lane.names), (shapes, lane.shapes), (words, lane.words)):
+            layer.append(tag("g", *elements, transform=move) if elements else "")
+        y += lane.height
+    return names, shapes, words
 
 
 def _lanes(
@@ -77,23 +81,22 @@ def _lanes(
 
 def _services(timeline: Timeline) -> list[int]:
     """The services to draw, in their order."""
-    every = sorted({request.service for request in timeline.requests})
+    services = sorted({request.service for request in timeline.requests})
     failing = {
         request.service for request in timeline.requests if request.error or request.done is None
     }
-    return sorted(sorted(every, key=lambda service: service not in failing)[:SERVICES])
+    return sorted(sorted(services, key=lambda service: service not in failing)[:MAX_SERVICES])
 
 
-def _through(
+def _background(
     drill: DrillResult, timeline: Timeline, axis: Axis, top: float, bottom: float
 ) -> Iterator[str]:
-    """What goes through all lanes: the bound as a band, the seconds as thin lines, the marks as strong ones."""
+    """The bound as a band through all lanes, the seconds as thin lines, the marks as bold lines."""
     if drill.bound_ms is not None:
         width = axis.unit(drill.bound_ms / 1000) - axis.unit(0)
-        said = title(f"bound: {format_ms(drill.bound_ms)} from the injection")
         yield tag(
             "rect",
-            said,
+            title(f"bound: {format_ms(drill.bound_ms)} from the injection"),
             x=axis.unit(0),
             y=top,
             width=max(width, 1),
@@ -104,13 +107,14 @@ def _through(
         yield tag("path", d=f"M{axis.unit(tick)} {top:g}V{bottom:g}", class_="grid")
     for mark in timeline.marks:
         if axis.holds(mark.at):
-            said = title(f"{mark.at:.2f} s: {mark.text}")
-            yield tag("path", said, d=f"M{axis.unit(mark.at)} 0V{bottom:g}", class_="mark-line")
+            text = title(f"{mark.at:.2f} s: {mark.text}")
+            yield tag("path", text, d=f"M{axis.unit(mark.at)} 0V{bottom:g}", class_="mark-line")
 
 
 def names_of(spans: Sequence[Span], timeline: Timeline, known: Sequence[str]) -> tuple[str, ...]:
-    """The directors of a drill: those `known` of that have a part in it, then whoever else has one."""
-    part = {span.subject if span.kind == "holder" else span.by for span in spans} | set(
+    """The directors of a drill: first those in `known`, in their order, then the others."""
+    involved = {span.subject if span.kind == "holder" else span.by for span in spans} | set(
         timeline.sources.values()
     )
-    return tuple([name for name in known if name in part] + sorted(part - set(known) - {""}))
+    others = sorted(involved - set(known) - {""})
+    return tuple([name for name in known if name in involved] + others)

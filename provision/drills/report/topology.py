@@ -1,14 +1,14 @@
-"""The picture of a run's hosts: clients ask a VIP, directors hold it, real servers answer. Pure."""
+"""The picture of a run's hosts: clients, VIPs, directors and real servers. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from provision.drills.report.svg import tag, text_element, title
 
 WIDTH, BOX, GAP, STEP = 920, 180, 60, 58
-"""Of the drawing, of a box, between boxes, and from one box to the next below it."""
+"""Pixels: width of the drawing, width of a box, gap between columns, distance of rows."""
 
 COLUMNS = (
     ("client", "client"),
@@ -19,44 +19,34 @@ COLUMNS = (
 
 
 def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
-    """An SVG document: a column each for clients, VIPs, directors and real servers; empty without hosts."""
+    """An SVG document with columns for clients, VIPs, directors and real servers.
+
+    Empty without hosts.
+    """
     if not hosts:
         return ""
     filled = [
         (heading, column)
         for kind, heading in COLUMNS
-        if (column := [("", vip) for vip in vips] if kind == "vip" else _of_kind(hosts, kind))
+        if (column := [("", vip) for vip in vips] if kind == "vip" else _hosts_of(hosts, kind))
     ]
-    headings = [heading for heading, _ in filled]
-    columns = [column for _, column in filled]
-    height = 30 + STEP * max(map(len, columns))
+    height = 30 + STEP * max(len(column) for _, column in filled)
+    left = (WIDTH - len(filled) * BOX - (len(filled) - 1) * GAP) / 2
     boxes: list[str] = []
     lines: list[str] = []
-    left = (WIDTH - len(columns) * BOX - (len(columns) - 1) * GAP) / 2
-    middles: list[list[float]] = []
-    for index, column in enumerate(columns):
+    previous: list[float] = []
+    for index, (heading, column) in enumerate(filled):
         x = left + index * (BOX + GAP)
         top = 30 + (height - 30 - STEP * len(column)) / 2
-        heading = headings[index] + ("s" if len(column) > 1 else "")
-        boxes.append(
-            text_element(heading, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading")
-        )
-        boxes.extend(
-            _box(x, top + row * STEP, *each, kind=headings[index])
-            for row, each in enumerate(column)
-        )
-        middles.append([top + row * STEP + 21 for row in range(len(column))])
-        if index:
-            lines.extend(
-                _line(x - GAP, start, x, end)
-                for start in middles[index - 1]
-                for end in middles[index]
-            )
-    said = "; ".join(f"{name} is a {kind} at {address}" for name, (kind, address) in hosts.items())
+        boxes.extend(_column(x, top, heading, column))
+        middles = [top + row * STEP + 21 for row in range(len(column))]
+        lines.extend(_line(x - GAP, start, x, end) for start in previous for end in middles)
+        previous = middles
+    text = "; ".join(f"{name} is a {kind} at {address}" for name, (kind, address) in hosts.items())
     return tag(
         "svg",
         title("Topology"),
-        tag("desc", escape(f"{said}; VIPs: {', '.join(vips)}")),
+        tag("desc", escape(f"{text}; VIPs: {', '.join(vips)}")),
         *lines,
         *boxes,
         viewBox=f"0 0 {WIDTH} {height:g}",
@@ -65,8 +55,16 @@ def topology(hosts: Mapping[str, tuple[str, str]], vips: Sequence[str]) -> str:
     )
 
 
-def _of_kind(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str, str]]:
-    return [(name, address) for name, (found, address) in hosts.items() if found == kind]
+def _column(x: float, top: float, heading: str, column: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The heading of a column and its boxes."""
+    text = heading + ("s" if len(column) > 1 else "")
+    yield text_element(text, x=x + BOX / 2, y=14, text_anchor="middle", class_="heading")
+    for row, (name, address) in enumerate(column):
+        yield _box(x, top + row * STEP, name, address, kind=heading)
+
+
+def _hosts_of(hosts: Mapping[str, tuple[str, str]], kind: str) -> list[tuple[str, str]]:
+    return [(name, address) for name, (role, address) in hosts.items() if role == kind]
 
 
 def _box(x: float, y: float, name: str, address: str, kind: str) -> str:

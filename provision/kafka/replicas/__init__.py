@@ -1,1 +1,1 @@
-"""What becomes of replicas: the controller's state machine, and the states told from what a cluster answers."""
+"""The replicas of a cluster: the controller's state machine, and the states that answers imply."""

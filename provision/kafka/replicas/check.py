@@ -1,4 +1,4 @@
-"""What changed between two looks, and whether it can have changed like that. Pure."""
+"""The state changes between two polls of a cluster, and whether they are legal. Pure."""
 
 from __future__ import annotations
 
@@ -11,49 +11,53 @@ from provision.kafka.replicas.state_machine import ReplicaStateMachine, State, p
 
 @dataclass(frozen=True)
 class Transition:
-    """A replica that is in another state than before, and the shortest legal way there, both ends included."""
+    """A replica whose state changed; `path` is the shortest legal path, both ends included."""
 
     replica: Replica
-    way: tuple[State, ...]
+    path: tuple[State, ...]
 
     @property
     def before(self) -> State:
-        """The state at the first look."""
-        return self.way[0]
+        """The state at the first poll."""
+        return self.path[0]
 
     @property
     def after(self) -> State:
-        """The state at the second look."""
-        return self.way[-1]
+        """The state at the second poll."""
+        return self.path[-1]
 
     @property
     def legal(self) -> bool:
-        """Whether the replica can have got there as the same one.
+        """Whether the same replica can have made this transition.
 
-        Looks miss states that pass quickly, so a step that the machine does not have is no fault by itself. One that
-        only a replica which ceased to exist in between can have made is: its log was lost or thrown away.
+        Polls miss short-lived states, so a transition of several steps is no fault. A path over
+        NonExistentReplica is a fault: the replica's log was lost or deleted in between.
         """
-        return State.NON_EXISTENT not in self.way[1:-1]
+        return State.NON_EXISTENT not in self.path[1:-1]
 
     def __str__(self) -> str:
         text = f"{self.replica}: {self.before} -> {self.after}"
         if self.legal:
             return text
         return (
-            f"{text} is no legal transition: the replica was deleted and made anew, or lost its log"
+            f"{text} is no legal transition: "
+            "the replica was deleted and created again, or lost its log"
         )
 
 
 def check(
     before: Mapping[Replica, State],
     after: Mapping[Replica, State],
-    of: ReplicaStateMachine = ReplicaStateMachine.V2_4,
+    machine: ReplicaStateMachine = ReplicaStateMachine.V2_4,
 ) -> tuple[Transition, ...]:
-    """Every replica whose state differs between the two looks; what a look does not name does not exist in it."""
-    found = []
+    """The replicas whose state differs between two polls.
+
+    A replica that is missing in a poll counts as non-existent.
+    """
+    transitions = []
     for replica in sorted({*before, *after}):
         old = before.get(replica, State.NON_EXISTENT)
         new = after.get(replica, State.NON_EXISTENT)
         if old is not new:
-            found.append(Transition(replica, path(old, new, of)))
-    return tuple(found)
+            transitions.append(Transition(replica, path(old, new, machine)))
+    return tuple(transitions)

@@ -1,7 +1,8 @@
-"""A replica's state, told from metadata, reassignments, live brokers and log folders. Pure.
+"""The state of a replica, derived from metadata, reassignments, live brokers and log folders. Pure.
 
-KRaft has no machine that drives replicas, and a ZooKeeper controller keeps its own to itself: both ways the state
-follows from what the cluster answers. `tests/kafka` compares it with what a ZooKeeper controller writes into its log.
+KRaft has no state machine for replicas, and a ZooKeeper controller does not publish its states. In
+both cases the state follows from the cluster's answers. `tests/kafka` compares it with the log of a
+ZooKeeper controller.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from provision.kafka.replicas.state_machine import State
 def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool | None) -> State:
     """The state of the partition's replica on `broker`; `partition` is None once its topic is gone.
 
-    `has_log` says whether the broker's folders hold it, as far as known (None: nobody could tell). A replica that is
-    being added stays new until all that are have caught up (`KafkaController.onPartitionReassignment`). One that is no
-    longer assigned is being deleted for as long as its log is there. A dead broker cannot do that, and the controller
-    keeps its replica offline until it is back (`TopicDeletionManager.retryDeletionForIneligibleReplicas`). That a
-    deletion succeeded or was given up leaves nothing to see.
+    `has_log` says whether the broker's folders hold the replica's log; None is unknown.
+
+    A replica that is being added stays new until all added replicas have caught up
+    (`KafkaController.onPartitionReassignment`). A replica that is no longer assigned is being
+    deleted for as long as its log exists. A dead broker cannot delete it, and the controller keeps
+    the replica offline until the broker is back
+    (`TopicDeletionManager.retryDeletionForIneligibleReplicas`). A deletion that succeeded, or that
+    the controller postponed, leaves no sign.
     """
     if partition is None or broker not in partition.replicas:
         if not has_log:
@@ -34,13 +38,15 @@ def derive(partition: Partition | None, broker: int, alive: bool, has_log: bool 
 
 
 def states(cluster: Cluster) -> dict[Replica, State]:
-    """The state of every replica that is assigned or still has a log, in the order of topic, partition, broker."""
-    partitions = {each.name: each for each in cluster.partitions}
+    """The state of every replica that is assigned or has a log, by topic, partition and broker."""
+    partitions = {partition.name: partition for partition in cluster.partitions}
     assigned = {
-        Replica(*each.name, broker) for each in cluster.partitions for broker in each.replicas
+        Replica(*partition.name, broker)
+        for partition in cluster.partitions
+        for broker in partition.replicas
     }
     held = {Replica(*name, broker) for broker, logs in cluster.logs.items() for name in logs}
-    return {each: _state(cluster, partitions, each) for each in sorted(assigned | held)}
+    return {replica: _state(cluster, partitions, replica) for replica in sorted(assigned | held)}
 
 
 def _state(
@@ -53,5 +59,5 @@ def _state(
 
 
 def remembered(before: Cluster, now: Cluster) -> Cluster:
-    """`now` with the logs, last seen in `before`, of the brokers that could not be asked for theirs."""
+    """`now`, with the logs from `before` for the brokers that did not answer."""
     return replace(now, logs={**before.logs, **now.logs})

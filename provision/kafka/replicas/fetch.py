@@ -1,4 +1,4 @@
-"""One look at a cluster over Kafka's admin API."""
+"""The state of a cluster, fetched over Kafka's admin API."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ FETCH_TIMEOUT = "controller.quorum.fetch.timeout.ms"
 
 
 def look(admin: KafkaAdminClient) -> Cluster:
-    """What the cluster says now.
+    """The current state of the cluster.
 
-    Log folders are read before the metadata: a topic that is created in between then has no log yet, which is true,
-    and one that is deleted in between has one that is not assigned any more, which is true as well.
+    Log folders are read before the metadata. A topic that is created in between then has no log
+    yet, and a topic that is deleted in between has a log without an assignment. Both were true.
 
     Raises:
         KafkaError: the cluster does not answer.
     """
-    about = described(admin)
-    brokers = frozenset(each["broker_id"] for each in about["brokers"] if not each.get("is_fenced"))
+    description = described(admin)
+    brokers = frozenset(
+        broker["broker_id"] for broker in description["brokers"] if not broker.get("is_fenced")
+    )
     logs = {
-        broker: found for broker in sorted(brokers) if (found := _logs(admin, broker)) is not None
+        broker: held for broker in sorted(brokers) if (held := _logs(admin, broker)) is not None
     }
     topics = admin.describe_topics()
     names = [topic["name"] for topic in topics]
@@ -48,63 +50,61 @@ def look(admin: KafkaAdminClient) -> Cluster:
     eligible = _eligible(admin, names)
     min_isr = _min_isr(admin, names)
     partitions = [
-        _partition(topic["name"], each, min_isr, moving, eligible)
+        _partition(topic["name"], metadata, min_isr, moving, eligible)
         for topic in topics
-        for each in topic["partitions"]
+        for metadata in topic["partitions"]
     ]
     version = tuple(admin.get_broker_version_data(min(brokers)).broker_version)
     quorum = _quorum(admin, min(brokers))
-    silent, acting = brokers - set(logs), NOBODY if quorum else about["controller_id"]
-    return Cluster(
-        version, brokers, tuple(sorted(partitions, key=_name)), logs, quorum, silent, acting
-    )
-
-
-def _name(partition: Partition) -> TopicPartition:
-    return partition.name
+    silent, acting = brokers - set(logs), NOBODY if quorum else description["controller_id"]
+    ordered = tuple(sorted(partitions, key=lambda partition: partition.name))
+    return Cluster(version, brokers, ordered, logs, quorum, silent, acting)
 
 
 def _logs(admin: KafkaAdminClient, broker: int) -> Logs | None:
-    """What the broker's log folders hold, None when it does not answer."""
+    """The logs in the broker's folders, None when the broker does not answer."""
     try:
         answer = log_dirs(admin, broker)
     except KafkaError:
         return None
-    found: Logs = {}
+    logs: Logs = {}
     for folder in answer["log_dirs"]:
         for topic in folder["topics"]:
-            for each in topic["partitions"]:
-                if not each["is_future_key"]:
-                    name = TopicPartition(topic["name"], each["partition_index"])
-                    found[name] = ReplicaLog(each["partition_size"], each["offset_lag"])
-    return found
+            for log in topic["partitions"]:
+                if not log["is_future_key"]:
+                    name = TopicPartition(topic["name"], log["partition_index"])
+                    logs[name] = ReplicaLog(log["partition_size"], log["offset_lag"])
+    return logs
 
 
 def _eligible(admin: KafkaAdminClient, topics: list[str]) -> dict[TopicPartition, tuple[int, ...]]:
-    """The eligible leader replicas; none where the brokers do not know them (before 3.7, and with ZooKeeper)."""
-    found: dict[TopicPartition, tuple[int, ...]] = {}
+    """The eligible leader replicas by partition.
+
+    Empty where the brokers do not support them: before 3.7, and with ZooKeeper.
+    """
+    eligible: dict[TopicPartition, tuple[int, ...]] = {}
     cursor = None
     try:
         while topics:
             answer = admin.describe_topic_partitions(topics, cursor=cursor)
             for topic in answer["topics"]:
-                for each in topic["partitions"]:
-                    name = TopicPartition(topic["name"], each["partition_index"])
-                    found[name] = tuple(each["eligible_leader_replicas"] or ())
+                for metadata in topic["partitions"]:
+                    name = TopicPartition(topic["name"], metadata["partition_index"])
+                    eligible[name] = tuple(metadata["eligible_leader_replicas"] or ())
             cursor = answer["next_cursor"]
             if not cursor:
                 break
     except UnsupportedVersionError:
         return {}
-    return found
+    return eligible
 
 
 def _min_isr(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
-    """`min.insync.replicas` of each topic, as it is in force."""
-    wanted = [ConfigResource("TOPIC", topic, [MIN_ISR]) for topic in topics]
-    if not wanted:
+    """The effective `min.insync.replicas` of each topic."""
+    resources = [ConfigResource("TOPIC", topic, [MIN_ISR]) for topic in topics]
+    if not resources:
         return {}
-    answer = admin.describe_configs(wanted, config_filter="all")["topic"]
+    answer = admin.describe_configs(resources, config_filter="all")["topic"]
     return {
         topic: int(settings[MIN_ISR]["value"])
         for topic, settings in answer.items()
@@ -114,20 +114,20 @@ def _min_isr(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
 
 def _partition(
     topic: str,
-    each: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     min_isr: Mapping[str, int],
     moving: Mapping[Any, Mapping[str, list[int]]],
     eligible: Mapping[TopicPartition, tuple[int, ...]],
 ) -> Partition:
-    name = TopicPartition(topic, each["partition_index"])
+    name = TopicPartition(topic, metadata["partition_index"])
     move = moving.get(name, {})
     return Partition(
         name,
-        each["leader_id"],
-        tuple(each["replica_nodes"]),
-        tuple(each["isr_nodes"]),
+        metadata["leader_id"],
+        tuple(metadata["replica_nodes"]),
+        tuple(metadata["isr_nodes"]),
         min_isr.get(topic, 1),
-        tuple(each["offline_replicas"]),
+        tuple(metadata["offline_replicas"]),
         tuple(move.get("adding_replicas", ())),
         tuple(move.get("removing_replicas", ())),
         eligible.get(name, ()),
@@ -135,15 +135,16 @@ def _partition(
 
 
 def _quorum(admin: KafkaAdminClient, broker: int) -> Quorum | None:
-    """KRaft's quorum, None with ZooKeeper."""
+    """The quorum of KRaft's controllers, None with ZooKeeper."""
     try:
         answer = admin.describe_metadata_quorum()
     except UnsupportedVersionError:
         return None
-    (found,) = (each for topic in answer["topics"] for each in topic["partitions"])
+    (partition,) = (partition for topic in answer["topics"] for partition in topic["partitions"])
     voters = {
-        each["replica_id"]: each["last_caught_up_timestamp"] for each in found["current_voters"]
+        voter["replica_id"]: voter["last_caught_up_timestamp"]
+        for voter in partition["current_voters"]
     }
-    wanted = [ConfigResource("BROKER", str(broker), [FETCH_TIMEOUT])]
-    settings = admin.describe_configs(wanted, config_filter="all")["broker"][str(broker)]
-    return Quorum(found["leader_id"], voters, int(settings[FETCH_TIMEOUT]["value"]))
+    resources = [ConfigResource("BROKER", str(broker), [FETCH_TIMEOUT])]
+    settings = admin.describe_configs(resources, config_filter="all")["broker"][str(broker)]
+    return Quorum(partition["leader_id"], voters, int(settings[FETCH_TIMEOUT]["value"]))

@@ -1,4 +1,4 @@
-"""What a Kafka cluster says of itself, as values: brokers, partitions, logs, the quorum of controllers."""
+"""The state of a Kafka cluster as values: brokers, partitions, logs, the controllers' quorum."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 NOBODY = -1
-"""The id that Kafka gives where there is no leader."""
+"""The id that Kafka reports where there is no leader."""
 
 
 class TopicPartition(NamedTuple):
-    """One partition of a topic, written as Kafka writes it: `orders-0`."""
+    """A partition of a topic; its text is Kafka's: `orders-0`."""
 
     topic: str
     partition: int
@@ -21,7 +21,7 @@ class TopicPartition(NamedTuple):
 
 
 class Replica(NamedTuple):
-    """One partition on one broker."""
+    """A replica of a partition on a broker."""
 
     topic: str
     partition: int
@@ -33,7 +33,7 @@ class Replica(NamedTuple):
 
 @dataclass(frozen=True)
 class ReplicaLog:
-    """What a broker's log folders hold of a partition: its bytes, and how many records it is behind its leader."""
+    """A replica's log: its size in bytes, and its lag behind the leader in records."""
 
     size: int
     lag: int = 0
@@ -41,10 +41,11 @@ class ReplicaLog:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition's assignment and who keeps up; the lists hold broker ids.
+    """A partition's assignment and in-sync replicas; the lists hold broker ids.
 
-    `offline` are replicas on dead brokers and in failed log folders; `adding` and `removing` come from a reassignment
-    under way; `eligible` left the ISR and may still be elected (ELR, KIP-966).
+    `offline` are replicas on dead brokers and in failed log folders. `adding` and `removing` belong
+    to a reassignment in progress. `eligible` replicas left the ISR and may still be elected (ELR,
+    KIP-966).
     """
 
     name: TopicPartition
@@ -60,9 +61,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class Quorum:
-    """KRaft's controllers: when each voter had last caught up (ms since the epoch, -1 unknown), who leads them.
+    """KRaft's controllers: their leader, and the time at which each voter last caught up.
 
-    `fetch_timeout` is `controller.quorum.fetch.timeout.ms`.
+    Times are ms since the epoch, -1 where unknown. `fetch_timeout` is
+    `controller.quorum.fetch.timeout.ms`.
     """
 
     leader: int
@@ -72,10 +74,11 @@ class Quorum:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One look; without KRaft `quorum` is None, and `acting` the broker that acts as the controller.
+    """The state of a cluster at one time.
 
-    `logs` has an entry for each broker whose log folders are known; those of `silent` brokers, which count as alive,
-    could not be read.
+    With ZooKeeper `quorum` is None, and `acting` is the broker that acts as the controller. `logs`
+    has an entry for each broker whose log folders are known. `silent` brokers count as alive, but
+    their log folders could not be read.
     """
 
     version: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What is wrong with the partitions of a cluster, worst first. Pure."""
+"""The problems of a cluster's partitions, the worst first. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from provision.kafka.replicas.model import NOBODY, Cluster, Partition
 
 @dataclass(frozen=True)
 class Trouble:
-    """A kind of trouble, what has it (partitions, brokers), and what it is in words."""
+    """A kind of problem, the names of the partitions or brokers that have it, and its text."""
 
     kind: str
-    who: tuple[str, ...]
-    what: str
+    names: tuple[str, ...]
+    text: str
 
 
 def _leaderless(partition: Partition) -> bool:
@@ -26,30 +26,33 @@ def _below_min_isr(partition: Partition) -> bool:
 
 
 def _not_whole(partition: Partition) -> bool:
-    """Under-replicated as ReplicaManager counts it; what a reassignment still adds is not expected to be in sync."""
+    """Whether the partition is under-replicated, by the rule of ReplicaManager.
+
+    A replica that a reassignment is adding need not be in sync yet.
+    """
     return bool(set(partition.replicas) - set(partition.adding) - set(partition.isr))
 
 
 _KINDS: tuple[tuple[str, str, Callable[[Partition], bool]], ...] = (
-    ("leaderless", "without a leader: neither written nor read", _leaderless),
+    ("leaderless", "without a leader: clients can neither write nor read", _leaderless),
     ("below-min-isr", "below min.insync.replicas: acks=all fails", _below_min_isr),
     ("not-whole", "with replicas that are not in sync", _not_whole),
 )
 
 
 def troubles(cluster: Cluster) -> tuple[Trouble, ...]:
-    """Brokers that are silent, and each partition under the worst kind of trouble that it has."""
-    found: dict[str, list[str]] = {}
+    """The silent brokers, and each partition with its worst problem."""
+    names_by_kind: dict[str, list[str]] = {}
     for partition in cluster.partitions:
-        kind = next((kind for kind, _, has in _KINDS if has(partition)), None)
+        kind = next((kind for kind, _, applies in _KINDS if applies(partition)), None)
         if kind:
-            found.setdefault(kind, []).append(str(partition.name))
-    silent = tuple(f"broker {broker}" for broker in sorted(cluster.silent))
-    found_silent = (
-        (Trouble("silent", silent, "does not answer, though it counts as alive still"),)
-        if silent
-        else ()
-    )
-    return found_silent + tuple(
-        Trouble(kind, tuple(found[kind]), what) for kind, what, _ in _KINDS if kind in found
-    )
+            names_by_kind.setdefault(kind, []).append(str(partition.name))
+    troubles = [
+        Trouble(kind, tuple(names_by_kind[kind]), text)
+        for kind, text, _ in _KINDS
+        if kind in names_by_kind
+    ]
+    if cluster.silent:
+        names = tuple(f"broker {broker}" for broker in sorted(cluster.silent))
+        troubles.insert(0, Trouble("silent", names, "does not answer, but still counts as alive"))
+    return tuple(troubles)

@@ -1,4 +1,7 @@
-"""A cluster's replicas, as lines of at most 80 columns where topic names allow it, and as JSON. Pure."""
+"""A cluster's replicas as text and as JSON. Pure.
+
+Lines have at most 80 columns unless the names of topics are longer.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from provision.kafka.replicas.model import Cluster, Partition, Replica, TopicPar
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.replicas.state_machine import State
 
-NAME_WIDTH = 26
-MAX_NAMED = 3
-"""With how many partitions a trouble is shown."""
+MAX_NAME_WIDTH = 26
+MAX_NAMES = 3
+"""How many names of a problem are shown."""
 
 States = Mapping[Replica, State]
 
@@ -27,17 +30,17 @@ WORDS = {
 
 
 def lines(cluster: Cluster, states: States, news: Iterable[Transition] = ()) -> Iterator[Line]:
-    """The screen: what there is, what is wrong, a line a partition, what changed lately."""
+    """The screen: a headline, the problems, a line for each partition, the latest changes."""
     yield _headline(cluster, states), BOLD
     for trouble in troubles(cluster):
-        yield f"! {_named(trouble.who)} {trouble.what}", RED
-    by_name = _by_name(states)
-    width = min(NAME_WIDTH, max(len("PARTITION"), *(len(str(name)) for name in by_name)))
-    partitions = {each.name: each for each in cluster.partitions}
+        yield f"! {_join_names(trouble.names)} {trouble.text}", RED
+    by_partition = _by_partition(states)
+    width = min(MAX_NAME_WIDTH, max(len("PARTITION"), *(len(str(name)) for name in by_partition)))
+    partitions = {partition.name: partition for partition in cluster.partitions}
     yield "", ""
     yield f"{'PARTITION':<{width}}  LEADER  IN SYNC  MIN  REPLICAS", BOLD
-    for name, found in by_name.items():
-        yield from _row(cluster, name, partitions.get(name), found, width)
+    for name, by_broker in by_partition.items():
+        yield from _row(cluster, name, partitions.get(name), by_broker, width)
     changed = list(news)
     if changed:
         yield "", ""
@@ -48,25 +51,28 @@ def lines(cluster: Cluster, states: States, news: Iterable[Transition] = ()) -> 
 
 def _headline(cluster: Cluster, states: States) -> str:
     counts = Counter(states.values())
-    told = ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state])
+    replicas = ", ".join(
+        f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]
+    )
     brokers = " ".join(map(str, sorted(cluster.brokers)))
     active = f", controller {cluster.controller}" if cluster.controller >= 0 else ""
     version = ".".join(map(str, cluster.version))
-    return f"Kafka {version}, brokers {brokers}{active}; {len(states)} replicas: {told or 'none'}"
+    headline = f"Kafka {version}, brokers {brokers}{active}; {len(states)} replicas"
+    return f"{headline}: {replicas or 'none'}"
 
 
-def _named(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+def _join_names(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
-def _by_name(states: States) -> dict[TopicPartition, dict[int, State]]:
-    found: dict[TopicPartition, dict[int, State]] = {}
+def _by_partition(states: States) -> dict[TopicPartition, dict[int, State]]:
+    """The states by partition and broker."""
+    by_partition: dict[TopicPartition, dict[int, State]] = {}
     for replica, state in states.items():
-        found.setdefault(TopicPartition(replica.topic, replica.partition), {})[replica.broker] = (
-            state
-        )
-    return found
+        name = TopicPartition(replica.topic, replica.partition)
+        by_partition.setdefault(name, {})[replica.broker] = state
+    return by_partition
 
 
 def _row(
@@ -96,35 +102,38 @@ def _row(
 def _replica(
     cluster: Cluster, name: TopicPartition, partition: Partition | None, broker: int, state: State
 ) -> str:
-    """Such as `2 online`, with what is not as usual about one that is alive."""
-    about = []
+    """A replica as text: `2 online (120 behind)`; the remark is about an unusual condition."""
+    remarks = []
     if partition and state in (State.ONLINE, State.NEW):
         if broker not in partition.isr:
             log = cluster.logs.get(broker, {}).get(name)
-            about.append(f"{log.lag} behind" if log and log.lag > 0 else "not in sync")
-        about += ["leaving"] if broker in partition.removing else []
+            remarks.append(f"{log.lag} behind" if log and log.lag > 0 else "not in sync")
+        remarks += ["leaving"] if broker in partition.removing else []
     elif state is State.OFFLINE and (partition is None or broker not in partition.replicas):
-        about.append("to be deleted")
+        remarks.append("to be deleted")
     elif partition and broker in partition.eligible:
-        about.append("eligible")
-    return f"{broker} {WORDS[state]}" + (f" ({', '.join(about)})" if about else "")
+        remarks.append("eligible")
+    return f"{broker} {WORDS[state]}" + (f" ({', '.join(remarks)})" if remarks else "")
 
 
 def document(cluster: Cluster, states: States) -> dict[str, Any]:
-    """The same as JSON; sizes in bytes, lags in records, None where a broker's log folders could not be read."""
-    by_name = _by_name(states)
-    partitions = {each.name: each for each in cluster.partitions}
+    """The screen as JSON.
+
+    Sizes are in bytes, lags in records; both are None where a broker's log folders could not be
+    read.
+    """
+    partitions = {partition.name: partition for partition in cluster.partitions}
     return {
         "version": ".".join(map(str, cluster.version)),
         "brokers": sorted(cluster.brokers),
         "controller": cluster.controller if cluster.controller >= 0 else None,
         "troubles": [
-            {"kind": each.kind, "who": list(each.who), "what": each.what}
-            for each in troubles(cluster)
+            {"kind": trouble.kind, "who": list(trouble.names), "what": trouble.text}
+            for trouble in troubles(cluster)
         ],
         "partitions": [
-            _partition_json(cluster, name, partitions.get(name), found)
-            for name, found in by_name.items()
+            _partition_json(cluster, name, partitions.get(name), by_broker)
+            for name, by_broker in _by_partition(states).items()
         ],
     }
 

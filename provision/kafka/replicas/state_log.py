@@ -1,7 +1,8 @@
-"""A ZooKeeper controller's `state-change.log`: every step that its machine made or refused. Pure.
+"""A ZooKeeper controller's `state-change.log`: the transitions of its state machine. Pure.
 
-The lines come from `ReplicaStateMachine.logSuccessfulTransition` and `logFailedStateChange` by `StateChangeLogger`.
-They are written at TRACE only: `log4j.logger.state.change.logger=TRACE` (what Kafka ships says INFO).
+`ReplicaStateMachine.logSuccessfulTransition` and `logFailedStateChange` write the lines through
+`StateChangeLogger`. They need the level TRACE (`log4j.logger.state.change.logger=TRACE`); Kafka's
+own configuration has INFO.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class LoggedTransition:
-    """One step: which controller of which epoch took, or (`failed`) refused to take, a replica to another state."""
+    """A transition of a replica in the log of the controller with this id and epoch.
+
+    With `failed` the controller refused the transition.
+    """
 
     controller: int
     epoch: int
@@ -33,37 +37,38 @@ class LoggedTransition:
     after: State
     failed: bool
 
-    def legal(self, of: ReplicaStateMachine) -> bool:
-        """Whether the machine has this step."""
-        return legal(self.before, self.after, of)
+    def legal(self, machine: ReplicaStateMachine) -> bool:
+        """Whether the machine has this transition."""
+        return legal(self.before, self.after, machine)
 
 
 def steps(lines: Iterable[str]) -> Iterator[LoggedTransition]:
-    """The steps of replicas among the log's lines; whatever else stands there is passed over."""
+    """The transitions of replicas in the log's lines; other lines are ignored."""
     for line in lines:
-        if found := _LINE.search(line):
+        if match := _LINE.search(line):
             yield LoggedTransition(
-                controller=int(found["controller"]),
-                epoch=int(found["epoch"]),
-                replica=Replica(found["topic"], int(found["partition"]), int(found["broker"])),
-                before=State(found["before"]),
-                after=State(found["after"]),
-                failed=bool(found["failed"]),
+                controller=int(match["controller"]),
+                epoch=int(match["epoch"]),
+                replica=Replica(match["topic"], int(match["partition"]), int(match["broker"])),
+                before=State(match["before"]),
+                after=State(match["after"]),
+                failed=bool(match["failed"]),
             )
 
 
-def replayed(taken: Iterable[LoggedTransition]) -> dict[Replica, State]:
-    """The states that the last controller left its replicas in; each new controller (epoch) begins from nothing.
+def replayed(transitions: Iterable[LoggedTransition]) -> dict[Replica, State]:
+    """The last states that the last controller logged; each controller (epoch) starts anew.
 
-    The logs of several brokers can be given one after the other: of a lower epoch than seen already nothing counts.
+    The logs of several brokers may follow each other in any order: transitions of an epoch lower
+    than the highest so far are ignored.
     """
-    epoch, now = -1, dict[Replica, State]()
-    for step in taken:
+    epoch, states = -1, dict[Replica, State]()
+    for step in transitions:
         if step.failed or step.epoch < epoch:
             continue
         if step.epoch > epoch:
-            epoch, now = step.epoch, {}
-        now[step.replica] = step.after
+            epoch, states = step.epoch, {}
+        states[step.replica] = step.after
         if step.after is State.NON_EXISTENT:
-            del now[step.replica]
-    return now
+            del states[step.replica]
+    return states

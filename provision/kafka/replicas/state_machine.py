@@ -1,7 +1,8 @@
-"""The seven states of a replica and the steps that lead from one to another, by version. Pure.
+"""The seven states of a replica and the legal transitions between them, by version. Pure.
 
-Source: kafka.controller.ReplicaStateMachine and its `validPreviousStates` at 1.0.2, 2.3.0, 2.4.0 and 3.9.1. In KRaft no
-such machine drives replicas: there the states are derived (`derive.py`) and the steps are those of the last version.
+Source: kafka.controller.ReplicaStateMachine and its `validPreviousStates` at 1.0.2, 2.3.0, 2.4.0
+and 3.9.1. KRaft has no such state machine: `derive.py` derives the states, and the transitions are
+those of the last version.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import Enum, StrEnum
 
 
 class State(StrEnum):
-    """A replica's state, named as the controller names it in its log."""
+    """A replica's state, with its name in the controller's log."""
 
     NEW = "NewReplica"
     ONLINE = "OnlineReplica"
@@ -24,7 +25,7 @@ class State(StrEnum):
 
 
 class ReplicaStateMachine(Enum):
-    """The versions at which the machine changed; each holds until the next."""
+    """The versions of Kafka that changed the state machine; each holds until the next."""
 
     V1_0 = "1.0"
     V2_3 = "2.3"
@@ -55,48 +56,56 @@ _PREDECESSORS = {
 
 
 def machine(version: tuple[int, ...]) -> ReplicaStateMachine:
-    """The machine of a broker of `version`, such as `(3, 9, 1)`; of one older than 1.0 the oldest known."""
+    """The state machine of a broker of `version`, such as `(3, 9, 1)`; the oldest before 1.0."""
     if version >= (2, 4):
         return ReplicaStateMachine.V2_4
     return ReplicaStateMachine.V2_3 if version >= (2, 3) else ReplicaStateMachine.V1_0
 
 
 def predecessors(
-    state: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4
+    state: State, machine: ReplicaStateMachine = ReplicaStateMachine.V2_4
 ) -> frozenset[State]:
-    """The states from which one step leads to `state`."""
-    return _PREDECESSORS[of][state]
+    """The states from which a single transition leads to `state`."""
+    return _PREDECESSORS[machine][state]
 
 
-def legal(before: State, after: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4) -> bool:
-    """Whether one step may lead from `before` to `after`; staying is a step only where the machine has it."""
-    return before in predecessors(after, of)
+def legal(
+    before: State, after: State, machine: ReplicaStateMachine = ReplicaStateMachine.V2_4
+) -> bool:
+    """Whether the machine has the transition from `before` to `after`.
+
+    Staying in a state is a transition, too; only some states have it.
+    """
+    return before in predecessors(after, machine)
 
 
 def path(
-    before: State, after: State, of: ReplicaStateMachine = ReplicaStateMachine.V2_4
+    before: State, after: State, machine: ReplicaStateMachine = ReplicaStateMachine.V2_4
 ) -> tuple[State, ...]:
-    """The states of the shortest legal way, both ends included; there is always one, since every state can be left."""
-    came_from: dict[State, State] = {}
-    waiting = deque([before])
-    while after not in came_from:
-        here = waiting.popleft()
+    """The states of the shortest legal path, both ends included.
+
+    There is always a path, since every state can be left.
+    """
+    previous: dict[State, State] = {}
+    queue = deque([before])
+    while after not in previous:
+        current = queue.popleft()
         for state in State:
-            if state not in came_from and legal(here, state, of):
-                came_from[state] = here
-                waiting.append(state)
-    way = [after, came_from[after]]
-    while way[-1] is not before:
-        way.append(came_from[way[-1]])
-    return tuple(reversed(way))
+            if state not in previous and legal(current, state, machine):
+                previous[state] = current
+                queue.append(state)
+    backwards = [after, previous[after]]
+    while backwards[-1] is not before:
+        backwards.append(previous[backwards[-1]])
+    return tuple(reversed(backwards))
 
 
-def at_startup(alive: bool, of: ReplicaStateMachine = ReplicaStateMachine.V2_4) -> State:
-    """The state of a replica once a newly elected controller has started its machine.
+def at_startup(alive: bool, machine: ReplicaStateMachine = ReplicaStateMachine.V2_4) -> State:
+    """The state of a replica once a newly elected controller has started its state machine.
 
-    `initializeReplicaState` takes a dead replica for one whose deletion failed, lest a topic be half deleted; from
-    2.4.0 on `startup` then moves it on to offline.
+    `initializeReplicaState` treats a replica on a dead broker as one whose deletion failed, so that
+    no topic is left half deleted. From 2.4.0 on `startup` then moves it to offline.
     """
     if alive:
         return State.ONLINE
-    return State.OFFLINE if of is ReplicaStateMachine.V2_4 else State.DELETION_INELIGIBLE
+    return State.OFFLINE if machine is ReplicaStateMachine.V2_4 else State.DELETION_INELIGIBLE

@@ -1,1 +1,1 @@
-"""What a topic's parameters come to: bytes, deadlines, keys a pass, and what contradicts what."""
+"""The consequences of a topic's parameters: bytes, deadlines, keys in a pass, contradictions."""

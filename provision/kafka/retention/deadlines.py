@@ -1,7 +1,8 @@
-"""When a record, an older value and a tombstone are gone at the latest. Pure; milliseconds, None: nothing bounds it.
+"""The latest times at which a record, an older value and a tombstone are removed. Pure.
 
-Times count from the moment of the write and hold while records go on being written (a segment is rolled by an append),
-clocks and record timestamps are right, and the cleaner keeps up.
+Times are in milliseconds from the write; None means that there is no bound. They hold while records
+are still written (an append rolls a segment), while clocks and record timestamps are right, and
+while the cleaner keeps up.
 """
 
 from __future__ import annotations
@@ -10,31 +11,32 @@ from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic, Us
 
 
 def rate_per_partition(use: Use) -> float | None:
-    """Bytes a second into one partition, None where unknown or nothing is written."""
+    """Bytes per second written into a partition, None where unknown or 0."""
     return use.rate / use.partitions if use.rate else None
 
 
 def rolled(topic: RetentionTopic, use: Use) -> int:
-    """Until its segment is no longer the active one: full, or old (LogSegment.shouldRoll)."""
+    """Time until a record's segment is rolled, since it is full or old (LogSegment.shouldRoll)."""
     rate = rate_per_partition(use)
     full = int(topic.segment_bytes / rate * 1000) if rate else topic.max_segment_ms
     return min(full, topic.max_segment_ms)
 
 
 def round_time(topic: RetentionTopic, cleaner: Cleaner) -> int:
-    """Between two looks for segments to delete.
+    """Time between two rounds in which the broker deletes segments.
 
-    Of a topic that is only deleted the task `kafka-log-retention` takes care (LogManager.cleanupLogs); of one that is
-    also compacted a cleaner thread, after its back-off (LogCleaner.CleanerThread.doWork).
+    The task `kafka-log-retention` deletes from a topic that is not compacted
+    (LogManager.cleanupLogs). A cleaner thread deletes from a compacted topic, after its back-off
+    (LogCleaner.CleanerThread.doWork).
     """
     return cleaner.backoff if topic.compacts else cleaner.check_interval
 
 
 def expired(topic: RetentionTopic, cleaner: Cleaner) -> int | None:
-    """Until retention.ms has removed a segment, counted from its last record.
+    """Time until retention.ms removes a segment, from the write of its last record.
 
-    A segment goes when its *largest* timestamp is older than retention.ms, be it the active one
-    (UnifiedLog.deleteRetentionMsBreachedSegments).
+    A segment is removed when its *largest* timestamp is older than retention.ms, even if it is the
+    active segment (UnifiedLog.deleteRetentionMsBreachedSegments).
     """
     if not _is_deleted(topic, cleaner) or topic.retention_ms < 0:
         return None
@@ -42,21 +44,24 @@ def expired(topic: RetentionTopic, cleaner: Cleaner) -> int | None:
 
 
 def readable_by_time(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until retention.ms has removed a record: a segment's first one stays for the time of the whole segment longer.
+    """Time until retention.ms removes a record.
 
-    Nothing bounds it where the topic is compacted as well: each pass puts what it leaves of small segments together
-    (Cleaner.groupSegmentsBySize), so that an old record lies in a segment with a young one, and stays with it.
+    The first record of a segment stays longer, by the time in which the segment fills. There is no
+    bound for a compacted topic: a pass merges small segments (Cleaner.groupSegmentsBySize), so that
+    an old record shares a segment with a young record, and stays with it.
     """
-    stays = expired(topic, cleaner)
-    return None if stays is None or topic.compacts else rolled(topic, use) + stays
+    segment_stay = expired(topic, cleaner)
+    if segment_stay is None or topic.compacts:
+        return None
+    return rolled(topic, use) + segment_stay
 
 
 def readable_by_size(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until retention.bytes has removed a record.
+    """Time until retention.bytes removes a record.
 
-    A segment goes only when what remains is still at least retention.bytes
-    (UnifiedLog.deleteRetentionSizeBreachedSegments): it has to be closed, and so much has to follow. Nothing bounds it
-    where the topic is compacted as well, since what follows may be compacted away.
+    A segment is removed only when at least retention.bytes remain
+    (UnifiedLog.deleteRetentionSizeBreachedSegments): it must be closed, and so many bytes must
+    follow it. There is no bound for a compacted topic: those bytes may be compacted away.
     """
     rate = rate_per_partition(use)
     if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or topic.compacts or not rate:
@@ -67,9 +72,10 @@ def readable_by_size(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int |
 
 
 def filled(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until retention.bytes removes a first segment of a log that was empty, whatever its segments are put together to.
+    """Time until retention.bytes removes the first segment of a log that was empty.
 
-    The cleaner leaves no segment larger than segment.bytes (Cleaner.groupSegmentsBySize).
+    The bound also holds for merged segments: the cleaner creates no segment larger than
+    segment.bytes (Cleaner.groupSegmentsBySize).
     """
     rate = rate_per_partition(use)
     if not _is_deleted(topic, cleaner) or topic.retention_bytes < 0 or not rate:
@@ -83,15 +89,16 @@ def filled(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
 
 
 def readable(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until a record can no longer be read, whichever rule comes first."""
-    return _least(readable_by_time(topic, cleaner, use), readable_by_size(topic, cleaner, use))
+    """Time until a record can no longer be read, by the rule that removes it first."""
+    return _minimum(readable_by_time(topic, cleaner, use), readable_by_size(topic, cleaner, use))
 
 
 def superseded(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until a value is gone, counted from the write of a newer one with its key; passes take no time here.
+    """Time until a value is removed, from the write of a newer value with the same key.
 
-    A log is due when its first dirty record is older than max.compaction.lag.ms (LogCleanerManager.maxCompactionDelay),
-    or when its dirty share exceeds min.cleanable.dirty.ratio (LogCleanerManager.grabFilthiestCompactedLog).
+    The duration of a pass does not count. A log is due when its first dirty record is older than
+    max.compaction.lag.ms (LogCleanerManager.maxCompactionDelay), or when its dirty share exceeds
+    min.cleanable.dirty.ratio (LogCleanerManager.grabFilthiestCompactedLog).
     """
     if not topic.compacts or not cleaner.enabled:
         return None
@@ -107,7 +114,10 @@ def superseded(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
 
 
 def dirty_bytes(topic: RetentionTopic, use: Use) -> int | None:
-    """How much of a partition can be dirty before a pass: the ratio is of the log without its active segment."""
+    """Bytes of a partition that can be dirty before a pass.
+
+    The ratio refers to the log without its active segment.
+    """
     clean = clean_bytes(use)
     if clean is None or topic.dirty_ratio >= 1:
         return None
@@ -115,25 +125,30 @@ def dirty_bytes(topic: RetentionTopic, use: Use) -> int | None:
 
 
 def clean_bytes(use: Use) -> int | None:
-    """A partition in which each key has one value."""
+    """Bytes of a partition in which each key has a single value."""
     if use.keys is None or use.record_bytes is None:
         return None
     return use.keys_per_partition * use.record_bytes
 
 
 def tombstone_gone(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> int | None:
-    """Until a tombstone is gone: the first pass gives it delete.retention.ms, the first pass after that removes it.
+    """Time until a tombstone is removed.
 
-    The horizon is written into the batch by the first pass (RecordBatch.deleteHorizonMs, Cleaner.shouldRetainRecord).
+    The first pass writes the horizon into the batch, which is delete.retention.ms later
+    (RecordBatch.deleteHorizonMs). The first pass after the horizon removes the tombstone
+    (Cleaner.shouldRetainRecord).
     """
-    one_pass = superseded(topic, cleaner, use)
-    return None if one_pass is None else one_pass + topic.delete_retention + one_pass
+    pass_time = superseded(topic, cleaner, use)
+    return None if pass_time is None else pass_time + topic.delete_retention + pass_time
 
 
 def _is_deleted(topic: RetentionTopic, cleaner: Cleaner) -> bool:
-    """Whether anybody applies the retention: to compacted logs only the cleaner does (LogManager.cleanupLogs)."""
+    """Whether the brokers apply the retention.
+
+    Only the cleaner applies it to a compacted log (LogManager.cleanupLogs).
+    """
     return topic.deletes and (cleaner.enabled or not topic.compacts)
 
 
-def _least(*bounds: int | None) -> int | None:
+def _minimum(*bounds: int | None) -> int | None:
     return min((bound for bound in bounds if bound is not None), default=None)

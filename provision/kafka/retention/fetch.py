@@ -1,4 +1,4 @@
-"""A topic's parameters and replicas, and its brokers' cleaner, from a running cluster over Kafka's admin API."""
+"""Topics' parameters and replicas and the brokers' cleaner, fetched over Kafka's admin API."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from provision.kafka.retention.model import Cleaner, RetentionTopic, cleaner, to
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-OWN = "DYNAMIC_TOPIC_CONFIG"
+TOPIC_SOURCE = "DYNAMIC_TOPIC_CONFIG"
 """The source of a parameter that is set on the topic (DescribeConfigsResponse.ConfigSource)."""
 
 
 @dataclass(frozen=True)
 class TopicInfo:
-    """One topic as it is, its replicas by broker; `room` are the bytes that each broker has for it, used or free.
+    """A topic's current parameters, with the number of its replicas on each broker.
 
-    It is None of a broker that does not tell (before 3.3), and lacks one that did not answer. `cleaner` is that of its
-    first partition's leader, which leads `first`, the brokers that keep that partition; `own` is what the topic itself
-    sets, by Kafka's names; `removable` is whether the brokers let topics be deleted.
+    `room` has the bytes that each broker has for the topic, used or free. It is None for a broker
+    that does not report it (before 3.3); a broker that did not answer is missing. `first` are the
+    brokers of the first partition, its leader first, and `cleaner` is that leader's. `overrides`
+    are the parameters set on the topic, by Kafka's names. `removable` is whether the brokers let
+    topics be deleted.
     """
 
     topic: RetentionTopic
@@ -33,49 +35,51 @@ class TopicInfo:
     partitions: int
     replicas: Mapping[int, int]
     room: Mapping[int, int | None]
-    own: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     first: tuple[int, ...] = ()
     removable: bool = True
 
 
 def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[TopicInfo], list[str]]:
-    """The topics of these names, and which of the names no topic has; no names are all topics but internal ones.
+    """The topics of these names, and the names without a topic.
+
+    Without names: all topics except internal ones.
 
     Raises:
         KafkaError: the cluster does not answer.
-        HactlError: it says of a parameter what cannot be.
+        HactlError: the cluster reports an impossible value of a parameter.
     """
-    every = {each["name"]: each for each in admin.describe_topics()}
-    wanted = names or sorted(name for name, each in every.items() if not each["is_internal"])
-    found = [name for name in wanted if name in every]
-    if not found:
-        return [], [name for name in wanted if name not in every]
-    first = {name: _first(every[name]) for name in found}
-    some = min(each["broker_id"] for each in described(admin)["brokers"])
-    ask = {name: next(iter(first[name]), some) for name in found}
-    asked = [ConfigResource("TOPIC", name) for name in found]
-    asked += [ConfigResource("BROKER", str(broker)) for broker in sorted(set(ask.values()))]
-    answer = admin.describe_configs(asked, config_filter="all")
+    metadata = {topic["name"]: topic for topic in admin.describe_topics()}
+    names = names or sorted(name for name, topic in metadata.items() if not topic["is_internal"])
+    existing = [name for name in names if name in metadata]
+    missing = [name for name in names if name not in metadata]
+    if not existing:
+        return [], missing
+    any_broker = min(broker["broker_id"] for broker in described(admin)["brokers"])
+    leaders = {name: next(iter(_first(metadata[name])), any_broker) for name in existing}
+    resources = [ConfigResource("TOPIC", name) for name in existing]
+    resources += [ConfigResource("BROKER", str(leader)) for leader in sorted(set(leaders.values()))]
+    answer = admin.describe_configs(resources, config_filter="all")
     folders = admin.describe_log_dirs()
     versions = {
-        broker: tuple(admin.get_broker_version_data(broker).broker_version)
-        for broker in ask.values()
+        leader: tuple(admin.get_broker_version_data(leader).broker_version)
+        for leader in leaders.values()
     }
-    seen = [
-        _seen(
-            every[name],
+    infos = [
+        _topic_info(
+            metadata[name],
             answer["topic"][name],
-            _values(answer["broker"][str(ask[name])]),
-            versions[ask[name]],
+            _values(answer["broker"][str(leaders[name])]),
+            versions[leaders[name]],
             folders,
         )
-        for name in found
+        for name in existing
     ]
-    return seen, [name for name in wanted if name not in every]
+    return infos, missing
 
 
 def free(admin: KafkaAdminClient) -> dict[int, int | None]:
-    """The bytes that each broker has for a topic that is not there yet, as far as it tells.
+    """The free bytes on each broker, None for a broker that does not report them.
 
     Raises:
         KafkaError: the cluster does not answer.
@@ -84,41 +88,43 @@ def free(admin: KafkaAdminClient) -> dict[int, int | None]:
 
 
 def _first(metadata: Mapping[str, Any]) -> tuple[int, ...]:
-    """The brokers of the first partition: its leader, then the others. None where nobody leads it."""
-    part = min(metadata["partitions"], key=lambda each: int(each["partition_index"]))
-    leader = part["leader_id"]
-    return (
-        (leader, *(broker for broker in part["replica_nodes"] if broker != leader))
-        if leader >= 0
-        else ()
-    )
+    """The brokers of the first partition, its leader first. Empty without a leader."""
+    partition = min(metadata["partitions"], key=lambda item: int(item["partition_index"]))
+    leader = partition["leader_id"]
+    if leader < 0:
+        return ()
+    return (leader, *(broker for broker in partition["replica_nodes"] if broker != leader))
 
 
-def _seen(
+def _topic_info(
     metadata: Mapping[str, Any],
     settings: Mapping[str, Mapping[str, Any]],
-    side: Mapping[str, str | None],
+    broker_settings: Mapping[str, str | None],
     version: tuple[int, ...],
     folders: list[Mapping[str, Any]],
 ) -> TopicInfo:
     name = metadata["name"]
     replicas = Counter(
-        broker for each in metadata["partitions"] for broker in each["replica_nodes"]
+        broker for partition in metadata["partitions"] for broker in partition["replica_nodes"]
     )
     return TopicInfo(
         topic(name, _values(settings)),
-        cleaner(side, version),
+        cleaner(broker_settings, version),
         len(metadata["partitions"]),
         dict(sorted(replicas.items())),
         _rooms(folders, name),
-        {key: each["value"] for key, each in settings.items() if each["config_source"] == OWN},
+        {
+            key: entry["value"]
+            for key, entry in settings.items()
+            if entry["config_source"] == TOPIC_SOURCE
+        },
         _first(metadata),
-        side.get("delete.topic.enable") != "false",
+        broker_settings.get("delete.topic.enable") != "false",
     )
 
 
 def _values(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
-    return {key: each["value"] for key, each in settings.items()}
+    return {key: entry["value"] for key, entry in settings.items()}
 
 
 def _rooms(folders: list[Mapping[str, Any]], name: str) -> dict[int, int | None]:
@@ -126,8 +132,16 @@ def _rooms(folders: list[Mapping[str, Any]], name: str) -> dict[int, int | None]
 
 
 def _room(name: str, folders: list[Mapping[str, Any]]) -> int | None:
-    """The topic's bytes now and what is free in the fullest folder; None where the broker says neither (before 3.3)."""
-    free = min((folder["usable_bytes"] for folder in folders), default=-1)
-    topics = [each for folder in folders for each in folder["topics"] if each["name"] == name]
-    taken: int = sum(part["partition_size"] for each in topics for part in each["partitions"])
-    return free + taken if free >= 0 else None
+    """The topic's current bytes and the free bytes of the fullest folder.
+
+    None where the broker does not report free bytes (before 3.3).
+    """
+    free_bytes = min((folder["usable_bytes"] for folder in folders), default=-1)
+    used_bytes: int = sum(
+        partition["partition_size"]
+        for folder in folders
+        for topic in folder["topics"]
+        if topic["name"] == name
+        for partition in topic["partitions"]
+    )
+    return free_bytes + used_bytes if free_bytes >= 0 else None

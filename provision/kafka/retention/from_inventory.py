@@ -1,4 +1,4 @@
-"""Topics as an inventory describes them, before the cluster has them. Pure."""
+"""The topics of an inventory that the cluster does not have yet. Pure."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from provision.kafka.retention.model import cleaner, topic
 
 
 def planned_topic(cluster: KafkaCluster, name: str, room: Mapping[int, int | None]) -> TopicInfo:
-    """The topic of this name as it will be; `room` are the bytes that are free on each broker.
+    """The topic of this name as the inventory describes it.
 
-    Kafka spreads replicas evenly (AdminUtils.assignReplicasToBrokers, StripedReplicaPlacer), so that each broker gets
-    its share, rounded up.
+    `room` has the free bytes on each broker. Kafka spreads replicas evenly
+    (AdminUtils.assignReplicasToBrokers, StripedReplicaPlacer), so that each broker gets its share,
+    rounded up.
 
     Raises:
-        KeyError: the inventory has no such topic.
-        HactlError: a parameter that is none of its kind.
+        KeyError: the inventory has no topic of this name.
+        HactlError: the value of a parameter has the wrong type.
     """
     model = cluster.model
-    about = model.topics[name]
-    own = {key: written(value) for key, value in about.config.items()}
-    replicas = about.partitions * (about.replicas or cluster.replication)
+    described = model.topics[name]
+    overrides = {key: written(value) for key, value in described.config.items()}
+    replicas = described.partitions * (described.replicas or cluster.replication)
     share = math.ceil(replicas / len(cluster.brokers))
     properties = {key: written(value) for key, value in model.properties.items()}
     return TopicInfo(
-        topic(name, {**inherited(model.properties), **own}),
+        topic(name, {**inherited(model.properties), **overrides}),
         cleaner(properties, model.numbers),
-        about.partitions,
+        described.partitions,
         {node.id: share for node in sorted(cluster.brokers, key=lambda node: node.id)},
         room,
-        own,
+        overrides,
     )

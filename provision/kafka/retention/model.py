@@ -1,7 +1,7 @@
-"""A topic's parameters, its brokers' cleaner and the use that is made of it, as values. Pure.
+"""A topic's parameters, its brokers' cleaner and its use, as values. Pure.
 
-Names and defaults are those of TopicConfig, LogConfig, ServerLogConfigs and CleanerConfig at 3.9.1. All times are in
-milliseconds, all sizes in bytes; -1 means without bound where Kafka has it so.
+Names and defaults are those of TopicConfig, LogConfig, ServerLogConfigs and CleanerConfig at 3.9.1.
+All times are in milliseconds, all sizes in bytes. -1 means no bound where Kafka uses it so.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from provision.core.errors import HactlError
 
 FOREVER = 2**63 - 1
-"""Java's Long.MAX_VALUE: Kafka's word for no limit."""
+"""Java's Long.MAX_VALUE, which Kafka uses for no limit."""
 HOUR = 3_600_000
 GIB = 1 << 30
 
 
 @dataclass(frozen=True)
 class RetentionTopic:
-    """The parameters that decide what is kept. `policies` is `cleanup.policy`."""
+    """The parameters of a topic that decide how long records are kept.
+
+    `policies` is `cleanup.policy`.
+    """
 
     name: str
     policies: frozenset[str] = frozenset({"delete"})
@@ -52,7 +55,7 @@ class RetentionTopic:
 
     @property
     def max_segment_ms(self) -> int:
-        """LogConfig.maxSegmentMs: what must be compacted in time is rolled in time."""
+        """LogConfig.maxSegmentMs: a segment must be rolled in time for its compaction."""
         return (
             min(self.segment_ms, self.max_lag)
             if self.compacts and self.max_lag > 0
@@ -62,7 +65,7 @@ class RetentionTopic:
 
 @dataclass(frozen=True)
 class Cleaner:
-    """The brokers' side: `log.retention.check.interval.ms` and `log.cleaner.*`."""
+    """The brokers' parameters: `log.retention.check.interval.ms` and `log.cleaner.*`."""
 
     check_interval: int = 300_000
     enabled: bool = True
@@ -75,9 +78,11 @@ class Cleaner:
 
 @dataclass(frozen=True)
 class Use:
-    """What no parameter tells: `replicas` of the topic on each broker, bytes a second into all of it, its keys.
+    """The use of a topic, which no parameter contains.
 
-    Writes and keys are taken to be spread evenly over the partitions; None is unknown.
+    `replicas` has the number of its replicas on each broker, `rate` the bytes per second written
+    into the topic, and `keys` the number of different keys. Writes and keys are assumed to be
+    spread evenly over the partitions. None is unknown.
     """
 
     partitions: int
@@ -88,67 +93,68 @@ class Use:
 
     @property
     def keys_per_partition(self) -> int:
-        """Different keys in a partition, 0 where unknown."""
+        """Number of different keys in a partition, 0 where unknown."""
         return math.ceil((self.keys or 0) / self.partitions)
 
 
 def topic(name: str, settings: Mapping[str, str | None]) -> RetentionTopic:
-    """The parameters of a topic from its configuration by Kafka's names; what is missing has Kafka's default.
+    """The parameters of a topic from its configuration; a missing setting has Kafka's default.
 
     Raises:
-        HactlError: a value that is none of its kind.
+        HactlError: the value of a parameter has the wrong type.
     """
-    usual = RetentionTopic(name)
+    default = RetentionTopic(name)
+    policies = (settings.get("cleanup.policy") or "delete").split(",")
     return RetentionTopic(
         name,
-        frozenset(each.strip() for each in (settings.get("cleanup.policy") or "delete").split(",")),
-        _int(settings, "retention.ms", usual.retention_ms),
-        _int(settings, "retention.bytes", usual.retention_bytes),
-        _int(settings, "segment.bytes", usual.segment_bytes),
-        _int(settings, "segment.ms", usual.segment_ms),
-        _int(settings, "min.compaction.lag.ms", usual.min_lag),
-        _int(settings, "max.compaction.lag.ms", usual.max_lag),
-        _float(settings, "min.cleanable.dirty.ratio", usual.dirty_ratio),
-        _int(settings, "delete.retention.ms", usual.delete_retention),
-        _int(settings, "file.delete.delay.ms", usual.file_delete_delay),
-        _int(settings, "max.message.bytes", usual.max_message_bytes),
+        frozenset(policy.strip() for policy in policies),
+        _int(settings, "retention.ms", default.retention_ms),
+        _int(settings, "retention.bytes", default.retention_bytes),
+        _int(settings, "segment.bytes", default.segment_bytes),
+        _int(settings, "segment.ms", default.segment_ms),
+        _int(settings, "min.compaction.lag.ms", default.min_lag),
+        _int(settings, "max.compaction.lag.ms", default.max_lag),
+        _float(settings, "min.cleanable.dirty.ratio", default.dirty_ratio),
+        _int(settings, "delete.retention.ms", default.delete_retention),
+        _int(settings, "file.delete.delay.ms", default.file_delete_delay),
+        _int(settings, "max.message.bytes", default.max_message_bytes),
         settings.get("message.timestamp.type") == "LogAppendTime",
-        _int(settings, "message.timestamp.after.max.ms", usual.timestamp_after_max),
+        _int(settings, "message.timestamp.after.max.ms", default.timestamp_after_max),
         settings.get("remote.storage.enable") == "true",
-        _int(settings, "local.retention.ms", usual.local_retention_ms),
-        _int(settings, "local.retention.bytes", usual.local_retention_bytes),
+        _int(settings, "local.retention.ms", default.local_retention_ms),
+        _int(settings, "local.retention.bytes", default.local_retention_bytes),
     )
 
 
 def cleaner(settings: Mapping[str, str | None], version: tuple[int, ...]) -> Cleaner:
-    """The brokers' side from a broker's configuration by Kafka's names.
+    """The brokers' parameters from a broker's configuration.
 
     Raises:
-        HactlError: a value that is none of its kind.
+        HactlError: the value of a parameter has the wrong type.
     """
-    usual = Cleaner()
+    default = Cleaner()
     return Cleaner(
-        _int(settings, "log.retention.check.interval.ms", usual.check_interval),
+        _int(settings, "log.retention.check.interval.ms", default.check_interval),
         settings.get("log.cleaner.enable") != "false",
-        _int(settings, "log.cleaner.threads", usual.threads),
-        _int(settings, "log.cleaner.dedupe.buffer.size", usual.dedupe_buffer),
-        _float(settings, "log.cleaner.io.buffer.load.factor", usual.load_factor),
-        _int(settings, "log.cleaner.backoff.ms", usual.backoff),
+        _int(settings, "log.cleaner.threads", default.threads),
+        _int(settings, "log.cleaner.dedupe.buffer.size", default.dedupe_buffer),
+        _float(settings, "log.cleaner.io.buffer.load.factor", default.load_factor),
+        _int(settings, "log.cleaner.backoff.ms", default.backoff),
         version,
     )
 
 
-def _int(settings: Mapping[str, str | None], key: str, usual: int) -> int:
-    found = settings.get(key)
+def _int(settings: Mapping[str, str | None], key: str, default: int) -> int:
+    value = settings.get(key)
     try:
-        return usual if found is None else int(found)
+        return default if value is None else int(value)
     except ValueError:
-        raise HactlError(f"{key}={found} is no whole number") from None
+        raise HactlError(f"{key}={value} is no whole number") from None
 
 
-def _float(settings: Mapping[str, str | None], key: str, usual: float) -> float:
-    found = settings.get(key)
+def _float(settings: Mapping[str, str | None], key: str, default: float) -> float:
+    value = settings.get(key)
     try:
-        return usual if found is None else float(found)
+        return default if value is None else float(value)
     except ValueError:
-        raise HactlError(f"{key}={found} is no number") from None
+        raise HactlError(f"{key}={value} is no number") from None

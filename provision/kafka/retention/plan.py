@@ -1,4 +1,4 @@
-"""The whole plan of a topic: what it takes, how long what stays, which policy fits, what contradicts what. Pure."""
+"""The retention plan of a topic: disk space, deadlines, advice, contradictions. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from provision.kafka.retention.rules import Contradiction, Severity, contradicti
 from provision.kafka.retention.volume import Volume, keys_per_pass, passes, replica_bytes
 
 Room = Mapping[int, int | None]
-"""The bytes that brokers have for a topic; None of one that does not tell, and none of one that did not answer."""
+"""The bytes that brokers have for a topic.
+
+None for a broker that does not report them; a broker that did not answer is missing.
+"""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """The cleanup.policy that fits the use, and why."""
+    """The cleanup.policy that suits the use, and the reason."""
 
     policy: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class RetentionPlan:
-    """What `plan` finds; times in milliseconds, sizes in bytes, None where nothing bounds it or a figure is missing.
+    """The bounds of a topic: times in milliseconds, sizes in bytes.
 
-    `freed` is `readable` and the time until the files are gone.
+    None means that there is no bound, or that a figure is missing. `freed` is `readable` plus the
+    time until the files are deleted.
     """
 
     topic: RetentionTopic
@@ -42,22 +46,24 @@ class RetentionPlan:
     contradictions: tuple[Contradiction, ...]
 
     def fits(self, room: Room) -> bool:
-        """Whether each broker has the room, as far as known, and Kafka takes the parameters."""
-        refused = any(each.weight is Severity.REFUSED for each in self.contradictions)
-        return not refused and not any(self.short(broker, room) for broker in self.brokers)
+        """Whether Kafka accepts the parameters, and no broker is known to have too little room."""
+        refused = any(
+            contradiction.severity is Severity.REFUSED for contradiction in self.contradictions
+        )
+        return not refused and not any(self.lacks_room(broker, room) for broker in self.brokers)
 
-    def short(self, broker: int, room: Room) -> bool:
-        """Whether a broker is known not to have the room."""
-        known = room.get(broker)
-        return known is not None and self.brokers[broker] > known
+    def lacks_room(self, broker: int, room: Room) -> bool:
+        """Whether a broker is known to have too little room."""
+        available = room.get(broker)
+        return available is not None and self.brokers[broker] > available
 
     def unseen(self, room: Room) -> tuple[int, ...]:
-        """The brokers whose room is to be compared and that did not answer."""
+        """The brokers of the topic that did not answer, so that their room is unknown."""
         return tuple(broker for broker in self.brokers if broker not in room)
 
 
 def plan(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> RetentionPlan:
-    """The plan of a topic with these parameters under this use."""
+    """The plan of a topic with these parameters and this use."""
     replica = replica_bytes(topic, cleaner, use)
     until = readable(topic, cleaner, use)
     return RetentionPlan(
@@ -78,26 +84,29 @@ def plan(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> RetentionPlan:
 
 
 def advice(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Advice:
-    """Compact where the keys are few against the records that deletion would keep; delete where nothing is known.
+    """The policy that suits the use; `delete` if the use is unknown.
 
-    Compaction pays when it leaves less than half of them. Where the keys do not fit into one pass it lags behind, and
-    deletion should bound the topic as well.
+    Compaction pays if it leaves less than half of the records that deletion would keep. If the keys
+    do not fit into a single pass, compaction lags behind, and deletion should bound the topic, too.
     """
     if use.keys is None or use.record_bytes is None or not use.rate:
         return Advice(
             "delete",
-            "fits records that are events; for the last value of each key tell keys, size and rate",
+            "suits records that are events; for advice on compaction give --rate, --keys and "
+            "--record-bytes",
         )
     kept = readable(RetentionTopic(topic.name, retention_ms=topic.retention_ms), cleaner, use)
     records = None if kept is None else max(1, int(use.rate * kept / 1000 / use.record_bytes))
     if records is not None and use.keys * 2 > records:
         return Advice(
             "delete",
-            f"{use.keys} keys in {records} records: compaction would leave more than half of them",
+            f"{use.keys} keys in {records} records: compaction would keep more than half of them",
         )
     if (passes(cleaner, use) or 1) > 1:
         return Advice(
-            "compact,delete", "few records a key, but more keys than a pass of the cleaner holds"
+            "compact,delete", "many records per key, but more keys than a cleaner pass can hold"
         )
-    share = "" if records is None else f" instead of {records} records"
-    return Advice("compact", f"{use.keys} values{share}, if only the last value of a key counts")
+    instead = "" if records is None else f" instead of {records} records"
+    return Advice(
+        "compact", f"keeps {use.keys} values{instead}, if only the last value of a key counts"
+    )

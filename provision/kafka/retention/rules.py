@@ -1,4 +1,4 @@
-"""Parameters that contradict each other, each rule with the class of Kafka (3.9.1) that makes it one. Pure."""
+"""Contradictions between parameters; each names the class of Kafka (3.9.1) that it follows from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from provision.kafka.retention.volume import keys_per_pass
 
 
 class Severity(StrEnum):
-    """What comes of it: Kafka refuses it, it does other than it says, or it does nothing."""
+    """The effect: Kafka refuses the parameters, or they do something unexpected, or nothing."""
 
     REFUSED = "refused"
     WARNING = "warning"
@@ -21,11 +21,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Which rule, how grave, what is wrong, what to do, and the class of Kafka that it follows from."""
+    """A contradiction: its rule and severity, the problem, the fix, and the class of Kafka."""
 
     rule: str
-    weight: Severity
-    what: str
+    severity: Severity
+    problem: str
     fix: str
     source: str
 
@@ -34,60 +34,66 @@ Rule = Callable[[RetentionTopic, Cleaner, Use], Iterator[Contradiction]]
 
 
 def lag_order(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """A record cannot have to wait longer than it may."""
+    """The least compaction lag is above the greatest."""
     if topic.min_lag > topic.max_lag:
-        what = (
-            f"min.compaction.lag.ms {topic.min_lag} is above max.compaction.lag.ms {topic.max_lag}"
-        )
         yield Contradiction(
             "lag-order",
             Severity.REFUSED,
-            what,
-            "lower the one or raise the other",
+            f"min.compaction.lag.ms {topic.min_lag} is above max.compaction.lag.ms {topic.max_lag}",
+            "lower min.compaction.lag.ms or raise max.compaction.lag.ms",
             "LogConfig.validateValues",
         )
 
 
 def remote_compact(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """Tiered storage is for logs that are only deleted."""
+    """Tiered storage supports only topics that are not compacted."""
     if topic.remote_storage and topic.compacts:
-        what = "remote.storage.enable with a cleanup.policy that compacts"
-        source = "LogConfig.validateNoRemoteStorageForCompactedTopic"
-        yield Contradiction("remote-compact", Severity.REFUSED, what, "do without the one", source)
+        yield Contradiction(
+            "remote-compact",
+            Severity.REFUSED,
+            "remote.storage.enable is set, but cleanup.policy contains `compact`",
+            "remove one of them",
+            "LogConfig.validateNoRemoteStorageForCompactedTopic",
+        )
 
 
 def local_above_all(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """What is kept locally is a part of what is kept."""
+    """The local retention is part of the whole retention."""
     for unit, local, whole in (
         ("ms", topic.local_retention_ms, topic.retention_ms),
         ("bytes", topic.local_retention_bytes, topic.retention_bytes),
     ):
         if topic.remote_storage and whole >= 0 and local != -2 and (local == -1 or local > whole):
-            what = f"local.retention.{unit} {local} is above retention.{unit} {whole}"
-            source = f"LogConfig.validateRemoteStorageRetention{'Time' if unit == 'ms' else 'Size'}"
             yield Contradiction(
-                "local-retention", Severity.REFUSED, what, "-2 takes the whole's", source
+                "local-retention",
+                Severity.REFUSED,
+                f"local.retention.{unit} {local} is above retention.{unit} {whole}",
+                f"lower it, or set -2 for the value of retention.{unit}",
+                f"LogConfig.validateRemoteStorageRetention{'Time' if unit == 'ms' else 'Size'}",
             )
 
 
 def small_segment(topic: RetentionTopic, cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
     """From 4.0 on a segment has at least 1 MiB."""
     if topic.segment_bytes < 1 << 20 and cleaner.version >= (4, 0):
-        what = f"segment.bytes {topic.segment_bytes} is below 1048576"
         yield Contradiction(
-            "segment-small", Severity.REFUSED, what, "1 MiB or more", "LogConfig (KIP-1030)"
+            "segment-small",
+            Severity.REFUSED,
+            f"segment.bytes {topic.segment_bytes} is below 1048576",
+            "set 1 MiB or more",
+            "LogConfig (KIP-1030)",
         )
 
 
 def small_buffer(topic: RetentionTopic, cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """Each cleaner thread takes its share of the buffer."""
+    """The cleaner's threads share its buffer."""
     if topic.compacts and cleaner.dedupe_buffer // cleaner.threads <= 1 << 20:
-        what = f"log.cleaner.dedupe.buffer.size {cleaner.dedupe_buffer} is 1 MiB or less for each of {cleaner.threads}"
         yield Contradiction(
             "buffer-small",
             Severity.REFUSED,
-            what,
-            "a larger buffer or fewer threads",
+            f"log.cleaner.dedupe.buffer.size {cleaner.dedupe_buffer} "
+            f"is 1 MiB or less for each of {cleaner.threads} threads",
+            "set a larger buffer or fewer threads",
             "KafkaConfig",
         )
 
@@ -95,76 +101,84 @@ def small_buffer(topic: RetentionTopic, cleaner: Cleaner, _use: Use) -> Iterator
 def message_above_segment(
     topic: RetentionTopic, _cleaner: Cleaner, _use: Use
 ) -> Iterator[Contradiction]:
-    """A batch has to fit into a segment."""
+    """A batch must fit into a segment."""
     if topic.max_message_bytes > topic.segment_bytes:
-        what = f"max.message.bytes {topic.max_message_bytes} is above segment.bytes {topic.segment_bytes}"
-        fix = "larger batches than a segment are refused: lower max.message.bytes"
         yield Contradiction(
-            "message-above-segment", Severity.WARNING, what, fix, "UnifiedLog.append"
+            "message-above-segment",
+            Severity.WARNING,
+            f"max.message.bytes {topic.max_message_bytes} "
+            f"is above segment.bytes {topic.segment_bytes}",
+            "Kafka refuses batches that are larger than a segment: lower max.message.bytes",
+            "UnifiedLog.append",
         )
 
 
 def unbounded(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """Deletion without anything that deletes."""
+    """The policy is to delete, but nothing is ever deleted."""
     if topic.deletes and topic.retention_ms < 0 and topic.retention_bytes < 0:
-        what = "retention.ms and retention.bytes are both without bound: nothing is ever deleted"
         yield Contradiction(
-            "unbounded", Severity.WARNING, what, "set one of them", "UnifiedLog.deleteOldSegments"
+            "unbounded",
+            Severity.WARNING,
+            "retention.ms and retention.bytes have no bound: nothing is ever deleted",
+            "set one of them",
+            "UnifiedLog.deleteOldSegments",
         )
 
 
 def no_cleaner(topic: RetentionTopic, cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """The retention task leaves compacted logs to the cleaner."""
+    """Only the cleaner compacts, and only the cleaner deletes from compacted logs."""
     if topic.compacts and not cleaner.enabled:
-        what = "log.cleaner.enable is false on the brokers: the topic is neither compacted nor deleted from"
         yield Contradiction(
-            "no-cleaner", Severity.WARNING, what, "enable the cleaner", "LogManager.cleanupLogs"
+            "no-cleaner",
+            Severity.WARNING,
+            "log.cleaner.enable is false on the brokers: "
+            "the topic is not compacted, and nothing is deleted",
+            "enable the cleaner",
+            "LogManager.cleanupLogs",
         )
 
 
 def never_dirty(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """The share has to exceed the ratio, and none exceeds one."""
+    """The dirty share must exceed the ratio, and no share exceeds 1."""
     if topic.compacts and topic.dirty_ratio >= 1 and topic.max_lag == FOREVER:
-        what = "min.cleanable.dirty.ratio 1 is never exceeded, and max.compaction.lag.ms is without bound"
-        source = "LogCleanerManager.grabFilthiestCompactedLog"
         yield Contradiction(
-            "never-compacted", Severity.WARNING, what, "lower the ratio or set the lag", source
+            "never-compacted",
+            Severity.WARNING,
+            "min.cleanable.dirty.ratio 1 is never exceeded, "
+            "and max.compaction.lag.ms has no bound: the topic is never compacted",
+            "lower the ratio or set the lag",
+            "LogCleanerManager.grabFilthiestCompactedLog",
         )
 
 
 def segment_above_retention(
     topic: RetentionTopic, cleaner: Cleaner, use: Use
 ) -> Iterator[Contradiction]:
-    """Whole segments go, so retention is only as fine as they are."""
+    """Kafka deletes only whole segments, at the intervals of its checks."""
     if topic.deletes and 0 <= topic.retention_ms < rolled(topic, use):
-        what = f"a segment takes up to {rolled(topic, use)} ms, longer than retention.ms {topic.retention_ms}"
-        fix = "lower segment.ms or segment.bytes; records stay for both times together"
         yield Contradiction(
             "segment-above-retention",
             Severity.WARNING,
-            what,
-            fix,
+            f"a segment is rolled after up to {rolled(topic, use)} ms, "
+            f"later than retention.ms {topic.retention_ms}",
+            "lower segment.ms or segment.bytes: records stay for the sum of both times",
             "UnifiedLog.deleteRetentionMsBreachedSegments",
         )
     if topic.deletes and 0 <= topic.retention_bytes < topic.segment_bytes:
-        what = (
-            f"segment.bytes {topic.segment_bytes} is above retention.bytes {topic.retention_bytes}"
-        )
-        fix = "lower segment.bytes; the log grows to both together"
         yield Contradiction(
             "segment-above-bytes",
             Severity.WARNING,
-            what,
-            fix,
+            f"segment.bytes {topic.segment_bytes} is above retention.bytes {topic.retention_bytes}",
+            "lower segment.bytes: the log grows to the sum of both",
             "UnifiedLog.deleteRetentionSizeBreachedSegments",
         )
     if topic.deletes and not topic.compacts and 0 <= topic.retention_ms < cleaner.check_interval:
-        what = f"log.retention.check.interval.ms {cleaner.check_interval} is above retention.ms {topic.retention_ms}"
         yield Contradiction(
             "check-above-retention",
             Severity.WARNING,
-            what,
-            "records stay for both times",
+            f"log.retention.check.interval.ms {cleaner.check_interval} "
+            f"is above retention.ms {topic.retention_ms}",
+            "lower the interval: records stay for the sum of both times",
             "LogManager.startup",
         )
 
@@ -172,81 +186,91 @@ def segment_above_retention(
 def deleted_uncompacted(
     topic: RetentionTopic, _cleaner: Cleaner, _use: Use
 ) -> Iterator[Contradiction]:
-    """What is deleted before it may be compacted never is."""
+    """Records are deleted before they may be compacted."""
     if topic.deletes and topic.compacts and 0 <= topic.retention_ms < topic.min_lag:
-        what = f"retention.ms {topic.retention_ms} is below min.compaction.lag.ms {topic.min_lag}"
-        fix = "records are deleted before they may be compacted: drop `compact` or lower the lag"
         yield Contradiction(
-            "deleted-uncompacted", Severity.WARNING, what, fix, "LogCleanerManager.cleanableOffsets"
+            "deleted-uncompacted",
+            Severity.WARNING,
+            f"retention.ms {topic.retention_ms} is below min.compaction.lag.ms {topic.min_lag}: "
+            "records are deleted before they may be compacted",
+            "remove `compact` or lower the lag",
+            "LogCleanerManager.cleanableOffsets",
         )
 
 
 def blind_deletes(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
     """A consumer has delete.retention.ms to learn of a deletion."""
     if topic.compacts and topic.delete_retention == 0:
-        what = "delete.retention.ms 0: who reads the topic from its start may never see that a key was deleted"
-        fix = "as long as the slowest consumer takes to read the whole topic"
         yield Contradiction(
-            "blind-deletes", Severity.WARNING, what, fix, "Cleaner.shouldRetainRecord"
+            "blind-deletes",
+            Severity.WARNING,
+            "delete.retention.ms is 0: a consumer that reads the topic from its start "
+            "may never learn that a key was deleted",
+            "set the time in which the slowest consumer reads the whole topic",
+            "Cleaner.shouldRetainRecord",
         )
 
 
 def too_many_keys(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> Iterator[Contradiction]:
-    """Keys that do not fit into a pass wait for the next."""
-    held, keys = keys_per_pass(cleaner), use.keys_per_partition
-    if topic.compacts and keys > held:
-        what = f"{keys} keys in a partition, of which a pass holds {held}"
-        fix = (
-            "more partitions, a larger log.cleaner.dedupe.buffer.size or fewer log.cleaner.threads"
-        )
+    """Keys that do not fit into a pass wait for the next pass."""
+    capacity, keys = keys_per_pass(cleaner), use.keys_per_partition
+    if topic.compacts and keys > capacity:
         yield Contradiction(
-            "too-many-keys", Severity.WARNING, what, fix, "Cleaner.buildOffsetMapForSegment"
+            "too-many-keys",
+            Severity.WARNING,
+            f"a partition has {keys} keys, but a cleaner pass can hold only {capacity}",
+            "use more partitions, a larger log.cleaner.dedupe.buffer.size "
+            "or fewer log.cleaner.threads",
+            "Cleaner.buildOffsetMapForSegment",
         )
 
 
 def future_timestamps(
     topic: RetentionTopic, _cleaner: Cleaner, _use: Use
 ) -> Iterator[Contradiction]:
-    """Retention goes by the producers' clocks."""
+    """Retention depends on the producers' clocks."""
     if (
         topic.deletes
         and topic.retention_ms >= 0
         and not topic.log_append_time
         and topic.timestamp_after_max == FOREVER
     ):
-        what = (
-            "records carry the producers' time, and one of the future keeps its segment until then"
-        )
-        fix = "message.timestamp.after.max.ms=3600000, or message.timestamp.type=LogAppendTime"
         yield Contradiction(
-            "future-timestamps", Severity.WARNING, what, fix, "LogSegment.largestTimestamp"
+            "future-timestamps",
+            Severity.WARNING,
+            "records have the producers' timestamps, and a record with a timestamp in the future "
+            "keeps its segment until then",
+            "set message.timestamp.after.max.ms=3600000 or message.timestamp.type=LogAppendTime",
+            "LogSegment.largestTimestamp",
         )
 
 
 def pointless(topic: RetentionTopic, _cleaner: Cleaner, _use: Use) -> Iterator[Contradiction]:
-    """Parameters of the policy that the topic does not have."""
-    usual = RetentionTopic(topic.name)
+    """Parameters of a policy that the topic does not have."""
+    default = RetentionTopic(topic.name)
     if not topic.deletes and (
-        topic.retention_ms != usual.retention_ms or topic.retention_bytes >= 0
+        topic.retention_ms != default.retention_ms or topic.retention_bytes >= 0
     ):
-        what = "retention.ms and retention.bytes do nothing without `delete` in cleanup.policy"
         yield Contradiction(
             "retention-unused",
             Severity.POINTLESS,
-            what,
-            "compact,delete?",
+            "retention.ms and retention.bytes have no effect without `delete` in cleanup.policy",
+            "remove them, or set cleanup.policy to `compact,delete`",
             "UnifiedLog.deleteOldSegments",
         )
-    set_ = (topic.min_lag, topic.max_lag, topic.dirty_ratio, topic.delete_retention)
-    if not topic.compacts and set_ != (
-        usual.min_lag,
-        usual.max_lag,
-        usual.dirty_ratio,
-        usual.delete_retention,
+    compaction = (topic.min_lag, topic.max_lag, topic.dirty_ratio, topic.delete_retention)
+    if not topic.compacts and compaction != (
+        default.min_lag,
+        default.max_lag,
+        default.dirty_ratio,
+        default.delete_retention,
     ):
-        what = "the parameters of compaction do nothing without `compact` in cleanup.policy"
         yield Contradiction(
-            "compaction-unused", Severity.POINTLESS, what, "compact?", "LogCleanerManager"
+            "compaction-unused",
+            Severity.POINTLESS,
+            "the parameters of compaction have no effect without `compact` in cleanup.policy",
+            "remove them, or add `compact` to cleanup.policy",
+            "LogCleanerManager",
         )
 
 
@@ -270,6 +294,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def contradictions(topic: RetentionTopic, cleaner: Cleaner, use: Use) -> tuple[Contradiction, ...]:
-    """All that contradicts each other, the gravest first."""
-    found = [each for rule in RULES for each in rule(topic, cleaner, use)]
-    return tuple(sorted(found, key=lambda each: list(Severity).index(each.weight)))
+    """All contradictions, the most severe first."""
+    unordered = [result for rule in RULES for result in rule(topic, cleaner, use)]
+    order = list(Severity)
+    return tuple(sorted(unordered, key=lambda result: order.index(result.severity)))

@@ -1,4 +1,4 @@
-"""A plan as lines of at most 80 columns and as JSON. Pure."""
+"""A retention plan as lines of at most 80 columns and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ COLOURS = {Severity.REFUSED: RED, Severity.WARNING: YELLOW, Severity.POINTLESS: 
 
 
 def duration(ms: int | None) -> str:
-    """Such as `7 d 12 h`, `15 min`, `0.5 s`; rounded up in its second unit, since it bounds something."""
+    """A duration as text: `7 d 12 h`, `15 min`, `0.5 s`.
+
+    The second unit is rounded up, since the duration is a bound.
+    """
     if ms is None or ms >= FOREVER // 2:
         return "no bound"
     if ms < 60_000:
         return f"{ms / 1000:g} s"
-    for unit, size, below, part in (
+    for unit, size, small_unit, small_size in (
         ("d", 86_400_000, "h", 3_600_000),
         ("h", 3_600_000, "min", 60_000),
     ):
         if ms >= size:
-            whole, rest = divmod(ms, size)
-            parts = -(-rest // part)
-            whole, parts = (whole + 1, 0) if parts * part == size else (whole, parts)
-            return f"{whole} {unit} {parts} {below}" if parts else f"{whole} {unit}"
+            count, remainder = divmod(ms, size)
+            small = -(-remainder // small_size)
+            count, small = (count + 1, 0) if small * small_size == size else (count, small)
+            return f"{count} {unit} {small} {small_unit}" if small else f"{count} {unit}"
     return f"{-(-ms // 60_000)} min"
 
 
 def size(count: int | None) -> str:
-    """Such as `1.5 GiB`."""
+    """A number of bytes as text: `1.5 GiB`."""
     if count is None:
         return "no bound"
     number = float(count)
@@ -44,60 +47,55 @@ def size(count: int | None) -> str:
 
 
 def lines(plan: RetentionPlan, room: Room) -> Iterator[Line]:
-    """The plan of one topic; `room` are the bytes that brokers have for it."""
+    """The plan of a topic; `room` has the bytes that each broker has for it."""
     topic = plan.topic
     yield f"{topic.name}: cleanup.policy {','.join(sorted(topic.policies))}", BOLD
     rule = f" (by {plan.replica.rule})" if plan.replica else ""
-    yield (
-        f"  a replica takes at most        {size(plan.replica.bytes if plan.replica else None)}{rule}",
-        "",
-    )
+    replica = size(plan.replica.bytes if plan.replica else None)
+    yield f"  a replica takes at most        {replica}{rule}", ""
     for broker, count in plan.brokers.items():
-        short = plan.short(broker, room)
-        colour = RED if short else YELLOW if broker not in room else ""
-        yield (
-            f"  all on broker {broker:<3}              {size(count)}{_beside(broker, room, short)}",
-            colour,
-        )
+        lacks_room = plan.lacks_room(broker, room)
+        colour = RED if lacks_room else YELLOW if broker not in room else ""
+        remark = _room_remark(broker, room, lacks_room)
+        yield f"  all on broker {broker:<3}              {size(count)}{remark}", colour
     if topic.deletes:
-        most = (
-            "no bound: passes put it with younger ones"
+        longest = (
+            "no bound: passes merge it with newer records"
             if topic.compacts
             else f"{duration(plan.readable)} at most"
         )
-        yield f"  a record can be read for       {most}", ""
+        yield f"  a record can be read for       {longest}", ""
         yield f"  its bytes are free after       {duration(plan.freed)}", ""
     if topic.compacts:
         yield f"  an older value is gone after   {duration(plan.superseded)}", ""
-        yield (
-            f"  a tombstone can be read for    {duration(topic.delete_retention)} after its first pass",
-            "",
-        )
+        readable = duration(topic.delete_retention)
+        yield f"  a tombstone can be read for    {readable} after its first pass", ""
         yield f"  and is gone after              {duration(plan.tombstone)}", ""
         passes = f"; all in {plan.passes}" if plan.passes else ""
         yield f"  keys that one pass can hold    {plan.keys_per_pass}{passes}", ""
         yield "  records without a key          are refused", ""
     yield from wrapped(
-        f"advice: {plan.advice.policy}: {plan.advice.why}", "", first="  ", rest="    "
+        f"advice: {plan.advice.policy}: {plan.advice.reason}", "", first="  ", rest="    "
     )
-    for each in plan.contradictions:
-        text = f"{each.weight}: {each.rule}: {each.what}; {each.fix} ({each.source})"
-        yield from wrapped(text, COLOURS[each.weight], first="  ", rest="    ")
+    for item in plan.contradictions:
+        text = f"{item.severity}: {item.rule}: {item.problem}; {item.fix} ({item.source})"
+        yield from wrapped(text, COLOURS[item.severity], first="  ", rest="    ")
 
 
-def _beside(broker: int, room: Room, short: bool) -> str:
-    """What there is to say of a broker's room: that it is too little, or unknown."""
+def _room_remark(broker: int, room: Room, lacks_room: bool) -> str:
+    """The remark on a broker's room: that it is too little, or unknown."""
     if broker not in room:
         return "; room unknown (no answer)"
     if room[broker] is None:
         return "; room unknown (before 3.3)"
-    return f", and there is room for {size(room[broker])}" if short else ""
+    return f", but there is room for only {size(room[broker])}" if lacks_room else ""
 
 
 def document(plan: RetentionPlan, room: Room) -> dict[str, Any]:
-    """The same as JSON; times in milliseconds, sizes in bytes, null where nothing bounds it or a figure is missing.
+    """The plan as JSON: times in milliseconds, sizes in bytes.
 
-    `room_bytes` is null where it is unknown; `unseen` are the brokers among these that did not answer.
+    null means that there is no bound, or that a figure is missing. `room_bytes` is null where it is
+    unknown; `unseen` are the brokers of the topic that did not answer.
     """
     return {
         "topic": plan.topic.name,
@@ -113,15 +111,15 @@ def document(plan: RetentionPlan, room: Room) -> dict[str, Any]:
         "tombstone_ms": plan.tombstone,
         "keys_per_pass": plan.keys_per_pass,
         "passes": plan.passes,
-        "advice": {"policy": plan.advice.policy, "why": plan.advice.why},
+        "advice": {"policy": plan.advice.policy, "why": plan.advice.reason},
         "contradictions": [
             {
-                "rule": each.rule,
-                "weight": each.weight,
-                "what": each.what,
-                "fix": each.fix,
-                "source": each.source,
+                "rule": item.rule,
+                "weight": item.severity,
+                "what": item.problem,
+                "fix": item.fix,
+                "source": item.source,
             }
-            for each in plan.contradictions
+            for item in plan.contradictions
         ],
     }

@@ -100,4 +100,4 @@ def watched(site: Site, act: Callable[[], Done], *vips: str) -> Course:
         time.sleep(AFTER)
         ended = time.monotonic()
         recording = prober.stop()
-        return Course(done, recording, watch.sights(began), began, ended, prober.offset)
+        return Course(done, recording, watch.states(began), began, ended, prober.offset)

@@ -1,4 +1,7 @@
-"""Debian's Chromium, told what to do through its DevTools pipe (file descriptors 3 and 4, messages ended by NUL)."""
+"""Debian's Chromium, controlled through its DevTools pipe.
+
+The pipe has the file descriptors 3 and 4; a NUL byte ends a message.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,12 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
-SMALL = 700
-"""Pixels below which a screen is a phone's."""
+MAX_PHONE_WIDTH = 700
+"""Pixels; a narrower screen is a phone's."""
 
 
 def _high_pipe() -> tuple[int, int]:
-    """A pipe whose numbers are none of those that the browser is given."""
+    """A pipe whose descriptors differ from those that the browser gets."""
     ends = os.pipe()
     high = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
     for end in ends:
@@ -40,7 +43,7 @@ def _high_pipe() -> tuple[int, int]:
 
 
 class Browser:
-    """One page of a headless browser. `requests` are the URLs it asked for, `complaints` what its console says."""
+    """A page in a headless browser; `requests` are the URLs it loads, `complaints` its console."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -48,14 +51,14 @@ class Browser:
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         to_read, self._write = _high_pipe()
         self._read, to_write = _high_pipe()
-        quiet = os.open(os.devnull, os.O_RDWR)
+        null = os.open(os.devnull, os.O_RDWR)
         program = ("chromium", *FLAGS, f"--user-data-dir={self._profile}", "about:blank")
-        places = ((quiet, 0), (quiet, 1), (quiet, 2), (to_read, 3), (to_write, 4))
-        moves = [(os.POSIX_SPAWN_DUP2, *place) for place in places]
-        self._process = os.posix_spawnp("chromium", program, os.environ, file_actions=moves)
-        for number in (quiet, to_read, to_write):
+        descriptors = ((null, 0), (null, 1), (null, 2), (to_read, 3), (to_write, 4))
+        actions = [(os.POSIX_SPAWN_DUP2, *pair) for pair in descriptors]
+        self._process = os.posix_spawnp("chromium", program, os.environ, file_actions=actions)
+        for number in (null, to_read, to_write):
             os.close(number)
-        self._rest = b""
+        self._buffer = b""
         self._count = 0
         self._session = ""
         self._loaded = False
@@ -67,7 +70,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """The result of a DevTools method; what is reported meanwhile is noted."""
+        """The result of a DevTools method; events before the answer are noted."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
@@ -80,11 +83,11 @@ class Browser:
         return result
 
     def _message(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
+        while b"\0" not in self._buffer:
             read = os.read(self._read, 1 << 20)
             assert read, "chromium ended"
-            self._rest += read
-        message, _, self._rest = self._rest.partition(b"\0")
+            self._buffer += read
+        message, _, self._buffer = self._buffer.partition(b"\0")
         answer: dict[str, Any] = json.loads(message)
         return answer
 
@@ -103,7 +106,7 @@ class Browser:
     def open(
         self, page: Path, width: int = 1200, scheme: str = "light", *, scripts: bool = True
     ) -> None:
-        """Show a page at a width in pixels, and wait until it is there."""
+        """Show a page at a width in pixels, and wait until it has loaded."""
         self.requests.clear()
         self.complaints.clear()
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
@@ -111,7 +114,8 @@ class Browser:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
-        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < SMALL}
+        phone = width < MAX_PHONE_WIDTH
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **screen)
         self._loaded = False
         self.call("Page.navigate", url=page.as_uri())
@@ -125,7 +129,7 @@ class Browser:
         return answer["result"].get("value")
 
     def picture(self, path: Path) -> None:
-        """The whole page as PNG."""
+        """Save the whole page as a PNG file."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
@@ -138,7 +142,7 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._write)  # which ends the browser
+        os.close(self._write)  # ends the browser
         os.waitpid(self._process, 0)
         os.close(self._read)
         shutil.rmtree(self._profile, ignore_errors=True)

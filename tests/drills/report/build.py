@@ -1,10 +1,11 @@
-"""Results to draw: made up of what a lab run would record, so that the page can be looked at without one."""
+"""Invented results of a lab run, so that the report can be tested without a lab."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from provision.drills.registry import NAMES
 from provision.drills.result import (
@@ -27,25 +28,25 @@ FLOOR = Noise(requests=400, failed=0, median_ms=0.9, p99_ms=4.1, slowest_ms=11.0
 def timeline(
     outage: float = 0.6, end: float = 10.0, cadence: float = 0.005, services: int = 1
 ) -> Timeline:
-    """A takeover: requests are lost for `outage` seconds from the injection on, then lvs2 holds the VIP."""
-    dice = random.Random(7)
+    """A takeover: requests are lost for `outage` seconds, then lvs2 holds the VIP."""
+    generator = random.Random(7)
     moments = [k * cadence - 2.0 for k in range(int((end + 2) / cadence))]
     requests = []
     for start in moments:
-        done = dice.lognormvariate(0, 0.5) / 1000
+        done = generator.lognormvariate(0, 0.5) / 1000
         if 0 <= start < outage:
             requests.append(Request(0, start, None, None, "timeout"))
         elif outage <= start < outage + 0.05:
             requests.append(Request(0, start, 0.05, 0.05 + done))
         else:
-            requests += [Request(which, start, done / 2, done) for which in range(services)]
+            requests += [Request(number, start, done / 2, done) for number in range(services)]
     adverts = [Advert(k * 0.2 - 2, "192.168.227.101", 10, 150, 3) for k in range(10)]
     adverts += [
         Advert(outage + k * 0.2, "192.168.227.102", 10, 100, 3)
         for k in range(int((end - outage) / 0.2))
     ]
     return Timeline(
-        services=tuple(replace(WEB, port=80 + which) for which in range(services)),
+        services=tuple(replace(WEB, port=80 + number) for number in range(services)),
         requests=tuple(requests),
         adverts=tuple(adverts),
         claims=(
@@ -66,7 +67,7 @@ def timeline(
     )
 
 
-def drill(name: str = "power-cut", **changes: object) -> DrillResult:
+def drill(name: str = "power-cut", **changes: Any) -> DrillResult:
     """A drill that passed, with its timeline."""
     result = DrillResult(
         name=name,
@@ -83,11 +84,11 @@ def drill(name: str = "power-cut", **changes: object) -> DrillResult:
         seconds=14.2,
         timeline=timeline(),
     )
-    return replace(result, **changes)  # type: ignore[arg-type]
+    return replace(result, **changes)
 
 
 def drills(*results: DrillResult) -> Drills:
-    """A run of these drills, or of every drill there is."""
+    """A run of these drills; without arguments, of all drills."""
     return Drills(
         inventory="inventories/lab.yml",
         digest="5f3c9be2a1d04e77",

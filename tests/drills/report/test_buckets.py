@@ -1,4 +1,4 @@
-"""Buckets lose no request and no failure."""
+"""Buckets count every request and every failure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ requests = st.lists(
 
 
 @given(requests, st.floats(0.02, 1))
-def test_every_request_within_is_counted_once(every: list[Request], width: float) -> None:
-    found = buckets(every, -1.0, 9.0, width)
-    inside = [request for request in every if -1.0 <= request.start < 9.0]
-    assert sum(bucket.requests for bucket in found) == len(inside)
-    assert sum(bucket.bad for bucket in found) == sum(bool(request.error) for request in inside)
-    assert [bucket.start for bucket in found] == sorted({bucket.start for bucket in found})
+def test_every_request_in_the_period_is_counted_once(recorded: list[Request], width: float) -> None:
+    filled = buckets(recorded, -1.0, 9.0, width)
+    inside = [request for request in recorded if -1.0 <= request.start < 9.0]
+    assert sum(bucket.requests for bucket in filled) == len(inside)
+    assert sum(bucket.bad for bucket in filled) == sum(bool(request.error) for request in inside)
+    assert [bucket.start for bucket in filled] == sorted({bucket.start for bucket in filled})
 
 
-def test_a_bucket_has_the_median_and_the_slowest_of_the_good() -> None:
-    every = [Request(0, 0.001, 0.001, done) for done in (0.125, 0.25, 1.5)] + [
+def test_a_bucket_has_the_median_and_the_slowest_of_the_good_requests() -> None:
+    recorded = [Request(0, 0.001, 0.001, done) for done in (0.125, 0.25, 1.5)] + [
         Request(0, 0.01, None, 3.0, "reset")
     ]
-    assert buckets(every, 0, 1, 0.02) == (Bucket(0.0, 4, 1, 250.0, 1500.0),)
+    assert buckets(recorded, 0, 1, 0.02) == (Bucket(0.0, 4, 1, 250.0, 1500.0),)

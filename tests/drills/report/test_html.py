@@ -1,4 +1,4 @@
-"""The page as a real browser shows it."""
+"""The report's page in a real browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with every drill, the last two of them skipped and failed, one with a long name and two services."""
+    """A page with all drills: one skipped, one failed, one with a long name and two services."""
     results = [drill(name) for name in NAMES[:-2]]
     results += [
         drill(NAMES[-2], skipped="only in a lab"),
@@ -72,13 +72,15 @@ def test_each_drill_has_its_section_with_figures_and_lanes(browser: Browser, sho
 
 
 @needs_browser
-def test_lanes_are_drawn_where_the_axis_says(browser: Browser, shown: Path) -> None:
-    """The left edge of lvs2's bar in the whole drill, from -2 s to 10 s: it takes the VIP 0.6 s after the injection."""
+def test_lanes_are_drawn_at_their_place_on_the_axis(browser: Browser, shown: Path) -> None:
+    """The axis is from -2 s to 10 s. lvs2's bar begins 0.6 s after the injection."""
     browser.open(shown)
     place = browser.ask(
         """(() => {
-            const plot = document.querySelectorAll("#drill-1 .plot")[1], outer = plot.getBoundingClientRect();
-            const bar = [...plot.querySelectorAll("rect")].find((e) => e.textContent.startsWith("lvs2 held"));
+            const plot = document.querySelectorAll("#drill-1 .plot")[1];
+            const outer = plot.getBoundingClientRect();
+            const bar = [...plot.querySelectorAll("rect")].find(
+                (e) => e.textContent.startsWith("lvs2 held"));
             return (bar.getBoundingClientRect().left - outer.left) / outer.width;
         })()"""
     )
@@ -88,7 +90,7 @@ def test_lanes_are_drawn_where_the_axis_says(browser: Browser, shown: Path) -> N
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1200])
-def test_it_fits_the_screen_asks_for_nothing_and_complains_of_nothing(
+def test_the_page_fits_the_screen_loads_nothing_and_logs_nothing(
     browser: Browser, shown: Path, width: int, scheme: str
 ) -> None:
     browser.open(shown, width, scheme)
@@ -108,7 +110,7 @@ def test_it_fits_the_screen_asks_for_nothing_and_complains_of_nothing(
 
 
 @needs_browser
-def test_the_second_under_the_pointer_is_read_out(browser: Browser, shown: Path) -> None:
+def test_the_second_under_the_pointer_is_shown(browser: Browser, shown: Path) -> None:
     browser.open(shown)
     x, y = browser.ask(
         """(() => {
@@ -124,17 +126,17 @@ def test_the_second_under_the_pointer_is_read_out(browser: Browser, shown: Path)
 
 
 @needs_browser
-def test_it_is_whole_without_scripts(browser: Browser, shown: Path) -> None:
+def test_the_page_is_complete_without_scripts(browser: Browser, shown: Path) -> None:
     browser.open(shown, scripts=False)
     document = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-    found = browser.call(
+    bounds = browser.call(
         "DOM.querySelectorAll", nodeId=document, selector="section.drill .plot rect.bound"
     )
-    assert len(found["nodeIds"]) == 2 * (len(NAMES) - 1)
+    assert len(bounds["nodeIds"]) == 2 * (len(NAMES) - 1)
 
 
 @needs_browser
-def test_text_of_a_run_is_text_on_the_page(browser: Browser, shown: Path) -> None:
+def test_text_from_a_run_never_becomes_markup(browser: Browser, shown: Path) -> None:
     browser.open(shown)
     assert (
         browser.ask("[...document.querySelectorAll('.messages li')].map(e => e.textContent)[0]")
@@ -143,7 +145,7 @@ def test_text_of_a_run_is_text_on_the_page(browser: Browser, shown: Path) -> Non
     assert browser.ask("document.scripts.length") == 1
 
 
-def test_hostile_words_are_escaped_everywhere() -> None:
+def test_hostile_text_is_escaped_everywhere() -> None:
     run = drills(
         drill(SCRIPT, frontend=SCRIPT, messages=(SCRIPT,), holders=(SCRIPT,)), drill(skipped=SCRIPT)
     )
@@ -161,27 +163,25 @@ def test_hostile_words_are_escaped_everywhere() -> None:
     assert page(hostile).count("<script>") == 1
 
 
-def test_it_names_nothing_outside_itself() -> None:
+def test_the_page_links_to_nothing() -> None:
     links = set(re.findall(r"https?://[^\"'\s]*|//\w+\.\w+", page(drills())))
-    assert links == {"http://www.w3.org/2000/svg"}, (
-        "the name of SVG, which is an address in looks only"
-    )
+    assert links == {"http://www.w3.org/2000/svg"}, "the XML namespace of SVG, not a link"
 
 
-def test_eleven_long_drills_stay_small() -> None:
+def test_a_page_of_eleven_long_drills_stays_small() -> None:
     long = timeline(outage=0.6, end=100)
     assert len(long.requests) > 20_000
     assert len(page(drills(*(drill(name, timeline=long) for name in NAMES))).encode()) < 1_500_000
 
 
-def test_a_drill_that_was_given_up_before_its_fault_has_no_figures() -> None:
-    given_up = DrillResult(
+def test_a_drill_that_failed_before_its_fault_has_no_figures() -> None:
+    failed = DrillResult(
         "hand-over", "web", ok=False, messages=("no connection could be opened",), seconds=15.8
     )
-    shown = page(drills(given_up))
-    assert "nothing was measured" in shown
-    assert "<dt>outage</dt>" not in shown and "0 of 0" not in shown
-    assert "How to read the pictures" not in shown
+    text = page(drills(failed))
+    assert "nothing was measured" in text
+    assert "<dt>outage</dt>" not in text and "0 of 0" not in text
+    assert "How to read the pictures" not in text
 
 
 def test_a_run_without_any_drill_says_so() -> None:

@@ -1,4 +1,4 @@
-"""JUnit as CI systems read it: parsed back, whatever the messages hold."""
+"""JUnit XML can be parsed again, whatever the messages contain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from provision.drills.report.junit import junit
 from tests.drills.report.build import drill, drills
 
 
-def test_a_test_case_a_drill_with_its_figures() -> None:
+def test_each_drill_is_a_test_case_with_its_figures() -> None:
     root = ElementTree.fromstring(
         junit(drills(drill(), drill("failback", ok=False, messages=("too slow", "by far"))))
     )
@@ -24,7 +24,7 @@ def test_a_test_case_a_drill_with_its_figures() -> None:
         "power-cut",
         "14.2",
     )
-    figures = {each.get("name"): each.get("value") for each in passed.iter("property")}
+    figures = {item.get("name"): item.get("value") for item in passed.iter("property")}
     assert figures["outage_ms"] == "605.0"
     assert figures["connections.survived"] == "200"
     assert figures["noise.p99_ms"] == "4.1"
@@ -34,7 +34,7 @@ def test_a_test_case_a_drill_with_its_figures() -> None:
     assert (failure.get("message"), failure.text) == ("too slow", "too slow\nby far")
 
 
-def test_a_skipped_drill_is_skipped_with_its_reason() -> None:
+def test_a_skipped_drill_is_a_skipped_test_case_with_its_reason() -> None:
     root = ElementTree.fromstring(junit(drills(drill(skipped="one director only"))))
     skipped = root.find("testsuite/testcase/skipped")
     assert skipped is not None
@@ -43,6 +43,6 @@ def test_a_skipped_drill_is_skipped_with_its_reason() -> None:
 
 @settings(deadline=None)
 @given(st.text())
-def test_no_message_breaks_the_document(said: str) -> None:
-    root = ElementTree.fromstring(junit(drills(drill(ok=False, messages=(said,)))))
+def test_no_message_breaks_the_document(message: str) -> None:
+    root = ElementTree.fromstring(junit(drills(drill(ok=False, messages=(message,)))))
     assert root.find("testsuite/testcase/failure") is not None

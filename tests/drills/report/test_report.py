@@ -1,4 +1,4 @@
-"""The files of `--report DIR`: three, readable by all, never half of one."""
+"""The three files of `--report DIR`: all users may read them, and they are always complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.drills.report import write
 from tests.drills.report.build import drill, drills
 
 
-def test_three_files_of_ordinary_mode_and_nothing_else(tmp_path: Path) -> None:
+def test_a_report_has_three_files_that_all_users_may_read(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         written = write(drills(drill()), tmp_path / "new" / "folder")
@@ -24,25 +24,25 @@ def test_three_files_of_ordinary_mode_and_nothing_else(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
 
 
-def test_the_json_is_that_of_the_command_and_what_it_ran_against(tmp_path: Path) -> None:
+def test_the_json_has_the_commands_document_the_inventory_and_the_hosts(tmp_path: Path) -> None:
     run = drills(drill())
-    found = json.loads(write(run, tmp_path)[0].read_text())
-    assert found["drills"] == run.json()["drills"]
-    assert found["digest"] == run.digest
-    assert found["versions"]["lvs1"]["keepalived"] == "2.2.7"
-    assert found["topology"]["web1"] == {"is": "real server", "address": "192.168.227.103"}
+    document = json.loads(write(run, tmp_path)[0].read_text())
+    assert document["drills"] == run.json()["drills"]
+    assert document["digest"] == run.digest
+    assert document["versions"]["lvs1"]["keepalived"] == "2.2.7"
+    assert document["topology"]["web1"] == {"is": "real server", "address": "192.168.227.103"}
 
 
-def test_an_older_report_is_replaced(tmp_path: Path) -> None:
+def test_an_earlier_report_is_replaced_in_one_step(tmp_path: Path) -> None:
     first = write(drills(drill()), tmp_path)[0]
     reader = first.open()
     write(drills(drill(ok=False)), tmp_path)
     with reader:
-        assert json.load(reader)["ok"] is True, "who reads the old one gets all of it"
+        assert json.load(reader)["ok"] is True, "a reader of the old file gets all of it"
     assert json.loads(first.read_text())["ok"] is False
 
 
-def test_a_folder_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HactlError, match="the report cannot be written"):
         write(drills(drill()), tmp_path / "file" / "below")

@@ -1,4 +1,4 @@
-"""A line of blocks: height is lateness, the highest is a failure."""
+"""A line of blocks: the slower an answer, the higher the block; the highest is a failure."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def recorded(*times_ms: float | None) -> Timeline:
     )
 
 
-def test_later_answers_are_higher_and_a_failure_is_highest() -> None:
+def test_slower_answers_are_higher_and_a_failure_is_highest() -> None:
     assert sparkline(recorded(1, 3, 10, 30, 100, 300, 1000, None), 8) == "▁▂▃▄▅▆▇█"
 
 
-def test_a_failure_shows_among_many_good_ones() -> None:
+def test_a_failure_shows_among_many_good_requests() -> None:
     assert sparkline(recorded(1, 1, None, 1, 1, 1, 1, 1), 2) == "█▁"
 
 
-def test_a_time_without_requests_is_blank() -> None:
+def test_a_period_without_requests_is_blank() -> None:
     gap = Timeline(requests=(Request(0, 0.0, 0.001, 0.001), Request(0, 10.0, 0.001, 0.001)))
     assert sparkline(gap, 5) == "▁   ▁"
 
@@ -38,8 +38,10 @@ def test_without_requests_there_is_no_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "shown"),
+    ("encoding", "characters"),
     [("utf-8", BLOCKS), ("ascii", ASCII), ("latin-1", ASCII), (None, ASCII), ("nonsense", ASCII)],
 )
-def test_only_what_the_stream_can_print_is_used(encoding: str | None, shown: str) -> None:
-    assert levels(encoding) == shown
+def test_only_characters_that_the_stream_can_print_are_used(
+    encoding: str | None, characters: str
+) -> None:
+    assert levels(encoding) == characters

@@ -1,4 +1,4 @@
-"""The table: 80 columns whatever is in it, a row a drill, messages below the drill they belong to."""
+"""The table in the terminal: at most 80 columns, a row for each drill, messages below it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def text(*results: DrillResult, blocks: str = BLOCKS) -> list[str]:
     return [line for line, _ in lines(drills(*results), blocks)]
 
 
-def test_a_drill_is_a_row_of_its_figures_and_a_sparkline() -> None:
+def test_a_drill_is_a_row_with_its_figures_and_a_sparkline() -> None:
     assert text(drill("power-cut")) == [
         "                  outage   failed slowest open at",
         "drill          /bound ms     /all      ms the end over time",
@@ -27,7 +27,7 @@ def test_a_drill_is_a_row_of_its_figures_and_a_sparkline() -> None:
     ]
 
 
-def test_what_a_drill_has_to_say_stands_below_it() -> None:
+def test_messages_of_a_drill_stand_below_it() -> None:
     shown = text(
         drill("failback", ok=False, messages=("the slowest request took 250 ms",)),
         drill("link-down"),
@@ -39,20 +39,20 @@ def test_what_a_drill_has_to_say_stands_below_it() -> None:
     assert shown[-2].startswith("Drills: 1 passed, 1 failed. ")
 
 
-def test_a_skipped_drill_says_why_and_is_dim() -> None:
-    found = list(lines(drills(drill("link-down", skipped="only in a lab")), BLOCKS))
-    assert ("link-down skip only in a lab", DIM) in found
+def test_a_skipped_drill_has_its_reason_and_is_dim() -> None:
+    shown = list(lines(drills(drill("link-down", skipped="only in a lab")), BLOCKS))
+    assert ("link-down skip only in a lab", DIM) in shown
 
 
-def test_colour_tells_the_verdict() -> None:
-    found = {
+def test_the_colour_shows_the_verdict() -> None:
+    colours = {
         line.split(" ")[0]: colour
         for line, colour in lines(drills(drill("failback"), drill("link-down", ok=False)))
     }
-    assert (found["failback"], found["link-down"]) == (GREEN, RED)
+    assert (colours["failback"], colours["link-down"]) == (GREEN, RED)
 
 
-def test_front_ends_are_named_where_there_are_several() -> None:
+def test_front_ends_are_named_if_there_are_several() -> None:
     assert not any("front end" in line for line in text(drill()))
     shown = text(drill(), drill(frontend="api"))
     assert [line for line in shown if line.startswith("front end")] == [
@@ -61,7 +61,7 @@ def test_front_ends_are_named_where_there_are_several() -> None:
     ]
 
 
-def test_without_unicode_nothing_but_ascii_is_printed() -> None:
+def test_without_unicode_only_ascii_is_printed() -> None:
     shown = text(drill(bound_ms=None, slowest_ms=None), drill(noise=None), blocks=ASCII)
     assert all(line.isascii() for line in shown)
 
@@ -85,23 +85,23 @@ figures = st.none() | st.floats(0, 99_999)
 )
 def test_nothing_is_wider_than_the_screen(
     name: str,
-    said: str,
+    message: str,
     outage: float | None,
     bound: float | None,
     slowest: float | None,
     count: int,
     skip: bool,
 ) -> None:
-    one = drill(
+    result = drill(
         name,
-        messages=(said,),
+        messages=(message,),
         outage_ms=outage,
         bound_ms=bound,
         slowest_ms=slowest,
         requests=count,
         failed_requests=count,
         connections=Survival(2000, 2000),
-        skipped=said if skip else None,
+        skipped=message if skip else None,
         timeline=timeline(end=1, cadence=0.1),
     )
-    assert all(len(line) <= WIDTH for line in text(one))
+    assert all(len(line) <= WIDTH for line in text(result))

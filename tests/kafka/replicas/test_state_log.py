@@ -1,5 +1,9 @@
-"""The controller's log. `state-change.log` is what a 3.9.1 controller wrote, with ZooKeeper, of one topic's partition:
-created, a broker killed and back, a replica moved away and back, the topic deleted while a broker was down."""
+"""The log of a ZooKeeper controller.
+
+A controller of 3.9.1 wrote `state-change.log` about one partition. Its topic was created, a broker
+was killed and came back, a replica was moved away and back, and the topic was deleted while a
+broker was down.
+"""
 
 from __future__ import annotations
 
@@ -10,49 +14,56 @@ from provision.kafka.replicas.state_log import LoggedTransition, replayed, steps
 from provision.kafka.replicas.state_machine import ReplicaStateMachine, State
 
 LINES = (Path(__file__).parent / "state-change.log").read_text().splitlines()
-#: As StateChangeLogger and logFailedStateChange write it; no controller could be brought to do so here.
 REFUSED = (
-    "[2026-11-22 08:49:24,000] ERROR [Controller id=1 epoch=1] Controller 1 epoch 1 initiated state change "
-    "of replica 3 for partition a-b.c_1-12 from OnlineReplica to NewReplica failed (state.change.logger)"
+    "[2026-11-22 08:49:24,000] ERROR [Controller id=1 epoch=1] "
+    "Controller 1 epoch 1 initiated state change of replica 3 for partition a-b.c_1-12 "
+    "from OnlineReplica to NewReplica failed (state.change.logger)"
 )
+"""A line in the format of StateChangeLogger and logFailedStateChange; no controller wrote it."""
 
 
-def of(broker: int, lines: list[str]) -> list[str]:
-    """The states that the broker's replica was taken to, one after the other."""
+def states_of(broker: int, lines: list[str]) -> list[str]:
+    """The states of the broker's replica in their order."""
     return [step.after.value for step in steps(lines) if step.replica.broker == broker]
 
 
-def test_a_line_is_read_with_all_that_it_says() -> None:
+def test_a_line_is_read_completely() -> None:
     assert next(steps(LINES)) == LoggedTransition(
         1, 1, Replica("orders", 0, 1), State.NON_EXISTENT, State.NEW, failed=False
     )
 
 
-def test_the_life_of_a_replica_is_told_in_its_order() -> None:
-    assert of(3, LINES)[:8] == [
-        "NewReplica", "OnlineReplica", "OfflineReplica", "OnlineReplica", "OfflineReplica", "ReplicaDeletionStarted",
-        "ReplicaDeletionSuccessful", "NonExistentReplica",
-    ]  # fmt: skip
+def test_the_states_of_a_replica_are_read_in_their_order() -> None:
+    assert states_of(3, LINES)[:8] == [
+        "NewReplica",
+        "OnlineReplica",
+        "OfflineReplica",
+        "OnlineReplica",
+        "OfflineReplica",
+        "ReplicaDeletionStarted",
+        "ReplicaDeletionSuccessful",
+        "NonExistentReplica",
+    ]
 
 
-def test_lines_about_partitions_and_anything_else_are_passed_over() -> None:
+def test_lines_about_partitions_and_other_lines_are_ignored() -> None:
     assert any("Changed partition" in line for line in LINES)
     others = [line for line in LINES if "of replica" not in line]
     assert list(steps([*others, "", "java.lang.IllegalStateException: …"])) == []
 
 
-def test_every_step_of_a_real_controller_is_one_of_the_machine() -> None:
+def test_every_transition_of_a_real_controller_is_legal() -> None:
     assert all(step.legal(ReplicaStateMachine.V2_4) and not step.failed for step in steps(LINES))
 
 
-def test_giving_a_deletion_up_while_a_broker_is_down_was_no_step_before_2_3() -> None:
+def test_postponing_a_deletion_while_a_broker_is_down_is_illegal_before_2_3() -> None:
     old = [step for step in steps(LINES) if not step.legal(ReplicaStateMachine.V1_0)]
     assert {(step.before, step.after) for step in old} == {
         (State.OFFLINE, State.DELETION_INELIGIBLE)
     }
 
 
-def test_a_refused_step_is_read_and_counts_as_illegal_and_not_as_taken() -> None:
+def test_a_refused_transition_is_read_and_changes_no_state() -> None:
     (step,) = steps([REFUSED])
     assert (step.replica, step.failed, step.legal(ReplicaStateMachine.V2_4)) == (
         Replica("a-b.c_1", 12, 3),
@@ -62,7 +73,7 @@ def test_a_refused_step_is_read_and_counts_as_illegal_and_not_as_taken() -> None
     assert replayed([step]) == {}
 
 
-def test_replaying_gives_the_states_at_the_end() -> None:
+def test_replaying_a_log_gives_the_last_states() -> None:
     created = LINES[: next(n for n, line in enumerate(LINES) if "OfflineReplica" in line)]
     assert replayed(steps(created)) == {
         Replica("orders", 0, broker): State.ONLINE for broker in (1, 2, 3)
@@ -70,7 +81,7 @@ def test_replaying_gives_the_states_at_the_end() -> None:
     assert replayed(steps(LINES)) == {}, "the topic is gone"
 
 
-def test_a_new_controller_begins_from_nothing_in_whatever_order_the_logs_are_read() -> None:
+def test_a_new_controller_starts_anew_whatever_the_order_of_the_logs() -> None:
     first = (
         "[…] TRACE [Controller id=1 epoch=4] Changed state of replica 1 for partition t-0 "
         "from NewReplica to OnlineReplica"

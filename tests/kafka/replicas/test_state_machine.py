@@ -1,4 +1,4 @@
-"""The state machine: exactly the listed predecessors are legal, and what no way can avoid."""
+"""The state machine: only the listed predecessors are legal, and properties of all paths."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from provision.kafka.replicas.state_machine import (
 states = st.sampled_from(State)
 machines = st.sampled_from(ReplicaStateMachine)
 
-#: As the controller's class lists them: state, then the states it may follow.
-LISTED = {
+PREDECESSORS = {
     State.NEW: "NonExistentReplica",
     State.ONLINE: "NewReplica OnlineReplica OfflineReplica ReplicaDeletionIneligible",
     State.OFFLINE: "NewReplica OnlineReplica OfflineReplica ReplicaDeletionIneligible",
@@ -30,39 +29,42 @@ LISTED = {
     State.DELETION_INELIGIBLE: "ReplicaDeletionStarted",
     State.NON_EXISTENT: "ReplicaDeletionSuccessful",
 }
+"""The predecessors of each state, as in the controller's class."""
 
 
 @st.composite
 def walks(draw: st.DrawFn) -> list[State]:
-    """A way of legal steps of some length, from any state, of one machine."""
-    of = draw(machines)
-    way = [draw(states)]
+    """Some legal transitions of a machine, starting in any state."""
+    version = draw(machines)
+    walk = [draw(states)]
     for _ in range(draw(st.integers(1, 20))):
-        way.append(draw(st.sampled_from([state for state in State if legal(way[-1], state, of)])))
-    return way
+        successors = [state for state in State if legal(walk[-1], state, version)]
+        walk.append(draw(st.sampled_from(successors)))
+    return walk
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
-def test_each_listed_predecessor_is_legal_and_no_other(before: State, after: State) -> None:
-    assert legal(before, after, ReplicaStateMachine.V1_0) == (before.value in LISTED[after].split())
+def test_only_the_listed_predecessors_are_legal(before: State, after: State) -> None:
+    listed = before.value in PREDECESSORS[after].split()
+    assert legal(before, after, ReplicaStateMachine.V1_0) == listed
 
 
-@pytest.mark.parametrize("of", [ReplicaStateMachine.V2_3, ReplicaStateMachine.V2_4])
-def test_from_2_3_on_a_deletion_may_be_given_up_before_it_started_and_nothing_else_is_new(
-    of: ReplicaStateMachine,
+@pytest.mark.parametrize("version", [ReplicaStateMachine.V2_3, ReplicaStateMachine.V2_4])
+def test_from_2_3_on_a_deletion_may_be_postponed_before_it_started_and_nothing_else_is_new(
+    version: ReplicaStateMachine,
 ) -> None:
     new = {
-        (b, a)
-        for b, a in itertools.product(State, State)
-        if legal(b, a, of) and not legal(b, a, ReplicaStateMachine.V1_0)
+        (before, after)
+        for before, after in itertools.product(State, State)
+        if legal(before, after, version) and not legal(before, after, ReplicaStateMachine.V1_0)
     }
     assert new == {(State.OFFLINE, State.DELETION_INELIGIBLE)}
 
 
 @given(walks())
-def test_what_was_deleted_is_served_again_only_as_a_new_replica(way: list[State]) -> None:
+def test_a_deleted_replica_is_served_again_only_as_a_new_replica(walk: list[State]) -> None:
     deleted = False
-    for state in way:
+    for state in walk:
         if state is State.DELETION_SUCCESSFUL:
             deleted = True
         elif state is State.NEW:
@@ -71,48 +73,55 @@ def test_what_was_deleted_is_served_again_only_as_a_new_replica(way: list[State]
 
 
 @given(walks())
-def test_a_replica_is_offline_before_its_deletion_starts(way: list[State]) -> None:
-    for before, after in itertools.pairwise(way):
+def test_a_replica_is_offline_before_its_deletion_starts(walk: list[State]) -> None:
+    for before, after in itertools.pairwise(walk):
         assert after is not State.DELETION_STARTED or before is State.OFFLINE
 
 
 @given(walks())
-def test_nothing_vanishes_but_after_a_deletion_that_succeeded(way: list[State]) -> None:
-    for before, after in itertools.pairwise(way):
+def test_a_replica_vanishes_only_after_its_deletion_succeeded(walk: list[State]) -> None:
+    for before, after in itertools.pairwise(walk):
         assert after is not State.NON_EXISTENT or before is State.DELETION_SUCCESSFUL
 
 
 @given(states, states, machines)
-def test_a_path_is_made_of_legal_steps_from_one_end_to_the_other(
-    before: State, after: State, of: ReplicaStateMachine
+def test_a_path_consists_of_legal_transitions_between_its_ends(
+    before: State, after: State, version: ReplicaStateMachine
 ) -> None:
-    way = path(before, after, of)
-    assert (way[0], way[-1]) == (before, after)
-    assert all(legal(one, next_, of) for one, next_ in itertools.pairwise(way))
+    steps = path(before, after, version)
+    assert (steps[0], steps[-1]) == (before, after)
+    assert all(legal(state, next_, version) for state, next_ in itertools.pairwise(steps))
 
 
 @given(states, states, machines)
-def test_a_path_is_one_step_exactly_where_the_step_is_legal(
-    before: State, after: State, of: ReplicaStateMachine
+def test_a_path_is_a_single_transition_exactly_where_that_is_legal(
+    before: State, after: State, version: ReplicaStateMachine
 ) -> None:
-    assert (len(path(before, after, of)) == 2) == legal(before, after, of)
+    assert (len(path(before, after, version)) == 2) == legal(before, after, version)
 
 
 @pytest.mark.parametrize(
-    ("version", "of"),
+    ("version", "expected"),
     [
-        ((0, 11), ReplicaStateMachine.V1_0), ((1, 0, 2), ReplicaStateMachine.V1_0), ((2, 2, 1), ReplicaStateMachine.V1_0), ((2, 3), ReplicaStateMachine.V2_3),
-        ((2, 4, 0), ReplicaStateMachine.V2_4), ((3, 9, 1), ReplicaStateMachine.V2_4), ((4, 1), ReplicaStateMachine.V2_4),
+        ((0, 11), ReplicaStateMachine.V1_0),
+        ((1, 0, 2), ReplicaStateMachine.V1_0),
+        ((2, 2, 1), ReplicaStateMachine.V1_0),
+        ((2, 3), ReplicaStateMachine.V2_3),
+        ((2, 4, 0), ReplicaStateMachine.V2_4),
+        ((3, 9, 1), ReplicaStateMachine.V2_4),
+        ((4, 1), ReplicaStateMachine.V2_4),
     ],
-)  # fmt: skip
+)
 def test_the_machine_follows_from_the_version(
-    version: tuple[int, ...], of: ReplicaStateMachine
+    version: tuple[int, ...], expected: ReplicaStateMachine
 ) -> None:
-    assert machine(version) is of
+    assert machine(version) is expected
 
 
-def test_a_new_controller_takes_dead_replicas_for_undeletable_and_from_2_4_on_for_offline() -> None:
-    assert [at_startup(True, of) for of in ReplicaStateMachine] == [State.ONLINE] * 3
-    assert [at_startup(False, of) for of in ReplicaStateMachine] == [
-        State.DELETION_INELIGIBLE, State.DELETION_INELIGIBLE, State.OFFLINE,
-    ]  # fmt: skip
+def test_a_new_controller_treats_dead_replicas_as_undeletable_from_2_4_on_as_offline() -> None:
+    assert [at_startup(True, version) for version in ReplicaStateMachine] == [State.ONLINE] * 3
+    assert [at_startup(False, version) for version in ReplicaStateMachine] == [
+        State.DELETION_INELIGIBLE,
+        State.DELETION_INELIGIBLE,
+        State.OFFLINE,
+    ]

@@ -1,4 +1,4 @@
-"""With ZooKeeper a real controller drives real replicas: its log and the states told from outside agree throughout."""
+"""With ZooKeeper the derived states of replicas agree with the log of a real controller."""
 
 from __future__ import annotations
 
@@ -26,34 +26,36 @@ ALL = {1: State.ONLINE, 2: State.ONLINE, 3: State.ONLINE}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A ZooKeeper and three brokers."""
-    with zookeeper(tmp_path_factory.mktemp("zookeeper")) as made:
-        yield made
+    with zookeeper(tmp_path_factory.mktemp("zookeeper")) as running:
+        yield running
 
 
 def logged(site: Site) -> list[LoggedTransition]:
-    """What the controllers wrote so far."""
+    """The transitions that the controllers have logged so far."""
     return [step for broker in IDS for step in steps(site.log(str(broker)).splitlines())]
 
 
-def told(site: Site, topic: str) -> dict[int, State]:
-    """A topic's states by the controller's log; of a replica whose deletion succeeded there is nothing to see."""
-    found = replayed(logged(site)).items()
+def logged_states(site: Site, topic: str) -> dict[int, State]:
+    """A topic's states by the controller's log, without replicas whose deletion succeeded.
+
+    A cluster does not show such a replica.
+    """
     return {
         replica.broker: state
-        for replica, state in found
+        for replica, state in replayed(logged(site)).items()
         if replica.topic == topic and state is not State.DELETION_SUCCESSFUL
     }
 
 
 class Observer:
-    """Looks again and again, and remembers as a watch does."""
+    """Polls the cluster and remembers logs, as `--watch` does."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.last: Cluster | None = None
 
     def derived(self, topic: str) -> dict[int, State]:
-        """A topic's states by what the cluster answers now."""
+        """A topic's states by the current answers of the cluster."""
         now = ask(login(self.site.bootstrap, None), look)
         self.last = remembered(self.last, now) if self.last else now
         return {
@@ -63,20 +65,20 @@ class Observer:
         }
 
     def agree(self, topic: str, expected: dict[int, State], seconds: float = 40) -> None:
-        """Both come to say the same, and it is this."""
-        until, derived, by_log = time.monotonic() + seconds, None, None
-        while time.monotonic() < until:
+        """Wait until both the derived and the logged states are the expected states."""
+        deadline, derived, by_log = time.monotonic() + seconds, None, None
+        while time.monotonic() < deadline:
             try:
-                derived, by_log = self.derived(topic), told(self.site, topic)
+                derived, by_log = self.derived(topic), logged_states(self.site, topic)
             except HostError:
                 continue
             if derived == by_log == expected:
                 return
             time.sleep(0.5)
-        raise AssertionError(f"looked at: {derived}; by the log: {by_log}; it should be {expected}")
+        raise AssertionError(f"derived: {derived}; by the log: {by_log}; expected: {expected}")
 
 
-def test_the_states_told_from_outside_are_those_of_the_controller(site: Site) -> None:
+def test_the_derived_states_are_those_of_the_controller(site: Site) -> None:
     observer = Observer(site)
     site.create("orders", [(1, 2, 3)], min_insync_replicas="2")
     observer.agree("orders", ALL)
@@ -109,9 +111,12 @@ def test_the_states_told_from_outside_are_those_of_the_controller(site: Site) ->
     site.start(3)
     observer.agree("orders", {})
 
-    taken = logged(site)
-    assert {step.after for step in taken} == set(State), "all seven states have been passed through"
-    assert [step for step in taken if step.failed or not step.legal(ReplicaStateMachine.V2_4)] == []
+    steps_taken = logged(site)
+    assert {step.after for step in steps_taken} == set(State), "the log has all seven states"
+    illegal = [
+        step for step in steps_taken if step.failed or not step.legal(ReplicaStateMachine.V2_4)
+    ]
+    assert illegal == []
     assert Replica("orders", 0, 3) in {
-        step.replica for step in taken if step.after is State.DELETION_SUCCESSFUL
+        step.replica for step in steps_taken if step.after is State.DELETION_SUCCESSFUL
     }

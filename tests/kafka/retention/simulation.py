@@ -1,7 +1,7 @@
-"""A log as Kafka keeps it, in small: one partition, appends at a constant rate, segments that are rolled and deleted.
+"""A small simulation of Kafka's log: a partition with a constant rate, whose segments are deleted.
 
-Written from UnifiedLog.deleteOldSegments (time, then size, from the oldest segment on while the rule holds) and
-LogSegment.shouldRoll, so that the bounds of the plan can be tried against something that is no formula.
+It follows UnifiedLog.deleteOldSegments (time, then size, from the oldest segment on while the rule
+holds) and LogSegment.shouldRoll. The bounds of the plan are tested against it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from provision.kafka.retention.model import Cleaner, RetentionTopic
 
 @dataclass
 class Segment:
-    """Bytes, and the timestamps of its first and its last record."""
+    """A segment: its bytes, and the timestamps of its first and last record."""
 
     size: int
     first: int
@@ -22,14 +22,14 @@ class Segment:
 
 @dataclass
 class Log:
-    """What is on the disk; `removed` are segments whose files are still there, with the time at which they go."""
+    """A log on the disk; `removed` are the times and sizes of segments whose files still exist."""
 
     topic: RetentionTopic
     segments: list[Segment] = field(default_factory=list)
     removed: list[tuple[int, int]] = field(default_factory=list)
 
     def append(self, now: int, size: int) -> None:
-        """A record of `size` bytes."""
+        """Append a record of `size` bytes."""
         last = self.segments[-1] if self.segments else None
         if (
             last is None
@@ -41,8 +41,8 @@ class Log:
         self.segments[-1].last = now
 
     def clean(self, now: int) -> None:
-        """The round of the retention task, and the files whose delay is over."""
-        excess = sum(each.size for each in self.segments) - self.topic.retention_bytes
+        """Run a round of the retention task."""
+        excess = sum(segment.size for segment in self.segments) - self.topic.retention_bytes
         while (
             self.segments
             and self.topic.retention_bytes >= 0
@@ -61,21 +61,24 @@ class Log:
         self.removed.append((now + self.topic.file_delete_delay, self.segments.pop(0).size))
 
     def bytes(self, now: int) -> int:
-        """All files."""
-        return sum(each.size for each in self.segments) + sum(
+        """The bytes of all files."""
+        return sum(segment.size for segment in self.segments) + sum(
             size for until, size in self.removed if until > now
         )
 
 
 def worst(
-    topic: RetentionTopic, cleaner: Cleaner, every: int, size: int, total: int
+    topic: RetentionTopic, cleaner: Cleaner, interval: int, size: int, total: int
 ) -> tuple[int, int]:
-    """Append `size` bytes every `every` ms for `total` ms: the longest stay of a record, the most bytes there were."""
+    """The longest stay of a record and the most bytes of the log.
+
+    A record of `size` bytes is appended every `interval` ms for `total` ms.
+    """
     log, longest, most = Log(topic), 0, 0
-    for now in range(0, total, every):
+    for now in range(0, total, interval):
         log.append(now, size)
         most = max(most, log.bytes(now))
-        if now % cleaner.check_interval < every:
+        if now % cleaner.check_interval < interval:
             log.clean(now)
         longest = max(longest, now - log.segments[0].first if log.segments else 0)
     return longest, most

@@ -1,4 +1,4 @@
-"""Topics that only the inventory has yet: its parameters, the brokers' for what it leaves open, an even spread."""
+"""Topics that only the inventory has yet: parameters, brokers' defaults, and an even spread."""
 
 from __future__ import annotations
 
@@ -25,13 +25,20 @@ PROPERTIES = {"log.retention.hours": 2, "log.cleaner.backoff.ms": 500, "log.segm
 def inventory(tmp_path: Path) -> Path:
     """An inventory of three brokers with these topics."""
     kafka = {
-        "version": "4.1.0", "brokers": "brokers", "users": {"admin": {"password": "s"}}, "properties": PROPERTIES,
-        "topics": TOPICS, "distribution": {"jars": "/opt/kafka"},
-    }  # fmt: skip
+        "version": "4.1.0",
+        "brokers": "brokers",
+        "users": {"admin": {"password": "s"}},
+        "properties": PROPERTIES,
+        "topics": TOPICS,
+        "distribution": {"jars": "/opt/kafka"},
+    }
     frontend = {
-        "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
+        "name": "kafka",
+        "vips": ["192.0.2.10"],
+        "directors": "director",
+        "vrrp": {"virtual_router_id": 1},
         "services": [{"port": 9092, "real_servers": "brokers"}],
-    }  # fmt: skip
+    }
     hosts = {f"k{id_}": {"ansible_host": f"192.0.2.{id_}", "kafka_id": id_} for id_ in (3, 1, 2)}
     path = tmp_path / "inventory.yml"
     everything = {
@@ -43,27 +50,27 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-def seen(tmp_path: Path, name: str) -> TopicInfo:
-    """The topic as the inventory has it."""
+def planned(tmp_path: Path, name: str) -> TopicInfo:
+    """The topic as the inventory describes it."""
     cluster = load(inventory(tmp_path)).topology.kafka
     assert cluster
     return planned_topic(cluster, name, {1: 10**9})
 
 
-def test_the_inventory_says_what_the_topic_is_and_the_brokers_properties_the_rest(
+def test_a_parameter_that_the_topic_does_not_set_comes_from_the_brokers_properties(
     tmp_path: Path,
 ) -> None:
-    found = seen(tmp_path, "orders")
-    assert found.topic == RetentionTopic(
+    orders = planned(tmp_path, "orders")
+    assert orders.topic == RetentionTopic(
         "orders", frozenset({"compact", "delete"}), retention_ms=1000, segment_bytes=2_000_000
     )
-    assert found.cleaner == Cleaner(backoff=500, version=(4, 1, 0))
-    assert seen(tmp_path, "audit").topic.retention_ms == 2 * 3_600_000
+    assert orders.cleaner == Cleaner(backoff=500, version=(4, 1, 0))
+    assert planned(tmp_path, "audit").topic.retention_ms == 2 * 3_600_000
 
 
-def test_replicas_are_spread_evenly_rounded_up(tmp_path: Path) -> None:
-    assert dict(seen(tmp_path, "orders").replicas) == {1: 3, 2: 3, 3: 3}
-    assert dict(seen(tmp_path, "audit").replicas) == {1: 3, 2: 3, 3: 3}, (
-        "replicas not named are three"
+def test_replicas_are_spread_evenly_and_rounded_up(tmp_path: Path) -> None:
+    assert dict(planned(tmp_path, "orders").replicas) == {1: 3, 2: 3, 3: 3}
+    assert dict(planned(tmp_path, "audit").replicas) == {1: 3, 2: 3, 3: 3}, (
+        "the default are three replicas"
     )
-    assert seen(tmp_path, "orders").room == {1: 10**9}
+    assert planned(tmp_path, "orders").room == {1: 10**9}

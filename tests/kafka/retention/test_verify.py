@@ -1,4 +1,7 @@
-"""Real brokers keep and lose what the probe's plan says; where they do otherwise it is told; no probe stays behind."""
+"""`hactl kafka retention verify` on real brokers: verdicts on correct and deviating brokers.
+
+No probe is left behind.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from provision.kafka.admin import connected
 from provision.kafka.client_file import login
 from provision.kafka.retention.fetch import look
 from provision.kafka.retention.probe.design import Design, Part, design
-from provision.kafka.retention.probe.run import judged, run
+from provision.kafka.retention.probe.run import evaluate, run
 from provision.kafka.retention.probe.topic import PREFIX, probe
 from tests.kafka.cluster import USERS, Broker, broker
 from tests.kafka.site import Site, until
@@ -27,18 +30,21 @@ pytestmark = pytest.mark.kafka
 
 QUICK = {"log.cleaner.backoff.ms": 500, "log.retention.check.interval.ms": 500}
 FIRST_TASK = 30
-"""Seconds from the start of a broker until it looks for segments to delete (ServerLogConfigs, 3.9 and 4.x)."""
+"""Seconds from a broker's start to its first deletion of segments (ServerLogConfigs, 3.9, 4.x)."""
+
 COMPACT = {
-    "cleanup.policy": "compact", "segment.ms": "1000", "min.compaction.lag.ms": "60000",
+    "cleanup.policy": "compact",
+    "segment.ms": "1000",
+    "min.compaction.lag.ms": "60000",
     "delete.retention.ms": "86400000",
-}  # fmt: skip
+}
 DELETE = {"segment.ms": "1000", "retention.ms": "12000", "retention.bytes": "1073741824"}
 BOTH = {**DELETE, "cleanup.policy": "compact,delete", "retention.ms": "86400000"}
 
 
 @pytest.fixture(scope="module")
 def site(kraft_site: Site) -> Site:
-    """The brokers with a topic of each policy."""
+    """The brokers, and a topic for each policy."""
     for name, settings in {"keyed": COMPACT, "events": DELETE, "both": BOTH}.items():
         kraft_site.create(
             name, [(2, 3)], **{key.replace(".", "_"): value for key, value in settings.items()}
@@ -46,7 +52,7 @@ def site(kraft_site: Site) -> Site:
     return kraft_site
 
 
-def words(*topics: str) -> list[str]:
+def command_line(*arguments: str) -> list[str]:
     """The command line of `hactl kafka retention verify`."""
     return [
         sys.executable,
@@ -55,76 +61,94 @@ def words(*topics: str) -> list[str]:
         "kafka",
         "retention",
         "verify",
-        *topics,
+        *arguments,
     ]
 
 
-def verify(*more: str) -> subprocess.CompletedProcess[str]:
-    """What the command says."""
-    return subprocess.run(words(*more), capture_output=True, text=True, timeout=300, check=False)
+def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    argv = command_line(*arguments)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
 
 
 def probes(site: Site) -> set[str]:
-    """The probes that are there."""
+    """The names of the existing probes."""
     with site.admin() as admin:
-        return {each["name"] for each in admin.describe_topics() if each["name"].startswith(PREFIX)}
+        names = {topic["name"] for topic in admin.describe_topics()}
+    return {name for name in names if name.startswith(PREFIX)}
 
 
 def assert_no_probe(site: Site) -> None:
-    """None is there, as soon as every broker has heard of the deletion."""
+    """No probe exists, once every broker knows of the deletion."""
     until(lambda: not probes(site), 10)
 
 
-def assert_all_holds(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
-    """Every check held; the names of them by topic."""
+def assert_all_hold(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
+    """Every check held; returns the names of the checks by topic."""
     assert done.stdout, done.stderr
-    told = json.loads(done.stdout)
-    wrong = [
-        (each["topic"], check) for each in told for check in each["checks"] if not check["well"]
+    verdicts = json.loads(done.stdout)
+    failed = [
+        (verdict["topic"], check)
+        for verdict in verdicts
+        for check in verdict["checks"]
+        if not check["well"]
     ]
-    assert not wrong
+    assert not failed
     assert done.returncode == 0, done.stderr
-    return {each["topic"]: [check["check"] for check in each["checks"]] for each in told}
+    return {
+        verdict["topic"]: [check["check"] for check in verdict["checks"]] for verdict in verdicts
+    }
 
 
 KEYS = [
-    "last values stay", "offsets stay", "order stays", "older values go", "tombstones go", "active segment stays",
+    "last values stay",
+    "offsets stay",
+    "order stays",
+    "older values go",
+    "tombstones go",
+    "active segment stays",
     "keyless is refused",
-]  # fmt: skip
+]
 AGES = ["earliest offset", "not too early", "not too late"]
 SIZES = ["enough is left", "the rest goes", "first deletion"]
 
 
-def test_a_topic_of_each_policy_does_as_planned_and_is_left_alone(site: Site) -> None:
+def test_a_topic_of_each_policy_passes_and_is_not_changed(site: Site) -> None:
     done = verify("keyed", "events", "both", "--bootstrap", site.bootstrap, "--json")
-    assert assert_all_holds(done) == {
-        "keyed": [*KEYS, "earliest offset stays"], "events": [*AGES, *SIZES], "both": [*KEYS, *AGES, *SIZES],
-    }  # fmt: skip
+    assert assert_all_hold(done) == {
+        "keyed": [*KEYS, "earliest offset stays"],
+        "events": [*AGES, *SIZES],
+        "both": [*KEYS, *AGES, *SIZES],
+    }
     assert_no_probe(site)
     with site.admin() as admin:
-        seen, _ = look(admin, ["keyed"])
+        infos, _ = look(admin, ["keyed"])
         folders = admin.describe_log_dirs(["keyed"], [2])[0]["log_dirs"]
-    assert seen[0].own == COMPACT
-    parts = [part for each in folders for topic in each["topics"] for part in topic["partitions"]]
-    assert [part["partition_size"] for part in parts] == [0], (
-        "nothing is written into the topic itself"
-    )
+    assert infos[0].overrides == COMPACT
+    sizes = [
+        partition["partition_size"]
+        for folder in folders
+        for topic in folder["topics"]
+        for partition in topic["partitions"]
+    ]
+    assert sizes == [0], "nothing is written into the topic itself"
 
 
-def tls_client(one: Broker) -> Path:
-    """The properties of a client that logs in as the administrator."""
-    path = one.folder / "client.properties"
+def tls_client(server: Broker) -> Path:
+    """The properties file of a client that logs in as the administrator."""
+    path = server.folder / "client.properties"
     password = USERS["admin"].replace("\\", "\\\\").replace('"', '\\"')
     path.write_text(
-        f"bootstrap.servers=127.0.0.1:{one.port}\nsecurity.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n"
+        f"bootstrap.servers=127.0.0.1:{server.port}\n"
+        "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n"
         "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required "
         f'username="admin" password="{password}";\n'
-        f"ssl.truststore.type=PEM\nssl.truststore.location={one.folder / 'etc' / 'ca.pem'}\n"
+        f"ssl.truststore.type=PEM\nssl.truststore.location={server.folder / 'etc' / 'ca.pem'}\n"
     )
     return path
 
 
-def test_kafka_4_does_as_planned_behind_tls_and_scram(
+def test_kafka_4_passes_behind_tls_and_scram(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -133,17 +157,17 @@ def test_kafka_4_does_as_planned_behind_tls_and_scram(
         "log.cleaner.dedupe.buffer.size": 4194304,
         "offsets.topic.num.partitions": 1,
     }
-    with broker(tmp_path, "4.1.0", properties=properties) as one:
-        client = tls_client(one)
+    topics = {
+        name: {"num_partitions": 1, "replication_factor": 1, "configs": settings}
+        for name, settings in {"keyed": COMPACT, "events": DELETE, "both": BOTH}.items()
+    }
+    with broker(tmp_path, "4.1.0", properties=properties) as server:
+        client = tls_client(server)
         with connected(login("", client)) as admin:
-            admin.create_topics(
-                {name: {"num_partitions": 1, "replication_factor": 1, "configs": settings}
-                 for name, settings in {"keyed": COMPACT, "events": DELETE, "both": BOTH}.items()},
-                wait_for_metadata=True,
-            )  # fmt: skip
+            admin.create_topics(topics, wait_for_metadata=True)
         time.sleep(FIRST_TASK)
-        found = assert_all_holds(verify("--client", str(client), "--json"))
-        assert {name: len(checks) for name, checks in found.items()} == {
+        checks_by_topic = assert_all_hold(verify("--client", str(client), "--json"))
+        assert {name: len(checks) for name, checks in checks_by_topic.items()} == {
             "keyed": 8,
             "events": 6,
             "both": 13,
@@ -163,34 +187,37 @@ def test_kafka_4_does_as_planned_behind_tls_and_scram(
         ("events", {"retention.bytes": "400000"}, "the rest goes"),
     ],
 )
-def test_brokers_that_do_otherwise_than_planned_are_told(
+def test_brokers_that_deviate_from_the_plan_fail_a_check(
     site: Site, name: str, real: dict[str, str], check: str
 ) -> None:
-    """The probe is made with other parameters than those that are planned with."""
-    asked = login(site.bootstrap, None)
-    with connected(asked) as admin:
-        seen, _ = look(admin, [name])
-        planned = design(seen[0].topic, seen[0].cleaner)
-        made = probe(planned, seen[0])
-        made.design = Lying(**vars(planned))
-        made.own = {**planned.settings(seen[0].own), **real}
-        run(asked, admin, [made], lambda _: None)
+    """The probe has other parameters than those of its plan."""
+    connection = login(site.bootstrap, None)
+    with connected(connection) as admin:
+        (info,), _ = look(admin, [name])
+        plan = design(info.topic, info.cleaner)
+        deviating = probe(plan, info)
+        deviating.design = DeviatingDesign(**vars(plan))
+        deviating.overrides = {**plan.settings(info.overrides), **real}
+        run(connection, admin, [deviating], lambda _: None)
     failed = {
-        each.check for outcomes in judged(made).values() for each in outcomes if not each.well
+        outcome.check
+        for outcomes in evaluate(deviating).values()
+        for outcome in outcomes
+        if not outcome.ok
     }
     assert check in failed
     assert_no_probe(site)
 
 
-class Lying(Design):
-    """Makes its probe with what it is given, whatever it plans with."""
+class DeviatingDesign(Design):
+    """A design whose probe has only the given parameters, whatever the plan says."""
 
-    def settings(self, own: Any) -> dict[str, str]:
-        """Those alone."""
-        return dict(own)
+    def settings(self, overrides: Any) -> dict[str, str]:
+        """The given parameters alone."""
+        return dict(overrides)
 
 
-def test_a_wait_that_is_too_long_is_refused_before_anything_is_made(site: Site) -> None:
+def test_a_wait_that_is_too_long_is_refused_before_a_probe_is_created(site: Site) -> None:
     done = verify("keyed", "--bootstrap", site.bootstrap, "--wait", "5")
     assert done.returncode == 64
     assert "longer than 5 s: log.cleaner.backoff.ms is 0.5 s" in done.stderr
@@ -199,9 +226,9 @@ def test_a_wait_that_is_too_long_is_refused_before_anything_is_made(site: Site) 
 
 @contextmanager
 def underway(site: Site) -> Iterator[subprocess.Popen[str]]:
-    """A run whose probe is there."""
+    """A run of the command whose probe exists."""
     before = probes(site)
-    argv = words("keyed", "--bootstrap", site.bootstrap)
+    argv = command_line("keyed", "--bootstrap", site.bootstrap)
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -216,32 +243,34 @@ def underway(site: Site) -> Iterator[subprocess.Popen[str]]:
 def test_an_interrupted_run_removes_its_probe(site: Site) -> None:
     with underway(site) as process:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-        assert (process.returncode, "interrupted" in said) == (130, True)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, "interrupted" in errors) == (130, True)
     assert_no_probe(site)
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_and_what_another_run_uses_is_not(
+def test_a_run_removes_the_probe_of_a_killed_run_and_keeps_that_of_a_running_run(
     site: Site,
 ) -> None:
     with underway(site) as killed:
         killed.kill()
-    (left,) = probes(site)
+    (leftover,) = probes(site)
     with underway(site) as first:
         second = verify("keyed", "--bootstrap", site.bootstrap, "--json")
-        _, said = first.communicate(timeout=120)
-        assert f"removed {left}, which a killed run had left" in said
-        assert first.returncode == 0, "the second run left its probe alone"
+        _, errors = first.communicate(timeout=120)
+        assert f"removed {leftover}, which a killed run had left" in errors
+        assert first.returncode == 0, "the second run did not remove its probe"
         assert "removed" not in second.stderr
-        assert_all_holds(second)
+        assert_all_hold(second)
     assert_no_probe(site)
 
 
-def test_a_planned_topic_has_parts_to_fail(site: Site) -> None:
-    """What the cases above rely on: nothing of these topics is left out."""
+def test_no_part_of_the_topics_above_is_left_out(site: Site) -> None:
+    """The cases above rely on it."""
     with site.admin() as admin:
-        seen, _ = look(admin, ["keyed", "events", "both"])
-    parts = {each.topic.name: design(each.topic, each.cleaner).parts for each in seen}
+        infos, _ = look(admin, ["keyed", "events", "both"])
+    parts = {info.topic.name: design(info.topic, info.cleaner).parts for info in infos}
     assert parts == {
-        "keyed": (Part.KEYS,), "events": (Part.AGE, Part.SIZE), "both": (Part.KEYS, Part.AGE, Part.SIZE),
-    }  # fmt: skip
+        "keyed": (Part.KEYS,),
+        "events": (Part.AGE, Part.SIZE),
+        "both": (Part.KEYS, Part.AGE, Part.SIZE),
+    }

@@ -22,7 +22,7 @@ def test_a_whole_cluster_lets_each_of_its_nodes_go() -> None:
 def test_nothing_may_be_missing_but_the_node_itself() -> None:
     """The gate would let broker 1 go here: two of three in sync remain enough where one is the minimum."""
     seen = cluster(partition(isr=(1, 2), min_isr=1), brokers=(1, 2))
-    assert gate(seen, 1).may
+    assert gate(seen, 1).is_allowed
     assert obstacles(seen, NODES, ONE) == (
         "broker 3 is not in the cluster", "orders-0: replicas not in sync, on broker 3",
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_whoever_may_go_takes_nothing_down_that_was_not_its_own(
     seen = cluster(*partitions, brokers=tuple(sorted(brokers)))
     if obstacles(seen, NODES, taken):
         return
-    assert gate(seen, taken.id).may
+    assert gate(seen, taken.id).is_allowed
     assert set(brokers) >= {each.id for each in NODES} - {taken.id}
     assert all(set(each.replicas) - set(each.isr) <= {taken.id} for each in seen.partitions)
 
@@ -128,7 +128,7 @@ def test_a_whole_cluster_never_keeps_a_node_that_the_gate_lets_go(
     partitions: list[Partition], taken: KafkaNode
 ) -> None:
     seen = cluster(*partitions)
-    if not troubles(seen) and gate(seen, taken.id).may:
+    if not troubles(seen) and gate(seen, taken.id).is_allowed:
         assert obstacles(seen, NODES, taken) == ()
 
 

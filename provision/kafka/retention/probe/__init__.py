@@ -1,1 +1,1 @@
-"""A topic beside the topic: what the plan says of its parameters, watched on real brokers."""
+"""Probes: topics beside a topic that show on real brokers whether its plan holds."""

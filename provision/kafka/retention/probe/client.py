@@ -1,4 +1,4 @@
-"""Writing to the probe, and looking at it."""
+"""The Kafka client of a probe: it writes rounds of records and observes the partitions."""
 
 from __future__ import annotations
 
@@ -14,105 +14,103 @@ from provision.kafka.admin import ADMIN_TIMEOUT, settings
 from provision.kafka.client_file import Login
 from provision.kafka.retention.probe.design import Part
 from provision.kafka.retention.probe.topic import Probe
-from provision.kafka.retention.probe.trace import Kept, LoggedRecord, Look, Round
-from provision.kafka.retention.probe.workload import Word, round_values
+from provision.kafka.retention.probe.trace import LoggedRecord, Look, ReadRecord, Round
+from provision.kafka.retention.probe.workload import KeyValue, round_values
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-BATCH = 16384
+MAX_BATCH_BYTES = 16384
 """Bytes of a batch at most, the library's default."""
 
-REFUSED = 87
+INVALID_RECORD = 87
 """INVALID_RECORD (org.apache.kafka.common.protocol.Errors)."""
 
 
 def now() -> float:
-    """Milliseconds of the monotonic clock."""
+    """The monotonic clock in milliseconds."""
     return time.monotonic() * 1000
 
 
 @dataclass(frozen=True)
 class ProbeClient:
-    """A producer, a consumer and an administrator of one cluster."""
+    """A producer, a consumer and an administrator of a cluster."""
 
     admin: KafkaAdminClient
     producer: KafkaProducer
     consumer: KafkaConsumer
 
     def write(self, probe: Probe) -> None:
-        """The next round, into all partitions; the one after it comes when its segment is too old."""
-        for part, trace in probe.traces.items():
-            if found := round_values(probe.design, part, probe.number):
-                trace.rounds.append(Round(tuple(self._sent(probe.partition(part), found))))
-        probe.number += 1
-        probe.due = now() + probe.design.every
+        """Write the next round into all partitions.
 
-    def _sent(self, part: TopicPartition, found: Iterable[Word]) -> Iterator[LoggedRecord]:
-        sending = []
-        for key, value in found:
-            at = now()
-            sending.append(
-                (
-                    key,
-                    value,
-                    at,
-                    self.producer.send(part.topic, value, key, partition=part.partition),
-                )
-            )
-        for key, value, at, future in sending:
+        The round after it is due when the segment of this round is too old.
+        """
+        for part, trace in probe.traces.items():
+            if values := round_values(probe.design, part, probe.number):
+                trace.rounds.append(Round(tuple(self._send(probe.partition(part), values))))
+        probe.number += 1
+        probe.due = now() + probe.design.interval
+
+    def _send(
+        self, partition: TopicPartition, values: Iterable[KeyValue]
+    ) -> Iterator[LoggedRecord]:
+        pending = []
+        for key, value in values:
+            sent = now()
+            future = self.producer.send(partition.topic, value, key, partition=partition.partition)
+            pending.append((key, value, sent, future))
+        for key, value, sent, future in pending:
             offset = future.get(ADMIN_TIMEOUT).offset
-            yield LoggedRecord(offset, key, value, at, now())
+            yield LoggedRecord(offset, key, value, sent, now())
 
     def look(self, probe: Probe) -> None:
-        """A look at each partition."""
+        """Observe each partition."""
         for part, trace in probe.traces.items():
-            place = probe.partition(part)
+            partition = probe.partition(part)
             began = now()
-            start = self.consumer.beginning_offsets([place])[place]
-            end = self.consumer.end_offsets([place])[place]
-            records = tuple(self._read(place, start, end)) if part is Part.KEYS else ()
-            size = self._size(place, probe.first[0]) if part is Part.SIZE else 0
+            start = self.consumer.beginning_offsets([partition])[partition]
+            end = self.consumer.end_offsets([partition])[partition]
+            records = tuple(self._read(partition, start, end)) if part is Part.KEYS else ()
+            size = self._size(partition, probe.first[0]) if part is Part.SIZE else 0
             trace.looks.append(Look(began, now(), len(trace.rounds), start, end, records, size))
 
-    def _read(self, place: TopicPartition, start: int, end: int) -> Iterator[Kept]:
-        """All that is there from the earliest offset to the end, committed or not."""
-        self.consumer.assign([place])
-        self.consumer.seek(place, start)
-        until = time.monotonic() + ADMIN_TIMEOUT
-        while self.consumer.position(place) < end:
-            if time.monotonic() > until:
+    def _read(self, partition: TopicPartition, start: int, end: int) -> Iterator[ReadRecord]:
+        """All records from the earliest offset to the end, committed or not."""
+        self.consumer.assign([partition])
+        self.consumer.seek(partition, start)
+        deadline = time.monotonic() + ADMIN_TIMEOUT
+        while self.consumer.position(partition) < end:
+            if time.monotonic() > deadline:
                 raise KafkaTimeoutError(
-                    f"{place.topic} could not be read to its end within {ADMIN_TIMEOUT:g} s"
+                    f"{partition.topic} could not be read to its end within {ADMIN_TIMEOUT:g} s"
                 )
-            for each in self.consumer.poll(timeout_ms=500).get(place, []):
-                if each.offset < end:
-                    yield each.offset, each.key, each.value
+            for record in self.consumer.poll(timeout_ms=500).get(partition, []):
+                if record.offset < end:
+                    yield record.offset, record.key, record.value
 
-    def _size(self, place: TopicPartition, broker: int) -> int:
-        """The leader's bytes, deleted files left out."""
-        (answer,) = self.admin.describe_log_dirs([place.topic], [broker])
-        topics = [
-            each
-            for folder in answer["log_dirs"]
-            for each in folder["topics"]
-            if each["name"] == place.topic
-        ]
-        parts = [each for topic in topics for each in topic["partitions"]]
+    def _size(self, partition: TopicPartition, broker: int) -> int:
+        """The bytes of the partition on the broker, without deleted files."""
+        (answer,) = self.admin.describe_log_dirs([partition.topic], [broker])
         return sum(
-            each["partition_size"] for each in parts if each["partition_index"] == place.partition
+            log["partition_size"]
+            for folder in answer["log_dirs"]
+            for topic in folder["topics"]
+            if topic["name"] == partition.topic
+            for log in topic["partitions"]
+            if log["partition_index"] == partition.partition
         )
 
 
 @contextmanager
 def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> Iterator[ProbeClient]:
-    """A client for these probes, whose batches fit into what they take.
+    """A client for these probes, with batches small enough for their topics.
 
-    The producer is idempotent: a record that a repetition wrote twice would be at an offset that was not told.
+    The producer is idempotent. Otherwise a retry could write a record twice, at an offset that the
+    producer does not know.
     """
     from kafka import KafkaConsumer, KafkaProducer
 
-    batch = min([BATCH, *(each.design.topic.max_message_bytes // 2 for each in probes)])
+    batch = min([MAX_BATCH_BYTES, *(probe.design.topic.max_message_bytes // 2 for probe in probes)])
     common = {**settings(login), "allow_auto_create_topics": False}
     with (
         closing(
@@ -124,18 +122,21 @@ def client(login: Login, admin: KafkaAdminClient, probes: Iterable[Probe]) -> It
 
 
 def without_key(login: Login, probe: Probe) -> str:
-    """What the broker says to a record without a key, empty where it takes it; by a producer that may forget it."""
+    """The broker's error for a record without a key, empty where it accepts the record.
+
+    The producer is not idempotent: it need not keep the record for a retry.
+    """
     from kafka import KafkaProducer
 
-    part = probe.partition(Part.KEYS)
+    partition = probe.partition(Part.KEYS)
     common = {**settings(login), "allow_auto_create_topics": False}
     with closing(KafkaProducer(**common, acks="all", enable_idempotence=False)) as producer:
         try:
-            producer.send(part.topic, b"no key", partition=part.partition).get(ADMIN_TIMEOUT)
-        except KafkaError as error:
-            return (
-                "INVALID_RECORD"
-                if getattr(error, "errno", 0) == REFUSED
-                else str(error) or type(error).__name__
+            producer.send(partition.topic, b"no key", partition=partition.partition).get(
+                ADMIN_TIMEOUT
             )
+        except KafkaError as error:
+            if getattr(error, "errno", 0) == INVALID_RECORD:
+                return "INVALID_RECORD"
+            return str(error) or type(error).__name__
     return ""

@@ -1,7 +1,7 @@
-"""The checks on keyed data: what compaction must leave, and by when it must take the rest. Pure.
+"""The checks on keyed data: the records that compaction must keep and must remove. Pure.
 
-They are made of the promises that Kafka gives for compacted topics (docs, "Log Compaction", what guarantees it
-provides), and of the deadlines of the plan for the probe's parameters. What retention has removed counts for nothing.
+The checks follow from Kafka's guarantees for compacted topics (docs, "Log Compaction") and from the
+plan's deadlines for the probe's parameters. Records that retention removed do not count.
 """
 
 from __future__ import annotations
@@ -12,43 +12,47 @@ from itertools import pairwise
 from provision.kafka.retention.deadlines import superseded, tombstone_gone
 from provision.kafka.retention.probe.design import Design
 from provision.kafka.retention.probe.outcome import ProbeOutcome, seconds
-from provision.kafka.retention.probe.trace import Kept, LoggedRecord, Look, ProbeTrace
+from provision.kafka.retention.probe.trace import LoggedRecord, Look, ProbeTrace, ReadRecord
 
 Check = Callable[[Design, ProbeTrace], ProbeOutcome | None]
 
 
 def last_values(_design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """The last value of every key that was not deleted is there at each look."""
+    """Each look finds the last value of every key that was not deleted."""
     missing: list[str] = []
     count = 0
     for look in trace.looks:
         last = {record.key: record for record in trace.written(look.rounds)}
-        kept = [
+        expected = [
             record
             for record in last.values()
             if record.value is not None and not look.expired(record)
         ]
         missing += [
-            f"{_name(each)} at offset {each.offset}" for each in kept if not look.holds(each)
+            f"{_name(record)} at offset {record.offset}"
+            for record in expected
+            if not look.holds(record)
         ]
-        count = max(count, len(kept))
-    expected = f"of {count} keys, in {len(trace.looks)} looks"
+        count = max(count, len(expected))
     return ProbeOutcome(
-        "last values stay", expected, _first(missing, "is gone", "all"), not missing and count > 0
+        "last values stay",
+        f"of {count} keys, in {len(trace.looks)} looks",
+        _summary(missing, "is gone", "all"),
+        not missing and count > 0,
     )
 
 
 def offsets(_design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """What can be read has the offset, the key and the value with which it was written."""
+    """Each record that can be read has its original offset, key and value."""
     written = {
-        each.offset: (each.offset, each.key, each.value)
-        for each in trace.written(len(trace.rounds))
+        record.offset: (record.offset, record.key, record.value)
+        for record in trace.written(len(trace.rounds))
     }
-    wrong = [f"offset {kept[0]}" for kept in _reads(trace) if written.get(kept[0]) != kept]
+    wrong = [f"offset {read[0]}" for read in _reads(trace) if written.get(read[0]) != read]
     return ProbeOutcome(
         "offsets stay",
         "as written, with gaps",
-        _first(wrong, "holds another", "as written"),
+        _summary(wrong, "holds another", "as written"),
         not wrong,
     )
 
@@ -56,107 +60,89 @@ def offsets(_design: Design, trace: ProbeTrace) -> ProbeOutcome:
 def order(_design: Design, trace: ProbeTrace) -> ProbeOutcome:
     """Records are read in the order in which they were written."""
     number = {
-        (each.key, each.value): count for count, each in enumerate(trace.written(len(trace.rounds)))
+        (record.key, record.value): index
+        for index, record in enumerate(trace.written(len(trace.rounds)))
     }
     wrong = []
     for look in trace.looks:
-        read = [number[kept[1:]] for kept in look.records if kept[1:] in number]
-        wrong += [f"record {late}" for early, late in pairwise(read) if late < early]
+        numbers = [number[read[1:]] for read in look.records if read[1:] in number]
+        wrong += [f"record {late}" for early, late in pairwise(numbers) if late < early]
     return ProbeOutcome(
-        "order stays", "as written", _first(wrong, "comes too late", "as written"), not wrong
+        "order stays", "as written", _summary(wrong, "comes too late", "as written"), not wrong
     )
 
 
 def older_values(design: Design, trace: ProbeTrace) -> ProbeOutcome | None:
-    """Values with a newer one are gone by the plan's deadline, and none is before min.compaction.lag.ms.
+    """Superseded values are removed by the deadline, but not before min.compaction.lag.ms.
 
-    None where retention was quicker.
+    None where retention removed all of them first.
     """
     bound = superseded(design.topic, design.cleaner, design.use)
     assert bound is not None, "a design without a deadline is refused"
     pairs = [
         (old, new)
         for old, new in _superseded(trace.written(len(trace.rounds)))
-        if not _taken(trace, old)
+        if not _expired(trace, old)
     ]
     ages = [(old, *_ages(trace, old, new)) for old, new in pairs]
-    least = design.topic.min_lag
-    wrong = [
-        f"{_name(old)} went after {seconds(went)}"
-        for old, _, went in ages
-        if went is not None and went < least
-    ]
-    wrong += [
-        f"{_name(old)} there after {seconds(there)}"
-        for old, there, _ in ages
-        if there > bound + design.slack
-    ]
-    gone = [went for _, _, went in ages if went is not None]
+    earliest_removal = design.topic.min_lag
+    wrong = _age_problems(ages, earliest_removal, bound + design.slack)
+    removed = [age for _, _, age in ages if age is not None]
     if not pairs:
         return None
-    expected = (
-        f"after {seconds(least)} to {seconds(bound)}" if least else f"within {seconds(bound)}"
-    )
-    seen = f"{len(gone)} went, in {seconds(max(gone))}" if gone else f"none of {len(pairs)} is gone"
+    expected = f"within {seconds(bound)}"
+    if earliest_removal:
+        expected = f"after {seconds(earliest_removal)} to {seconds(bound)}"
+    observed = f"none of {len(pairs)} is gone"
+    if removed:
+        observed = f"{len(removed)} gone, in {seconds(max(removed))}"
     return ProbeOutcome(
-        "older values go", expected, _first(wrong, "", seen), not wrong and bool(gone)
+        "older values go", expected, _summary(wrong, "", observed), not wrong and bool(removed)
     )
 
 
 def tombstones(design: Design, trace: ProbeTrace) -> ProbeOutcome | None:
-    """Tombstones can be read for delete.retention.ms after a first pass, and are gone by the plan's deadline.
+    """Tombstones stay for delete.retention.ms after a first pass, and are removed by the deadline.
 
-    The first pass comes after min.compaction.lag.ms at the earliest; a value must not come back without its tombstone.
-    None where retention was quicker.
+    The first pass comes after min.compaction.lag.ms at the earliest. An older value must not come
+    back without its tombstone. None where retention removed all tombstones first.
     """
     bound = tombstone_gone(design.topic, design.cleaner, design.use)
     assert bound is not None, "a design without a deadline is refused"
-    least = design.topic.min_lag + design.topic.delete_retention
+    earliest_removal = design.topic.min_lag + design.topic.delete_retention
     written = trace.written(len(trace.rounds))
-    marks = [each for each in written if each.value is None and not _taken(trace, each)]
-    ages = [(each, *_ages(trace, each, each)) for each in marks]
-    wrong = [text for each in marks for text in _back(trace.looks, written, each)]
-    wrong += [
-        f"{_name(each)} went after {seconds(went)}"
-        for each, _, went in ages
-        if went is not None and went < least
-    ]
-    wrong += [
-        f"{_name(each)} there after {seconds(there)}"
-        for each, there, _ in ages
-        if there > bound + design.slack
-    ]
-    gone = [went for _, _, went in ages if went is not None]
+    marks = [record for record in written if record.value is None and not _expired(trace, record)]
+    ages = [(mark, *_ages(trace, mark, mark)) for mark in marks]
+    wrong = [text for mark in marks for text in _reappeared(trace.looks, written, mark)]
+    wrong += _age_problems(ages, earliest_removal, bound + design.slack)
+    removed = [age for _, _, age in ages if age is not None]
     if not marks:
         return None
-    seen = (
-        f"after {' to '.join(dict.fromkeys([seconds(min(gone)), seconds(max(gone))]))}"
-        if gone
-        else "still there"
-    )
-    well = not wrong and len(gone) == len(marks)
+    observed = "still there"
+    if removed:
+        times = dict.fromkeys([seconds(min(removed)), seconds(max(removed))])
+        observed = f"after {' to '.join(times)}"
     return ProbeOutcome(
         "tombstones go",
-        f"after {seconds(least)} to {seconds(bound)}",
-        _first(wrong, "", seen),
-        well,
+        f"after {seconds(earliest_removal)} to {seconds(bound)}",
+        _summary(wrong, "", observed),
+        not wrong and len(removed) == len(marks),
     )
 
 
 def active_segment(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """The segment that is written to keeps all, older values as well; the last round is in it."""
+    """The active segment keeps all records, superseded values included; it has the last round."""
     missing, count = [], 0
     for look in trace.looks:
         last = trace.rounds[look.rounds - 1]
         records = last.records if last.whole(design.topic.max_segment_ms) else (last.last,)
-        kept = [each for each in records if not look.expired(each)]
-        missing += [f"offset {each.offset}" for each in kept if not look.holds(each)]
-        count = max(count, len(kept))
-    expected = f"{count} records of each round"
+        expected = [record for record in records if not look.expired(record)]
+        missing += [f"offset {record.offset}" for record in expected if not look.holds(record)]
+        count = max(count, len(expected))
     return ProbeOutcome(
         "active segment stays",
-        expected,
-        _first(missing, "is gone", "all"),
+        f"{count} records of each round",
+        _summary(missing, "is gone", "all"),
         not missing and count > 0,
     )
 
@@ -166,17 +152,17 @@ def without_key(_design: Design, trace: ProbeTrace) -> ProbeOutcome:
     return ProbeOutcome(
         "keyless is refused",
         "INVALID_RECORD",
-        trace.keyless or "taken",
+        trace.keyless or "accepted",
         "INVALID_RECORD" in trace.keyless,
     )
 
 
 def earliest(design: Design, trace: ProbeTrace) -> ProbeOutcome | None:
-    """Compaction alone does not move the earliest offset; None where retention may as well."""
+    """Compaction alone does not move the earliest offset; None where retention may move it."""
     if design.topic.deletes:
         return None
     moved = [f"offset {look.start}" for look in trace.looks if look.start]
-    return ProbeOutcome("earliest offset stays", "0", _first(moved, "", "0"), not moved)
+    return ProbeOutcome("earliest offset stays", "0", _summary(moved, "", "0"), not moved)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -192,16 +178,17 @@ CHECKS: tuple[Check, ...] = (
 
 
 def seen_all(trace: ProbeTrace) -> bool:
-    """Whether of the first two rounds all is gone that has to go: nothing more is to be waited for."""
+    """Whether all records of the first two rounds that must be removed are gone."""
     if len(trace.rounds) < 3 or not trace.looks:
         return False
     early = trace.written(2)
-    going = [old for old, _ in _superseded(early)] + [each for each in early if each.value is None]
-    return not any(trace.looks[-1].holds(each) for each in going)
+    removable = [old for old, _ in _superseded(early)]
+    removable += [record for record in early if record.value is None]
+    return not any(trace.looks[-1].holds(record) for record in removable)
 
 
 def _superseded(written: Iterable[LoggedRecord]) -> Iterator[tuple[LoggedRecord, LoggedRecord]]:
-    """Each record that has a newer one of its key, with that one."""
+    """Each record that has a newer record with the same key, with the newer record."""
     last: dict[bytes | None, LoggedRecord] = {}
     for record in written:
         if record.key in last:
@@ -209,43 +196,71 @@ def _superseded(written: Iterable[LoggedRecord]) -> Iterator[tuple[LoggedRecord,
         last[record.key] = record
 
 
-def _taken(trace: ProbeTrace, record: LoggedRecord) -> bool:
-    """Whether retention removed it in the end, so that compaction cannot be judged by it."""
+def _expired(trace: ProbeTrace, record: LoggedRecord) -> bool:
+    """Whether retention removed the record in the end, so that it proves nothing of compaction."""
     return trace.looks[-1].expired(record)
 
 
 def _ages(
     trace: ProbeTrace, record: LoggedRecord, since: LoggedRecord
 ) -> tuple[float, float | None]:
-    """How long after `since` the record could be read at least, and by when it could not any more."""
-    there = max((look.began for look in trace.looks if look.holds(record)), default=0.0)
-    gone = (
-        look.ended for look in trace.looks if look.began >= since.acked and not look.holds(record)
+    """The record's age when it was last read, and its age when it was first missing.
+
+    Ages count from the write of `since`. The second age is None where the record was never missing.
+    """
+    last_read = max((look.began for look in trace.looks if look.holds(record)), default=0.0)
+    missing = next(
+        (
+            look.ended
+            for look in trace.looks
+            if look.began >= since.acked and not look.holds(record)
+        ),
+        None,
     )
-    went = next(gone, None)
-    return there - since.acked, None if went is None else went - since.sent
+    return last_read - since.acked, None if missing is None else missing - since.sent
 
 
-def _back(looks: list[Look], written: list[LoggedRecord], tombstone: LoggedRecord) -> list[str]:
-    """Values of the tombstone's key that can be read while it cannot."""
-    olds = [
-        each for each in written if each.key == tombstone.key and each.offset < tombstone.offset
+def _age_problems(
+    ages: list[tuple[LoggedRecord, float, float | None]], earliest: int, latest: int
+) -> list[str]:
+    """Messages about records that were removed before `earliest`, or were read after `latest`."""
+    early = [
+        f"{_name(record)} gone after {seconds(removed)}"
+        for record, _, removed in ages
+        if removed is not None and removed < earliest
     ]
-    bare = [look for look in looks if look.began >= tombstone.acked and not look.holds(tombstone)]
-    return [f"{_name(old)} is back" for look in bare for old in olds if look.holds(old)]
+    late = [
+        f"{_name(record)} there after {seconds(read)}" for record, read, _ in ages if read > latest
+    ]
+    return early + late
 
 
-def _reads(trace: ProbeTrace) -> Iterator[Kept]:
-    return (kept for look in trace.looks for kept in look.records)
+def _reappeared(
+    looks: list[Look], written: list[LoggedRecord], tombstone: LoggedRecord
+) -> list[str]:
+    """Messages about older values of the tombstone's key that can be read without the tombstone."""
+    older = [
+        record
+        for record in written
+        if record.key == tombstone.key and record.offset < tombstone.offset
+    ]
+    without = [
+        look for look in looks if look.began >= tombstone.acked and not look.holds(tombstone)
+    ]
+    return [f"{_name(old)} is back" for look in without for old in older if look.holds(old)]
+
+
+def _reads(trace: ProbeTrace) -> Iterator[ReadRecord]:
+    return (read for look in trace.looks for read in look.records)
 
 
 def _name(record: LoggedRecord) -> str:
     return (record.key or b"?").decode()
 
 
-def _first(found: list[str], what: str, well: str) -> str:
-    """The first of what was found wrong, and how many there are; `well` where nothing was."""
-    if not found:
-        return well
-    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{found[0]} {what}".strip() + more
+def _summary(problems: list[str], suffix: str, success: str) -> str:
+    """The first problem and the number of the others; `success` without problems."""
+    if not problems:
+        return success
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"{problems[0]} {suffix}".strip() + more

@@ -1,4 +1,4 @@
-"""The checks on what retention removes: whole segments, none too early, none too late. Pure."""
+"""The checks on retention: it removes whole segments, not too early and not too late. Pure."""
 
 from __future__ import annotations
 
@@ -11,86 +11,101 @@ from provision.kafka.retention.probe.outcome import ProbeOutcome, seconds
 from provision.kafka.retention.probe.trace import Look, ProbeTrace, Round
 from provision.kafka.retention.show import size
 
-FIRST = 3
-"""Rounds whose end is waited for; where the topic is compacted as well, no more are written."""
+MIN_ROUNDS = 3
+"""Rounds whose removal must be seen; a probe that is also compacted has no more rounds."""
 
-OVERHEAD = 1.25
-"""Bytes on the disk for one of the bulk, at most: headers of records and batches."""
+MAX_OVERHEAD = 1.25
+"""Bytes on the disk per byte of bulk, at most: headers of records and batches add to it."""
 
 
 def boundaries(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """The earliest offset is where a segment begins, or the end of the log."""
+    """The earliest offset is the first offset of a segment, or the end of the log."""
     limit = design.topic.max_segment_ms
-    bases = {each.base for each in trace.rounds}
+    bases = {item.base for item in trace.rounds}
     split = [
-        range(each.base, each.last.offset + 1) for each in trace.rounds if not each.whole(limit)
+        range(item.base, item.last.offset + 1) for item in trace.rounds if not item.whole(limit)
     ]
-    wrong, seen = [], []
+    wrong, starts = [], []
     for look in trace.looks:
         if (
             look.start in bases
             or look.start == look.end
-            or any(look.start in each for each in split)
+            or any(look.start in offsets for offsets in split)
         ):
-            seen += [look.start] if look.start not in seen else []
+            starts += [look.start] if look.start not in starts else []
         else:
             wrong.append(look.start)
-    expected = "where a segment begins"
-    shown = (
-        f"{wrong[0]}, within a segment"
-        if wrong
-        else ", ".join(map(str, [*seen[:4], *(["…"] if seen[4:] else [])]))
+    observed = ", ".join(map(str, [*starts[:4], *(["…"] if starts[4:] else [])]))
+    if wrong:
+        observed = f"{wrong[0]}, within a segment"
+    return ProbeOutcome(
+        "earliest offset", "where a segment begins", observed, not wrong and len(starts) > 1
     )
-    return ProbeOutcome("earliest offset", expected, shown, not wrong and len(seen) > 1)
 
 
 def not_before(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """No segment goes before its last record is older than retention.ms."""
-    ages = [look.ended - each.last.sent for each, look in _went(trace)]
-    least = design.topic.retention_ms
-    seen = f"{seconds(min(ages))} at the least" if ages else "nothing went"
+    """No segment is removed before its last record is older than retention.ms."""
+    ages = [look.ended - item.last.sent for item, look in _removals(trace)]
+    minimum = design.topic.retention_ms
+    observed = f"{seconds(min(ages))} at least" if ages else "nothing is gone"
     return ProbeOutcome(
-        "not too early", f"after {seconds(least)}", seen, bool(ages) and min(ages) >= least
+        "not too early",
+        f"after {seconds(minimum)}",
+        observed,
+        bool(ages) and min(ages) >= minimum,
     )
 
 
 def in_time(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """Segments are gone by the plan's deadline; those that the cleaner puts together go by the last record of all."""
+    """Segments are removed by the plan's deadline.
+
+    For segments that the cleaner merges, the deadline counts from the last record of all.
+    """
     bound = expired(design.topic, design.cleaner)
     assert bound is not None, "a design without a deadline is refused"
-    together = design.topic.compacts
     ages = [0.0]
-    for each in trace.rounds:
-        last = trace.rounds[-1] if together else each
-        there = [look.began for look in trace.looks if look.start <= each.last.offset]
-        ages.append(max(there, default=0.0) - last.last.acked)
-    went = len({each.base for each, _ in _went(trace)})
-    seen = f"{went} went, in {seconds(max(ages))}"
-    well = max(ages) <= bound + design.slack and went >= FIRST
-    return ProbeOutcome("not too late", f"within {seconds(bound)}", seen, well)
+    for item in trace.rounds:
+        last = trace.rounds[-1] if design.topic.compacts else item
+        present = [look.began for look in trace.looks if look.start <= item.last.offset]
+        ages.append(max(present, default=0.0) - last.last.acked)
+    removed = len({item.base for item, _ in _removals(trace)})
+    return ProbeOutcome(
+        "not too late",
+        f"within {seconds(bound)}",
+        f"{removed} gone, in {seconds(max(ages))}",
+        max(ages) <= bound + design.slack and removed >= MIN_ROUNDS,
+    )
 
 
 def remains(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """Deletion by size leaves retention.bytes at least."""
-    least = design.topic.retention_bytes
+    """Deletion by size leaves at least retention.bytes."""
+    minimum = design.topic.retention_bytes
     sizes = [look.size for look in trace.looks if look.start > 0]
-    seen = f"{size(min(sizes))} at the least" if sizes else "nothing went"
+    observed = f"{size(min(sizes))} at least" if sizes else "nothing is gone"
     return ProbeOutcome(
-        "enough is left", f"{size(least)} or more", seen, bool(sizes) and min(sizes) >= least
+        "enough is left",
+        f"{size(minimum)} or more",
+        observed,
+        bool(sizes) and min(sizes) >= minimum,
     )
 
 
 def removed(design: Design, trace: ProbeTrace) -> ProbeOutcome:
-    """Right after a deletion less is left than retention.bytes and a segment, but for what was written meanwhile."""
-    most = design.topic.retention_bytes + int(design.segment * OVERHEAD)
-    over, sizes = [], []
+    """After a deletion the log is smaller than retention.bytes and a segment together.
+
+    Bytes that were written since the deletion do not count.
+    """
+    limit = design.topic.retention_bytes + int(design.segment * MAX_OVERHEAD)
+    too_large, sizes = [], []
     for before, after in pairwise(trace.looks):
         if after.start > before.start:
             sizes.append(after.size)
-            written = (after.rounds - before.rounds) * int(design.bulk * OVERHEAD)
-            over += [after.size] if after.size >= most + written else []
-    seen = f"{size(max(over or sizes))} at the most" if sizes else "nothing went"
-    return ProbeOutcome("the rest goes", f"below {size(most)}", seen, bool(sizes) and not over)
+            written = (after.rounds - before.rounds) * int(design.bulk * MAX_OVERHEAD)
+            too_large += [after.size] if after.size >= limit + written else []
+    observed = f"{size(max(too_large or sizes))} at most" if sizes else "nothing is gone"
+    return ProbeOutcome(
+        "the rest goes", f"below {size(limit)}", observed, bool(sizes) and not too_large
+    )
 
 
 def filled_in_time(design: Design, trace: ProbeTrace) -> ProbeOutcome:
@@ -99,11 +114,10 @@ def filled_in_time(design: Design, trace: ProbeTrace) -> ProbeOutcome:
     assert bound is not None, "a design without a deadline is refused"
     first = next((look for look in trace.looks if look.start > 0), None)
     waited = (first or trace.looks[-1]).began - trace.rounds[0].last.acked
-    seen = f"after {seconds(waited)}" if first else f"nothing after {seconds(waited)}"
     return ProbeOutcome(
         "first deletion",
         f"within {seconds(bound)}",
-        seen,
+        f"after {seconds(waited)}" if first else f"nothing after {seconds(waited)}",
         first is not None and waited <= bound + design.slack,
     )
 
@@ -113,11 +127,11 @@ SIZE = (remains, removed, filled_in_time)
 
 
 def aged(trace: ProbeTrace) -> bool:
-    """Whether the first rounds are gone: nothing more is to be waited for."""
+    """Whether the first rounds are gone, so that the checks on retention.ms are complete."""
     return (
-        len(trace.rounds) >= FIRST
+        len(trace.rounds) >= MIN_ROUNDS
         and bool(trace.looks)
-        and trace.looks[-1].start > trace.rounds[FIRST - 1].last.offset
+        and trace.looks[-1].start > trace.rounds[MIN_ROUNDS - 1].last.offset
     )
 
 
@@ -126,9 +140,9 @@ def shrunk(trace: ProbeTrace) -> bool:
     return bool(trace.looks) and trace.looks[-1].start > 0
 
 
-def _went(trace: ProbeTrace) -> Iterator[tuple[Round, Look]]:
-    """Each round with the first look that found it gone."""
-    for each in trace.rounds:
-        look = next((look for look in trace.looks if look.start > each.last.offset), None)
+def _removals(trace: ProbeTrace) -> Iterator[tuple[Round, Look]]:
+    """Each removed round, with the first look after its removal."""
+    for item in trace.rounds:
+        look = next((look for look in trace.looks if look.start > item.last.offset), None)
         if look is not None:
-            yield each, look
+            yield item, look

@@ -1,7 +1,7 @@
-"""The probe of a topic: its parameters with the times and sizes that nobody can wait for shortened. Pure.
+"""The design of a probe: the topic's parameters with shorter times and smaller sizes. Pure.
 
-The probe has a partition for each thing to show, since what shows the one hides the other: where retention.bytes
-removes segments, none gets as old as retention.ms.
+The probe has a partition for each part to verify, since the parts hide each other: where
+retention.bytes removes segments, no segment gets as old as retention.ms.
 """
 
 from __future__ import annotations
@@ -17,32 +17,35 @@ from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic, Us
 from provision.kafka.retention.rules import contradictions
 
 SEGMENT, RETENTION = 3_000, 30_000
-"""Milliseconds at most, in the probe, of segment.ms, and of retention.ms where nothing asks for more."""
+"""Milliseconds: the most for segment.ms in the probe, and for retention.ms unless it needs more."""
 
 MARGIN = 500
-"""Milliseconds that a round comes after its predecessor's segment is too old."""
+"""Milliseconds from the moment at which a segment is too old to the next round."""
 
 SLACK_MS = 5_000
-"""Milliseconds that threads, network and a look may take beyond what is planned."""
+"""Milliseconds beyond a deadline that threads, network and a look may take."""
 
-VALUE = 100
-"""Bytes of a value: random, so that no compression makes them fewer."""
+VALUE_BYTES = 100
+"""Bytes of a value; they are random, so that compression does not shrink them."""
 
-RECORD = (VALUE + 10, VALUE + 110)
-"""Bytes of a record on the disk: at least, and at most, in a batch of its own (DefaultRecordBatch, 61 bytes)."""
+RECORD_BYTES = (VALUE_BYTES + 10, VALUE_BYTES + 110)
+"""Least and most bytes of a record on the disk; the most is for a batch of a single record.
 
-SETTLED, DOOMED = 8, 2
-"""Keys whose last value must stay, and keys that are deleted; one more is written all the time."""
+A DefaultRecordBatch takes 61 bytes.
+"""
 
-KEYS = SETTLED + DOOMED + 1
-BALLAST = 1_200
-"""Records of a round at most that make a log dirty."""
+SETTLED_KEYS, DOOMED_KEYS = 8, 2
+"""Keys whose last value must stay, and keys that are deleted; another key is always written."""
+
+KEYS = SETTLED_KEYS + DOOMED_KEYS + 1
+MAX_BALLAST = 1_200
+"""Most records in a round that make a log dirty."""
 
 BULK = {False: 64 << 10, True: 256 << 10}
-"""Bytes of a round where retention.bytes is shown: without and with compaction."""
+"""Bytes of a round in the partition for retention.bytes: without and with compaction."""
 
 MIB = 1 << 20
-HOPELESS = (
+UNVERIFIABLE = (
     "no-cleaner",
     "never-compacted",
     "deleted-uncompacted",
@@ -50,11 +53,11 @@ HOPELESS = (
     "lag-order",
     "segment-small",
 )
-"""Contradictions under which there is nothing to be seen, or Kafka would refuse the probe."""
+"""Contradictions with which there is nothing to verify, or Kafka would refuse the probe."""
 
 
 class Part(StrEnum):
-    """What a partition of the probe shows: compaction, retention.ms or retention.bytes."""
+    """The part that a partition of the probe verifies."""
 
     KEYS = "compaction"
     AGE = "retention.ms"
@@ -63,7 +66,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """A parameter that the probe has otherwise than the topic; numbers as Kafka has them."""
+    """A parameter whose value in the probe differs from the topic's; the numbers are Kafka's."""
 
     key: str
     topic: int
@@ -72,11 +75,12 @@ class ConfigChange:
 
 @dataclass(frozen=True)
 class Design:
-    """`original` are the topic's parameters, `topic` the probe's, `cleaner` those of the broker that leads it.
+    """The design of a probe.
 
-    `parts` are its partitions in order; `left_out` says what cannot be shown, and why; `every` is the time from one
-    round of writing to the next, `ballast` how many records of it make the log dirty, `bulk` the bytes of one where
-    retention.bytes is shown.
+    `original` are the topic's parameters, `topic` the probe's, and `cleaner` those of the leading
+    broker. `parts` are the probe's partitions in their order. `left_out` are messages about parts
+    that cannot be verified. `ballast` is the number of records in a round that make the log dirty.
+    `bulk` is the number of bytes of a round in the partition for retention.bytes.
     """
 
     original: RetentionTopic
@@ -88,29 +92,29 @@ class Design:
     bulk: int
 
     @property
-    def every(self) -> int:
+    def interval(self) -> int:
         """Milliseconds between two rounds."""
         return self.topic.max_segment_ms + MARGIN
 
     @property
     def slack(self) -> int:
-        """What is granted beyond a deadline: segments close with the next round, not as time passes."""
-        return 2 * self.every + SLACK_MS
+        """Milliseconds beyond a deadline: a segment closes only with the next round."""
+        return 2 * self.interval + SLACK_MS
 
     @property
     def use(self) -> Use:
-        """What is made of the partition with keyed data."""
-        rate = self.ballast * RECORD[0] / self.every * 1000
-        return Use(1, rate=rate, keys=KEYS, record_bytes=RECORD[1])
+        """The use of the partition with keyed data."""
+        rate = self.ballast * RECORD_BYTES[0] / self.interval * 1000
+        return Use(1, rate=rate, keys=KEYS, record_bytes=RECORD_BYTES[1])
 
     @property
     def bulk_use(self) -> Use:
-        """What is made of the partition that fills up."""
-        return Use(1, rate=self.bulk / self.every * 1000)
+        """The use of the partition that fills up."""
+        return Use(1, rate=self.bulk / self.interval * 1000)
 
     @property
     def segment(self) -> int:
-        """Bytes of a segment in the partition that fills up; the cleaner puts small ones together."""
+        """Bytes of a segment in the partition that fills up; the cleaner merges small segments."""
         return (
             self.topic.segment_bytes
             if self.topic.compacts
@@ -119,21 +123,24 @@ class Design:
 
     @property
     def changes(self) -> tuple[ConfigChange, ...]:
-        """What was shortened, by Kafka's names."""
-        pairs = {
-            key: (getattr(self.original, name), getattr(self.topic, name))
+        """The shortened parameters, by Kafka's names."""
+        changes = (
+            ConfigChange(key, getattr(self.original, name), getattr(self.topic, name))
             for key, name in SHORTENED.items()
-        }
-        return tuple(ConfigChange(key, was, now) for key, (was, now) in pairs.items() if was != now)
+        )
+        return tuple(change for change in changes if change.topic != change.probe)
 
-    def settings(self, own: Mapping[str, str]) -> dict[str, str]:
-        """The probe's parameters by Kafka's names; `own` are those that are set on the topic.
+    def settings(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """The probe's parameters by Kafka's names; `overrides` are those set on the topic.
 
-        The broker's clock counts, so that this machine's may be wrong; segments close together, so that it is known
-        where they begin. What names partitions of the topic does not go over.
+        The broker's clock counts, so that this machine's clock does not matter. Segments have no
+        jitter, so that their borders are known. Parameters that name the topic's partitions are
+        left out.
         """
-        kept = {key: value for key, value in own.items() if not key.endswith("throttled.replicas")}
-        shortened = {each.key: str(each.probe) for each in self.changes}
+        kept = {
+            key: value for key, value in overrides.items() if not key.endswith("throttled.replicas")
+        }
+        shortened = {change.key: str(change.probe) for change in self.changes}
         return {
             **kept,
             **shortened,
@@ -143,15 +150,15 @@ class Design:
 
     @property
     def longest(self) -> int:
-        """Milliseconds until all is seen, or it is certain that something is late."""
-        found = {
+        """Milliseconds until the probe has shown everything, or something is late for certain."""
+        times = {
             Part.KEYS: lambda: (
-                self.every + (tombstone_gone(self.topic, self.cleaner, self.use) or 0)
+                self.interval + (tombstone_gone(self.topic, self.cleaner, self.use) or 0)
             ),
-            Part.AGE: lambda: 2 * self.every + (expired(self.topic, self.cleaner) or 0),
+            Part.AGE: lambda: 2 * self.interval + (expired(self.topic, self.cleaner) or 0),
             Part.SIZE: lambda: filled(self.topic, self.cleaner, self.bulk_use) or 0,
         }
-        return max(found[part]() for part in self.parts) + self.slack
+        return max(times[part]() for part in self.parts) + self.slack
 
 
 SHORTENED = {
@@ -163,56 +170,60 @@ SHORTENED = {
     "max.compaction.lag.ms": "max_lag",
     "delete.retention.ms": "delete_retention",
 }
-"""The field of a topic's parameters behind Kafka's name."""
+"""The fields of RetentionTopic by Kafka's names."""
 
 
 def design(topic: RetentionTopic, cleaner: Cleaner) -> Design:
-    """The probe of a topic with these parameters on brokers with this cleaner.
+    """The design of a probe for a topic with these parameters, on brokers with this cleaner.
 
     Raises:
-        HactlError: there is nothing that could be seen; it says why.
+        HactlError: there is nothing to verify; the message has the reason.
     """
-    _refuse(topic, cleaner)
+    _require_verifiable(topic, cleaner)
     bulk = min(BULK[topic.compacts], topic.segment_bytes // 2)
     short = _shortened(topic, cleaner, bulk)
     parts, left_out = _parts(short, bulk)
-    made = Design(topic, short, cleaner, parts, left_out, _ballast(short), bulk)
+    result = Design(topic, short, cleaner, parts, left_out, _ballast(short), bulk)
     if topic.compacts and topic.deletes and topic.retention_ms >= 0:
-        # Compaction needs its time, in which the probe must not expire.
-        keys = replace(made, parts=(Part.KEYS,)).longest
+        # The probe's records must not expire before compaction is verified.
+        keys = replace(result, parts=(Part.KEYS,)).longest
         short = replace(short, retention_ms=min(topic.retention_ms, max(RETENTION, keys)))
         parts, left_out = _parts(short, bulk)
-        made = replace(made, topic=short, parts=parts, left_out=left_out)
+        result = replace(result, topic=short, parts=parts, left_out=left_out)
     if not parts:
-        why = "; ".join(left_out) or "nothing is ever deleted or compacted"
-        raise HactlError(f"{topic.name}: there is nothing to verify: {why}")
-    return made
+        reason = "; ".join(left_out) or "nothing is ever deleted or compacted"
+        raise HactlError(f"{topic.name}: there is nothing to verify: {reason}")
+    return result
 
 
-def _refuse(topic: RetentionTopic, cleaner: Cleaner) -> None:
-    found = {each.rule: each for each in contradictions(topic, cleaner, Use(1))}
-    for rule in HOPELESS:
-        if rule in found:
-            what = f"{topic.name}: there is nothing to verify: {rule}: {found[rule].what}"
-            raise HactlError(what, found[rule].fix)
+def _require_verifiable(topic: RetentionTopic, cleaner: Cleaner) -> None:
+    by_rule = {item.rule: item for item in contradictions(topic, cleaner, Use(1))}
+    for rule in UNVERIFIABLE:
+        if rule in by_rule:
+            text = f"{topic.name}: there is nothing to verify: {rule}: {by_rule[rule].problem}"
+            raise HactlError(text, by_rule[rule].fix)
     if topic.remote_storage:
-        what = f"{topic.name}: tiered storage is not probed"
-        raise HactlError(what, "the probe would leave its segments in the remote store")
+        raise HactlError(
+            f"{topic.name}: a topic with tiered storage cannot be verified",
+            "the probe would leave its segments in the remote store",
+        )
 
 
 def _shortened(topic: RetentionTopic, cleaner: Cleaner, bulk: int) -> RetentionTopic:
-    """The topic with short times, but long enough that what comes too early is told from what comes by itself.
+    """The topic with short times, which are long enough to tell early removal from normal removal.
 
-    A cleaner that does not heed min.compaction.lag.ms passes within a round and its back-off; one that does not heed
-    delete.retention.ms takes tombstones with the second pass.
+    A cleaner that ignores min.compaction.lag.ms passes within a round and its back-off. A cleaner
+    that ignores delete.retention.ms removes tombstones with the second pass.
     """
     short = replace(topic, segment_ms=min(topic.segment_ms, SEGMENT))
     if topic.compacts:
-        one_pass = short.max_segment_ms + MARGIN + cleaner.backoff
-        young = one_pass + short.max_segment_ms
-        old = topic.max_lag if topic.max_lag == FOREVER else min(topic.max_lag, young + SEGMENT)
-        short = replace(short, min_lag=min(topic.min_lag, young), max_lag=old)
-        short = replace(short, delete_retention=min(topic.delete_retention, 2 * one_pass))
+        pass_time = short.max_segment_ms + MARGIN + cleaner.backoff
+        min_lag = pass_time + short.max_segment_ms
+        max_lag = topic.max_lag
+        if max_lag != FOREVER:
+            max_lag = min(max_lag, min_lag + SEGMENT)
+        short = replace(short, min_lag=min(topic.min_lag, min_lag), max_lag=max_lag)
+        short = replace(short, delete_retention=min(topic.delete_retention, 2 * pass_time))
     if topic.deletes:
         short = replace(short, retention_ms=min(topic.retention_ms, RETENTION))
         short = replace(short, retention_bytes=min(topic.retention_bytes, 2 * bulk))
@@ -222,35 +233,37 @@ def _shortened(topic: RetentionTopic, cleaner: Cleaner, bulk: int) -> RetentionT
 
 
 def _ballast(topic: RetentionTopic) -> int:
-    """Records of a round that make more of the log dirty than the ratio asks for; few where a lag decides.
+    """The number of records in a round whose dirty share exceeds the ratio; few if a lag decides.
 
     Raises:
-        HactlError: that would be too many.
+        HactlError: there would be too many records.
     """
     if not topic.compacts:
         return 0
     ratio = topic.dirty_ratio
-    count = (
-        math.ceil(KEYS * RECORD[1] / RECORD[0] * ratio / (1 - ratio)) + 2 if ratio < 1 else FOREVER
-    )
-    if count <= BALLAST:
+    least, most = RECORD_BYTES
+    count = math.ceil(KEYS * most / least * ratio / (1 - ratio)) + 2 if ratio < 1 else FOREVER
+    if count <= MAX_BALLAST:
         return count
     if topic.max_lag < FOREVER:
         return KEYS
-    what = f"{topic.name}: min.cleanable.dirty.ratio {ratio:g} lets a pass wait for {count} records beside {KEYS}"
-    raise HactlError(f"{what}, more than a probe writes", "lower it, or set max.compaction.lag.ms")
+    raise HactlError(
+        f"{topic.name}: with min.cleanable.dirty.ratio {ratio:g} a pass starts only after {count} "
+        f"records beside {KEYS} keys, more than a probe writes",
+        "lower the ratio, or set max.compaction.lag.ms",
+    )
 
 
 def _parts(topic: RetentionTopic, bulk: int) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """What can be seen of the shortened topic, and what not, and why."""
+    """The parts of the shortened topic that can be verified, and messages about the others."""
     parts, left_out = [], []
-    every = topic.max_segment_ms + MARGIN
+    interval = topic.max_segment_ms + MARGIN
     if topic.compacts:
         parts.append(Part.KEYS)
     if topic.deletes and topic.retention_ms >= 0:
         if 0 <= topic.retention_bytes < bulk:
             left_out.append(
-                f"retention.ms: retention.bytes {topic.retention_bytes} is always reached before"
+                f"retention.ms: retention.bytes {topic.retention_bytes} is always reached first"
             )
         else:
             parts.append(Part.AGE)
@@ -258,9 +271,9 @@ def _parts(topic: RetentionTopic, bulk: int) -> tuple[tuple[Part, ...], tuple[st
         rounds = (
             topic.retention_bytes / bulk + (topic.segment_bytes / bulk if topic.compacts else 1) + 2
         )
-        if 0 <= topic.retention_ms < rounds * every:
+        if 0 <= topic.retention_ms < rounds * interval:
             left_out.append(
-                f"retention.bytes: retention.ms {topic.retention_ms} is always reached before"
+                f"retention.bytes: retention.ms {topic.retention_ms} is always reached first"
             )
         else:
             parts.append(Part.SIZE)

@@ -1,4 +1,4 @@
-"""What came of one check. A value."""
+"""The outcome of a check of a probe, a value."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from provision.kafka.retention.show import duration
 
-MINUTES = 600_000
-"""From so many milliseconds on no tenths of a second are told."""
+MIN_ROUNDED_MS = 600_000
+"""Milliseconds from which on a time is shown without tenths of a second."""
 
 
 @dataclass(frozen=True)
 class ProbeOutcome:
-    """A check by its name, what was expected, what was seen, and whether the one is the other."""
+    """The outcome of a check: its name, the expected and observed results, and whether it holds."""
 
     check: str
     expected: str
-    seen: str
-    well: bool
+    observed: str
+    ok: bool
 
 
 def seconds(ms: float) -> str:
-    """Such as `18.3 s`: rounded, since it was measured."""
-    return f"{round(ms / 1000, 1):g} s" if ms < MINUTES else duration(round(ms))
+    """A measured time as text, rounded: `18.3 s`."""
+    return f"{round(ms / 1000, 1):g} s" if ms < MIN_ROUNDED_MS else duration(round(ms))

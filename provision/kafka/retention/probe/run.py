@@ -1,4 +1,4 @@
-"""A run of probes: made, written to and watched until all is seen, judged, and removed whatever happens."""
+"""A run of probes: create them, write and observe, evaluate the checks, and always remove them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two looks at a probe."""
 
 DONE = {Part.KEYS: compaction.seen_all, Part.AGE: deletion.aged, Part.SIZE: deletion.shrunk}
 CHECKS: dict[Part, tuple[compaction.Check, ...]] = {
@@ -30,45 +30,45 @@ CHECKS: dict[Part, tuple[compaction.Check, ...]] = {
 }
 
 Progress = Callable[[float], None]
-"""Is told, now and then, the seconds for which has been waited."""
+"""Is called after each look with the seconds since the start."""
 
 
 @dataclass(frozen=True)
 class ProbeVerdict:
-    """What came of a probe: the outcomes of its checks by what they are about."""
+    """The verdict on a probe: the outcomes of its checks, by the part that they concern."""
 
     probe: Probe
     outcomes: dict[Part, tuple[ProbeOutcome, ...]]
 
     @property
-    def well(self) -> bool:
-        """Whether all was as planned."""
-        return all(each.well for found in self.outcomes.values() for each in found)
+    def ok(self) -> bool:
+        """Whether all checks hold."""
+        return all(outcome.ok for outcomes in self.outcomes.values() for outcome in outcomes)
 
 
 def run(
-    login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress
+    login: Login, admin: KafkaAdminClient, probes: list[Probe], progress: Progress
 ) -> list[ProbeVerdict]:
-    """Watch probes until each has shown everything, or something is late; they are gone afterwards.
+    """Observe probes until each has shown everything, or something is late; then remove them.
 
     Raises:
-        KafkaError: the cluster does not answer, or refuses.
+        KafkaError: the cluster does not answer, or refuses a request.
         HactlError: the probes could not be removed.
     """
-    with made(login, admin, probes):
-        _watch(login, admin, probes, told)
-    return [ProbeVerdict(each, judged(each)) for each in probes]
+    with created(login, admin, probes):
+        _observe(login, admin, probes, progress)
+    return [ProbeVerdict(probe, evaluate(probe)) for probe in probes]
 
 
 @contextmanager
-def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator[None]:
-    """The topics are there for as long as the block.
+def created(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator[None]:
+    """Create the probes' topics, and remove them when the block ends.
 
     Raises:
         KafkaError: the cluster refuses them.
-        HactlError: they could not be removed; its exit code is that of the reason.
+        HactlError: they could not be removed; its exit code is that of the cause.
     """
-    names = [each.name for each in probes]
+    names = [probe.name for probe in probes]
     try:
         create(admin, probes)
         yield
@@ -76,45 +76,48 @@ def made(login: Login, admin: KafkaAdminClient, probes: list[Probe]) -> Iterator
         try:
             remove(login, names)
         except HactlError as error:
-            left = HactlError(
-                f"{', '.join(names)} cannot be removed: {error.line()}", "the next run removes it"
+            failure = HactlError(
+                f"{', '.join(names)} cannot be removed: {error.line()}",
+                "the next run removes what is left",
             )
-            left.exit_code = error.exit_code
-            raise left from error
+            failure.exit_code = error.exit_code
+            raise failure from error
 
 
-def _watch(login: Login, admin: KafkaAdminClient, probes: list[Probe], told: Progress) -> None:
-    for each in probes:
-        if Part.KEYS in each.traces:
-            each.traces[Part.KEYS].keyless = without_key(login, each)
+def _observe(
+    login: Login, admin: KafkaAdminClient, probes: list[Probe], progress: Progress
+) -> None:
+    for probe in probes:
+        if Part.KEYS in probe.traces:
+            probe.traces[Part.KEYS].keyless = without_key(login, probe)
     with client(login, admin, probes) as connection:
         began = now()
-        until = began + longest(probes)
+        deadline = began + longest(probes)
         while True:
-            for each in probes:
-                if now() >= each.due:
-                    connection.write(each)
-                connection.look(each)
-            told((now() - began) / 1000)
-            if now() > until or all(_shown(each) for each in probes):
+            for probe in probes:
+                if now() >= probe.due:
+                    connection.write(probe)
+                connection.look(probe)
+            progress((now() - began) / 1000)
+            if now() > deadline or all(_is_done(probe) for probe in probes):
                 return
-            soonest = min(each.due for each in probes) - now()
+            soonest = min(probe.due for probe in probes) - now()
             time.sleep(max(0.05, min(POLL_INTERVAL, soonest / 1000)))
 
 
 def longest(probes: list[Probe]) -> int:
-    """Milliseconds that all of them take at most."""
-    return max(each.design.longest for each in probes)
+    """Milliseconds that all probes take at most."""
+    return max(probe.design.longest for probe in probes)
 
 
-def judged(probe: Probe) -> dict[Part, tuple[ProbeOutcome, ...]]:
-    """What the checks say of what was seen."""
-    found = {}
+def evaluate(probe: Probe) -> dict[Part, tuple[ProbeOutcome, ...]]:
+    """The outcomes of the checks on the probe's traces, by part."""
+    outcomes = {}
     for part, trace in probe.traces.items():
-        outcomes = (check(probe.design, trace) for check in CHECKS[part])
-        found[part] = tuple(each for each in outcomes if each is not None)
-    return found
+        results = (check(probe.design, trace) for check in CHECKS[part])
+        outcomes[part] = tuple(outcome for outcome in results if outcome is not None)
+    return outcomes
 
 
-def _shown(probe: Probe) -> bool:
+def _is_done(probe: Probe) -> bool:
     return all(DONE[part](trace) for part, trace in probe.traces.items())

@@ -1,4 +1,4 @@
-"""What a probe has shown, as lines of at most 80 columns and as JSON. Pure."""
+"""A probe and its verdict as lines of at most 80 columns and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -24,102 +24,97 @@ OUTCOMES = (7, 22, 25, 24)
 
 
 def header(probe: Probe) -> Iterator[Line]:
-    """What the probe is: its name, what was shortened, how long it takes at most, what is not shown."""
+    """The probe's name and brokers, its shortened parameters, and the time that it takes."""
     design = probe.design
-    yield (
-        f"{design.original.name}: cleanup.policy {','.join(sorted(design.original.policies))}",
-        BOLD,
-    )
+    policies = ",".join(sorted(design.original.policies))
+    yield f"{design.original.name}: cleanup.policy {policies}", BOLD
     brokers = ", ".join(map(str, probe.first))
     yield from wrapped(
-        f"beside it {probe.name} on broker{'s' if len(probe.first) > 1 else ''} {brokers}",
+        f"probe {probe.name} on broker{'s' if len(probe.first) > 1 else ''} {brokers}",
         first="  ",
         rest="    ",
     )
     yield from _row(CHANGES, ("parameter", "of the topic", "of the probe", "proportion"), "")
-    for each in design.changes:
-        shown = [_value(each.key, each.topic), _value(each.key, each.probe), _proportion(each)]
-        yield from _row(CHANGES, (each.key, *shown), "")
-    for text in _meaning(design):
+    for change in design.changes:
+        values = [_value(change.key, change.topic), _value(change.key, change.probe)]
+        yield from _row(CHANGES, (change.key, *values, _proportion(change)), "")
+    for text in _plan_of_topic(design):
         yield from wrapped(text, first="  ", rest="    ")
     for text in design.left_out:
-        yield from wrapped(f"not shown: {text}", YELLOW, first="  ", rest="    ")
+        yield from wrapped(f"not verified: {text}", YELLOW, first="  ", rest="    ")
     yield from wrapped(
         f"takes {duration(design.longest)} at most: {waits(design)}", first="  ", rest="    "
     )
 
 
 def waits(design: Design) -> str:
-    """The brokers' own times that the probe has to wait for."""
-    times = []
+    """The broker's parameter that the probe has to wait for, with its value."""
     if design.topic.compacts:
-        times.append(f"log.cleaner.backoff.ms is {duration(design.cleaner.backoff)}")
-    else:
-        times.append(
-            f"log.retention.check.interval.ms is {duration(design.cleaner.check_interval)}"
-        )
-    return ", ".join(times)
+        return f"log.cleaner.backoff.ms is {duration(design.cleaner.backoff)}"
+    return f"log.retention.check.interval.ms is {duration(design.cleaner.check_interval)}"
 
 
-def verdict(found: ProbeVerdict) -> Iterator[Line]:
-    """What came of each check."""
-    for part, outcomes in found.outcomes.items():
+def verdict(result: ProbeVerdict) -> Iterator[Line]:
+    """The outcomes of the checks, and their number."""
+    for part, outcomes in result.outcomes.items():
         yield from _row(OUTCOMES, ("", part, "expected", "seen"), BOLD)
-        for each in outcomes:
-            mark = "ok" if each.well else "FAILED"
-            yield from _row(
-                OUTCOMES, (mark, each.check, each.expected, each.seen), GREEN if each.well else RED
-            )
-    every = [each for outcomes in found.outcomes.values() for each in outcomes]
-    failed = sum(not each.well for each in every)
-    name = found.probe.design.original.name
-    if failed:
-        yield f"  {name}: {failed} of {len(every)} checks failed", RED
+        for outcome in outcomes:
+            mark, colour = ("ok", GREEN) if outcome.ok else ("FAILED", RED)
+            cells = (mark, outcome.check, outcome.expected, outcome.observed)
+            yield from _row(OUTCOMES, cells, colour)
+    results = [outcome.ok for outcomes in result.outcomes.values() for outcome in outcomes]
+    name = result.probe.design.original.name
+    if failed := results.count(False):
+        yield f"  {name}: {failed} of {len(results)} checks failed", RED
     else:
-        yield f"  {name}: all {len(every)} checks hold", GREEN
+        yield f"  {name}: all {len(results)} checks hold", GREEN
 
 
-def document(found: ProbeVerdict) -> dict[str, Any]:
-    """The same as JSON; times in milliseconds, sizes in bytes."""
-    design = found.probe.design
+def document(result: ProbeVerdict) -> dict[str, Any]:
+    """The probe and its verdict as JSON; times in milliseconds, sizes in bytes."""
+    design = result.probe.design
     return {
         "topic": design.original.name,
         "cleanup_policy": sorted(design.original.policies),
-        "probe": found.probe.name,
-        "brokers": list(found.probe.first),
+        "probe": result.probe.name,
+        "brokers": list(result.probe.first),
         "shortened": [
-            {"parameter": each.key, "topic": each.topic, "probe": each.probe}
-            for each in design.changes
+            {"parameter": change.key, "topic": change.topic, "probe": change.probe}
+            for change in design.changes
         ],
         "longest_ms": design.longest,
         "not_shown": list(design.left_out),
         "checks": [
-            _check(part, each) for part, outcomes in found.outcomes.items() for each in outcomes
+            _check_json(part, outcome)
+            for part, outcomes in result.outcomes.items()
+            for outcome in outcomes
         ],
-        "well": found.well,
+        "well": result.ok,
     }
 
 
-def _check(part: Part, each: ProbeOutcome) -> dict[str, Any]:
+def _check_json(part: Part, outcome: ProbeOutcome) -> dict[str, Any]:
     return {
         "about": part,
-        "check": each.check,
-        "expected": each.expected,
-        "seen": each.seen,
-        "well": each.well,
+        "check": outcome.check,
+        "expected": outcome.expected,
+        "seen": outcome.observed,
+        "well": outcome.ok,
     }
 
 
-def _meaning(design: Design) -> Iterator[str]:
-    """What the plan says of the topic itself, whose times nobody waits for here."""
+def _plan_of_topic(design: Design) -> Iterator[str]:
+    """The plan's times for the topic itself, which the probe does not wait for."""
     planned = plan(design.original, design.cleaner, Use(1))
     name = design.original.name
     if design.original.deletes and planned.readable is not None:
-        yield f"of {name} itself a record can be read for {duration(planned.readable)} at most"
+        yield f"in {name} itself a record can be read for {duration(planned.readable)} at most"
     if design.original.compacts and planned.superseded is not None:
-        older, mark = duration(planned.superseded), duration(planned.tombstone)
-        yield f"of {name} itself an older value is gone after {older}, a tombstone after {mark}"
-    yield f"`hactl kafka retention plan {name}` tells more of it"
+        older, tombstone = duration(planned.superseded), duration(planned.tombstone)
+        yield (
+            f"in {name} itself an older value is gone after {older}, a tombstone after {tombstone}"
+        )
+    yield f"for all figures run `hactl kafka retention plan {name}`"
 
 
 def _value(key: str, count: int) -> str:
@@ -128,12 +123,12 @@ def _value(key: str, count: int) -> str:
     return duration(count) if key.endswith(".ms") else size(count)
 
 
-def _proportion(each: ConfigChange) -> str:
-    return f"1:{each.topic / each.probe:,.0f}".replace(",", " ") if each.probe > 0 else ""
+def _proportion(change: ConfigChange) -> str:
+    return f"1:{change.topic / change.probe:,.0f}".replace(",", " ") if change.probe > 0 else ""
 
 
 def _row(widths: Sequence[int], cells: Sequence[str], colour: str) -> Iterator[Line]:
-    """A row of a table, in as many lines as its longest cell needs."""
+    """A row of a table; it has as many lines as its longest cell."""
     columns = [
         textwrap.wrap(cell, width - 1) or [""] for cell, width in zip(cells, widths, strict=True)
     ]

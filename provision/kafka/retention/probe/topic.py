@@ -1,4 +1,4 @@
-"""The topic that is the probe: made beside the topic, found again, removed."""
+"""The probe's topic: created beside the topic, found again, removed."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
 
 PREFIX = "hactl-probe-"
 MAX_NAME_LENGTH = 220
-"""Characters of a topic's name that go into that of its probe, which may have 249."""
+"""Characters of a topic's name in the name of its probe; a name may have 249 characters."""
 
-NONE, UNKNOWN = 0, 3
+NONE, UNKNOWN_TOPIC = 0, 3
 """No error, and UNKNOWN_TOPIC_OR_PARTITION (org.apache.kafka.common.protocol.Errors)."""
 
 LATEST = -1
-"""The timestamp that asks for the end of a log (ListOffsetsRequest.LATEST_TIMESTAMP)."""
+"""The timestamp for the end of a log (ListOffsetsRequest.LATEST_TIMESTAMP)."""
 
 
 @dataclass
 class Probe:
-    """A topic of its own on the brokers of `first`, the leader first; `own` is what is set on the topic beside it.
+    """A probe: a topic on the brokers in `first`, the leader first.
 
-    `due` is the monotonic time of the next round in milliseconds, `number` counts them.
+    `overrides` are the parameters set on the original topic. `due` is the monotonic time of the
+    next round in milliseconds, `number` the number of the rounds so far.
     """
 
     design: Design
-    own: dict[str, str]
+    overrides: dict[str, str]
     first: tuple[int, ...]
     name: str
     due: float = 0
@@ -48,58 +49,58 @@ class Probe:
     traces: dict[Part, ProbeTrace] = field(default_factory=dict)
 
     def partition(self, part: Part) -> TopicPartition:
-        """The partition that shows a thing."""
+        """The partition for a part."""
         return TopicPartition(self.name, self.design.parts.index(part))
 
 
-def probe(design: Design, seen: TopicInfo) -> Probe:
-    """A probe with a name of its own, not made yet."""
-    name = f"{PREFIX}{seen.topic.name[:MAX_NAME_LENGTH]}-{secrets.token_hex(4)}"
+def probe(design: Design, info: TopicInfo) -> Probe:
+    """A probe with a unique name; its topic does not exist yet."""
+    name = f"{PREFIX}{info.topic.name[:MAX_NAME_LENGTH]}-{secrets.token_hex(4)}"
     return Probe(
         design,
-        dict(seen.own),
-        seen.first,
+        dict(info.overrides),
+        info.first,
         name,
         traces={part: ProbeTrace() for part in design.parts},
     )
 
 
 def create(admin: KafkaAdminClient, probes: Iterable[Probe]) -> None:
-    """Make the topics and wait until they have leaders.
+    """Create the probes' topics and wait until they have leaders.
 
     Raises:
         KafkaError: the cluster refuses, or takes too long.
     """
     topics = {
-        each.name: {
-            "assignments": {number: list(each.first) for number in range(len(each.design.parts))},
-            "configs": each.design.settings(each.own),
+        probe.name: {
+            "assignments": {number: list(probe.first) for number in range(len(probe.design.parts))},
+            "configs": probe.design.settings(probe.overrides),
         }
-        for each in probes
+        for probe in probes
     }
     admin.create_topics(topics, wait_for_metadata=True)
 
 
 def remove(login: Login, names: list[str]) -> None:
-    """Delete topics, over a connection of its own; those that are not there are left out.
+    """Delete topics over a new connection; a topic that does not exist is no error.
 
-    The controller is asked for each: another broker may not have heard yet of a topic that was just made.
+    The request goes to the controller: another broker may not know of a new topic yet.
 
     Raises:
-        HactlError: the cluster does not do it.
+        HactlError: the cluster refuses the request.
     """
 
     def delete(admin: KafkaAdminClient) -> None:
         answer = admin.delete_topics(names, raise_errors=False)
-        for each in answer["topics"]:
-            if each["error_code"] not in (NONE, UNKNOWN):
-                raise for_code(each["error_code"])(each["name"])
+        for topic in answer["topics"]:
+            if topic["error_code"] not in (NONE, UNKNOWN_TOPIC):
+                raise for_code(topic["error_code"])(topic["name"])
 
     ask(login, delete)
 
 
 def leftovers(admin: KafkaAdminClient, topics: list[str]) -> list[str]:
-    """Probes of these topics that nobody writes to any more: their run was killed.
+    """The names of these topics' probes that no run writes to: their run was killed.
 
     Raises:
         KafkaError: the cluster does not answer.
@@ -107,21 +108,26 @@ def leftovers(admin: KafkaAdminClient, topics: list[str]) -> list[str]:
     names = re.compile(
         "|".join(f"{PREFIX}{re.escape(name[:MAX_NAME_LENGTH])}-[0-9a-f]{{8}}" for name in topics)
     )
-    found = [each for each in admin.describe_topics() if names.fullmatch(each["name"])]
-    if not found:
+    probes = [topic for topic in admin.describe_topics() if names.fullmatch(topic["name"])]
+    if not probes:
         return []
-    before = {each["name"]: _ends(admin, each) for each in found}
+    before = {topic["name"]: _end_offsets(admin, topic) for topic in probes}
     time.sleep(2 * (SEGMENT + MARGIN) / 1000)
     return sorted(
-        each["name"] for each in found if before[each["name"]] == _ends(admin, each) != {}
+        topic["name"]
+        for topic in probes
+        if before[topic["name"]] == _end_offsets(admin, topic) != {}
     )
 
 
-def _ends(admin: KafkaAdminClient, topic: Mapping[str, Any]) -> dict[int, int]:
-    """Where its partitions end; nothing where the topic has just gone, or has just been made."""
-    parts = [TopicPartition(topic["name"], each["partition_index"]) for each in topic["partitions"]]
+def _end_offsets(admin: KafkaAdminClient, topic: Mapping[str, Any]) -> dict[int, int]:
+    """The end offsets by partition; empty where the topic was just deleted or just created."""
+    partitions = [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for partition in topic["partitions"]
+    ]
     try:
-        answer = admin.list_partition_offsets(dict.fromkeys(parts, LATEST))
+        answer = admin.list_partition_offsets(dict.fromkeys(partitions, LATEST))
     except UnknownTopicOrPartitionError:
         return {}
-    return {part.partition: each.offset for part, each in answer.items()}
+    return {partition.partition: result.offset for partition, result in answer.items()}

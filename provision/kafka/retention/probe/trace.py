@@ -1,7 +1,7 @@
-"""What was written into a partition of the probe, and what was seen there afterwards. Pure.
+"""The records written into a partition of the probe, and the looks at the partition. Pure.
 
-Times are milliseconds of this machine's monotonic clock. Writes and looks alternate, so that a look never sees the half
-of a round.
+Times are milliseconds of this machine's monotonic clock. Writes and looks alternate, so that a look
+never sees an incomplete round.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-Kept = tuple[int, bytes | None, bytes | None]
+ReadRecord = tuple[int, bytes | None, bytes | None]
 """Offset, key and value of a record that was read."""
 
 
 @dataclass(frozen=True)
 class LoggedRecord:
-    """One that was written: `sent` is before, `acked` after the broker appended it. A tombstone has no value."""
+    """A written record; the broker appended it between `sent` and `acked`.
+
+    A tombstone has no value.
+    """
 
     offset: int
     key: bytes | None
@@ -26,7 +29,10 @@ class LoggedRecord:
 
 @dataclass(frozen=True)
 class Round:
-    """Records written in one go, after a pause in which a segment gets too old: the first begins another segment."""
+    """Records written together after a pause; the first record starts a new segment.
+
+    During the pause the segment before becomes too old.
+    """
 
     records: tuple[LoggedRecord, ...]
 
@@ -41,15 +47,16 @@ class Round:
         return self.records[-1]
 
     def whole(self, segment_ms: int) -> bool:
-        """Whether it surely is one segment: it took less than what makes the next append roll."""
+        """Whether the round is a single segment for certain: it took less time than segment.ms."""
         return self.last.acked - self.records[0].sent < segment_ms
 
 
 @dataclass(frozen=True)
 class Look:
-    """The earliest offset, the end, the records between (of keyed data) and the leader's bytes, read in this order.
+    """An observation of a partition.
 
-    `rounds` is how many had been written.
+    Its values were read in this order: the earliest offset, the end offset, the records in between
+    (only of keyed data), and the bytes on the leader. `rounds` is the number of rounds so far.
     """
 
     began: float
@@ -57,12 +64,12 @@ class Look:
     rounds: int
     start: int
     end: int
-    records: tuple[Kept, ...] = ()
+    records: tuple[ReadRecord, ...] = ()
     size: int = 0
 
     @cached_property
     def offsets(self) -> frozenset[int]:
-        """Those of the records."""
+        """The offsets of the records."""
         return frozenset(offset for offset, *_ in self.records)
 
     def holds(self, record: LoggedRecord) -> bool:
@@ -76,12 +83,15 @@ class Look:
 
 @dataclass
 class ProbeTrace:
-    """All of one partition; `keyless` is what the broker said to a record without a key, empty where it took it."""
+    """The rounds and looks of a partition.
+
+    `keyless` is the broker's error for a record without a key, empty where it accepted the record.
+    """
 
     rounds: list[Round] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     keyless: str = ""
 
     def written(self, rounds: int) -> list[LoggedRecord]:
-        """The records of the first so many rounds, in the order of writing."""
-        return [record for each in self.rounds[:rounds] for record in each.records]
+        """The records of the first `rounds` rounds, in the order of writing."""
+        return [record for item in self.rounds[:rounds] for record in item.records]

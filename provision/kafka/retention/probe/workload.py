@@ -1,52 +1,61 @@
-"""What is written into the probe, round by round. Pure but for the random bytes of the values."""
+"""The records that are written into the probe, round by round. Pure except for random values."""
 
 from __future__ import annotations
 
 import os
 
-from provision.kafka.retention.probe.deletion import FIRST
-from provision.kafka.retention.probe.design import DOOMED, SETTLED, VALUE, Design, Part
+from provision.kafka.retention.probe.deletion import MIN_ROUNDS
+from provision.kafka.retention.probe.design import (
+    DOOMED_KEYS,
+    SETTLED_KEYS,
+    VALUE_BYTES,
+    Design,
+    Part,
+)
 
-Word = tuple[bytes | None, bytes | None]
+KeyValue = tuple[bytes | None, bytes | None]
 """A key and a value."""
 
-PIECE = 8 << 10
-"""Bytes of a value where a log is to fill up."""
+BULK_VALUE_BYTES = 8 << 10
+"""Bytes of a value in the partition that fills up."""
 
-AGING = 4
-"""Records of a round where they are to get old."""
+AGING_RECORDS = 4
+"""Records of a round in the partition whose records get old."""
 
 
-def round_values(design: Design, part: Part, number: int) -> list[Word]:
-    """What the round of this number, counted from 0, writes into a partition; nothing where all is written."""
+def round_values(design: Design, part: Part, number: int) -> list[KeyValue]:
+    """The records of a round, whose number counts from 0; empty where all rounds are written."""
     if part is Part.KEYS:
         return _keyed(design, number)
     if part is Part.AGE:
-        over = design.topic.compacts and number >= FIRST
-        return (
-            []
-            if over
-            else [(_key(design, number, each), os.urandom(VALUE)) for each in range(AGING)]
-        )
-    piece = min(PIECE, design.bulk, design.topic.max_message_bytes // 2)
+        if design.topic.compacts and number >= MIN_ROUNDS:
+            return []
+        return [
+            (_key(design, number, index), os.urandom(VALUE_BYTES)) for index in range(AGING_RECORDS)
+        ]
+    size = min(BULK_VALUE_BYTES, design.bulk, design.topic.max_message_bytes // 2)
     return [
-        (_key(design, number, each), os.urandom(piece))
-        for each in range(max(1, design.bulk // piece))
+        (_key(design, number, index), os.urandom(size))
+        for index in range(max(1, design.bulk // size))
     ]
 
 
-def _keyed(design: Design, number: int) -> list[Word]:
-    """Settled keys get their last value and doomed keys their tombstone in the second round; ballast is in each."""
-    settled = [b"settled-%d" % each for each in range(SETTLED)]
-    doomed = [b"doomed-%d" % each for each in range(DOOMED)]
-    found: list[Word] = []
+def _keyed(design: Design, number: int) -> list[KeyValue]:
+    """The records of a round with keys; ballast is in each round.
+
+    The second round has the last values of settled keys, and the tombstones of doomed keys.
+    """
+    settled = [b"settled-%d" % index for index in range(SETTLED_KEYS)]
+    doomed = [b"doomed-%d" % index for index in range(DOOMED_KEYS)]
+    records: list[KeyValue] = []
     if number == 0:
-        found = [(key, os.urandom(VALUE)) for key in [*settled, *settled, *doomed]]
+        records = [(key, os.urandom(VALUE_BYTES)) for key in [*settled, *settled, *doomed]]
     if number == 1:
-        found = [(key, os.urandom(VALUE)) for key in settled] + [(key, None) for key in doomed]
-    return found + [(b"busy", os.urandom(VALUE)) for _ in range(design.ballast)]
+        records = [(key, os.urandom(VALUE_BYTES)) for key in settled]
+        records += [(key, None) for key in doomed]
+    return records + [(b"busy", os.urandom(VALUE_BYTES)) for _ in range(design.ballast)]
 
 
-def _key(design: Design, number: int, each: int) -> bytes | None:
-    """A key of its own for each record, where records need one: nothing has a newer value."""
-    return b"%d-%d" % (number, each) if design.topic.compacts else None
+def _key(design: Design, number: int, index: int) -> bytes | None:
+    """A unique key for a record of a compacted topic, so that no record has a newer value."""
+    return b"%d-%d" % (number, index) if design.topic.compacts else None

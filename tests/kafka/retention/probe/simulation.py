@@ -1,7 +1,8 @@
-"""A partition as Kafka keeps it, in small, with a clock of its own: what a probe would see without a broker.
+"""A small simulation of a partition of a probe, with a simulated clock.
 
-Written from LogSegment.shouldRoll, UnifiedLog.deleteOldSegments, LogCleanerManager.grabFilthiestCompactedLog,
-Cleaner.doClean, groupSegmentsBySize and shouldRetainRecord.
+It follows LogSegment.shouldRoll, UnifiedLog.deleteOldSegments,
+LogCleanerManager.grabFilthiestCompactedLog, Cleaner.doClean, groupSegmentsBySize and
+shouldRetainRecord.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic
 from provision.kafka.retention.probe.design import Design, Part
 from provision.kafka.retention.probe.trace import LoggedRecord, Look, ProbeTrace, Round
-from provision.kafka.retention.probe.workload import Word, round_values
+from provision.kafka.retention.probe.workload import KeyValue, round_values
 
 STEP = 100
 """Milliseconds of a step."""
@@ -19,7 +20,7 @@ STEP = 100
 
 @dataclass
 class Entry:
-    """A record in the log; `horizon` is when its tombstone may go, 0 before a first pass."""
+    """A record in the log; its tombstone may be removed after `horizon`, 0 before a first pass."""
 
     offset: int
     key: bytes | None
@@ -29,15 +30,20 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """The approximate number of bytes."""
         return 80 + len(self.value or b"")
+
+
+def size_of(entries: list[Entry]) -> int:
+    """The bytes of some entries."""
+    return sum(entry.size for entry in entries)
 
 
 @dataclass
 class Log:
-    """Segments, the last of them active; `dirty` is the first offset that no pass has seen.
+    """A log of segments, the last of them active; `dirty` is the first offset after the last pass.
 
-    Without `closed_only` its cleaner closes the active segment and takes it as well, which Kafka's does not.
+    Without `closed_only` its cleaner also closes and compacts the active segment, unlike Kafka's.
     """
 
     topic: RetentionTopic
@@ -47,20 +53,23 @@ class Log:
     dirty: int = 0
     closed_only: bool = True
 
-    def append(self, now: int, found: list[Word]) -> None:
-        """Records in one go; the first begins another segment where the active one is too old."""
+    def append(self, now: int, values: list[KeyValue]) -> None:
+        """Append records; the first starts a new segment if the active segment is too old."""
         active = self.segments[-1]
         if active and now - active[0].at > self.topic.max_segment_ms:
-            self.segments.append([])
-            self.bases.append(self.end)
-        for key, value in found:
+            self._roll()
+        for key, value in values:
             self.segments[-1].append(Entry(self.end, key, value, now))
             self.end += 1
 
+    def _roll(self) -> None:
+        self.segments.append([])
+        self.bases.append(self.end)
+
     def retain(self, now: int) -> None:
-        """What kafka-log-retention does, or a cleaner thread for logs that are compacted as well."""
+        """Run a round of kafka-log-retention, or of a cleaner thread for compacted logs."""
         topic = self.topic
-        sizes = [sum(each.size for each in segment) for segment in self.segments]
+        sizes = [size_of(segment) for segment in self.segments]
         while self.segments[0] and 0 <= topic.retention_bytes <= sum(sizes) - sizes[0]:
             self._drop(sizes)
         while self.segments[0] and 0 <= topic.retention_ms < now - self.segments[0][-1].at:
@@ -75,48 +84,41 @@ class Log:
             sizes.append(0)
 
     def clean(self, now: int) -> None:
-        """A pass, where one is due."""
+        """Run a pass of the cleaner if it is due."""
         if self.segments[-1] and not self.closed_only:
-            self.segments.append([])
-            self.bases.append(self.end)
+            self._roll()
         closed, count = self.segments[:-1], 0
         while count < len(closed) and (
             not closed[count] or closed[count][-1].at <= now - self.topic.min_lag
         ):
             count += 1
-        cleanable = [each for segment in closed[:count] for each in segment]
-        fresh = [each for each in cleanable if each.offset >= self.dirty]
-        total = sum(each.size for each in cleanable)
+        cleanable = [entry for segment in closed[:count] for entry in segment]
+        fresh = [entry for entry in cleanable if entry.offset >= self.dirty]
         old = self.topic.max_lag < FOREVER and fresh and now - fresh[0].at > self.topic.max_lag
-        if not fresh or not (
-            old or sum(each.size for each in fresh) / total > self.topic.dirty_ratio
-        ):
+        if not fresh or not (old or size_of(fresh) / size_of(cleanable) > self.topic.dirty_ratio):
             return
-        last = {each.key: each.offset for each in fresh}
+        last = {entry.key: entry.offset for entry in fresh}
         kept = [
-            [each for each in segment if self._stays(each, last, now)] for segment in closed[:count]
+            [entry for entry in segment if self._stays(entry, last, now)]
+            for segment in closed[:count]
         ]
-        self._swap(kept, count)
+        self._merge(kept, count)
         self.dirty = fresh[-1].offset + 1
 
-    def _stays(self, each: Entry, last: dict[bytes | None, int], now: int) -> bool:
-        if last.get(each.key, -1) > each.offset:
+    def _stays(self, entry: Entry, last: dict[bytes | None, int], now: int) -> bool:
+        if last.get(entry.key, -1) > entry.offset:
             return False
-        if each.value is None and each.horizon:
-            return now <= each.horizon
-        if each.value is None:
-            each.horizon = now + self.topic.delete_retention
+        if entry.value is None and entry.horizon:
+            return now <= entry.horizon
+        if entry.value is None:
+            entry.horizon = now + self.topic.delete_retention
         return True
 
-    def _swap(self, kept: list[list[Entry]], count: int) -> None:
-        """Put what is left of the segments together, up to segment.bytes; the base is that of the first."""
+    def _merge(self, kept: list[list[Entry]], count: int) -> None:
+        """Merge segments up to segment.bytes; the base is that of the first segment."""
         groups: list[tuple[int, list[Entry]]] = []
         for base, segment in zip(self.bases, kept, strict=False):
-            size = sum(each.size for each in segment)
-            if (
-                groups
-                and sum(each.size for each in groups[-1][1]) + size <= self.topic.segment_bytes
-            ):
+            if groups and size_of(groups[-1][1]) + size_of(segment) <= self.topic.segment_bytes:
                 groups[-1][1].extend(segment)
             else:
                 groups.append((base, segment))
@@ -124,37 +126,38 @@ class Log:
         self.bases[:count] = [base for base, _ in groups]
 
     def look(self, now: int, rounds: int) -> Look:
-        """What a client would see."""
-        entries = [each for segment in self.segments for each in segment]
-        read = tuple((each.offset, each.key, each.value) for each in entries)
-        return Look(
-            now, now, rounds, self.bases[0], self.end, read, sum(each.size for each in entries)
-        )
+        """The look of a client at the log."""
+        entries = [entry for segment in self.segments for entry in segment]
+        records = tuple((entry.offset, entry.key, entry.value) for entry in entries)
+        return Look(now, now, rounds, self.bases[0], self.end, records, size_of(entries))
 
 
 def watched(
     design: Design,
     part: Part,
     real: RetentionTopic | None = None,
-    side: Cleaner | None = None,
+    cleaner: Cleaner | None = None,
     log: Log | None = None,
 ) -> ProbeTrace:
-    """The trace of a probe; `real` and `side` are what the brokers do, where it is not what is planned."""
-    topic, side = real or design.topic, side or design.cleaner
+    """The trace of a probe; `real` and `cleaner` replace the planned parameters on the brokers."""
+    topic, cleaner = real or design.topic, cleaner or design.cleaner
     log, trace = log or Log(topic), ProbeTrace(keyless="INVALID_RECORD")
     number, due = 0, 0
     for now in range(0, design.longest + STEP, STEP):
         if now >= due:
-            if found := round_values(design, part, number):
+            if values := round_values(design, part, number):
                 base = log.end
-                log.append(now, found)
-                sent = [LoggedRecord(base + at, *word, now, now) for at, word in enumerate(found)]
-                trace.rounds.append(Round(tuple(sent)))
-            number, due = number + 1, now + design.every
-        if topic.compacts and side.enabled and now % side.backoff < STEP:
+                log.append(now, values)
+                records = [
+                    LoggedRecord(base + index, key, value, now, now)
+                    for index, (key, value) in enumerate(values)
+                ]
+                trace.rounds.append(Round(tuple(records)))
+            number, due = number + 1, now + design.interval
+        if topic.compacts and cleaner.enabled and now % cleaner.backoff < STEP:
             log.clean(now)
-        every = side.backoff if topic.compacts else side.check_interval
-        if topic.deletes and now % every < STEP:
+        interval = cleaner.backoff if topic.compacts else cleaner.check_interval
+        if topic.deletes and now % interval < STEP:
             log.retain(now)
         if now % 1000 == 0:
             trace.looks.append(log.look(now, len(trace.rounds)))

@@ -1,9 +1,10 @@
-"""The checks on keyed data: a log kept by Kafka's rules passes each, and each tells a log that is not."""
+"""The checks on keyed data: a correct log passes all of them, and each finds an incorrect log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from provision.kafka.retention.model import FOREVER, Cleaner, RetentionTopic
 from provision.kafka.retention.probe import compaction
 from provision.kafka.retention.probe.compaction import CHECKS, Check
 from provision.kafka.retention.probe.design import Design, Part, design
+from provision.kafka.retention.probe.outcome import ProbeOutcome
 from provision.kafka.retention.probe.trace import Look, ProbeTrace, Round
 from tests.kafka.retention.probe.simulation import Log, watched
 
@@ -21,10 +23,10 @@ BOTH = frozenset({"compact", "delete"})
 ORDERS = RetentionTopic("orders", COMPACT, min_lag=3_600_000)
 
 
-def failed(made: Design, trace: ProbeTrace) -> list[str]:
+def failed(plan: Design, trace: ProbeTrace) -> list[str]:
     """The names of the checks that do not hold."""
-    outcomes = (check(made, trace) for check in CHECKS)
-    return [each.check for each in outcomes if each is not None and not each.well]
+    outcomes = (check(plan, trace) for check in CHECKS)
+    return [outcome.check for outcome in outcomes if outcome is not None and not outcome.ok]
 
 
 @settings(max_examples=25, deadline=None)
@@ -37,7 +39,7 @@ def failed(made: Design, trace: ProbeTrace) -> list[str]:
     delete_retention=st.sampled_from([0, 500, 86_400_000]),
     backoff=st.integers(300, 16_000),
 )
-def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
+def test_a_log_that_follows_kafkas_rules_passes_every_check(
     policies: frozenset[str],
     segment_ms: int,
     min_lag: int,
@@ -46,13 +48,18 @@ def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
     delete_retention: int,
     backoff: int,
 ) -> None:
-    about = RetentionTopic(
-        "t", policies, segment_ms=segment_ms, min_lag=min_lag, max_lag=max_lag, dirty_ratio=ratio,
+    topic = RetentionTopic(
+        "t",
+        policies,
+        segment_ms=segment_ms,
+        min_lag=min_lag,
+        max_lag=max_lag,
+        dirty_ratio=ratio,
         delete_retention=delete_retention,
-    )  # fmt: skip
-    made = design(about, Cleaner(backoff=backoff))
-    trace = watched(made, Part.KEYS)
-    assert not failed(made, trace)
+    )
+    plan = design(topic, Cleaner(backoff=backoff))
+    trace = watched(plan, Part.KEYS)
+    assert not failed(plan, trace)
     assert compaction.seen_all(trace)
 
 
@@ -66,93 +73,95 @@ def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
         ({"policies": frozenset({"delete"}), "retention_ms": 5_000}, "earliest offset stays"),
     ],
 )
-def test_brokers_that_do_otherwise_than_planned_are_told(
-    real: dict[str, object], check: str
-) -> None:
-    made = design(ORDERS, Cleaner(backoff=700, check_interval=700))
-    assert check in failed(made, watched(made, Part.KEYS, replace(made.topic, **real)))  # type: ignore[arg-type]
+def test_brokers_that_deviate_from_the_plan_fail_a_check(real: dict[str, Any], check: str) -> None:
+    plan = design(ORDERS, Cleaner(backoff=700, check_interval=700))
+    assert check in failed(plan, watched(plan, Part.KEYS, replace(plan.topic, **real)))
 
 
-def test_a_cleaner_that_does_nothing_is_told() -> None:
-    made = design(ORDERS, Cleaner(backoff=700))
-    trace = watched(made, Part.KEYS, side=Cleaner(enabled=False))
-    assert failed(made, trace) == ["older values go", "tombstones go"]
+def test_a_cleaner_that_does_nothing_fails_two_checks() -> None:
+    plan = design(ORDERS, Cleaner(backoff=700))
+    trace = watched(plan, Part.KEYS, cleaner=Cleaner(enabled=False))
+    assert failed(plan, trace) == ["older values go", "tombstones go"]
     assert not compaction.seen_all(trace)
 
 
-def test_a_cleaner_that_takes_the_active_segment_as_well_is_told() -> None:
-    made = design(replace(ORDERS, min_lag=0), Cleaner(backoff=700))
+def test_a_cleaner_that_compacts_the_active_segment_fails_a_check() -> None:
+    plan = design(replace(ORDERS, min_lag=0), Cleaner(backoff=700))
     assert "active segment stays" in failed(
-        made, watched(made, Part.KEYS, log=Log(made.topic, closed_only=False))
+        plan, watched(plan, Part.KEYS, log=Log(plan.topic, closed_only=False))
     )
 
 
-def test_a_broker_that_takes_records_without_a_key_is_told() -> None:
-    made = design(ORDERS, Cleaner(backoff=700))
-    trace = watched(made, Part.KEYS)
+def test_a_broker_that_accepts_records_without_a_key_fails_a_check() -> None:
+    plan = design(ORDERS, Cleaner(backoff=700))
+    trace = watched(plan, Part.KEYS)
     trace.keyless = ""
-    assert failed(made, trace) == ["keyless is refused"]
+    assert failed(plan, trace) == ["keyless is refused"]
 
 
-def spoilt(change: Callable[[Look], Look]) -> list[str]:
-    """The checks that do not hold where the last look is another."""
-    made = design(ORDERS, Cleaner(backoff=700))
-    trace = watched(made, Part.KEYS)
+def failed_with(change: Callable[[Look], Look]) -> list[str]:
+    """The checks that do not hold after a change of the last look."""
+    plan = design(ORDERS, Cleaner(backoff=700))
+    trace = watched(plan, Part.KEYS)
     trace.looks[-1] = change(trace.looks[-1])
-    return failed(made, trace)
+    return failed(plan, trace)
 
 
-def test_a_last_value_that_is_gone_is_told() -> None:
+def test_a_missing_last_value_fails_a_check() -> None:
     def without(look: Look) -> Look:
         return replace(
-            look, records=tuple(each for each in look.records if each[1] != b"settled-3")
+            look, records=tuple(record for record in look.records if record[1] != b"settled-3")
         )
 
-    assert spoilt(without) == ["last values stay"]
+    assert failed_with(without) == ["last values stay"]
 
 
-def test_a_record_at_another_offset_is_told() -> None:
+def test_a_record_at_another_offset_fails_a_check() -> None:
     def shifted(look: Look) -> Look:
-        (offset, key, value), *rest = look.records
-        return replace(look, records=((offset - 1, key, value), *rest))
+        (offset, key, value), *others = look.records
+        return replace(look, records=((offset - 1, key, value), *others))
 
-    assert "offsets stay" in spoilt(shifted)
-
-
-def test_another_order_is_told() -> None:
-    assert "order stays" in spoilt(lambda look: replace(look, records=look.records[::-1]))
+    assert "offsets stay" in failed_with(shifted)
 
 
-def test_a_deleted_key_that_comes_back_is_told() -> None:
-    made = design(ORDERS, Cleaner(backoff=700))
-    trace = watched(made, Part.KEYS)
-    first = next(each for each in trace.written(1) if each.key == b"doomed-0")
+def test_another_order_fails_a_check() -> None:
+    assert "order stays" in failed_with(lambda look: replace(look, records=look.records[::-1]))
+
+
+def test_a_deleted_key_that_comes_back_fails_a_check() -> None:
+    plan = design(ORDERS, Cleaner(backoff=700))
+    trace = watched(plan, Part.KEYS)
+    first = next(record for record in trace.written(1) if record.key == b"doomed-0")
     look = trace.looks[-1]
     trace.looks[-1] = replace(look, records=((first.offset, first.key, first.value), *look.records))
-    assert "tombstones go" in failed(made, trace)
+    assert "tombstones go" in failed(plan, trace)
 
 
-def test_of_a_round_that_took_too_long_only_the_last_record_is_surely_in_the_active_segment() -> (
-    None
-):
-    made = design(ORDERS, Cleaner(backoff=700))
-    trace = watched(made, Part.KEYS)
-    slow = [replace(each, acked=each.acked + 10_000) for each in trace.rounds[-1].records]
+def test_only_the_last_record_of_a_slow_round_must_be_in_the_active_segment() -> None:
+    plan = design(ORDERS, Cleaner(backoff=700))
+    trace = watched(plan, Part.KEYS)
+    slow = [replace(record, acked=record.acked + 10_000) for record in trace.rounds[-1].records]
     trace.rounds[-1] = Round(tuple(slow))
     look = trace.looks[-1]
     trace.looks[-1] = replace(look, records=look.records[:-2] + look.records[-1:])
-    assert "active segment stays" not in failed(made, trace)
+    assert "active segment stays" not in failed(plan, trace)
 
 
-def test_every_check_was_seen_to_fail() -> None:
-    """The cases above name each of them."""
+def test_every_check_has_a_case_in_which_it_fails() -> None:
+    """The cases above have these names."""
     names = {outcome.check for check in CHECKS if (outcome := _outcome(check)) is not None}
     assert names == {
-        "last values stay", "offsets stay", "order stays", "older values go", "tombstones go", "active segment stays",
-        "keyless is refused", "earliest offset stays",
-    }  # fmt: skip
+        "last values stay",
+        "offsets stay",
+        "order stays",
+        "older values go",
+        "tombstones go",
+        "active segment stays",
+        "keyless is refused",
+        "earliest offset stays",
+    }
 
 
-def _outcome(check: Check) -> compaction.Outcome | None:
-    made = design(ORDERS, Cleaner(backoff=700))
-    return check(made, watched(made, Part.KEYS))
+def _outcome(check: Check) -> ProbeOutcome | None:
+    plan = design(ORDERS, Cleaner(backoff=700))
+    return check(plan, watched(plan, Part.KEYS))

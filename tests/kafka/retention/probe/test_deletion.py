@@ -1,8 +1,9 @@
-"""The checks on what retention removes: a log kept by Kafka's rules passes each, and each tells a log that is not."""
+"""The checks on retention: a correct log passes all of them, and each finds an incorrect log."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,9 +23,10 @@ BROKERS = Cleaner(check_interval=700, backoff=700)
 CHECKS = {Part.AGE: AGE, Part.SIZE: SIZE}
 
 
-def failed(made: Design, part: Part, trace: ProbeTrace) -> list[str]:
+def failed(plan: Design, part: Part, trace: ProbeTrace) -> list[str]:
     """The names of the checks that do not hold."""
-    return [each.check for check in CHECKS[part] if not (each := check(made, trace)).well]
+    outcomes = (check(plan, trace) for check in CHECKS[part])
+    return [outcome.check for outcome in outcomes if not outcome.ok]
 
 
 @settings(max_examples=25, deadline=None)
@@ -35,23 +37,27 @@ def failed(made: Design, part: Part, trace: ProbeTrace) -> list[str]:
     segment_ms=st.sampled_from([1_000, 7 * 86_400_000]),
     round_time=st.integers(300, 20_000),
 )
-def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
+def test_a_log_that_follows_kafkas_rules_passes_every_check(
     policies: frozenset[str],
     retention_ms: int,
     retention_bytes: int,
     segment_ms: int,
     round_time: int,
 ) -> None:
-    about = RetentionTopic(
-        "t", policies, retention_ms=retention_ms, retention_bytes=retention_bytes, segment_ms=segment_ms
-    )  # fmt: skip
+    topic = RetentionTopic(
+        "t",
+        policies,
+        retention_ms=retention_ms,
+        retention_bytes=retention_bytes,
+        segment_ms=segment_ms,
+    )
     if policies == DELETE and retention_ms < 0 and retention_bytes < 0:
         return
-    made = design(about, Cleaner(check_interval=round_time, backoff=round_time))
-    for part in made.parts:
+    plan = design(topic, Cleaner(check_interval=round_time, backoff=round_time))
+    for part in plan.parts:
         if part is not Part.KEYS:
-            trace = watched(made, part)
-            assert not failed(made, part, trace), part
+            trace = watched(plan, part)
+            assert not failed(plan, part, trace), part
             assert deletion.aged(trace) if part is Part.AGE else deletion.shrunk(trace)
 
 
@@ -67,32 +73,32 @@ def test_a_log_that_is_kept_by_kafkas_rules_passes_every_check(
         (Part.SIZE, {"retention_bytes": -1, "retention_ms": -1}, "first deletion"),
     ],
 )
-def test_brokers_that_do_otherwise_than_planned_are_told(
+def test_brokers_that_deviate_from_the_plan_fail_a_check(
     policies: frozenset[str], part: Part, times: dict[str, float], check: str
 ) -> None:
-    """`times` is how much more than planned the brokers keep; -1 is all."""
-    made = design(replace(EVENTS, policies=policies), BROKERS)
-    other = {
-        key: int(getattr(made.topic, key) * factor) if factor > 0 else -1
+    """The brokers keep the planned bounds multiplied by `times`; -1 is no bound."""
+    plan = design(replace(EVENTS, policies=policies), BROKERS)
+    real: dict[str, Any] = {
+        key: int(getattr(plan.topic, key) * factor) if factor > 0 else -1
         for key, factor in times.items()
     }
-    assert check in failed(made, part, watched(made, part, replace(made.topic, **other)))  # type: ignore[arg-type]
+    assert check in failed(plan, part, watched(plan, part, replace(plan.topic, **real)))
 
 
-def test_brokers_that_never_look_are_told() -> None:
-    made = design(EVENTS, BROKERS)
+def test_brokers_that_never_delete_fail_the_checks() -> None:
+    plan = design(EVENTS, BROKERS)
     idle = Cleaner(check_interval=10**9)
-    trace = watched(made, Part.AGE, side=idle, log=_untouched(made))
-    assert failed(made, Part.AGE, trace) == ["earliest offset", "not too early", "not too late"]
+    trace = watched(plan, Part.AGE, cleaner=idle, log=_unbounded(plan))
+    assert failed(plan, Part.AGE, trace) == ["earliest offset", "not too early", "not too late"]
     assert not deletion.aged(trace)
 
 
-def _untouched(made: Design) -> Log:
-    return Log(replace(made.topic, retention_ms=-1, retention_bytes=-1))
+def _unbounded(plan: Design) -> Log:
+    return Log(replace(plan.topic, retention_ms=-1, retention_bytes=-1))
 
 
-def test_an_earliest_offset_within_a_segment_is_told() -> None:
-    made = design(EVENTS, BROKERS)
-    trace = watched(made, Part.AGE)
+def test_an_earliest_offset_within_a_segment_fails_a_check() -> None:
+    plan = design(EVENTS, BROKERS)
+    trace = watched(plan, Part.AGE)
     trace.looks[-1] = replace(trace.looks[-1], start=trace.looks[-1].start + 1)
-    assert failed(made, Part.AGE, trace) == ["earliest offset"]
+    assert failed(plan, Part.AGE, trace) == ["earliest offset"]

@@ -1,6 +1,8 @@
-"""A probe that cannot be removed is told, with the exit code of the reason."""
+"""A probe that cannot be removed is an error with the exit code of the cause."""
 
 from __future__ import annotations
+
+from typing import Any, cast
 
 import pytest
 
@@ -16,22 +18,22 @@ from tests.kafka.cluster import free_ports
 ORDERS = TopicInfo(RetentionTopic("orders"), Cleaner(), 1, {1: 1}, {}, first=(1,))
 
 
-def test_what_is_left_behind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = probe(design(ORDERS.topic, ORDERS.cleaner), ORDERS)
+def test_a_probe_that_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = probe(design(ORDERS.topic, ORDERS.cleaner), ORDERS)
     (port,) = free_ports(1)
     monkeypatch.setattr(run, "create", lambda _admin, _probes: None)
-    block = run.made(Login((("127.0.0.1", port),)), None, [made])  # type: ignore[arg-type]
+    block = run.created(Login((("127.0.0.1", port),)), cast(Any, None), [orders])
     with (
         pytest.raises(
-            HactlError, match=f"{made.name} cannot be removed: .* cannot connect"
-        ) as found,
+            HactlError, match=f"{orders.name} cannot be removed: .* cannot connect"
+        ) as error,
         block,
     ):
         raise Unreachable("broker", "gone")
-    assert found.value.exit_code == Exit.UNREACHABLE
+    assert error.value.exit_code == Exit.UNREACHABLE
 
 
-def test_the_name_of_a_probe_is_legal_however_long_the_topics_is() -> None:
+def test_the_name_of_a_probe_is_legal_however_long_the_topics_name_is() -> None:
     long = TopicInfo(RetentionTopic("a" * 249), Cleaner(), 1, {1: 1}, {}, first=(1,))
     name = probe(design(long.topic, long.cleaner), long).name
     assert name.startswith(PREFIX + "a" * MAX_NAME_LENGTH + "-")
