@@ -1,9 +1,10 @@
-"""The rollout: all hosts prepare, then change in an order that keeps the VIP served.
+"""The rollout: all hosts prepare, then they change in an order that keeps the VIPs served.
 
-All hosts prepare first, at once: lock, packages, staging, validation. Only when every host is ready do changes begin:
-real servers, then backup directors, then masters. A batch is held open until every host of it has applied and the front
-ends were found served from outside; then all are confirmed. One failure rolls the batch back, leaves the rest as it was
-and ends the run.
+First all hosts prepare at once: lock, packages, staging, validation. Changes begin only when every
+host is ready: real servers first, then backup directors, then masters. A batch stays open until all
+of its hosts have applied and the check from outside found the front ends served; then all of them
+are confirmed. One failure rolls the batch back, leaves the other hosts as they were and ends the
+run.
 """
 
 from __future__ import annotations
@@ -16,46 +17,55 @@ from typing import Protocol
 from provision.core.errors import Exit, HostError
 from provision.core.events import Events
 from provision.deploy.batch import Batch, reloads_keepalived, with_barrier
-from provision.deploy.external_check import Outside
+from provision.deploy.external_check import ExternalCheck
 from provision.deploy.inspection import Inspection, not_ready
 from provision.deploy.operations import operations
 from provision.deploy.plan import HostPlan
 from provision.deploy.results import HostResult, ended, failure, skipped
 from provision.deploy.server_removal import ServerRemoval
 from provision.deploy.vip_removal import defer
-from provision.deploy.vrrp_compatibility import CONFIG, Incompatibility, clashes, host_groups
+from provision.deploy.vrrp_compatibility import (
+    CONFIG,
+    Incompatibility,
+    host_groups,
+    incompatibilities,
+)
 from provision.desired.items import File
 from provision.hosts.agent.payload import build_payload
 from provision.hosts.agent.transaction import Keepalive, Transaction, prepare
 
-#: Seconds until a host that hears nothing more undoes what it was told to do.
-DEADLINE = 60
+CONFIRM_TIMEOUT = 60
+"""Seconds of silence after which a host rolls its changes back."""
 
-#: The same for a host that serves together with others, which is confirmed once it does so again: that comes on top.
-LONG_DEADLINE = 420
+SERIAL_CONFIRM_TIMEOUT = 420
+"""The same for a host that changes alone: it is confirmed only once it serves again."""
 
 
 class SerialPolicy(Protocol):
-    """What hosts need that serve together, brokers for one: that they go down one by one, when the rest can do without.
+    """The policy for hosts that serve together, such as brokers: they change one at a time.
 
     An interruption of the run ends the waits.
     """
 
     def alone(self, hosts: Collection[str]) -> tuple[str, ...]:
-        """Which of `hosts` are a batch each, in this order."""
+        """The hosts of `hosts` that must each be a batch, in this order."""
 
     def before(self, host: str) -> str:
-        """Wait until it may go down; why it may not, empty where it may."""
+        """Wait until the host may go down; the reason if it may not, else empty."""
 
     def after(self, host: str) -> str:
-        """Wait until it serves again; why it does not, empty where it does. Ends within LONG_DEADLINE."""
+        """Wait until the host serves again; the reason if it does not, else empty.
+
+        Ends within SERIAL_CONFIRM_TIMEOUT.
+        """
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What a deploy needs to know beside the survey: the order, the batch size, who deploys what, and when.
+    """The parameters of a deploy: the order of hosts, the batch size, the generation's metadata.
 
-    `number`, `when` (UTC) and `note` are those of the generation that each changed host keeps.
+    `stages` are the hosts in order, `serial` is the batch size (0: no limit). `number`, `when`
+    (UTC) and `note` belong to the generation that each changed host keeps.
     """
 
     stages: tuple[tuple[str, ...], ...]
@@ -69,214 +79,231 @@ class Rollout:
     def batches(
         self, hosts: Sequence[str], joined: Sequence[frozenset[str]] = (), alone: Sequence[str] = ()
     ) -> Iterator[tuple[str, ...]]:
-        """The hosts that have something to change, stage by stage, at most `serial` (0: all) at a time.
+        """The hosts that have changes, stage by stage, at most `serial` (0: all) at a time.
 
-        Hosts that are `joined` are a batch of their own, when the last of them is due. Who goes `alone` comes after the
-        rest of its stage, in the order given.
+        Each group of `joined` hosts is one batch, after the stage of its last host. The hosts that
+        change `alone` come after the other hosts of their stage, in the given order.
         """
-        left = [group & set(hosts) for group in joined if len(group & set(hosts)) > 1]
-        bound = frozenset().union(*left)
+        groups = [group & set(hosts) for group in joined if len(group & set(hosts)) > 1]
+        grouped = frozenset().union(*groups)
         passed: set[str] = set()
         for stage in self.stages:
-            due = [
-                host for host in stage if host in hosts and host not in bound and host not in alone
-            ]
-            size = self.serial or len(due) or 1
-            yield from (tuple(due[start : start + size]) for start in range(0, len(due), size))
-            yield from (
-                (host,) for host in alone if host in stage and host in hosts and host not in bound
-            )
+            due = [host for host in stage if host in hosts and host not in grouped]
+            parallel = [host for host in due if host not in alone]
+            size = self.serial or len(parallel) or 1
+            for start in range(0, len(parallel), size):
+                yield tuple(parallel[start : start + size])
+            yield from ((host,) for host in alone if host in due)
             passed |= set(stage)
-            for group in [group for group in left if group <= passed]:
-                left.remove(group)
-                yield tuple(host for each in self.stages for host in each if host in group)
+            for group in [group for group in groups if group <= passed]:
+                groups.remove(group)
+                yield tuple(host for hosts in self.stages for host in hosts if host in group)
 
 
 @dataclass(frozen=True)
 class BatchOrder:
-    """Which hosts of a rollout change at the same moment, and which `alone`, as `care` has it."""
+    """The hosts that change at the same moment, and the hosts that change alone by the policy."""
 
     joined: tuple[frozenset[str], ...] = ()
     alone: tuple[str, ...] = ()
-    care: SerialPolicy | None = None
+    policy: SerialPolicy | None = None
 
-    def meets(self, host: str) -> bool:
-        """Whether it changes at the same moment as another."""
+    def is_joined(self, host: str) -> bool:
+        """Whether the host changes at the same moment as another."""
         return any(host in group for group in self.joined)
 
 
 def deploy(
-    found: Inspection,
+    inspection: Inspection,
     rollout: Rollout,
-    outside: Outside,
+    external_check: ExternalCheck,
     events: Events,
-    care: SerialPolicy | None = None,
+    policy: SerialPolicy | None = None,
 ) -> dict[str, HostResult]:
-    """Prepare all hosts at once, then apply the surveyed plans batch by batch.
+    """Prepare all hosts at once, then apply the plans of the inspection batch by batch.
 
-    Nothing but packages changes anywhere before every host has staged and validated everything. Returns a result for
-    every surveyed host and never raises for a host's failure. Ctrl-C rolls the running batch back and ends the run;
-    `found.interrupted` tells.
+    Until every host has staged and validated everything, only packages change. Returns a result for
+    every inspected host and never raises for a host's failure. Ctrl-C rolls the running batch back,
+    ends the run and sets `inspection.interrupted`.
     """
-    late = defer(found, outside.topology.directors())
-    due = [host for host, plan in found.plans.items() if plan.changes]
-    results = {host: ended(found, host, "unchanged") for host in found.plans if host not in due}
+    deferred = defer(inspection, external_check.topology.directors())
+    due = [host for host, plan in inspection.plans.items() if plan.changes]
+    results = {
+        host: ended(inspection, host, "unchanged") for host in inspection.plans if host not in due
+    }
     if not due:
         return results
     try:
-        results |= _run(found, rollout, outside, due, events, care)
-        if (
-            late
-            and not found.interrupted
-            and not any(result.exit_code for result in results.values())
-        ):
-            found.plans.update(late)
-            after = replace(
+        results |= _run(inspection, rollout, external_check, due, events, policy)
+        failed = any(result.exit_code for result in results.values())
+        if deferred and not inspection.interrupted and not failed:
+            inspection.plans.update(deferred)
+            late = replace(
                 rollout,
                 number=rollout.number + 1,
                 note="addresses that no director sends to any more",
             )
+            hosts = list(deferred)
+            late_results = _run(inspection, late, external_check, hosts, events, None)
             results |= {
                 host: replace(result, changes=result.changes + results[host].changes)
-                for host, result in _run(found, after, outside, list(late), events, None).items()
+                for host, result in late_results.items()
             }
     finally:
-        found.outside = outside.summary()
-        outside.close()
+        inspection.outside = external_check.summary()
+        external_check.close()
     return results
 
 
 def _run(
-    found: Inspection,
+    inspection: Inspection,
     rollout: Rollout,
-    outside: Outside,
+    external_check: ExternalCheck,
     due: Sequence[str],
     events: Events,
-    care: SerialPolicy | None,
+    policy: SerialPolicy | None,
 ) -> dict[str, HostResult]:
-    """Prepare the hosts that are due, and go through their batches."""
-    joined = simultaneous_groups(outside, found.plans, due, events)
-    alone = found.each(events, lambda _: care.alone(due), ("",))[0] if care else ()
-    order = BatchOrder(joined, alone, care)
-    with Keepalive() as waiting:
-        looking = threading.Thread(target=outside.begin, args=(due,), daemon=True, name="outside")
-        looking.start()
-        ready = found.each(
-            events, lambda host: _prepare(found, rollout, host, order, waiting, events), due
+    """Prepare the hosts that are due, and carry out their batches."""
+    joined = simultaneous_groups(external_check, inspection.plans, due, events)
+    alone: tuple[str, ...] = ()
+    if policy:
+        alone = inspection.run_on_hosts(events, lambda _: policy.alone(due), ("",))[0]
+    order = BatchOrder(joined, alone, policy)
+    with Keepalive() as keepalive:
+        first_look = threading.Thread(
+            target=external_check.begin, args=(due,), daemon=True, name="outside"
         )
-        looking.join()
-        if gap := outside.gap():
+        first_look.start()
+        prepared = inspection.run_on_hosts(
+            events,
+            lambda host: _prepare(inspection, rollout, host, order, keepalive, events),
+            due,
+        )
+        first_look.join()
+        if gap := external_check.gap():
             events.note(gap)
-        return _go_on(found, rollout, outside, dict(zip(due, ready, strict=True)), order, events)
+        transactions = dict(zip(due, prepared, strict=True))
+        return _apply_batches(inspection, rollout, external_check, transactions, order, events)
 
 
 def simultaneous_groups(
-    outside: Outside, plans: Mapping[str, HostPlan], due: Sequence[str], events: Events
+    external_check: ExternalCheck, plans: Mapping[str, HostPlan], due: Sequence[str], events: Events
 ) -> tuple[frozenset[str], ...]:
-    """The directors that must change at the same moment; why is told."""
-    found: list[Incompatibility] = []
-    for frontend in outside.topology.frontends:
+    """The directors that must change at the same moment; the operator is told why."""
+    pairs: list[Incompatibility] = []
+    for frontend in external_check.topology.frontends:
         hosts = [director.host for director in frontend.directors if director.host in plans]
-        texts = {host: _texts(plans[host]) for host in hosts}
-        old = {host: was for host, (was, _) in texts.items() if was is not None}
-        found += clashes(old, {host: now for host, (_, now) in texts.items() if now is not None})
+        texts = {host: _old_and_new_config(plans[host]) for host in hosts}
+        pairs += incompatibilities(
+            {host: old for host, (old, _) in texts.items() if old is not None},
+            {host: new for host, (_, new) in texts.items() if new is not None},
+        )
     groups = tuple(
         group & set(due)
-        for group in host_groups(tuple(dict.fromkeys(found)))
+        for group in host_groups(tuple(dict.fromkeys(pairs)))
         if len(group & set(due)) > 1
     )
-    for why in dict.fromkeys(
-        clash.why for clash in found if any(clash.hosts & group for group in groups)
+    for reason in dict.fromkeys(
+        pair.reason for pair in pairs if any(pair.hosts & group for group in groups)
     ):
         events.note(
-            f"{why}: the directors change at the same moment, as they refuse each other's adverts meanwhile"
+            f"{reason}: the directors change at the same moment, "
+            "because in between they would refuse each other's adverts"
         )
     return groups
 
 
-def _texts(plan: HostPlan) -> tuple[str | None, str | None]:
-    """What a director's Keepalived is configured with, and what it is to be."""
-    item, seen = plan.desired.get("file", CONFIG), plan.observed.items.get(("file", CONFIG))
+def _old_and_new_config(plan: HostPlan) -> tuple[str | None, str | None]:
+    """The present and the desired configuration of a director's Keepalived."""
+    item, old = plan.desired.get("file", CONFIG), plan.observed.items.get(("file", CONFIG))
     new = item.content.decode(errors="replace") if isinstance(item, File) else None
-    if seen is None or seen.attributes is None:
+    if old is None or old.attributes is None:
         return None, new
-    return (seen.content.decode(errors="replace") if seen.content is not None else new), new
+    return (old.content.decode(errors="replace") if old.content is not None else new), new
 
 
-def _go_on(
-    found: Inspection,
+def _apply_batches(
+    inspection: Inspection,
     rollout: Rollout,
-    outside: Outside,
-    begun: Mapping[str, Transaction | HostError],
+    external_check: ExternalCheck,
+    prepared: Mapping[str, Transaction | HostError],
     order: BatchOrder,
     events: Events,
 ) -> dict[str, HostResult]:
-    """Apply what was prepared, batch by batch, while every host is ready; let go of the rest."""
-    refused = {host: error for host, error in begun.items() if isinstance(error, HostError)}
-    waiting = {
-        host: begun_one for host, begun_one in begun.items() if isinstance(begun_one, Transaction)
-    }
-    results = {host: failure(found, host, error) for host, error in refused.items()}
-    stopped = bool(refused) or found.interrupted
-    why: dict[str, str] = {}
-    with ServerRemoval(found.plans, found.sessions, events) as departure:
-        for hosts in rollout.batches(list(begun), order.joined, order.alone):
-            if departure.due(hosts) and not stopped:
-                found.each(events, lambda _: departure.ease(lambda: found.interrupted), ("",))
-                stopped = found.interrupted
-            why = {} if stopped else _refusal(found, order, hosts, events)
-            if not stopped and not why:
-                lost = _lost(found, outside, hosts, waiting, events)
-                results |= {host: failure(found, host, error) for host, error in lost.items()}
-                waiting = {host: one for host, one in waiting.items() if host not in lost}
-                why = (
-                    dict.fromkeys(hosts, f"not begun, as {' and '.join(lost)} does not answer")
-                    if lost
-                    else {}
+    """Apply the prepared hosts batch by batch, if all are ready; end the other transactions."""
+    results: dict[str, HostResult] = {}
+    waiting: dict[str, Transaction] = {}
+    for host, transaction in prepared.items():
+        if isinstance(transaction, HostError):
+            results[host] = failure(inspection, host, transaction)
+        else:
+            waiting[host] = transaction
+    stopped = bool(results) or inspection.interrupted
+    reasons: dict[str, str] = {}
+    with ServerRemoval(inspection.plans, inspection.sessions, events) as removal:
+        for hosts in rollout.batches(list(prepared), order.joined, order.alone):
+            if removal.due(hosts) and not stopped:
+                inspection.run_on_hosts(
+                    events, lambda _: removal.drain(lambda: inspection.interrupted), ("",)
                 )
-            stopped = stopped or bool(why) or found.interrupted
+                stopped = inspection.interrupted
+            reasons = {} if stopped else _refusal(inspection, order, hosts, events)
+            if not stopped and not reasons:
+                lost = _lost_directors(inspection, external_check, hosts, waiting, events)
+                for host, error in lost.items():
+                    results[host] = failure(inspection, host, error)
+                    del waiting[host]
+                if lost:
+                    reason = f"not started: {' and '.join(lost)} does not answer"
+                    reasons = dict.fromkeys(hosts, reason)
+            stopped = stopped or bool(reasons) or inspection.interrupted
             if stopped:
                 break
-            transactions = {host: waiting.pop(host) for host in hosts}
             batch = Batch(
-                found,
-                outside,
+                inspection,
+                external_check,
                 events,
-                transactions,
-                any(map(order.meets, hosts)),
-                _complete(outside, hosts, waiting),
-                _return(order, hosts),
+                {host: waiting.pop(host) for host in hosts},
+                any(map(order.is_joined, hosts)),
+                _completed_frontends(external_check, hosts, waiting),
+                _wait_until_serving(order, hosts),
             )
-            done = batch.run()
-            results |= done
-            stopped = found.interrupted or any(
-                result.outcome != "changed" for result in done.values()
+            batch_results = batch.run()
+            results |= batch_results
+            stopped = inspection.interrupted or any(
+                result.outcome != "changed" for result in batch_results.values()
             )
         if not stopped:
-            departure.gone(rollout.owner, rollout.digest)
-    left = found.each(
-        events, lambda host: _let_go(found, host, waiting[host], why.get(host, "")), list(waiting)
+            removal.finish(rollout.owner, rollout.digest)
+    skipped_results = inspection.run_on_hosts(
+        events,
+        lambda host: _skip(inspection, host, waiting[host], reasons.get(host, "")),
+        list(waiting),
     )
-    return results | dict(zip(waiting, left, strict=True))
+    return results | dict(zip(waiting, skipped_results, strict=True))
 
 
-def _lost(
-    found: Inspection,
-    outside: Outside,
+def _lost_directors(
+    inspection: Inspection,
+    external_check: ExternalCheck,
     hosts: Sequence[str],
     waiting: Mapping[str, Transaction],
     events: Events,
 ) -> dict[str, HostError]:
-    """The directors that wait for their turn and do not answer any more, among those that share addresses with `hosts`.
+    """The waiting directors that share addresses with `hosts` and do not answer any more.
 
-    Keepalived that is reloaded waits for adverts anew: a master that is lost just before is missed for longer.
+    After a reload Keepalived waits for adverts again. So if a master is lost just before the reload
+    of its backup, the takeover takes longer.
     """
-    disturbed = [host for host in hosts if reloads_keepalived(found.plans[host])]
-    fronts = [one for host in disturbed for one in outside.topology.directed_by(host)]
+    topology = external_check.topology
+    disturbed = [host for host in hosts if reloads_keepalived(inspection.plans[host])]
     peers = dict.fromkeys(
-        each.host for one in fronts for each in one.directors if each.host not in hosts
+        director.host
+        for host in disturbed
+        for frontend in topology.directed_by(host)
+        for director in frontend.directors
+        if director.host not in hosts and director.host in waiting
     )
-    asked = [host for host in peers if host in waiting]
 
     def ask(host: str) -> HostError | None:
         try:
@@ -285,65 +312,68 @@ def _lost(
             return error
         return None
 
-    return {
-        host: error
-        for host, error in zip(asked, found.each(events, ask, asked), strict=True)
-        if error
-    }
+    errors = inspection.run_on_hosts(events, ask, peers)
+    return {host: error for host, error in zip(peers, errors, strict=True) if error}
 
 
 def _refusal(
-    found: Inspection, order: BatchOrder, hosts: Sequence[str], events: Events
+    inspection: Inspection, order: BatchOrder, hosts: Sequence[str], events: Events
 ) -> dict[str, str]:
-    """Why the next batch must not begin, by host; empty where it may, and where the run was interrupted."""
-    if order.care is None or hosts[0] not in order.alone:
+    """The reason why the next batch must not begin, by host.
+
+    Empty if it may begin, and if the run was interrupted.
+    """
+    if order.policy is None or hosts[0] not in order.alone:
         return {}
-    why = found.each(events, order.care.before, hosts)[0]
-    return {hosts[0]: why} if why and not found.interrupted else {}
+    reason = inspection.run_on_hosts(events, order.policy.before, hosts)[0]
+    return {hosts[0]: reason} if reason and not inspection.interrupted else {}
 
 
-def _return(order: BatchOrder, hosts: Sequence[str]) -> Callable[[], str]:
-    """What a batch waits for once it is applied; returns what is wrong."""
-    care = order.care
-    return lambda: care.after(hosts[0]) if care and hosts[0] in order.alone else ""
+def _wait_until_serving(order: BatchOrder, hosts: Sequence[str]) -> Callable[[], str]:
+    """The wait of a batch after it is applied; it returns the reason if the host does not serve."""
+    policy = order.policy
+    return lambda: policy.after(hosts[0]) if policy and hosts[0] in order.alone else ""
 
 
-def _complete(
-    outside: Outside, hosts: Sequence[str], waiting: Mapping[str, Transaction]
+def _completed_frontends(
+    external_check: ExternalCheck, hosts: Sequence[str], waiting: Mapping[str, Transaction]
 ) -> frozenset[str]:
-    """The front ends that get the last of their directors with this batch."""
+    """The front ends whose last directors change in this batch."""
     return frozenset(
-        one.name
-        for one in outside.topology.frontends
-        if (directors := {director.host for director in one.directors}) & set(hosts)
+        frontend.name
+        for frontend in external_check.topology.frontends
+        if (directors := {director.host for director in frontend.directors}) & set(hosts)
         and not directors & set(waiting)
     )
 
 
 def _prepare(
-    found: Inspection,
+    inspection: Inspection,
     rollout: Rollout,
     host: str,
     order: BatchOrder,
-    waiting: Keepalive,
+    keepalive: Keepalive,
     events: Events,
 ) -> Transaction | HostError:
-    with found.timed(host):
+    with inspection.timed(host):
         try:
-            plan = found.plans[host]
+            plan = inspection.plans[host]
             packages = [change.name for change in plan.changes if change.kind == "package"]
             events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
-            kept = plan.generation(
+            generation = plan.generation(
                 rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note
             )
-            ops, files = operations(plan, kept)
-            payload = build_payload(with_barrier(ops) if order.meets(host) else ops, files)
-            who, counts = (rollout.owner, rollout.digest), kept.counts.replace(" ", "")
-            deadline = LONG_DEADLINE if host in order.alone else DEADLINE
+            ops, files = operations(plan, generation)
             transaction = prepare(
-                found.sessions[host], payload, *who, deadline, rollout.number, counts
+                inspection.sessions[host],
+                build_payload(with_barrier(ops) if order.is_joined(host) else ops, files),
+                rollout.owner,
+                rollout.digest,
+                SERIAL_CONFIRM_TIMEOUT if host in order.alone else CONFIRM_TIMEOUT,
+                rollout.number,
+                generation.counts.replace(" ", ""),
             )
-            waiting.add(transaction)
+            keepalive.add(transaction)
         except HostError as error:
             events.host(host, "refused")
             return not_ready(error)
@@ -351,11 +381,13 @@ def _prepare(
     return transaction
 
 
-def _let_go(found: Inspection, host: str, transaction: Transaction, why: str) -> HostResult:
-    """End the transaction of a host whose turn never came, because of `why` where that is known."""
+def _skip(inspection: Inspection, host: str, transaction: Transaction, reason: str) -> HostResult:
+    """End the transaction of a host that the run did not reach; `reason` may be empty."""
     try:
         transaction.roll_back()
     except HostError as error:
-        return failure(found, host, error)
-    left = skipped(found, host)
-    return replace(left, message=f"{why}\n{left.message}", exit_code=Exit.FAILED) if why else left
+        return failure(inspection, host, error)
+    result = skipped(inspection, host)
+    if not reason:
+        return result
+    return replace(result, message=f"{reason}\n{result.message}", exit_code=Exit.FAILED)
