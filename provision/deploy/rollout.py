@@ -10,9 +10,10 @@ run.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol, TypeVar
 
 from provision.core.errors import Exit, HostError
 from provision.core.events import Events
@@ -33,6 +34,8 @@ from provision.deploy.vrrp_compatibility import (
 from provision.desired.items import File
 from provision.hosts.agent.payload import build_payload
 from provision.hosts.agent.transaction import Keepalive, Transaction, prepare
+
+Result = TypeVar("Result")
 
 CONFIRM_TIMEOUT = 60
 """Seconds of silence after which a host rolls its changes back."""
@@ -97,20 +100,7 @@ class Rollout:
             passed |= set(stage)
             for group in [group for group in groups if group <= passed]:
                 groups.remove(group)
-                yield tuple(host for hosts in self.stages for host in hosts if host in group)
-
-
-@dataclass(frozen=True)
-class BatchOrder:
-    """The hosts that change at the same moment, and the hosts that change alone by the policy."""
-
-    joined: tuple[frozenset[str], ...] = ()
-    alone: tuple[str, ...] = ()
-    policy: SerialPolicy | None = None
-
-    def is_joined(self, host: str) -> bool:
-        """Whether the host changes at the same moment as another."""
-        return any(host in group for group in self.joined)
+                yield tuple(host for stage in self.stages for host in stage if host in group)
 
 
 def deploy(
@@ -134,17 +124,13 @@ def deploy(
     if not due:
         return results
     try:
-        results |= _run(inspection, rollout, external_check, due, events, policy)
+        results |= _Run(inspection, rollout, external_check, events, policy).run(due)
         failed = any(result.exit_code for result in results.values())
         if deferred and not inspection.interrupted and not failed:
             inspection.plans.update(deferred)
-            late = replace(
-                rollout,
-                number=rollout.number + 1,
-                note="addresses that no director sends to any more",
-            )
-            hosts = list(deferred)
-            late_results = _run(inspection, late, external_check, hosts, events, None)
+            note = "addresses that no director sends to any more"
+            late = replace(rollout, number=rollout.number + 1, note=note)
+            late_results = _Run(inspection, late, external_check, events).run(list(deferred))
             results |= {
                 host: replace(result, changes=result.changes + results[host].changes)
                 for host, result in late_results.items()
@@ -155,62 +141,206 @@ def deploy(
     return results
 
 
-def _run(
-    inspection: Inspection,
-    rollout: Rollout,
-    external_check: ExternalCheck,
-    due: Sequence[str],
-    events: Events,
-    policy: SerialPolicy | None,
-) -> dict[str, HostResult]:
-    """Prepare the hosts that are due, and carry out their batches."""
-    joined = simultaneous_groups(external_check, inspection.plans, due, events)
+@dataclass
+class _Run:
+    """One pass over the hosts that have changes: prepare them, then carry out their batches.
+
+    `joined` are the groups of hosts that change at the same moment. `alone` are the hosts that must
+    each be a batch, as the policy decides. `waiting` has the transactions of prepared hosts,
+    `results` the results of hosts that have ended.
+    """
+
+    inspection: Inspection
+    rollout: Rollout
+    external_check: ExternalCheck
+    events: Events
+    policy: SerialPolicy | None = None
+    joined: tuple[frozenset[str], ...] = ()
     alone: tuple[str, ...] = ()
-    if policy:
-        alone = inspection.run_on_hosts(events, lambda _: policy.alone(due), ("",))[0]
-    order = BatchOrder(joined, alone, policy)
-    with Keepalive() as keepalive:
-        first_look = threading.Thread(
-            target=external_check.begin, args=(due,), daemon=True, name="outside"
-        )
-        first_look.start()
-        prepared = inspection.run_on_hosts(
-            events,
-            lambda host: _prepare(inspection, rollout, host, order, keepalive, events),
-            due,
-        )
-        first_look.join()
-        if gap := external_check.gap():
-            events.note(gap)
-        transactions = dict(zip(due, prepared, strict=True))
-        return _apply_batches(inspection, rollout, external_check, transactions, order, events)
+    waiting: dict[str, Transaction] = field(default_factory=dict)
+    results: dict[str, HostResult] = field(default_factory=dict)
 
+    def run(self, due: Sequence[str]) -> dict[str, HostResult]:
+        """The results of the hosts that are due."""
+        self.joined = self._simultaneous_groups(due)
+        if policy := self.policy:
+            self.alone = self._on_hosts(lambda _: policy.alone(due), ("",))[0]
+        with Keepalive() as keepalive:
+            first_look = threading.Thread(
+                target=self.external_check.begin, args=(due,), daemon=True, name="outside"
+            )
+            first_look.start()
+            prepared = self._on_hosts(lambda host: self._prepare(host, keepalive), due)
+            first_look.join()
+            if gap := self.external_check.gap():
+                self.events.note(gap)
+            for host, transaction in zip(due, prepared, strict=True):
+                if isinstance(transaction, HostError):
+                    self.results[host] = failure(self.inspection, host, transaction)
+                else:
+                    self.waiting[host] = transaction
+            stopped = self.results or self.inspection.interrupted
+            reasons = {} if stopped else self._apply_batches(due)
+            hosts = list(self.waiting)
+            skips = self._on_hosts(lambda host: self._skip(host, reasons.get(host, "")), hosts)
+            return self.results | dict(zip(hosts, skips, strict=True))
 
-def simultaneous_groups(
-    external_check: ExternalCheck, plans: Mapping[str, HostPlan], due: Sequence[str], events: Events
-) -> tuple[frozenset[str], ...]:
-    """The directors that must change at the same moment; the operator is told why."""
-    pairs: list[Incompatibility] = []
-    for frontend in external_check.topology.frontends:
-        hosts = [director.host for director in frontend.directors if director.host in plans]
-        texts = {host: _old_and_new_config(plans[host]) for host in hosts}
-        pairs += incompatibilities(
-            {host: old for host, (old, _) in texts.items() if old is not None},
-            {host: new for host, (_, new) in texts.items() if new is not None},
+    def _on_hosts(self, job: Callable[[str], Result], hosts: Iterable[str]) -> list[Result]:
+        return self.inspection.run_on_hosts(self.events, job, hosts)
+
+    def _simultaneous_groups(self, due: Sequence[str]) -> tuple[frozenset[str], ...]:
+        """The directors that must change at the same moment; the operator is told why."""
+        plans = self.inspection.plans
+        pairs: list[Incompatibility] = []
+        for frontend in self.external_check.topology.frontends:
+            hosts = [director.host for director in frontend.directors if director.host in plans]
+            configs = {host: _old_and_new_config(plans[host]) for host in hosts}
+            pairs += incompatibilities(
+                {host: old for host, (old, _) in configs.items() if old is not None},
+                {host: new for host, (_, new) in configs.items() if new is not None},
+            )
+        groups = tuple(
+            group & set(due)
+            for group in host_groups(tuple(dict.fromkeys(pairs)))
+            if len(group & set(due)) > 1
         )
-    groups = tuple(
-        group & set(due)
-        for group in host_groups(tuple(dict.fromkeys(pairs)))
-        if len(group & set(due)) > 1
-    )
-    for reason in dict.fromkeys(
-        pair.reason for pair in pairs if any(pair.hosts & group for group in groups)
-    ):
-        events.note(
-            f"{reason}: the directors change at the same moment, "
-            "because in between they would refuse each other's adverts"
+        for reason in dict.fromkeys(
+            pair.reason for pair in pairs if any(pair.hosts & group for group in groups)
+        ):
+            self.events.note(
+                f"{reason}: the directors change at the same moment, "
+                "because in between they would refuse each other's adverts"
+            )
+        return groups
+
+    def _is_joined(self, host: str) -> bool:
+        """Whether the host changes at the same moment as another."""
+        return any(host in group for group in self.joined)
+
+    def _prepare(self, host: str, keepalive: Keepalive) -> Transaction | HostError:
+        rollout, plan = self.rollout, self.inspection.plans[host]
+        with self.inspection.timed(host):
+            try:
+                packages = [change.name for change in plan.changes if change.kind == "package"]
+                action = f"installing {', '.join(packages)}" if packages else "validating"
+                self.events.host(host, action)
+                generation = plan.generation(
+                    rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note
+                )
+                ops, files = operations(plan, generation)
+                transaction = prepare(
+                    self.inspection.sessions[host],
+                    build_payload(with_barrier(ops) if self._is_joined(host) else ops, files),
+                    rollout.owner,
+                    rollout.digest,
+                    SERIAL_CONFIRM_TIMEOUT if host in self.alone else CONFIRM_TIMEOUT,
+                    rollout.number,
+                    generation.counts.replace(" ", ""),
+                )
+                keepalive.add(transaction)
+            except HostError as error:
+                self.events.host(host, "refused")
+                return not_ready(error)
+        self.events.host(host, "ready")
+        return transaction
+
+    def _apply_batches(self, due: Sequence[str]) -> dict[str, str]:
+        """Apply the hosts batch by batch until one fails.
+
+        Returns the reasons why a batch did not begin, by host.
+        """
+        inspection = self.inspection
+        with ServerRemoval(inspection.plans, inspection.sessions, self.events) as removal:
+            for hosts in self.rollout.batches(due, self.joined, self.alone):
+                if removal.due(hosts):
+                    self._on_hosts(lambda _: removal.drain(lambda: inspection.interrupted), ("",))
+                    if inspection.interrupted:
+                        return {}
+                reasons = self._refusal(hosts) or self._lost_directors(hosts)
+                if reasons or inspection.interrupted:
+                    return reasons
+                batch = Batch(
+                    inspection,
+                    self.external_check,
+                    self.events,
+                    {host: self.waiting.pop(host) for host in hosts},
+                    any(map(self._is_joined, hosts)),
+                    self._completed_frontends(hosts),
+                    partial(self._await_service, hosts[0]),
+                )
+                batch_results = batch.run()
+                self.results |= batch_results
+                failed = any(result.outcome != "changed" for result in batch_results.values())
+                if failed or inspection.interrupted:
+                    return {}
+            removal.finish(self.rollout.owner, self.rollout.digest)
+        return {}
+
+    def _refusal(self, hosts: Sequence[str]) -> dict[str, str]:
+        """The reason why the next batch must not begin, by host.
+
+        Empty if it may begin, and if the run was interrupted.
+        """
+        if self.policy is None or hosts[0] not in self.alone:
+            return {}
+        reason = self._on_hosts(self.policy.before, hosts)[0]
+        return {hosts[0]: reason} if reason and not self.inspection.interrupted else {}
+
+    def _lost_directors(self, hosts: Sequence[str]) -> dict[str, str]:
+        """The reason why the next batch must not begin: a director that waits does not answer.
+
+        Only directors that share addresses with `hosts` are asked; a lost one gets its result.
+        After a reload Keepalived waits for adverts again. So if a master is lost just before the
+        reload of its backup, the takeover takes longer.
+        """
+        plans, topology = self.inspection.plans, self.external_check.topology
+        peers = dict.fromkeys(
+            director.host
+            for host in hosts
+            if reloads_keepalived(plans[host])
+            for frontend in topology.directed_by(host)
+            for director in frontend.directors
+            if director.host not in hosts and director.host in self.waiting
         )
-    return groups
+
+        def ask(host: str) -> HostError | None:
+            try:
+                self.waiting[host].look()
+            except HostError as error:
+                return error
+            return None
+
+        errors = zip(peers, self._on_hosts(ask, peers), strict=True)
+        lost = {host: failure(self.inspection, host, error) for host, error in errors if error}
+        self.results |= lost
+        for host in lost:
+            del self.waiting[host]
+        reason = f"not started: {' and '.join(lost)} does not answer"
+        return dict.fromkeys(hosts, reason) if lost else {}
+
+    def _await_service(self, host: str) -> str:
+        """Wait until a host that changed alone serves again; the reason if it does not."""
+        return self.policy.after(host) if self.policy and host in self.alone else ""
+
+    def _completed_frontends(self, hosts: Sequence[str]) -> frozenset[str]:
+        """The front ends whose last directors change in this batch."""
+        return frozenset(
+            frontend.name
+            for frontend in self.external_check.topology.frontends
+            if (directors := {director.host for director in frontend.directors}) & set(hosts)
+            and not directors & set(self.waiting)
+        )
+
+    def _skip(self, host: str, reason: str) -> HostResult:
+        """End the transaction of a host that the run did not reach; `reason` may be empty."""
+        try:
+            self.waiting[host].roll_back()
+        except HostError as error:
+            return failure(self.inspection, host, error)
+        result = skipped(self.inspection, host)
+        if not reason:
+            return result
+        return replace(result, message=f"{reason}\n{result.message}", exit_code=Exit.FAILED)
 
 
 def _old_and_new_config(plan: HostPlan) -> tuple[str | None, str | None]:
@@ -220,174 +350,3 @@ def _old_and_new_config(plan: HostPlan) -> tuple[str | None, str | None]:
     if old is None or old.attributes is None:
         return None, new
     return (old.content.decode(errors="replace") if old.content is not None else new), new
-
-
-def _apply_batches(
-    inspection: Inspection,
-    rollout: Rollout,
-    external_check: ExternalCheck,
-    prepared: Mapping[str, Transaction | HostError],
-    order: BatchOrder,
-    events: Events,
-) -> dict[str, HostResult]:
-    """Apply the prepared hosts batch by batch, if all are ready; end the other transactions."""
-    results: dict[str, HostResult] = {}
-    waiting: dict[str, Transaction] = {}
-    for host, transaction in prepared.items():
-        if isinstance(transaction, HostError):
-            results[host] = failure(inspection, host, transaction)
-        else:
-            waiting[host] = transaction
-    stopped = bool(results) or inspection.interrupted
-    reasons: dict[str, str] = {}
-    with ServerRemoval(inspection.plans, inspection.sessions, events) as removal:
-        for hosts in rollout.batches(list(prepared), order.joined, order.alone):
-            if removal.due(hosts) and not stopped:
-                inspection.run_on_hosts(
-                    events, lambda _: removal.drain(lambda: inspection.interrupted), ("",)
-                )
-                stopped = inspection.interrupted
-            reasons = {} if stopped else _refusal(inspection, order, hosts, events)
-            if not stopped and not reasons:
-                lost = _lost_directors(inspection, external_check, hosts, waiting, events)
-                for host, error in lost.items():
-                    results[host] = failure(inspection, host, error)
-                    del waiting[host]
-                if lost:
-                    reason = f"not started: {' and '.join(lost)} does not answer"
-                    reasons = dict.fromkeys(hosts, reason)
-            stopped = stopped or bool(reasons) or inspection.interrupted
-            if stopped:
-                break
-            batch = Batch(
-                inspection,
-                external_check,
-                events,
-                {host: waiting.pop(host) for host in hosts},
-                any(map(order.is_joined, hosts)),
-                _completed_frontends(external_check, hosts, waiting),
-                _wait_until_serving(order, hosts),
-            )
-            batch_results = batch.run()
-            results |= batch_results
-            stopped = inspection.interrupted or any(
-                result.outcome != "changed" for result in batch_results.values()
-            )
-        if not stopped:
-            removal.finish(rollout.owner, rollout.digest)
-    skipped_results = inspection.run_on_hosts(
-        events,
-        lambda host: _skip(inspection, host, waiting[host], reasons.get(host, "")),
-        list(waiting),
-    )
-    return results | dict(zip(waiting, skipped_results, strict=True))
-
-
-def _lost_directors(
-    inspection: Inspection,
-    external_check: ExternalCheck,
-    hosts: Sequence[str],
-    waiting: Mapping[str, Transaction],
-    events: Events,
-) -> dict[str, HostError]:
-    """The waiting directors that share addresses with `hosts` and do not answer any more.
-
-    After a reload Keepalived waits for adverts again. So if a master is lost just before the reload
-    of its backup, the takeover takes longer.
-    """
-    topology = external_check.topology
-    disturbed = [host for host in hosts if reloads_keepalived(inspection.plans[host])]
-    peers = dict.fromkeys(
-        director.host
-        for host in disturbed
-        for frontend in topology.directed_by(host)
-        for director in frontend.directors
-        if director.host not in hosts and director.host in waiting
-    )
-
-    def ask(host: str) -> HostError | None:
-        try:
-            waiting[host].look()
-        except HostError as error:
-            return error
-        return None
-
-    errors = inspection.run_on_hosts(events, ask, peers)
-    return {host: error for host, error in zip(peers, errors, strict=True) if error}
-
-
-def _refusal(
-    inspection: Inspection, order: BatchOrder, hosts: Sequence[str], events: Events
-) -> dict[str, str]:
-    """The reason why the next batch must not begin, by host.
-
-    Empty if it may begin, and if the run was interrupted.
-    """
-    if order.policy is None or hosts[0] not in order.alone:
-        return {}
-    reason = inspection.run_on_hosts(events, order.policy.before, hosts)[0]
-    return {hosts[0]: reason} if reason and not inspection.interrupted else {}
-
-
-def _wait_until_serving(order: BatchOrder, hosts: Sequence[str]) -> Callable[[], str]:
-    """The wait of a batch after it is applied; it returns the reason if the host does not serve."""
-    policy = order.policy
-    return lambda: policy.after(hosts[0]) if policy and hosts[0] in order.alone else ""
-
-
-def _completed_frontends(
-    external_check: ExternalCheck, hosts: Sequence[str], waiting: Mapping[str, Transaction]
-) -> frozenset[str]:
-    """The front ends whose last directors change in this batch."""
-    return frozenset(
-        frontend.name
-        for frontend in external_check.topology.frontends
-        if (directors := {director.host for director in frontend.directors}) & set(hosts)
-        and not directors & set(waiting)
-    )
-
-
-def _prepare(
-    inspection: Inspection,
-    rollout: Rollout,
-    host: str,
-    order: BatchOrder,
-    keepalive: Keepalive,
-    events: Events,
-) -> Transaction | HostError:
-    with inspection.timed(host):
-        try:
-            plan = inspection.plans[host]
-            packages = [change.name for change in plan.changes if change.kind == "package"]
-            events.host(host, f"installing {', '.join(packages)}" if packages else "validating")
-            generation = plan.generation(
-                rollout.number, rollout.owner, rollout.when, rollout.digest, rollout.note
-            )
-            ops, files = operations(plan, generation)
-            transaction = prepare(
-                inspection.sessions[host],
-                build_payload(with_barrier(ops) if order.is_joined(host) else ops, files),
-                rollout.owner,
-                rollout.digest,
-                SERIAL_CONFIRM_TIMEOUT if host in order.alone else CONFIRM_TIMEOUT,
-                rollout.number,
-                generation.counts.replace(" ", ""),
-            )
-            keepalive.add(transaction)
-        except HostError as error:
-            events.host(host, "refused")
-            return not_ready(error)
-    events.host(host, "ready")
-    return transaction
-
-
-def _skip(inspection: Inspection, host: str, transaction: Transaction, reason: str) -> HostResult:
-    """End the transaction of a host that the run did not reach; `reason` may be empty."""
-    try:
-        transaction.roll_back()
-    except HostError as error:
-        return failure(inspection, host, error)
-    result = skipped(inspection, host)
-    if not reason:
-        return result
-    return replace(result, message=f"{reason}\n{result.message}", exit_code=Exit.FAILED)
