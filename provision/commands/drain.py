@@ -74,7 +74,8 @@ def document(
     host: str, kind: str, drained: bool, left: Sequence[Remaining] = (), seconds: float = 0.0
 ) -> dict[str, Any]:
     rest = [
-        {"director": one.director, "what": one.description, "connections": one.connections} for one in left
+        {"director": one.director, "what": one.description, "connections": one.connections}
+        for one in left
     ]
     ok = not left
     return {

@@ -52,7 +52,7 @@ try() {
     ipvsadm -Sn | sort > "$1.own"; ipvsadm -C
     sort "$1.saved" | diff - "$1.own" || return 1
     keepalived --check --dont-fork --no-syslog -f "$1.conf" -p "$PWD/p" -c "$PWD/c" & daemon=$!
-    for try in 1 2 3 4 5 6 7 8; do
+    for attempt in 1 2 3 4 5 6 7 8; do
         sleep 0.3; ipvsadm -Sn | sort > "$1.live"; cmp -s "$1.own" "$1.live" && break
     done
     kill "$daemon"; wait "$daemon"
