@@ -114,7 +114,7 @@ def carry_out(
         return [ended(found, host, "unchanged") for host in found.plans], Exit.OK
     from provision.deploy import rollout
     from provision.deploy.external.probe_host import viewpoint
-    from provision.deploy.external_check import Outside
+    from provision.deploy.external_check import ExternalCheck
     from provision.kafka.rolling.deploy import serial_restarts
 
     note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
@@ -124,10 +124,10 @@ def carry_out(
     place = viewpoint(
         project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab
     )
-    outside = Outside(project.topology, desired, place)
+    external_check = ExternalCheck(project.topology, desired, place)
     order = rollout.Rollout(project.topology.stages(), serial, *run)
     with serial_restarts(project, found, events, lab=lab) as care:
-        results = rollout.deploy(found, order, outside, events, care)
+        results = rollout.deploy(found, order, external_check, events, care)
     codes = [result.exit_code for result in results.values() if result.exit_code]
     code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
     return [results[host] for host in found.plans], code

@@ -26,8 +26,8 @@ from provision.deploy.drain import (
     describe,
     directors_of,
     drain_on_all,
-    left_on,
     refusal,
+    remaining,
 )
 from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
@@ -74,7 +74,8 @@ def document(
     host: str, kind: str, drained: bool, left: Sequence[Remaining] = (), seconds: float = 0.0
 ) -> dict[str, Any]:
     rest = [
-        {"director": one.director, "what": one.what, "connections": one.connections} for one in left
+        {"director": one.director, "what": one.description, "connections": one.connections}
+        for one in left
     ]
     ok = not left
     return {
@@ -149,7 +150,7 @@ class Drain:
     def wait(self, limit: float, seen: Snapshot) -> tuple[tuple[Remaining, ...], float]:
         """What is left in the end, and after how many seconds; `seen` is the first look."""
         looks = chain((lambda: seen,), repeat(self.look))
-        return await_end(lambda: left_on(next(looks)(), self.host), limit, self.events, self.host)
+        return await_end(lambda: remaining(next(looks)(), self.host), limit, self.events, self.host)
 
 
 def await_end(

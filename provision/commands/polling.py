@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from provision.checks.status.build import HostLog, PollResult, recalled
 from provision.core.errors import HactlError, HostError
-from provision.deploy.missing import missing
+from provision.deploy.manual_edits import manually_removed_servers
 from provision.deploy.plan import plan_host
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_with
@@ -94,7 +94,7 @@ class Poller:
             return
         plan = plan_host(desired, observed, project.inventory.secrets)
         self._drift[host] = len(plan.changes) + len(
-            tuple(missing(plan, recall.health, observed.table))
+            tuple(manually_removed_servers(plan, recall.health, observed.table))
         )
 
     def _result(self, taken: float) -> PollResult:

@@ -1,1 +1,1 @@
-"""From an inspection to a confirmed change: plan, drift, rollout, drain; no knowledge of a single role."""
+"""From an inspection to a confirmed change: plan, drift, rollout, drain; it knows no role."""

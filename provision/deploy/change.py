@@ -1,4 +1,4 @@
-"""One difference between a host and what it must be."""
+"""One difference between a host and its desired state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from provision.hosts.protocol import LedgerEntry
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: `action` is create, update or remove; `detail` says it in a few words."""
+    """One difference; `action` is create, update or remove, `detail` describes it briefly."""
 
     kind: str
     name: str

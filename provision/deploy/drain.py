@@ -1,8 +1,11 @@
-"""Drains: what may be drained, and one host's part of it. The command is provision/commands/drain.py.
+"""Drains: which hosts may be drained, and the request to a director.
 
-A drained real server has weight 0 on every director, through a file that Keepalived adds to its weight; a drained
-director is the last in line for all its addresses, through the hand-over files. Both lie on the directors' disks, so
-they outlive reloads, restarts, reboots, failovers and deploys.
+The command is in provision/commands/drain.py.
+
+A drained real server has weight 0 on every director, through a file whose number Keepalived adds to
+its weight. A drained director has the lowest priority for all its addresses, through the hand-over
+files. Both kinds of files are on the directors' disks, so a drain survives reloads, restarts,
+reboots, failovers and deploys.
 """
 
 from __future__ import annotations
@@ -23,30 +26,36 @@ from provision.hosts.protocol import decode_line, encode_line
 from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.topology import Topology
 
+FIX_OTHERS = "undrain or repair another first; nothing was changed"
+"""The hint of a refusal to drain the last host that does the work."""
+
 
 @dataclass(frozen=True)
 class DrainRequest:
-    """What a director is told: `verb` is drain or undrain, `kind` server or director, `host` whom it is about.
+    """The request to a director.
 
-    `who` and the inventory's `digest` are for its log.
+    `verb` is drain or undrain, `kind` is server or director, `host` is the host to drain or
+    undrain. `operator` and the inventory's `digest` are for the director's log.
     """
 
     verb: str
     kind: str
     host: str
-    who: str
+    operator: str
     digest: str
 
 
-def carry_out(session: Session, order: DrainRequest) -> None:
-    """Tell one director. Takes one exec.
+def carry_out(session: Session, request: DrainRequest) -> None:
+    """Send the request to one director. Takes one exec.
 
     Raises:
-        HostError: it could not, and why.
+        HostError: the director could not do it; the message has the reason.
     """
     channel = session.run_agent(program("drain"))
     try:
-        channel.send(encode_line(order.verb, order.kind, order.host, order.who, order.digest))
+        channel.send(
+            encode_line(request.verb, request.kind, request.host, request.operator, request.digest)
+        )
         line = channel.read_line()
     finally:
         channel.close()
@@ -60,177 +69,191 @@ def carry_out(session: Session, order: DrainRequest) -> None:
 def drain_on_all(
     sessions: Callable[[str], Session],
     directors: Iterable[str],
-    order: DrainRequest,
+    request: DrainRequest,
     events: Events,
 ) -> None:
-    """Tell several directors; a drain that one of them refuses is taken back on the others.
+    """Send the request to several directors; if one refuses a drain, undo it on the others.
 
     Raises:
-        HostError: one could not be told.
+        HostError: a director could not do it.
     """
-    told: list[str] = []
+    done: list[str] = []
     for director in directors:
         try:
-            carry_out(sessions(director), order)
+            carry_out(sessions(director), request)
         except HostError as error:
-            if order.verb == "drain":
-                drain_on_all(sessions, told, replace(order, verb="undrain"), events)
-            elif told:
-                error.hint = f"{error.hint}\n  {_some_told(order.host, told)}".lstrip()
+            if request.verb == "drain":
+                drain_on_all(sessions, done, replace(request, verb="undrain"), events)
+            elif done:
+                error.hint = f"{error.hint}\n  {_incomplete_undrain(request.host, done)}".lstrip()
             raise
-        told.append(director)
+        done.append(director)
         events.host(
             director,
-            f"{order.verb}ed {order.host}" if director != order.host else f"{order.verb}ed",
+            f"{request.verb}ed {request.host}" if director != request.host else f"{request.verb}ed",
         )
 
 
-def _some_told(host: str, told: Sequence[str]) -> str:
-    return f"Only {' and '.join(told)} gave {host} its work back: run the command again once all directors answer."
+def _incomplete_undrain(host: str, done: Sequence[str]) -> str:
+    return (
+        f"Only {' and '.join(done)} undrained {host}: "
+        "run the command again once all directors answer."
+    )
 
 
 def directors_of(topology: Topology, host: str) -> tuple[str, ...]:
-    """The directors that have to do with a host: those that send it connections, or share addresses with it."""
+    """The directors that send connections to a host, or share addresses with it."""
     frontends = topology.directed_by(host) or topology.served_by(host)
-    return tuple(dict.fromkeys(each.host for frontend in frontends for each in frontend.directors))
+    return tuple(
+        dict.fromkeys(director.host for frontend in frontends for director in frontend.directors)
+    )
 
 
-def refusal(seen: Snapshot, host: str) -> HactlError | None:
-    """Why a host must not be drained now; None where it may."""
-    topology = seen.topology
-    check = _director_refusals if topology.directed_by(host) else _server_refusals
-    return next((HactlError(what, fix) for what, fix in check(seen, host)), None)
+def refusal(snapshot: Snapshot, host: str) -> HactlError | None:
+    """The reason why a host must not be drained now; None if it may be drained."""
+    is_director = snapshot.topology.directed_by(host)
+    refusals = _director_refusals if is_director else _server_refusals
+    return next((HactlError(reason, fix) for reason, fix in refusals(snapshot, host)), None)
 
 
-def _server_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
-    for frontend in seen.topology.served_by(host):
+def _server_refusals(snapshot: Snapshot, host: str) -> Iterator[tuple[str, str]]:
+    for frontend in snapshot.topology.served_by(host):
         for director in frontend.directors:
-            if ipvs_owner(seen.topology, director.host) != "keepalived":
-                what = f"{host} cannot be drained: ipvsadm fills the table of {director.host}, and nothing watches a file"
-                yield what, "give it `weight: 0` in the inventory and deploy"
+            if ipvs_owner(snapshot.topology, director.host) != "keepalived":
+                yield (
+                    f"{host} cannot be drained: ipvsadm fills the table of {director.host}, "
+                    "and nothing there watches a drain file",
+                    "give it `weight: 0` in the inventory and deploy",
+                )
         for service in frontend.services:
             servers = [server.host for server in service.real_servers]
             if host in servers:
                 for entry, names in entries(frontend, service):
-                    yield from _last_server(seen, frontend, entry.selector, names, host)
+                    yield from _last_server(snapshot, frontend, entry.selector, names, host)
 
 
 def _last_server(
-    seen: Snapshot, frontend: ResolvedFrontend, selector: str, names: Mapping[str, str], host: str
+    snapshot: Snapshot,
+    frontend: ResolvedFrontend,
+    selector: str,
+    names: Mapping[str, str],
+    host: str,
 ) -> Iterator[tuple[str, str]]:
-    """No director may be left without a server that takes new connections: alive, and not drained."""
-    for live in seen.directors(frontend):
+    """Every director must keep a server that takes new connections: alive, and not drained."""
+    for live in snapshot.directors(frontend):
         options = saved_table(live.ipvs_saved).get(selector, ("", {}))[0]
         if not reroutes_at_weight_zero(options):
-            what = f"{host} cannot be drained: `{options}` of {selector} on {live.host} refuses who comes to weight 0"
             yield (
-                what,
-                "deploy, which adds the fallback to `sh` and `mh`; with `dh` take another scheduler",
+                f"{host} cannot be drained: `{options}` of {selector} on {live.host} refuses "
+                "clients of a server with weight 0",
+                "deploy, which adds the fallback to `sh` and `mh`; with `dh` use another scheduler",
             )
-        found = next((one for one in live.services if one.selector == selector), None)
-        alive = {one.place for one in (found.servers if found else ()) if one.weight}
+        service = next((entry for entry in live.services if entry.selector == selector), None)
+        servers = service.servers if service else ()
+        alive = {server.place for server in servers if server.weight}
         others = {name for place, name in names.items() if place in alive} - {host, *live.drained}
         if not others:
-            rest = [name for name in dict.fromkeys(names.values()) if name != host]
-            why = ", ".join(
-                f"{name} is {'drained' if name in live.drained else 'down'}" for name in rest
+            states = ", ".join(
+                f"{name} is {'drained' if name in live.drained else 'down'}"
+                for name in dict.fromkeys(names.values())
+                if name != host
             )
-            what = f"{host} is the last real server of {selector} that takes connections"
-            yield (
-                f"{what} ({why or 'it has no other'})",
-                "undrain or mend another first; nothing was changed",
-            )
+            reason = f"{host} is the last real server of {selector} that takes connections"
+            yield f"{reason} ({states or 'it has no other'})", FIX_OTHERS
 
 
-def _director_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
-    for frontend in seen.topology.directed_by(host):
+def _director_refusals(snapshot: Snapshot, host: str) -> Iterator[tuple[str, str]]:
+    for frontend in snapshot.topology.directed_by(host):
         if frontend.vrrp.nopreempt:
-            what = f"{host} cannot hand {frontend.name} over: with `nopreempt` a backup takes nothing from a living master"
             yield (
-                what,
-                f"`systemctl stop keepalived` on {host} says goodbye instead; nothing was changed",
+                f"{host} cannot hand {frontend.name} over: with `nopreempt` a backup never takes "
+                "over from a running master",
+                f"`systemctl stop keepalived` on {host} hands it over; nothing was changed",
             )
-        able = [
+        ready = [
             live.host
-            for live, _, own in seen.instances(frontend)
-            if own and own.state in ("MASTER", "BACKUP")
+            for live, _, instance in snapshot.instances(frontend)
+            if instance and instance.state in ("MASTER", "BACKUP")
         ]
-        others = [name for name in able if name != host and not seen.lives[name].out]
-        if not others:
-            rest = [each.host for each in frontend.directors if each.host != host]
-            why = ", ".join(f"{name} is {_condition(seen, name)}" for name in rest)
-            what = f"{host} is the last director of {frontend.name} that can hold its addresses"
-            yield (
-                f"{what} ({why or 'it has no other'})",
-                "undrain or mend another first; nothing was changed",
+        if not any(name != host and not snapshot.lives[name].out for name in ready):
+            states = ", ".join(
+                f"{director.host} is {_director_state(snapshot, director.host)}"
+                for director in frontend.directors
+                if director.host != host
             )
+            reason = f"{host} is the last director of {frontend.name} that can hold its addresses"
+            yield f"{reason} ({states or 'it has no other'})", FIX_OTHERS
 
 
-def _condition(seen: Snapshot, host: str) -> str:
-    live = seen.lives.get(host)
+def _director_state(snapshot: Snapshot, host: str) -> str:
+    live = snapshot.lives.get(host)
     return "not reachable" if live is None else "drained" if live.out else "not ready to take over"
 
 
 @dataclass(frozen=True)
 class Remaining:
-    """What a host still has: connections of one service on its holder, or an address, `what` in words."""
+    """Work that a drained host still has: connections of one service, or an address.
+
+    `director` counts the connections or holds the address; `description` is the work in words.
+    """
 
     director: str
-    what: str
+    description: str
     connections: int
 
 
-def left_on(seen: Snapshot, host: str) -> tuple[Remaining, ...]:
-    """What is still to go before a drained host does nothing any more.
+def remaining(snapshot: Snapshot, host: str) -> tuple[Remaining, ...]:
+    """The work that must end before a drained host is idle.
 
-    Of a real server its connections by the tables of the directors that hold the addresses; UDP has none that end, and
-    what waits to be forgotten (FIN_WAIT, TIME_WAIT) counts no more. Of a director the addresses that it holds.
+    For a real server these are its connections, from the tables of the directors that hold the
+    addresses. UDP has no connections that end. Connections that only wait for the time-out of their
+    last state (FIN_WAIT, TIME_WAIT) do not count. For a director these are the addresses that it
+    holds.
     """
-    if seen.topology.directed_by(host):
-        return tuple(_addresses(seen, host))
-    return tuple(_connections(seen, host))
+    if snapshot.topology.directed_by(host):
+        return tuple(_addresses(snapshot, host))
+    return tuple(_connections(snapshot, host))
 
 
-def _addresses(seen: Snapshot, host: str) -> Iterator[Remaining]:
-    for frontend in seen.topology.directed_by(host):
-        unseen = " and ".join(seen.unseen(frontend))
-        for vip, hosts in holders(frontend, seen.lives).items():
+def _addresses(snapshot: Snapshot, host: str) -> Iterator[Remaining]:
+    for frontend in snapshot.topology.directed_by(host):
+        unseen = " and ".join(snapshot.unseen(frontend))
+        for vip, hosts in holders(frontend, snapshot.lives).items():
             if host in hosts:
                 yield Remaining(host, f"{vip} is held by {' and '.join(hosts)}", 0)
             elif not hosts:
-                nobody = (
+                state = (
                     f"who holds {vip} is unknown: {unseen} not seen"
                     if unseen
                     else f"{vip} is held by nobody"
                 )
-                yield Remaining(host, nobody, 0)
+                yield Remaining(host, state, 0)
 
 
-def _connections(seen: Snapshot, host: str) -> Iterator[Remaining]:
-    for frontend in seen.topology.served_by(host):
-        held = {name for hosts in holders(frontend, seen.lives).values() for name in hosts}
-        for live in seen.directors(frontend):
-            if live.host not in held:
-                continue
-            places = {
-                (entry.selector, place)
-                for service in frontend.services
-                for entry, names in entries(frontend, service)
-                for place, name in names.items()
-                if name == host
-            }
-            for one in live.services:
-                for server in one.servers:
-                    if (one.selector, server.place) in places and server.active:
+def _connections(snapshot: Snapshot, host: str) -> Iterator[Remaining]:
+    for frontend in snapshot.topology.served_by(host):
+        masters = {name for hosts in holders(frontend, snapshot.lives).values() for name in hosts}
+        places = {
+            (entry.selector, place)
+            for service in frontend.services
+            for entry, names in entries(frontend, service)
+            for place, name in names.items()
+            if name == host
+        }
+        for live in snapshot.directors(frontend):
+            for service in live.services if live.host in masters else ():
+                for server in service.servers:
+                    if (service.selector, server.place) in places and server.active:
                         yield Remaining(
                             live.host,
-                            f"{server.active} connections of {one.selector}",
+                            f"{server.active} connections of {service.selector}",
                             server.active,
                         )
 
 
-def describe(left: Sequence[Remaining]) -> str:
-    """What is left, in words."""
+def describe(work: Sequence[Remaining]) -> str:
+    """The remaining work, in words."""
     return ", ".join(
-        f"{one.what} on {one.director}" if one.connections else one.what for one in left
+        f"{item.description} on {item.director}" if item.connections else item.description
+        for item in work
     )

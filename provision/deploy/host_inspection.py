@@ -1,6 +1,7 @@
-"""Inspect a site: what separates each host from the inventory, changes by hand included. Nothing is changed.
+"""Inspect a site: how each host differs from the inventory, manual changes included.
 
-Plan, deploy and verify all ask here, so that they never disagree about what has drifted.
+`plan`, `deploy` and `verify` all use this module, so they always agree about drift. Nothing
+changes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contextlib import suppress
 
 from provision.core.errors import HostError
 from provision.core.facts import Facts
-from provision.deploy import manual_edits, missing
+from provision.deploy import manual_edits
 from provision.deploy.plan import HostPlan, plan_host
 from provision.desired.items import DesiredHost
 from provision.hosts.agent.look import look_with
@@ -26,7 +27,7 @@ def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> H
 
     Raises:
         HostError: the connection was lost, or the host's answer cannot be read.
-        HactlError: what `render` raises.
+        HactlError: raised by `render`.
     """
     desired, observed = observe(session, lambda facts: render(session.host, facts))
     return plan_host(desired, observed, secrets)
@@ -35,21 +36,25 @@ def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> H
 def compare(
     plans: Mapping[str, HostPlan], session_of: Callable[[str], Session]
 ) -> dict[str, HostPlan]:
-    """The plans, and the changes by hand that one host's state does not show; one more exec on each host in doubt.
+    """The plans with the manual changes that one host's state does not show.
 
-    A director with an address that another host has too is asked whether it is master. A director whose table lacks a
-    real server is asked what the health checks said. A host that does not answer keeps the plan that it has.
+    It takes one more exec on two kinds of directors. A director that holds an address which another
+    host holds too is asked whether it is master. A director whose table lacks a real server is
+    asked for the results of its health checks. If a host does not answer, its plan stays the same.
     """
-    found = dict(plans)
-    lives, said = {}, {}
-    for host in dict.fromkeys((*manual_edits.needs_vrrp_state(found), *missing.needs_log(found))):
+    plans = dict(plans)
+    lives, health_by_host = {}, {}
+    hosts = (*manual_edits.needs_vrrp_state(plans), *manual_edits.needs_check_log(plans))
+    for host in dict.fromkeys(hosts):
         with suppress(HostError):
             lives[host], sections = look_with(session_of(host), "status")
-            said[host] = health(sections.get("checks", ()))
-    for host, change in manual_edits.strays(found, lives):
-        found[host] = found[host].with_changes(change)
+            health_by_host[host] = health(sections.get("checks", ()))
+    for host, change in manual_edits.manually_added_vips(plans, lives):
+        plans[host] = plans[host].with_changes(change)
     for host, live in lives.items():
-        found[host] = found[host].with_changes(
-            *missing.missing(found[host], said[host], live.ipvs_saved)
+        plans[host] = plans[host].with_changes(
+            *manual_edits.manually_removed_servers(
+                plans[host], health_by_host[host], live.ipvs_saved
+            )
         )
-    return found
+    return plans

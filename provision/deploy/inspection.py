@@ -1,4 +1,4 @@
-"""The survey: all hosts looked at at once, and what is to be done to each; their connections stay open."""
+"""The inspection: all hosts at once, and the plan of each; their connections stay open."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Result = TypeVar("Result")
 
 @dataclass
 class Inspection:
-    """All hosts as they were found, their connections still open, and what is to be done to each.
+    """The plans of all hosts that answered, the errors of the others, and the open connections.
 
-    `hosts` are those that were looked for. `interrupted` tells of a Ctrl-C, `outside` what became of its check from
-    outside.
+    `hosts` are all hosts that were to be inspected. `seconds` is the time spent on each host.
+    `interrupted` is set after a Ctrl-C. `outside` is the summary of the check from outside.
     """
 
     plans: dict[str, HostPlan] = field(default_factory=dict)
@@ -41,25 +41,26 @@ class Inspection:
 
     @property
     def coverage(self) -> Coverage:
-        """Which hosts could be looked at."""
+        """The hosts that could be inspected, and the errors of the others."""
         failed = (host for host in self.hosts if host in self.failures)
         return Coverage(self.hosts, {host: self.failures[host].line() for host in failed})
 
     def next_generation(self) -> int:
-        """The number of the generation that comes of this survey: one more than any host has."""
+        """The number of the generation of this run: the highest number of any host plus 1."""
         return 1 + max((plan.observed.generation for plan in self.plans.values()), default=0)
 
     def changes(self) -> int:
-        """How many changes all hosts need together."""
+        """The number of changes on all hosts together."""
         return sum(len(plan.changes) for plan in self.plans.values())
 
-    def each(
+    def run_on_hosts(
         self, events: Events, job: Callable[[str], Result], hosts: Iterable[str]
     ) -> list[Result]:
         """Run `job` for all hosts at once and wait for all of them.
 
-        The first Ctrl-C ends nothing by force: it is noted, so that the batch is rolled back instead of confirmed and
-        every host's state is known in the end. The second one stops at once.
+        The first Ctrl-C ends no job by force. It sets `interrupted`, so that the batch is rolled
+        back instead of confirmed, and the state of every host is known in the end. The second
+        Ctrl-C stops at once.
         """
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts") as pool:
             futures = [pool.submit(job, host) for host in hosts]
@@ -75,7 +76,7 @@ class Inspection:
 
     @contextmanager
     def timed(self, host: str) -> Iterator[None]:
-        """Count the time of the block as this host's."""
+        """Add the time of the block to this host's seconds."""
         started = time.monotonic()
         try:
             yield
@@ -83,24 +84,27 @@ class Inspection:
             self.seconds[host] += time.monotonic() - started
 
     def raise_failures(self) -> None:
-        """Raise what kept hosts from being surveyed; the worst decides the exit code.
+        """Raise the errors of hosts that could not be inspected; the worst decides the exit code.
 
         Raises:
-            HactlError: one error that names all of them.
+            HactlError: one error with the messages of all.
         """
         raise_all(list(self.failures.values()))
 
 
 def raise_all(errors: Sequence[HactlError]) -> None:
-    """Raise nothing, the one error, or one that holds them all under the exit code of the first."""
+    """Raise the only error, or one error with all messages; do nothing without an error.
+
+    The exit code is that of wrong input if an error has it, else that of the first error.
+    """
     unique = {str(error): error for error in errors}
     if len(unique) == 1:
         raise next(iter(unique.values()))
     if unique:
         worst = max(unique.values(), key=lambda error: error.exit_code == Exit.INPUT)
-        both = HactlError("\n".join(unique))
-        both.exit_code = worst.exit_code
-        raise both
+        combined = HactlError("\n".join(unique))
+        combined.exit_code = worst.exit_code
+        raise combined
 
 
 @contextmanager
@@ -112,97 +116,103 @@ def inspect(
     *,
     mend: bool = False,
 ) -> Iterator[Inspection]:
-    """Connect to all targets, look at them and plan; the connections close when the block ends.
+    """Connect to all targets, inspect them and plan; the connections close when the block ends.
 
-    Where a run was cut off, `mend` ends it first; without it, it is only told. A Ctrl-C meanwhile waits for nobody.
+    With `mend`, a run that was interrupted on a host is finished or rolled back first; without it,
+    the operator is only told. A Ctrl-C during the inspection does not wait for any host.
     """
-    found = Inspection(hosts=tuple(targets))
-    mending = _Recovery(mend, events)
+    inspection = Inspection(hosts=tuple(targets))
+    recovery = _Recovery(mend, events)
     try:
         try:
             run_parallel(
-                lambda target: _look(target, render, secrets, found, mending), targets.values()
+                lambda target: _inspect_target(target, render, secrets, inspection, recovery),
+                targets.values(),
             )
         except KeyboardInterrupt:
-            found.interrupted = True
+            inspection.interrupted = True
+            exception = recovery.exception()
             events.note(
-                f"interrupted while the hosts were looked at: nothing was changed{mending.but()}"
+                f"interrupted while the hosts were looked at: nothing was changed{exception}"
             )
             raise
-        plans = {host: found.plans[host] for host in targets if host in found.plans}
-        found.plans = compare(plans, found.sessions.__getitem__)
-        yield found
+        plans = inspection.plans
+        ordered = {host: plans[host] for host in targets if host in plans}
+        inspection.plans = compare(ordered, inspection.sessions.__getitem__)
+        yield inspection
     finally:
-        for session in tuple(found.sessions.values()):
+        for session in tuple(inspection.sessions.values()):
             session.close()
 
 
 @dataclass(frozen=True)
 class _Recovery:
-    """What becomes of a run that was cut off on a host."""
+    """The recovery from runs that were interrupted; `started` has the hosts that recovered."""
 
     allowed: bool
     events: Events
-    begun: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
 
-    def but(self) -> str:
-        """What has been done all the same."""
-        return (
-            f", but that what was cut off on {', '.join(self.begun)} is ended there"
-            if self.begun
-            else ""
+    def exception(self) -> str:
+        """The exception to "nothing was changed", in words; empty if no recovery started."""
+        hosts = ", ".join(self.started)
+        return f", except that the interrupted run on {hosts} was ended" if hosts else ""
+
+    def recover(self, session: SshSession, unfinished: LockHolder) -> bool:
+        """Recover from the run, or only report it; returns whether to inspect the host again."""
+        run = (
+            f"{session.host}: a run of {unfinished.who} since {unfinished.since or 'unknown'} "
+            "was interrupted here"
         )
-
-    def begin(self, session: SshSession, unfinished: LockHolder) -> bool:
-        """End it, or tell of it; True where the host has to be looked at again."""
-        what = f"{session.host}: a run of {unfinished.who} since {unfinished.since or 'unknown'} was cut off here"
         if not self.allowed:
             self.events.note(
-                f"{what}; deploy undoes it first, so its plan may differ from this one"
+                f"{run}; deploy rolls it back first, so the deploy's plan may differ from this plan"
             )
             return False
-        self.begun.append(session.host)
-        done = recover(session)
-        ended = (
-            "its confirmed changes were completed"
-            if done and done.outcome == "kept"
-            else "its changes were undone"
-        )
-        self.events.note(f"{what}: {ended} just now")
+        self.started.append(session.host)
+        end = recover(session)
+        kept = end and end.outcome == "kept"
+        result = "its confirmed changes were completed" if kept else "its changes were rolled back"
+        self.events.note(f"{run}: {result} just now")
         return True
 
 
-def _look(
-    target: Target, render: Render, secrets: frozenset[str], found: Inspection, mending: _Recovery
+def _inspect_target(
+    target: Target,
+    render: Render,
+    secrets: frozenset[str],
+    inspection: Inspection,
+    recovery: _Recovery,
 ) -> None:
     started = time.monotonic()
-    events = mending.events
+    events = recovery.events
     try:
-        session = found.sessions[target.host] = connect(target)
-        if found.interrupted:
+        session = inspection.sessions[target.host] = connect(target)
+        if inspection.interrupted:
             session.close()
             return
         plan = inspect_host(session, render, secrets)
-        if plan.observed.unfinished and mending.begin(session, plan.observed.unfinished):
+        if plan.observed.unfinished and recovery.recover(session, plan.observed.unfinished):
             plan = inspect_host(session, render, secrets)
-        found.plans[target.host] = plan
+        inspection.plans[target.host] = plan
         events.host(target.host, "looked at")
     except HactlError as error:
-        found.failures[target.host] = not_ready(error)
+        inspection.failures[target.host] = not_ready(error)
         events.host(target.host, "failed")
-    found.seconds[target.host] = time.monotonic() - started
+    inspection.seconds[target.host] = time.monotonic() - started
 
 
 Failure = TypeVar("Failure", bound=HactlError)
 
 
 def not_ready(error: Failure) -> Failure:
-    """The error of a host that could not be looked at or made ready: nothing was changed there, nor anywhere.
+    """The error of a host that could not be inspected or prepared, with its exit code set.
 
-    A file its own parser refuses is wrong input; anything else makes the host one that cannot be used.
+    Nothing was changed on any host. A file that its parser refuses is wrong input; with any other
+    error the host cannot be used.
     """
-    gone_wrong = isinstance(error, ApplyFailed) and error.outcome == "rollback_failed"
-    if error.exit_code == Exit.FAILED and not gone_wrong:
+    is_inconsistent = isinstance(error, ApplyFailed) and error.outcome == "rollback_failed"
+    if error.exit_code == Exit.FAILED and not is_inconsistent:
         refused = REFUSED in error.message
         error.exit_code = Exit.INPUT if refused else Exit.UNREACHABLE
     return error

@@ -1,66 +1,70 @@
-"""Secrets in texts that are shown or kept, replaced by a mask. Pure."""
+"""Masks in place of secrets, for texts that are shown or kept. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from provision.deploy.change import Change as Change
-
 MASK = "********"
 
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----\n).*?(\n-----END)", re.DOTALL)
 
-_PASSWORDS = ("auth_pass ", "password ")
-"""What stands before a password in keepalived.conf(5), wherever it comes from."""
+_PASSWORD_PREFIXES = ("auth_pass ", "password ")
+"""The text before a password in keepalived.conf(5), wherever the password comes from."""
 
-SHORT = 4
+MIN_SUBSTRING_LENGTH = 4
+"""The characters that a secret needs to be masked inside a longer word."""
 
 
 def without_keys(text: str) -> str:
-    """`text` with the private keys in it (PEM, RFC 7468) masked: no inventory names them as secrets."""
+    """`text` with its private keys (PEM, RFC 7468) masked: no inventory names them as secrets."""
     return _PRIVATE_KEY.sub(rf"\1{MASK}\2", text)
 
 
-def _lines(content: bytes) -> list[str]:
+def masked_lines(content: bytes) -> list[str]:
+    """The lines of a file, private keys masked; one line that says so if it is a binary file."""
     try:
         return without_keys(content.decode()).splitlines()
     except UnicodeDecodeError:
         return [f"(binary, {len(content)} bytes)"]
 
 
-def _secret_places(content: bytes, secrets: frozenset[str]) -> frozenset[str]:
-    """What stands before a secret in its line: there the old file has the old secret, which nobody knows any more."""
-    found = set(_PASSWORDS)
-    for line in _lines(content):
+def secret_prefixes(content: bytes, secrets: frozenset[str]) -> frozenset[str]:
+    """The text before each secret in its line.
+
+    In the old file the old secret follows the same text, and nobody knows the old secret any more.
+    """
+    prefixes = set(_PASSWORD_PREFIXES)
+    for line in masked_lines(content):
         for secret in secrets:
-            before, held, _ = line.partition(secret)
-            if held and before.strip():
-                found.add(before.lstrip())
-    return frozenset(found)
+            before, separator, _ = line.partition(secret)
+            if separator and before.strip():
+                prefixes.add(before.lstrip())
+    return frozenset(prefixes)
 
 
-def _mask_place(line: str, places: frozenset[str]) -> str:
+def mask_after(line: str, prefixes: frozenset[str]) -> str:
+    """The line with the value after the longest matching prefix masked."""
     text = line.lstrip()
-    place = max((place for place in places if text.startswith(place)), key=len, default="")
-    if not place:
+    prefix = max((prefix for prefix in prefixes if text.startswith(prefix)), key=len, default="")
+    if not prefix:
         return line
-    value = rf"[^{place[-1]}]*" if place[-1] in "\"'" else r"\S*"
+    value = rf"[^{prefix[-1]}]*" if prefix[-1] in "\"'" else r"\S*"
     return (
         line[: len(line) - len(text)]
-        + place
+        + prefix
         + MASK
-        + re.sub(value, "", text[len(place) :], count=1)
+        + re.sub(value, "", text[len(prefix) :], count=1)
     )
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced; longest first, so that a part of one does not show the rest.
+    """`text` with every secret masked, the longest first: one secret may contain another.
 
-    A secret shorter than four characters is replaced only where it stands alone: `1` is everywhere.
+    A secret shorter than four characters is masked only as a whole word: `1` is everywhere.
     """
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) < SHORT:
+        if len(secret) < MIN_SUBSTRING_LENGTH:
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
         else:
             text = text.replace(secret, MASK)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from provision.deploy.change import Change as Change
-from provision.deploy.plan import HostPlan, _attributes, _found
+from provision.deploy.change import Change
+from provision.deploy.plan import HostPlan, attributes, observed_item
 from provision.desired.items import (
     Address,
     DesiredHost,
@@ -29,11 +29,11 @@ from provision.hosts.protocol import LedgerEntry, encode_ledger
 def operations(
     plan: HostPlan, generation: Generation | None = None
 ) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
-    """The ops of a plan and the contents of the files they stage, numbered from 1; the host keeps `generation`.
+    """The ops of a plan, and the contents of the files that they stage, numbered from 1.
 
-    Packages come first because validators come with them; kernel parameters come before addresses, so that a real
-    server never answers ARP for the VIP; units come when all their files are in place; what is taken away goes
-    in the opposite order.
+    The host keeps `generation`. Packages come first because validators come with them. Kernel
+    parameters come before addresses, so that a real server never answers ARP for the VIP. Units
+    come once all their files are in place. Removals come last, in the opposite order.
     """
     builder = _PlanBuilder(plan)
     ops = builder.ops()
@@ -47,47 +47,47 @@ def operations(
 
 
 class _PlanBuilder:
-    """Collects the ops of one plan, numbering the files they carry."""
+    """Collects the ops of one plan and numbers the files that they carry."""
 
     def __init__(self, plan: HostPlan) -> None:
         self.plan = plan
         self.contents: list[bytes] = []
-        self.made = [change for change in plan.changes if change.action != "remove"]
-        self.removed = [change for change in plan.changes if change.action == "remove"]
+        self.updates = [change for change in plan.changes if change.action != "remove"]
+        self.removals = [change for change in plan.changes if change.action == "remove"]
 
     def ops(self) -> tuple[Op, ...]:
         files = [
             (self._number(change.item), change)
-            for change in self.made
+            for change in self.updates
             if isinstance(change.item, File)
         ]
         return (
-            *(Op("package", (change.name,)) for change in self._made(Package)),
+            *(Op("package", (change.name,)) for change in self._updates_of(Package)),
             *(
                 _stage(number, change.item)
                 for number, change in files
                 if isinstance(change.item, File)
             ),
-            *(Op("module", (change.name,)) for change in self._made(Module)),
+            *(Op("module", (change.name,)) for change in self._updates_of(Module)),
             *(
                 _sysctl(change.item)
-                for change in self._made(Sysctl)
+                for change in self._updates_of(Sysctl)
                 if isinstance(change.item, Sysctl)
             ),
             *(
                 Op("file", (str(number), change.name, _digest(change.was)))
                 for number, change in files
             ),
-            *(op for change in self._made(Address) for op in _address(change)),
-            *self._daemon_reload(self.made),
-            *(op for change in self._made(Unit) for op in self._unit(change)),
+            *(op for change in self._updates_of(Address) for op in _address(change)),
+            *self._daemon_reload(self.updates),
+            *(op for change in self._updates_of(Unit) for op in self._unit(change)),
             *self._table(),
-            *self._take_away(),
+            *self._removal_ops(),
             Op("ledger", (str(self._ledger()),)),
         )
 
-    def _made(self, kind: type[Item]) -> list[Change]:
-        return [change for change in self.made if isinstance(change.item, kind)]
+    def _updates_of(self, kind: type[Item]) -> list[Change]:
+        return [change for change in self.updates if isinstance(change.item, kind)]
 
     def carry(self, content: bytes) -> int:
         """The number under which the payload carries `content`."""
@@ -96,7 +96,7 @@ class _PlanBuilder:
 
     def _number(self, item: Item | None) -> int:
         assert isinstance(item, File)
-        assert item.known, f"{item.name} is not whole"
+        assert item.known, f"the content of {item.name} is not known"
         return self.carry(item.content)
 
     def _daemon_reload(self, changes: Sequence[Change]) -> Iterable[Op]:
@@ -114,22 +114,22 @@ class _PlanBuilder:
             yield Op("unit", (unit.name, "stamp", *unit_files(self.plan.desired, unit.name)))
 
     def _table(self) -> Iterable[Op]:
-        """Behind the units: a reload may come first."""
-        changes = [change for change in self.made if change.kind == "virtual"]
+        """The IPVS table comes after the units: a reload may come first."""
+        changes = [change for change in self.updates if change.kind == "virtual"]
         for change in changes:
             if change.was["verb"] != "checker":
                 yield Op(
                     "table",
                     (change.was["verb"], change.name, change.was["options"], change.was["was"]),
                 )
-        if missing := [
+        if entries := [
             change.was["entry"] for change in changes if change.was["verb"] == "checker"
         ]:
-            yield Op("checker", tuple(missing))
+            yield Op("checker", tuple(entries))
 
-    def _take_away(self) -> Iterable[Op]:
+    def _removal_ops(self) -> Iterable[Op]:
         by_kind = {
-            kind: [c for c in self.removed if c.kind == kind]
+            kind: [change for change in self.removals if change.kind == kind]
             for kind in ("unit", "address", "file", "sysctl")
         }
         for change in by_kind["unit"]:
@@ -150,7 +150,7 @@ class _PlanBuilder:
 
 
 def unit_files(desired: DesiredHost, unit: str) -> tuple[str, ...]:
-    """The files that a unit loads: those that name it."""
+    """The files that a unit loads: the files that name it."""
     return tuple(
         item.name for item in desired.items if isinstance(item, File) and item.unit == unit
     )
@@ -164,9 +164,9 @@ def _sysctl(item: Sysctl) -> Op:
     return Op("sysctl", (item.name, item.attributes()["value"]))
 
 
-def _digest(was: Mapping[str, str]) -> str:
-    """What the agent must still find in a file's place; it refuses what is no regular file."""
-    return was.get("sha256", "other") if was else "absent"
+def _digest(state: Mapping[str, str]) -> str:
+    """The digest that the agent must still find; it refuses anything but a regular file."""
+    return state.get("sha256", "other") if state else "absent"
 
 
 def _address(change: Change) -> Iterable[Op]:
@@ -178,9 +178,9 @@ def _address(change: Change) -> Iterable[Op]:
 
 
 def ledger(desired: DesiredHost, observed: Observed) -> tuple[LedgerEntry, ...]:
-    """Everything hactl answers for on this host from now on, with what was there before it came.
+    """Everything that hactl owns on this host from now on, with its state before hactl came.
 
-    Packages and modules are not in it: they are never taken away again.
+    Packages and modules are not in the ledger: hactl never removes them.
     """
     known = {(entry.kind, entry.name): entry for entry in observed.ledger}
     owned = (item for item in desired.items if item.kind in {"file", "sysctl", "address", "unit"})
@@ -188,11 +188,11 @@ def ledger(desired: DesiredHost, observed: Observed) -> tuple[LedgerEntry, ...]:
 
 
 def _entry(item: Item, observed: Observed) -> LedgerEntry:
-    was = _attributes(_found(observed, item.kind, item.name))
-    return LedgerEntry(item.kind, item.name, _before(item, was))
+    state = attributes(observed_item(observed, item.kind, item.name))
+    return LedgerEntry(item.kind, item.name, _state_before(item, state))
 
 
-def _before(item: Item, state: Mapping[str, str]) -> tuple[str, ...]:
+def _state_before(item: Item, state: Mapping[str, str]) -> tuple[str, ...]:
     if isinstance(item, Sysctl):
         return (state["value"],) if "value" in state else ()
     if isinstance(item, Unit):

@@ -1,4 +1,4 @@
-"""Who changes hosts from here."""
+"""The operator who changes hosts from this machine."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import socket
 
 
 def operator_id() -> str:
-    """Who deploys from where, as locks and logs say it: USER@HOST."""
+    """The operator as locks and logs name them: USER@HOST."""
     return f"{getpass.getuser()}@{socket.gethostname()}"

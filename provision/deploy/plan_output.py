@@ -23,30 +23,31 @@ from provision.deploy.plan import Change, HostPlan
 from provision.deploy.results import HostResult
 
 DIFF_LINES = 60
-"""Lines shown of one file's diff; `hactl render` shows the whole file."""
+"""The lines that are shown of a file's diff; `hactl render` shows the whole file."""
 
 OUTCOMES = {"changed": YELLOW, "unchanged": GREEN, "skipped": DIM}
 
 
 def plan_json(plans: Mapping[str, HostPlan], coverage: Coverage) -> dict[str, Any]:
-    """The document of `plan --json`; what was left alone and who is drained is in it where there is any.
+    """The document of `plan --json`, with unmanaged items, drains and unknown files, if any.
 
-    `changes` counts those of the hosts that were seen; it is null where these have none and others were not seen.
+    `changes` counts the changes of the hosts that were seen. It is null if these hosts have none
+    and other hosts were not seen.
     """
     hosts = {host: [change.json() for change in plan.changes] for host, plan in plans.items()}
-    alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
+    left_alone = {host: list(plan.left_alone) for host, plan in plans.items() if plan.left_alone}
     unknown = {host: list(plan.unknown) for host, plan in plans.items() if plan.unknown}
-    more = {"left_alone": alone, "drained": drains(plans), "not_compared": unknown}
+    notes = {"left_alone": left_alone, "drained": drains(plans), "not_compared": unknown}
     return {
         "changes": coverage.known(sum(map(len, hosts.values()))),
         "hosts": hosts,
         **coverage.json(),
-        **{key: value for key, value in more.items() if value},
+        **{key: value for key, value in notes.items() if value},
     }
 
 
 def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Line]:
-    """The plan: each set of hosts with the changes that exactly those hosts share, then the counts."""
+    """The plan: each set of hosts with the changes that exactly these hosts share, then counts."""
     for hosts, changes in _grouped(plans):
         yield from wrapped(", ".join(hosts), BOLD)
         for change in changes:
@@ -56,7 +57,7 @@ def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Li
     notes = [
         *_not_compared_lines(plans),
         *_left_alone_lines(plans),
-        *(f"{name} is drained ({by})" for name, by in drains(plans).items()),
+        *(f"{host} is drained ({operator})" for host, operator in drains(plans).items()),
     ]
     yield from ((note, DIM) for note in notes)
     if notes:
@@ -65,43 +66,46 @@ def plan_lines(plans: Mapping[str, HostPlan], coverage: Coverage) -> Iterator[Li
 
 
 def drains(plans: Mapping[str, HostPlan]) -> dict[str, str]:
-    """Who is drained, and by whom since when: real servers as their directors have it, directors as they say."""
-    found: dict[str, str] = {}
+    """The drained hosts, with the operator and the time of the drain.
+
+    A director knows its own drain and the drains of its real servers.
+    """
+    operators: dict[str, str] = {}
     for host, plan in plans.items():
-        found |= {host if name == "." else name: by for name, by in plan.observed.drained.items()}
-    return found
+        for name, operator in plan.observed.drained.items():
+            operators[host if name == "." else name] = operator
+    return operators
 
 
 def _left_alone_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
-    """What is nobody's by the inventory, hosts that have the same in one line."""
-    owners = _owners({host: plan.left_alone for host, plan in plans.items()})
-    yield from (f"left alone on {', '.join(hosts)}: {text}" for text, hosts in owners.items())
+    """The items that the inventory does not mention; hosts with the same item share a line."""
+    hosts_by_text = _hosts_by_text({host: plan.left_alone for host, plan in plans.items()})
+    for text, hosts in hosts_by_text.items():
+        yield f"left alone on {', '.join(hosts)}: {text}"
 
 
 def _not_compared_lines(plans: Mapping[str, HostPlan]) -> Iterator[str]:
-    """The files of which this machine does not know the content, hosts that have the same in one line."""
-    owners = _owners({host: plan.unknown for host, plan in plans.items()})
-    yield from (
-        f"not compared on {', '.join(hosts)}: file {name}" for name, hosts in owners.items()
-    )
+    """The files whose content this machine does not know; hosts with the same file share a line."""
+    hosts_by_file = _hosts_by_text({host: plan.unknown for host, plan in plans.items()})
+    for name, hosts in hosts_by_file.items():
+        yield f"not compared on {', '.join(hosts)}: file {name}"
 
 
-def _owners(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """The hosts by text."""
-    owners: dict[str, list[str]] = {}
-    for host, own in texts.items():
-        for text in own:
-            owners.setdefault(text, []).append(host)
-    return owners
+def _hosts_by_text(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    hosts: dict[str, list[str]] = {}
+    for host, lines in texts.items():
+        for text in lines:
+            hosts.setdefault(text, []).append(host)
+    return hosts
 
 
 def _grouped(plans: Mapping[str, HostPlan]) -> list[tuple[tuple[str, ...], list[Change]]]:
-    owners: dict[Change, list[str]] = {}
+    hosts_by_change: dict[Change, list[str]] = {}
     for host, plan in plans.items():
         for change in plan.changes:
-            owners.setdefault(change, []).append(host)
+            hosts_by_change.setdefault(change, []).append(host)
     groups: dict[tuple[str, ...], list[Change]] = {}
-    for change, hosts in owners.items():
+    for change, hosts in hosts_by_change.items():
         groups.setdefault(tuple(hosts), []).append(change)
     return list(groups.items())
 
@@ -113,9 +117,8 @@ def _headline(change: Change) -> str:
 
 
 def _diff_lines(change: Change) -> Iterator[Line]:
-    lines = (
-        change.diff[1:] if change.action == "create" else change.diff
-    )  # a new file needs no line numbers
+    # The diff of a new file needs no line numbers.
+    lines = change.diff[1:] if change.action == "create" else change.diff
     for text in lines[:DIFF_LINES]:
         yield f"      {text}", COLOURS.get(text[:1], "")
     if len(lines) > DIFF_LINES:
@@ -126,30 +129,30 @@ def _diff_lines(change: Change) -> Iterator[Line]:
 
 
 def plan_counts(plans: Mapping[str, HostPlan], coverage: Coverage) -> str:
-    """How much there is to do, on how many hosts, and on how many that is not known: the last line of a plan."""
+    """The last line of a plan: counts of changes, of hosts, and of hosts with unknown changes."""
     if coverage.blind:
         return f"Plan: unknown: {coverage.counted()} could be looked at."
     actions = [change.action for plan in plans.values() for change in plan.changes]
-    dark = f"; unknown on {_many(len(coverage.unseen), 'host')}" if coverage.unseen else ""
+    unseen = f"; unknown on {_count(len(coverage.unseen), 'host')}" if coverage.unseen else ""
     if not actions:
-        return f"Plan: nothing to do on {_many(len(plans), 'host')}{dark}."
+        return f"Plan: nothing to do on {_count(len(plans), 'host')}{unseen}."
     counts = ", ".join(
         f"{actions.count(action)} to {action}" for action in SIGNS if action in actions
     )
-    touched = sum(1 for plan in plans.values() if plan.changes)
-    same = len(plans) - touched
-    rest = f"; {_many(same, 'host')} unchanged" if same else ""
-    return f"Plan: {counts} on {_many(touched, 'host')}{rest}{dark}."
+    changed = sum(1 for plan in plans.values() if plan.changes)
+    same = len(plans) - changed
+    unchanged = f"; {_count(same, 'host')} unchanged" if same else ""
+    return f"Plan: {counts} on {_count(changed, 'host')}{unchanged}{unseen}."
 
 
-def _many(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def results_lines(results: Sequence[HostResult], outside: str = "") -> Iterator[Line]:
-    """The outcome of a deploy: a line a host, the state of each that did not end as intended, the counts.
+    """The results of a deploy: a line for each host, the state of failed hosts, and the counts.
 
-    `outside` says what became of the check from outside.
+    `outside` is the summary of the check from outside.
     """
     width = max((len(result.host) for result in results), default=0)
     for result in results:
@@ -170,21 +173,24 @@ def results_lines(results: Sequence[HostResult], outside: str = "") -> Iterator[
             outside[:1].upper() + outside[1:] + ".",
             "" if outside.startswith("checked") else YELLOW,
         )
-    yield f"Deploy: {counts}. {_made(changed, results)}", BOLD
+    yield f"Deploy: {counts}. {_change_count(changed, results)}", BOLD
 
 
-def _made(changed: int, results: Sequence[HostResult]) -> str:
-    """What the run changed in all; a host that failed while it applied may not have taken everything back yet."""
+def _change_count(changed: int, results: Sequence[HostResult]) -> str:
+    """The number of changes of the run.
+
+    A host that failed while it applied may not have rolled everything back yet.
+    """
     if changed:
-        return f"{_many(changed, 'change')} made."
-    begun = any(
+        return f"{_count(changed, 'change')} made."
+    may_have_changed = any(
         result.outcome == "failed" and result.exit_code == Exit.FAILED for result in results
     )
-    return "No change was kept." if begun else "Nothing changed."
+    return "No change was kept." if may_have_changed else "Nothing changed."
 
 
 def results_json(ok: bool, results: Sequence[HostResult], outside: str = "") -> dict[str, Any]:
-    """The document of `deploy --json`; `outside` is in it where not all could be checked from outside."""
+    """The document of `deploy --json`; `outside` is there if not everything was checked."""
     document = {"ok": ok, "hosts": {result.host: result.json() for result in results}}
     return (
         document

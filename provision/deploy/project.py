@@ -1,4 +1,4 @@
-"""A project: one inventory, read, validated and ready to render; the first half of every command."""
+"""A project: one inventory that is read, validated and ready to render."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from provision.inventory.topology import Topology, build
 
 @dataclass(frozen=True)
 class Project:
-    """An inventory, its templates resolved, and the topology it describes; `lab` is the lab it has, if not its own."""
+    """An inventory with its templates resolved, and the topology that it describes.
+
+    `lab` names its lab; empty means the lab named after the inventory file.
+    """
 
     path: Path
     inventory: Inventory
@@ -33,36 +36,38 @@ class Project:
         return self.lab or self.path.stem
 
     def managed(self, limit: str = "") -> tuple[str, ...]:
-        """The hosts hactl has something to do with, in inventory order, cut to `limit` (hosts or groups, by commas).
+        """The hosts that hactl manages, in inventory order.
+
+        `limit` names hosts or groups, separated by commas; only these are returned then.
 
         Raises:
-            UsageError: `limit` names something that is not in the inventory, or nothing that is managed.
+            UsageError: `limit` names something that is not in the inventory, or no managed host.
         """
         hosts = self.topology.managed()
         if not limit:
             return hosts
-        wanted: set[str] = set()
+        names: set[str] = set()
         for name in filter(None, (part.strip() for part in limit.split(","))):
             if name not in self.inventory.hosts and name not in self.inventory.groups:
                 raise UsageError(
                     f"no host or group {name} in {self.path}", "hactl inventory --list shows them"
                 )
-            wanted |= {name} if name in self.inventory.hosts else set(self.inventory.members(name))
-        chosen = tuple(host for host in hosts if host in wanted)
+            names |= {name} if name in self.inventory.hosts else set(self.inventory.members(name))
+        chosen = tuple(host for host in hosts if host in names)
         if not chosen:
             raise UsageError(
-                f"{limit}: hactl has nothing to do there", f"hactl manages {', '.join(hosts)}"
+                f"{limit}: hactl manages no host there", f"hactl manages {', '.join(hosts)}"
             )
         return chosen
 
     def render(self, host: str, facts: Facts) -> DesiredHost:
-        """All that `host` must look like, given its facts; `hactl_facts` of the inventory overrule them."""
+        """The desired state of `host`; `hactl_facts` of the inventory override its facts."""
         return render_host(
             self.topology, self.inventory, host, self.topology.hosts[host].hactl_facts.over(facts)
         )
 
     def targets(self, hosts: tuple[str, ...], lab: bool = False) -> Mapping[str, Target]:
-        """How to log in to each host: as the inventory says, or into its lab."""
+        """The login of each host: from the inventory, or in its lab."""
         if lab:
             from provision.lab.access import lab_target
 
@@ -70,15 +75,15 @@ class Project:
         return {host: Target.of(self.inventory.hosts[host]) for host in hosts}
 
     def digest(self) -> str:
-        """A short digest of the inventory file, for logs that say what was deployed."""
+        """A short digest of the inventory file, for logs of what was deployed."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
 
 
 def load(path: Path) -> Project:
-    """Read and validate everything that can be known without asking a host.
+    """Read and validate everything that needs no connection to a host.
 
     Raises:
-        InputError: with every problem found, each at its place.
+        InputError: has every problem, with its position.
     """
     inventory = resolve_inventory(read_inventory(path))
     return Project(path, inventory, build(inventory))

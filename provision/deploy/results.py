@@ -1,4 +1,4 @@
-"""How a host came out of a run."""
+"""The result of a run for each host."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from provision.deploy.masking import mask
 
 @dataclass(frozen=True)
 class HostResult:
-    """How one host came out of a run.
+    """The result of one host.
 
-    `outcome` is changed, unchanged, failed, unreachable, skipped or rolled_back; `message` says what state the
-    host is in when that is not obvious.
+    `outcome` is changed, unchanged, failed, unreachable, skipped or rolled_back. `message`
+    describes the state of the host if it is not obvious.
     """
 
     host: str
@@ -39,32 +39,34 @@ class HostResult:
 
 
 def ended(
-    found: Inspection, host: str, outcome: str, message: str = "", code: Exit = Exit.OK
+    inspection: Inspection, host: str, outcome: str, message: str = "", code: Exit = Exit.OK
 ) -> HostResult:
-    """The result of a surveyed host; changes count where they were kept."""
-    changes = len(found.plans[host].changes) if outcome == "changed" else 0
-    execs = found.sessions[host].execs if host in found.sessions else 0
-    return HostResult(host, outcome, changes, execs, found.seconds[host], message, code)
+    """The result of an inspected host; changes count if they were kept."""
+    changes = len(inspection.plans[host].changes) if outcome == "changed" else 0
+    execs = inspection.sessions[host].execs if host in inspection.sessions else 0
+    return HostResult(host, outcome, changes, execs, inspection.seconds[host], message, code)
 
 
-def failure(found: Inspection, host: str, error: HactlError) -> HostResult:
-    """The result of a host that failed, secrets masked: a parser quotes the line that it refuses."""
+def failure(inspection: Inspection, host: str, error: HactlError) -> HostResult:
+    """The result of a failed host, secrets masked: a parser quotes the line that it refuses."""
     outcome = "unreachable" if isinstance(error, Unreachable) else "failed"
     code = Exit.LOCKED if isinstance(error, Locked) else error.exit_code
-    secrets = found.plans[host].secrets if host in found.plans else ()
-    return ended(found, host, outcome, mask(str(error).removeprefix(f"{host}: "), secrets), code)
+    secrets = inspection.plans[host].secrets if host in inspection.plans else ()
+    return ended(
+        inspection, host, outcome, mask(str(error).removeprefix(f"{host}: "), secrets), code
+    )
 
 
-def skipped(found: Inspection, host: str) -> HostResult:
-    """The result of a host whose turn never came."""
-    return ended(found, host, "skipped", "not touched: as it was")
+def skipped(inspection: Inspection, host: str) -> HostResult:
+    """The result of a host that the run did not reach."""
+    return ended(inspection, host, "skipped", "not touched: as it was")
 
 
-def refusals(found: Inspection) -> list[HostResult]:
-    """The results of a deploy that never began, because some hosts could not be looked at."""
+def refusals(inspection: Inspection) -> list[HostResult]:
+    """The results of a deploy that never began, because some hosts could not be inspected."""
     return [
-        failure(found, host, found.failures[host])
-        if host in found.failures
-        else skipped(found, host)
-        for host in found.hosts
+        failure(inspection, host, inspection.failures[host])
+        if host in inspection.failures
+        else skipped(inspection, host)
+        for host in inspection.hosts
     ]

@@ -1,8 +1,9 @@
-"""Real servers that are about to leave a service that stays: no new connections first, then out of the table.
+"""Remove real servers from a service that stays: no new connections first, then out of the table.
 
-Taken out at once, a server's requests under way would end with a reset (`expire_nodest_conn`). So every director sets
-its weight to 0 in the kernel's table, the connections get a while to end, and the reload takes out what nobody uses.
-The directors take the weights back by themselves should the run end otherwise.
+If a server left the table at once, its running requests would end with a reset
+(`expire_nodest_conn`). So every director first sets the server's weight to 0 in the kernel's table.
+The connections get time to end, and then the reload removes a server that nobody uses. If the run
+ends in another way, the directors restore the weights by themselves.
 """
 
 from __future__ import annotations
@@ -26,17 +27,22 @@ from provision.hosts.live.table import reroutes_at_weight_zero
 from provision.hosts.protocol import decode_line, encode_line
 
 DRAIN_TIMEOUT = 30.0
-"""Seconds that the connections of a leaving server get at most."""
+"""Seconds that the connections of a removed server get to end."""
 
 SETTLE_DELAY = 0.5
-"""Seconds from the weight to the first count: handshakes under way become connections."""
+"""Seconds between setting the weight and the first count: open handshakes become connections."""
 
 POLL_INTERVAL = 1.0
+"""Seconds between two counts."""
 
 
 @dataclass(frozen=True)
 class RemovedServer:
-    """One server of one service: ipvsadm's selector, its place there, and its options with the place in front."""
+    """A server of one service, in ipvsadm's syntax.
+
+    `selector` is the service, `place` the server's address there, and `options` all of its options,
+    the address (-r) first.
+    """
 
     selector: str
     place: str
@@ -44,28 +50,32 @@ class RemovedServer:
 
 
 def removed_servers(plan: HostPlan) -> tuple[RemovedServer, ...]:
-    """What the plan of a director takes out of its table, from services that keep another server, and stay.
+    """The servers that a director's plan removes from services that stay and keep another server.
 
-    Where none stays, or the scheduler refuses who comes to a server with weight 0, nothing is eased.
+    A service is left out if its scheduler refuses clients of a server with weight 0.
     """
     item = rules_file(plan.desired)
-    before, after = (
-        installed_table(plan.desired, plan.observed),
-        rules(item.content) if item else {},
-    )
-    found = []
+    before = installed_table(plan.desired, plan.observed)
+    after = rules(item.content) if item else {}
+    removed = []
     for selector, (options, old) in before.items():
         if not reroutes_at_weight_zero(options):
             continue
         new = after.get(selector, ("", {}))[1]
         if any(place in new and weight(new[place]) for place in old):
-            gone = (place for place in old if place not in new)
-            found += [RemovedServer(selector, place, f"-r {place} {old[place]}") for place in gone]
-    return tuple(found)
+            removed += [
+                RemovedServer(selector, place, f"-r {place} {rule}")
+                for place, rule in old.items()
+                if place not in new
+            ]
+    return tuple(removed)
 
 
 def stale_drains(plan: HostPlan) -> tuple[str, ...]:
-    """The real servers that are drained on a director and in no service any more: should one come back, it is not."""
+    """The drained real servers that are no longer in any service of the director.
+
+    Their drain must be deleted: a server that comes back later is not drained.
+    """
     servers = {
         text.split()[0]
         for item in plan.desired.items
@@ -76,10 +86,10 @@ def stale_drains(plan: HostPlan) -> tuple[str, ...]:
 
 
 class ServerRemoval:
-    """The servers that the plans of a rollout take out of tables that stay: a context manager around its batches.
+    """The removal of servers from services that stay: a context manager around the batches.
 
-    Nothing happens, and no exec is spent, where none leaves. Once eased, they have their weight back when the block
-    ends without `gone`.
+    Without such servers it does nothing and takes no exec. If the block ends without `finish` after
+    `drain`, the servers get their weight back.
     """
 
     def __init__(
@@ -87,89 +97,97 @@ class ServerRemoval:
         plans: Mapping[str, HostPlan],
         sessions: Mapping[str, Session],
         events: Events,
-        patience: float = DRAIN_TIMEOUT,
+        timeout: float = DRAIN_TIMEOUT,
     ) -> None:
-        found = {host: removed_servers(plan) for host, plan in plans.items() if host in sessions}
+        removed = {host: removed_servers(plan) for host, plan in plans.items() if host in sessions}
         self._plans = plans
-        self._going = {host: some for host, some in found.items() if some}
-        self._holding = _holding(plans, self._going)
+        self._removed = {host: servers for host, servers in removed.items() if servers}
+        self._masters = _masters(plans, self._removed)
         self._sessions = sessions
         self._events = events
-        self._patience = patience
+        self._timeout = timeout
         self._directors: list[_Director] = []
-        self._eased = self._gone = False
+        self._is_drained = self._is_finished = False
 
     def __enter__(self) -> ServerRemoval:
         return self
 
     def __exit__(self, *_: object) -> None:
         for director in self._directors:
-            director.end(self._gone)
+            director.close(self._is_finished)
 
     def due(self, hosts: Collection[str]) -> bool:
-        """Whether it is time to ease: the first of the directors concerned is among those that change next."""
-        return not self._eased and any(host in hosts for host in self._going)
+        """Whether to drain now: `hosts`, which change next, have the first director concerned."""
+        return not self._is_drained and any(host in hosts for host in self._removed)
 
-    def ease(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """Give them no new connections, on all directors, and wait for what they have, unless `stop` says so.
+    def drain(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Set the weight to 0 on all directors and wait for the connections to end, or for `stop`.
 
-        A director that cannot be told is named: what it sends there meanwhile may break.
+        A director that does not answer is reported: requests that it sends there may fail.
         """
-        self._eased = True
-        for host, found in self._going.items():
+        self._is_drained = True
+        for host, servers in self._removed.items():
             try:
-                self._directors.append(_Director(self._sessions[host], found))
+                self._directors.append(_Director(self._sessions[host], servers))
             except HostError as error:
-                self._events.note(f"requests to servers that leave may break: {error.line()}")
-        counted = [one for one in self._directors if one.host in self._holding] or self._directors
-        end, said = time.monotonic() + self._patience, 0
+                self._events.note(f"requests to the removed servers may fail: {error.line()}")
+        masters = [director for director in self._directors if director.host in self._masters]
+        counted = masters or self._directors
+        deadline, reported = time.monotonic() + self._timeout, 0
         time.sleep(SETTLE_DELAY)
-        while (left := sum(director.connections() for director in counted)) and not stop():
-            if time.monotonic() >= end:
+        while (count := sum(director.connections() for director in counted)) and not stop():
+            if time.monotonic() >= deadline:
                 self._events.note(
-                    f"{left} connections of servers that leave did not end in {self._patience:.0f} s"
+                    f"{count} connections of the removed servers did not end within "
+                    f"{self._timeout:.0f} s"
                 )
                 return
-            if left != said:
-                self._events.note(f"waiting for {left} connections of servers that leave")
-                said = left
+            if count != reported:
+                self._events.note(f"waiting for {count} connections of the removed servers")
+                reported = count
             time.sleep(POLL_INTERVAL)
 
-    def gone(self, who: str, digest: str) -> None:
-        """The servers are out of the tables: there is nothing to take back, and no drain of theirs to remember.
+    def finish(self, operator: str, digest: str) -> None:
+        """The servers have left the tables: keep it so, and delete their drains.
 
-        `who` and the inventory's `digest` are for the directors' logs.
+        `operator` and the inventory's `digest` are for the directors' logs.
         """
-        self._gone = True
+        self._is_finished = True
         for director, plan in self._plans.items():
             for host in stale_drains(plan) if director in self._sessions else ():
                 try:
                     carry_out(
                         self._sessions[director],
-                        DrainRequest("undrain", "server", host, who, digest),
+                        DrainRequest("undrain", "server", host, operator, digest),
                     )
                 except HostError as error:
                     self._events.note(
-                        f"the drain of {host}, which is gone, is not forgotten: {error.line()}"
+                        f"the drain of {host}, which was removed, stays: {error.line()}"
                     )
 
 
 class _Director:
-    """One director's part: a channel to the agent, which gives the weights back when it closes. Raises HostError."""
+    """The channel to one director's agent, which restores the weights when it closes.
 
-    def __init__(self, session: Session, found: tuple[RemovedServer, ...]) -> None:
+    Raises:
+        HostError: the director did not set the weights.
+    """
+
+    def __init__(self, session: Session, servers: tuple[RemovedServer, ...]) -> None:
         self.host = session.host
-        self._places = {(one.selector, one.place) for one in found}
+        self._places = {(server.selector, server.place) for server in servers}
         self._channel = session.run_agent(program("leave"))
         self._channel.send(
-            b"".join(encode_line(one.selector, one.options) for one in found) + b"\n"
+            b"".join(encode_line(server.selector, server.options) for server in servers) + b"\n"
         )
         if decode_line(self._channel.read_line() or b"") != ("eased",):
             self._channel.close()
-            raise HostError(self.host, "the connection was lost before their weight was changed")
+            raise HostError(
+                self.host, "the connection was lost before the weight of the servers was changed"
+            )
 
     def connections(self) -> int:
-        """The active ones of the servers that leave."""
+        """The active connections of the removed servers; 0 if the host does not answer."""
         rows = []
         try:
             self._channel.send(encode_line("count"))
@@ -184,10 +202,10 @@ class _Director:
             if (service.selector, server.place) in self._places
         )
 
-    def end(self, gone: bool) -> None:
-        """Let go of it; where the servers are not `gone`, they get their weight back."""
+    def close(self, finished: bool) -> None:
+        """Close the channel; unless `finished`, the servers get their weight back."""
         try:
-            if gone:
+            if finished:
                 self._channel.send(encode_line("gone"))
         except HostError:
             return
@@ -195,19 +213,21 @@ class _Director:
             self._channel.close()
 
 
-def _holding(
-    plans: Mapping[str, HostPlan], going: Mapping[str, tuple[RemovedServer, ...]]
+def _masters(
+    plans: Mapping[str, HostPlan], removed: Mapping[str, tuple[RemovedServer, ...]]
 ) -> frozenset[str]:
-    """The directors that have the address of a service that somebody leaves: their count is the true one.
+    """The directors that hold the address of a service with removed servers: their count is right.
 
-    A backup hears of connections only, and forgets them later.
+    A backup only has copies of connections, and deletes them later.
     """
     addresses = {
-        endpoint.host(one.selector.split()[-1]) for found in going.values() for one in found
+        endpoint.host(server.selector.split()[-1])
+        for servers in removed.values()
+        for server in servers
     }
     return frozenset(
         host
-        for host in going
+        for host in removed
         for interface in plans[host].observed.facts.interfaces
-        if addresses & {own.partition("/")[0] for own in interface.addresses}
+        if addresses & {cidr.partition("/")[0] for cidr in interface.addresses}
     )

@@ -1,7 +1,8 @@
-"""VIPs that leave a real server: it keeps them on its loopback until no director sends it anything for them. Pure.
+"""VIPs leave a real server only when no director sends it packets for them. Pure.
 
-Real servers change first, as a new VIP must be there before a director sends connections to it. The old one has to go
-last, by the same reason: until the directors have changed they go on sending to it, and a server without it drops that.
+Real servers change first: a new VIP must be there before a director sends connections to it. For
+the same reason an old VIP goes last: until the directors have changed they still send packets for
+it, and a server without the VIP drops them.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ from provision.desired.items import Address
 
 
 def split(plan: HostPlan) -> tuple[HostPlan, HostPlan | None]:
-    """The plan without the VIPs that leave, which the host goes on to own, and the plan that takes them away.
+    """The plan that keeps old VIPs, which hactl still owns, and the plan that removes them.
 
-    The second is None where none leaves, and where a service that is taken away takes its VIPs with it.
+    The second plan is None if no VIP leaves. It is also None if the plan removes a unit: then the
+    service takes its VIPs with it.
     """
-    going = tuple(change for change in plan.changes if _is_vip_removal(change))
-    if not going or any(
+    removals = tuple(change for change in plan.changes if _is_vip_removal(change))
+    if not removals or any(
         change.kind == "unit" and change.action == "remove" for change in plan.changes
     ):
         return plan, None
-    rest = tuple(change for change in plan.changes if change not in going)
-    kept = tuple(Address(change.name, change.was["device"]) for change in going)
+    others = tuple(change for change in plan.changes if change not in removals)
+    kept = tuple(Address(change.name, change.was["device"]) for change in removals)
     early = replace(
-        plan, changes=rest, desired=replace(plan.desired, items=(*plan.desired.items, *kept))
+        plan, changes=others, desired=replace(plan.desired, items=(*plan.desired.items, *kept))
     )
     owned = ledger(early.desired, plan.observed)
-    return early, replace(plan, changes=going, observed=replace(plan.observed, ledger=owned))
+    return early, replace(plan, changes=removals, observed=replace(plan.observed, ledger=owned))
 
 
 def _is_vip_removal(change: Change) -> bool:
@@ -40,21 +42,22 @@ def _is_vip_removal(change: Change) -> bool:
     )
 
 
-def defer(found: Inspection, directors: Collection[str]) -> dict[str, HostPlan]:
-    """Put off what may linger: `found` has the plans without it, and the plans that take it away are returned.
+def defer(inspection: Inspection, directors: Collection[str]) -> dict[str, HostPlan]:
+    """Take the removal of VIPs out of the plans of `inspection`; returns plans that remove them.
 
-    Nothing is put off where no director changes.
+    Nothing is deferred if no director changes.
     """
-    if not any(found.plans[host].changes for host in directors if host in found.plans):
+    plans = inspection.plans
+    if not any(plans[host].changes for host in directors if host in plans):
         return {}
-    late = {}
-    for host, plan in list(found.plans.items()):
-        early, rest = split(plan)
-        if rest is not None and host not in directors and not _leaves(plan):
-            found.plans[host], late[host] = early, rest
-    return late
+    deferred = {}
+    for host, plan in list(plans.items()):
+        early, late = split(plan)
+        if late is not None and host not in directors and not _is_decommissioned(plan):
+            plans[host], deferred[host] = early, late
+    return deferred
 
 
-def _leaves(plan: HostPlan) -> bool:
-    """Whether all of it is taken away: a host that is decommissioned comes after the directors as it is."""
+def _is_decommissioned(plan: HostPlan) -> bool:
+    """Whether the host loses everything: such a host changes after the directors anyway."""
     return not plan.desired.items

@@ -1,8 +1,9 @@
-"""Whether directors understand each other's adverts while some have a new configuration and others still the old one.
+"""Whether directors accept each other's adverts while only some of them have the new configuration.
 
-Two VRRP routers that refuse each other's adverts are both master (RFC 5798 §7.1 drops what does not fit; so does
-Keepalived's check of the address list). A rollout that changes one director after the other passes through such a state
-whenever the old adverts do not fit the new configuration. Pure: texts in, reasons out.
+Two VRRP routers that refuse each other's adverts both become master: RFC 5798 §7.1 drops adverts
+that do not fit, and so does Keepalived's check of the address list. A rollout that changes
+directors one after the other can cause this, if the old adverts do not fit the new configuration.
+Pure: file contents in, reasons out.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 CONFIG = "/etc/keepalived/keepalived.conf"
-"""The file that says how a director speaks."""
+"""The configuration file of a director's Keepalived."""
 
-PASSWORD = 8
-"""Characters of a password that VRRP version 2 carries (RFC 2338 §5.3.6)."""
+MAX_PASSWORD_LENGTH = 8
+"""The characters of a password that VRRP version 2 carries (RFC 2338 §5.3.6)."""
 
 Block: TypeAlias = "list[tuple[tuple[str, ...], Block]]"
 
 
 @dataclass(frozen=True)
 class VrrpConfig:
-    """One `vrrp_instance`, by what its adverts are made of and what it must find in another's.
+    """One `vrrp_instance`: the fields that it sends or checks in adverts.
 
-    `interval` is only compared in version 2: in version 3 a backup takes it from the advert (RFC 5798 §6.4.2). `peers`
-    are empty with multicast, `source` then, too.
+    `interval` is only compared in version 2: in version 3 a backup takes it from the advert
+    (RFC 5798 §6.4.2). `peers` and `source` are empty with multicast.
     """
 
     name: str
@@ -41,44 +42,51 @@ class VrrpConfig:
     vips: frozenset[str]
 
     @property
-    def six(self) -> bool:
-        """Whether its addresses are IPv6: the families count their VRIDs apart (RFC 5798 §5.2.3)."""
+    def is_ipv6(self) -> bool:
+        """Whether its addresses are IPv6: each family has its own VRIDs (RFC 5798 §5.2.3)."""
         return any(":" in vip for vip in self.vips)
 
-    def is_also(self, other: VrrpConfig) -> bool:
-        """Whether both are the same router to the operator: the same name, the same VRID, or an address in common."""
-        router = (self.vrid, self.six) == (other.vrid, other.six)
-        return self.name == other.name or router or bool(self.vips & other.vips)
+    @property
+    def addressing(self) -> str:
+        """How it sends its adverts: `unicast` or `multicast`."""
+        return "unicast" if self.peers else "multicast"
+
+    def is_same_router(self, other: VrrpConfig) -> bool:
+        """Whether both are one virtual router: the same name, the same VRID or a common address."""
+        same_vrid = (self.vrid, self.is_ipv6) == (other.vrid, other.is_ipv6)
+        return self.name == other.name or same_vrid or bool(self.vips & other.vips)
 
 
 @dataclass(frozen=True)
 class Incompatibility:
-    """Two hosts that must change at the same moment, and why: `VI_web: virtual_router_id 10 → 20`."""
+    """Two hosts that must change together; a reason is `VI_web: virtual_router_id 10 → 20`."""
 
     hosts: frozenset[str]
-    why: str
+    reason: str
 
 
-def speakers(text: str) -> tuple[VrrpConfig, ...]:
-    """The instances of a keepalived.conf, in order; a file that is not one has none."""
+def vrrp_configs(text: str) -> tuple[VrrpConfig, ...]:
+    """The instances of a keepalived.conf, in order; none if the file is not a keepalived.conf."""
     blocks = _parse(text)
-    names = {"vrrp_mcast_group4": "", "vrrp_mcast_group6": ""}
-    for words, inner in blocks:
+    groups = {"vrrp_mcast_group4": "", "vrrp_mcast_group6": ""}
+    for words, block in blocks:
         if words[:1] == ("global_defs",):
-            names.update({name: _value(inner, name) for name in names})
+            groups.update({name: _value(block, name) for name in groups})
     return tuple(
-        _speaker(" ".join(words[1:2]), inner, names)
-        for words, inner in blocks
+        _vrrp_config(" ".join(words[1:2]), block, groups)
+        for words, block in blocks
         if words[:1] == ("vrrp_instance",)
     )
 
 
-def _speaker(name: str, block: Block, groups: Mapping[str, str]) -> VrrpConfig:
-    vips = frozenset(words[0].partition("/")[0] for words, _ in _inner(block, "virtual_ipaddress"))
-    six = any(":" in vip for vip in vips)
+def _vrrp_config(name: str, block: Block, groups: Mapping[str, str]) -> VrrpConfig:
+    vips = frozenset(
+        words[0].partition("/")[0] for words, _ in _inner_block(block, "virtual_ipaddress")
+    )
+    is_ipv6 = any(":" in vip for vip in vips)
     version = int(_value(block, "version") or 2)
-    secret = _inner(block, "authentication") if version == 2 else []
-    peers = frozenset(words[0] for words, _ in _inner(block, "unicast_peer"))
+    secret = _inner_block(block, "authentication") if version == 2 else []
+    peers = frozenset(words[0] for words, _ in _inner_block(block, "unicast_peer"))
     return VrrpConfig(
         name=name,
         interface=_value(block, "interface"),
@@ -87,10 +95,10 @@ def _speaker(name: str, block: Block, groups: Mapping[str, str]) -> VrrpConfig:
         interval=_value(block, "advert_int") if version == 2 else "",
         authentication=(
             _value(secret, "auth_type"),
-            _value(secret, "auth_pass").strip('"')[:PASSWORD],
+            _value(secret, "auth_pass").strip('"')[:MAX_PASSWORD_LENGTH],
         ),
         group=_value(block, "mcast_dst_ip")
-        or groups["vrrp_mcast_group6" if six else "vrrp_mcast_group4"],
+        or groups["vrrp_mcast_group6" if is_ipv6 else "vrrp_mcast_group4"],
         source=_value(block, "unicast_src_ip"),
         peers=peers,
         vips=vips,
@@ -109,15 +117,15 @@ def _parse(text: str) -> Block:
             continue
         if not words:
             continue
-        inner: Block = []
+        block: Block = []
         opens = words[-1] == "{"
-        open_blocks[-1].append((words[:-1] if opens else words, inner))
+        open_blocks[-1].append((words[:-1] if opens else words, block))
         if opens:
-            open_blocks.append(inner)
+            open_blocks.append(block)
     return top
 
 
-def _inner(block: Block, name: str) -> Block:
+def _inner_block(block: Block, name: str) -> Block:
     return next((inner for words, inner in block if words[:1] == (name,)), [])
 
 
@@ -125,60 +133,61 @@ def _value(block: Block, name: str) -> str:
     return next((words[1] for words, _ in block if words[0] == name and len(words) > 1), "")
 
 
-def clashes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Incompatibility, ...]:
-    """Every pair of directors of which one, still with its `old` file, would refuse the other with its `new` one.
+def incompatibilities(
+    old: Mapping[str, str], new: Mapping[str, str]
+) -> tuple[Incompatibility, ...]:
+    """The pairs of directors of which one, with its `old` file, refuses the other's `new` file.
 
-    Both map hosts that share a front end to the text of CONFIG; a host without an old one is in `new` alone.
+    Both map the hosts of one front end to the text of CONFIG. A host without an old file is in
+    `new` alone.
     """
-    before = {host: speakers(text) for host, text in old.items()}
-    after = {host: speakers(text) for host, text in new.items()}
-    found = []
+    before = {host: vrrp_configs(text) for host, text in old.items()}
+    after = {host: vrrp_configs(text) for host, text in new.items()}
+    pairs = []
     for late, early in itertools.permutations(new, 2):
-        for mine in before.get(late, ()):
-            for other in (each for each in after[early] if each.is_also(mine)):
-                moved = next(
-                    (own.interface for own in after[late] if own.name == mine.name), mine.interface
-                )
-                whys = [*_differences(mine, other), *_change("interface", mine.interface, moved)]
-                found += (
-                    [Incompatibility(frozenset((late, early)), f"{mine.name}: {', '.join(whys)}")]
-                    if whys
-                    else []
-                )
-    return tuple(dict.fromkeys(found))
+        for config in before.get(late, ()):
+            interface = next(
+                (other.interface for other in after[late] if other.name == config.name),
+                config.interface,
+            )
+            for peer in (peer for peer in after[early] if peer.is_same_router(config)):
+                reasons = [
+                    *_differences(config, peer),
+                    *_difference("interface", config.interface, interface),
+                ]
+                if reasons:
+                    reason = f"{config.name}: {', '.join(reasons)}"
+                    pairs.append(Incompatibility(frozenset((late, early)), reason))
+    return tuple(dict.fromkeys(pairs))
 
 
 def _differences(old: VrrpConfig, new: VrrpConfig) -> Iterator[str]:
-    """Why an instance refuses the adverts of its counterpart."""
-    yield from _change("virtual_router_id", old.vrid, new.vrid)
-    yield from _change("version", old.version, new.version)
+    """The reasons why an instance refuses the adverts of its peer."""
+    yield from _difference("virtual_router_id", old.vrid, new.vrid)
+    yield from _difference("version", old.version, new.version)
     if old.version == new.version:
-        yield from _change("advert_int", old.interval, new.interval)
+        yield from _difference("advert_int", old.interval, new.interval)
         if old.authentication != new.authentication:
             yield "authentication"
-    yield from _change("multicast group", old.group, new.group)
+    yield from _difference("multicast group", old.group, new.group)
     if bool(old.peers) != bool(new.peers):
-        yield f"{_way(old)} → {_way(new)}"
+        yield f"{old.addressing} → {new.addressing}"
     elif old.peers and (old.source not in new.peers or new.source not in old.peers):
         yield "unicast peers"
     if old.vips != new.vips:
         yield f"virtual addresses {' '.join(sorted(old.vips))} → {' '.join(sorted(new.vips))}"
 
 
-def _change(what: str, old: object, new: object) -> Iterator[str]:
+def _difference(name: str, old: object, new: object) -> Iterator[str]:
     if old != new:
-        yield f"{what} {old or 'none'} → {new or 'none'}"
+        yield f"{name} {old or 'none'} → {new or 'none'}"
 
 
-def _way(speaker: VrrpConfig) -> str:
-    return "unicast" if speaker.peers else "multicast"
-
-
-def host_groups(found: Sequence[Incompatibility]) -> tuple[frozenset[str], ...]:
-    """The hosts that must change at the same moment, each group once: clashes that share a host are one."""
+def host_groups(pairs: Sequence[Incompatibility]) -> tuple[frozenset[str], ...]:
+    """The groups of hosts that must change together; pairs with a common host are one group."""
     groups: list[frozenset[str]] = []
-    for clash in found:
-        touching = [group for group in groups if group & clash.hosts]
-        groups = [group for group in groups if not group & clash.hosts]
-        groups.append(clash.hosts.union(*touching))
+    for pair in pairs:
+        joined = [group for group in groups if group & pair.hosts]
+        groups = [group for group in groups if not group & pair.hosts]
+        groups.append(pair.hosts.union(*joined))
     return tuple(groups)

@@ -227,7 +227,7 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     ),
     "undrain web2": (
         (0, ["web2: in service"]),
-        (4, ["lvs2: cannot connect", "Only lvs1 gave web2 its work back: run the command again"]),
+        (4, ["lvs2: cannot connect", "Only lvs1 undrained web2: run the command again"]),
         (4, ["lvs1: cannot connect"]),
     ),
     "undrain lvs2": (

@@ -1,4 +1,4 @@
-"""The plan: what is compared, what is left out, and the order in which a gap is closed."""
+"""The plan: the changes, their diffs, and the order of their operations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from provision.desired.items import Address, DesiredHost, File, Item, Module, Pa
 from provision.hosts.agent.observe import Observed, ObservedItem
 from provision.hosts.agent.payload import MINIMUM_ARGS
 from provision.hosts.protocol import LedgerEntry
+from tests.deploy.building import installed
 
 CONF = File(
     "/etc/keepalived/keepalived.conf",
@@ -41,37 +42,32 @@ def observed(*items: ObservedItem, ledger: tuple[LedgerEntry, ...] = ()) -> Obse
     return Observed(Facts(), {(item.kind, item.name): item for item in items}, ledger)
 
 
-def found(item: Item, **other: str) -> ObservedItem:
-    """The item as a host shows it that has it, but for the attributes named."""
-    return ObservedItem(item.kind, item.name, {**item.attributes(), **other})
-
-
 def summary(changes: tuple[Change, ...]) -> list[tuple[str, str, str]]:
     return [(change.kind, change.name, change.action) for change in changes]
 
 
-def test_a_host_that_is_as_it_must_be_has_no_changes() -> None:
-    assert diff(host(*ITEMS), observed(*map(found, ITEMS))) == ()
+def test_a_host_in_its_desired_state_has_no_changes() -> None:
+    assert diff(host(*ITEMS), observed(*map(installed, ITEMS))) == ()
 
 
-def test_a_fresh_host_gets_everything_created() -> None:
+def test_on_a_new_host_everything_is_created() -> None:
     changes = diff(host(*ITEMS), observed())
     assert [change.action for change in changes] == ["create"] * len(ITEMS)
 
 
 def test_a_changed_file_reloads_the_unit_that_loads_it() -> None:
     was = ObservedItem("file", CONF.name, {**CONF.attributes(), "sha256": "0" * 64}, b"a\nc\n")
-    changes = diff(host(CONF, KEEPALIVED), observed(was, found(KEEPALIVED)))
+    changes = diff(host(CONF, KEEPALIVED), observed(was, installed(KEEPALIVED)))
     assert summary(changes) == [("file", CONF.name, "update"), ("unit", KEEPALIVED.name, "update")]
     assert changes[0].diff == ("@@ -1,2 +1,2 @@", " a", "-c", "+b")
     assert changes[1].detail == "reload"
 
 
-def test_a_unit_that_runs_something_else_than_what_is_installed_reloads_without_any_change() -> (
-    None
-):
+def test_a_unit_that_has_not_loaded_its_installed_file_is_reloaded() -> None:
     """An earlier run may have failed between the swap and the reload."""
-    changes = diff(host(CONF, KEEPALIVED), observed(found(CONF), found(KEEPALIVED, current="no")))
+    changes = diff(
+        host(CONF, KEEPALIVED), observed(installed(CONF), installed(KEEPALIVED, current="no"))
+    )
     assert [(change.name, change.detail) for change in changes] == [(KEEPALIVED.name, "reload")]
 
 
@@ -80,8 +76,8 @@ def test_a_director_is_never_restarted_for_a_change() -> None:
     assert not any("restart" in op.args for op in ops)
 
 
-def test_only_the_mode_of_a_file_differs() -> None:
-    changes = diff(host(CONF), observed(found(CONF, mode="0644")))
+def test_a_file_with_another_mode_has_no_diff() -> None:
+    changes = diff(host(CONF), observed(installed(CONF, mode="0644")))
     assert changes[0].detail == "mode 0644 → 0640"
     assert changes[0].diff == ()
 
@@ -95,14 +91,14 @@ def test_a_symbolic_link_in_a_files_place_is_named_and_not_followed() -> None:
     assert swap.args[2] == "other"
 
 
-def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None:
-    lost = (
+def test_owned_items_that_left_the_inventory_are_removed_and_unmanaged_items_are_not() -> None:
+    ledger = (
         LedgerEntry("file", "/etc/old.conf"),
         LedgerEntry("sysctl", "net.ipv4.conf.all.arp_ignore", ("0",)),
         LedgerEntry("address", "192.0.2.10/32"),
         LedgerEntry("unit", "nginx.service", ("no", "no")),
     )
-    now = (
+    items = (
         ObservedItem(
             "file",
             "/etc/old.conf",
@@ -115,9 +111,9 @@ def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None
             "unit", "nginx.service", {"enabled": "yes", "active": "yes", "current": "yes"}
         ),
     )
-    plan = plan_host(host(), observed(*now, ledger=lost), frozenset())
+    plan = plan_host(host(), observed(*items, ledger=ledger), frozenset())
     assert sorted(summary(plan.changes)) == sorted(
-        (entry.kind, entry.name, "remove") for entry in lost
+        (entry.kind, entry.name, "remove") for entry in ledger
     )
     ops = [op for op in operations(plan)[0] if op.verb != "ledger"]
     verbs = [(op.verb, *op.args[:2]) for op in ops]
@@ -127,7 +123,7 @@ def test_what_left_the_inventory_is_removed_and_what_is_foreign_is_not() -> None
         ("address", "del", "192.0.2.10/32"),
         ("remove", "/etc/old.conf", "1" * 64),
         ("sysctl", "net.ipv4.conf.all.arp_ignore", "0"),
-    ], "the VIP goes before the ARP parameters that keep it quiet"
+    ], "the VIP must go before the ARP parameters that hide it"
 
 
 def test_a_unit_that_ran_before_hactl_came_keeps_running() -> None:
@@ -138,24 +134,23 @@ def test_a_unit_that_ran_before_hactl_came_keeps_running() -> None:
     assert diff(host(), observed(was, ledger=(entry,))) == ()
 
 
-def test_what_is_gone_already_needs_no_removal() -> None:
+def test_an_item_that_is_absent_already_needs_no_removal() -> None:
     entry = LedgerEntry("file", "/etc/old.conf")
     assert (
         diff(host(), observed(ObservedItem("file", "/etc/old.conf", None), ledger=(entry,))) == ()
     )
 
 
-def test_order_packages_validate_parameters_files_addresses_units() -> None:
+def test_the_order_is_packages_staging_parameters_files_addresses_units() -> None:
     ops, contents = operations(plan_host(host(*ITEMS), observed(), frozenset()))
-    assert [op.verb for op in ops] == [
-        "package", "stage", "module", "sysctl", "sysctl", "file", "address", "unit", "unit", "unit", "ledger",
-    ]  # fmt: skip
+    expected = "package stage module sysctl sysctl file address unit unit unit ledger"
+    assert " ".join(op.verb for op in ops) == expected
     assert [op.args[1] for op in ops if op.verb == "unit"] == ["enable", "start", "stamp"]
     assert contents[0] == CONF.content
     assert ops[-1].args == (str(len(contents)),)
 
 
-def test_systemd_reads_its_unit_files_again_before_it_uses_them() -> None:
+def test_systemd_reloads_its_unit_files_before_it_uses_them() -> None:
     unit_file = File("/etc/systemd/system/x.service", b"[Service]\n")
     ops, _ = operations(plan_host(host(unit_file, Unit("x.service")), observed(), frozenset()))
     verbs = [op.args[1] for op in ops if op.verb == "unit"]
@@ -164,21 +159,21 @@ def test_systemd_reads_its_unit_files_again_before_it_uses_them() -> None:
 
 def test_an_address_on_the_wrong_interface_moves() -> None:
     vip = Address("192.0.2.10/32", "lo", "lo:0")
-    plan = plan_host(host(vip), observed(found(vip, device="eth0")), frozenset())
+    plan = plan_host(host(vip), observed(installed(vip, device="eth0")), frozenset())
     moves = [op.args for op in operations(plan)[0] if op.verb == "address"]
     assert moves == [("del", "192.0.2.10/32", "eth0", ""), ("add", "192.0.2.10/32", "lo", "lo:0")]
 
 
-def test_the_ledger_remembers_what_was_there_before_the_first_deploy() -> None:
+def test_the_ledger_keeps_the_state_before_the_first_deploy() -> None:
     parameter = Sysctl("net.ipv4.ip_forward", "1")
-    first = ledger(host(parameter), observed(found(parameter, value="0")))
+    first = ledger(host(parameter), observed(installed(parameter, value="0")))
     assert first == (LedgerEntry("sysctl", "net.ipv4.ip_forward", ("0",)),)
-    later = ledger(host(parameter), observed(found(parameter), ledger=first))
+    later = ledger(host(parameter), observed(installed(parameter), ledger=first))
     assert later == first
 
 
-def test_the_secret_that_was_there_before_is_masked_too() -> None:
-    """Nobody knows it any more, but it stands where the new one stands."""
+def test_the_old_secret_in_the_same_place_is_masked_too() -> None:
+    """Nobody knows the old secret any more, but it follows the same text as the new one."""
     lines = "  auth_pass {0}\n  user x password='{0} {0}' tls\n  key={0}\n"
     new = File("/etc/x", lines.format("s3cret-new").encode())
     was = ObservedItem(
@@ -208,8 +203,8 @@ def test_a_secret_is_masked_in_every_diff() -> None:
     assert MASK in "".join(changes[0].diff)
 
 
-def test_nothing_of_a_secret_file_is_shown() -> None:
-    """What its role calls secret may be a password that no inventory names."""
+def test_the_content_of_a_secret_file_is_never_shown() -> None:
+    """A file that its role marks as secret may have a password that no inventory names."""
     secret = File("/etc/x", b"made up here\n", "0640", secret=True)
     was = ObservedItem(
         "file", "/etc/x", {**secret.attributes(), "sha256": "0" * 64, "mode": "0644"}, b"older\n"
@@ -220,16 +215,16 @@ def test_nothing_of_a_secret_file_is_shown() -> None:
     assert (change.detail, change.diff) == ("0640 root:root (secret)", ())
 
 
-def test_a_password_in_clear_text_in_the_inventory_is_masked_all_the_same() -> None:
+def test_a_password_in_clear_text_in_the_inventory_is_masked_too() -> None:
     [change] = diff(host(File("/etc/x", b"  auth_pass plain\n  password plain\n")), observed())
     assert "plain" not in str(change.diff) and str(change.diff).count(MASK) == 2
 
 
-def test_the_longer_secret_is_masked_whole() -> None:
+def test_a_secret_that_contains_another_is_masked_completely() -> None:
     assert mask("abcdef", {"abc", "abcdef"}) == MASK
 
 
-def test_a_short_secret_is_masked_only_where_it_stands_alone() -> None:
+def test_a_short_secret_is_masked_only_as_a_whole_word() -> None:
     assert mask("priority 100 pass 1", {"1"}) == f"priority 100 pass {MASK}"
 
 
@@ -243,31 +238,29 @@ items = st.one_of(
     st.builds(lambda name, content: File(f"/{name}", content), names, st.binary(max_size=20)),
 )
 hosts = st.lists(items, max_size=8, unique_by=lambda item: (item.kind, item.name)).map(
-    lambda found: host(*found)
+    lambda unique: host(*unique)
 )
 
 
 def apply_plan(desired: DesiredHost, before: Observed) -> Observed:
-    """What a host shows after a plan was carried out: the changed items as desired, the removed ones gone."""
+    """The state after the plan: the changed items as desired, without the removed items."""
     after = dict(before.items)
     for change in diff(desired, before):
         key = (change.kind, change.name)
-        after[key] = found(change.item) if change.item else ObservedItem(*key, None)
+        after[key] = installed(change.item) if change.item else ObservedItem(*key, None)
     return Observed(before.facts, after, ledger(desired, before))
 
 
 @given(hosts, hosts)
-def test_a_second_plan_is_empty_whatever_the_first_had_to_do(
-    old: DesiredHost, new: DesiredHost
-) -> None:
-    """Idempotence, also over a changed inventory: deploy `old`, then `new`, and nothing is left to do."""
+def test_a_second_plan_is_always_empty(old: DesiredHost, new: DesiredHost) -> None:
+    """Idempotence: after a deploy of `old` and then of `new`, a plan has no changes."""
     first = apply_plan(old, observed())
     second = apply_plan(new, first)
     assert diff(new, second) == ()
 
 
 @given(hosts, hosts)
-def test_every_operation_is_one_the_agent_knows(old: DesiredHost, new: DesiredHost) -> None:
+def test_the_agent_knows_every_operation(old: DesiredHost, new: DesiredHost) -> None:
     plan = plan_host(new, apply_plan(old, observed()), frozenset())
     ops, contents = operations(plan)
     assert all(len(op.args) >= MINIMUM_ARGS[op.verb] for op in ops)

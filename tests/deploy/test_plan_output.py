@@ -1,4 +1,4 @@
-"""What the operator sees: grouped, counted, at most 80 columns, colour only where it means something."""
+"""The plan and the results as text (grouped, counted, at most 80 columns) and as JSON."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from provision.hosts.agent.observe import Observed, ObservedItem
 QUIET = Sysctl("net.ipv4.conf.all.arp_ignore", "1")
 
 
-def plan(host: str, *items: Item, found: tuple[ObservedItem, ...] = ()) -> HostPlan:
-    observed = Observed(Facts(), {(item.kind, item.name): item for item in found})
+def plan(host: str, *items: Item, was: tuple[ObservedItem, ...] = ()) -> HostPlan:
+    observed = Observed(Facts(), {(item.kind, item.name): item for item in was})
     return plan_host(DesiredHost(host, items), observed, frozenset())
 
 
@@ -53,18 +53,18 @@ def test_counts_come_last_and_unchanged_hosts_are_counted() -> None:
     assert text(plans).splitlines()[-1] == "Plan: 1 to create on 1 host; 1 host unchanged."
 
 
-def test_nothing_to_do_is_said() -> None:
+def test_a_plan_without_changes_says_so() -> None:
     assert text({"web1": plan("web1"), "web2": plan("web2")}) == "Plan: nothing to do on 2 hosts."
 
 
-def test_an_update_shows_what_was_and_what_will_be() -> None:
+def test_an_update_shows_the_old_and_the_new_value() -> None:
     was = ObservedItem("sysctl", QUIET.name, {"value": "0"})
     assert "  ~ sysctl   net.ipv4.conf.all.arp_ignore  0 → 1" in text(
-        {"web1": plan("web1", QUIET, found=(was,))}
+        {"web1": plan("web1", QUIET, was=(was,))}
     )
 
 
-def test_a_long_file_is_cut_and_says_where_the_rest_is() -> None:
+def test_a_long_diff_is_cut_and_names_the_command_that_shows_the_file() -> None:
     shown = text({"web1": plan("web1", File("/long", b"line\n" * 200))})
     assert f"… {200 - DIFF_LINES} more lines; `hactl render` shows the whole file" in shown
 
@@ -85,7 +85,7 @@ def test_plan_json_has_kind_name_and_action() -> None:
     }
 
 
-def test_a_plan_of_a_part_of_the_hosts_is_never_an_empty_one() -> None:
+def test_a_plan_with_unseen_hosts_is_never_empty() -> None:
     some = Coverage(("web1", "web2"), {"web2": "web2: cannot connect\n  is it on?"})
     assert text({"web1": plan("web1")}, some) == "Plan: nothing to do on 1 host; unknown on 1 host."
     quiet, busy = (plan_json({"web1": plan("web1", *items)}, some) for items in ((), (QUIET,)))
@@ -101,7 +101,7 @@ RESULTS = [
 ]
 
 
-def test_results_say_the_state_of_each_host_and_count() -> None:
+def test_results_name_the_state_of_each_host_and_the_counts() -> None:
     assert [line for line, _ in results_lines(RESULTS)] == [
         "lvs1  skipped       0 changes  1 execs    0.50 s",
         "      not touched: as it was",
@@ -110,14 +110,14 @@ def test_results_say_the_state_of_each_host_and_count() -> None:
     ]
 
 
-def test_results_json_is_what_scripts_were_promised() -> None:
+def test_results_json_has_the_documented_keys() -> None:
     assert results_json(True, RESULTS[1:]) == {
         "ok": True,
         "hosts": {"web1": {"outcome": "changed", "changes": 3, "execs": 2, "seconds": 1.25}},
     }
 
 
-def test_colour_is_off_where_nobody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_terminal_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

@@ -1,4 +1,4 @@
-"""The order of a rollout, and how errors of many hosts become one. Transactions are proven on real hosts."""
+"""The order of a rollout, and one error for many hosts. Real hosts test the transactions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_hosts_without_changes_are_in_no_batch() -> None:
     assert batches(0, "web2", "lvs1") == [("web2",), ("lvs1",)]
 
 
-def test_no_error_raises_nothing_and_one_is_raised_as_it_is() -> None:
+def test_no_error_raises_nothing_and_a_single_error_is_raised_unchanged() -> None:
     raise_all([])
     error = Unreachable("web1", "no route")
     with pytest.raises(Unreachable) as caught:
@@ -54,7 +54,7 @@ def test_no_error_raises_nothing_and_one_is_raised_as_it_is() -> None:
     assert caught.value is error
 
 
-def test_several_errors_are_told_together_and_wrong_input_decides_the_exit_code() -> None:
+def test_several_errors_become_one_error_and_wrong_input_decides_the_exit_code() -> None:
     wrong = InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")])
     with pytest.raises(HactlError, match="web1: no route") as caught:
         raise_all([Unreachable("web1", "no route"), wrong])
@@ -62,7 +62,7 @@ def test_several_errors_are_told_together_and_wrong_input_decides_the_exit_code(
     assert caught.value.exit_code == Exit.INPUT
 
 
-def test_the_same_mistake_seen_by_many_hosts_is_told_once() -> None:
+def test_the_same_error_of_many_hosts_is_reported_once() -> None:
     wrong = [
         InputError([Problem(Position("a.j2", 2), "template-undefined", "`x` is undefined")])
         for _ in range(3)
@@ -77,54 +77,58 @@ def test_different_hosts_are_each_named() -> None:
     assert str(caught.value).splitlines() == ["web1: full", "web2: full"]
 
 
-def joined(serial: int, *due: str) -> list[tuple[str, ...]]:
+def with_joined(serial: int, *due: str) -> list[tuple[str, ...]]:
     run = Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z")
     return list(run.batches(due, [frozenset({"lvs1", "lvs2"})]))
 
 
-def test_directors_that_refuse_each_other_meanwhile_are_one_batch() -> None:
-    assert joined(0, "lvs1", "lvs2", "web1") == [("web1",), ("lvs2", "lvs1")]
-    assert joined(1, "lvs1", "lvs2", "web1", "web2") == [("web1",), ("web2",), ("lvs2", "lvs1")]
+def test_directors_that_would_refuse_each_other_are_one_batch() -> None:
+    assert with_joined(0, "lvs1", "lvs2", "web1") == [("web1",), ("lvs2", "lvs1")]
+    assert with_joined(1, "lvs1", "lvs2", "web1", "web2") == [
+        ("web1",),
+        ("web2",),
+        ("lvs2", "lvs1"),
+    ]
 
 
-def test_one_that_has_nothing_to_change_joins_nobody() -> None:
-    assert joined(0, "lvs1", "web1") == [("web1",), ("lvs1",)]
+def test_a_director_without_changes_joins_no_batch() -> None:
+    assert with_joined(0, "lvs1", "web1") == [("web1",), ("lvs1",)]
 
 
-def one_by_one(serial: int, alone: tuple[str, ...], *due: str) -> list[tuple[str, ...]]:
+def with_alone(serial: int, alone: tuple[str, ...], *due: str) -> list[tuple[str, ...]]:
     run = Rollout(STAGES, serial, "kim@ops", "digest", 7, "2026-01-01T00:00:00Z")
     return list(run.batches(due, (), alone))
 
 
-def test_who_goes_alone_comes_after_the_rest_of_its_stage_in_the_order_given() -> None:
+def test_hosts_that_change_alone_come_last_in_their_stage_in_the_given_order() -> None:
     due = ("lvs1", "lvs2", "web1", "web2", "web3")
-    assert one_by_one(0, ("web3", "web1"), *due) == [
+    assert with_alone(0, ("web3", "web1"), *due) == [
         ("web2",),
         ("web3",),
         ("web1",),
         ("lvs2",),
         ("lvs1",),
     ]
-    assert one_by_one(0, ("web3", "web1", "web2"), *due) == [
+    assert with_alone(0, ("web3", "web1", "web2"), *due) == [
         ("web3",),
         ("web1",),
         ("web2",),
         ("lvs2",),
         ("lvs1",),
     ]
-    assert one_by_one(0, ("web3",), "web1", "lvs1") == [("web1",), ("lvs1",)]
+    assert with_alone(0, ("web3",), "web1", "lvs1") == [("web1",), ("lvs1",)]
 
 
 @given(
     st.permutations(["web1", "web2", "web3", "lvs1", "lvs2"]), st.integers(0, 5), st.integers(0, 3)
 )
-def test_every_host_that_is_due_is_in_one_batch_and_who_goes_alone_in_none_with_others(
+def test_every_due_host_is_in_one_batch_and_some_change_alone(
     hosts: list[str], count: int, serial: int
 ) -> None:
     due, alone = hosts[count:], tuple(hosts[:3])
-    found = one_by_one(serial, alone, *due)
-    assert sorted(host for batch in found for host in batch) == sorted(due)
-    assert all(len(batch) == 1 for batch in found if set(batch) & set(alone))
+    rollout = with_alone(serial, alone, *due)
+    assert sorted(host for batch in rollout for host in batch) == sorted(due)
+    assert all(len(batch) == 1 for batch in rollout if set(batch) & set(alone))
 
 
 OPS = [
@@ -136,9 +140,9 @@ OPS = [
 ]
 
 
-def test_hosts_that_change_together_meet_before_keepalived_reads_its_file() -> None:
+def test_the_barrier_is_before_keepalived_loads_its_file() -> None:
     assert with_barrier(OPS) == (*OPS[:3], Op("await"), *OPS[3:])
-    assert with_barrier(OPS[:3]) == tuple(OPS[:3]), "nothing to meet for"
+    assert with_barrier(OPS[:3]) == tuple(OPS[:3]), "nothing reloads Keepalived"
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,8 @@ def test_hosts_that_change_together_meet_before_keepalived_reads_its_file() -> N
         (Change("package", "ipvsadm", "create"), False),
     ],
 )
-def test_what_may_disturb_a_director_that_holds_addresses(change: Change, expected: bool) -> None:
+def test_some_changes_may_disturb_a_director_that_holds_addresses(
+    change: Change, expected: bool
+) -> None:
     plan = HostPlan("lvs1", (change,), DesiredHost("lvs1"), Observed(Facts(), {}))
     assert reloads_keepalived(plan) is expected

@@ -1,4 +1,4 @@
-"""A VIP that leaves a real server goes after the directors have changed, and is owned until then."""
+"""A VIP leaves a real server after the directors have changed; hactl owns it until then."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ OLD, NEW = Address("10.0.0.1/32", "lo", "lo:0"), Address("10.0.0.2/32", "lo", "l
 LIST = "/etc/hactl/lo-vips"
 
 
-def server(*wanted: Address, device: str = "lo", entries: tuple[LedgerEntry, ...] = ()) -> HostPlan:
-    """A real server that has OLD and is to have others, as its file lists them."""
-    content = "".join(f"{each.name}\n" for each in wanted).encode()
+def server(
+    *addresses: Address, device: str = "lo", entries: tuple[LedgerEntry, ...] = ()
+) -> HostPlan:
+    """A real server that has OLD and will have `addresses`, as its file lists them."""
+    content = "".join(f"{address.name}\n" for address in addresses).encode()
     items = {
         ("address", OLD.name): ObservedItem("address", OLD.name, {"device": device}),
         ("address", NEW.name): ObservedItem("address", NEW.name, None),
     }
     owned = (LedgerEntry("address", OLD.name, ()), *entries)
     return plan_host(
-        DesiredHost("web1", (File(LIST, content), *wanted)),
+        DesiredHost("web1", (File(LIST, content), *addresses)),
         Observed(Facts(), items, owned, generation=3),
         frozenset(),
     )
@@ -38,18 +40,18 @@ def director() -> HostPlan:
     )
 
 
-def made(plan: HostPlan) -> list[tuple[str, str]]:
+def actions(plan: HostPlan) -> list[tuple[str, str]]:
     return [(change.action, change.name) for change in plan.changes]
 
 
-def test_the_new_one_comes_early_and_the_old_one_goes_late() -> None:
+def test_the_new_vip_comes_early_and_the_old_vip_goes_late() -> None:
     early, late = split(server(NEW))
     assert late is not None
-    assert made(early) == [("create", LIST), ("create", NEW.name)]
-    assert made(late) == [("remove", OLD.name)]
+    assert actions(early) == [("create", LIST), ("create", NEW.name)]
+    assert actions(late) == [("remove", OLD.name)]
 
 
-def test_it_is_owned_until_it_is_gone() -> None:
+def test_hactl_owns_the_old_vip_until_it_is_removed() -> None:
     early, late = split(server(NEW))
     assert late is not None
     between = ledger(early.desired, early.observed)
@@ -62,27 +64,27 @@ def test_it_is_owned_until_it_is_gone() -> None:
     assert not [op for op in operations(early)[0] if op.verb == "address" and op.args[0] == "del"]
 
 
-def test_what_stays_is_not_split() -> None:
+def test_a_plan_without_leaving_vips_is_not_split() -> None:
     plan = server(OLD, NEW)
     assert split(plan) == (plan, None)
 
 
-def test_an_address_elsewhere_is_no_vip_of_a_real_server() -> None:
+def test_an_address_on_another_interface_is_not_a_vip_of_a_real_server() -> None:
     plan = server(NEW, device="eth0")
     assert split(plan) == (plan, None)
 
 
-def test_it_is_put_off_only_where_a_director_changes_too() -> None:
-    found = Inspection(plans={"web1": server(NEW), "lvs1": director()})
-    assert list(defer(found, ("lvs1",))) == ["web1"]
-    assert made(found.plans["web1"]) == [("create", LIST), ("create", NEW.name)]
+def test_the_removal_is_deferred_only_if_a_director_changes_too() -> None:
+    inspection = Inspection(plans={"web1": server(NEW), "lvs1": director()})
+    assert list(defer(inspection, ("lvs1",))) == ["web1"]
+    assert actions(inspection.plans["web1"]) == [("create", LIST), ("create", NEW.name)]
     alone = Inspection(plans={"web1": server(NEW)})
     assert defer(alone, ("lvs1",)) == {}
-    assert ("remove", OLD.name) in made(alone.plans["web1"])
+    assert ("remove", OLD.name) in actions(alone.plans["web1"])
 
 
-def test_a_host_that_is_decommissioned_has_its_turn_after_the_directors_anyway() -> None:
+def test_nothing_of_a_decommissioned_host_is_deferred() -> None:
     plan = server(NEW)
-    gone = plan_host(DesiredHost("web1"), plan.observed, frozenset())
-    found = Inspection(plans={"web1": gone, "lvs1": director()})
-    assert defer(found, ("lvs1",)) == {}
+    decommissioned = plan_host(DesiredHost("web1"), plan.observed, frozenset())
+    inspection = Inspection(plans={"web1": decommissioned, "lvs1": director()})
+    assert defer(inspection, ("lvs1",)) == {}

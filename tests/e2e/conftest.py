@@ -1,4 +1,4 @@
-"""One lab for most tests: deployed once, and every test leaves it as it found it."""
+"""One lab for most tests: deployed once, and every test leaves it as it was."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here but the wheel needs the whole lab."""
+    """Every test here except for the wheel's needs the whole lab."""
     for item in items:
         if Path(__file__).parent in item.path.parents and item.path.name != "test_wheel.py":
             item.add_marker(pytest.mark.lab)
@@ -27,12 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class First:
-    """The first runs on fresh hosts, one after the other."""
+    """The first runs on new hosts, one after the other."""
 
     site: Site
     planned: Any
     deployed: Run
-    again: Run
+    redeployed: Run
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
 
 @pytest.fixture
 def site(first: First) -> Iterator[Site]:
-    """The site, deployed; a test that changes its hosts deploys the inventory of `model.base` again at its end."""
+    """The deployed site; a test that changes hosts deploys `model.base` again at its end."""
     assert first.deployed.code == 0, first.deployed
     first.site.write(model.base(NAME))
     yield first.site

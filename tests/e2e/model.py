@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 VIP = "192.168.227.10"
 MANAGED = ("lvs1", "lvs2", "web1", "web2")
@@ -13,7 +13,7 @@ Model = dict[str, Any]
 
 
 def base(name: str) -> Model:
-    """A fresh copy that a test may change."""
+    """A new copy that a test may change."""
     check = {"type": "tcp", "interval": 2, "timeout": 2, "retries": 1, "delay": 1}
     return {
         "all": {
@@ -54,36 +54,38 @@ def base(name: str) -> Model:
 
 def frontend(model: Model) -> Model:
     """The front end of a model."""
-    return dict.__getitem__(model["all"]["vars"], "frontends")[0]
+    return cast(Model, model["all"]["vars"]["frontends"][0])
 
 
 def host(model: Model, name: str) -> Model:
     """The variables of one host of a model."""
     for group in model["all"]["children"].values():
         if name in group["hosts"]:
-            return dict.__getitem__(group["hosts"], name)
+            return cast(Model, group["hosts"][name])
     raise KeyError(name)
 
 
 def busy(model: Model, *roles: str) -> Model:
-    """The model with something to do on every host: another advert interval on directors, roles on the others."""
+    """The model with changes on every host: an advert interval on directors, roles on others."""
     frontend(model)["vrrp"]["advert_int"] = 0.3
     model["all"]["children"]["web"]["vars"]["hactl_roles"] = ["web", *(roles or ("note",))]
     return model
 
 
 ROLES = {
-    # A file, and nothing that could go wrong.
+    # A file; nothing can go wrong.
     "note": {
         "manifest.yml": "files:\n  - {path: /etc/hactl-note, template: note.j2}\n",
         "templates/note.j2": "a note for {{ inventory_hostname }}\n",
     },
-    # A file that its own parser refuses.
+    # A file that its parser refuses.
     "broken": {
-        "manifest.yml": "files:\n  - {path: /etc/broken.sh, template: broken.j2, validate: /bin/sh -n %s}\n",
+        "manifest.yml": (
+            "files:\n  - {path: /etc/broken.sh, template: broken.j2, validate: /bin/sh -n %s}\n"
+        ),
         "templates/broken.j2": "if then {{ inventory_hostname }}\n",
     },
-    # A unit that takes its time to start: whoever applies it is in the middle of a transaction for long.
+    # A unit that starts slowly: its host stays in the middle of a transaction for a while.
     "slow": {
         "manifest.yml": (
             "files:\n  - {path: /etc/systemd/system/slow.service, template: slow.j2}\n"
@@ -99,12 +101,15 @@ ROLES = {
 
 
 def write_roles(folder: Path) -> None:
-    """The operator's own roles, beside the inventory."""
+    """Write the roles of the tests beside the inventory."""
     for role, files in ROLES.items():
         for name, text in files.items():
             path = folder / "roles" / role / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         (folder / "roles" / role / "meta").mkdir()
-        specs = "argument_specs:\n  main:\n    short_description: A role of the tests.\n    options: {}\n"
+        specs = (
+            "argument_specs:\n  main:\n"
+            "    short_description: A role of the tests.\n    options: {}\n"
+        )
         (folder / "roles" / role / "meta" / "argument_specs.yml").write_text(specs)

@@ -1,4 +1,4 @@
-"""A site in a lab of its own: its inventory, the commands a user types, and what its hosts look like."""
+"""A site in its own lab: its inventory, the commands of a user, and the state of its hosts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from typing import Any
 
 import yaml
 
+from tests.waiting import wait_until
+
 HACTL = Path(sys.executable).parent / "hactl"
 
-#: Everything a deploy may touch, and the neighbourhood. A file's time of change counts, so a file that was written and
-#: put back with the same bytes shows as well. /run/hactl/loaded says what daemons
-#: have read: it may tell more after a run that was undone.
 SNAPSHOT = """
-find /etc /usr/local /var/lib/hactl /var/lib/dpkg/status /var/www /run/hactl -xdev '(' -type f -o -type l ')' \
-    -printf '%p %m %u:%g %s %T@ %l\\n' 2>/dev/null | grep -v '^/run/hactl/loaded'
+find /etc /usr/local /var/lib/hactl /var/lib/dpkg/status /var/www /run/hactl -xdev \
+    '(' -type f -o -type l ')' -printf '%p %m %u:%g %s %T@ %l\\n' 2>/dev/null |
+    grep -v '^/run/hactl/loaded'
 find /run/hactl -maxdepth 1 ! -name loaded 2>/dev/null
 cd /proc/sys/net && grep -rH '' ipv4/conf ipv4/vs ipv4/ip_forward ipv6/conf 2>/dev/null
 ip -o addr show | sed 's/ *valid_lft.*//'
@@ -35,10 +35,15 @@ nft -s list ruleset
 systemctl show -p Id,ActiveState,UnitFileState,MainPID,InvocationID \
     keepalived ipvsadm nginx hactl-lo-vip hactl-firewall nftables
 """
+"""Prints everything that a deploy may touch, and what is near it.
+
+The time of a file's last change counts, so a file that was written and restored shows as well.
+/run/hactl/loaded has the files that daemons have loaded. After a rollback it may have more of them.
+"""
 
 
 class Env(str):
-    """The name of an environment variable; it is written as `!env NAME`."""
+    """The name of an environment variable, which is written as `!env NAME`."""
 
 
 def _env(dumper: yaml.SafeDumper, name: Env) -> yaml.Node:
@@ -50,7 +55,7 @@ yaml.SafeDumper.add_representer(Env, _env)
 
 @dataclass(frozen=True)
 class Run:
-    """What a command printed and how it ended."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str
@@ -76,15 +81,20 @@ class Site:
         self.hosts: tuple[str, ...] = ()
 
     def write(self, model: Mapping[str, Any]) -> None:
-        """Make `model` the inventory."""
+        """Write `model` as the inventory."""
         self.inventory.write_text(yaml.safe_dump(model, sort_keys=False))
 
     def hactl(self, *words: str, env: Mapping[str, str] | None = None) -> Run:
         """Run a command on this inventory as a user does, without a terminal."""
         done = subprocess.run(
-            [HACTL, *words, str(self.inventory)], env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, check=False,
-        )  # fmt: skip
+            [HACTL, *words, str(self.inventory)],
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return Run(done.returncode, done.stdout, done.stderr)
 
@@ -114,12 +124,12 @@ class Site:
         return dict(document["hosts"])
 
     def assert_in_step(self, *words: str, env: Mapping[str, str] | None = None) -> None:
-        """Every host is as the inventory says."""
+        """Assert that every host is as the inventory says."""
         planned = self.plan(*words, env=env)
         assert not any(planned.values()), planned
 
     def ssh_argv(self, host: str, *words: str) -> list[str]:
-        """An OpenSSH login that is kept open: on an emulated director, each costs more than a second."""
+        """An OpenSSH login that stays open: a login to an emulated director takes over a second."""
         keep = [
             "-o",
             "ControlMaster=auto",
@@ -131,16 +141,16 @@ class Site:
         return [*self.login(), *keep, host, *words]
 
     def login(self) -> list[str]:
-        """OpenSSH as the lab sets it up; it gives up on a host that says nothing for half a minute."""
+        """OpenSSH with the lab's settings; it gives up after half a minute without an answer."""
         alive = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6"]
         return ["ssh", "-F", str(self.ssh_config), "-o", "BatchMode=yes", *alive]
 
     def forget(self, host: str) -> None:
-        """Close the login that is kept open."""
+        """Close the open login."""
         subprocess.run(self.ssh_argv(host, "-O", "exit"), capture_output=True, check=False)
 
     def ssh(self, host: str, script: str, *, check: bool = True) -> str:
-        """What a shell script prints on a host."""
+        """The output of a shell script on a host."""
         done = subprocess.run(
             self.ssh_argv(host, "sh"),
             input=script,
@@ -153,56 +163,60 @@ class Site:
         return done.stdout.strip()
 
     def on_all(self, job: Callable[[str], Any]) -> dict[str, Any]:
-        """The job's result for every host, asked at once."""
+        """The results of the job for all hosts, run at once."""
         with ThreadPoolExecutor(8) as pool:
             return dict(zip(self.hosts, pool.map(job, self.hosts), strict=True))
 
     def snapshot(self) -> dict[str, list[str]]:
-        """What every host looks like."""
+        """The state of every host."""
         return self.on_all(lambda host: sorted(self.ssh(host, SNAPSHOT, check=False).splitlines()))
 
     def pages(self, vip: str, count: int = 4, port: int = 80) -> list[str]:
-        """Pages fetched one after the other through the VIP by the client."""
-        at = f"[{vip}]" if ":" in vip else vip
-        fetch = f"for i in $(seq {count}); do curl -sS --max-time 3 http://{at}:{port}/ || :; done"
+        """Pages that the client fetches one after the other through the VIP."""
+        address = f"[{vip}]" if ":" in vip else vip
+        curl = f"curl -sS --max-time 3 http://{address}:{port}/ || :"
+        fetch = f"for i in $(seq {count}); do {curl}; done"
         return self.ssh("client", fetch).splitlines()
 
-    def await_pages(self, vip: str, wanted: set[str], seconds: float = 30) -> None:
-        """Until real servers answer through the VIP exactly as wanted."""
-        for _ in patiently(seconds):
+    def await_pages(self, vip: str, expected: set[str], seconds: float = 30) -> None:
+        """Wait until real servers answer through the VIP exactly as expected."""
+
+        def answered() -> bool:
             with contextlib.suppress(AssertionError):
-                if set(self.pages(vip)) == wanted:
-                    return
-        raise AssertionError(f"not {wanted} through {vip}: {self.pages(vip)}")
+                return set(self.pages(vip)) == expected
+            return False
+
+        wait_until(answered, seconds, 0.3, f"{expected} through {vip}")
 
     def holders(self, vip: str, directors: Sequence[str] = ("lvs1", "lvs2")) -> list[str]:
         """The directors that have the VIP."""
-        shown = f"ip -o addr show dev eth0 | grep -c ' {vip}/' || :"
-        return [host for host in directors if self.ssh(host, shown) == "1"]
+        count = f"ip -o addr show dev eth0 | grep -c ' {vip}/' || :"
+        return [host for host in directors if self.ssh(host, count) == "1"]
 
     def main_pid(self, host: str, unit: str) -> str:
         """The main process of a unit."""
         return self.ssh(host, f"systemctl show -p MainPID --value {unit}")
 
     def reboot(self, host: str, seconds: float = 180) -> None:
-        """Reboot a host properly, until it is all up again."""
+        """Reboot a host, and wait until it is up again."""
         self.ssh(
             host, "touch /run/before-reboot; systemd-run --quiet --on-active=1 systemctl reboot"
         )
         self.forget(host)
         script = "test ! -e /run/before-reboot && systemctl is-system-running --wait"
-        done = None
-        for _ in patiently(seconds):
+        argv = [*self.login(), host, script]
+
+        def is_running() -> bool:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                argv = [*self.login(), host, script]
                 done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-                if done.stdout == "running\n":
-                    return
-        raise AssertionError(f"{host} did not come back: {done}")
+                return done.stdout == "running\n"
+            return False
+
+        wait_until(is_running, seconds, 0.3, f"{host} comes back")
 
 
 def patiently(seconds: float) -> Iterator[None]:
-    """Another try every 0.3 s until the time is over."""
+    """Yield every 0.3 s until the time is over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
@@ -210,7 +224,7 @@ def patiently(seconds: float) -> Iterator[None]:
 
 
 class Terminal:
-    """A command at a terminal: what it shows, what is typed, and Ctrl-C to its whole process group."""
+    """A command at a terminal: its output, typed input, and Ctrl-C to its whole process group."""
 
     def __init__(self, *words: str, env: Mapping[str, str] | None = None) -> None:
         self.pid, self._fd = pty.fork()
@@ -220,7 +234,7 @@ class Terminal:
         self.shown = ""
 
     def read(self) -> bool:
-        """More of what it shows; False at its end."""
+        """Read more output; returns False at its end."""
         try:
             data = os.read(self._fd, 65536)
         except OSError:
@@ -229,7 +243,7 @@ class Terminal:
         return bool(data)
 
     def until(self, pattern: str) -> None:
-        """Read on until a pattern is shown."""
+        """Read until the output has the pattern."""
         while not re.search(pattern, self.shown):
             assert self.read(), f"never {pattern}: {self.shown}"
 
@@ -238,12 +252,12 @@ class Terminal:
         os.write(self._fd, text.encode())
 
     def kill(self) -> None:
-        """Kill it with no chance to say goodbye, and what it had started to reach its hosts with it."""
+        """Kill the command and the processes that it started, without a chance to clean up."""
         os.killpg(self.pid, signal.SIGKILL)
         self.end()
 
     def end(self) -> int:
-        """Wait for its end; returns the exit code."""
+        """Wait for the end of the command; returns the exit code."""
         while self.read():
             pass
         os.close(self._fd)

@@ -1,4 +1,4 @@
-"""Day two: a change reloads, what leaves the inventory leaves the hosts, drift is seen and mended."""
+"""Later deploys: changes reload, removed items leave the hosts, drift is shown and repaired."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.e2e.model import VIP
 from tests.e2e.site import Site
 
 
-def named(changes: list[dict[str, str]]) -> list[tuple[str, str]]:
-    """Changes as (action, name), in order of name."""
+def actions(changes: list[dict[str, str]]) -> list[tuple[str, str]]:
+    """The changes as (action, name), sorted."""
     return sorted((change["action"], change["name"]) for change in changes)
 
 
@@ -18,14 +18,18 @@ def test_a_change_of_directors_reloads_them_and_a_removed_service_goes(site: Sit
     changed = model.base(NAME)
     web = model.frontend(changed)
     web["vrrp"]["advert_int"] = 0.25
-    # Nobody listens there yet: its check finds that out, and a new service without a live real server is no failure.
-    quick = {"type": "tcp", "interval": 1, "timeout": 1, "retries": 0}
-    web["services"].append({"port": 81, "scheduler": "wlc", "real_servers": "web", "check": quick})
+    # Nothing listens on port 81, so its check fails. A new service may have no live real server.
+    check = {"type": "tcp", "interval": 1, "timeout": 1, "retries": 0}
+    service = {"port": 81, "scheduler": "wlc", "real_servers": "web", "check": check}
+    web["services"].append(service)
     site.write(changed)
     results = site.deploy()
     assert {host: (result["outcome"], result["execs"]) for host, result in results.items()} == {
-        "lvs1": ("changed", 2), "lvs2": ("changed", 2), "web1": ("unchanged", 1), "web2": ("unchanged", 1),
-    }  # fmt: skip
+        "lvs1": ("changed", 2),
+        "lvs2": ("changed", 2),
+        "web1": ("unchanged", 1),
+        "web2": ("unchanged", 1),
+    }
     for host in before:
         assert "advert_int 0.25" in site.ssh(host, "cat /etc/keepalived/keepalived.conf")
         assert f"-A -t {VIP}:81 -s wlc" in site.ssh(host, "ipvsadm -Sn")
@@ -43,35 +47,37 @@ def test_a_change_of_directors_reloads_them_and_a_removed_service_goes(site: Sit
     site.assert_in_step()
 
 
-#: The transaction's guard looks once a second whether it is still needed.
 LEFT_OVER = f"""
 sleep 2.5
 ip -o addr show to {VIP}
-cd /etc && ls -d hactl/lo-vips systemd/system/hactl-lo-vip.service sysctl.d/99-zz-hactl.conf 2>/dev/null
+cd /etc
+ls -d hactl/lo-vips systemd/system/hactl-lo-vip.service sysctl.d/99-zz-hactl.conf 2>/dev/null
 ls -d /usr/local/lib/hactl/lo-vip 2>/dev/null
 systemctl list-unit-files --no-legend 'hactl-*'; systemctl list-units --no-legend 'hactl-*'
 cat /proc/sys/net/ipv4/conf/all/arp_ignore /proc/sys/net/ipv4/conf/all/arp_announce
 systemctl is-active nginx
 cat /etc/sysctl.d/10-mine.conf
 """
+"""Prints leftovers of hactl; the transaction's guard ends within a second after the run."""
 
 
-def test_a_decommissioned_real_server_keeps_nothing_of_ours_and_all_of_its_own(site: Site) -> None:
+def test_a_decommissioned_real_server_keeps_only_the_files_of_its_owner(site: Site) -> None:
     site.ssh(
         "web2",
-        "echo net.ipv4.tcp_syncookies=1 >/etc/sysctl.d/10-mine.conf; echo mine >/var/www/html/mine.html",
+        "echo net.ipv4.tcp_syncookies=1 >/etc/sysctl.d/10-mine.conf\n"
+        "echo mine >/var/www/html/mine.html",
     )
     changed = model.base(NAME)
     children = changed["all"]["children"]
     children["decommissioned"] = {"hosts": {"web2": children["web"]["hosts"].pop("web2")}}
     site.write(changed)
     planned = site.plan()
-    assert ("remove", f"{VIP}/32") in named(planned["web2"])
+    assert ("remove", f"{VIP}/32") in actions(planned["web2"])
     assert {change["action"] for change in planned["web2"]} == {"remove"}
     assert planned["web1"] == []
     site.deploy()
-    left = site.ssh("web2", LEFT_OVER).splitlines()
-    assert left == ["0", "0", "inactive", "net.ipv4.tcp_syncookies=1"]
+    lines = site.ssh("web2", LEFT_OVER).splitlines()
+    assert lines == ["0", "0", "inactive", "net.ipv4.tcp_syncookies=1"]
     assert site.ssh("web2", "cat /var/www/html/mine.html") == "mine"
     for host in ("lvs1", "lvs2"):
         assert "192.168.227.104" not in site.ssh(
@@ -90,11 +96,12 @@ def test_a_decommissioned_real_server_keeps_nothing_of_ours_and_all_of_its_own(s
     site.assert_in_step()
 
 
-def test_drift_is_shown_and_mended(site: Site) -> None:
+def test_drift_is_shown_and_repaired(site: Site) -> None:
     pid = site.main_pid("lvs2", "keepalived")
     site.ssh(
         "lvs2",
-        "echo '# by hand' >>/etc/keepalived/keepalived.conf; sysctl -qw net.ipv4.conf.eth0.send_redirects=1",
+        "echo '# by hand' >>/etc/keepalived/keepalived.conf\n"
+        "sysctl -qw net.ipv4.conf.eth0.send_redirects=1",
     )
     site.ssh("lvs2", "echo 'foreign' >/etc/keepalived/notes.txt")
     site.ssh(
@@ -103,9 +110,10 @@ def test_drift_is_shown_and_mended(site: Site) -> None:
     )
     site.ssh(
         "web2",
-        "rm /var/www/html/index.html; sysctl -qw net.ipv4.conf.all.arp_ignore=0; systemctl stop nginx",
+        "rm /var/www/html/index.html\n"
+        "sysctl -qw net.ipv4.conf.all.arp_ignore=0; systemctl stop nginx",
     )
-    planned = {host: named(changes) for host, changes in site.plan().items()}
+    planned = {host: actions(changes) for host, changes in site.plan().items()}
     assert planned["lvs1"] == []
     assert ("update", "/etc/keepalived/keepalived.conf") in planned["lvs2"]
     assert ("update", "net.ipv4.conf.eth0.send_redirects") in planned["lvs2"]
@@ -115,36 +123,35 @@ def test_drift_is_shown_and_mended(site: Site) -> None:
     assert ("create", "/var/www/html/index.html") in planned["web2"]
     assert ("update", "net.ipv4.conf.all.arp_ignore") in planned["web2"]
     assert ("update", "nginx.service") in planned["web2"]
-    shown = site.hactl("plan")
-    assert shown.code == 2
-    assert "-# by hand" in shown.out
-    assert "send_redirects  1 → 0" in shown.out
+    done = site.hactl("plan")
+    assert done.code == 2
+    assert "-# by hand" in done.out and "send_redirects  1 → 0" in done.out
 
     site.deploy()
     assert site.ssh("web1", "stat -c %a /etc/hactl/lo-vips") == "644"
     assert "lo:0" in site.ssh("web1", f"ip -o addr show to {VIP}")
     assert "by hand" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
-    assert (
-        site.ssh("lvs2", "cat /etc/keepalived/notes.txt; rm /etc/keepalived/notes.txt") == "foreign"
-    )
+    notes = "/etc/keepalived/notes.txt"
+    assert site.ssh("lvs2", f"cat {notes}; rm {notes}") == "foreign"
     assert site.main_pid("lvs2", "keepalived") == pid
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
     site.assert_in_step()
 
 
-def test_a_daemon_that_runs_something_else_than_is_installed_is_reloaded(site: Site) -> None:
-    """Somebody restarted the backup with another file and then put the right one back: no file differs any more."""
+def test_a_daemon_that_has_not_loaded_its_installed_file_is_reloaded(site: Site) -> None:
+    """Somebody restarted the backup with another file, and then restored the file."""
     conf = "/etc/keepalived/keepalived.conf"
-    wrong = f"cp {conf} /root/right; sed -i 's/^    priority 99/    priority 42/' {conf}; systemctl restart keepalived"
-    site.ssh("lvs2", f"{wrong}; sleep 2; cat /root/right >{conf}; rm /root/right")
+    edit = f"cp {conf} /root/right; sed -i 's/^    priority 99/    priority 42/' {conf}"
+    restart = "systemctl restart keepalived; sleep 2"
+    site.ssh("lvs2", f"{edit}; {restart}; cat /root/right >{conf}; rm /root/right")
     assert running_priority(site, "lvs2") == "42"
-    assert named(site.plan()["lvs2"]) == [("update", "keepalived.service")]
+    assert actions(site.plan()["lvs2"]) == [("update", "keepalived.service")]
     site.deploy()
     assert running_priority(site, "lvs2") == "99"
     site.assert_in_step()
 
 
 def running_priority(site: Site, host: str) -> str:
-    """The priority that keepalived itself says it runs with (SIGUSR1 makes it write its state down)."""
+    """The priority in the state that Keepalived writes on SIGUSR1."""
     dump = "rm -f /tmp/keepalived.data; systemctl kill -s USR1 --kill-who=main keepalived; sleep 2"
     return site.ssh(host, f"{dump}; sed -n 's/^ *Priority = //p' /tmp/keepalived.data")

@@ -1,4 +1,4 @@
-"""One inventory, one command, a working VIP on fresh hosts; and what the command says about it."""
+"""One inventory and one command make a working VIP on new hosts; the output of the command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.model import MANAGED, VIP
 from tests.e2e.site import Site
 
 
-def test_the_plan_of_fresh_hosts(first: First) -> None:
+def test_the_plan_of_new_hosts(first: First) -> None:
     assert set(first.planned) == set(MANAGED)
     for host, changes in first.planned.items():
         assert changes, host
@@ -38,18 +38,18 @@ def test_the_first_deploy_changes_every_host_in_two_execs(first: First) -> None:
 
 
 def test_the_order_is_real_servers_then_the_backup_then_the_master(first: First) -> None:
-    said = [line.split("] ")[1] for line in first.deployed.err.splitlines() if ": changed" in line]
-    assert sorted(said[:2]) == ["web1: changed", "web2: changed"]
-    assert said[2:] == ["lvs2: changed", "lvs1: changed"]
+    steps = [line.split("] ")[1] for line in first.deployed.err.splitlines() if ": changed" in line]
+    assert sorted(steps[:2]) == ["web1: changed", "web2: changed"]
+    assert steps[2:] == ["lvs2: changed", "lvs1: changed"]
 
 
 def test_the_second_deploy_changes_nothing_and_says_so(first: First) -> None:
-    assert first.again.code == 0, first.again
-    assert "Plan: nothing to do on 4 hosts." in first.again.out
-    assert "Deploy: 4 unchanged. Nothing changed." in first.again.out
+    assert first.redeployed.code == 0, first.redeployed
+    assert "Plan: nothing to do on 4 hosts." in first.redeployed.out
+    assert "Deploy: 4 unchanged. Nothing changed." in first.redeployed.out
 
 
-def test_looking_costs_one_exec(site: Site) -> None:
+def test_an_unchanged_host_takes_one_exec(site: Site) -> None:
     results = site.deploy()
     assert {
         (result["outcome"], result["changes"], result["execs"]) for result in results.values()
@@ -60,7 +60,7 @@ def test_looking_costs_one_exec(site: Site) -> None:
 def test_both_real_servers_answer_in_turn_through_the_vip(site: Site) -> None:
     pages = site.pages(VIP, 6)
     assert set(pages) == {"this is web1!", "this is web2!"}
-    assert all(one != other for one, other in pairwise(pages)), pages
+    assert all(page != next_page for page, next_page in pairwise(pages)), pages
 
 
 def test_the_first_director_alone_holds_the_vip(site: Site) -> None:
@@ -72,7 +72,7 @@ def test_the_first_director_alone_holds_the_vip(site: Site) -> None:
     assert len(answers.splitlines()) == 1, answers
 
 
-def test_real_servers_carry_the_vip_and_keep_it_to_themselves(site: Site) -> None:
+def test_real_servers_have_the_vip_and_do_not_announce_it(site: Site) -> None:
     for host in ("web1", "web2"):
         assert f"inet {VIP}/32 scope global lo:0" in site.ssh(host, "ip -o addr show dev lo")
         effective = site.ssh(
@@ -81,7 +81,7 @@ def test_real_servers_carry_the_vip_and_keep_it_to_themselves(site: Site) -> Non
         assert effective.split() == ["1", "2", "2"]
 
 
-def test_directors_balance_as_the_rules_file_says_and_sync_connections(site: Site) -> None:
+def test_directors_have_the_table_of_the_rules_file_and_sync_connections(site: Site) -> None:
     for host in ("lvs1", "lvs2"):
         live = site.ssh(host, "ipvsadm -Sn | sort")
         assert live == site.ssh(host, "grep -v '^#' /etc/ipvsadm.rules | sort")
@@ -89,8 +89,9 @@ def test_directors_balance_as_the_rules_file_says_and_sync_connections(site: Sit
         state = "master" if host == "lvs1" else "backup"
         assert state in site.ssh(host, "ipvsadm --list --daemon")
         assert site.ssh(host, "cat /proc/sys/net/ipv4/vs/sync_threshold").split() == ["2", "0"]
-        redirects = "cd /proc/sys/net/ipv4/conf && cat all/send_redirects default/send_redirects eth0/send_redirects"
-        assert site.ssh(host, redirects).split() == ["0", "0", "0"]
+        parameters = " ".join(f"{name}/send_redirects" for name in ("all", "default", "eth0"))
+        redirects = site.ssh(host, f"cd /proc/sys/net/ipv4/conf && cat {parameters}")
+        assert redirects.split() == ["0", "0", "0"]
         assert (
             site.ssh(host, "systemctl is-enabled keepalived; systemctl is-active keepalived")
             == "enabled\nactive"

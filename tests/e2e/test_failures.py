@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the operator reads why and what to do, and no host is left half way."""
+"""After every failure the operator reads the reason and the fix, and all hosts are as before."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import pytest
 
 from tests.e2e import model
 from tests.e2e.conftest import NAME
-from tests.e2e.site import Env, Run, Site, Terminal, difference, patiently
+from tests.e2e.site import Env, Run, Site, Terminal, difference
+from tests.waiting import wait_until
 
 Snapshot = dict[str, list[str]]
 
-PASSWORD = "it's a $(pass) word"  # noqa: S105  (an account of the test alone)
+PASSWORD = "it's a $(pass) word"  # noqa: S105  (an account of this test)
 ADD_USER = f"""
 export DEBIAN_FRONTEND=noninteractive
 command -v sudo >/dev/null || apt-get -qq -y install sudo >/dev/null
 id ops >/dev/null 2>&1 || useradd -m -s /bin/bash ops
-mkdir -p /home/ops/.ssh && cp /root/.ssh/authorized_keys /home/ops/.ssh/ && chown -R ops: /home/ops/.ssh
+mkdir -p /home/ops/.ssh && cp /root/.ssh/authorized_keys /home/ops/.ssh/
+chown -R ops: /home/ops/.ssh
 chpasswd <<'END'
 ops:{PASSWORD}
 END
@@ -28,38 +30,35 @@ END
 
 
 @pytest.fixture(scope="module")
-def last() -> list[Snapshot]:
-    """The last snapshot taken, kept from test to test: none of them may change a thing."""
+def snapshots() -> list[Snapshot]:
+    """The latest snapshot, kept from test to test: no test may change anything."""
     return []
 
 
 @pytest.fixture(autouse=True)
-def _every_host_stays_exactly_as_it_was(site: Site, last: list[Snapshot]) -> Iterator[None]:
-    if not last:
+def _no_host_changes(site: Site, snapshots: list[Snapshot]) -> Iterator[None]:
+    if not snapshots:
         site.ssh("web1", ADD_USER)
-        last.append(site.snapshot())
+        snapshots.append(site.snapshot())
     yield
-    before, last[:] = last[0], [site.snapshot()]
-    changed = difference(before, last[0])
+    before, snapshots[:] = snapshots[0], [site.snapshot()]
+    changed = difference(before, snapshots[0])
     assert not changed, changed
 
 
-def refused(site: Site, code: int, *words: str, env: dict[str, str] | None = None) -> Run:
-    """A deploy that must end with this exit code and these words, all on one screen."""
+def refused(site: Site, code: int, *patterns: str, env: dict[str, str] | None = None) -> Run:
+    """A deploy that must end with this exit code and match these patterns."""
     done = site.hactl("deploy", "--yes", env=env)
     assert done.code == code, done
-    said = f"{done.out.split('Plan: ')[-1]}\n{done.err}"
-    for word in words:
-        assert re.search(word, said), f"{word!r} is not in: {done}"
+    output = f"{done.out.split('Plan: ')[-1]}\n{done.err}"
+    for pattern in patterns:
+        assert re.search(pattern, output), f"{pattern!r} is not in: {done}"
     return done
 
 
-def nothing_was_changed(done: Run) -> None:
-    """The operator is told so."""
+def assert_nothing_was_changed(done: Run) -> None:
+    """The output says that nothing was changed."""
     assert re.search("[Nn]othing was changed|Nothing changed", f"{done.out}\n{done.err}"), done
-
-
-# ------------------------------------------------------------------------------------------- hosts that cannot be used
 
 
 def test_a_host_without_sshd(site: Site) -> None:
@@ -70,7 +69,7 @@ def test_a_host_without_sshd(site: Site) -> None:
         json = site.hactl("deploy", "--yes", "--json")
     finally:
         site.ssh("web2", "systemctl start ssh")
-    nothing_was_changed(done)
+    assert_nothing_was_changed(done)
     assert json.code == 4
     assert json.json["ok"] is False
     outcomes = {host: result["outcome"] for host, result in json.json["hosts"].items()}
@@ -86,7 +85,7 @@ def test_a_changed_host_key(site: Site, tmp_path: Path) -> None:
     keys = [
         line.split() for line in (site.ssh_config.parent / "known_hosts").read_text().splitlines()
     ]
-    others = dict(
+    swapped = dict(
         zip(
             [names for names, *_ in keys],
             [*[key for _, *key in keys[1:]], keys[0][1:]],
@@ -94,34 +93,38 @@ def test_a_changed_host_key(site: Site, tmp_path: Path) -> None:
         )
     )
     known = tmp_path / "known_hosts"
-    known.write_text("".join(f"{names} {' '.join(key)}\n" for names, key in others.items()))
+    known.write_text("".join(f"{names} {' '.join(key)}\n" for names, key in swapped.items()))
     changed = model.busy(model.base(NAME))
     model.host(changed, "web1")["ansible_ssh_extra_args"] = f"-o UserKnownHostsFile={known}"
     site.write(changed)
     done = refused(site, 4, "web1: .*host key", "(?s)SHA256:.*SHA256:", "ssh-keygen")
-    nothing_was_changed(done)
+    assert_nothing_was_changed(done)
 
 
-def as_ops(**more: object) -> model.Model:
+def as_ops(**variables: object) -> model.Model:
     """The inventory with an unprivileged login on web1."""
     changed = model.busy(model.base(NAME))
-    model.host(changed, "web1").update({"ansible_user": "ops", "ansible_become": True, **more})
+    model.host(changed, "web1").update({"ansible_user": "ops", "ansible_become": True, **variables})
     return changed
 
 
 def test_a_login_that_may_not_become_root(site: Site) -> None:
     site.write(as_ops())
-    nothing_was_changed(refused(site, 4, "web1: sudo refused ops: ", "ansible_become_password"))
+    assert_nothing_was_changed(
+        refused(site, 4, "web1: sudo refused ops: ", "ansible_become_password")
+    )
 
 
-def test_a_login_that_is_not_root_and_is_not_told_to_become_it(site: Site) -> None:
+def test_a_login_that_is_not_root_and_has_no_become(site: Site) -> None:
     site.write(as_ops(ansible_become=False))
-    nothing_was_changed(refused(site, 4, "web1: the login ops is not root", "ansible_become: true"))
+    assert_nothing_was_changed(
+        refused(site, 4, "web1: the login ops is not root", "ansible_become: true")
+    )
 
 
 def test_a_user_that_sudo_does_not_know(site: Site) -> None:
     site.write(as_ops(ansible_become_password=PASSWORD))
-    nothing_was_changed(
+    assert_nothing_was_changed(
         refused(
             site, 4, "web1: sudo refused ops: .*not in the sudoers", "allow the user in sudoers"
         )
@@ -142,16 +145,14 @@ def test_sudo_with_a_wrong_and_then_the_right_password(site: Site) -> None:
         site.ssh("web1", "rm /etc/sudoers.d/ops")
 
 
-# ----------------------------------------------------------------------------------------- hosts that cannot take it
-
-
 @pytest.mark.parametrize(
     ("host", "folder"), [("lvs1", "/etc/keepalived"), ("web1", "/var/lib/hactl")]
 )
 def test_a_full_disk(site: Site, host: str, folder: str) -> None:
     site.write(model.busy(model.base(NAME)))
     fill = f"""
-        set -e; cp -a {folder} /root/kept; mount -t tmpfs -o size=1m tmpfs {folder}; cp -a /root/kept/. {folder}/
+        set -e; cp -a {folder} /root/kept
+        mount -t tmpfs -o size=1m tmpfs {folder}; cp -a /root/kept/. {folder}/
         dd if=/dev/zero of={folder}/full bs=1k 2>/dev/null || :
         ls -lA {folder} >/root/list
     """
@@ -161,7 +162,7 @@ def test_a_full_disk(site: Site, host: str, folder: str) -> None:
         assert site.ssh(host, f"ls -lA {folder} | diff /root/list - && echo same") == "same"
     finally:
         site.ssh(host, f"umount {folder}; rm -r /root/kept /root/list")
-    nothing_was_changed(done)
+    assert_nothing_was_changed(done)
     assert len(re.findall("not touched: as it was", done.out)) == 3, done
 
 
@@ -173,18 +174,19 @@ def test_a_file_that_its_parser_refuses(site: Site) -> None:
         r"web1 +failed",
         r"/etc/broken.sh was refused by its parser \(/bin/sh\): .*[Ss]yntax error",
     )
-    nothing_was_changed(done)
+    assert_nothing_was_changed(done)
 
 
 def test_a_keepalived_conf_that_keepalived_refuses(site: Site) -> None:
     changed = model.busy(model.base(NAME))
     model.frontend(changed)["vrrp"]["extra"] = ["no_such_keyword 1"]
     site.write(changed)
-    said = r"/etc/keepalived/keepalived.conf was refused by its parser \(.*keepalived\): .*no_such_keyword"
-    nothing_was_changed(refused(site, 3, r"lvs1 +failed", said))
+    file = "/etc/keepalived/keepalived.conf"
+    message = rf"{file} was refused by its parser \(.*keepalived\): .*no_such_keyword"
+    assert_nothing_was_changed(refused(site, 3, r"lvs1 +failed", message))
 
 
-def test_wrong_input_asks_no_host(site: Site) -> None:
+def test_with_wrong_input_no_host_is_contacted(site: Site) -> None:
     changed = model.busy(model.base(NAME))
     model.frontend(changed)["vips"] = ["192.168.227.1000"]
     site.write(changed)
@@ -192,25 +194,22 @@ def test_wrong_input_asks_no_host(site: Site) -> None:
     assert "looked at" not in done.err
 
 
-# ------------------------------------------------------------------------------------------------- while it is going on
-
-
 def sessions(site: Site, host: str) -> set[str]:
     """The processes of the logins of a host."""
     return set(site.ssh(host, "pgrep -f '^sshd: [a-z]+@' || :").split())
 
 
-def hang_up(site: Site, host: str, mine: set[str]) -> None:
-    """End all logins of a host but those of the test."""
-    site.ssh(host, f"kill -9 {' '.join(sessions(site, host) - mine)}")
+def hang_up(site: Site, host: str, test_logins: set[str]) -> None:
+    """End all logins of a host except for those of the test."""
+    site.ssh(host, f"kill -9 {' '.join(sessions(site, host) - test_logins)}")
 
 
 def test_a_connection_dropped_between_plan_and_apply(site: Site) -> None:
     site.write(model.busy(model.base(NAME)))
-    mine = sessions(site, "web1")
+    test_logins = sessions(site, "web1")
     run = Terminal("deploy", str(site.inventory))
     run.until(r"\[y/N\] ")
-    hang_up(site, "web1", mine)
+    hang_up(site, "web1", test_logins)
     run.type("y\n")
     assert run.end() == 4, run.shown
     assert re.search("web1 +(failed|unreachable)", run.shown)
@@ -228,30 +227,24 @@ def test_an_operator_who_says_no(site: Site) -> None:
 
 
 def in_mid_apply(site: Site) -> Terminal:
-    """A deploy at a terminal that has changed files and kernel parameters of web1 and waits for a unit there."""
+    """A deploy that has changed files and parameters of web1, and waits for a unit there."""
     site.write(model.busy(model.base(NAME), "note", "slow"))
     run = Terminal("deploy", "--yes", str(site.inventory))
     run.until("web1: applying")
-    for _ in patiently(20):
-        if site.ssh("web1", "systemctl is-active slow || :") == "activating":
-            break
-    assert (
-        site.ssh("web1", "test -e /etc/hactl-note && cat /proc/sys/net/ipv4/conf/all/log_martians")
-        == "1"
-    )
+    state = "systemctl is-active slow || :"
+    wait_until(lambda: site.ssh("web1", state) == "activating", 20, 0.3, "the unit is starting")
+    parameter = "/proc/sys/net/ipv4/conf/all/log_martians"
+    assert site.ssh("web1", f"test -e /etc/hactl-note && cat {parameter}") == "1"
     return run
 
 
-def undone(site: Site) -> None:
+def await_rollback(site: Site) -> None:
     """Wait until no host is in a transaction any more."""
-    for _ in patiently(40):
-        if not any(
-            site.on_all(
-                lambda host: site.ssh(host, "ls -d /run/hactl/lock 2>/dev/null || :")
-            ).values()
-        ):
-            return
-    raise AssertionError("a host is still locked")
+
+    def lock(host: str) -> str:
+        return site.ssh(host, "ls -d /run/hactl/lock 2>/dev/null || :")
+
+    wait_until(lambda: not any(site.on_all(lock).values()), 40, 0.3, "no host is locked")
 
 
 def test_two_deploys_at_once_and_then_ctrl_c(site: Site) -> None:
@@ -269,29 +262,29 @@ def test_two_deploys_at_once_and_then_ctrl_c(site: Site) -> None:
     assert "Traceback" not in run.shown
 
 
-def test_a_killed_hactl_is_undone_by_the_hosts(site: Site) -> None:
+def test_after_a_killed_hactl_the_hosts_roll_back(site: Site) -> None:
     run = in_mid_apply(site)
     run.kill()
-    undone(site)
+    await_rollback(site)
 
 
 def test_a_connection_lost_in_mid_apply(site: Site) -> None:
-    mine = sessions(site, "web1")
+    test_logins = sessions(site, "web1")
     run = in_mid_apply(site)
-    hang_up(site, "web1", mine)
+    hang_up(site, "web1", test_logins)
     assert run.end() == 1, run.shown
     assert re.search("web1 +failed", run.shown), run.shown
     assert "the host undoes them by itself" in run.shown
     assert "No change was kept." in run.shown
-    undone(site)
+    await_rollback(site)
 
 
 def test_ctrl_c_while_hosts_are_looked_at(site: Site) -> None:
     site.write(model.busy(model.base(NAME)))
     run = Terminal("deploy", "--yes", str(site.inventory))
     run.until("looked at")
-    began = time.monotonic()
+    started = time.monotonic()
     run.type("\x03")
     assert run.end() == 130, run.shown
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
     assert "Traceback" not in run.shown

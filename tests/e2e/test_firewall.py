@@ -1,4 +1,4 @@
-"""Where a firewall refuses by default, the deploy opens what the front end needs, and nothing else."""
+"""On a firewall that drops by default, the deploy opens only the ports of the front end."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ table inet filter {
 }
 """
 HOSTS = ("lvs2", "web1")
+UNIT_CREATION = {"kind": "unit", "name": "hactl-firewall.service", "action": "create"}
 
 
-def filtered(site: Site, host: str) -> None:
-    """Refuse everything on a host but logins, now and after a reboot."""
+def start_firewall(site: Site, host: str) -> None:
+    """Drop everything on a host except for logins, now and after a reboot."""
     site.ssh(
         host, f"cat >/etc/nftables.conf <<'END'\n{RULES}END\nsystemctl enable -q --now nftables"
     )
 
 
-@pytest.mark.proof  # tier lab has the starter inventory behind a firewall
-def test_the_openings_are_made_kept_and_taken_away(site: Site) -> None:
+@pytest.mark.proof  # The tier lab has the starter inventory behind a firewall.
+def test_openings_are_made_repaired_and_removed(site: Site) -> None:
     for host in HOSTS:
-        filtered(site, host)
+        start_firewall(site, host)
     assert set(site.pages(VIP)) != {"this is web1!", "this is web2!"}, (
         "the firewall does not filter"
     )
 
     planned = site.plan()
     for host in HOSTS:
-        assert {"kind": "unit", "name": "hactl-firewall.service", "action": "create"} in planned[
-            host
-        ]
+        assert UNIT_CREATION in planned[host]
     site.deploy()
     site.assert_in_step()
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
@@ -49,7 +48,7 @@ def test_the_openings_are_made_kept_and_taken_away(site: Site) -> None:
         assert "policy drop" in ruleset
         assert "tcp dport 22 accept" in ruleset
     assert "dport 112" not in site.ssh("lvs2", "nft list ruleset")
-    assert site.holders(VIP) == ["lvs1"], "the backup hears the adverts"
+    assert site.holders(VIP) == ["lvs1"], "the backup receives the adverts"
 
     site.ssh("web1", "systemctl restart nftables")
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
@@ -67,7 +66,6 @@ def test_the_openings_are_made_kept_and_taken_away(site: Site) -> None:
         )
     site.deploy()
     for host in HOSTS:
-        assert site.ssh(host, "ls /etc/systemd/system/hactl-firewall.service 2>&1 || :").endswith(
-            "No such file or directory"
-        )
+        unit = site.ssh(host, "ls /etc/systemd/system/hactl-firewall.service 2>&1 || :")
+        assert unit.endswith("No such file or directory")
     site.assert_in_step()

@@ -1,4 +1,4 @@
-"""Power cuts and reboots: clients go on being served, and hosts come back as they were."""
+"""Power cuts and reboots: clients are still served, and hosts come back as they were."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ import time
 from itertools import pairwise
 
 from tests.e2e.model import VIP
-from tests.e2e.site import Site, patiently
+from tests.e2e.site import Site
+from tests.waiting import wait_until
 
-#: A request every 20 ms with its time of answer; a line an answered one.
 PROBE = f"""
 while :; do
     page=$(curl -s --max-time 0.5 http://{VIP}/) && echo "$(date +%s.%N) $page"
     sleep 0.02
 done
 """
-#: Seconds without an answer that are allowed: 0.72 s until the backup takes over, a last request that waits for its
-#: time limit, and an emulated director's slowness.
-OUTAGE = 2.0
+"""Sends a request every 20 ms, and prints a line with the time of each answer."""
+
+MAX_OUTAGE = 2.0
+"""Seconds without an answer: a takeover of 0.72 s, a request's time-out, a slow director."""
 
 
 class Probe:
-    """The client asking all the time."""
+    """The client, which sends requests all the time."""
 
     def __init__(self, site: Site) -> None:
-        # A login of its own: closing it ends the loop on the client.
+        # A separate login: its end also ends the loop on the client.
         argv = [*site.login(), "client", PROBE]
         self._ssh = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     def stop(self) -> list[tuple[float, str]]:
-        """End it; returns the time and page of every answer."""
+        """End the loop; returns the time and page of every answer."""
         self._ssh.terminate()
         out, _ = self._ssh.communicate(timeout=10)
         lines = [line.partition(" ") for line in out.splitlines()]
-        return [(float(at), page) for at, _, page in lines if page.endswith("!")]
+        return [(float(time), page) for time, _, page in lines if page.endswith("!")]
 
 
 def outage(answers: list[tuple[float, str]]) -> float:
     """The longest time between two answers, in seconds."""
-    times = [at for at, _ in answers]
+    times = [time for time, _ in answers]
     return max(later - sooner for sooner, later in pairwise(times))
 
 
@@ -52,29 +53,27 @@ def test_the_masters_power_is_cut_and_comes_back(site: Site) -> None:
     gap = outage(answers)
     print(f"outage {gap:.2f} s in {len(answers)} answers")
     assert len(answers) > 50
-    assert gap <= OUTAGE
+    assert gap <= MAX_OUTAGE
     assert {page for _, page in answers[-20:]} == {"this is web1!", "this is web2!"}
     assert site.holders(VIP, ["lvs2"]) == ["lvs2"]
 
     site.forget("lvs1")
     site.lab("boot", "lvs1")
-    for _ in patiently(30):
-        if site.holders(VIP) == ["lvs1"]:
-            break
-    assert site.holders(VIP) == ["lvs1"]
+    wait_until(lambda: site.holders(VIP) == ["lvs1"], 30, 0.3, "lvs1 holds the VIP")
     site.await_pages(VIP, {"this is web1!", "this is web2!"})
     site.assert_in_step()
 
 
-#: Asks who has the VIP some ten times a second and writes down every answer on the wire.
 ASK = f"""
 tcpdump -lne -i eth0 arp >/root/arp 2>/dev/null </dev/null & echo $! >/root/asking
-while sleep 0.1; do arping -q -b -c1 -w1 -I eth0 {VIP}; done </dev/null >/dev/null 2>&1 & echo $! >>/root/asking
+while sleep 0.1; do arping -q -b -c1 -w1 -I eth0 {VIP}; done </dev/null >/dev/null 2>&1 &
+echo $! >>/root/asking
 """
+"""Asks for the holder of the VIP ten times a second, and records every answer on the wire."""
 
 
 def claimants(site: Site) -> list[str]:
-    """Ends the asking; returns the MAC of every answer for the VIP."""
+    """End the requests; returns the MAC of every answer for the VIP."""
     answers = site.ssh(
         "client",
         f"kill $(cat /root/asking); sleep 0.3; grep -o 'Reply {VIP} is-at [0-9a-f:]*' /root/arp",

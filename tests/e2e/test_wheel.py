@@ -1,4 +1,4 @@
-"""hactl from a wheel, in a clean environment, with the working folder elsewhere."""
+"""hactl from a wheel, in a clean environment and another working folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE = REPOSITORY / "docs" / "examples" / "motd-role"
 
 @pytest.fixture(scope="module")
 def hactl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of an environment that holds the wheel, its dependencies and nothing else."""
+    """The command of an environment that has only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", folder, REPOSITORY], check=True, timeout=300)
@@ -31,7 +31,7 @@ def hactl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(hactl: Path, *words: str, cwd: Path) -> str:
-    """What the command prints, run from `cwd` without a trace of the checkout in its environment."""
+    """The output of the command, run in `cwd` without the checkout in its environment."""
     env = {
         name: value
         for name, value in os.environ.items()
@@ -62,19 +62,13 @@ def test_every_shipped_example_renders(hactl: Path, tmp_path: Path) -> None:
 
 
 def test_a_starter_inventory_is_written_read_and_rendered(hactl: Path, tmp_path: Path) -> None:
-    hosts = [
-        "--director",
-        "a=192.0.2.1",
-        "--director",
-        "b=192.0.2.2",
-        "--real-server",
-        "c=192.0.2.3",
-    ]
+    hosts = [f"--director={host}" for host in ("a=192.0.2.1", "b=192.0.2.2")]
+    hosts.append("--real-server=c=192.0.2.3")
     run(hactl, "init", "mine.yml", "--vip", "192.0.2.10", *hosts, cwd=tmp_path)
     assert "192.0.2.10/32" in run(hactl, "render", "mine.yml", "--host", "c", cwd=tmp_path)
 
 
-def test_an_operators_own_role_beside_the_inventory(hactl: Path, tmp_path: Path) -> None:
+def test_a_role_of_the_operator_beside_the_inventory_is_found(hactl: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "site")
     (tmp_path / "elsewhere").mkdir()
     rendered = run(

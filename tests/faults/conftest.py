@@ -1,4 +1,7 @@
-"""One lab of pairs, and twenty boxes, for the whole matrix. The chosen cells run beforehand, one at a time on each."""
+"""One lab of pairs, and a fleet of twenty hosts, for the whole matrix.
+
+The chosen cells run before the tests, one at a time on each pair.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,24 @@ from tests.faults.outcome import Cell, Outcome
 from tests.faults.site import LAB, Site, start_lab, vip, write_roles
 from tests.faults.watching import Watch
 
-PAIRS = 4
-"""At most so many pairs: systemd takes some of the machine's 128 inotify instances in each container."""
+MAX_PAIRS = 4
+"""In each container systemd takes some of the machine's 128 inotify instances."""
+
 RESULTS = "HACTL_FAULT_RESULTS"
-"""Names the file that gets a line of JSON for each outcome, for scripts/fault-matrix."""
+"""The variable that names the file for the outcomes, a line of JSON each (scripts/fault-matrix)."""
 
 
 @pytest.fixture(scope="session")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[Mapping[Cell, Outcome]]:
-    """What became of every cell that was chosen."""
+    """The outcome of every chosen cell."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [test.callspec.params.get("cell") for test in tests if "outcomes" in test.fixturenames]
-    chosen = [cell for cell in asked if isinstance(cell, Cell)]
+    cells = [test.callspec.params.get("cell") for test in tests if "outcomes" in test.fixturenames]
+    chosen = [cell for cell in cells if isinstance(cell, Cell)]
     folder = Path(tempfile.mkdtemp(prefix="hactl-faults-", dir="/var/tmp"))
     write_roles(folder)
     try:
         with ThreadPoolExecutor(2) as pool:
-            parts = [
+            futures = [
                 pool.submit(
                     on_the_fleet, folder, [cell for cell in chosen if cell.fault == fleet.FAULT]
                 ),
@@ -43,20 +47,22 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[Mapping[Cell, Outcome]]
                     on_pairs, folder, [cell for cell in chosen if cell.fault != fleet.FAULT]
                 ),
             ]
-            done = {cell: outcome for part in parts for cell, outcome in part.result().items()}
+            done = {
+                cell: outcome for future in futures for cell, outcome in future.result().items()
+            }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     yield done
 
 
 def on_pairs(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
-    """The outcome of each cell; every pair takes the next one when it is free."""
+    """The outcome of each cell; every pair takes the next cell when it is free."""
     if not chosen:
         return {}
     waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
     for cell in chosen:
         waiting.put(cell)
-    count = max(1, min(PAIRS, len(chosen) // 3))
+    count = max(1, min(MAX_PAIRS, len(chosen) // 3))
     done: dict[Cell, Outcome] = {}
     control.down(LAB, lambda _text: None)
     try:
@@ -74,13 +80,13 @@ def on_pairs(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
 def work(
     site: Site, watch: Watch, waiting: queue.SimpleQueue[Cell], done: dict[Cell, Outcome]
 ) -> None:
-    """One pair's work: cell after cell."""
+    """Run cells on one pair until none is left."""
     while True:
         try:
             cell = waiting.get_nowait()
         except queue.Empty:
             return
-        tell(cell, done.setdefault(cell, cells.run_cell(site, watch, cell)))
+        report(cell, done.setdefault(cell, cells.run_cell(site, watch, cell)))
 
 
 def on_the_fleet(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
@@ -93,19 +99,17 @@ def on_the_fleet(folder: Path, chosen: Sequence[Cell]) -> dict[Cell, Outcome]:
         twenty.boot()
         for cell in chosen:
             done[cell] = fleet.run_cell(twenty, cell)
-            tell(cell, done[cell])
+            report(cell, done[cell])
     finally:
         twenty.delete()
     return done
 
 
-def tell(cell: Cell, outcome: Outcome) -> None:
-    """Say how far it is, to who waits for minutes (with `pytest -s`), and write it down."""
+def report(cell: Cell, outcome: Outcome) -> None:
+    """Print the outcome (shown with `pytest -s`), and add it to the results file."""
     problems = "".join(f"\n    {problem}" for problem in outcome.problems)
-    print(
-        f"{cell}: {outcome.end} {outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}{problems}",
-        flush=True,
-    )
+    figures = f"{outcome.outage} ms, {outcome.seconds} s, exit {outcome.code}"
+    print(f"{cell}: {outcome.end} {figures}{problems}", flush=True)
     if os.environ.get(RESULTS):
         with open(os.environ[RESULTS], "a") as file:
             file.write(json.dumps(outcome.json()) + "\n")

@@ -1,6 +1,7 @@
-"""Twenty hosts of which one cannot be reached: a real sshd in a network namespace each, with the real agents.
+"""Twenty hosts of which one becomes unreachable: each a real sshd in a network namespace.
 
-They have no systemd and no VIP; what is changed is a file, a kernel parameter and an address.
+They run the real agents, and have no systemd and no VIP. A deploy changes a file, a kernel
+parameter and an address.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ import yaml
 
 from tests.faults.halting import reach, release, settle
 from tests.faults.host import Host
-from tests.faults.judge import NEW, OLD, Ended, lies
+from tests.faults.judge import NEW, OLD, CommandResult, false_reports
 from tests.faults.outcome import Cell, Outcome, symbol
 from tests.faults.site import Run, difference
 from tests.faults.steps import Step
 from tests.hosts.netns import Namespace, Server, keygen, run
 
 FAULT = "1 of 20 unreachable"
-MEANING = "the cable of one host of twenty is pulled; from the first step on"
+MEANING = "the cable of one host of twenty is pulled, in column connect before the deploy starts"
 COUNT = 20
 VICTIM = "h7"
 STEM = "hactl-fleet"
-SILENT = 75.0
-"""Seconds until a host that hears nothing more has undone what it was told to do: a minute, and some to do it."""
+ROLLBACK_TIMEOUT = 75.0
+"""Seconds until an unreachable host has rolled back: a minute of silence, and the rollback."""
 
 STEPS = {
     "connect": None,
@@ -39,13 +40,13 @@ STEPS = {
     "applied": Step("applied", "", "after", "mv -f */.*.hactl-?????? *", "applied"),
     "confirm": Step("confirm", "", "before", "mv */journal */confirmed"),
 }
-"""The steps of these hosts; they have no Keepalived to halt at."""
+"""The steps of these hosts, which have no Keepalived."""
 
 CELLS = tuple(Cell(FAULT, step) for step in STEPS)
 
 
 class Box(Host):
-    """One of the twenty: a folder as its root, and a network namespace."""
+    """A host of the fleet: a folder as its root, and a network namespace."""
 
     places = "/etc/cell /var/lib/hactl /run/hactl /tmp"
 
@@ -53,16 +54,16 @@ class Box(Host):
         super().__init__(name, server.path("/"), lambda: {server.process.pid})
 
     def init(self) -> int:
-        """The sshd that everything there belongs to."""
+        """The sshd, the parent of all other processes there."""
         return next(iter(self.processes()))
 
     def snapshot(self) -> frozenset[str]:
-        """Its processes are numbered as this machine's, which has others, too."""
+        """The state without processes: `pgrep` would list all processes of this machine."""
         return frozenset(line for line in super().snapshot() if not line.startswith("process "))
 
 
 class Fleet:
-    """Twenty boxes, each on a wire of its own to the controller's namespace."""
+    """Twenty hosts, each with its own cable to the controller's namespace."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,10 +71,10 @@ class Fleet:
         self._servers: list[Server] = []
         self.boxes: dict[str, Box] = {}
         self.current = 0
-        self._looks: dict[int, dict[str, frozenset[str]]] = {}
+        self._snapshots: dict[int, dict[str, frozenset[str]]] = {}
 
     def boot(self) -> None:
-        """Bring them all up, and deploy both variants."""
+        """Start all hosts, and deploy both variants."""
         key = keygen(self._folder / "key")
         known = []
         for number in range(COUNT):
@@ -89,7 +90,7 @@ class Fleet:
         self.boxes[VICTIM].instrument()
         for variant in (1, 0):
             self.deploy(variant)
-            self._looks[variant] = self.look()
+            self._snapshots[variant] = self.look()
 
     def _box(self, number: int, key: Path) -> Server:
         client, space = self._spaces[0], Namespace(f"{STEM}-{number}")
@@ -104,7 +105,7 @@ class Fleet:
         return Server(space, f"10.77.{number}.2", self._folder / f"h{number}", key)
 
     def delete(self) -> None:
-        """Take all of it away."""
+        """Delete all hosts and namespaces."""
         for server in self._servers:
             server.delete()
         for space in self._spaces:
@@ -116,7 +117,10 @@ class Fleet:
 
     def _inventory(self, variant: int, key: Path) -> dict[str, Any]:
         hosts = {f"h{number}": {"ansible_host": f"10.77.{number}.2"} for number in range(COUNT)}
-        login = f"-o UserKnownHostsFile={self._folder / 'known_hosts'} -o IdentitiesOnly=yes -o ConnectTimeout=5"
+        login = (
+            f"-o UserKnownHostsFile={self._folder / 'known_hosts'} "
+            "-o IdentitiesOnly=yes -o ConnectTimeout=5"
+        )
         variables = {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": str(key),
@@ -141,38 +145,36 @@ class Fleet:
         }
 
     def start(self, variant: int) -> Run:
-        """Begin to deploy a variant."""
+        """Start a deploy of a variant."""
         inside = ["nsenter", f"--net={self._spaces[0].path}"]
         return Run(self.inventory(variant), inside, ["--limit", "fleet"])
 
     def deploy(self, variant: int) -> None:
         """Deploy a variant, which must succeed."""
-        ended = self.start(variant).wait()
-        assert ended.code == 0, (
-            f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
-        )
+        result = self.start(variant).wait()
+        assert result.code == 0, f"the deploy failed: {result}"
         self.current = variant
 
     def look(self) -> dict[str, frozenset[str]]:
-        """All of them now."""
+        """The present snapshots of all hosts."""
         with ThreadPoolExecutor(4) as pool:
             return dict(zip(self.boxes, pool.map(Box.snapshot, self.boxes.values()), strict=True))
 
     def states(self, target: int) -> dict[str, str]:
-        """For each, OLD or NEW, or by what it differs from what it was."""
+        """The state of each host: OLD, NEW, or its differences from the old state."""
         names = {
-            host: {self._looks[target][host]: NEW, self._looks[1 - target][host]: OLD}
+            host: {self._snapshots[target][host]: NEW, self._snapshots[1 - target][host]: OLD}
             for host in self.boxes
         }
         return {
             host: names[host].get(lines)
-            or "\n".join(difference(self._looks[1 - target][host], lines))
+            or "\n".join(difference(self._snapshots[1 - target][host], lines))
             for host, lines in self.look().items()
         }
 
     @contextmanager
     def unplugged(self, host: str) -> Iterator[None]:
-        """Without the cable of a host, and nobody is told so."""
+        """Pull the cable of a host without a notice to either end."""
         cable = ["ip", "-n", self._spaces[0].name, "link", "set", host]
         subprocess.run([*cable, "down"], check=True)
         try:
@@ -182,25 +184,25 @@ class Fleet:
 
 
 def run_cell(fleet: Fleet, cell: Cell) -> Outcome:
-    """Pull the cable of one host at the cell's step, and see what becomes of all."""
-    outcome, began, target = Outcome(cell.fault, cell.step), time.monotonic(), 1 - fleet.current
+    """Pull the cable of one host at the cell's step, and check all hosts."""
+    outcome, started, target = Outcome(cell.fault, cell.step), time.monotonic(), 1 - fleet.current
     try:
-        ended, states = _run(fleet, STEPS[cell.step], target)
-        outcome.code, outcome.end = ended.code, symbol(states[VICTIM], ended.message(VICTIM))
+        result, states = _run(fleet, STEPS[cell.step], target)
+        outcome.code, outcome.end = result.code, symbol(states[VICTIM], result.message(VICTIM))
         outcome.problems += [
             f"{host}: {state}" for host, state in states.items() if state not in (OLD, NEW)
         ]
-        outcome.problems += lies(ended, states)
-        if ended.code == 0:
+        outcome.problems += false_reports(result, states)
+        if result.code == 0:
             outcome.problems.append("the deploy succeeded, although a host could not be reached")
     except (AssertionError, LookupError) as error:
         outcome.problems.append(f"{type(error).__name__}: {error}")
     outcome.problems += _next_deploy(fleet, target)
-    outcome.seconds = round(time.monotonic() - began, 1)
+    outcome.seconds = round(time.monotonic() - started, 1)
     return outcome
 
 
-def _run(fleet: Fleet, step: Step | None, target: int) -> tuple[Ended, dict[str, str]]:
+def _run(fleet: Fleet, step: Step | None, target: int) -> tuple[CommandResult, dict[str, str]]:
     victim = fleet.boxes[VICTIM]
     if step is None:
         with fleet.unplugged(VICTIM):
@@ -208,8 +210,8 @@ def _run(fleet: Fleet, step: Step | None, target: int) -> tuple[Ended, dict[str,
     run = reach(victim, step, lambda: fleet.start(target))
     with fleet.unplugged(VICTIM):
         release(victim, run)
-        ended = run.wait()
-        return ended, settle(fleet.states, target, SILENT)
+        result = run.wait()
+        return result, settle(fleet.states, target, ROLLBACK_TIMEOUT)
 
 
 def _next_deploy(fleet: Fleet, target: int) -> Sequence[str]:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in front of a command in PATH, under its name. Where the call that is waited for comes, it halts until it is told
-# to go on; any other call passes. `at` holds two lines: `before` or `after` the command, and a pattern of its words.
+# Wraps a command in PATH under its name. The awaited call halts until the file `go` appears; any other
+# call passes. `at` has two lines: `before` or `after` the command, and a pattern of the command line.
 here=/var/lib/faults
 name=${0##*/}
 for folder in /usr/sbin /usr/bin /sbin /bin; do
@@ -8,9 +8,9 @@ for folder in /usr/sbin /usr/bin /sbin /bin; do
     [ ! -x "$real" ] || break
 done
 { IFS= read -r when && IFS= read -r pattern; } 2>/dev/null <$here/at || exec "$real" "$@"
-# shellcheck disable=SC2254 # a pattern it is
+# shellcheck disable=SC2254 # it is a pattern
 case "$name $*" in
-    $pattern) /bin/mv $here/at $here/met 2>/dev/null || exec "$real" "$@" ;; # another was quicker
+    $pattern) /bin/mv $here/at $here/met 2>/dev/null || exec "$real" "$@" ;; # another call was first
     *) exec "$real" "$@" ;;
 esac
 code=0

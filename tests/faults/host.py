@@ -1,6 +1,6 @@
-"""One host of the matrix, seen from outside: its files, its processes, commands run in it, and where it halts.
+"""One host of the matrix, from outside: its files, its processes, its commands, and its halts.
 
-Nothing here logs in: the only login is that of the deploy under test.
+Nothing here logs in: the only login is the login of the deploy under test.
 """
 
 from __future__ import annotations
@@ -10,23 +10,19 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from tests.faults.steps import COMMANDS, Step
+from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
-BREAK = Path("var/lib/faults")
-Found = TypeVar("Found")
+HALT_FOLDER = Path("var/lib/faults")
 
-#: All that a deploy may touch, and the neighbourhood; no times, as what is put back is compared with what was.
-#: `systemd-private` folders are named anew by each boot, a stamp holds the number of a process.
 SNAPSHOT = """
 list() {
-    find $places -mindepth 1 '(' -path '*/systemd-private-*' -o -path /run/hactl/loaded -o -path '*/hactl/generations' \
-        ')' -prune -o "$@" 2>/dev/null
+    find $places -mindepth 1 '(' -path '*/systemd-private-*' -o -path /run/hactl/loaded \
+        -o -path '*/hactl/generations' ')' -prune -o "$@" 2>/dev/null
 }
 list -printf '%p %y %m %u:%g %l\\n'
 list -type f -exec sha256sum {} +
@@ -38,37 +34,26 @@ ls -A /run/systemd/transient 2>/dev/null
 pgrep -af 'hactl-agent|/agent guard' | sed 's/^[0-9]* /process /' | cut -c 1-60
 :
 """
+"""Prints everything that a deploy may touch, and what is near it.
 
-
-class TooSlow(AssertionError):
-    """What was waited for did not come."""
-
-
-def patiently(what: str, seconds: float, look: Callable[[], Found]) -> Found:
-    """What `look` finds, once it is true; TooSlow after so many seconds."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > end:
-            raise TooSlow(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
-    return found
+There are no times in it, because restored files are compared with the old ones. Each boot gives
+`systemd-private` folders new names, and a stamp has the number of a process.
+"""
 
 
 class Host:
-    """A host whose root is `root` and whose processes are `processes()`, as this machine numbers them."""
+    """A host: its root folder here, and its processes with their numbers on this machine."""
 
     places = "/etc /usr/local /var/lib/hactl /var/www /tmp /var/tmp /run/hactl"
-    """Where a snapshot looks."""
+    """The folders of a snapshot."""
 
     def __init__(self, name: str, root: Path, processes: Callable[[], set[int]]) -> None:
         self.name = name
         self.root = root
         self.processes = processes
 
-    # ------------------------------------------------------------------------------------------- looking and doing
-
     def init(self) -> int:
-        """The host's process 1 as this machine numbers it."""
+        """The number of the host's process 1 on this machine."""
         for pid in self.processes():
             with contextlib.suppress(OSError):
                 status = Path(f"/proc/{pid}/status").read_text()
@@ -77,7 +62,7 @@ class Host:
         raise LookupError(f"{self.name} does not run")
 
     def run(self, script: str, *, check: bool = True) -> str:
-        """What a shell script prints inside."""
+        """The output of a shell script on the host."""
         inside = ["nsenter", "-t", str(self.init()), "-m", "-u", "-i", "-n", "-p", "-r", "-w", "sh"]
         done = subprocess.run(
             inside, input=script, capture_output=True, text=True, timeout=60, check=False
@@ -86,75 +71,74 @@ class Host:
         return done.stdout
 
     def snapshot(self) -> frozenset[str]:
-        """What it looks like, a line a fact."""
+        """The state of the host, one fact in each line."""
         return frozenset(self.run(f"places='{self.places}'\n{SNAPSHOT}").splitlines())
 
-    def named(self, *names: str) -> list[int]:
-        """Its processes of these names."""
-        found = []
+    def processes_named(self, *names: str) -> list[int]:
+        """The host's processes of these names."""
+        pids = []
         for pid in self.processes():
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{pid}/comm").read_text().strip() in names:
-                    found.append(pid)
-        return found
-
-    # ------------------------------------------------------------------------------------------------- where it halts
+                    pids.append(pid)
+        return pids
 
     def instrument(self) -> None:
-        """Put halt.sh in front of the commands; what an agent calls by name is found there first."""
-        (self.root / BREAK).mkdir(parents=True, exist_ok=True)
+        """Put halt.sh in front of the commands: an agent finds it first in its PATH."""
+        (self.root / HALT_FOLDER).mkdir(parents=True, exist_ok=True)
         for command in COMMANDS:
             target = self.root / "usr/local/bin" / command
             shutil.copy(HERE / "halt.sh", target)
             target.chmod(0o755)
 
     def arm(self, step: Step) -> None:
-        """Halt at this step, the next time that it comes."""
+        """Halt the next time that this step comes."""
         self.disarm()
-        (self.root / BREAK / "at.new").write_text(f"{step.when}\n{step.pattern}\n")
-        (self.root / BREAK / "at.new").rename(self.root / BREAK / "at")
+        (self.root / HALT_FOLDER / "at.new").write_text(f"{step.when}\n{step.pattern}\n")
+        (self.root / HALT_FOLDER / "at.new").rename(self.root / HALT_FOLDER / "at")
 
     def disarm(self) -> None:
-        """Halt nowhere."""
+        """Halt at no step."""
         for name in ("at", "met", "halted", "go"):
-            (self.root / BREAK / name).unlink(missing_ok=True)
+            (self.root / HALT_FOLDER / name).unlink(missing_ok=True)
 
     def halted(self) -> bool:
-        """Whether it stands at the step."""
-        return (self.root / BREAK / "halted").exists()
+        """Whether the host has halted at the step."""
+        return (self.root / HALT_FOLDER / "halted").exists()
 
     def go(self) -> None:
-        """Go on from there."""
-        (self.root / BREAK / "go").touch()
+        """Let the host go on."""
+        (self.root / HALT_FOLDER / "go").touch()
 
     def waits(self, word: str) -> bool:
-        """Whether a transaction there waits for its next word: `ready` or `applied`."""
+        """Whether a transaction there waits in this state: `ready` or `applied`."""
         return any(Path(f"/proc/{self.init()}/root/var/lib/hactl").glob(f"run-??????/{word}"))
 
-    # ------------------------------------------------------------------------------------------------ whom faults hit
-
     def logins(self) -> list[int]:
-        """The sshd processes that serve connections, none of them the listener."""
-        servers = self.named("sshd", "sshd-session", "sshd-auth")
+        """The sshd processes that serve connections, without the listener."""
+        servers = self.processes_named("sshd", "sshd-session", "sshd-auth")
         return [pid for pid in servers if parent(pid) in servers]
 
     def agent(self) -> int:
-        """The main shell of the agent that runs now: the one that sshd started."""
+        """The main shell of the agent that runs now: its parent is an sshd."""
         logins = self.logins()
-        return patiently(
-            "an agent",
-            5,
-            lambda: next((pid for pid in self.named("sh") if parent(pid) in logins), 0),
-        )
+        shells: list[int] = []
+
+        def find() -> list[int]:
+            shells[:] = [pid for pid in self.processes_named("sh") if parent(pid) in logins]
+            return shells
+
+        wait_until(find, 5, 0.02, "an agent runs")
+        return shells[0]
 
     def signal_all(self, number: signal.Signals) -> None:
-        """Send a signal to every process there."""
+        """Send a signal to every process of the host."""
         for pid in self.processes():
             send([pid], number)
 
 
 def parent(pid: int) -> int:
-    """The parent of a process, 0 where it has ended."""
+    """The parent of a process; 0 if the process has ended."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
@@ -162,7 +146,7 @@ def parent(pid: int) -> int:
 
 
 def send(pids: Sequence[int], number: signal.Signals) -> None:
-    """Send a signal; who has ended meanwhile needs none."""
+    """Send a signal to the processes that still run."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

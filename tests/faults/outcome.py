@@ -1,4 +1,4 @@
-"""A cell of the matrix and what became of it."""
+"""A cell of the matrix and its outcome."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.faults.judge import KEPT, LEFT, NEW, OLD, gave_up
 SYMBOLS = {
     "=": "as it was",
     "+": "as intended",
-    "~": "as it was, but for the lock of the dead run, which the next deploy takes",
-    "*": "as intended, but for old copies that a read-only /etc keeps; the next deploy clears them away",
-    "!": "neither, and said so; the next deploy mended it",
+    "~": "as it was, except for the lock of the dead run, which the next deploy takes",
+    "*": "as intended, except for old copies on a read-only /etc, which the next deploy deletes",
+    "!": "neither, and reported; the next deploy repaired it",
     "x": "wrong",
 }
-"""How the host ended that the fault struck."""
+"""The end states of the host that the fault struck."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass
 class Outcome:
-    """What became of a cell: how the host ended, the worst outage in milliseconds, and what was wrong."""
+    """The outcome of a cell: the end state, the worst outage in ms, and the problems."""
 
     fault: str
     step: str
@@ -42,12 +42,12 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
     def json(self) -> dict[str, Any]:
-        """As plain values."""
+        """The outcome as plain values."""
         return asdict(self)
 
 
 def symbol(state: str, message: str) -> str:
-    """How a host ended; `message` is what the command said of it."""
+    """The symbol of a host's end state; `message` is the command's message about the host."""
     return {OLD: "=", NEW: "+", LEFT: "~", KEPT: "*"}.get(state) or (
         "!" if gave_up(message) else "x"
     )

@@ -1,6 +1,7 @@
-"""The service as a client sees it: a request through each VIP every few milliseconds; a line for each answer.
+"""The service as a client sees it: a request through each VIP every 25 ms, a line for each page.
 
-As a program (`probe.py VIP…`) it prints `MONOTONIC-SECONDS VIP` whenever a page came; it runs in the client's network.
+As a program (`probe.py VIP…`) it prints `MONOTONIC-SECONDS VIP` for every page. It runs in the
+client's network.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ import time
 from collections.abc import Iterable
 from itertools import pairwise
 
-EVERY = 0.025
-"""Seconds between two requests; what an outage is rounded up to."""
-PATIENCE = 0.15
+REQUEST_INTERVAL = 0.025
+"""Seconds between two requests: the resolution of an outage."""
+
+REQUEST_TIMEOUT = 0.15
 """Seconds until a request counts as lost."""
 
 
 def longest_gap(times: Iterable[float], start: float, end: float) -> float:
-    """The longest time without an answer between `start` and `end`, in seconds; all of it where none came."""
-    inside = [start, *sorted(at for at in times if start <= at <= end), end]
+    """The longest time without an answer between `start` and `end`, in seconds."""
+    inside = [start, *sorted(time for time in times if start <= time <= end), end]
     return max(later - sooner for sooner, later in pairwise(inside))
 
 
-def asked(vip: str) -> bool:
-    """Whether a page comes."""
+def serves_page(vip: str) -> bool:
+    """Whether the VIP answers with a page."""
     try:
-        with socket.create_connection((vip, 80), timeout=PATIENCE) as connection:
+        with socket.create_connection((vip, 80), timeout=REQUEST_TIMEOUT) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return connection.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
@@ -36,17 +38,17 @@ def asked(vip: str) -> bool:
 
 
 def ask(vip: str) -> None:
-    """Ask for ever."""
+    """Send requests forever."""
     while True:
-        began = time.monotonic()
-        if asked(vip):
-            os.write(
-                1, f"{time.monotonic():.4f} {vip}\n".encode()
-            )  # in one piece: there are other threads
-        time.sleep(max(0.0, began + EVERY - time.monotonic()))
+        started = time.monotonic()
+        if serves_page(vip):
+            # One write, because other threads print too.
+            os.write(1, f"{time.monotonic():.4f} {vip}\n".encode())
+        time.sleep(max(0.0, started + REQUEST_INTERVAL - time.monotonic()))
 
 
 if __name__ == "__main__":
-    os.setpriority(os.PRIO_PROCESS, 0, -10)  # or a busy machine would show as an outage
-    for each in sys.argv[1:]:
-        threading.Thread(target=ask, args=(each,)).start()
+    # With a normal priority a busy machine would look like an outage.
+    os.setpriority(os.PRIO_PROCESS, 0, -10)
+    for address in sys.argv[1:]:
+        threading.Thread(target=ask, args=(address,)).start()

@@ -1,4 +1,4 @@
-"""All rows of the matrix: the faults of the pairs and that of the fleet, and which cells CI runs."""
+"""The rows of the matrix: the faults of the pairs and of the fleet, and the cells that CI runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.faults import cells, fleet, strike
 from tests.faults.outcome import Cell
 
 FAULTS = {**{fault.name: fault.meaning for fault in strike.FAULTS}, fleet.FAULT: fleet.MEANING}
-"""What each fault is, by its name."""
+"""The meaning of each fault, by name."""
 
 CELLS = (*fleet.CELLS, *cells.CELLS)
 """Every cell, the longest first."""
@@ -23,4 +23,4 @@ REPRESENTATIVE = (
     Cell("keepalived killed", "reload"),
     Cell(fleet.FAULT, "connect"),
 )
-"""A cell of each fault that takes no minute, at the step where most is at stake: the first change and what follows."""
+"""A cell for each fault that takes less than a minute, at the riskiest step."""

@@ -1,7 +1,8 @@
-"""A pair of directors with a VIP that nginx answers on both, and the deploy under test.
+"""A pair of directors with a VIP, for which nginx answers on both, and the deploy under test.
 
-The directors are containers of the lab, at native speed: a real systemd, sshd and Keepalived, whose VRRP needs no IPVS.
-All pairs share one lab. A deploy goes from one variant of the inventory to the other, and the next one back.
+The directors are containers of the lab, at native speed, with a real systemd, sshd and Keepalived.
+VRRP needs no IPVS. All pairs share one lab. A deploy changes one variant of the inventory to the
+other.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ import yaml
 from provision.lab import cgroups, control
 from provision.lab.layout import Layout, cache_root
 from provision.lab.plan import LabSpec
-from tests.faults.host import Host, patiently
-from tests.faults.judge import KEPT, LEFT, NEW, OLD, Ended
+from tests.faults.host import Host
+from tests.faults.judge import KEPT, LEFT, NEW, OLD, CommandResult
+from tests.waiting import wait_until
 
 LAB = "faults"
 HACTL = Path(sys.executable).parent / "hactl"
 CLIENT = ("client", "192.168.240.9")
-ENDS = 150.0
-"""Seconds within which every deploy must have come to its end, whatever happened."""
+DEPLOY_TIMEOUT = 150.0
+"""Seconds in which every deploy must end, whatever happened."""
 
 SPECS = (
     "argument_specs:\n  main:\n    short_description: Something to change.\n"
-    "    options:\n      cell_variant: {type: int, description: Which of the two.}\n"
+    "    options:\n      cell_variant: {type: int, description: The number of the variant.}\n"
 )
 ROLES = {
-    # Containers have no IPVS; with no services there is nothing for this role to do.
+    # Containers have no IPVS. Without services this role has nothing to do.
     "ipvs/manifest.yml": "files: []\n",
     "cell/manifest.yml": (
         "files:\n  - {path: /etc/cell/cell.conf, template: cell.j2, mode: '0640'}\n"
@@ -74,7 +76,7 @@ def vip(number: int) -> str:
 
 
 def start_lab(count: int) -> None:
-    """One lab for all sites; its directors are containers, too."""
+    """Start one lab for all sites; its directors are containers, too."""
     hosts = [
         (name, address, False) for number in range(count) for name, address in pair(number).items()
     ]
@@ -82,12 +84,12 @@ def start_lab(count: int) -> None:
 
 
 def layout() -> Layout:
-    """Where the lab is."""
+    """The folders of the lab."""
     return Layout(LAB, cache_root())
 
 
 class Run:
-    """A deploy that goes on."""
+    """A deploy that runs."""
 
     def __init__(
         self, inventory: Path, before: Sequence[str] = (), words: Sequence[str] = ()
@@ -99,31 +101,31 @@ class Run:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the controller, if it still runs."""
+        """Send a signal to the controller if it still runs."""
         self._process.send_signal(number)
 
     def has_ended(self) -> bool:
-        """Whether it is over."""
+        """Whether the deploy has ended."""
         return self._process.poll() is not None
 
-    def wait(self) -> Ended:
-        """Its end."""
-        self._process.wait(ENDS)
+    def wait(self) -> CommandResult:
+        """Wait for the end of the deploy."""
+        self._process.wait(DEPLOY_TIMEOUT)
         out, err = self._out.read_text(), self._err.read_text()
         assert "Traceback" not in err, err
         hosts: Mapping[str, Mapping[str, Any]] = json.loads(out)["hosts"] if out.strip() else {}
-        return Ended(self._process.returncode, hosts, err[-600:])
+        return CommandResult(self._process.returncode, hosts, err[-600:])
 
 
 class Site:
-    """One pair, its inventory in two variants, and what its hosts look like in each."""
+    """One pair, its inventory in two variants, and the state of its hosts in each."""
 
     def __init__(self, number: int, folder: Path) -> None:
         self.vip = vip(number)
         self.hosts = {name: _host(name) for name in pair(number)}
         self.victim = self.hosts[f"a{number}"]
         self.current = 1
-        self._looks: dict[int, dict[str, frozenset[str]]] = {}
+        self._snapshots: dict[int, dict[str, frozenset[str]]] = {}
         self._folder = folder
         for variant in (0, 1):
             text = yaml.safe_dump(inventory(number, variant), sort_keys=False)
@@ -134,76 +136,75 @@ class Site:
         return self._folder / f"{self.victim.name}-{variant}.yml"
 
     def set_up(self) -> None:
-        """Deploy both variants and remember how each looks."""
+        """Deploy both variants and keep the snapshots of each."""
         self.deploy(0)
         for host in self.hosts.values():
             host.instrument()
         for variant in (1, 0):
             self.deploy(variant)
-            patiently("the guards end", 10, lambda: not any(map(leftovers, self.look().values())))
-            self._looks[variant] = self.look()
-        patiently(
-            f"{self.victim.name} holds {self.vip}", 20, lambda: self.holders() == [self.victim.name]
-        )
+            wait_until(lambda: not any(map(leftovers, self.look().values())), what="guards end")
+            self._snapshots[variant] = self.look()
+        self.await_holder()
+
+    def await_holder(self) -> None:
+        """Wait until the master alone holds the VIP."""
+        master = self.victim.name
+        wait_until(lambda: self.holders() == [master], 20, what=f"{master} holds {self.vip}")
 
     def start(self, variant: int) -> Run:
-        """Begin to deploy a variant."""
+        """Start a deploy of a variant."""
         return Run(self.inventory(variant))
 
     def deploy(self, variant: int) -> None:
         """Deploy a variant, which must succeed."""
-        ended = self.start(variant).wait()
-        assert ended.code == 0, (
-            f"the deploy ended with {ended.code}: {dict(ended.hosts)} {ended.words}"
-        )
+        result = self.start(variant).wait()
+        assert result.code == 0, f"the deploy failed: {result}"
         self.current = variant
 
     def look(self) -> dict[str, frozenset[str]]:
-        """All its hosts now."""
+        """The present snapshots of all its hosts."""
         with ThreadPoolExecutor(2) as pool:
             return dict(zip(self.hosts, pool.map(Host.snapshot, self.hosts.values()), strict=True))
 
     def states(self, target: int, *, busy: bool = False) -> dict[str, str]:
-        """For each host, OLD or NEW, or by what it differs from both; `target` is what was to be deployed.
+        """The state of each host: OLD, NEW, or its differences; `target` was to be deployed.
 
-        `busy`: while an agent halts there, whose processes are no difference.
+        With `busy` an agent is halted there, and its processes are not a difference.
         """
-        found = self.look()
+        snapshots = self.look()
         if busy:
-            found = {
+            snapshots = {
                 host: frozenset(line for line in lines if "process " not in line)
-                for host, lines in found.items()
+                for host, lines in snapshots.items()
             }
-        return {host: self._state(host, lines, target) for host, lines in found.items()}
+        return {host: self._state(host, lines, target) for host, lines in snapshots.items()}
 
     def _state(self, host: str, lines: frozenset[str], target: int) -> str:
-        if lines == self._looks[target][host]:
+        old, new = self._snapshots[1 - target][host], self._snapshots[target][host]
+        if lines == new:
             return NEW
-        if lines == self._looks[1 - target][host]:
+        if lines == old:
             return OLD
-        # A lock, and not one process of an agent: they are in the snapshot, too.
-        if {line for line in lines if "/run/hactl/lock" not in line} == self._looks[1 - target][
-            host
-        ]:
+        # Only a lock is left: the processes of an agent would be in the snapshot, too.
+        if {line for line in lines if "/run/hactl/lock" not in line} == old:
             return LEFT
-        if {
-            line for line in lines if not any(mark in line for mark in (*MARKS, "hactl-undo"))
-        } == self._looks[target][host]:
+        marks = (*MARKS, "hactl-undo")
+        if {line for line in lines if not any(mark in line for mark in marks)} == new:
             return KEPT
-        return "\n".join(difference(self._looks[1 - target][host], lines))
+        return "\n".join(difference(old, lines))
 
     def holders(self) -> list[str]:
         """The hosts that have the VIP."""
-        shown = f"ip -o addr show | grep -c ' {self.vip}/' || :"
-        return [name for name, host in self.hosts.items() if host.run(shown).strip() != "0"]
+        count = f"ip -o addr show | grep -c ' {self.vip}/' || :"
+        return [name for name, host in self.hosts.items() if host.run(count).strip() != "0"]
 
 
 MARKS = ("/hactl/run-", "/run/hactl/lock", ".hactl-")
-"""The files of a run."""
+"""Parts of the names of a run's files."""
 
 
 def leftovers(lines: frozenset[str]) -> list[str]:
-    """What a run leaves while it goes on."""
+    """The lines of a snapshot that belong to a running run."""
     return [
         line for line in lines if any(mark in line for mark in (*MARKS, "process ", "hactl-run"))
     ]
@@ -222,7 +223,10 @@ def _host(name: str) -> Host:
 
 
 def inventory(number: int, variant: int) -> dict[str, Any]:
-    """A site as an inventory; the variants differ in a file, a kernel parameter and keepalived.conf of both hosts."""
+    """The inventory of a site.
+
+    The variants differ in a file, a kernel parameter and keepalived.conf of both hosts.
+    """
     return {
         "all": {
             "vars": {

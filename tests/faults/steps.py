@@ -1,7 +1,7 @@
 """The steps of a deploy at which a fault strikes: the columns of the matrix.
 
-Each is a command that an agent gives on the host (provision/agent/*.sh). There the host halts, just before or after
-that command, until the fault has struck: no cell depends on being quick enough.
+Each step is a command of an agent on the host (provision/hosts/agent/*.sh). The host halts just
+before or after that command until the fault has struck, so no cell depends on speed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 COMMANDS = ("dd", "sha256sum", "mkdir", "mv", "tar", "cat", "keepalived", "systemctl")
-"""What halt.sh stands in front of."""
+"""The commands that halt.sh wraps."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `when` the host halts (before or after the command) and the shell pattern of the command's words.
+    """One step: `when` the host halts (before or after), and the shell pattern of the command line.
 
-    With `until` the controller is stopped there instead, and the host goes on to where it waits for the controller's
-    next word: `ready` (to be told to go) or `applied` (to be told to confirm).
+    With `until` the controller is stopped there instead, and the host goes on until it waits for
+    the controller: `ready` (for the order to apply) or `applied` (for the confirmation).
     """
 
     name: str
@@ -28,11 +28,11 @@ class Step:
 
 
 STEPS = (
-    Step("connect", "logged in; the agent has not arrived yet", "before", "dd bs=*"),
-    Step("observe", "the agent reads the host", "before", "sha256sum *"),
-    Step("lock", "it has just taken the lock", "after", "mv -T */lock-* */lock"),
-    Step("unpack", "the archive is about to be unpacked", "before", "tar -xf - -C *"),
-    Step("stage", "the first staged file is there, empty", "before", "cat */run-??????/files/*"),
+    Step("connect", "logged in; the agent is not there yet", "before", "dd bs=*"),
+    Step("observe", "the agent inspects the host", "before", "sha256sum *"),
+    Step("lock", "the host has just taken the lock", "after", "mv -T */lock-* */lock"),
+    Step("unpack", "the host is about to unpack the archive", "before", "tar -xf - -C *"),
+    Step("stage", "the first staged file exists, empty", "before", "cat */run-??????/files/*"),
     Step(
         "validate",
         "the daemon's parser is about to read a staged file",
@@ -41,21 +41,26 @@ STEPS = (
     ),
     Step(
         "ready",
-        "all is staged; the host waits to be told to go",
+        "everything is staged; the host waits for the order to apply",
         "before",
         "keepalived -t *",
         "ready",
     ),
-    Step("change", "the first file has been swapped", "after", "mv -f */.*.hactl-?????? *"),
+    Step("change", "the first file has been replaced", "after", "mv -f */.*.hactl-?????? *"),
     Step("reload", "Keepalived is about to be reloaded", "before", "systemctl reload keepalived*"),
     Step(
         "applied",
-        "all is changed; the host waits for the confirmation",
+        "everything is changed; the host waits for the confirmation",
         "before",
         "systemctl reload *",
         "applied",
     ),
-    Step("confirm", "told to confirm, not done yet", "before", "mv */journal */confirmed"),
+    Step(
+        "confirm",
+        "told to confirm; the host has not done it yet",
+        "before",
+        "mv */journal */confirmed",
+    ),
     Step(
         "kept",
         "confirmed; the generation is not in its place yet",

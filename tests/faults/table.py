@@ -1,4 +1,4 @@
-"""The matrix as text: two tables of 80 columns at most, and how to read them. Pure."""
+"""The matrix as text: two tables of at most 80 columns, and a summary. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HALVES = (tuple(step.name for step in STEPS[:6]), tuple(step.name for step in ST
 
 
 def shown(outcome: Outcome | None) -> str:
-    """A cell: how the host ended, and the worst outage in milliseconds where there is a VIP."""
+    """A cell: the end state, and the worst outage in milliseconds if there is a VIP."""
     if outcome is None:
         return "."
     end = "x" if outcome.problems else outcome.end
@@ -20,23 +20,23 @@ def shown(outcome: Outcome | None) -> str:
 
 
 def tables(outcomes: Sequence[Outcome], faults: Sequence[str]) -> str:
-    """A row a fault, a column a step; six steps, then the other six."""
-    found = {(outcome.fault, outcome.step): outcome for outcome in outcomes}
-    return "\n".join(line for half in HALVES for line in (*_table(found, faults, half), ""))
+    """A row for each fault and a column for each step; six steps in each table."""
+    by_cell = {(outcome.fault, outcome.step): outcome for outcome in outcomes}
+    return "\n".join(line for half in HALVES for line in (*_table(by_cell, faults, half), ""))
 
 
 def _table(
-    found: Mapping[tuple[str, str], Outcome], faults: Sequence[str], steps: Sequence[str]
+    by_cell: Mapping[tuple[str, str], Outcome], faults: Sequence[str], steps: Sequence[str]
 ) -> Iterator[str]:
     yield " " * NAME + "".join(f"{step:>{CELL}}" for step in steps)
     for fault in faults:
         yield f"{fault:<{NAME}}" + "".join(
-            f"{shown(found.get((fault, step))):>{CELL}}" for step in steps
+            f"{shown(by_cell.get((fault, step))):>{CELL}}" for step in steps
         )
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many cells, how they ended, and the worst outage, in a sentence."""
+    """The number of cells, their end states and the worst outage, in a sentence."""
     wrong = sum(1 for outcome in outcomes if outcome.problems)
     outages = [outcome.outage for outcome in outcomes if outcome.outage is not None]
     parts = [
@@ -44,5 +44,5 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         for mark, meaning in SYMBOLS.items()
         if (count := sum(1 for outcome in outcomes if shown(outcome).split()[0] == mark))
     ]
-    ended = "; ".join(parts)
-    return f"{len(outcomes)} cells, {wrong} of them wrong: {ended}. Worst outage: {max(outages, default=0)} ms."
+    counts = f"{len(outcomes)} cells, {wrong} of them wrong"
+    return f"{counts}: {'; '.join(parts)}. Worst outage: {max(outages, default=0)} ms."

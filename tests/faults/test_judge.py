@@ -1,4 +1,4 @@
-"""What the judge of the matrix must not let pass."""
+"""The judge of the matrix accepts true reports and names false ones; the figures and the table."""
 
 from __future__ import annotations
 
@@ -6,73 +6,83 @@ from typing import Any
 
 import pytest
 
-from tests.faults.judge import LEFT, NEW, OLD, Ended, lies
+from tests.faults.judge import LEFT, NEW, OLD, CommandResult, false_reports
 from tests.faults.outcome import Outcome
 from tests.faults.probe import longest_gap
 from tests.faults.steps import STEPS
 from tests.faults.table import shown, summary, tables
 
 
-def ended(code: int, **outcomes: str) -> Ended:
-    """A command that said `OUTCOME` or `OUTCOME: MESSAGE` of each host."""
-    parted = {host: said.partition(": ") for host, said in outcomes.items()}
+def result(code: int, **reports: str) -> CommandResult:
+    """A command that reported `OUTCOME` or `OUTCOME: MESSAGE` for each host."""
+    parts = {host: report.partition(": ") for host, report in reports.items()}
     hosts: dict[str, dict[str, Any]] = {
         host: {"outcome": outcome, "message": message}
-        for host, (outcome, _, message) in parted.items()
+        for host, (outcome, _, message) in parts.items()
     }
-    return Ended(code, hosts)
+    return CommandResult(code, hosts)
 
 
 TRUE = [
-    (ended(0, a="changed", b="unchanged"), {"a": NEW, "b": OLD}),
+    (result(0, a="changed", b="unchanged"), {"a": NEW, "b": OLD}),
     (
-        ended(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"),
+        result(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"),
         {"a": OLD, "b": OLD},
     ),
-    (ended(1, a="failed: either did or took them back", b="changed"), {"a": NEW, "b": NEW}),
-    (ended(1, a="failed: either did or took them back"), {"a": OLD}),
-    (ended(4, a="unreachable", b="skipped: not touched"), {"a": LEFT, "b": OLD}),
-    (ended(5, a="failed: locked by kim"), {"a": OLD}),
-    (ended(1, a="failed: rollback failed, look at the host"), {"a": "-/etc/x"}),
-    (ended(-9), {"a": OLD, "b": NEW}),
+    (result(1, a="failed: either did or took them back", b="changed"), {"a": NEW, "b": NEW}),
+    (result(1, a="failed: either did or took them back"), {"a": OLD}),
+    (result(4, a="unreachable", b="skipped: not touched"), {"a": LEFT, "b": OLD}),
+    (result(5, a="failed: locked by kim"), {"a": OLD}),
+    (result(1, a="failed: rollback failed, look at the host"), {"a": "-/etc/x"}),
+    (result(-9), {"a": OLD, "b": NEW}),
 ]
 FALSE = [
-    (ended(0, a="changed"), {"a": OLD}),
-    (ended(0, a="unchanged"), {"a": NEW}),
-    (ended(0, a="rolled_back"), {"a": OLD}),
-    (ended(1, a="changed"), {"a": NEW}),
-    (ended(1, a="rolled_back"), {"a": NEW}),
-    (ended(1, a="failed: the host undoes them by itself"), {"a": NEW}),
-    (ended(1, a="failed: either did or took them back"), {"a": "-/etc/x"}),
-    (ended(1, a="failed: rollback failed, look at the host"), {"a": OLD}),
-    (ended(1), {"a": OLD}),
-    (ended(4, a="failed", b="skipped"), {"a": OLD, "b": "-/etc/x"}),
+    (result(0, a="changed"), {"a": OLD}),
+    (result(0, a="unchanged"), {"a": NEW}),
+    (result(0, a="rolled_back"), {"a": OLD}),
+    (result(1, a="changed"), {"a": NEW}),
+    (result(1, a="rolled_back"), {"a": NEW}),
+    (result(1, a="failed: the host undoes them by itself"), {"a": NEW}),
+    (result(1, a="failed: either did or took them back"), {"a": "-/etc/x"}),
+    (result(1, a="failed: rollback failed, look at the host"), {"a": OLD}),
+    (result(1), {"a": OLD}),
+    (result(4, a="failed", b="skipped"), {"a": OLD, "b": "-/etc/x"}),
 ]
 
 
-@pytest.mark.parametrize(("said", "states"), TRUE)
-def test_what_is_true_passes(said: Ended, states: dict[str, str]) -> None:
-    assert list(lies(said, states)) == []
+@pytest.mark.parametrize(("report", "states"), TRUE)
+def test_a_true_report_passes(report: CommandResult, states: dict[str, str]) -> None:
+    assert list(false_reports(report, states)) == []
 
 
-@pytest.mark.parametrize(("said", "states"), FALSE)
-def test_what_is_false_is_named(said: Ended, states: dict[str, str]) -> None:
-    assert list(lies(said, states))
+@pytest.mark.parametrize(("report", "states"), FALSE)
+def test_a_false_report_is_named(report: CommandResult, states: dict[str, str]) -> None:
+    assert list(false_reports(report, states))
 
 
-def test_a_host_that_another_deploy_has_changed_is_as_this_one_found_it() -> None:
-    said = ended(5, a="failed: locked by kim", b="unchanged")
-    assert list(lies(said, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (NEW,)})) == []
-    assert len(list(lies(said, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (OLD,)}))) == 2
+def test_a_host_that_another_deploy_has_changed_may_keep_its_state() -> None:
+    report = result(5, a="failed: locked by kim", b="unchanged")
+    assert (
+        list(false_reports(report, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (NEW,)}))
+        == []
+    )
+    assert (
+        len(
+            list(
+                false_reports(report, {"a": "-/etc/x", "b": NEW}, {"a": ("-/etc/x",), "b": (OLD,)})
+            )
+        )
+        == 2
+    )
 
 
 def test_the_longest_time_without_an_answer() -> None:
     assert longest_gap([1.0, 1.5, 4.0, 9.0], 1.0, 5.0) == 2.5
     assert longest_gap([], 1.0, 5.0) == 4.0
-    assert longest_gap([1.0], 0.5, 5.0) == 4.0, "also the one that still lasts"
+    assert longest_gap([1.0], 0.5, 5.0) == 4.0, "also a gap that still lasts"
 
 
-def test_the_table_has_every_step_and_fits_a_screen() -> None:
+def test_the_table_has_every_step_and_fits_80_columns() -> None:
     outcomes = [
         Outcome("power cut", "connect", "=", 701),
         Outcome("power cut", "kept", "+", 1234),

@@ -1,8 +1,8 @@
-"""The fault matrix of a deploy: one test a cell. docs/fault-matrix.md shows what came of them.
+"""The fault matrix of a deploy: one test for each cell. docs/fault-matrix.md has the outcomes.
 
-Every cell: the service through the VIP was never gone for longer than one failover bound; each host ended as it was or
-as intended, with nothing left of the run; what the command said of each host was true, exit code included; and the
-next deploy succeeded.
+In every cell, the service through the VIP was never gone for longer than one failover bound. Each
+host ended as it was or as intended, without leftovers of the run. The command's report of each host
+was true, exit code included. The next deploy succeeded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ pytestmark = [
 ]
 
 
-def _all() -> list[object]:
+def _parameters() -> list[object]:
     return [
         pytest.param(cell, id=str(cell), marks=[pytest.mark.lab] if cell in REPRESENTATIVE else [])
         for cell in CELLS
     ]
 
 
-@pytest.mark.parametrize("cell", _all())
+@pytest.mark.parametrize("cell", _parameters())
 def test_a_deploy_cannot_make_things_worse(outcomes: Mapping[Cell, Outcome], cell: Cell) -> None:
     outcome = outcomes[cell]
     assert not outcome.problems, "\n".join(outcome.problems)

@@ -15,7 +15,7 @@ from tests.faults.site import CLIENT, layout
 
 
 class Watch:
-    """Asks all VIPs all the time; a context manager."""
+    """Sends requests to all VIPs all the time; a context manager."""
 
     def __init__(self, vips: Sequence[str]) -> None:
         self._vips = vips
@@ -40,8 +40,8 @@ class Watch:
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            at, vip = line.split()
-            self._times[vip].append(float(at))
+            moment, vip = line.split()
+            self._times[vip].append(float(moment))
 
     def longest_gap(self, vip: str, start: float, end: float) -> float:
         """The longest time without an answer of a VIP, in seconds."""

@@ -1,1 +1,1 @@
-"""The check from outside: what clients and directors see of the front ends before and after each batch of a rollout."""
+"""The check from outside: the front ends as clients and directors see them around each batch."""

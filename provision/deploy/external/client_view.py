@@ -1,4 +1,4 @@
-"""What one look from outside has seen, and what it asks for. Pure."""
+"""The view of the client at one moment, and the services and servers that it asks for. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from provision.prober.services import services_of
 Place = tuple[str, int]
 """A service: its virtual address and port."""
 
-HTTP = 80
-"""The port whose services are asked for a page without an HTTP check in the inventory (RFC 9110 §4.2.1)."""
+HTTP_PORT = 80
+"""The port that is asked for a page even without an HTTP check (RFC 9110 §4.2.1)."""
+
+MIN_TRIES, MAX_TRIES = 2, 8
+"""The bounds for the tries of each service in one look."""
 
 RANK = {"page": 2, "open": 1}
-"""How much a reply is worth: a page, an accepted connection, and nothing for an error."""
+"""The rank of a reply: a page, an accepted connection; an error has rank 0."""
 
 
 @dataclass(frozen=True)
 class ClientView:
-    """One look of the client's.
+    """The answers to one look of the client.
 
-    `owners` are the MACs that answer for each VIP, `believed` is the one that the client sends to (empty: none yet).
-    `replies` are the words of the tries of each service, `servers` what each real server itself says to a connection to
-    the VIP (`syn-ack`, `rst`, `silent`). An address that is not on the client's link is in none of them but `replies`.
+    `owners` are the MAC addresses that answer for each VIP. `believed` is the MAC address that the
+    client sends packets for the VIP to (empty: none yet). `replies` are the results of the tries of
+    each service. `servers` are the answers of each real server to a connection to the VIP
+    (`syn-ack`, `rst`, `silent`). An address that is not on the client's link is only in `replies`.
     """
 
     owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -36,22 +40,22 @@ class ClientView:
     servers: Mapping[tuple[str, Place], str] = field(default_factory=dict)
 
     def worst(self, place: Place) -> str:
-        """The reply that is worth least; empty where none was asked for."""
-        return min(self.replies.get(place, ()), key=lambda word: RANK.get(word, 0), default="")
+        """The reply with the lowest rank; empty if the service was not tried."""
+        return min(self.replies.get(place, ()), key=lambda reply: RANK.get(reply, 0), default="")
 
     def rank(self, place: Place) -> int:
-        """What the worst reply is worth: 2 a page, 1 a connection, 0 nothing."""
+        """The rank of the worst reply: 2 for a page, 1 for a connection, 0 for an error."""
         return RANK.get(self.worst(place), 0)
 
 
-def tried(topology: Topology) -> tuple[ProbeService, ...]:
-    """The TCP services, with a path where a page can be expected: an HTTP check of theirs, or port 80.
+def services_to_try(topology: Topology) -> tuple[ProbeService, ...]:
+    """The TCP services. A service with an HTTP check or port 80 has a path: it is asked for a page.
 
-    Whatever speaks another protocol is only connected to: a GET would end in its log as a mistake.
+    Other services only get a connection: they would log a GET as an error.
     """
     return tuple(
         service
-        if _pages(topology, service)
+        if _serves_pages(topology, service)
         else ProbeService(service.frontend, service.name, *_place(service))
         for service in services_of(topology)[0]
     )
@@ -61,14 +65,14 @@ def _place(service: ProbeService) -> Place:
     return service.address, service.port
 
 
-def _pages(topology: Topology, wanted: ProbeService) -> bool:
-    if wanted.port == HTTP:
+def _serves_pages(topology: Topology, probed: ProbeService) -> bool:
+    if probed.port == HTTP_PORT:
         return True
     checks = (
         check
         for frontend in topology.frontends
         for service in frontend.services
-        if frontend.name == wanted.frontend and service.model.port == wanted.port
+        if frontend.name == probed.frontend and service.model.port == probed.port
         for options in (
             service.model.check,
             *(server.options.check or () for server in service.real_servers),
@@ -78,17 +82,23 @@ def _pages(topology: Topology, wanted: ProbeService) -> bool:
     return any(isinstance(check, HttpCheck) for check in checks)
 
 
-def tries(topology: Topology) -> int:
-    """How often each service is tried in a look: once for each real server, but two to eight times."""
-    most = max(
-        (len(service.real_servers) for one in topology.frontends for service in one.services),
+def tries_per_service(topology: Topology) -> int:
+    """The tries of each service in one look: as many as it has real servers, but two to eight."""
+    count = max(
+        (
+            len(service.real_servers)
+            for frontend in topology.frontends
+            for service in frontend.services
+        ),
         default=0,
     )
-    return min(8, max(2, most))
+    return min(MAX_TRIES, max(MIN_TRIES, count))
 
 
-def direct(frontends: Sequence[ResolvedFrontend]) -> Iterator[tuple[str, str, Place]]:
-    """Every real server that takes connections to a VIP itself (direct routing), its address, and the service."""
+def direct_routing_servers(
+    frontends: Sequence[ResolvedFrontend],
+) -> Iterator[tuple[str, str, Place]]:
+    """The real servers that take connections to a VIP themselves: host, address and service."""
     for frontend in frontends:
         for service in frontend.services:
             for server in service.real_servers:
@@ -96,6 +106,6 @@ def direct(frontends: Sequence[ResolvedFrontend]) -> Iterator[tuple[str, str, Pl
                 if service.forward(server) != "dr" or service.model.protocol != "tcp" or not port:
                     continue
                 for vip in service.vips:
-                    own = server.address(vip.family)
-                    if own:
-                        yield server.host, str(own), (str(vip.address), port)
+                    address = server.address(vip.family)
+                    if address:
+                        yield server.host, str(address), (str(vip.address), port)

@@ -1,4 +1,4 @@
-"""What was seen at one moment: by the client, and by the directors whose transactions are open. Pure."""
+"""One observation: the view of the client, and the state of the batch's directors. Pure."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from provision.hosts.agent.transaction import HostState
 
 @dataclass(frozen=True)
 class Observation:
-    """The client's `view` (None without one), and what each director with an open transaction told."""
+    """The client's `view` (None without a client), and the `states` of the batch's directors."""
 
     view: ClientView | None = None
-    told: Mapping[str, HostState] = field(default_factory=dict)
+    states: Mapping[str, HostState] = field(default_factory=dict)
 
     def holds(self, host: str, vip: str) -> bool:
-        """Whether a director told that it has the address, on an interface other than the loopback."""
-        return host in self.told and vip in _held(self.told[host].addresses)
+        """Whether a director reports the address on an interface other than the loopback."""
+        return host in self.states and vip in _held_addresses(self.states[host].addresses)
 
     def table(self, host: str) -> Table:
-        """The table of a director, empty for one that told nothing."""
-        return saved_table(self.told[host].ipvs) if host in self.told else {}
+        """The table of a director; empty if the director has no state here."""
+        return saved_table(self.states[host].ipvs) if host in self.states else {}
 
 
-def _held(lines: Iterable[str]) -> frozenset[str]:
+def _held_addresses(lines: Iterable[str]) -> frozenset[str]:
     """The addresses of `ip -o addr show` outside the loopback."""
     return frozenset(live.address for live in live_addresses(lines) if live.interface != "lo")

@@ -1,4 +1,4 @@
-"""From where a rollout is looked at: the inventory's client, else the controller."""
+"""The host from which a rollout is checked: the inventory's client, else the controller."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from provision.inventory.topology import Topology
 from provision.prober.session import local_session
 
 Viewpoint = Callable[[], AbstractContextManager[Session]]
-"""Opens the session to look from, closed when its block ends. Raises HactlError where there is none."""
+"""Opens the session of the probe host, which closes with its block.
+
+Raises HactlError if there is no such host.
+"""
 
 
 def viewpoint(
     topology: Topology, target: Callable[[str], Target], *, controller: bool
 ) -> Viewpoint:
-    """The first host of the group `clients` that has no other part; else the `controller`, if it may be.
+    """The first host of group `clients` that has no other role; else the controller, if allowed.
 
-    `target` says how to log in to a host.
+    `target` returns the login of a host.
     """
     idle = topology.idle_clients()
 

@@ -124,7 +124,7 @@ FIRST = (
     Fault("lvs2", f"ipvsadm -d -t {VIP}:80 -r 192.168.227.104:80; ipvsadm -A -t 10.9.9.9:99",
           f"ipvsadm -a -t {VIP}:80 -r 192.168.227.104:80 -g -w 1; ipvsadm -D -t 10.9.9.9:99", [
         ("table", "lvs2", f"web2 is missing from -t {VIP}:80"),
-        ("installed", "lvs2", "web2 is not in it, and its check is well"),
+        ("installed", "lvs2", "web2 is missing, its check succeeds"),
         ("foreign_services", "lvs2", "-t 10.9.9.9:99"),
     ]),
 )  # fmt: skip

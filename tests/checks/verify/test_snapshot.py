@@ -101,10 +101,10 @@ def verified(site: Project, hosts: Hosts) -> dict[str, list[str]]:
         (
             DELETED,
             WELL,
-            ["web2 is not in it, and its check is well: Keepalived's checker begins anew"],
+            ["web2 is missing, its check succeeds: restart Keepalived's checker"],
         ),
         (WEIGHED, WELL, ["web2 -g -w 5 → -g -w 1"]),
-        ((), WELL, ["not in the table: Keepalived's checker begins anew"]),
+        ((), WELL, ["not in the table: restart Keepalived's checker"]),
         (DELETED, DOWN, []),
         (DELETED, (), []),
     ],

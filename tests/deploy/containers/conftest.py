@@ -1,4 +1,4 @@
-"""One set of containers for all tests; each test begins with the plain inventory deployed."""
+"""One set of containers for all tests; before each test the plain inventory is deployed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tests.deploy.containers.containers import DIRECTORS, HOSTS, Site
 NAME = "rollout"
 
 
-def _quiet(_: str) -> None:
-    """Nobody is told how the containers boot."""
+def _ignore(_: str) -> None:
+    """Ignore the progress of the lab."""
 
 
 @pytest.fixture(scope="session")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    down(NAME, _quiet)
-    up(LabSpec.of(NAME, [(host, address, False) for host, address in HOSTS.items()]), _quiet)
+    down(NAME, _ignore)
+    up(LabSpec.of(NAME, [(host, address, False) for host, address in HOSTS.items()]), _ignore)
     try:
         site = Site(NAME, tmp_path_factory.mktemp(NAME))
         for host in DIRECTORS:
             site.ssh(host, "apt-get install -y nginx >/dev/null 2>&1 && systemctl start nginx")
         yield site
     finally:
-        down(NAME, _quiet)
+        down(NAME, _ignore)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""Two directors and a client as containers, at native speed: real systemd, sshd, Keepalived and VRRP, but no IPVS.
+"""Two directors and a client as containers: real systemd, sshd, Keepalived and VRRP, but no IPVS.
 
-The kernel of the machine may have no IPVS, so whoever holds a VIP serves it itself, by a web server that each director
-has; the real server is there, and takes connections for the VIP, but no director sends it any. What would need IPVS is
-left out of what is deployed.
+They run at native speed. The kernel of the machine may have no IPVS, so the director that holds a
+VIP serves it with its own web server. The real server accepts connections for the VIP, but no
+director sends it any. Items that need IPVS are not deployed.
 """
 
 from __future__ import annotations
@@ -55,43 +55,43 @@ all:
 
 
 @dataclasses.dataclass
-class Done:
-    """What a deploy came to: each host's result, the exit code, what was told, and about the check from outside."""
+class DeployResult:
+    """The results of the hosts, the exit code, the events, and the external check's summary."""
 
     results: dict[str, HostResult]
     code: Exit
-    told: list[str]
+    events: list[str]
     outside: str
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """How each host came out."""
+        """The outcome of each host."""
         return {host: result.outcome for host, result in self.results.items()}
 
 
-class Steps(Told):
-    """Events, kept; `at` is called with each step of a host, before the run goes on."""
+class Recorder(Told):
+    """Records events; `on_step` is called with each step of a host, before the run goes on."""
 
-    def __init__(self, at: Callable[[str, str], None] | None = None) -> None:
+    def __init__(self, on_step: Callable[[str, str], None] | None = None) -> None:
         super().__init__()
-        self._at = at
+        self._on_step = on_step
 
     def host(self, host: str, text: str) -> None:
-        """A step."""
+        """Record a step of a host."""
         super().host(host, text)
-        if self._at:
-            self._at(host, text)
+        if self._on_step:
+            self._on_step(host, text)
 
 
 class Site:
-    """The containers, and an inventory that is edited from deploy to deploy."""
+    """The containers, and an inventory that each deploy edits."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._folder = folder
 
     def project(self, *edits: tuple[str, str]) -> Project:
-        """The inventory after some edits of its text."""
+        """The inventory with edits of its text."""
         text = INVENTORY
         for old, new in edits:
             assert old in text, old
@@ -100,25 +100,32 @@ class Site:
         path.write_text(text)
         return load(path)
 
-    def deploy(self, *edits: tuple[str, str], at: Callable[[str, str], None] | None = None) -> Done:
-        """Deploy the edited inventory as the command does, asking nobody."""
-        project, told = self.project(*edits), Steps(at)
+    def deploy(
+        self, *edits: tuple[str, str], on_step: Callable[[str, str], None] | None = None
+    ) -> DeployResult:
+        """Deploy the edited inventory as the command does, without a question."""
+        project, events = self.project(*edits), Recorder(on_step)
 
         def render(host: str, facts: Facts) -> DesiredHost:
             desired = project.render(host, facts)
             return DesiredHost(
-                host, tuple(_plain(item) for item in desired.items if not _needs_ipvs(item))
+                host,
+                tuple(
+                    _without_virtual_servers(item)
+                    for item in desired.items
+                    if not _needs_ipvs(item)
+                ),
             )
 
         targets = project.targets(MANAGED, lab=True)
         secrets = project.inventory.secrets
-        with inspect(targets, render, secrets, told, mend=True) as found:
-            found.raise_failures()
+        with inspect(targets, render, secrets, events, mend=True) as inspection:
+            inspection.raise_failures()
             results, code = carry_out(
-                project, found, 0, told, DeployTarget(render, secrets), lab=True
+                project, inspection, 0, events, DeployTarget(render, secrets), lab=True
             )
-            return Done(
-                {result.host: result for result in results}, code, told.lines, found.outside
+            return DeployResult(
+                {result.host: result for result in results}, code, events.lines, inspection.outside
             )
 
     def sessions(self) -> Sessions:
@@ -143,8 +150,11 @@ def _needs_ipvs(item: Item) -> bool:
     return item.kind == "module" or item.name.startswith("net.ipv4.vs.") or "ipvsadm" in item.name
 
 
-def _plain(item: Item) -> Item:
-    """keepalived.conf without its virtual servers, which come last: the checker ends where the kernel has no IPVS."""
+def _without_virtual_servers(item: Item) -> Item:
+    """keepalived.conf without its virtual servers, which come last.
+
+    Without IPVS in the kernel the checker ends.
+    """
     if not isinstance(item, File) or item.name != CONFIG:
         return item
     head, _, _ = item.content.partition(b"\nvirtual_server")

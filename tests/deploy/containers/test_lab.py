@@ -1,6 +1,7 @@
-"""Rollouts on real directors, under load: nobody notices a change, and a bad one is taken back before it hurts.
+"""Rollouts on real directors under load: clients notice no change, and bad changes roll back.
 
-Directors are containers with a real systemd, sshd and Keepalived; their VIP is asked for a page every 5 ms.
+Directors are containers with a real systemd, sshd and Keepalived. A client asks their VIP for a
+page every 5 ms.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import pytest
 from provision.core.errors import Exit
 from tests import REPOSITORY
 from tests.deploy.containers.containers import DIRECTORS, OTHER, VIP, Site
-from tests.deploy.containers.watching import Course, watched
+from tests.deploy.containers.watching import Timeline, watched
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(120)]
 
-SLACK = 0.15
+TAKEOVER_TOLERANCE = 0.15
 """Seconds by which a takeover may be late on a busy machine."""
+
+START_DELAY = 6.0
+"""Seconds after a start: for five, Keepalived leaves the addresses to the other director."""
 
 ADVERTS = ("advert_int: 0.2", "advert_int: 0.25")
 VRID = ("virtual_router_id: 10", "virtual_router_id: 20")
@@ -31,120 +36,127 @@ RENAMED = ("name: web\n", "name: site\n")
 
 
 def bound(site: Site) -> float:
-    """Within how many seconds a backup takes over from a master that falls silent."""
-    return site.project().topology.frontends[0].crash_bound + SLACK
+    """Seconds in which a backup takes over from a silent master."""
+    return site.project().topology.frontends[0].crash_bound + TAKEOVER_TOLERANCE
 
 
-def holder(site: Site, vip: str = VIP) -> list[str]:
+def holders(site: Site, vip: str = VIP) -> list[str]:
     return [host for host in DIRECTORS if site.ssh(host, f"ip -o addr show to {vip}")]
 
 
-def numbers(site: Site) -> list[str]:
+def handover_numbers(site: Site) -> list[str]:
     return [site.ssh(host, "cat /var/lib/hactl/handover/web") for host in DIRECTORS]
 
 
-def lost(course: Course, vip: str = VIP) -> int:
-    return sum(bool(request.error) or request.done is None for request in course.requests(vip))
+def failed_requests(timeline: Timeline, vip: str = VIP) -> int:
+    requests = timeline.requests(vip)
+    return sum(bool(request.error) or request.done is None for request in requests)
 
 
-def test_a_change_of_the_master_costs_no_request(site: Site) -> None:
-    course = watched(site, lambda: site.deploy(ADVERTS), VIP)
-    assert course.done.outcomes == {"lvs1": "changed", "lvs2": "changed", "web1": "unchanged"}
-    assert {host: result.execs for host, result in course.done.results.items()} == {
+def test_a_change_of_the_master_loses_no_request(site: Site) -> None:
+    timeline = watched(site, lambda: site.deploy(ADVERTS), VIP)
+    assert timeline.result.outcomes == {"lvs1": "changed", "lvs2": "changed", "web1": "unchanged"}
+    assert {host: result.execs for host, result in timeline.result.results.items()} == {
         "lvs1": 2,
         "lvs2": 2,
         "web1": 1,
     }
-    steps = [line.partition(" 3 ")[0] for line in course.done.told]
+    steps = [line.partition(" 3 ")[0] for line in timeline.result.events]
     assert (
         steps.index("lvs2: changed")
         < steps.index("lvs1: handing over")
         < steps.index("lvs1: applying")
     )
-    held = {frozenset(hosts) for _, _, hosts in course.spans(VIP)}
+    held = {frozenset(hosts) for _, _, hosts in timeline.spans(VIP)}
     assert frozenset({"lvs2"}) in held, "the master changed while its backup had the address"
-    assert lost(course) == 0, course.figures(VIP)
-    assert course.unheld(VIP) < bound(site), course.figures(VIP)
-    assert (holder(site), numbers(site)) == (["lvs1"], ["0", "0"])
-    print(course.figures(VIP))
+    assert failed_requests(timeline) == 0, timeline.figures(VIP)
+    assert timeline.unheld(VIP) < bound(site), timeline.figures(VIP)
+    assert (holders(site), handover_numbers(site)) == (["lvs1"], ["0", "0"])
+    print(timeline.figures(VIP))
 
 
 @pytest.mark.parametrize("change", [VRID, ADDED, RENAMED], ids=["VRID", "VIP added", "renamed"])
-def test_the_address_is_never_on_two_hosts_and_on_none_no_longer_than_in_a_failover(
+def test_the_address_has_one_holder_except_for_one_takeover_time(
     site: Site, change: tuple[str, str]
 ) -> None:
-    there = watched(site, lambda: site.deploy(change), VIP)
+    forward = watched(site, lambda: site.deploy(change), VIP)
     back = watched(site, lambda: site.deploy(), VIP)
-    for course in (there, back):
-        assert {course.done.outcomes[host] for host in DIRECTORS} == {"changed"}, course.done
-        assert course.shared(VIP) < 0.05, course.figures(VIP)
-        assert course.unheld(VIP) < bound(site), course.figures(VIP)
-        assert course.lost(VIP) < bound(site), course.figures(VIP)
-        print(course.figures(VIP))
-    assert holder(site) == ["lvs1"]
+    for timeline in (forward, back):
+        assert {timeline.result.outcomes[host] for host in DIRECTORS} == {"changed"}, (
+            timeline.result
+        )
+        assert timeline.shared(VIP) < 0.05, timeline.figures(VIP)
+        assert timeline.unheld(VIP) < bound(site), timeline.figures(VIP)
+        assert timeline.lost(VIP) < bound(site), timeline.figures(VIP)
+        print(timeline.figures(VIP))
+    assert holders(site) == ["lvs1"]
 
 
-def test_an_address_that_follows_another_comes_as_that_one_goes(site: Site) -> None:
-    """The real server has both while the directors change."""
-    between = []
+def test_a_new_address_replaces_the_old_address_without_a_gap(site: Site) -> None:
+    """The real server has both addresses while the directors change."""
+    addresses = []
 
     def look(host: str, text: str) -> None:
         if (host, text) == ("lvs1", "checking from outside"):
-            between.append(site.ssh("web1", "ip -br addr show lo"))
+            addresses.append(site.ssh("web1", "ip -br addr show lo"))
 
-    there = watched(site, lambda: site.deploy(CHANGED, at=look), VIP, OTHER)
-    assert VIP in between[0] and OTHER in between[0]
+    forward = watched(site, lambda: site.deploy(CHANGED, on_step=look), VIP, OTHER)
+    assert VIP in addresses[0] and OTHER in addresses[0]
     assert VIP not in site.ssh(
         "web1", "ip -br addr show lo; cat /var/lib/hactl/ledger /etc/hactl/lo-vips"
     )
-    assert holder(site, OTHER) == ["lvs1"] and holder(site, VIP) == []
+    assert holders(site, OTHER) == ["lvs1"] and holders(site, VIP) == []
     back = watched(site, lambda: site.deploy(), VIP, OTHER)
-    for course in (there, back):
-        assert course.shared(VIP, OTHER) < 0.05, course.figures(VIP, OTHER)
-        assert course.unheld(VIP, OTHER) < bound(site), course.figures(VIP, OTHER)
-        print(course.figures(VIP, OTHER))
-    assert holder(site) == ["lvs1"]
+    for timeline in (forward, back):
+        assert timeline.shared(VIP, OTHER) < 0.05, timeline.figures(VIP, OTHER)
+        assert timeline.unheld(VIP, OTHER) < bound(site), timeline.figures(VIP, OTHER)
+        print(timeline.figures(VIP, OTHER))
+    assert holders(site) == ["lvs1"]
 
 
 def test_a_backup_that_does_not_take_over_ends_the_run(site: Site) -> None:
-    """Its Keepalived died after its own turn: the master stays as it was, and goes on."""
+    """The backup's Keepalived dies after its own change: the master goes on unchanged."""
 
     def stop(host: str, text: str) -> None:
         if (host, text) == ("lvs1", "handing over"):
             site.ssh("lvs2", "systemctl stop keepalived")
 
-    course = watched(site, lambda: site.deploy(ADVERTS, at=stop), VIP)
+    timeline = watched(site, lambda: site.deploy(ADVERTS, on_step=stop), VIP)
     site.ssh("lvs2", "systemctl start keepalived")
-    assert course.done.code == Exit.FAILED
-    assert course.done.outcomes == {"lvs1": "rolled_back", "lvs2": "changed", "web1": "unchanged"}
-    assert f"hand-over: lvs1 still has {VIP}" in course.done.results["lvs1"].message
-    assert lost(course) == 0, course.figures(VIP)
+    assert timeline.result.code == Exit.FAILED
+    assert timeline.result.outcomes == {
+        "lvs1": "rolled_back",
+        "lvs2": "changed",
+        "web1": "unchanged",
+    }
+    assert f"hand-over: lvs1 still has {VIP}" in timeline.result.results["lvs1"].message
+    assert failed_requests(timeline) == 0, timeline.figures(VIP)
     assert "advert_int 0.2\n" in site.ssh("lvs1", "cat /etc/keepalived/keepalived.conf") + "\n"
-    assert numbers(site)[0] == "0"
-    time.sleep(6)  # a director that starts leaves the addresses to the other for five seconds
+    assert handover_numbers(site)[0] == "0"
+    time.sleep(START_DELAY)
 
 
-def test_a_second_holder_is_seen_and_the_batch_taken_back(site: Site) -> None:
-    """As after a change that makes one director deaf: it takes the address, too."""
+def test_a_second_holder_is_noticed_and_the_batch_rolled_back(site: Site) -> None:
+    """A director that receives no adverts after a change takes the address, too."""
 
     def appear(host: str, text: str) -> None:
         if (host, text) == ("lvs2", "checking from outside"):
             site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
 
-    done = site.deploy(ADVERTS, at=appear)
+    result = site.deploy(ADVERTS, on_step=appear)
     site.ssh("lvs2", f"ip addr del {VIP}/32 dev eth0")
-    assert done.code == Exit.FAILED
-    assert done.outcomes == {"lvs1": "skipped", "lvs2": "rolled_back", "web1": "unchanged"}
-    message = done.results["lvs2"].message
+    assert result.code == Exit.FAILED
+    assert result.outcomes == {"lvs1": "skipped", "lvs2": "rolled_back", "web1": "unchanged"}
+    message = result.results["lvs2"].message
     assert "the check from outside failed: one holder:" in message and "both have" in message
     assert message.endswith("rolled back: as it was")
     assert "advert_int 0.25" not in site.ssh("lvs2", "cat /etc/keepalived/keepalived.conf")
 
 
-def test_an_address_that_a_hand_gave_a_backup_is_taken_off_and_left_to_who_became_master(
+def test_a_vip_added_by_hand_is_removed_from_a_backup_but_not_from_a_new_master(
     site: Site,
 ) -> None:
-    """Asked at the plan, lvs2 is no master of it; it is when its turn comes, and then lives by it."""
+    """At the plan lvs2 is not master of the VIP; it is when its batch begins."""
     site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
 
     def fail_over(host: str, text: str) -> None:
@@ -152,36 +164,36 @@ def test_an_address_that_a_hand_gave_a_backup_is_taken_off_and_left_to_who_becam
             site.ssh("lvs1", "systemctl stop keepalived")
             time.sleep(bound(site))
 
-    done = site.deploy(at=fail_over)
-    held = holder(site)
+    result = site.deploy(on_step=fail_over)
+    present = holders(site)
     site.ssh("lvs1", "systemctl start keepalived")
-    assert (done.code, held) == (Exit.FAILED, ["lvs2"])
-    assert done.results["lvs2"].exit_code == Exit.FAILED
-    assert f"it became master of {VIP} since the plan was made" in done.results["lvs2"].message
-    time.sleep(6)  # a director that starts leaves the addresses to the other for five seconds
-    assert holder(site) == ["lvs1"]
+    assert (result.code, present) == (Exit.FAILED, ["lvs2"])
+    assert result.results["lvs2"].exit_code == Exit.FAILED
+    assert f"it became master of {VIP} since the plan was made" in result.results["lvs2"].message
+    time.sleep(START_DELAY)
+    assert holders(site) == ["lvs1"]
 
     site.ssh("lvs2", f"ip addr add {VIP}/32 dev eth0")
-    done = site.deploy()
-    assert done.outcomes["lvs2"] == "changed", done.results["lvs2"].message
-    assert holder(site) == ["lvs1"]
+    result = site.deploy()
+    assert result.outcomes["lvs2"] == "changed", result.results["lvs2"].message
+    assert holders(site) == ["lvs1"]
 
 
-def test_a_real_server_that_no_longer_serves_the_address_is_taken_back(site: Site) -> None:
-    """The directors' checks may not see it for long, if ever; the client asks it itself."""
+def test_a_real_server_that_no_longer_serves_is_rolled_back(site: Site) -> None:
+    """The directors' checks may notice it late or never; the client asks the server itself."""
     page = ("hactl_roles: [web]", "hactl_roles: [web], web_page: changed")
 
     def stop(host: str, text: str) -> None:
         if (host, text) == ("web1", "checking from outside"):
             site.ssh("web1", "systemctl stop nginx")
 
-    done = site.deploy(page, at=stop)
+    result = site.deploy(page, on_step=stop)
     site.ssh("web1", "systemctl start nginx")
-    assert done.code == Exit.FAILED
-    assert done.outcomes["web1"] == "rolled_back"
+    assert result.code == Exit.FAILED
+    assert result.outcomes["web1"] == "rolled_back"
     assert (
-        f"real server: web1 refuses connections to {VIP}:80, which it took before"
-        in done.results["web1"].message
+        f"real server: web1 refuses connections to {VIP}:80, which it accepted before"
+        in result.results["web1"].message
     )
 
 
@@ -189,28 +201,27 @@ DEPLOY = """
 import os, signal, sys
 from pathlib import Path
 from tests.deploy.containers.containers import Site
-def at(host, text):
+def on_step(host, text):
     if host == "lvs1" and text.startswith(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-Site(sys.argv[1], Path(sys.argv[2])).deploy(("advert_int: 0.2", "advert_int: 0.25"), at=at)
+edits = ("advert_int: 0.2", "advert_int: 0.25")
+Site(sys.argv[1], Path(sys.argv[2])).deploy(edits, on_step=on_step)
 """
 
 
 @pytest.mark.parametrize("step", ["handing over", "applying", "changed"])
-def test_a_controller_that_dies_in_a_hand_over_leaves_it_to_the_host(
+def test_if_the_controller_dies_during_a_hand_over_the_host_ends_it(
     site: Site, tmp_path: Path, step: str
 ) -> None:
-    """`changed` comes after the confirmation; before it, everything is undone by the host itself."""
+    """`changed` comes after the confirmation; before it, the host rolls everything back."""
     words = [sys.executable, "-c", DEPLOY, site.name, str(tmp_path), step]
-    root = REPOSITORY
-    died = subprocess.run(words, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
-    assert died.returncode == -9
-    for _ in range(100):
-        if not site.ssh("lvs1", "ls -d /run/hactl/lock 2>/dev/null || :"):
-            break
-        time.sleep(0.1)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(words, cwd=REPOSITORY, env=environment, check=False)
+    assert done.returncode == -9
+    lock = "ls -d /run/hactl/lock 2>/dev/null || :"
+    wait_until(lambda: not site.ssh("lvs1", lock), 30, 0.1, "lvs1 is not locked")
     time.sleep(bound(site) + 0.5)
-    assert (holder(site), numbers(site)) == (["lvs1"], ["0", "0"])
+    assert (holders(site), handover_numbers(site)) == (["lvs1"], ["0", "0"])
     kept = "advert_int 0.25" in site.ssh("lvs1", "cat /etc/keepalived/keepalived.conf")
     assert kept is (step == "changed")
     assert site.ssh("lvs1", "ls -d /var/lib/hactl/run-* 2>/dev/null || :") == ""

@@ -1,4 +1,4 @@
-"""What a client and the directors see while something is deployed: requests every 5 ms, and who holds which address."""
+"""The view of a client and of the directors during a deploy: requests every 5 ms, and holders."""
 
 from __future__ import annotations
 
@@ -11,25 +11,28 @@ from provision.drills.watch import Watch
 from provision.prober.measure import failed, noise, outage, slow_after, slowest
 from provision.prober.record import ProbeService, Recording, Request
 from provision.prober.session import Prober
-from tests.deploy.containers.containers import DIRECTORS, Done, Site
+from tests.deploy.containers.containers import DIRECTORS, DeployResult, Site
 
-#: Seconds of requests before the deploy, and after it.
-QUIET, AFTER = 1.5, 2.0
+SECONDS_BEFORE, SECONDS_AFTER = 1.5, 2.0
+"""The duration of requests before the deploy, and after it."""
 
 
 @dataclass(frozen=True)
-class Course:
-    """A deploy as it was seen, from `began` to `ended` by the controller's monotonic clock."""
+class Timeline:
+    """A deploy from `began` to `ended` (the controller's monotonic clock), and the records of it.
 
-    done: Done
+    `offset` is the client's clock minus the controller's.
+    """
+
+    result: DeployResult
     recording: Recording
-    sights: tuple[DirectorState, ...]
+    states: tuple[DirectorState, ...]
     began: float
     ended: float
     offset: float
 
     def shared(self, *vips: str) -> float:
-        """Seconds in which two directors held one of these addresses; those that follow one another count as one."""
+        """Seconds in which two directors held any of these addresses, counted as one address."""
         return sum(end - start for start, end, hosts in self.spans(*vips) if len(hosts) > 1)
 
     def unheld(self, *vips: str) -> float:
@@ -41,51 +44,51 @@ class Course:
         return longest
 
     def spans(self, *vips: str) -> Iterator[tuple[float, float, set[str]]]:
-        """From when to when which directors held any of these addresses."""
-        now: dict[str, DirectorState] = {}
-        moments = sorted(self.sights, key=lambda sight: sight.at)
-        ends = [*(each.at for each in moments[1:]), self.ended]
-        for sight, end in zip(moments, ends, strict=True):
-            now[sight.host] = sight
-            if end > self.began and len(now) == len(DIRECTORS):
-                yield (
-                    max(sight.at, self.began),
-                    end,
-                    {host for host, own in now.items() if own.held & set(vips)},
-                )
+        """The directors that held any of these addresses, with the start and end of each span."""
+        latest: dict[str, DirectorState] = {}
+        states = sorted(self.states, key=lambda state: state.at)
+        ends = [*(state.at for state in states[1:]), self.ended]
+        for state, end in zip(states, ends, strict=True):
+            latest[state.host] = state
+            if end > self.began and len(latest) == len(DIRECTORS):
+                holders = {host for host, last in latest.items() if last.held & set(vips)}
+                yield max(state.at, self.began), end, holders
 
     def requests(self, address: str) -> list[Request]:
         """The requests to an address from the beginning of the deploy on."""
-        index = next(
-            at for at, service in enumerate(self.recording.services) if service.address == address
-        )
+        addresses = [service.address for service in self.recording.services]
+        index = addresses.index(address)
         return [
-            one
-            for one in self.recording.requests
-            if one.service == index and one.start >= self._since
+            request
+            for request in self.recording.requests
+            if request.service == index and request.start >= self._start
         ]
 
     @property
-    def _since(self) -> float:
+    def _start(self) -> float:
         return self.began + self.offset
 
     def lost(self, address: str) -> float:
         """The longest run of failed or late requests to an address, in seconds."""
-        floor = noise(one for one in self.recording.requests if one.start < self._since)
-        return outage(self.requests(address), slow_after(floor)) / 1000
+        baseline = noise(
+            request for request in self.recording.requests if request.start < self._start
+        )
+        return outage(self.requests(address), slow_after(baseline)) / 1000
 
     def figures(self, *vips: str) -> str:
-        """The figures, for a person."""
-        per_vip = (
-            f"{vip}: {failed(own)}/{len(own)} failed, slowest {slowest(own) or 0:.0f} ms, lost {self.lost(vip):.3f} s"
-            for vip in vips
-            for own in [self.requests(vip)]
-        )
-        return f"{'; '.join(per_vip)}; on two hosts {self.shared(*vips):.3f} s, on none {self.unheld(*vips):.3f} s"
+        """The figures as text."""
+        lines = []
+        for vip in vips:
+            requests = self.requests(vip)
+            counts = f"{failed(requests)}/{len(requests)} failed"
+            times = f"slowest {slowest(requests) or 0:.0f} ms, lost {self.lost(vip):.3f} s"
+            lines.append(f"{vip}: {counts}, {times}")
+        shared, unheld = self.shared(*vips), self.unheld(*vips)
+        return f"{'; '.join(lines)}; on two hosts {shared:.3f} s, on none {unheld:.3f} s"
 
 
-def watched(site: Site, act: Callable[[], Done], *vips: str) -> Course:
-    """Do something to a site while each VIP is asked for a page every 5 ms and the directors are watched."""
+def watched(site: Site, deploy: Callable[[], DeployResult], *vips: str) -> Timeline:
+    """Deploy while a client asks each VIP for a page every 5 ms and the directors are watched."""
     services = [ProbeService("web", vip, vip, 80, "/") for vip in vips]
     with (
         site.sessions() as sessions,
@@ -94,10 +97,10 @@ def watched(site: Site, act: Callable[[], Done], *vips: str) -> Course:
             sessions.of("client"), services, cadence=0.005 * len(vips), connections=0
         ) as prober,
     ):
-        time.sleep(QUIET)
+        time.sleep(SECONDS_BEFORE)
         began = time.monotonic()
-        done = act()
-        time.sleep(AFTER)
+        result = deploy()
+        time.sleep(SECONDS_AFTER)
         ended = time.monotonic()
         recording = prober.stop()
-        return Course(done, recording, watch.states(began), began, ended, prober.offset)
+        return Timeline(result, recording, watch.states(began), began, ended, prober.offset)

@@ -1,4 +1,4 @@
-"""The client's program on a real switch: who answers, what services say, and what a real server says itself."""
+"""The program on the client, on a real switch: holders, services and real servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from provision.core.errors import HostError
 from provision.deploy.external.client import ClientSession
-from provision.deploy.external_check import Outside
+from provision.deploy.external_check import ExternalCheck
 from provision.deploy.plan_output import results_json, results_lines
 from provision.deploy.project import load
 from provision.inventory.topology import Topology
@@ -44,14 +44,14 @@ def topology(lan: Lan, tmp_path: Path) -> Topology:
 
 
 @pytest.fixture
-def gate(lan: Lan, topology: Topology) -> Iterator[ClientSession]:
-    with ClientSession.open(lan.session(), topology) as gate:
-        gate.learn()
-        yield gate
+def client(lan: Lan, topology: Topology) -> Iterator[ClientSession]:
+    with ClientSession.open(lan.session(), topology) as client:
+        client.learn()
+        yield client
 
 
 @pytest.fixture
-def held(lan: Lan) -> Iterator[None]:
+def vips_on_a(lan: Lan) -> Iterator[None]:
     lan.a.add(f"{VIP}/32", "eth0")
     lan.a.add(f"{VIP6}/128", "eth0", "nodad")
     yield
@@ -59,79 +59,77 @@ def held(lan: Lan) -> Iterator[None]:
     lan.a.call("ip", "addr", "flush", "to", f"{VIP6}/128")
 
 
-def test_hosts_are_known_by_their_hardware_addresses(gate: ClientSession, lan: Lan) -> None:
-    assert gate.macs == {"a": lan.a.mac, "b": lan.b.mac}
-    assert gate.on_link()
+def test_hosts_are_known_by_their_hardware_addresses(client: ClientSession, lan: Lan) -> None:
+    assert client.macs == {"a": lan.a.mac, "b": lan.b.mac}
+    assert client.on_link()
 
 
-def test_nobody_holds_it(gate: ClientSession) -> None:
-    view = gate.look()
+def test_without_a_holder_nobody_answers(client: ClientSession) -> None:
+    view = client.look()
     assert view.owners == {VIP: (), VIP6: ()}
     assert view.believed == {VIP: "", VIP6: ""}
-    assert {place: view.rank(place) for place in view.replies} == {
-        (VIP, 80): 0, (VIP, 81): 0, (VIP6, 80): 0, (VIP6, 81): 0,
-    }  # fmt: skip
+    places = [(VIP, 80), (VIP, 81), (VIP6, 80), (VIP6, 81)]
+    assert {place: view.rank(place) for place in view.replies} == dict.fromkeys(places, 0)
 
 
-@pytest.mark.usefixtures("held")
-def test_one_holds_it_and_serves_a_page(gate: ClientSession, lan: Lan) -> None:
-    view = gate.look()
+@pytest.mark.usefixtures("vips_on_a")
+def test_the_holder_answers_and_serves_a_page(client: ClientSession, lan: Lan) -> None:
+    view = client.look()
     assert view.owners == {VIP: (lan.a.mac,), VIP6: (lan.a.mac,)}
     assert view.believed == {VIP: lan.a.mac, VIP6: lan.a.mac}
     assert view.replies[VIP, 80] == ("page", "page") and view.replies[VIP6, 80] == ("page", "page")
     assert view.worst((VIP, 81)) == "refused"
 
 
-@pytest.mark.usefixtures("held")
-def test_two_hold_it(gate: ClientSession, lan: Lan) -> None:
+@pytest.mark.usefixtures("vips_on_a")
+def test_two_holders_both_answer(client: ClientSession, lan: Lan) -> None:
     lan.b.add(f"{VIP}/32", "eth0")
     try:
-        assert set(gate.look().owners[VIP]) == {lan.a.mac, lan.b.mac}
+        assert set(client.look().owners[VIP]) == {lan.a.mac, lan.b.mac}
     finally:
         lan.b.call("ip", "addr", "flush", "to", f"{VIP}/32")
-    assert gate.look().owners[VIP] == (lan.a.mac,), "the same program is asked again and again"
+    assert client.look().owners[VIP] == (lan.a.mac,), "the same program answers again"
 
 
 def test_a_real_server_answers_for_itself(lan: Lan, topology: Topology) -> None:
-    with ClientSession.open(lan.session(), topology) as gate:
-        gate.macs = {"s": lan.a.mac}
+    with ClientSession.open(lan.session(), topology) as client:
+        client.macs = {"s": lan.a.mac}
         lan.a.add(f"{VIP}/32", "lo")
         try:
-            assert gate.look(["s"]).servers[("s", (VIP, 80))] == "syn-ack"
-            assert gate.look(["s"]).servers[("s", (VIP, 81))] == "rst"
+            assert client.look(["s"]).servers[("s", (VIP, 80))] == "syn-ack"
+            assert client.look(["s"]).servers[("s", (VIP, 81))] == "rst"
         finally:
             lan.a.call("ip", "addr", "flush", "to", f"{VIP}/32")
-        assert gate.look(["s"]).servers[("s", (VIP, 80))] == "silent"
+        assert client.look(["s"]).servers[("s", (VIP, 80))] == "silent"
 
 
-@pytest.mark.usefixtures("held")
-def test_a_client_without_raw_sockets_says_what_it_cannot_ask_and_tries_the_services(
+@pytest.mark.usefixtures("vips_on_a")
+def test_a_client_without_raw_sockets_names_the_gap_and_tries_the_services(
     lan: Lan, topology: Topology
 ) -> None:
     limited = lan.session("setpriv", "--bounding-set", "-net_raw")
-    outside = Outside(topology, {}, lambda: nullcontext(limited))
-    outside.begin(())
-    outside.close()
-    said = outside.summary()
+    external_check = ExternalCheck(topology, {}, lambda: nullcontext(limited))
+    external_check.begin(())
+    external_check.close()
+    summary = external_check.summary()
     assert (
-        said.startswith(f"not asked from outside who answers for {VIP}, {VIP6} (")
-        and "may not use raw" in said
+        summary.startswith(f"not known from outside who answers for {VIP}, {VIP6} (")
+        and "may not use raw" in summary
     )
-    assert results_json(True, (), said)["outside"] == said and "raw sockets" in str(
-        list(results_lines((), said))
-    )
-    view = outside._before.view
+    assert results_json(True, (), summary)["outside"] == summary
+    assert "raw sockets" in str(list(results_lines((), summary)))
+    view = external_check._before.view
     assert view and view.owners == {} and view.replies[VIP, 80] == ("page", "page")
 
 
-def test_with_them_nothing_is_left_unasked(lan: Lan, topology: Topology) -> None:
-    outside = Outside(topology, {}, lambda: nullcontext(lan.session()))
-    outside.begin(())
-    outside.close()
-    assert outside.gap() == outside.summary() == ""
+def test_with_raw_sockets_there_is_no_gap(lan: Lan, topology: Topology) -> None:
+    external_check = ExternalCheck(topology, {}, lambda: nullcontext(lan.session()))
+    external_check.begin(())
+    external_check.close()
+    assert external_check.gap() == external_check.summary() == ""
 
 
-def test_a_client_that_is_gone_is_an_error(gate: ClientSession) -> None:
-    gate.__exit__(None, None, None)
+def test_a_lost_client_is_an_error(client: ClientSession) -> None:
+    client.__exit__(None, None, None)
     with pytest.raises((HostError, ValueError)):
-        gate.look()
+        client.look()

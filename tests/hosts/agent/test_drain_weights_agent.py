@@ -102,10 +102,10 @@ def test_it_has_weight_0_while_the_rest_goes_on_and_gets_nothing_back_once_it_is
 ) -> None:
     with ServerRemoval({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
         assert departure.due(["web1", "web2"]) and not departure.due(["web2"])
-        departure.ease()
+        departure.drain()
         assert weights(director) == [1, 2, 0]
         assert not departure.due(["web1"]), "once"
-        departure.gone("ops@desk", "3f2a")
+        departure.finish("ops@desk", "3f2a")
     ended(director)
     assert weights(director) == [1, 2, 0]
     assert director.read("edits") == f"-e {VIP} -r 10.0.0.3:80 -g -w 0 -x 9\n"
@@ -117,7 +117,7 @@ def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: 
         with ServerRemoval(
             {"web1": plan(OLD, without(3))}, {"web1": director}, Told()
         ) as departure:
-            departure.ease()
+            departure.drain()
             assert weights(director) == [1, 2, 0]
             if how == "an error":
                 raise RuntimeError
@@ -132,7 +132,7 @@ def test_however_else_it_ends_it_has_its_weight_again(director: LocalHost, how: 
 def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
     director.write("table", "10.0.0.1:80 1 4\n10.0.0.3:80 0 0\n")
     with ServerRemoval({"web1": plan(OLD, without(3))}, {"web1": director}, Told()) as departure:
-        departure.ease()
+        departure.drain()
     ended(director)
     assert weights(director) == [1, 0] and not director.exists("edits")
 
@@ -140,12 +140,12 @@ def test_what_somebody_drained_stays_drained(director: LocalHost) -> None:
 def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> None:
     told, began = Told(), time.monotonic()
     with ServerRemoval(
-        {"web1": plan(OLD, without(2))}, {"web1": director}, told, patience=1
+        {"web1": plan(OLD, without(2))}, {"web1": director}, told, timeout=1
     ) as departure:
-        departure.ease()
+        departure.drain()
     assert told.lines == [
-        "waiting for 2 connections of servers that leave",
-        "2 connections of servers that leave did not end in 1 s",
+        "waiting for 2 connections of the removed servers",
+        "2 connections of the removed servers did not end within 1 s",
     ]
     assert time.monotonic() - began < 10
 
@@ -153,7 +153,7 @@ def test_its_connections_are_waited_for_and_no_others(director: LocalHost) -> No
 def test_whoever_interrupts_it_does_not_wait(director: LocalHost) -> None:
     began = time.monotonic()
     with ServerRemoval({"web1": plan(OLD, without(2))}, {"web1": director}, Told()) as departure:
-        departure.ease(lambda: True)
+        departure.drain(lambda: True)
     assert time.monotonic() - began < 10
 
 
@@ -166,7 +166,7 @@ def test_the_drain_of_a_server_that_is_gone_is_forgotten(director: LocalHost) ->
     observed = Observed(Facts(), MappingProxyType({}), drained=drained)
     plans = {"web1": plan_host(DesiredHost("web1", (there,)), observed, frozenset())}
     with ServerRemoval(plans, {"web1": director}, Told()) as departure:
-        departure.gone("ops@desk", "3f2a")
+        departure.finish("ops@desk", "3f2a")
     assert director.read("var/lib/hactl/drain/web9") == "0\n"
     assert director.read("var/lib/hactl/drain/web1").startswith("-2147483647 ")
 
