@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provision.checks.lint.kafka_files.keys import alike, complaint, known
+from provision.checks.lint.kafka_files.keys import closest_key, complaint, known
 
 
 def test_keys_have_an_owner() -> None:
@@ -36,5 +36,5 @@ def test_values_are_held_to_their_type(type_: str, text: str, said: str) -> None
 
 def test_a_misspelt_key_has_one_that_is_meant() -> None:
     """A plug-in's key has none."""
-    assert alike("server", "advertised.listner") == "advertised.listeners"
-    assert alike("server", "my.company.reporter") == ""
+    assert closest_key("server", "advertised.listner") == "advertised.listeners"
+    assert closest_key("server", "my.company.reporter") == ""
