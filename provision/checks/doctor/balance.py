@@ -240,7 +240,7 @@ def sync_inert(case: DoctorCase) -> Iterator[Symptom]:
 @rule(
     "dead-server-held",
     FAILOVER,
-    "clients of a removed real server move to another, persistent clients included",
+    "IPVS releases the clients of a removed real server, persistent clients included",
     "ipvs-sysctl: expire_nodest_conn, expire_quiescent_template; keepalived issue 1781",
     scopes=(scope.directors,),
 )
