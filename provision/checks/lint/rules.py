@@ -6,6 +6,7 @@ import sys
 
 from provision.checks.lint import (
     kafka_rules,
+    kafka_tls_rules,
     kafka_topic_rules,
     pair_rules,
     service_rules,
@@ -22,6 +23,7 @@ __all__ = [
     "check",
     "findings",
     "kafka_rules",
+    "kafka_tls_rules",
     "kafka_topic_rules",
     "pair_rules",
     "report",

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from provision.checks.lint.registry import Hit, rule
+from provision.checks.lint.services import checks_of, services
 from provision.desired.host_variables import ipvs_owner
-from provision.inventory.frontends import RealServer, ResolvedFrontend, ResolvedService
-from provision.inventory.model.checks import Checks, Connecting
+from provision.inventory.frontends import ResolvedService
+from provision.inventory.model.checks import Connecting
 from provision.inventory.topology import Topology
 
 Key = tuple[str, str, int | None]
-
-
-def _services(topology: Topology) -> Iterator[tuple[ResolvedFrontend, ResolvedService]]:
-    for frontend in topology.frontends:
-        for service in frontend.services:
-            yield frontend, service
 
 
 def _keys(service: ResolvedService) -> list[Key]:
@@ -70,7 +65,7 @@ def service_twice(topology: Topology) -> Iterator[Hit]:
 def real_server_is_vip(topology: Topology) -> Iterator[Hit]:
     """The address may belong to the host, or be set for this service alone."""
     vips = {vip.address for frontend in topology.frontends for vip in frontend.vips}
-    for _, service in _services(topology):
+    for _, service in services(topology):
         for server in service.real_servers:
             if server.options.address in vips:
                 place = service.node.at("real_server_options", server.host, "address")
@@ -90,7 +85,7 @@ def real_server_is_vip(topology: Topology) -> Iterator[Hit]:
 )
 def quorum_unreachable(topology: Topology) -> Iterator[Hit]:
     """With hysteresis, the quorum is reached only at quorum plus hysteresis."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         needed = (service.model.quorum or 1) + (service.model.hysteresis or 0)
         weight = sum(service.weight(server) for server in service.real_servers)
         if service.model.quorum and weight < needed:
@@ -110,7 +105,7 @@ def quorum_unreachable(topology: Topology) -> Iterator[Hit]:
 )
 def nobody_serves(topology: Topology) -> Iterator[Hit]:
     """Weight 0 drains a single real server."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         if all(service.weight(server) == 0 for server in service.real_servers):
             yield (
                 service.node,
@@ -129,7 +124,7 @@ def nobody_serves(topology: Topology) -> Iterator[Hit]:
 def weight_without_effect(topology: Topology) -> Iterator[Hit]:
     """`rr`, `lc` and `nq` ignore weights; `wrr`, `wlc` and `sed` use them."""
     weighted = {"rr": "wrr", "lc": "wlc"}
-    for _, service in _services(topology):
+    for _, service in services(topology):
         weights = {service.weight(server) for server in service.real_servers} - {0}
         scheduler = service.model.scheduler
         if scheduler in weighted and len(weights) > 1:
@@ -146,7 +141,7 @@ def weight_without_effect(topology: Topology) -> Iterator[Hit]:
 )
 def sorry_port_mapping(topology: Topology) -> Iterator[Hit]:
     """The same applies to tunnels."""
-    for _, service in _services(topology):
+    for _, service in services(topology):
         sorry, port = service.model.sorry_server, service.model.port
         if (
             sorry
@@ -162,12 +157,6 @@ def sorry_port_mapping(topology: Topology) -> Iterator[Hit]:
             )
 
 
-def checks_of(service: ResolvedService, server: RealServer) -> Checks:
-    """Return the checks of a real server: its own, else the service's."""
-    own_checks = server.options.check
-    return service.model.check if own_checks is None else own_checks
-
-
 @rule(
     "check-of-another-port",
     "warning",
@@ -177,7 +166,7 @@ def checks_of(service: ResolvedService, server: RealServer) -> Checks:
 )
 def check_of_another_port(topology: Topology) -> Iterator[Hit]:
     """Silent if another check tests the service's port, or if the service has no port."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         for server in service.real_servers:
             port = service.port(server)
             checks = checks_of(service, server)
@@ -206,7 +195,7 @@ def check_of_another_port(topology: Topology) -> Iterator[Hit]:
 )
 def check_without_effect(topology: Topology) -> Iterator[Hit]:
     """Applies if the front end's master has `ipvs_manager: ipvsadm`."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         if ipvs_owner(topology, frontend.master) == "ipvsadm" and service.model.check:
             message = f"ipvsadm fills the table of `{frontend.name}`, and it checks nothing"
             yield (
@@ -226,7 +215,7 @@ def check_without_effect(topology: Topology) -> Iterator[Hit]:
 )
 def tunnel_shrinks_packets(topology: Topology) -> Iterator[Hit]:
     """The inventory does not know the network's MTU. The rule reminds once for every service."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         if any(service.forward(server) == "tun" for server in service.real_servers):
             message = f"`{frontend.name}` forwards through a tunnel"
             fix = "raise the MTU between directors and real servers, or clamp the MSS to 1440"
@@ -243,7 +232,7 @@ def tunnel_shrinks_packets(topology: Topology) -> Iterator[Hit]:
 )
 def tunnel_across_families_synchronised(topology: Topology) -> Iterator[Hit]:
     """Messages of the sync protocol have one family for client, VIP and real server."""
-    for frontend, service in _services(topology):
+    for frontend, service in services(topology):
         if all(
             topology.hosts[director.host].keepalived.lvs_sync_daemon is None
             for director in frontend.directors

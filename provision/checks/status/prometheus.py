@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from provision.checks.status.model import STATES, ServerStatus, Status
+from provision.checks.status.model import STATES, Status
 
 Labels = dict[str, str]
 Sample = tuple[Labels, float]
@@ -50,8 +50,34 @@ def _gauge(name: str, text: str, samples: Iterable[tuple[Labels, float | None]])
     return name, "gauge", text, known
 
 
-def _counter(name: str, text: str, samples: Iterable[tuple[Labels, float]]) -> Metric:
-    return name, "counter", text, [(labels, float(value)) for labels, value in samples]
+_INSTANCE_FIGURES = (
+    ("hactl_vrrp_priority", "gauge", "The effective priority.", "priority"),
+    (
+        "hactl_vrrp_handover",
+        "gauge",
+        "The number that a planned hand-over adds to the priority.",
+        "handover",
+    ),
+    (
+        "hactl_vrrp_adverts_sent_total",
+        "counter",
+        "Adverts sent since Keepalived started.",
+        "adverts_sent",
+    ),
+    (
+        "hactl_vrrp_adverts_received_total",
+        "counter",
+        "Adverts received since Keepalived started.",
+        "adverts_received",
+    ),
+    (
+        "hactl_vrrp_adverts_refused_total",
+        "counter",
+        "Adverts refused since Keepalived started.",
+        "errors",
+    ),
+)
+"""Name, type, help text and field of DirectorStatus."""
 
 
 def _metrics(status: Status) -> Iterator[Metric]:
@@ -135,31 +161,9 @@ def _director_metrics(status: Status) -> Iterator[Metric]:
         "Whether the VRRP instance is master.",
         [(labels, item.state == "MASTER") for labels, item in instances],
     )
-    yield _gauge(
-        "hactl_vrrp_priority",
-        "The effective priority.",
-        [(labels, item.priority) for labels, item in instances],
-    )
-    yield _gauge(
-        "hactl_vrrp_handover",
-        "The number that a planned hand-over adds to the priority.",
-        [(labels, item.handover) for labels, item in instances],
-    )
-    yield _counter(
-        "hactl_vrrp_adverts_sent_total",
-        "Adverts sent since Keepalived started.",
-        [(labels, item.adverts_sent) for labels, item in instances],
-    )
-    yield _counter(
-        "hactl_vrrp_adverts_received_total",
-        "Adverts received since Keepalived started.",
-        [(labels, item.adverts_received) for labels, item in instances],
-    )
-    yield _counter(
-        "hactl_vrrp_adverts_refused_total",
-        "Adverts refused since Keepalived started.",
-        [(labels, item.errors) for labels, item in instances],
-    )
+    for name, kind, text, field in _INSTANCE_FIGURES:
+        figures = [(labels, float(getattr(item, field))) for labels, item in instances]
+        yield name, kind, text, figures
     sync_by_host = {item.host: item.sync for _, item in instances}
     yield _gauge(
         "hactl_sync_daemon",
@@ -181,7 +185,7 @@ def _server_metrics(status: Status) -> Iterator[Metric]:
         for frontend in status.frontends
         for item in frontend.services
     ]
-    servers: list[tuple[Labels, ServerStatus]] = [
+    servers = [
         ({**labels, "server": server.name, "address": server.address}, server)
         for labels, service in services
         for server in service.servers
@@ -200,24 +204,12 @@ def _server_metrics(status: Status) -> Iterator[Metric]:
             if server.intended is not None
         ],
     )
-    yield _gauge(
-        "hactl_real_server_weight",
-        "The live weight.",
-        [(labels, server.weight) for labels, server in servers],
-    )
-    yield _gauge(
-        "hactl_real_server_intended_weight",
-        "The weight in the inventory.",
-        [(labels, server.intended) for labels, server in servers],
-    )
     in_table = [(labels, server) for labels, server in servers if server.weight is not None]
-    yield _gauge(
-        "hactl_real_server_active_connections",
-        "The active connections.",
-        [(labels, server.active) for labels, server in in_table],
-    )
-    yield _gauge(
-        "hactl_real_server_inactive_connections",
-        "The inactive connections.",
-        [(labels, server.inactive) for labels, server in in_table],
-    )
+    for name, text, field, known in (
+        ("weight", "The live weight.", "weight", in_table),
+        ("intended_weight", "The weight in the inventory.", "intended", servers),
+        ("active_connections", "The active connections.", "active", in_table),
+        ("inactive_connections", "The inactive connections.", "inactive", in_table),
+    ):
+        figures = [(labels, getattr(server, field)) for labels, server in known]
+        yield _gauge(f"hactl_real_server_{name}", text, figures)
