@@ -1,1 +1,1 @@
-"""Judgements that change no host: lint, status, doctor and verify."""
+"""Checks that change no host: lint, status, doctor and verify."""

@@ -51,7 +51,7 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
         return Exit.UNREACHABLE
     if report.diagnoses:
         return Exit.FAILED
-    return Exit.OK if report.whole else Exit.UNREACHABLE
+    return Exit.OK if report.complete else Exit.UNREACHABLE
 
 
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from provision.checks.status.build import HostLog, PollResult, recalled
+from provision.checks.status.build import HostLog, PollResult, parse_host_log
 from provision.core.errors import HactlError, HostError
 from provision.deploy.manual_edits import manually_removed_servers
 from provision.deploy.plan import plan_host
@@ -72,7 +72,7 @@ class Poller:
     def _look(self, host: str, look: _Look, drift: bool) -> None:
         try:
             live, sections = look_with(self._sessions.of(host), "status")
-            look.answer = live, recalled(sections)
+            look.answer = live, parse_host_log(sections)
             look.ended.set()
             if drift:
                 self._compare(host, look.answer[1])

@@ -205,7 +205,8 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     "doctor": (
         (1, ["lvs2: it balances nothing", "found well: dead-holder", "disk-full"]),
         (4, ["well on the 1 of 2 hosts seen: dead-holder", "well on the 2 of 4 hosts seen: left-behind", "; 0 of"]),
-        (4, ["not judged: dead-holder", "0 of 4 hosts could be looked at", "0 of 42 rules hold, 41 unknown."]),
+        (4, ["not judged: dead-holder", "0 of 4 hosts could be inspected",
+             "0 of 42 rules hold, 41 unknown."]),
     ),
     "doctor --json": (
         (1, {**ALL, "ok": False, "partly": {}}),

@@ -15,7 +15,7 @@ from provision.commands.doctor import examine
 from provision.deploy.project import Project, load
 from provision.hosts.sessions import Sessions
 from tests import REPOSITORY
-from tests.checks.doctor.faults import FAULTS, FORGET, LINGERING, ROUNDS
+from tests.checks.doctor.faults import FAULTS, FORGET, LOG_RULES, ROUNDS
 from tests.e2e.site import Site, Terminal
 from tests.hosts.told import Told
 
@@ -105,7 +105,7 @@ def test_a_watched_screen_shows_what_changes_and_ends_with_ctrl_c(site: Site, wa
 
 def test_the_doctor_finds_nothing_on_a_site_that_is_well(ward: Ward) -> None:
     report = ward.report()
-    assert [diagnosis for diagnosis in report.diagnoses if diagnosis.rule not in LINGERING] == []
+    assert [diagnosis for diagnosis in report.diagnoses if diagnosis.rule not in LOG_RULES] == []
     assert not report.unasked and not report.errors
 
 
@@ -114,19 +114,20 @@ def test_the_doctor_names_each_fault_and_nothing_else(ward: Ward, rules: tuple[s
     faults = [FAULTS[rule] for rule in rules]
     try:
         for fault in faults:
-            ward.run(fault.on, fault.breaks)
+            ward.run(fault.host, fault.break_script)
         report = ward.report()
     finally:
         for fault in faults:
-            ward.run(fault.on, fault.mends)
-        if any(fault.forgets for fault in faults):
+            ward.run(fault.host, fault.repair_script)
+        if any(fault.changes_neighbour for fault in faults):
             ward.run("client", FORGET)
     found = {
-        (diagnosis.rule, diagnosis.clue.host): diagnosis.clue for diagnosis in report.diagnoses
+        (diagnosis.rule, diagnosis.symptom.host): diagnosis.symptom
+        for diagnosis in report.diagnoses
     }
-    wanted = {fault.named for fault in faults}
+    wanted = {fault.diagnosis for fault in faults}
     assert wanted <= set(found), found
-    allowed = LINGERING | {rule for fault in faults for rule in fault.companions}
+    allowed = LOG_RULES | {rule for fault in faults for rule in fault.companions}
     assert {one for one in set(found) - wanted if one[0] not in allowed} == set(), found
     evidence = [shown for one in wanted for shown in found[one].evidence]
     assert evidence and all(shown.command and shown.lines for shown in evidence)

@@ -53,14 +53,14 @@ def test_a_host_that_hangs_does_not_hold_up_the_next_round(
     found, ways = site
     ways["lvs1"] = late = threading.Event()
     first = found.take(0.2, drift=False)
-    assert set(first.seen.lives) == {"lvs2"} and "no answer for" in first.errors["lvs1"]
+    assert set(first.snapshot.lives) == {"lvs2"} and "no answer for" in first.errors["lvs1"]
     began = time.monotonic()
-    assert set(found.take(5, drift=False).seen.lives) == {"lvs2"}
+    assert set(found.take(5, drift=False).snapshot.lives) == {"lvs2"}
     assert time.monotonic() - began < 1
     late.set()
     del ways["lvs1"]
     time.sleep(0.2)
-    assert set(found.take(5, drift=False).seen.lives) == {"lvs1", "lvs2"}
+    assert set(found.take(5, drift=False).snapshot.lives) == {"lvs1", "lvs2"}
 
 
 def test_a_host_that_fails_is_asked_again(site: tuple[polling.Poller, dict[str, Any]]) -> None:

@@ -1,1 +1,1 @@
-"""From symptoms to the likely cause: rules over what was looked at, each with the lines that tell it. Pure."""
+"""Rules that find the likely cause of symptoms on the hosts, with evidence. Pure."""

@@ -1,4 +1,4 @@
-"""Keepalived itself: not running, hung, in FAULT, running something else, refusing scripts."""
+"""Rules about Keepalived itself: not running, hung, in FAULT, refused scripts and more."""
 
 from __future__ import annotations
 
@@ -13,38 +13,43 @@ from provision.hosts.live.vrrp import UNIT, instances
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 _SECURITY = re.compile(
-    r"SECURITY VIOLATION|Unsafe permissions|[Dd]isabling (track|misc|notify)? ?script|not executable for uid|"
-    r"check_script_secure|[Ss]cript user '.*' does not exist|Unable to set default user"
+    r"SECURITY VIOLATION|Unsafe permissions|[Dd]isabling (track|misc|notify)? ?script|"
+    r"not executable for uid|check_script_secure|[Ss]cript user '.*' does not exist|"
+    r"Unable to set default user"
 )
 _TRACKED = re.compile(r"VRRP_Script|Script `|track|Interface|interface|FAULT|BFD|Quorum|process")
 
 
-def stopped(case: DoctorCase, host: str) -> bool:
+def is_stopped(case: DoctorCase, host: str) -> bool:
     """Whether a director's Keepalived does not run."""
-    unit = case.seen.lives[host].units.get(UNIT)
+    unit = case.snapshot.lives[host].units.get(UNIT)
     return unit is None or unit.active not in ("active", "reloading", "activating")
 
 
-def held(case: DoctorCase, host: str) -> list[str]:
-    """The VIPs that a host has on an interface other than the loopback."""
-    return [vip for vip in case.seen.vips() if case.seen.lives[host].holds(vip)]
+def held_vips(case: DoctorCase, host: str) -> list[str]:
+    """Return the VIPs that a host has on an interface other than the loopback."""
+    return [vip for vip in case.snapshot.vips() if case.snapshot.lives[host].holds(vip)]
 
 
 @rule(
     "dead-holder",
     OUTAGE,
-    "whoever holds a VIP has a Keepalived that runs",
+    "Keepalived runs on every host that holds a VIP",
     "keepalived issues 2361, 1772: kill -9 leaves the VIP and the IPVS table behind",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def dead_holder(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        vips = held(case, host)
-        if vips and stopped(case, host):
-            symptom = f"holds {', '.join(vips)}, and nothing would take it away when another director has it"
-            cause = "its Keepalived ended without taking the addresses along, or somebody added them by hand"
-            fix = "`systemctl start keepalived` there, or take the address off: `ip address del`"
-            yield Symptom(host, symptom, cause, fix, (case.addresses(host, *vips), case.unit(host)))
+        vips = held_vips(case, host)
+        if vips and is_stopped(case, host):
+            symptom = (
+                f"holds {', '.join(vips)}, "
+                "and nothing would remove them when another director takes them over"
+            )
+            cause = "its Keepalived ended without removing the VIPs, or somebody added them by hand"
+            fix = "`systemctl start keepalived` there, or remove the address: `ip address del`"
+            evidence = (case.address_evidence(host, *vips), case.unit_evidence(host))
+            yield Symptom(host, symptom, cause, fix, evidence)
 
 
 @rule(
@@ -52,22 +57,21 @@ def dead_holder(case: DoctorCase) -> Iterator[Symptom]:
     FAILOVER,
     "Keepalived runs on every director",
     "keepalived(8)",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
     unless=("dead-holder", "no-ipvs"),
 )
 def keepalived_down(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if stopped(case, host):
-            what = case.unit(host)
+        if is_stopped(case, host):
+            unit = case.unit_evidence(host)
             state = next(
-                (line for line in what.lines if line.startswith("ActiveState=")), "no such unit"
+                (line for line in unit.lines if line.startswith("ActiveState=")), "no such unit"
             )
-            symptom = "it takes no address over"
+            symptom = "it would take over no address"
             cause = f"its Keepalived does not run ({state})"
-            fix = "read its last words above, then `systemctl start keepalived` there"
-            yield Symptom(
-                host, symptom, cause, fix, (what, case.logged(host, case.traces[host].log, 4))
-            )
+            fix = "read its last log lines above, then `systemctl start keepalived` there"
+            log = case.log_evidence(host, case.traces[host].log, 4)
+            yield Symptom(host, symptom, cause, fix, (unit, log))
 
 
 @rule(
@@ -75,29 +79,23 @@ def keepalived_down(case: DoctorCase) -> Iterator[Symptom]:
     OUTAGE,
     "Keepalived answers on every director",
     "keepalived(8), SIGJSON; proc(5)",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def keepalived_hung(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        live, trace = case.seen.lives[host], case.traces[host]
-        waiting = [line for line in trace.of("processes") if re.search(r"\) [TtD] ", line)]
-        if (
-            not stopped(case, host)
-            and not live.vrrp
-            and case.seen.wanted(host).instances
-            and waiting
-        ):
-            symptom = "Keepalived does not say what state it is in, and sends no adverts"
-            cause = "its process is stopped or waits for the kernel (state T or D), and the addresses stay where they are"
-            fix = (
-                "`kill -CONT` where somebody stopped it; else `systemctl restart keepalived` there"
+        live, trace = case.snapshot.lives[host], case.traces[host]
+        waiting = [line for line in trace.lines("processes") if re.search(r"\) [TtD] ", line)]
+        expected = case.snapshot.wanted(host).instances
+        if not is_stopped(case, host) and not live.vrrp and expected and waiting:
+            symptom = "Keepalived does not report its state, and sends no adverts"
+            cause = (
+                "its process is stopped or waits for the kernel (state T or D), "
+                "and the addresses stay on the host"
             )
-            shown = Evidence(
-                host,
-                "cat /proc/[0-9]*/stat | grep keepalived",
-                tuple(line[:60] for line in waiting),
-            )
-            yield Symptom(host, symptom, cause, fix, (shown, case.unit(host)))
+            fix = "`kill -CONT` if somebody stopped it; else `systemctl restart keepalived` there"
+            lines = tuple(line[:60] for line in waiting)
+            processes = Evidence(host, "cat /proc/[0-9]*/stat | grep keepalived", lines)
+            yield Symptom(host, symptom, cause, fix, (processes, case.unit_evidence(host)))
 
 
 @rule(
@@ -105,116 +103,105 @@ def keepalived_hung(case: DoctorCase) -> Iterator[Symptom]:
     FAILOVER,
     "no instance is in FAULT",
     "keepalived.conf(5): track_interface, track_script, track_process, track_bfd",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def fault_state(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        live = case.seen.lives[host]
-        for own in live.vrrp:
-            if own.state != "FAULT":
+        live = case.snapshot.lives[host]
+        for instance in live.vrrp:
+            if instance.state != "FAULT":
                 continue
             lines = [line for line in case.traces[host].running_log if _TRACKED.search(line.text)]
-            down = own.interface in live.carriers and not live.carriers[own.interface]
+            interface = instance.interface
+            no_carrier = interface in live.carriers and not live.carriers[interface]
             cause = (
-                f"{own.interface} has no carrier"
-                if down
-                else "something that it tracks failed: see the log"
+                f"{interface} has no carrier"
+                if no_carrier
+                else "a tracked object failed: see the log"
             )
-            fix = "mend what is named there; `hactl status` shows when it is back"
-            shown = case.logged(host, lines, 4)
-            yield Symptom(
-                host,
-                f"{own.name} is in FAULT: it takes nothing over",
-                cause,
-                fix,
-                (case.vrrp(host), shown),
-            )
+            symptom = f"{instance.name} is in FAULT: it would take over no address"
+            fix = "repair the named object; `hactl status` shows when the instance is back"
+            evidence = (case.vrrp_evidence(host), case.log_evidence(host, lines, 4))
+            yield Symptom(host, symptom, cause, fix, evidence)
 
 
 @rule(
     "config-edited",
     FAILOVER,
-    "keepalived.conf is what the inventory says",
+    "keepalived.conf matches the inventory",
     "keepalived.conf(5)",
-    about=(scope.compared_directors,),
+    scopes=(scope.compared_directors,),
 )
 def config_edited(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         for change in case.changes.get(host, ()):
             if (change.kind, change.name) == ("file", CONFIG):
                 lines = change.diff[:12] or (f"{change.name}: {change.detail or change.action}",)
+                symptom = f"{CONFIG} does not match the inventory"
                 cause = "somebody edited it, or the inventory has changed since the last deploy"
-                fix = "`hactl plan` shows all of it, `hactl deploy` mends it"
-                shown = Evidence(host, "hactl plan", lines)
-                yield Symptom(
-                    host, f"{CONFIG} is not what the inventory says", cause, fix, (shown,)
-                )
+                fix = "`hactl plan` shows all changes, `hactl deploy` repairs the file"
+                yield Symptom(host, symptom, cause, fix, (Evidence(host, "hactl plan", lines),))
 
 
 @rule(
     "left-behind",
     NOTE,
-    "no host has anything left of what the inventory does not give it any more",
+    "no host has items that the inventory no longer gives it",
     "the host's ledger; LVS-HOWTO: a VIP left on lo keeps what is sent to it",
-    about=(scope.compared,),
+    scopes=(scope.compared,),
 )
 def left_behind(case: DoctorCase) -> Iterator[Symptom]:
     for host, changes in case.changes.items():
         lines = tuple(
-            f"- {each.kind} {each.name}  {each.detail}".rstrip()
-            for each in changes
-            if each.action == "remove"
+            f"- {change.kind} {change.name}  {change.detail}".rstrip()
+            for change in changes
+            if change.action == "remove"
         )
         if lines:
+            symptom = "it has items that the inventory no longer gives it"
             cause = (
                 "the inventory has changed since the last deploy, or that deploy left this host out"
             )
-            fix = "`hactl plan` shows all of it, `hactl deploy` takes it away"
-            shown = Evidence(host, "hactl plan", lines[:12])
-            yield Symptom(
-                host, "it has what the inventory gives it no longer", cause, fix, (shown,)
-            )
+            fix = "`hactl plan` shows all of them, `hactl deploy` removes them"
+            yield Symptom(host, symptom, cause, fix, (Evidence(host, "hactl plan", lines[:12]),))
 
 
 @rule(
     "config-not-loaded",
     FAILOVER,
-    "Keepalived runs the file that is installed",
+    "Keepalived runs with the installed file",
     "a reload returns 0 also with a broken file (measured); keepalived issue 1756",
-    about=(scope.compared_directors,),
+    scopes=(scope.compared_directors,),
     unless=("config-edited", "vrrp-settings-differ"),
 )
 def config_not_loaded(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if stopped(case, host):
-            continue
-        stale = [
-            change
-            for change in case.changes.get(host, ())
-            if (change.kind, change.name) == ("unit", UNIT)
-        ]
-        other = list(instances(case.seen, host))
-        if not stale and not other:
+        if is_stopped(case, host):
             continue
         lines = (
-            *(f"{change.name}: {change.detail or change.action}" for change in stale),
-            *(f.what for f in other),
+            *(
+                f"{change.name}: {change.detail or change.action}"
+                for change in case.changes.get(host, ())
+                if (change.kind, change.name) == ("unit", UNIT)
+            ),
+            *(finding.what for finding in instances(case.snapshot, host)),
         )
-        shown = (
-            Evidence(host, "hactl plan; hactl verify", lines),
-            case.vrrp(host),
-            _loads(case, host),
-        )
-        cause = "the file was changed after Keepalived had read it"
-        fix = "`systemctl reload keepalived` there, or deploy"
-        yield Symptom(host, f"Keepalived runs something other than {CONFIG}", cause, fix, shown)
+        if lines:
+            symptom = f"Keepalived runs with another configuration than {CONFIG}"
+            cause = "the file was changed after Keepalived had read it"
+            fix = "`systemctl reload keepalived` there, or deploy"
+            evidence = (
+                Evidence(host, "hactl plan; hactl verify", lines),
+                case.vrrp_evidence(host),
+                _load_evidence(case, host),
+            )
+            yield Symptom(host, symptom, cause, fix, evidence)
 
 
-def _loads(case: DoctorCase, host: str) -> Evidence:
-    words = ("Configuration file", "Reloading", "Reload complete")
-    return case.logged(
-        host, [line for line in case.traces[host].log if line.text.startswith(words)], 3
-    )
+def _load_evidence(case: DoctorCase, host: str) -> Evidence:
+    prefixes = ("Configuration file", "Reloading", "Reload complete")
+    lines = [line for line in case.traces[host].log if line.text.startswith(prefixes)]
+    return case.log_evidence(host, lines, 3)
 
 
 @rule(
@@ -222,41 +209,36 @@ def _loads(case: DoctorCase, host: str) -> Evidence:
     FAILOVER,
     "Keepalived refuses no script",
     "keepalived.conf(5): script_user, enable_script_security; keepalived issues 842, 1322",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def script_security(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         lines = [line for line in case.traces[host].running_log if _SECURITY.search(line.text)]
         if lines:
-            cause = "others than root may write to the script or a folder above it, or its user is not there"
-            fix = (
-                "give script and folders to root, mode 0755; say which user runs it (`script_user`)"
+            symptom = "a script does not run, or its check always fails"
+            cause = (
+                "users other than root may write to the script or a folder above it, "
+                "or the script's user does not exist"
             )
-            yield Symptom(
-                host,
-                "a script is not run, or its check always fails",
-                cause,
-                fix,
-                (case.logged(host, lines),),
-            )
+            fix = "give script and folders to root, mode 0755; set the user with `script_user`"
+            yield Symptom(host, symptom, cause, fix, (case.log_evidence(host, lines),))
 
 
 @rule(
     "selinux-denied",
     FAILOVER,
-    "SELinux has refused Keepalived nothing",
+    "SELinux has denied Keepalived nothing",
     "keepalived issues 842, 1322; audit.log",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def selinux_denied(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        lines = tuple(line.strip() for line in case.traces[host].of("denied") if line.strip())
+        lines = tuple(line.strip() for line in case.traces[host].lines("denied") if line.strip())
         if lines:
-            fix = "`setsebool -P keepalived_connect_any 1`, or a policy of one's own: `audit2allow`"
-            shown = Evidence(host, "grep 'avc: .*keepalived' /var/log/audit/audit.log", lines)
-            yield Symptom(
-                host, "checks or scripts of Keepalived fail", "SELinux denies them", fix, (shown,)
-            )
+            symptom = "checks or scripts of Keepalived fail"
+            fix = "`setsebool -P keepalived_connect_any 1`, or add a policy: `audit2allow`"
+            audit = Evidence(host, "grep 'avc: .*keepalived' /var/log/audit/audit.log", lines)
+            yield Symptom(host, symptom, "SELinux denies them", fix, (audit,))
 
 
 @rule(
@@ -264,43 +246,41 @@ def selinux_denied(case: DoctorCase) -> Iterator[Symptom]:
     OUTAGE,
     "the directors' kernels have IPVS",
     "ipvsadm(8): the module ip_vs",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def no_ipvs(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if case.seen.wanted(host).services and not list(case.traces[host].of("ipvs_module")):
-            lines = [
-                line for line in case.traces[host].log if re.search("ipvs|IPVS|ip_vs", line.text)
-            ]
-            shown = Evidence(host, "ls /proc/net/ip_vs", ("No such file or directory",))
-            fix = "`modprobe ip_vs`; a kernel for clouds or containers may lack it"
-            what = f"kernel {' '.join(case.traces[host].of('release'))} has no IPVS, or it is not loaded"
-            yield Symptom(
-                host, "it balances nothing", what, fix, (shown, case.logged(host, lines, 3))
-            )
+        trace = case.traces[host]
+        if case.snapshot.wanted(host).services and not list(trace.lines("ipvs_module")):
+            lines = [line for line in trace.log if re.search("ipvs|IPVS|ip_vs", line.text)]
+            release = " ".join(trace.lines("release"))
+            cause = f"kernel {release} has no IPVS, or the module is not loaded"
+            fix = "`modprobe ip_vs`; kernels for clouds or containers may lack it"
+            missing = Evidence(host, "ls /proc/net/ip_vs", ("No such file or directory",))
+            evidence = (missing, case.log_evidence(host, lines, 3))
+            yield Symptom(host, "it balances nothing", cause, fix, evidence)
 
 
 @rule(
     "vrrp-strict",
     OUTAGE,
-    "no director drops what is sent to its VIPs (vrrp_strict, no_accept)",
+    "no director drops packets to its VIPs (vrrp_strict, no_accept)",
     "keepalived.conf(5), vrrp_strict; keepalived issue 1373",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def vrrp_strict(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         trace = case.traces[host]
-        lines = tuple(line.strip() for line in trace.of("strict") if line.strip())
+        lines = tuple(line.strip() for line in trace.lines("strict") if line.strip())
         if lines:
-            table = tuple(
-                line.strip() for line in trace.of("filters") if "drop" in line and "vips" in line
+            drops = tuple(
+                line.strip() for line in trace.lines("filters") if "drop" in line and "vips" in line
             )
-            shown = [Evidence(host, f"grep -n strict {CONFIG}", lines)]
-            shown += [Evidence(host, "nft list ruleset", table)] if table else []
-            cause = "strict mode drops what is sent to the addresses, and IPVS never sees it"
-            yield Symptom(
-                host, "nobody can connect to the VIPs", cause, "take vrrp_strict out", tuple(shown)
-            )
+            evidence = [Evidence(host, f"grep -n strict {CONFIG}", lines)]
+            evidence += [Evidence(host, "nft list ruleset", drops)] if drops else []
+            cause = "strict mode drops packets to the VIPs before IPVS sees them"
+            fix = "remove vrrp_strict"
+            yield Symptom(host, "clients cannot connect to the VIPs", cause, fix, tuple(evidence))
 
 
 @rule(
@@ -308,15 +288,15 @@ def vrrp_strict(case: DoctorCase) -> Iterator[Symptom]:
     NOTE,
     "the hosts' clocks agree",
     "logs of several hosts are read side by side",
-    about=(scope.hosts,),
+    scopes=(scope.hosts,),
     compares=True,
 )
 def clock_spread(case: DoctorCase) -> Iterator[Symptom]:
     from provision.hosts.live.checks import clock
 
     for host in case.traces:
-        for finding in clock(case.seen, host):
-            shown = Evidence(
-                host, "date +%s.%N", (f"{case.traces[host].clock:.3f}", finding.evidence)
-            )
-            yield Symptom(host, finding.what, "no time server sets it", finding.fix, (shown,))
+        for finding in clock(case.snapshot, host):
+            lines = (f"{case.traces[host].clock:.3f}", finding.evidence)
+            evidence = Evidence(host, "date +%s.%N", lines)
+            cause = "no time server sets its clock"
+            yield Symptom(host, finding.what, cause, finding.fix, (evidence,))

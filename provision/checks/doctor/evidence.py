@@ -1,4 +1,4 @@
-"""What the doctor was shown: hosts, their logs and filters, what a deploy would change, what the wire said."""
+"""The evidence that rules judge: hosts, their logs and filters, pending changes and the wire."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from provision.core.coverage import Coverage
 from provision.deploy.plan import Change
 from provision.hosts.live.snapshot import Snapshot
 
-_LOG = re.compile(r"(\d+\.\d+) \S+ ([\w.-]+)\[(\d+)\]: (.*)")
+_LOG_LINE = re.compile(r"(\d+\.\d+) \S+ ([\w.-]+)\[(\d+)\]: (.*)")
 Sections = Mapping[str, Sequence[str]]
+
+NOTHING = ("(nothing)",)
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of Keepalived's journal: when by the host's clock, who (`Keepalived_vrrp`), its process, what."""
+    """A line of Keepalived's journal.
 
-    at: float
-    who: str
+    `time` is by the host's clock, in seconds since the epoch. `program` is for example
+    `Keepalived_vrrp`. `line` is the whole line, `text` its message.
+    """
+
+    time: float
+    program: str
     pid: int
     text: str
     line: str
@@ -30,81 +36,79 @@ class LogLine:
 
 @dataclass(frozen=True)
 class HostTrace:
-    """What a host's look and trace printed, as it is, by section."""
+    """The output of a host's inspection, by section."""
 
     host: str
     sections: Sections
 
-    def of(self, section: str) -> Sequence[str]:
-        """The lines of a section."""
+    def lines(self, section: str) -> Sequence[str]:
+        """Return the lines of a section."""
         return self.sections.get(section, ())
 
-    def shown(self, section: str, *words: str) -> tuple[str, ...]:
-        """The lines of a section that hold any of the words (whole ones), without the blanks around them."""
+    def matching_lines(self, section: str, *words: str) -> tuple[str, ...]:
+        """Return the lines of a section that contain any of the words as whole words, stripped."""
         patterns = [re.compile(rf"(?<![\w.:]){re.escape(word)}(?![\w:]|\.\d)") for word in words]
         return tuple(
-            line.strip() for line in self.of(section) if any(each.search(line) for each in patterns)
+            line.strip()
+            for line in self.lines(section)
+            if any(pattern.search(line) for pattern in patterns)
         )
 
-    def listening(self, port: str) -> tuple[str, ...]:
-        """The lines of `ss -lntu` about a port."""
-        lines = (line.split() for line in self.of("listeners"))
-        return tuple(
-            " ".join(words) for words in lines if len(words) > 4 and words[4].endswith(f":{port}")
-        )
+    def listening_lines(self, port: str) -> tuple[str, ...]:
+        """Return the lines of `ss -lntu` about a port."""
+        rows = (line.split() for line in self.lines("listeners"))
+        return tuple(" ".join(row) for row in rows if len(row) > 4 and row[4].endswith(f":{port}"))
 
     @cached_property
     def clock(self) -> float:
-        """The host's wall clock at the look, in seconds since the epoch."""
-        return float((self.of("clock") or ["0"])[0])
+        """The host's wall clock at the inspection, in seconds since the epoch."""
+        return float((self.lines("clock") or ["0"])[0])
 
     @cached_property
     def log(self) -> tuple[LogLine, ...]:
-        """Keepalived's log since the boot, the latest 400 lines of it."""
-        found = ((_LOG.match(line), line) for line in self.of("log"))
+        """The last 400 lines of Keepalived's log since the boot."""
+        matches = ((_LOG_LINE.match(line), line) for line in self.lines("log"))
         return tuple(
             LogLine(float(match[1]), match[2], int(match[3]), match[4], line)
-            for match, line in found
+            for match, line in matches
             if match
         )
 
     @cached_property
     def running_log(self) -> tuple[LogLine, ...]:
-        """The log of the Keepalived that runs now: since its last start."""
+        """The log since Keepalived's last start."""
         starts = [
-            at for at, line in enumerate(self.log) if line.text.startswith("Starting Keepalived v")
+            index
+            for index, line in enumerate(self.log)
+            if line.text.startswith("Starting Keepalived v")
         ]
         return self.log[starts[-1] :] if starts else self.log
 
-    def lately(self, seconds: float) -> tuple[LogLine, ...]:
-        """The log of the last so many seconds."""
-        return tuple(line for line in self.log if self.clock - line.at <= seconds)
-
-    @cached_property
-    def processes(self) -> tuple[tuple[int, str], ...]:
-        """Keepalived's processes and the state of each as proc(5) letters it: S sleeps, T is stopped, D waits."""
-        stats = (line.rpartition(") ") for line in self.of("processes"))
-        return tuple((int(head.split()[0]), tail[:1]) for head, _, tail in stats if head)
+    def recent_log(self, seconds: float) -> tuple[LogLine, ...]:
+        """Return the log of the last seconds."""
+        return tuple(line for line in self.log if self.clock - line.time <= seconds)
 
     @cached_property
     def neighbours(self) -> dict[str, tuple[str, str]]:
-        """Hardware address and line of `ip neigh show` by address, for those that have one."""
-        found = {}
-        for line in self.of("neighbours"):
+        """The hardware address and the line of `ip neigh show`, by address."""
+        neighbours = {}
+        for line in self.lines("neighbours"):
             words = line.split()
             if "lladdr" in words:
-                found[words[0]] = (words[words.index("lladdr") + 1].lower(), line.strip())
-        return found
+                mac = words[words.index("lladdr") + 1].lower()
+                neighbours[words[0]] = (mac, line.strip())
+        return neighbours
 
 
 @dataclass(frozen=True)
 class DoctorCase:
-    """Everything rules may ask. `traces` has every host that was looked at, the client among them.
+    """All input of the rules.
 
-    `changes` is what a deploy would change; it lacks hosts that could not be compared with the inventory.
+    `traces` has every inspected host, the client included. `changes` has the changes that a deploy
+    would make; hosts that could not be compared with the inventory are absent.
     """
 
-    seen: Snapshot
+    snapshot: Snapshot
     traces: Mapping[str, HostTrace]
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     wire: WireAnswers = field(default_factory=WireAnswers)
@@ -112,10 +116,11 @@ class DoctorCase:
 
     @cached_property
     def coverage(self) -> Coverage:
-        """Which of all managed hosts and clients could be looked at."""
-        hosts = tuple(dict.fromkeys((*self.seen.topology.managed(), *self.seen.topology.clients)))
+        """Which of all managed hosts and clients were inspected."""
+        topology = self.snapshot.topology
+        hosts = tuple(dict.fromkeys((*topology.managed(), *topology.clients)))
         unseen = {
-            host: self.errors.get(host, "it was not looked at")
+            host: self.errors.get(host, "it was not inspected")
             for host in hosts
             if host not in self.traces
         }
@@ -124,32 +129,31 @@ class DoctorCase:
     @cached_property
     def compared(self) -> Coverage:
         """Which managed hosts could be compared with the inventory."""
-        managed = self.coverage.of(self.seen.topology.managed())
-        why = "it could not be compared with the inventory"
+        managed = self.coverage.of(self.snapshot.topology.managed())
+        reason = "it could not be compared with the inventory"
         return managed.with_unseen(
-            {host: why for host in managed.hosts if host not in self.changes}
+            {host: reason for host in managed.hosts if host not in self.changes}
         )
 
     @cached_property
     def directors(self) -> tuple[str, ...]:
-        """The directors that were looked at."""
-        return tuple(host for host in self.seen.topology.directors() if host in self.traces)
+        """The directors that were inspected."""
+        return tuple(host for host in self.snapshot.topology.directors() if host in self.traces)
 
     @cached_property
     def real_servers(self) -> tuple[str, ...]:
-        """The real servers that were looked at."""
-        return tuple(host for host in self.seen.topology.real_servers() if host in self.traces)
+        """The real servers that were inspected."""
+        return tuple(host for host in self.snapshot.topology.real_servers() if host in self.traces)
 
-    def addresses(self, host: str, *addresses: str) -> Evidence:
-        """Where a host has these addresses; that it has not is evidence, too."""
-        return Evidence(
-            host, "ip -o address show", self.traces[host].shown("addresses", *addresses) or NOTHING
-        )
+    def address_evidence(self, host: str, *addresses: str) -> Evidence:
+        """Return the lines about a host's addresses. Their absence is evidence, too."""
+        lines = self.traces[host].matching_lines("addresses", *addresses)
+        return Evidence(host, "ip -o address show", lines or NOTHING)
 
-    def unit(self, host: str) -> Evidence:
-        """Keepalived's unit as systemd sees it."""
+    def unit_evidence(self, host: str) -> Evidence:
+        """Return systemd's properties of Keepalived's unit."""
         block: list[str] = []
-        for line in (*self.traces[host].of("units"), ""):
+        for line in (*self.traces[host].lines("units"), ""):
             if line.strip():
                 block.append(line.strip())
             elif "Id=keepalived.service" in block:
@@ -158,22 +162,21 @@ class DoctorCase:
                 block = []
         return Evidence(host, "systemctl show keepalived", NOTHING)
 
-    def logged(self, host: str, lines: Iterable[LogLine], most: int = 6) -> Evidence:
-        """Lines of the log, the latest of them."""
-        chosen = tuple(f"{line.at:.3f} {line.who}: {line.text}" for line in lines)[-most:]
-        return Evidence(host, "journalctl -u keepalived -o short-unix", chosen or NOTHING)
+    def log_evidence(self, host: str, lines: Iterable[LogLine], limit: int = 6) -> Evidence:
+        """Return the last log lines, at most `limit`."""
+        shown = tuple(f"{line.time:.3f} {line.program}: {line.text}" for line in lines)[-limit:]
+        return Evidence(host, "journalctl -u keepalived -o short-unix", shown or NOTHING)
 
-    def vrrp(self, host: str) -> Evidence:
-        """What a director's Keepalived says of its instances."""
+    def vrrp_evidence(self, host: str) -> Evidence:
+        """Return a line for every VRRP instance of a director, from Keepalived's own data."""
         lines = tuple(
-            f"{own.name}: {own.state}, VRID {own.vrid}, version {own.version}, priority {own.priority}, "
-            f"advert_int {own.advert_int:g}, VIPs {' '.join(own.vips)}, {own.adverts_sent} adverts sent, "
-            f"{own.adverts_received} heard, {own.errors} refused"
-            for own in self.seen.lives[host].vrrp
+            f"{instance.name}: {instance.state}, VRID {instance.vrid}, "
+            f"version {instance.version}, priority {instance.priority}, "
+            f"advert_int {instance.advert_int:g}, VIPs {' '.join(instance.vips)}, "
+            f"{instance.adverts_sent} adverts sent, {instance.adverts_received} heard, "
+            f"{instance.errors} refused"
+            for instance in self.snapshot.lives[host].vrrp
         )
         return Evidence(
             host, "pkill --signal $(keepalived --signum=JSON) -o keepalived", lines or NOTHING
         )
-
-
-NOTHING = ("(nothing)",)

@@ -1,8 +1,8 @@
-"""The rules and the run of them all."""
+"""The registry of the doctor's rules, and the run of all rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from provision.checks.doctor.evidence import DoctorCase
@@ -11,44 +11,47 @@ from provision.checks.doctor.scope import Scope
 from provision.checks.verify.wire import Unavailable
 from provision.core.coverage import Coverage
 
-Judge = Callable[[DoctorCase], Iterator[Symptom]]
+Check = Callable[[DoctorCase], Iterator[Symptom]]
 
 OUTAGE, FAILOVER, NOTE = 1, 2, 3
-"""Ranks: clients suffer now; the next failover will not do what it should; worth knowing."""
+"""Ranks: clients suffer now; the next failover would go wrong; worth knowing."""
 
 
 @dataclass(frozen=True)
 class DoctorRule:
-    """One cause to look for. `well` says what is so when it is not found, `source` where it is known from.
+    """A rule that looks for one cause.
 
-    `about` are the hosts that it is judged on, several kinds where it takes one of each; `compares` that it takes two.
-    It is not named where one of the rules `unless` was found for the same host, or for no single host: those say more.
+    `condition` is what holds if the rule finds nothing. `source` names the standard, manual, issue
+    or measurement behind it. The rule judges the hosts of its `scopes`; it needs a host of each
+    scope, or two hosts if it `compares` them. The rule is silent if one of the rules `unless` found
+    a symptom of the same host, or of no single host: these rules say more.
     """
 
     id: str
     rank: int
-    well: str
+    condition: str
     source: str
-    judge: Judge
-    about: tuple[Scope, ...]
+    check: Check
+    scopes: tuple[Scope, ...]
     compares: bool = False
     unless: tuple[str, ...] = ()
 
     def coverage(self, case: DoctorCase) -> Coverage:
-        """Which of the hosts that it is about were seen.
+        """Return which of the rule's hosts were inspected.
 
         Raises:
-            NotAsked: so few of them that it cannot be judged.
+            Unavailable: too few hosts were inspected to judge the rule.
         """
-        kinds = [scope(case) for scope in self.about]
-        for kind in kinds:
-            if kind.unseen and len(kind.seen) < (2 if self.compares else 1):
-                raise Unavailable(
-                    f"{kind.counted()} could be looked at"
-                    + ", and it compares several" * self.compares
-                )
-        hosts = tuple(dict.fromkeys(host for kind in kinds for host in kind.hosts))
-        return Coverage(hosts, {host: why for kind in kinds for host, why in kind.unseen.items()})
+        coverages = [scope(case) for scope in self.scopes]
+        for coverage in coverages:
+            if coverage.unseen and len(coverage.seen) < (2 if self.compares else 1):
+                suffix = ", and the rule compares several" if self.compares else ""
+                raise Unavailable(f"{coverage.counted()} could be inspected{suffix}")
+        hosts = dict.fromkeys(host for coverage in coverages for host in coverage.hosts)
+        unseen = {
+            host: reason for coverage in coverages for host, reason in coverage.unseen.items()
+        }
+        return Coverage(tuple(hosts), unseen)
 
 
 RULES: dict[str, DoctorRule] = {}
@@ -57,52 +60,55 @@ RULES: dict[str, DoctorRule] = {}
 def rule(
     id: str,
     rank: int,
-    well: str,
+    condition: str,
     source: str,
-    about: tuple[Scope, ...],
+    scopes: tuple[Scope, ...],
     compares: bool = False,
     unless: tuple[str, ...] = (),
-) -> Callable[[Judge], Judge]:
-    """Register a rule under its id."""
+) -> Callable[[Check], Check]:
+    """Register the decorated function as a rule under its id."""
 
-    def register(judge: Judge) -> Judge:
+    def register(check: Check) -> Check:
         assert id not in RULES, id
-        RULES[id] = DoctorRule(id, rank, well, source, judge, about, compares, unless)
-        return judge
+        RULES[id] = DoctorRule(id, rank, condition, source, check, scopes, compares, unless)
+        return check
 
     return register
 
 
 def diagnose(case: DoctorCase) -> Report:
-    """Every rule over a case: what was found, the worst first, and what was looked at and is well, on which hosts."""
-    found: dict[str, list[Symptom]] = {}
+    """Run every rule over a case and return the report, the worst diagnosis first."""
+    symptoms_by_rule: dict[str, list[Symptom]] = {}
     unasked: dict[str, str] = {}
     partly: dict[str, Coverage] = {}
-    for each in RULES.values():
-        clues = found[each.id] = []
+    for rule in RULES.values():
+        symptoms = symptoms_by_rule[rule.id] = []
         try:
-            for clue in each.judge(case):
-                clues.append(clue)
-            if not clues and (coverage := each.coverage(case)).unseen:
-                partly[each.id] = coverage
+            for symptom in rule.check(case):
+                symptoms.append(symptom)
+            if not symptoms and (coverage := rule.coverage(case)).unseen:
+                partly[rule.id] = coverage
         except Unavailable as reason:
-            unasked[each.id] = str(reason)
+            unasked[rule.id] = str(reason)
     diagnoses = [
-        Diagnosis(each.id, each.rank, each.source, clue)
-        for each in RULES.values()
-        for clue in found[each.id]
-        if not _explained(clue, each.unless, found)
+        Diagnosis(rule.id, rule.rank, rule.source, symptom)
+        for rule in RULES.values()
+        for symptom in symptoms_by_rule[rule.id]
+        if not _is_explained(symptom, rule.unless, symptoms_by_rule)
     ]
     diagnoses.sort(key=lambda diagnosis: diagnosis.rank)
     well = {
-        id: RULES[id].well
-        for id, clues in found.items()
-        if not clues and id not in {**unasked, **partly}
+        id: RULES[id].condition
+        for id, symptoms in symptoms_by_rule.items()
+        if not symptoms and id not in unasked and id not in partly
     }
-    whole = not (case.errors or case.compared.unseen or case.wire.failed)
-    return Report(tuple(diagnoses), well, unasked, dict(case.errors), partly, case.coverage, whole)
+    complete = not (case.errors or case.compared.unseen or case.wire.failed)
+    errors = dict(case.errors)
+    return Report(tuple(diagnoses), well, unasked, errors, partly, case.coverage, complete)
 
 
-def _explained(clue: Symptom, unless: tuple[str, ...], found: dict[str, list[Symptom]]) -> bool:
-    others = (other for id in unless for other in found.get(id, ()))
-    return any(not clue.host or not other.host or other.host == clue.host for other in others)
+def _is_explained(
+    symptom: Symptom, unless: tuple[str, ...], symptoms_by_rule: Mapping[str, Sequence[Symptom]]
+) -> bool:
+    others = (other for id in unless for other in symptoms_by_rule.get(id, ()))
+    return any(not symptom.host or not other.host or other.host == symptom.host for other in others)

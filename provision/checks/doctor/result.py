@@ -1,4 +1,4 @@
-"""What the doctor says. Plain values."""
+"""The doctor's result: diagnoses, their evidence and the report. Plain values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from provision.core.coverage import Coverage
 
 @dataclass(frozen=True)
 class Evidence:
-    """Lines that were seen on a host, and the command that shows them; `host` may be the client."""
+    """Lines from a host, and the command that prints them; `host` may be the client."""
 
     host: str
     command: str
@@ -20,7 +20,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Symptom:
-    """What a rule has found: where (empty: no single host), what shows, why it is so, what to do, and what tells it."""
+    """A symptom with its likely cause, the fix and the evidence.
+
+    `host` is empty if the symptom belongs to no single host.
+    """
 
     host: str
     symptom: str
@@ -31,26 +34,37 @@ class Symptom:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A clue and its rule. `rank` 1: clients suffer; 2: a failover would not do what it should; 3: worth knowing."""
+    """A symptom and the rule that found it.
+
+    `rank` is 1 if clients suffer, 2 if a failover would go wrong, 3 for a note.
+    """
 
     rule: str
     rank: int
     source: str
-    clue: Symptom
+    symptom: Symptom
 
     def json(self) -> dict[str, Any]:
-        """Its entry in `doctor --json`."""
-        return {"rule": self.rule, "rank": self.rank, "source": self.source, **asdict(self.clue)}
+        """Return the entry in `doctor --json`."""
+        return {
+            "rule": self.rule,
+            "rank": self.rank,
+            "source": self.source,
+            **asdict(self.symptom),
+        }
 
 
 @dataclass(frozen=True)
 class Report:
-    """All diagnoses, the worst first; the rules that were looked at and found well, by id, with what is well then.
+    """All diagnoses, the worst first, and the results of the other rules.
 
-    `partly` are rules that nothing speaks against on the hosts that were seen, with which these are; they are not in
-    `well`. `unasked` are those that could not be judged, with the reason; `errors` the hosts that could not be looked
-    at, `coverage` these and the others. `whole` is whether all was looked at that could be: the hosts, what a deploy
-    would change on them, and the wire.
+    - `well` has the conditions of the rules that hold on all their hosts, by rule id.
+    - `partly` has the rules that hold on the hosts that were inspected, with their coverage; these
+      rules are not in `well`.
+    - `unasked` has the reasons of the rules that could not be judged.
+    - `errors` has the errors of hosts that could not be inspected; `coverage` has all hosts.
+    - `complete` is true if the doctor inspected everything: the hosts, the changes that a deploy
+      would make on them, and the wire.
     """
 
     diagnoses: tuple[Diagnosis, ...]
@@ -59,12 +73,12 @@ class Report:
     errors: Mapping[str, str] = field(default_factory=dict)
     partly: Mapping[str, Coverage] = field(default_factory=dict)
     coverage: Coverage = field(default_factory=Coverage)
-    whole: bool = True
+    complete: bool = True
 
     def json(self) -> dict[str, Any]:
-        """The document of `doctor --json`."""
+        """Return the document of `doctor --json`."""
         return {
-            "ok": self.whole and not self.diagnoses,
+            "ok": self.complete and not self.diagnoses,
             "diagnoses": [diagnosis.json() for diagnosis in self.diagnoses],
             "well": dict(self.well),
             "unasked": dict(self.unasked),

@@ -1,4 +1,4 @@
-"""All rules; importing this registers them, in the order in which equal ranks are shown."""
+"""All rules. The import registers them, in the order in which equal ranks are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts a rule is about: it is judged on those of them alone that were seen."""
+"""The hosts that a rule is about. A rule judges only those of them that were inspected."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ def hosts(case: DoctorCase) -> Coverage:
 
 def managed(case: DoctorCase) -> Coverage:
     """All managed hosts."""
-    return case.coverage.of(case.seen.topology.managed())
+    return case.coverage.of(case.snapshot.topology.managed())
 
 
 def directors(case: DoctorCase) -> Coverage:
     """The directors of all front ends."""
-    return case.coverage.of(case.seen.topology.directors())
+    return case.coverage.of(case.snapshot.topology.directors())
 
 
 def servers(case: DoctorCase) -> Coverage:
     """The real servers of all front ends."""
-    return case.coverage.of(case.seen.topology.real_servers())
+    return case.coverage.of(case.snapshot.topology.real_servers())
 
 
 def clients(case: DoctorCase) -> Coverage:
-    """The hosts that probes run from."""
-    return case.coverage.of(case.seen.topology.clients)
+    """The hosts that run the prober."""
+    return case.coverage.of(case.snapshot.topology.clients)
 
 
 def compared(case: DoctorCase) -> Coverage:
-    """All managed hosts, those seen that could be compared with the inventory."""
+    """All managed hosts; hosts that could not be compared with the inventory count as unseen."""
     return case.compared
 
 
 def compared_directors(case: DoctorCase) -> Coverage:
-    """The directors, those seen that could be compared with the inventory."""
-    return case.compared.of(case.seen.topology.directors())
+    """All directors; those that could not be compared with the inventory count as unseen."""
+    return case.compared.of(case.snapshot.topology.directors())

@@ -1,9 +1,10 @@
-"""Directors that do not agree: split brain and its causes."""
+"""Rules about directors that disagree: split brain and its causes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from provision.checks.doctor import scope
 from provision.checks.doctor.evidence import DoctorCase, LogLine
@@ -13,15 +14,14 @@ from provision.checks.verify.wire import listening, own_vrids
 from provision.hosts.live.state import VrrpInstance
 from provision.hosts.live.vips import best_is_master
 from provision.inventory.frontends import ResolvedFrontend
-from provision.prober.record import Advert
 
 _VRRP = re.compile(r"\b(vrrp|112|224\.0\.0\.18|ff02::12)\b")
 _DROPS = re.compile(r"\b(drop|reject)\b", re.IGNORECASE)
-_REFUSED = re.compile(
-    r"wrong version|expecting \d+!|invalid passwd|interval mismatch|unexpected ip number count|expected \d+ VIPs|"
-    r"not present in MASTER advert|invalid TTL"
+_REFUSAL = re.compile(
+    r"wrong version|expecting \d+!|invalid passwd|interval mismatch|unexpected ip number count|"
+    r"expected \d+ VIPs|not present in MASTER advert|invalid TTL"
 )
-SPLIT = (
+SPLIT_RULES = (
     "vrrp-filtered",
     "vrrp-settings-differ",
     "vrid-clash",
@@ -29,35 +29,40 @@ SPLIT = (
     "keepalived-hung",
     "dead-holder",
 )
+"""The rules that explain a split brain."""
+
+MIN_STATE_CHANGES = 6
+"""State changes in ten minutes from which on a director counts as flapping."""
 
 
-def dropping(lines: tuple[str, ...] | list[str], what: re.Pattern[str]) -> tuple[str, ...]:
-    """The rules of a packet filter (nft list ruleset, iptables-save) that name something and drop it."""
-    found = (line.strip() for line in lines)
+def dropping_rules(lines: Iterable[str], pattern: re.Pattern[str]) -> tuple[str, ...]:
+    """Return the packet filter rules that match a pattern and drop packets.
+
+    The lines are from `nft list ruleset` or iptables-save. Chain policies do not count.
+    """
+    rules = (line.strip() for line in lines)
     return tuple(
-        line for line in found if what.search(line) and _DROPS.search(line) and "policy" not in line
+        line
+        for line in rules
+        if pattern.search(line) and _DROPS.search(line) and "policy" not in line
     )
 
 
-def masters(
-    case: DoctorCase, frontend: ResolvedFrontend
-) -> dict[str, list[tuple[str, VrrpInstance]]]:
-    """The directors that say they are MASTER, by instance."""
-    found: dict[str, list[tuple[str, VrrpInstance]]] = {}
-    for live, wanted, own in case.seen.instances(frontend):
-        if own and own.state == "MASTER":
-            found.setdefault(wanted.name, []).append((live.host, own))
-    return found
+def masters(case: DoctorCase, frontend: ResolvedFrontend) -> dict[str, list[str]]:
+    """Return the directors that say they are MASTER, by instance."""
+    hosts_by_instance: dict[str, list[str]] = {}
+    for live, expected, instance in case.snapshot.instances(frontend):
+        if instance and instance.state == "MASTER":
+            hosts_by_instance.setdefault(expected.name, []).append(live.host)
+    return hosts_by_instance
 
 
-def split(case: DoctorCase, frontend: ResolvedFrontend) -> str:
-    """`lvs1 and lvs2 are both MASTER of VI_web`; empty where it is one at most."""
-    for name, who in masters(case, frontend).items():
-        if len(who) > 1:
-            hosts = [host for host, _ in who]
-            return (
-                f"{' and '.join(hosts)} are {'both' if len(hosts) == 2 else 'all'} MASTER of {name}"
-            )
+def split_brain(case: DoctorCase, frontend: ResolvedFrontend) -> str:
+    """Return `lvs1 and lvs2 are both MASTER of VI_web`; empty without a split brain."""
+    for name, hosts in masters(case, frontend).items():
+        if len(hosts) > 1:
+            quantity = "both" if len(hosts) == 2 else "all"
+            return f"{' and '.join(hosts)} are {quantity} MASTER of {name}"
     return ""
 
 
@@ -66,22 +71,23 @@ def split(case: DoctorCase, frontend: ResolvedFrontend) -> str:
     OUTAGE,
     "no packet filter of a director drops VRRP",
     "RFC 5798 §5.1.1 (protocol 112); keepalived issues 821, 893",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def vrrp_filtered(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        lines = dropping(list(case.traces[host].of("filters")), _VRRP)
+        lines = dropping_rules(case.traces[host].lines("filters"), _VRRP)
         if not lines:
             continue
-        split_brain = next(
-            filter(None, (split(case, one) for one in case.seen.topology.directed_by(host))), ""
+        frontends = case.snapshot.topology.directed_by(host)
+        split = next(filter(None, (split_brain(case, frontend) for frontend in frontends)), "")
+        symptom = (
+            split or "it would not receive another director's adverts, or not send its own adverts"
         )
-        symptom = split_brain or "it would not hear another director's adverts, or not send its own"
-        shown = Evidence(host, "nft list ruleset", lines)
         cause = f"a packet filter of {host} drops VRRP: the directors do not hear each other"
         fix = "take that rule away; let protocol 112 through from the other directors"
-        told = [case.vrrp(each) for each in case.directors if split_brain or each == host]
-        yield Symptom(host, symptom, cause, fix, (shown, *told))
+        hosts = case.directors if split else (host,)
+        evidence = [Evidence(host, "nft list ruleset", lines), *map(case.vrrp_evidence, hosts)]
+        yield Symptom(host, symptom, cause, fix, tuple(evidence))
 
 
 @rule(
@@ -89,133 +95,149 @@ def vrrp_filtered(case: DoctorCase) -> Iterator[Symptom]:
     OUTAGE,
     "directors agree on VRID, version, advert interval and addresses, and refuse no advert",
     "RFC 5798 §7.1; measured: 10 of 13 such differences put the VIP on both",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
     compares=True,
     unless=("vrrp-filtered", "vrid-clash"),
 )
 def vrrp_settings_differ(case: DoctorCase) -> Iterator[Symptom]:
-    for frontend in case.seen.topology.frontends:
-        told: dict[str, list[tuple[str, VrrpInstance]]] = {}
-        for live, wanted, own in case.seen.instances(frontend):
-            if own:
-                told.setdefault(wanted.name, []).append((live.host, own))
-        for name, each in told.items():
-            differs = ", ".join(_differences(each))
-            since = max(_loaded(case, director.host) for director in frontend.directors)
-            refusals = {host: _refusals(case, host, name, since) for host, _ in each}
-            lines = [line for found in refusals.values() for line in found]
-            if not differs and not lines:
+    for frontend in case.snapshot.topology.frontends:
+        instances_by_name: dict[str, dict[str, VrrpInstance]] = {}
+        for live, expected, instance in case.snapshot.instances(frontend):
+            if instance:
+                instances_by_name.setdefault(expected.name, {})[live.host] = instance
+        load_time = max(_load_time(case, director.host) for director in frontend.directors)
+        for name, instances in instances_by_name.items():
+            differences = ", ".join(_differences(instances))
+            refusals = {host: _refusals(case, host, name, load_time) for host in instances}
+            lines = [line for host_lines in refusals.values() for line in host_lines]
+            if not differences and not lines:
                 continue
-            what = differs or f"they refuse adverts: {lines[-1].text}"
-            symptom = split(case, frontend) or f"adverts of {name} are refused"
-            shown = tuple(case.vrrp(host) for host, _ in each)
-            logs = tuple(case.logged(host, found, 3) for host, found in refusals.items() if found)
-            cause = f"the directors' settings of {name} differ: {what}"
-            fix = "deploy to both; the same VRID, version, advert interval, addresses and password belong on each"
-            yield Symptom("", symptom, cause, fix, (*shown, *logs))
+            details = differences or f"they refuse adverts: {lines[-1].text}"
+            symptom = split_brain(case, frontend) or f"directors refuse adverts of {name}"
+            cause = f"the directors' settings of {name} differ: {details}"
+            fix = (
+                "deploy to both; every director needs the same VRID, version, advert interval, "
+                "addresses and password"
+            )
+            logs = (
+                case.log_evidence(host, host_lines, 3)
+                for host, host_lines in refusals.items()
+                if host_lines
+            )
+            evidence = (*map(case.vrrp_evidence, instances), *logs)
+            yield Symptom("", symptom, cause, fix, evidence)
 
 
-def _differences(each: list[tuple[str, VrrpInstance]]) -> Iterator[str]:
-    def values(what: str) -> dict[str, str]:
-        found = {}
-        for host, own in each:
-            value = getattr(own, what)
-            found[host] = " ".join(sorted(value)) if isinstance(value, tuple) else f"{value:g}"
-        return found
+def _differences(instances: dict[str, VrrpInstance]) -> Iterator[str]:
+    """Yield the settings that differ: `version 3 on lvs1, 2 on lvs2`.
 
-    for what, word in (
+    The advert interval may differ between directors of VRRP version 3.
+    """
+    all_version_3 = all(instance.version == 3 for instance in instances.values())
+    for field, label in (
         ("vrid", "VRID"),
         ("version", "version"),
         ("advert_int", "advert interval"),
         ("vips", "VIPs"),
     ):
-        shown = values(what)
-        if len(set(shown.values())) > 1 and not (
-            what == "advert_int" and all(own.version == 3 for _, own in each)
-        ):
-            yield f"{word} " + ", ".join(f"{value} on {host}" for host, value in shown.items())
+        values = {host: _text(getattr(instance, field)) for host, instance in instances.items()}
+        if len(set(values.values())) > 1 and not (field == "advert_int" and all_version_3):
+            yield f"{label} " + ", ".join(f"{value} on {host}" for host, value in values.items())
 
 
-def _refusals(case: DoctorCase, host: str, name: str, since: float) -> list[LogLine]:
-    """What Keepalived has said about adverts it refused for an instance since a moment."""
-    lines = (line for line in case.traces[host].lately(60) if line.at > since)
+def _text(value: float | tuple[str, ...]) -> str:
+    return " ".join(sorted(value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+def _refusals(case: DoctorCase, host: str, name: str, load_time: float) -> list[LogLine]:
+    """Return the log lines of the last minute about refused adverts of an instance.
+
+    Lines before `load_time` are about older settings and do not count.
+    """
     return [
-        line for line in lines if line.text.startswith(f"({name})") and _REFUSED.search(line.text)
+        line
+        for line in case.traces[host].recent_log(60)
+        if line.time > load_time
+        and line.text.startswith(f"({name})")
+        and _REFUSAL.search(line.text)
     ]
 
 
-def _loaded(case: DoctorCase, host: str) -> float:
-    """When a director's Keepalived read its file last, by its log: what was said before is about other settings."""
+def _load_time(case: DoctorCase, host: str) -> float:
+    """Return when a director's Keepalived last read its file, by its log; 0 if unknown."""
     if host not in case.traces:
         return 0.0
-    loads = (
-        line.at
+    load_times = (
+        line.time
         for line in case.traces[host].log
         if line.text.startswith(("Reloading", "Starting Keepalived v"))
     )
-    return max(loads, default=0.0)
+    return max(load_times, default=0.0)
 
 
 @rule(
     "vrid-clash",
     OUTAGE,
-    "the VRIDs on the wire are ours alone",
+    "no foreign router uses a VRID of the inventory",
     "RFC 5798 §5.2.3; keepalived issue 2444",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def vrid_clash(case: DoctorCase) -> Iterator[Symptom]:
-    for frontend in case.seen.topology.frontends:
-        for finding in own_vrids(case.seen, case.wire, frontend):
+    for frontend in case.snapshot.topology.frontends:
+        for finding in own_vrids(case.snapshot, case.wire, frontend):
             if "is no director" in finding.what:
-                shown = _adverts(case, frontend)
                 logs = (
-                    case.logged(
-                        host,
-                        [line for line in case.traces[host].lately(60) if "advert" in line.text],
-                        3,
-                    )
-                    for host in case.directors
+                    case.log_evidence(host, _advert_log(case, host), 3) for host in case.directors
                 )
                 symptom = (
-                    split(case, frontend)
+                    split_brain(case, frontend)
                     or f"the VIPs of {frontend.name} come and go, or are nowhere"
                 )
-                yield Symptom("", symptom, finding.what, finding.fix, (shown, *logs))
+                evidence = (_advert_evidence(case, frontend), *logs)
+                yield Symptom("", symptom, finding.what, finding.fix, evidence)
 
 
-def _adverts(case: DoctorCase, frontend: ResolvedFrontend) -> Evidence:
-    heard = case.wire.answer(listening(case.seen.topology.frontends)).adverts
-    ours = [advert for advert in heard if advert.vrid == frontend.vrrp.virtual_router_id]
-    counts: dict[Advert, int] = {}
-    for advert in ours:
-        same = Advert(0, advert.source, advert.vrid, advert.priority, advert.version)
-        counts[same] = counts.get(same, 0) + 1
-    lines = tuple(
-        f"{each.source}: VRRPv{each.version} VRID {each.vrid} priority {each.priority}, {count} adverts"
-        for each, count in counts.items()
+def _advert_log(case: DoctorCase, host: str) -> list[LogLine]:
+    return [line for line in case.traces[host].recent_log(60) if "advert" in line.text]
+
+
+def _advert_evidence(case: DoctorCase, frontend: ResolvedFrontend) -> Evidence:
+    """Return the adverts of a front end's VRID on the wire, by source, with their number."""
+    adverts = case.wire.answer(listening(case.snapshot.topology.frontends)).adverts
+    counts = Counter(
+        f"{advert.source}: VRRPv{advert.version} VRID {advert.vrid} priority {advert.priority}"
+        for advert in adverts
+        if advert.vrid == frontend.vrrp.virtual_router_id
     )
+    lines = tuple(f"{line}, {count} adverts" for line, count in counts.items())
     return Evidence(case.wire.client, "tcpdump -ni any vrrp", lines or ("(none)",))
 
 
 @rule(
     "vrrp-not-heard",
     OUTAGE,
-    "there is one master of each instance",
+    "every instance has only one master",
     "RFC 5798 §6.4.2; keepalived issues 1367, 950 (clouds without multicast)",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
     compares=True,
     unless=("vrrp-filtered", "vrrp-settings-differ", "vrid-clash", "keepalived-hung"),
 )
 def vrrp_not_heard(case: DoctorCase) -> Iterator[Symptom]:
-    for frontend in case.seen.topology.frontends:
-        symptom = split(case, frontend)
+    for frontend in case.snapshot.topology.frontends:
+        symptom = split_brain(case, frontend)
         if symptom:
-            hosts = [host for who in masters(case, frontend).values() for host, _ in who]
-            cause = "their adverts do not reach each other, and no filter on the directors themselves explains it"
-            fix = "look at the network between them: a switch's IGMP snooping, a cloud without multicast (use `unicast`)"
-            yield Symptom(
-                "", symptom, cause, fix, tuple(case.vrrp(host) for host in dict.fromkeys(hosts))
+            cause = (
+                "their adverts do not reach each other, "
+                "and no filter on the directors themselves explains it"
             )
+            fix = (
+                "look at the network between them: a switch's IGMP snooping, "
+                "a cloud without multicast (use `unicast`)"
+            )
+            hosts = dict.fromkeys(
+                host for hosts in masters(case, frontend).values() for host in hosts
+            )
+            yield Symptom("", symptom, cause, fix, tuple(map(case.vrrp_evidence, hosts)))
 
 
 @rule(
@@ -223,60 +245,66 @@ def vrrp_not_heard(case: DoctorCase) -> Iterator[Symptom]:
     NOTE,
     "no hand-over is in force",
     "keepalived.conf(5), track_file",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
 )
 def handover_in_force(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        lines = tuple(line for line in case.traces[host].of("handover") if line.strip())
+        lines = tuple(line for line in case.traces[host].lines("handover") if line.strip())
         if lines:
             symptom = f"{host} has a higher priority than the inventory gives it"
-            cause = "a planned hand-over to it is in force: it was drained for, or a run that gave it died"
-            fix = "write 0 into that file to give the addresses back"
-            shown = Evidence(host, "grep '' /var/lib/hactl/handover/*", lines)
-            yield Symptom(host, symptom, cause, fix, (shown, case.vrrp(host)))
+            cause = (
+                "a planned hand-over to it is in force: "
+                "another director was drained, or a run with a hand-over was interrupted"
+            )
+            fix = "write 0 into that file to hand the VIPs back"
+            files = Evidence(host, "grep '' /var/lib/hactl/handover/*", lines)
+            yield Symptom(host, symptom, cause, fix, (files, case.vrrp_evidence(host)))
 
 
 @rule(
     "not-preferred",
     NOTE,
-    "the director of the highest priority is the master",
+    "the director with the highest priority is the master",
     "RFC 5798 §6.4.2",
-    about=(scope.directors,),
+    scopes=(scope.directors,),
     compares=True,
-    unless=(*SPLIT, "handover-in-force"),
+    unless=(*SPLIT_RULES, "handover-in-force"),
 )
 def not_preferred(case: DoctorCase) -> Iterator[Symptom]:
-    for frontend in case.seen.topology.frontends:
-        for finding in best_is_master(case.seen, frontend):
-            shown = tuple(
-                case.vrrp(each.host) for each in frontend.directors if each.host in case.traces
-            )
-            yield Symptom(
-                "",
-                f"{finding.host} {finding.what}",
-                "the better one does not preempt",
-                finding.fix,
-                shown,
-            )
+    for frontend in case.snapshot.topology.frontends:
+        for finding in best_is_master(case.snapshot, frontend):
+            symptom = f"{finding.host} {finding.what}"
+            cause = "the director with the higher priority does not preempt"
+            hosts = [
+                director.host for director in frontend.directors if director.host in case.traces
+            ]
+            evidence = tuple(map(case.vrrp_evidence, hosts))
+            yield Symptom("", symptom, cause, finding.fix, evidence)
 
 
 @rule(
     "vrrp-flapping",
     FAILOVER,
-    "no director changed its state again and again in the last ten minutes",
-    "keepalived issues 2066, 2238: a timer that expires on a machine that was not given the processor",
-    about=(scope.directors,),
-    unless=("vip-removed", *SPLIT),
+    "no director changed its state repeatedly in the last ten minutes",
+    "keepalived issues 2066, 2238: a timer that expires on a machine that got no processor time",
+    scopes=(scope.directors,),
+    unless=("vip-removed", *SPLIT_RULES),
 )
 def vrrp_flapping(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        turns = [
+        changes = [
             line
-            for line in case.traces[host].lately(600)
+            for line in case.traces[host].recent_log(600)
             if re.search(r"Entering (MASTER|BACKUP) STATE$", line.text)
         ]
-        if len(turns) >= 6:
-            symptom = f"it changed between MASTER and BACKUP {len(turns)} times in ten minutes"
-            cause = "adverts come too late for the advert interval: the machines stall, or the network drops them"
-            fix = "raise `advert_int` (or `vrrp: down_timer_adverts`), give Keepalived `rt_priority`, look at steal time"
-            yield Symptom(host, symptom, cause, fix, (case.logged(host, turns),))
+        if len(changes) >= MIN_STATE_CHANGES:
+            symptom = f"it changed between MASTER and BACKUP {len(changes)} times in ten minutes"
+            cause = (
+                "adverts come too late for the advert interval: "
+                "the machines stall, or the network drops adverts"
+            )
+            fix = (
+                "raise `advert_int` (or `vrrp: down_timer_adverts`), give Keepalived "
+                "`rt_priority`, look at steal time"
+            )
+            yield Symptom(host, symptom, cause, fix, (case.log_evidence(host, changes),))

@@ -1,1 +1,1 @@
-"""Rules over a whole inventory, and over raw files; no host is asked."""
+"""Rules over a whole inventory and over raw files. They connect to no host."""

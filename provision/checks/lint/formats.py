@@ -1,4 +1,4 @@
-"""Findings as text, JSON, SARIF 2.1.0 (for code scanning) and GitHub's workflow commands (notes in a pull request)."""
+"""Lint findings as text, JSON, SARIF 2.1.0 (code scanning) and GitHub workflow commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 class Format(StrEnum):
-    """How findings are printed."""
+    """The output format of findings."""
 
     TEXT = "text"
     JSON = "json"
@@ -23,72 +23,70 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
-def show(rules: Sequence[LintRule[Any]], found: Sequence[Finding], form: Format) -> str:
-    """The findings in that form, fit for a terminal, each line with its end."""
-    if form is Format.JSON:
-        ok = all(finding.severity != "error" for finding in found)
-        return _document({"ok": ok, "findings": [as_json(finding) for finding in found]})
-    if form is Format.SARIF:
-        return _document(sarif(rules, found))
-    lines = [
-        github(finding) if form is Format.GITHUB else plain(_line(finding)) for finding in found
-    ]
-    if form is Format.TEXT:
-        lines.append(f"{len(rules)} rules, {len(found)} findings.")
+def show(rules: Sequence[LintRule[Any]], findings: Sequence[Finding], output_format: Format) -> str:
+    """Return the findings in the output format, safe for a terminal; every line is terminated."""
+    if output_format is Format.JSON:
+        ok = all(finding.severity != "error" for finding in findings)
+        return _json_text({"ok": ok, "findings": [as_json(finding) for finding in findings]})
+    if output_format is Format.SARIF:
+        return _json_text(sarif(rules, findings))
+    if output_format is Format.GITHUB:
+        return "".join(f"{github(finding)}\n" for finding in findings)
+    lines = [plain(f"{finding.severity}: {finding.problem}") for finding in findings]
+    lines.append(f"{len(rules)} rules, {len(findings)} findings.")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _document(document: dict[str, Any]) -> str:
+def _json_text(document: dict[str, Any]) -> str:
     import json
 
     return plain(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _line(finding: Finding) -> str:
-    return f"{finding.severity}: {finding.problem}"
-
-
 def as_json(finding: Finding) -> dict[str, str | int]:
-    """One finding of `--format json`."""
+    """Return the entry of a finding in `--format json`."""
     problem = finding.problem
-    place = problem.position
+    position = problem.position
     return {
         "severity": finding.severity,
         "rule": problem.rule,
-        "file": place.file,
-        "line": place.line,
-        "column": place.column,
+        "file": position.file,
+        "line": position.line,
+        "column": position.column,
         "what": problem.what,
         "why": problem.why,
         "fix": problem.fix,
     }
 
 
-def _said(finding: Finding) -> str:
+def _message(finding: Finding) -> str:
     problem = finding.problem
     return "; ".join(part for part in (problem.what, problem.why, problem.fix) if part)
 
 
 def github(finding: Finding) -> str:
-    """A workflow command; a percent sign, line ends and, in properties, colon and comma are escaped as it asks for."""
+    """Return a GitHub workflow command.
 
-    def escaped(text: str, more: str = "") -> str:
+    It escapes percent signs and line ends; in properties also colons and commas.
+    """
+
+    def escape(text: str, more: str = "") -> str:
         return "".join(f"%{ord(char):02X}" if char in "%\r\n" + more else char for char in text)
 
-    place = finding.problem.position
+    position = finding.problem.position
     properties = {
-        "file": place.file,
-        "line": place.line,
-        "col": place.column,
+        "file": position.file,
+        "line": position.line,
+        "col": position.column,
         "title": finding.problem.rule,
     }
-    written = ",".join(f"{name}={escaped(str(value), ':,')}" for name, value in properties.items())
-    return f"::{finding.severity} {written}::{plain(escaped(_said(finding)))}"
+    escaped = ",".join(f"{name}={escape(str(value), ':,')}" for name, value in properties.items())
+    return f"::{finding.severity} {escaped}::{plain(escape(_message(finding)))}"
 
 
-def sarif(rules: Sequence[LintRule[Any]], found: Sequence[Finding]) -> dict[str, Any]:
-    """A SARIF log with one run: every rule that was looked at, every finding with its place."""
-    described = [
+def sarif(rules: Sequence[LintRule[Any]], findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return a SARIF log with one run: every checked rule, and every finding with its position."""
+    descriptors = [
         {
             "id": rule.id,
             "shortDescription": {"text": rule.title},
@@ -97,28 +95,24 @@ def sarif(rules: Sequence[LintRule[Any]], found: Sequence[Finding]) -> dict[str,
         }
         for rule in rules
     ]
-    driver = {"name": "hactl", "rules": described}
+    driver = {"name": "hactl", "rules": descriptors}
+    results = [_sarif_result(finding) for finding in findings]
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": _results(found)}],
+        "runs": [{"tool": {"driver": driver}, "results": results}],
     }
 
 
-def _results(found: Sequence[Finding]) -> list[dict[str, Any]]:
+def _sarif_result(finding: Finding) -> dict[str, Any]:
     from urllib.parse import quote
 
-    results = []
-    for finding in found:
-        place = finding.problem.position
-        region = {"startLine": place.line, "startColumn": place.column}
-        artifact = {"artifactLocation": {"uri": quote(place.file)}, "region": region}
-        results.append(
-            {
-                "ruleId": finding.problem.rule,
-                "level": finding.severity,
-                "message": {"text": _said(finding)},
-                "locations": [{"physicalLocation": artifact}],
-            }
-        )
-    return results
+    position = finding.problem.position
+    region = {"startLine": position.line, "startColumn": position.column}
+    location = {"artifactLocation": {"uri": quote(position.file)}, "region": region}
+    return {
+        "ruleId": finding.problem.rule,
+        "level": finding.severity,
+        "message": {"text": _message(finding)},
+        "locations": [{"physicalLocation": location}],
+    }

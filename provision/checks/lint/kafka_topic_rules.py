@@ -1,4 +1,4 @@
-"""Rules about a Kafka cluster's topics: parameters that are right one by one and wrong together, or on this cluster."""
+"""Rules about a Kafka cluster's topics: parameters that contradict each other or the cluster."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MIN_ISR = "min.insync.replicas"
 @rule(
     "kafka-topic-min-isr",
     "error",
-    "As many copies of a topic must be in sync as it has, or more",
-    "with one broker down, for a restart as well, nobody can produce into it with acks=all",
+    "All replicas of a topic must be in sync",
+    "while one broker is down, a restart included, no client can produce into it with acks=all",
     "Kafka, min.insync.replicas; NotEnoughReplicasException",
 )
 def kafka_topic_min_isr(topology: Topology) -> Iterator[Hit]:
-    """What a topic does not name it has of the brokers. A single copy that must be in sync is what was asked for."""
-    for cluster, name, asked in _topics(topology):
+    """A topic inherits unset parameters from the brokers. A single replica of one is allowed."""
+    for cluster, name, kafka_topic in _topics(topology):
         broker = kafka_variables.broker_settings(cluster, cluster.brokers[0])
-        copies = asked.replicas or int(str(broker["default.replication.factor"]))
-        least = int(str(asked.config.get(MIN_ISR, broker[MIN_ISR])))
-        if least > copies or least == copies > 1:
-            what = f"`{MIN_ISR}` of {name} is {least} of {copies} copies"
-            more = "" if copies > 1 else ", or give it more `replicas`"
+        replicas = kafka_topic.replicas or int(str(broker["default.replication.factor"]))
+        min_isr = int(str(kafka_topic.config.get(MIN_ISR, broker[MIN_ISR])))
+        if min_isr > replicas or min_isr == replicas > 1:
+            fix = f"set it to {max(1, replicas - 1)} in its `config`"
+            fix += "" if replicas > 1 else ", or give it more `replicas`"
             yield (
                 _place(cluster, name),
-                what,
-                f"set it to {max(1, copies - 1)} in its `config`{more}",
+                f"`{MIN_ISR}` of {name} is {min_isr} of {replicas} replicas",
+                fix,
             )
 
 
@@ -45,40 +45,45 @@ def kafka_topic_min_isr(topology: Topology) -> Iterator[Hit]:
     "kafka-topic-refused",
     "error",
     "Parameters of a topic that Kafka refuses together",
-    "the topic cannot be made",
+    "the topic cannot be created",
     "org.apache.kafka.storage.internals.log.LogConfig.validate",
 )
 def kafka_topic_refused(topology: Topology) -> Iterator[Hit]:
-    """Kafka validates what the topic names together with what it has of the brokers."""
-    for cluster, name, asked in _topics(topology):
-        for found in _contradictions(cluster, name, asked):
-            if found.severity is Severity.REFUSED:
-                yield _place(cluster, name), f"{name}: {found.problem}", found.fix
+    """Kafka validates a topic's parameters together with those it inherits from the brokers."""
+    for cluster, name, kafka_topic in _topics(topology):
+        for contradiction in _contradictions(cluster, name, kafka_topic):
+            if contradiction.severity is Severity.REFUSED:
+                message = f"{name}: {contradiction.problem}"
+                yield _place(cluster, name), message, contradiction.fix
 
 
 @rule(
     "kafka-topic-parameters",
     "warning",
-    "Parameters of a topic that do other than they say, or nothing",
-    "Kafka takes them and does something else than was meant",
+    "Parameters of a topic that do something else than they say, or nothing",
+    "Kafka accepts them, but their effect is not the intended one",
     "Kafka 3.9.1, the classes that `hactl kafka retention plan` names",
 )
 def kafka_topic_parameters(topology: Topology) -> Iterator[Hit]:
-    """What comes of the topic's own parameters; what Kafka's defaults make of each topic is not the inventory's."""
-    for cluster, name, asked in _topics(topology):
-        common = {
-            each.rule
-            for each in _contradictions(cluster, name, KafkaTopic(partitions=asked.partitions))
+    """Reports only contradictions that the topic's own parameters cause, not Kafka's defaults."""
+    for cluster, name, kafka_topic in _topics(topology):
+        default_topic = KafkaTopic(partitions=kafka_topic.partitions)
+        default_rules = {
+            contradiction.rule for contradiction in _contradictions(cluster, name, default_topic)
         }
-        for found in _contradictions(cluster, name, asked):
-            if found.severity is not Severity.REFUSED and found.rule not in common:
-                yield _place(cluster, name), f"{name}: {found.problem}", found.fix
+        for contradiction in _contradictions(cluster, name, kafka_topic):
+            if (
+                contradiction.severity is not Severity.REFUSED
+                and contradiction.rule not in default_rules
+            ):
+                message = f"{name}: {contradiction.problem}"
+                yield _place(cluster, name), message, contradiction.fix
 
 
 def _topics(topology: Topology) -> Iterator[tuple[KafkaCluster, str, KafkaTopic]]:
     if topology.kafka:
-        for name, asked in topology.kafka.model.topics.items():
-            yield topology.kafka, name, asked
+        for name, kafka_topic in topology.kafka.model.topics.items():
+            yield topology.kafka, name, kafka_topic
 
 
 def _place(cluster: KafkaCluster, name: str) -> Node:
@@ -86,17 +91,20 @@ def _place(cluster: KafkaCluster, name: str) -> Node:
 
 
 def _contradictions(
-    cluster: KafkaCluster, name: str, asked: KafkaTopic
+    cluster: KafkaCluster, name: str, kafka_topic: KafkaTopic
 ) -> tuple[Contradiction, ...]:
-    """Everything that contradicts, of a topic as its brokers would have it; none where a value is no number."""
+    """Return the contradictions of a topic with the parameters that it inherits.
+
+    Empty if a value is not a number.
+    """
     model = cluster.model
-    brokers = {key: written(value) for key, value in model.properties.items()}
+    broker_parameters = {key: written(value) for key, value in model.properties.items()}
     parameters = {
         **inherited(model.properties),
-        **{key: written(value) for key, value in asked.config.items()},
+        **{key: written(value) for key, value in kafka_topic.config.items()},
     }
     try:
-        side = cleaner(brokers, model.numbers)
-        return contradictions(topic(name, parameters), side, Use(asked.partitions))
+        log_cleaner = cleaner(broker_parameters, model.numbers)
+        return contradictions(topic(name, parameters), log_cleaner, Use(kafka_topic.partitions))
     except HactlError:
         return ()

@@ -1,4 +1,4 @@
-"""How a rule is written down: one small function, registered with its id, severity, title, reason and source."""
+"""Registries of lint rules: functions with an id, a severity, a title, a reason and a source."""
 
 from __future__ import annotations
 
@@ -14,40 +14,44 @@ Subject = TypeVar("Subject")
 
 
 class HasPosition(Protocol):
-    """Anything that knows where it was written."""
+    """An object that knows its position in a file."""
 
     @property
     def position(self) -> Position:
-        """Its place."""
+        """The file, line and column."""
         ...
 
 
 Hit = tuple[HasPosition, str, str]
-"""Where, what is wrong, what to do about it."""
+"""The place of a mistake, the message that describes it, and the fix."""
 
 
 @dataclass(frozen=True)
 class LintRule(Generic[Subject]):
-    """A rule over a whole subject. `reason` says why breaking it matters, `source` where that is known from."""
+    """A rule over a whole subject.
+
+    `reason` says why a breach matters. `source` names the standard, manual or class behind the
+    rule.
+    """
 
     id: str
     severity: Severity
     title: str
     reason: str
     source: str
-    look: Callable[[Subject], Iterator[Hit]]
+    check: Callable[[Subject], Iterator[Hit]]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of a rule, with its place."""
+    """A breach of a rule, with its position."""
 
     severity: Severity
     problem: Problem
 
 
 class Registry(Generic[Subject]):
-    """The rules about one kind of subject."""
+    """The rules about subjects of the same type."""
 
     def __init__(self) -> None:
         self.rules: list[LintRule[Subject]] = []
@@ -55,24 +59,24 @@ class Registry(Generic[Subject]):
     def rule(
         self, id: str, severity: Severity, title: str, reason: str, source: str
     ) -> Callable[[Callable[[Subject], Iterator[Hit]]], Callable[[Subject], Iterator[Hit]]]:
-        """Register the decorated function, which yields a Hit for every breach it sees."""
+        """Register the decorated function, which yields a Hit for every breach it detects."""
 
         def register(
-            look: Callable[[Subject], Iterator[Hit]],
+            check: Callable[[Subject], Iterator[Hit]],
         ) -> Callable[[Subject], Iterator[Hit]]:
-            self.rules.append(LintRule(id, severity, title, reason, source, look))
-            return look
+            self.rules.append(LintRule(id, severity, title, reason, source, check))
+            return check
 
         return register
 
     def findings(self, subject: Subject) -> list[Finding]:
-        """All breaches of all rules, errors first, then in the order of the file."""
-        found = [
-            Finding(rule.severity, Problem(placed.position, rule.id, what, rule.reason, fix))
+        """Return all breaches of all rules: errors first, then in the order of the file."""
+        findings = [
+            Finding(rule.severity, Problem(place.position, rule.id, message, rule.reason, fix))
             for rule in self.rules
-            for placed, what, fix in rule.look(subject)
+            for place, message, fix in rule.check(subject)
         ]
-        return sorted(found, key=lambda finding: (finding.severity, finding.problem.position))
+        return sorted(findings, key=lambda finding: (finding.severity, finding.problem.position))
 
 
 TOPOLOGY: Registry[Topology] = Registry()

@@ -1,4 +1,4 @@
-"""Linting a project: all rules, and the gate that every command passes before it looks at a host."""
+"""All rules over a project, and the check that commands run before they connect to a host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 from provision.checks.lint import (
     kafka_rules,
+    kafka_tls_rules,
     kafka_topic_rules,
     pair_rules,
     service_rules,
@@ -22,6 +23,7 @@ __all__ = [
     "check",
     "findings",
     "kafka_rules",
+    "kafka_tls_rules",
     "kafka_topic_rules",
     "pair_rules",
     "report",
@@ -34,18 +36,19 @@ def check(project: Project) -> None:
     """Print the warnings on standard error.
 
     Raises:
-        InputError: with every breach that is an error.
+        InputError: a rule found an error; the exception holds all errors.
     """
-    found = findings(project.topology)
-    errors = [finding.problem for finding in found if finding.severity == "error"]
+    project_findings = findings(project.topology)
+    errors = [finding.problem for finding in project_findings if finding.severity == "error"]
     if errors:
         raise InputError(errors)
-    for finding in found:
+    for finding in project_findings:
         print(f"warning: {finding.problem}", file=sys.stderr)
 
 
-def report(project: Project, form: Format) -> Exit:
-    """Print every finding; exit 3 where one is an error."""
-    found = findings(project.topology)
-    sys.stdout.write(show(RULES, found, form))
-    return Exit.OK if all(finding.severity != "error" for finding in found) else Exit.INPUT
+def report(project: Project, output_format: Format) -> Exit:
+    """Print every finding. Return exit code 3 if a finding is an error."""
+    project_findings = findings(project.topology)
+    sys.stdout.write(show(RULES, project_findings, output_format))
+    ok = all(finding.severity != "error" for finding in project_findings)
+    return Exit.OK if ok else Exit.INPUT

@@ -1,4 +1,4 @@
-"""Rules over the whole topology: what every single host's parser accepts and what still takes a site down."""
+"""Rules over the whole topology: mistakes that parsers accept and that still take a site down."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from provision.inventory.frontends import ResolvedFrontend
 from provision.inventory.model.text import IpAddress
 from provision.inventory.topology import CLIENTS, Topology
 
-QUICKEST_ADVERT = 0.1
-"""Seconds; below, a virtual machine that its host stalls for three adverts causes a false failover."""
+MIN_ADVERT_INTERVAL = 0.1
+"""Seconds. Below it, a virtual machine that stalls for three adverts causes a false failover."""
 
 
-def _owners(topology: Topology) -> dict[IpAddress, str]:
+def _hosts_by_address(topology: Topology) -> dict[IpAddress, str]:
     return {
         address: host for host, settings in topology.hosts.items() for address in settings.address
     }
@@ -24,7 +24,7 @@ def _owners(topology: Topology) -> dict[IpAddress, str]:
     "real-server-is-director",
     "error",
     "A director of a front end is one of its real servers",
-    "the backup balances again what the master sent it, and packets run in a circle",
+    "the backup balances packets of the master again, and packets go in a loop",
     "keepalived issues 2389, 2450; kernel ipvs-sysctl, backup_only",
 )
 def real_server_is_director(topology: Topology) -> Iterator[Hit]:
@@ -34,44 +34,52 @@ def real_server_is_director(topology: Topology) -> Iterator[Hit]:
         for service in frontend.services:
             for server in service.real_servers:
                 if server.host in directors and service.forward(server) != "nat":
-                    what = f"{server.host} is both director and real server of `{frontend.name}`"
-                    yield service.node.at("real_servers"), what, "take it out of one of the two"
+                    message = f"{server.host} is both director and real server of `{frontend.name}`"
+                    yield (
+                        service.node.at("real_servers"),
+                        message,
+                        "remove it from the directors or from the real servers",
+                    )
 
 
 @rule(
     "vip-is-a-host-address",
     "error",
-    "A VIP is some host's own address",
-    "that host answers ARP for it whoever is master",
+    "A VIP is the address of a host",
+    "that host answers ARP for it, whichever director is master",
     "RFC 5798 §6.1 allows it for the address owner only, which has priority 255",
 )
 def vip_is_a_host_address(topology: Topology) -> Iterator[Hit]:
     """Compares each VIP with the addresses of all hosts of the inventory."""
-    owners = _owners(topology)
+    hosts = _hosts_by_address(topology)
     for frontend in topology.frontends:
         for index, vip in enumerate(frontend.vips):
-            if vip.address in owners:
-                what = f"the VIP {vip.address} is the address of {owners[vip.address]}"
-                yield frontend.node.at("vips", index), what, "choose an address that no host has"
+            if vip.address in hosts:
+                message = f"the VIP {vip.address} is the address of {hosts[vip.address]}"
+                yield (
+                    frontend.node.at("vips", index),
+                    message,
+                    "choose an address that no host has",
+                )
 
 
 @rule(
     "vip-twice",
     "error",
     "Two front ends have the same VIP",
-    "two VRRP instances fight for one address, and clients reach either",
+    "two VRRP instances fight for the address, and clients reach either front end",
     "keepalived issue 1515",
 )
 def vip_twice(topology: Topology) -> Iterator[Hit]:
-    """Over all front ends, whatever directors they have."""
-    for one, other in combinations(topology.frontends, 2):
-        shared = {vip.address for vip in one.vips} & {vip.address for vip in other.vips}
+    """Compares all front ends, whichever directors they have."""
+    for first, second in combinations(topology.frontends, 2):
+        shared = {vip.address for vip in first.vips} & {vip.address for vip in second.vips}
         for address in sorted(shared, key=str):
-            what = f"`{one.name}` and `{other.name}` both have the VIP {address}"
+            message = f"`{first.name}` and `{second.name}` both have the VIP {address}"
             yield (
-                other.node.at("vips"),
-                what,
-                "give each its own, or make it one front end with more services",
+                second.node.at("vips"),
+                message,
+                "give every front end different VIPs, or make one front end with more services",
             )
 
 
@@ -79,20 +87,23 @@ def vip_twice(topology: Topology) -> Iterator[Hit]:
     "vrid-clash",
     "error",
     "Two front ends of one network have the same VRID",
-    "each takes the other's adverts for its own: one of them never gets its addresses, or both do",
+    "directors take adverts of the other front end for adverts of their own front end: "
+    "one front end never gets its VIPs, or both hold them",
     "RFC 5798 §5.2.3; keepalived issue 2444",
 )
 def vrid_clash(topology: Topology) -> Iterator[Hit]:
-    """A VRID is counted per network and address family. Directors of one inventory are taken to be on one network."""
-    for one, other in combinations(topology.frontends, 2):
-        if one.vrrp.virtual_router_id == other.vrrp.virtual_router_id and _families(
-            one
-        ) & _families(other):
-            what = f"`{one.name}` and `{other.name}` both use virtual_router_id {one.vrrp.virtual_router_id}"
+    """A VRID is unique per network and address family.
+
+    The rule assumes that all directors of an inventory share one network.
+    """
+    for first, second in combinations(topology.frontends, 2):
+        vrid = first.vrrp.virtual_router_id
+        if vrid == second.vrrp.virtual_router_id and _families(first) & _families(second):
+            message = f"`{first.name}` and `{second.name}` both use virtual_router_id {vrid}"
             yield (
-                other.node.at("vrrp", "virtual_router_id"),
-                what,
-                "give each front end a number of its own",
+                second.node.at("vrrp", "virtual_router_id"),
+                message,
+                "give every front end a different number",
             )
 
 
@@ -104,77 +115,87 @@ def _families(frontend: ResolvedFrontend) -> set[int]:
     "equal-priorities",
     "error",
     "Two directors of a front end have the same priority",
-    "the takeover is decided by their addresses, and both take over at once first",
+    "both take over at the same time, and only then do their addresses decide",
     "RFC 5798 §6.4.3; keepalived issue 2323",
 )
 def equal_priorities(topology: Topology) -> Iterator[Hit]:
-    """Directors come by falling priority, so equal ones are neighbours."""
+    """Directors are sorted by falling priority, so equal priorities are neighbours."""
     for frontend in topology.frontends:
-        for one, other in zip(frontend.directors, frontend.directors[1:], strict=False):
-            if one.priority == other.priority:
-                what = f"{one.host} and {other.host} both have priority {one.priority} in `{frontend.name}`"
+        for first, second in zip(frontend.directors, frontend.directors[1:], strict=False):
+            if first.priority == second.priority:
+                message = (
+                    f"{first.host} and {second.host} both have priority {first.priority} "
+                    f"in `{frontend.name}`"
+                )
                 yield (
                     frontend.node.at("directors"),
-                    what,
-                    "set `vrrp_priority` on one of them, or leave both out",
+                    message,
+                    "set `vrrp_priority` on one of them, or remove it from both",
                 )
 
 
 @rule(
     "single-director",
     "warning",
-    "A front end has one director only",
-    "nobody takes over when it dies",
+    "A front end has only one director",
+    "no director takes over when it dies",
     "RFC 5798 §1.2",
 )
 def single_director(topology: Topology) -> Iterator[Hit]:
     """One director is a load balancer, not a high-availability front end."""
     for frontend in topology.frontends:
         if len(frontend.directors) == 1:
-            what = f"`{frontend.name}` has no director besides {frontend.master}"
-            yield frontend.node.at("directors"), what, "add a second director"
+            message = f"`{frontend.name}` has no director besides {frontend.master}"
+            yield frontend.node.at("directors"), message, "add a second director"
 
 
 @rule(
     "dr-port-mapping",
     "error",
     "Direct routing with another port on the real server",
-    "DR changes no packet, so it arrives at the service's port, where nobody listens, and is reset",
+    "DR changes no packet: it arrives at the service's port, nothing listens there, "
+    "and the connection is reset",
     "ipvsadm(8), --gatewaying",
 )
 def dr_port_mapping(topology: Topology) -> Iterator[Hit]:
-    """The same holds for tunnels."""
+    """The same applies to tunnels."""
     for frontend in topology.frontends:
         for service in frontend.services:
             for server in service.real_servers:
                 port = service.port(server)
                 if service.forward(server) in {"dr", "tun"} and port != service.model.port:
-                    what = f"port {service.model.port} of `{frontend.name}` goes to port {port} of {server.host} by DR"
-                    yield service.node.at("port"), what, "use the same port, or `forward: nat`"
+                    message = (
+                        f"port {service.model.port} of `{frontend.name}` "
+                        f"goes to port {port} of {server.host} by DR"
+                    )
+                    yield service.node.at("port"), message, "use the same port, or `forward: nat`"
 
 
 @rule(
     "no-check",
     "warning",
-    "Real servers that nobody checks",
-    "a dead one keeps its share of the connections",
+    "Real servers without a check",
+    "a dead real server keeps its share of the connections",
     "keepalived.conf(5), real_server",
 )
 def no_check(topology: Topology) -> Iterator[Hit]:
-    """A service whose real servers have no check of their own needs one itself."""
+    """A service needs a check if one of its real servers has none."""
     for frontend in topology.frontends:
         for service in frontend.services:
             unchecked = [server.host for server in service.real_servers if not server.options.check]
             if unchecked and not service.model.check:
-                what = f"no check watches {', '.join(unchecked)} in port {service.model.port} of `{frontend.name}`"
-                yield service.node.at("port"), what, "add `check: {type: tcp}` or better"
+                message = (
+                    f"no check watches {', '.join(unchecked)} "
+                    f"in port {service.model.port} of `{frontend.name}`"
+                )
+                yield service.node.at("port"), message, "add `check: {type: tcp}` or a better check"
 
 
 @rule(
     "sorry-server-is-vip",
     "error",
     "The sorry server is a VIP",
-    "connections come back to the director that sent them",
+    "connections return to the director that sent them",
     "keepalived.conf(5), sorry_server",
 )
 def sorry_server_is_vip(topology: Topology) -> Iterator[Hit]:
@@ -184,43 +205,44 @@ def sorry_server_is_vip(topology: Topology) -> Iterator[Hit]:
         for service in frontend.services:
             sorry = service.model.sorry_server
             if sorry and sorry.address in vips:
-                what = f"the sorry server {sorry.address} is a VIP"
-                yield service.node.at("sorry_server"), what, "name a host's own address"
+                message = f"the sorry server {sorry.address} is a VIP"
+                yield service.node.at("sorry_server"), message, "use the address of a host"
 
 
 @rule(
     "client-is-director",
     "error",
-    "A client that is a director",
-    "the kernel answers a director's own connections to its VIP locally: a probe there proves nothing",
+    "A client is a director or a real server",
+    "the kernel answers a director's connections to its own VIP locally: "
+    "a probe from there proves nothing",
     "keepalived issue 2213",
 )
 def client_is_director(topology: Topology) -> Iterator[Hit]:
-    """The same for a real server, which has the VIP on lo."""
-    busy = {*topology.directors(), *topology.real_servers()}
+    """Real servers count as well: they have the VIP on lo."""
+    hosts = {*topology.directors(), *topology.real_servers()}
     for host in topology.clients:
-        if host in busy:
-            what = f"{host} is in `{CLIENTS}` and part of a front end"
-            yield topology.node(host), what, f"take it out of `{CLIENTS}`"
+        if host in hosts:
+            message = f"{host} is in `{CLIENTS}` and part of a front end"
+            yield topology.node(host), message, f"remove it from `{CLIENTS}`"
 
 
 @rule(
     "advert-too-quick",
     "warning",
-    "Adverts quicker than 0.1 s",
-    "a machine that is stalled for three adverts loses the VIP although it lives",
+    "An advert interval below 0.1 s",
+    "a machine that stalls for three adverts loses the VIP although it is alive",
     "keepalived issues 2066, 2238",
 )
 def advert_too_quick(topology: Topology) -> Iterator[Hit]:
-    """Virtual machines are stalled that long by their hosts now and then."""
+    """Virtual machines sometimes stall that long."""
     for frontend in topology.frontends:
         interval = frontend.vrrp.advert_int
-        if interval is not None and interval < QUICKEST_ADVERT:
-            what = f"`{frontend.name}` sends an advert every {interval} s"
+        if interval is not None and interval < MIN_ADVERT_INTERVAL:
+            message = f"`{frontend.name}` sends an advert every {interval} s"
             yield (
                 frontend.node.at("vrrp", "advert_int"),
-                what,
-                f"use {QUICKEST_ADVERT} s or more on virtual machines",
+                message,
+                f"use {MIN_ADVERT_INTERVAL} s or more on virtual machines",
             )
 
 
@@ -228,19 +250,20 @@ def advert_too_quick(topology: Topology) -> Iterator[Hit]:
     "vrrp-strict",
     "warning",
     "Strict mode",
-    "it drops packets to the VIP that Keepalived itself does not serve, and the service is unreachable",
+    "it drops packets to the VIP that Keepalived does not serve itself, "
+    "and the service is unreachable",
     "keepalived issue 1373",
 )
 def vrrp_strict(topology: Topology) -> Iterator[Hit]:
-    """`strict_mode` of a front end; the director-wide `vrrp_strict` where the front end leaves it open."""
+    """`strict_mode` of a front end; if it is unset, the director-wide `vrrp_strict`."""
     for frontend in topology.frontends:
-        wide = any(
+        director_strict = any(
             topology.hosts[director.host].keepalived.vrrp_strict for director in frontend.directors
         )
-        if frontend.vrrp.strict_mode or (wide and frontend.vrrp.strict_mode is None):
-            what = f"`{frontend.name}` runs in strict mode"
+        if frontend.vrrp.strict_mode or (director_strict and frontend.vrrp.strict_mode is None):
+            message = f"`{frontend.name}` runs in strict mode"
             yield (
                 frontend.node.at("vrrp", "strict_mode"),
-                what,
-                "leave `vrrp_strict` and `strict_mode` out",
+                message,
+                "remove `vrrp_strict` and `strict_mode`",
             )

@@ -1,1 +1,1 @@
-"""What a site does right now, on one screen: a model of it, and its ways to be shown. Pure."""
+"""The present state of a site on one screen: a model of it, and its output formats. Pure."""

@@ -1,4 +1,4 @@
-"""From what was looked at to a Status. Pure."""
+"""Builds a Status from the result of a poll. Pure."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 
 @dataclass(frozen=True)
 class HostLog:
-    """What one host remembers: its newest generation, hand-overs in force by front end, the checks' last words.
+    """The records of a host: last generation, hand-overs in force by front end, check results.
 
-    `clock` is its wall clock at the look, in seconds since the epoch.
+    `clock` is its wall clock at the inspection, in seconds since the epoch.
     """
 
     clock: float = 0.0
@@ -44,113 +44,117 @@ class HostLog:
     health: Mapping[str, Health] = field(default_factory=dict)
 
 
-def recalled(sections: Mapping[str, Sequence[str]]) -> HostLog:
-    """The sections of the agent `status`, read."""
-    raised = {}
+def parse_host_log(sections: Mapping[str, Sequence[str]]) -> HostLog:
+    """Parse the sections that the agent `status` prints."""
+    handovers = {}
     for line in sections.get("handover", ()):
         path, _, number = line.rpartition(":")
-        if path.rpartition("/")[0].endswith(HANDOVER) and number.strip().isdecimal():
-            raised[path.rpartition("/")[2]] = int(number)
-    clock = float((sections.get("clock") or ["0"])[0])
+        folder, _, frontend = path.rpartition("/")
+        if folder.endswith(HANDOVER) and number.strip().isdecimal():
+            handovers[frontend] = int(number)
     return HostLog(
-        clock,
-        _generation(sections.get("generation", ())),
-        raised,
+        float((sections.get("clock") or ["0"])[0]),
+        _parse_generation(sections.get("generation", ())),
+        handovers,
         health(sections.get("checks", ())),
     )
 
 
-def _generation(lines: Sequence[str]) -> GenerationStatus | None:
+def _parse_generation(lines: Sequence[str]) -> GenerationStatus | None:
     if not lines or not lines[0].isdecimal():
         return None
     try:
-        about = bounded_json.loads("\n".join(lines[1:]))
+        document = bounded_json.loads("\n".join(lines[1:]))
     except ValueError:
-        about = {}
-    words = about if isinstance(about, dict) else {}
-    return GenerationStatus(
-        int(lines[0]), *(str(words.get(key, "")) for key in ("who", "when", "digest"))
-    )
+        document = {}
+    fields = document if isinstance(document, dict) else {}
+    texts = (str(fields.get(key, "")) for key in ("who", "when", "digest"))
+    return GenerationStatus(int(lines[0]), *texts)
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """One round of looks: hosts that answered, the errors of those that did not, and changes a deploy would make.
+    """The result of a poll of all hosts.
 
-    `drift` lacks hosts whose plan was not made.
+    `host_logs` has the hosts that answered, `errors` the others. `drift` is the number of changes
+    that a deploy would make, by host; hosts that were not compared are absent. `taken` is the time
+    by the controller's clock, in seconds since the epoch.
     """
 
-    seen: Snapshot
-    recalls: Mapping[str, HostLog]
+    snapshot: Snapshot
+    host_logs: Mapping[str, HostLog]
     errors: Mapping[str, str]
     drift: Mapping[str, int]
     taken: float
 
 
-def status(inventory: str, looked: PollResult, before: Status | None = None) -> Status:
-    """The site as it was looked at; `before` is an earlier one, from which advert rates are counted."""
-    frontends = tuple(_frontend(looked, each) for each in looked.seen.topology.frontends)
-    hosts = tuple(_host(looked, host) for host in looked.seen.topology.managed())
-    now = Status(inventory, looked.taken, frontends, hosts, tuple(judge(looked.seen)))
-    return _rated(now, before) if before else now
+def status(inventory: str, poll: PollResult, before: Status | None = None) -> Status:
+    """Return the status of the site. Advert rates are counted from the earlier status `before`."""
+    topology = poll.snapshot.topology
+    frontends = tuple(_frontend(poll, frontend) for frontend in topology.frontends)
+    hosts = tuple(_host(poll, host) for host in topology.managed())
+    now = Status(inventory, poll.taken, frontends, hosts, tuple(judge(poll.snapshot)))
+    return _with_rates(now, before) if before else now
 
 
-def _host(looked: PollResult, host: str) -> HostStatus:
-    if host not in looked.recalls:
-        return HostStatus(host, problem=looked.errors.get(host, "it was not looked at"))
-    return HostStatus(host, looked.recalls[host].generation, looked.drift.get(host))
+def _host(poll: PollResult, host: str) -> HostStatus:
+    if host not in poll.host_logs:
+        return HostStatus(host, problem=poll.errors.get(host, "it was not inspected"))
+    return HostStatus(host, poll.host_logs[host].generation, poll.drift.get(host))
 
 
-def _frontend(looked: PollResult, frontend: ResolvedFrontend) -> FrontendStatus:
-    held = holders(frontend, looked.seen.lives)
-    unseen = looked.seen.unseen(frontend)
+def _frontend(poll: PollResult, frontend: ResolvedFrontend) -> FrontendStatus:
+    lives = poll.snapshot.lives
+    unseen = poll.snapshot.unseen(frontend)
     vips = tuple(
-        VipStatus(vip, tuple((host, _mac(looked.seen.lives[host], vip)) for host in hosts), unseen)
-        for vip, hosts in held.items()
+        VipStatus(vip, tuple((host, _mac(lives[host], vip)) for host in hosts), unseen)
+        for vip, hosts in holders(frontend, lives).items()
     )
     directors = tuple(
-        one for each in frontend.directors for one in _director(looked, frontend, each.host)
+        instance
+        for director in frontend.directors
+        for instance in _instances(poll, frontend, director.host)
     )
     services = tuple(
-        one for service in frontend.services for one in _services(looked, frontend, service)
+        entry for service in frontend.services for entry in _services(poll, frontend, service)
     )
     return FrontendStatus(frontend.name, vips, directors, services)
 
 
 def _mac(live: LiveHost, vip: str) -> str:
-    names = (
-        own.interface for own in live.addresses if own.address == vip and own.interface != "lo"
+    interfaces = (
+        address.interface
+        for address in live.addresses
+        if address.address == vip and address.interface != "lo"
     )
-    return next((live.macs[name] for name in names if name in live.macs), "")
+    return next((live.macs[name] for name in interfaces if name in live.macs), "")
 
 
-def _director(
-    looked: PollResult, frontend: ResolvedFrontend, host: str
-) -> Iterator[DirectorStatus]:
-    """Each instance that a director must run for a front end; one line where nothing is known of it."""
-    live = looked.seen.lives.get(host)
+def _instances(poll: PollResult, frontend: ResolvedFrontend, host: str) -> Iterator[DirectorStatus]:
+    """Yield the instances that a director must run for a front end.
+
+    A director that was not inspected gets a single entry.
+    """
+    live = poll.snapshot.lives.get(host)
     if live is None:
         yield DirectorStatus(host, "", UNREACHABLE)
         return
-    raised = looked.recalls[host].handover.get(frontend.name, 0)
+    log = poll.host_logs[host]
+    handover = log.handover.get(frontend.name, 0)
     sync = tuple(daemon.role for daemon in live.sync)
-    for each, wanted, own in looked.seen.instances(frontend):
-        if each.host != host:
+    for director, expected, instance in poll.snapshot.instances(frontend):
+        if director.host != host:
             continue
-        if own is None:
+        if instance is None:
+            state = _state_without_answer(live)
             yield DirectorStatus(
-                host,
-                wanted.name,
-                _without_answer(live),
-                handover=raised,
-                sync=sync,
-                drained=live.out,
+                host, expected.name, state, handover=handover, sync=sync, drained=live.out
             )
         else:
-            yield _instance(looked, live, own, raised, sync)
+            yield _instance(live, instance, log.clock, handover, sync)
 
 
-def _without_answer(live: LiveHost) -> str:
+def _state_without_answer(live: LiveHost) -> str:
     unit = live.units.get(UNIT)
     if unit is None or unit.active not in ("active", "reloading", "activating"):
         return "stopped"
@@ -158,20 +162,19 @@ def _without_answer(live: LiveHost) -> str:
 
 
 def _instance(
-    looked: PollResult, live: LiveHost, own: VrrpInstance, raised: int, sync: tuple[str, ...]
+    live: LiveHost, instance: VrrpInstance, clock: float, handover: int, sync: tuple[str, ...]
 ) -> DirectorStatus:
-    since = max(0.0, looked.recalls[live.host].clock - own.since) if own.since else 0.0
     return DirectorStatus(
         live.host,
-        own.name,
-        own.state,
-        own.priority,
-        own.base_priority,
-        raised,
-        since,
-        own.adverts_sent,
-        own.adverts_received,
-        own.errors,
+        instance.name,
+        instance.state,
+        instance.priority,
+        instance.base_priority,
+        handover,
+        max(0.0, clock - instance.since) if instance.since else 0.0,
+        instance.adverts_sent,
+        instance.adverts_received,
+        instance.errors,
         None,
         sync,
         live.out,
@@ -179,129 +182,150 @@ def _instance(
 
 
 def _services(
-    looked: PollResult, frontend: ResolvedFrontend, service: ResolvedService
+    poll: PollResult, frontend: ResolvedFrontend, service: ResolvedService
 ) -> Iterator[ServiceStatus]:
-    """The service's entries in its holder's table; in that of the best director that answers where nobody holds it."""
-    director = _table_of(looked.seen, frontend)
+    """Yield the service's entries in its holder's table.
+
+    Without a holder, the table of the best director that answers counts.
+    """
+    director = _table_owner(poll.snapshot, frontend)
+    live = poll.snapshot.lives.get(director)
+    log = poll.host_logs.get(director, HostLog())
     for entry, names in entries(frontend, service):
-        live = looked.seen.lives.get(director)
-        found = (
-            next((one for one in live.services if one.selector == entry.selector), None)
-            if live
-            else None
+        live_service = next(
+            (item for item in (live.services if live else ()) if item.selector == entry.selector),
+            None,
         )
-        recall = looked.recalls.get(director, HostLog())
-        drained = live.drained if live else {}
-        servers = tuple(_servers(service, entry, names, found, recall, drained)) if director else ()
-        scheduler = found.scheduler if found else service.model.scheduler
         yield ServiceStatus(
-            entry.selector, scheduler, director, found is not None if live else None, servers
+            entry.selector,
+            live_service.scheduler if live_service else service.model.scheduler,
+            director,
+            live_service is not None if live else None,
+            tuple(_servers(service, entry, names, live_service, live, log)) if live else (),
         )
 
 
-def _table_of(seen: Snapshot, frontend: ResolvedFrontend) -> str:
-    held = [host for hosts in holders(frontend, seen.lives).values() for host in hosts]
+def _table_owner(snapshot: Snapshot, frontend: ResolvedFrontend) -> str:
+    """Return the first master, else the first holder, else the best director; empty if unseen."""
+    vip_holders = [host for hosts in holders(frontend, snapshot.lives).values() for host in hosts]
     masters = [
-        live.host for live, _, own in seen.instances(frontend) if own and own.state == "MASTER"
+        live.host
+        for live, _, instance in snapshot.instances(frontend)
+        if instance and instance.state == "MASTER"
     ]
-    directors = [live.host for live in seen.directors(frontend)]
-    return next((host for host in (*masters, *held, *directors) if host in directors), "")
+    directors = [live.host for live in snapshot.directors(frontend)]
+    candidates = (*masters, *vip_holders, *directors)
+    return next((host for host in candidates if host in directors), "")
 
 
 def _servers(
     service: ResolvedService,
     entry: IpvsService,
     names: Mapping[str, str],
-    found: LiveService | None,
-    recall: HostLog,
-    drained: Mapping[str, str],
+    live_service: LiveService | None,
+    live: LiveHost,
+    log: HostLog,
 ) -> Iterator[ServerStatus]:
-    live = {server.place: server for server in (found.servers if found else ())}
+    servers = live_service.servers if live_service else ()
+    live_servers = {server.place: server for server in servers}
     weights = {server.rule.split()[1]: weight(server.rule) for server in entry.servers}
     for place, name in names.items():
-        one = _server(service, name, place, live.get(place), weights[place], recall)
-        yield _as_drained(one, drained[name], recall.clock) if _drained(one, drained) else one
-    for place, server in live.items():
+        check = _check_result(log, place, service.model.protocol)
+        server = _server(name, place, live_servers.get(place), weights[place], check, log.clock)
+        # A server that is drained and down is shown as down.
+        if name in live.drained and server.weight == 0 and server.state != "down":
+            server = _drained_by(server, live.drained[name], log.clock)
+        yield server
+    for place, live_server in live_servers.items():
         if place not in names:
             sorry = service.model.sorry_server
-            kind = "sorry" if sorry and str(sorry.address) == server.address else "foreign"
+            is_sorry = sorry and str(sorry.address) == live_server.address
             yield ServerStatus(
-                place, place, server.weight, None, server.active, server.inactive, kind
+                place,
+                place,
+                live_server.weight,
+                None,
+                live_server.active,
+                live_server.inactive,
+                "sorry" if is_sorry else "foreign",
             )
 
 
-def _as_drained(server: ServerStatus, words: str, clock: float) -> ServerStatus:
-    """The same with who drained it as the reason; `words` are `WHO, WHEN`."""
-    who, _, when = words.partition(", ")
-    try:
-        began: float | None = datetime.fromisoformat(when).timestamp()
-    except ValueError:
-        began = None
-    seconds = None if began is None else max(0.0, clock - began)
-    return replace(server, state="drained", reason=f"by {who}", seconds=seconds)
+def _check_result(log: HostLog, place: str, protocol: str) -> Health | None:
+    """Return the last check result of a server; None if there is none.
 
-
-def _drained(server: ServerStatus, drained: Mapping[str, str]) -> bool:
-    """Whether a server gets nothing because somebody drained it; one that is down as well is shown as down."""
-    return server.name in drained and server.weight == 0 and server.state != "down"
+    Keepalived logs a server as `[192.168.227.103]:tcp:80` or `[192.168.227.103]`.
+    """
+    address, port = endpoint.split(place)
+    return log.health.get(f"[{address}]:{protocol}:{port}") or log.health.get(f"[{address}]")
 
 
 def _server(
-    service: ResolvedService,
     name: str,
     place: str,
     live: LiveServer | None,
     intended: int,
-    recall: HostLog,
+    check: Health | None,
+    clock: float,
 ) -> ServerStatus:
-    said = recall.health.get(_as_logged(place, service.model.protocol)) or recall.health.get(
-        _as_logged(place, "")
-    )
-    seconds = max(0.0, recall.clock - said.at) if said else None
-    reason = said.reason if said else ""
+    seconds = max(0.0, clock - check.at) if check else None
+    reason = check.reason if check else ""
+    failed = check is not None and not check.well
     if live is None:
-        state = "down" if said and not said.well else "missing"
+        state = "down" if failed else "missing"
         return ServerStatus(
             name, place, None, intended, state=state, reason=reason, seconds=seconds
         )
     state = "up"
     if live.weight == 0:
-        state = "down" if said and not said.well else "drained"
+        state = "down" if failed else "drained"
     return ServerStatus(
         name, place, live.weight, intended, live.active, live.inactive, state, reason, seconds
     )
 
 
-def _as_logged(place: str, protocol: str) -> str:
-    """A server as Keepalived writes it in its log: `[192.168.227.103]:tcp:80`; `[fd00::3]:tcp:80`."""
-    address, port = endpoint.split(place)
-    return f"[{address}]" + (f":{protocol}:{port}" if protocol else "")
+def _drained_by(server: ServerStatus, drain: str, clock: float) -> ServerStatus:
+    """Return the server as drained, with the operator as reason; `drain` is `WHO, WHEN`."""
+    operator, _, time = drain.partition(", ")
+    try:
+        seconds = max(0.0, clock - datetime.fromisoformat(time).timestamp())
+    except ValueError:
+        return replace(server, state="drained", reason=f"by {operator}", seconds=None)
+    return replace(server, state="drained", reason=f"by {operator}", seconds=seconds)
 
 
-def _rated(now: Status, before: Status) -> Status:
-    """The same with the rate of each director's adverts: those sent of a master, those heard of a backup."""
+def _with_rates(now: Status, before: Status) -> Status:
+    """Return the status with the rate of each director's adverts since the earlier status."""
     earlier = {
-        (one.host, one.instance): one for frontend in before.frontends for one in frontend.directors
+        (director.host, director.instance): director
+        for frontend in before.frontends
+        for director in frontend.directors
     }
-    passed = now.taken - before.taken
+    seconds = now.taken - before.taken
     frontends = []
     for frontend in now.frontends:
-        directors = (
-            replace(one, rate=_rate(one, earlier.get((one.host, one.instance)), passed))
-            for one in frontend.directors
+        directors = tuple(
+            replace(
+                director,
+                rate=_rate(director, earlier.get((director.host, director.instance)), seconds),
+            )
+            for director in frontend.directors
         )
-        frontends.append(replace(frontend, directors=tuple(directors)))
+        frontends.append(replace(frontend, directors=directors))
     return replace(now, frontends=tuple(frontends))
 
 
-def _rate(now: DirectorStatus, before: DirectorStatus | None, passed: float) -> float | None:
-    if (
-        before is None
-        or now.state != before.state
-        or now.state not in ("MASTER", "BACKUP")
-        or passed <= 0
-    ):
+def _rate(now: DirectorStatus, before: DirectorStatus | None, seconds: float) -> float | None:
+    """Return the adverts per second: sent by a master, received by a backup.
+
+    None without an earlier status in the same state, and after a restart of Keepalived.
+    """
+    if before is None or now.state != before.state or seconds <= 0:
         return None
-    count = "adverts_sent" if now.state == "MASTER" else "adverts_received"
-    grown: int = getattr(now, count) - getattr(before, count)
-    return grown / passed if grown >= 0 else None
+    if now.state == "MASTER":
+        count = now.adverts_sent - before.adverts_sent
+    elif now.state == "BACKUP":
+        count = now.adverts_received - before.adverts_received
+    else:
+        return None
+    return count / seconds if count >= 0 else None

@@ -1,4 +1,4 @@
-"""A site as it is right now, in the words of the screen that shows it. Plain values."""
+"""The present state of a site, as the status screen shows it. Plain values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from provision.hosts.live.state import LiveFinding
 
 @dataclass(frozen=True)
 class VipStatus:
-    """A virtual address and every host that was seen to hold it, with the hardware address it holds it under.
+    """A VIP and the inspected hosts that hold it, each with its hardware address for the VIP.
 
-    `unseen` are the directors of its front end that were not seen: any of them may hold it, too.
+    `unseen` are the directors of its front end that were not inspected. Each may hold the VIP, too.
     """
 
     address: str
@@ -23,31 +23,41 @@ class VipStatus:
 
     @property
     def held(self) -> str:
-        """By how many hosts it is held, as far as seen: one, several, nobody or unknown."""
+        """The number of holders, as far as known: one, several, nobody or unknown."""
         if len(self.holders) > 1:
             return "several"
         return "one" if self.holders else "unknown" if self.unseen else "nobody"
 
 
 UNREACHABLE = "unreachable"
-"""The state of a director that was not seen."""
+"""The state of a director that was not inspected."""
 
 STATES = ("MASTER", "BACKUP", "FAULT", "INIT", "STOP")
-"""The states that Keepalived itself tells, and its figures with them."""
+"""The states that Keepalived itself reports, together with its figures."""
 
-_FIGURES = ("priority", "base_priority", "seconds", "adverts_sent", "adverts_received", "errors")
-_OF_HOST = ("handover", "sync", "drained")
+_KEEPALIVED_FIELDS = (
+    "priority",
+    "base_priority",
+    "seconds",
+    "adverts_sent",
+    "adverts_received",
+    "errors",
+)
+_HOST_FIELDS = ("handover", "sync", "drained")
 
 
 @dataclass(frozen=True)
 class DirectorStatus:
-    """One VRRP instance of one director.
+    """A VRRP instance of a director.
 
-    `state` is Keepalived's word, or `unreachable`, `stopped` or `silent` (it runs and does not answer): nothing is ever
-    carried over from an earlier look. `priority` is the effective one; `handover` what a planned hand-over adds to it.
-    `seconds` is for how long it has had its state. `rate` is adverts a second, sent by a master and heard by a backup,
-    None where there was no earlier look to count from. `sync` are its connection-sync daemons: master, backup.
-    `drained` says who took it out of service and when, empty where it is in service.
+    - `state` is Keepalived's, or `unreachable`, `stopped`, `silent` (Keepalived runs and does not
+      answer) or `absent` (it answers without this instance). It never comes from an earlier poll.
+    - `priority` is the effective priority; `handover` is what a planned hand-over adds to it.
+    - `seconds` is the time since the last change of state.
+    - `rate` is the adverts per second that a master sent or a backup received since the earlier
+      poll; None without an earlier poll.
+    - `sync` are its connection-sync daemons: master, backup.
+    - `drained` says who drained it and when; it is empty if the director is in service.
     """
 
     host: str
@@ -69,10 +79,12 @@ class DirectorStatus:
 class ServerStatus:
     """A real server of a service in its holder's table.
 
-    `weight` is the live one, None where it is not in the table. `state` is up, down (its check fails), drained (weight
-    0 on purpose), missing (its check is well, or says nothing), sorry (the sorry server) or foreign (not in the
-    inventory). `reason` is who drained it and when, or the last word of its checks, `seconds` how long ago they said
-    it, None where they have not.
+    - `weight` is the live weight; None if the server is not in the table. `intended` is the weight
+      in the inventory; None if the server is not in the inventory.
+    - `state` is up, down (its check fails), drained (weight 0 on purpose), missing (not in the
+      table, and no check explains it), sorry (the sorry server) or foreign (not in the inventory).
+    - `reason` says who drained it, or is the last result of its checks. `seconds` is the age of
+      that; None if there is none.
     """
 
     name: str
@@ -88,9 +100,10 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A virtual service as the table of `director` has it: that of the holder; `present` is false where it has not.
+    """A virtual service in the table of its holder, `director`.
 
-    Where no director of its front end was seen, `director` is empty and `present` None.
+    `present` is false if the table lacks it. If no director of its front end was inspected,
+    `director` is empty and `present` None.
     """
 
     selector: str
@@ -122,10 +135,11 @@ class GenerationStatus:
 
 @dataclass(frozen=True)
 class HostStatus:
-    """A managed host; `drift` is how many changes a deploy would make, None where that was not looked at.
+    """A managed host.
 
-    `problem` says why it could not be looked at, empty where it was; `generation` is unknown then, else None where
-    nothing was ever confirmed there.
+    `problem` says why it could not be inspected; it is empty for an inspected host. `generation` is
+    None if the host was never deployed, or if there is a problem. `drift` is the number of changes
+    that a deploy would make; None if the host was not compared with the inventory.
     """
 
     host: str
@@ -136,7 +150,11 @@ class HostStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The whole site at `taken`, in seconds since the epoch by the controller's clock; `findings` are what is wrong."""
+    """The whole site.
+
+    `taken` is the time by the controller's clock, in seconds since the epoch. `findings` are the
+    problems.
+    """
 
     inventory: str
     taken: float
@@ -146,42 +164,46 @@ class Status:
 
     @property
     def ok(self) -> bool:
-        """Whether every host was looked at and nothing is wrong; drift alone breaks nothing."""
+        """Whether every host was inspected without a finding. Drift alone is not a problem."""
         return not self.findings and not any(host.problem for host in self.hosts)
 
     @property
     def coverage(self) -> Coverage:
-        """Which managed hosts could be looked at."""
-        problems = {one.host: one.problem for one in self.hosts if one.problem}
-        return Coverage(tuple(one.host for one in self.hosts), problems)
+        """Which managed hosts were inspected."""
+        problems = {host.host: host.problem for host in self.hosts if host.problem}
+        return Coverage(tuple(host.host for host in self.hosts), problems)
 
     @property
     def verdict(self) -> str:
-        """Whether the site is well or wrong; unknown where nothing is wrong as far as was seen, which is not all."""
+        """The verdict: well, wrong (there are findings) or unknown.
+
+        It is unknown if there are no findings but not all hosts were inspected.
+        """
         return "wrong" if self.findings else "unknown" if self.coverage.unseen else "well"
 
     def json(self) -> dict[str, Any]:
-        """The document of `status --json`."""
+        """Return the document of `status --json`."""
         document = dataclasses.asdict(self)
         document["frontends"] = [_frontend_json(frontend) for frontend in self.frontends]
         return {"ok": self.ok, "verdict": self.verdict, **document, **self.coverage.json()}
 
 
 def _frontend_json(frontend: FrontendStatus) -> dict[str, Any]:
-    vips = [{**vars(vip), "holders": _holders_json(vip), "held": vip.held} for vip in frontend.vips]
     return {
         **dataclasses.asdict(frontend),
-        "vips": vips,
-        "directors": [*map(_director_json, frontend.directors)],
+        "vips": [_vip_json(vip) for vip in frontend.vips],
+        "directors": [_director_json(director) for director in frontend.directors],
     }
 
 
-def _holders_json(vip: VipStatus) -> list[dict[str, str]]:
-    return [{"host": host, "mac": mac} for host, mac in vip.holders]
+def _vip_json(vip: VipStatus) -> dict[str, Any]:
+    holders = [{"host": host, "mac": mac} for host, mac in vip.holders]
+    return {**vars(vip), "holders": holders, "held": vip.held}
 
 
 def _director_json(director: DirectorStatus) -> dict[str, Any]:
-    """A director's entry: null is what its Keepalived did not tell, and all of a director that was not seen."""
-    figures = () if director.state in STATES else _FIGURES
-    about = _OF_HOST if director.state == UNREACHABLE else ()
-    return dataclasses.asdict(director) | dict.fromkeys((*figures, *about))
+    """Return a director's entry. Unknown values are null: all of a director that was not seen."""
+    unknown: tuple[str, ...] = () if director.state in STATES else _KEEPALIVED_FIELDS
+    if director.state == UNREACHABLE:
+        unknown += _HOST_FIELDS
+    return dataclasses.asdict(director) | dict.fromkeys(unknown)

@@ -1,4 +1,4 @@
-"""A case in which all is well, from the topology alone; tests then break one thing."""
+"""A doctor's case of a healthy site, built from the topology alone; tests then break one thing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.inventory.building import frontend, topology
 LAB = topology([frontend()])
 NOW = 1000.0
 
-WELL: Mapping[str, Sequence[str]] = {
+HEALTHY_SECTIONS: Mapping[str, Sequence[str]] = {
     "clock": [str(NOW)],
     "release": ["6.1.0"],
     "ipvs_module": ["loaded"],
@@ -27,41 +27,49 @@ WELL: Mapping[str, Sequence[str]] = {
 
 
 def log(
-    *texts: str, who: str = "Keepalived_vrrp", begin: float = 900.0, step: float = 5.0
+    *texts: str, program: str = "Keepalived_vrrp", begin: float = 900.0, step: float = 5.0
 ) -> list[str]:
-    """Lines of Keepalived's journal, some seconds apart."""
-    return [f"{begin + step * number:.3f} h {who}[7]: {text}" for number, text in enumerate(texts)]
+    """Return lines of Keepalived's journal, `step` seconds apart."""
+    return [
+        f"{begin + step * number:.3f} h {program}[7]: {text}" for number, text in enumerate(texts)
+    ]
 
 
 def case(
     sections: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     changes: Mapping[str, tuple[Change, ...]] | None = None,
     errors: Mapping[str, str] | None = None,
-    of: Topology = LAB,
+    site: Topology = LAB,
     **lives: Mapping[str, Any],
 ) -> DoctorCase:
-    """All hosts that are not in `errors`; `sections` is what hosts printed besides, `lives` fields that differ."""
+    """Return a case with all hosts that are not in `errors`.
+
+    `sections` are additional sections by host. `lives` are fields of hosts that differ.
+    """
     hosts = {
         host: replace(live, **lives.get(host, {}))
-        for host, live in healthy(of).items()
+        for host, live in healthy(site).items()
         if host not in (errors or {})
     }
-    traces = {host: HostTrace(host, {**WELL, **(sections or {}).get(host, {})}) for host in hosts}
-    compared = {host: () for host in of.managed() if host in hosts} | dict(changes or {})
+    traces = {
+        host: HostTrace(host, {**HEALTHY_SECTIONS, **(sections or {}).get(host, {})})
+        for host in hosts
+    }
+    compared = {host: () for host in site.managed() if host in hosts} | dict(changes or {})
     return DoctorCase(
-        Snapshot(of, hosts),
+        Snapshot(site, hosts),
         traces,
         compared,
-        WireAnswers(reason="nobody asks the wire here"),
+        WireAnswers(reason="this test sends nothing"),
         errors or {},
     )
 
 
 def report(*args: Any, **kwargs: Any) -> Report:
-    """What the doctor says of a case."""
+    """Return the doctor's report on a case."""
     return diagnose(case(*args, **kwargs))
 
 
-def named(found: Report) -> list[tuple[str, str]]:
-    """The rules found and the hosts they are about."""
-    return [(diagnosis.rule, diagnosis.clue.host) for diagnosis in found.diagnoses]
+def diagnosed(report: Report) -> list[tuple[str, str]]:
+    """Return the rules of the diagnoses with the hosts they are about."""
+    return [(diagnosis.rule, diagnosis.symptom.host) for diagnosis in report.diagnoses]

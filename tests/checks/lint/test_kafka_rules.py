@@ -1,4 +1,4 @@
-"""Every rule about Kafka by example: what it finds, and that the sound cluster beside it is left in peace."""
+"""Every rule about Kafka with an example that breaks it, and a sound cluster that does not."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ from tests.inventory.building import frontend, inventory, service
 
 USERS = {"admin": {"password": "secret"}, "check": {"password": "probe"}}
 KAFKA: Mapping[str, Any] = {
-    "version": "3.9.1", "brokers": "brokers", "users": USERS, "tls": GENERATED, "distribution": {"jars": "/opt/kafka"},
-}  # fmt: skip
+    "version": "3.9.1",
+    "brokers": "brokers",
+    "users": USERS,
+    "tls": GENERATED,
+    "distribution": {"jars": "/opt/kafka"},
+}
 HOSTS: Mapping[str, Mapping[str, Any]] = {
     "lvs1": {"ansible_host": "192.168.227.101"},
     "lvs2": {"ansible_host": "192.168.227.102"},
@@ -40,15 +44,20 @@ def rules_broken(
     hosts: Mapping[str, Mapping[str, Any]] | None = None,
     **changes: Any,
 ) -> list[str]:
-    """The rules that the sound cluster breaks with changes to `kafka`, to hosts, to the service."""
+    """The rules that the cluster breaks with changes to `kafka`, to hosts and to the service."""
     common = {
-        "port": 9092, "real_servers": "brokers", "check": {"type": "kafka", "login": "check"}, **changes,
-    }  # fmt: skip
-    changed = {name: {**own, **(hosts or {}).get(name, {})} for name, own in HOSTS.items()}
-    found = inventory(
+        "port": 9092,
+        "real_servers": "brokers",
+        "check": {"type": "kafka", "login": "check"},
+        **changes,
+    }
+    changed = {
+        name: {**variables, **(hosts or {}).get(name, {})} for name, variables in HOSTS.items()
+    }
+    kafka_inventory = inventory(
         [frontend(services=[service(**common)])], changed, GROUPS, kafka={**KAFKA, **(kafka or {})}
     )
-    return [finding.problem.rule for finding in findings(build(found))]
+    return [finding.problem.rule for finding in findings(build(kafka_inventory))]
 
 
 BROKEN: dict[str, dict[str, Any]] = {
@@ -100,14 +109,12 @@ def test_a_rule_finds_its_mistake_and_nothing_else(name: str) -> None:
 
 
 SOUND: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "an advertised name for each": {
+    "unchanged": {},
+    "advertised names": {
         "hosts": {name: {"kafka_host": f"{name}.example.org"} for name in BROKERS}
     },
     "another port on both sides": {"kafka": {"port": 19092}, "port": 19092},
-    "a program of the operator's own": {
-        "check": {"type": "misc", "script": "/usr/local/bin/ready"}
-    },
+    "the operator's check program": {"check": {"type": "misc", "script": "/usr/local/bin/ready"}},
     "a longer time-out": {"hosts": {"lvs2": {"keepalived": {"lvs_timeouts": {"tcp": 601}}}}},
     "a single controller": {"kafka": {"controllers": ["kafka1"]}},
     "SCRAM without TLS, with ZooKeeper": {
@@ -122,15 +129,17 @@ def test_a_sound_cluster_breaks_no_rule(name: str) -> None:
     assert rules_broken(**SOUND[name]) == []
 
 
-def test_a_cluster_behind_no_front_end_is_noticed() -> None:
-    found = inventory([frontend(services=[])], HOSTS, GROUPS, kafka=KAFKA)
-    assert [finding.problem.rule for finding in findings(build(found))] == ["kafka-not-behind-vip"]
+def test_a_cluster_without_a_front_end_is_reported() -> None:
+    no_services = inventory([frontend(services=[])], HOSTS, GROUPS, kafka=KAFKA)
+    assert [finding.problem.rule for finding in findings(build(no_services))] == [
+        "kafka-not-behind-vip"
+    ]
 
 
-def given(
+def rules_broken_with_certificates(
     folder: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, str], days: int
 ) -> list[str]:
-    """The rules broken with certificates for these names that end so soon."""
+    """The rules that the cluster breaks with provided certificates for names and days."""
     monkeypatch.setattr(certificates, "DAYS", days + 1 / 24)  # the CA is an hour old
     monkeypatch.setattr(certificates, "RENEW", timedelta())
     signing = certificates.make("given")
@@ -147,60 +156,80 @@ ADDRESSES = {
 }
 
 
-def test_given_certificates_that_fit_break_no_rule(
+def test_matching_certificates_break_no_rule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert given(tmp_path, monkeypatch, ADDRESSES, 90) == []
+    assert rules_broken_with_certificates(tmp_path, monkeypatch, ADDRESSES, 90) == []
 
 
 def test_a_certificate_without_the_bootstrap_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = {**ADDRESSES, "vip": "kafka.example.org"}
-    assert given(tmp_path, monkeypatch, named, 90) == ["kafka-certificate-names"] * 3
+    names = {**ADDRESSES, "vip": "kafka.example.org"}
+    assert (
+        rules_broken_with_certificates(tmp_path, monkeypatch, names, 90)
+        == ["kafka-certificate-names"] * 3
+    )
 
 
 @pytest.mark.parametrize(("days", "broken"), [(29, ["kafka-certificate-ends"]), (31, [])])
-def test_a_ca_that_soon_ends(days: int, broken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ca_that_expires_soon(
+    days: int, broken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(certificates, "CA_DAYS", days)
     signing = certificates.make("given")
     assert rules_broken({"tls": {"ca": signing.trusted, "key": signing.key}}) == broken
 
 
-def test_a_certificate_that_soon_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert given(tmp_path, monkeypatch, ADDRESSES, 29) == ["kafka-certificate-ends"] * 3
-    soon = certificates.facts((tmp_path / "kafka1.pem").read_text()).not_after - datetime.now(UTC)
-    assert timedelta(days=28) < soon < timedelta(days=29)
+def test_a_certificate_that_expires_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        rules_broken_with_certificates(tmp_path, monkeypatch, ADDRESSES, 29)
+        == ["kafka-certificate-ends"] * 3
+    )
+    remaining = certificates.facts((tmp_path / "kafka1.pem").read_text()).not_after - datetime.now(
+        UTC
+    )
+    assert timedelta(days=28) < remaining < timedelta(days=29)
 
 
 def test_every_rule_about_kafka_has_an_example() -> None:
     others = {"kafka-not-behind-vip", "kafka-certificate-names", "kafka-certificate-ends"}
-    assert {each.id for each in RULES if each.id.startswith("kafka-")} == {*BROKEN, *others}
+    assert {rule.id for rule in RULES if rule.id.startswith("kafka-")} == {*BROKEN, *others}
 
 
 @pytest.mark.parametrize("name", ["kafka", "kafka-zookeeper"])
 def test_the_shipped_examples_break_no_rule(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("ADMIN", "CHECK", "ORDERS", "BILLING", "ZOOKEEPER", "QUORUM"):
         monkeypatch.setenv(f"HACTL_KAFKA_{variable}", f"secret-{variable.lower()}")
-    found = resolve_inventory(read_inventory(shipped("inventories") / f"{name}.yml"))
-    assert findings(build(found)) == []
+    example = resolve_inventory(read_inventory(shipped("inventories") / f"{name}.yml"))
+    assert findings(build(example)) == []
 
 
 @pytest.mark.parametrize(
     ("topic", "properties", "broken"),
     [
-        ({"replicas": 1}, {}, ["kafka-topic-min-isr"]),  # two must be in sync, as the brokers have it
+        ({"replicas": 1}, {}, ["kafka-topic-min-isr"]),  # the brokers require two in sync
         ({"replicas": 1, "config": {"min.insync.replicas": 1}}, {}, []),
         ({"replicas": 2, "config": {"min.insync.replicas": 2}}, {}, ["kafka-topic-min-isr"]),
         ({"config": {"min.insync.replicas": 2}}, {"default.replication.factor": 3}, []),
-        ({"config": {"cleanup.policy": "compact", "min.compaction.lag.ms": 2000}},
-         {"log.cleaner.max.compaction.lag.ms": 1000}, ["kafka-topic-refused"]),
+        (
+            {"config": {"cleanup.policy": "compact", "min.compaction.lag.ms": 2000}},
+            {"log.cleaner.max.compaction.lag.ms": 1000},
+            ["kafka-topic-refused"],
+        ),
         ({"config": {"cleanup.policy": "compact,delete", "retention.ms": 864000000}}, {}, []),
-        ({"config": {"retention.ms": 1000}}, {"log.roll.ms": 500, "log.segment.bytes": 2000000,
-                                              "log.retention.check.interval.ms": 900}, []),
+        (
+            {"config": {"retention.ms": 1000}},
+            {
+                "log.roll.ms": 500,
+                "log.segment.bytes": 2000000,
+                "log.retention.check.interval.ms": 900,
+            },
+            [],
+        ),
     ],
-)  # fmt: skip
-def test_a_topic_is_judged_together_with_what_it_has_of_the_brokers(
+)
+def test_a_topic_is_checked_together_with_parameters_of_the_brokers(
     topic: dict[str, Any], properties: dict[str, Any], broken: list[str]
 ) -> None:
     topics = {"orders": {"partitions": 3, **topic}}

@@ -1,4 +1,4 @@
-"""Every rule by example: what it finds, and that a sound inventory beside it is left in peace."""
+"""Every rule with an example that breaks it, and a similar inventory that does not."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.inventory.building import DUAL, GROUPS, HOSTS, frontend, service, top
 API = frontend(name="api", vips=["192.168.227.20"], vrrp={"virtual_router_id": 20})
 
 
-def host(name: str, **changes: Any) -> dict[str, dict[str, Any]]:
-    """The usual hosts with variables added to one of them."""
+def host(name: str, **changes: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The usual hosts; one of them has more variables."""
     return {**HOSTS, name: {**HOSTS[name], **changes}}
 
 
 def served(**changes: Any) -> list[dict[str, Any]]:
-    """The usual front end with changes to its service."""
+    """The usual front end with another service."""
     return [frontend(services=[service(**changes)])]
 
 
@@ -34,7 +34,10 @@ def vrrp(**fields: Any) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Example:
-    """An inventory that breaks one rule, and one close to it that does not; `hosts` and `keepalived` go with both."""
+    """The front ends of an inventory that breaks a rule, and of a similar one that does not.
+
+    `hosts` and `groups` belong to both, unless there are `sound_hosts`.
+    """
 
     broken: list[dict[str, Any]]
     sound: list[dict[str, Any]]
@@ -43,8 +46,8 @@ class Example:
     groups: Mapping[str, Any] = field(default_factory=lambda: GROUPS)
 
 
-def differing(**keepalived: Any) -> dict[str, dict[str, Any]]:
-    """The usual hosts, one director with other Keepalived settings."""
+def differing(**keepalived: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The usual hosts; one director has other Keepalived settings."""
     return host("lvs2", keepalived=keepalived)
 
 
@@ -55,7 +58,10 @@ ACROSS = {
     "web1": {"ansible_host": "fd00:227::103"},
     "web2": {"ansible_host": "fd00:227::104"},
 }
-ALONE = {name: {**own, "keepalived": {"lvs_sync_daemon": False}} for name, own in ACROSS.items()}
+ALONE = {
+    name: {**variables, "keepalived": {"lvs_sync_daemon": False}}
+    for name, variables in ACROSS.items()
+}
 SEPARATE = {
     **HOSTS,
     **{
@@ -72,35 +78,51 @@ SEPARATE = {
 }
 
 EXAMPLES: dict[str, Example] = {
-    # --- the whole topology
+    # The whole topology.
     "real-server-is-director": Example(
         served(real_servers=["web", "lvs2"]), served(real_servers=["web", "lvs2"], forward="nat")
     ),
-    "tunnel-across-families-synchronised": Example(TUNNELLED, TUNNELLED, hosts=ACROSS, sound_hosts=ALONE),
+    "tunnel-across-families-synchronised": Example(
+        TUNNELLED, TUNNELLED, hosts=ACROSS, sound_hosts=ALONE
+    ),
     "vip-is-a-host-address": Example([frontend(vips=["192.168.227.103"])], [frontend()]),
-    "vip-twice": Example([frontend(), {**API, "vips": ["192.168.227.10"], "services": []}], [frontend(), API]),
-    "vrid-clash": Example([frontend(), {**API, "vrrp": {"virtual_router_id": 10}}], [frontend(), API]),
-    "equal-priorities": Example([frontend(priorities={"lvs2": 100})], [frontend(priorities={"lvs2": 101})]),
+    "vip-twice": Example(
+        [frontend(), {**API, "vips": ["192.168.227.10"], "services": []}], [frontend(), API]
+    ),
+    "vrid-clash": Example(
+        [frontend(), {**API, "vrrp": {"virtual_router_id": 10}}], [frontend(), API]
+    ),
+    "equal-priorities": Example(
+        [frontend(priorities={"lvs2": 100})], [frontend(priorities={"lvs2": 101})]
+    ),
     "single-director": Example(
-        [frontend(directors="lvs1")], [frontend()], hosts=host("lvs2", hactl_roles=["web"]), sound_hosts=HOSTS
+        [frontend(directors="lvs1")],
+        [frontend()],
+        hosts=host("lvs2", hactl_roles=["web"]),
+        sound_hosts=HOSTS,
     ),
     "dr-port-mapping": Example(
         served(real_server_defaults={"port": 8080}, check={"type": "tcp"}),
         served(real_server_defaults={"port": 8080}, forward="nat"),
     ),
     "no-check": Example(served(check=None), served()),
-    "sorry-server-is-vip": Example(served(sorry_server="192.168.227.10"), served(sorry_server="192.168.227.9")),
+    "sorry-server-is-vip": Example(
+        served(sorry_server="192.168.227.10"), served(sorry_server="192.168.227.9")
+    ),
     "advert-too-quick": Example(vrrp(advert_int=0.05), vrrp(advert_int=0.1)),
     "vrrp-strict": Example(vrrp(strict_mode=True), vrrp(strict_mode=False)),
-    # --- directors that must agree
+    # Directors that must agree.
     "adverts-not-heard": Example(vrrp(), UNICAST, hosts=differing(vrrp_mcast_group4="224.0.0.99")),
-    "down-timers-differ": Example(vrrp(), vrrp(down_timer_adverts=3), hosts=differing(vrrp_down_timer_adverts=5)),
+    "down-timers-differ": Example(
+        vrrp(), vrrp(down_timer_adverts=3), hosts=differing(vrrp_down_timer_adverts=5)
+    ),
     "connections-not-heard": Example(
         vrrp(),
         vrrp(),
         hosts=differing(lvs_sync_daemon={"port": 9000}),
         sound_hosts={
-            name: {**own, "keepalived": {"lvs_sync_daemon": {"port": 9000}}} for name, own in HOSTS.items()
+            name: {**variables, "keepalived": {"lvs_sync_daemon": {"port": 9000}}}
+            for name, variables in HOSTS.items()
         },
     ),
     "sync-instance-unknown": Example(
@@ -121,8 +143,14 @@ EXAMPLES: dict[str, Example] = {
     ),
     "hand-over-impossible": Example(vrrp(nopreempt=True), vrrp(preempt_delay=5)),
     "sync-group-split": Example(
-        [*vrrp(sync_group="g"), {**API, "directors": ["lvs2", "lvs1"], "vrrp": {"virtual_router_id": 20,
-        "sync_group": "g"}}],
+        [
+            *vrrp(sync_group="g"),
+            {
+                **API,
+                "directors": ["lvs2", "lvs1"],
+                "vrrp": {"virtual_router_id": 20, "sync_group": "g"},
+            },
+        ],
         [*vrrp(sync_group="g"), {**API, "vrrp": {"virtual_router_id": 20, "sync_group": "g"}}],
     ),
     "sync-id-clash": Example(
@@ -130,10 +158,10 @@ EXAMPLES: dict[str, Example] = {
         [frontend(), {**API, "directors": ["lvs2", "d1", "d2"]}],
         hosts=SEPARATE,
     ),
-    # --- services
+    # Services.
     "service-twice": Example(
-        [frontend(services=[service(), service()])], [frontend(services=[service(), service(protocol="udp",
-        check={"type": "ping"})])]
+        [frontend(services=[service(), service()])],
+        [frontend(services=[service(), service(protocol="udp", check={"type": "ping"})])],
     ),
     "real-server-is-vip": Example(
         served(real_server_options={"web1": {"address": "192.168.227.10"}}),
@@ -141,7 +169,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "quorum-unreachable": Example(served(quorum=2, hysteresis=1), served(quorum=2)),
     "nobody-serves": Example(
-        served(real_server_defaults={"weight": 0}), served(real_server_options={"web1": {"weight": 0}})
+        served(real_server_defaults={"weight": 0}),
+        served(real_server_options={"web1": {"weight": 0}}),
     ),
     "weight-without-effect": Example(
         served(real_server_options={"web1": {"weight": 5}}),
@@ -152,58 +181,64 @@ EXAMPLES: dict[str, Example] = {
         served(sorry_server={"address": "192.168.227.9", "port": 81, "forward": "nat"}),
     ),
     "check-of-another-port": Example(
-        served(check={"type": "tcp", "port": 22}), served(check=[{"type": "tcp", "port": 22}, {"type": "http"}])
+        served(check={"type": "tcp", "port": 22}),
+        served(check=[{"type": "tcp", "port": 22}, {"type": "http"}]),
     ),
     "check-without-effect": Example(
-        [frontend(ipvs_manager="ipvsadm")], [frontend(ipvs_manager="ipvsadm", services=[service(check=None)])]
+        [frontend(ipvs_manager="ipvsadm")],
+        [frontend(ipvs_manager="ipvsadm", services=[service(check=None)])],
     ),
     "tunnel-shrinks-packets": Example(served(forward="tun"), served()),
-}  # fmt: skip
+}
 
 
-def found(
+def topology_of(
     frontends: list[dict[str, Any]],
     hosts: Mapping[str, Mapping[str, Any]],
     groups: Mapping[str, Any],
 ) -> Topology:
-    """The topology, its hosts without a part given a role so that they may stay."""
-    idle = {name: {"hactl_roles": ["web"], **own} for name, own in hosts.items()}
-    return topology(frontends, hosts=idle, groups=groups)
+    """The topology. Hosts outside the front ends get a role, so that they may stay."""
+    with_roles = {name: {"hactl_roles": ["web"], **variables} for name, variables in hosts.items()}
+    return topology(frontends, hosts=with_roles, groups=groups)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_rule_finds_its_mistake_and_nothing_else(name: str) -> None:
     example = EXAMPLES[name]
-    broken = findings(found(example.broken, example.hosts, example.groups))
+    broken = findings(topology_of(example.broken, example.hosts, example.groups))
     assert name in [finding.problem.rule for finding in broken]
     for finding in broken:
         problem = finding.problem
         assert problem.what and problem.why and problem.fix, problem
-    sound = findings(found(example.sound, example.sound_hosts or example.hosts, example.groups))
+    sound = findings(
+        topology_of(example.sound, example.sound_hosts or example.hosts, example.groups)
+    )
     assert name not in [finding.problem.rule for finding in sound]
 
 
 def test_every_rule_has_an_example() -> None:
-    """`client-is-director` has a test of its own, since it needs a group; those about Kafka are in test_kafka_rules."""
-    here = {each.id for each in RULES if not each.id.startswith("kafka-")}
-    assert here == {*EXAMPLES, "client-is-director"}
+    """`client-is-director` needs a group; its test is below. Kafka's are in test_kafka_rules."""
+    tested_here = {rule.id for rule in RULES if not rule.id.startswith("kafka-")}
+    assert tested_here == {*EXAMPLES, "client-is-director"}
 
 
-def test_a_client_has_no_part_in_a_front_end() -> None:
-    broken = findings(found([frontend()], HOSTS, {**GROUPS, "clients": ["lvs1"]}))
+def test_a_client_must_not_be_a_director() -> None:
+    broken = findings(topology_of([frontend()], HOSTS, {**GROUPS, "clients": ["lvs1"]}))
     assert [finding.problem.rule for finding in broken] == ["client-is-director"]
 
 
-def test_rules_say_why_and_where_that_is_known_from() -> None:
-    for each in RULES:
-        assert each.title and each.reason and each.source
-        assert each.severity in ("error", "warning")
-    assert len({each.id for each in RULES}) == len(RULES)
+def test_every_rule_has_a_title_a_reason_and_a_source() -> None:
+    for rule in RULES:
+        assert rule.title and rule.reason and rule.source
+        assert rule.severity in ("error", "warning")
+    assert len({rule.id for rule in RULES}) == len(RULES)
 
 
 def test_errors_come_before_warnings() -> None:
     both = findings(
-        found([frontend(priorities={"lvs2": 100}, services=[service(check=None)])], HOSTS, GROUPS)
+        topology_of(
+            [frontend(priorities={"lvs2": 100}, services=[service(check=None)])], HOSTS, GROUPS
+        )
     )
     assert [finding.severity for finding in both] == ["error", "warning"]
 
@@ -214,4 +249,7 @@ def test_the_shipped_examples_break_no_rule(name: str) -> None:
 
 
 def test_both_families_are_sound() -> None:
-    assert findings(found([frontend(vips=["192.168.227.10", "fd00:227::10"])], DUAL, GROUPS)) == []
+    assert (
+        findings(topology_of([frontend(vips=["192.168.227.10", "fd00:227::10"])], DUAL, GROUPS))
+        == []
+    )

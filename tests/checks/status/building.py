@@ -1,4 +1,4 @@
-"""A look at a whole site that is well, from the topology alone; tests then break one thing."""
+"""A poll of a healthy site, built from the topology alone; tests then break one thing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provision.checks.status.build import HostLog, PollResult, recalled
+from provision.checks.status.build import HostLog, PollResult, parse_host_log, status
+from provision.checks.status.model import Status
 from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveServer, LiveService
 from tests.hosts.live.building import healthy
@@ -25,23 +26,29 @@ SERVICE = LiveService(
 )
 
 
-def looked(
-    *gone: str,
+def poll(
+    *unreachable: str,
     taken: float = NOW,
     sections: Mapping[str, Sequence[str]] | None = None,
     **changes: Mapping[str, Any],
 ) -> PollResult:
-    """All managed hosts but those `gone`, some of their fields changed; `sections` is what lvs1 recalls."""
-    lives = {
-        host: live
-        for host, live in healthy(LAB).items()
-        if host in LAB.managed() and host not in gone
-    }
-    for host in lives:
-        own = {"services": (SERVICE,)} if host in LAB.directors() else {}
-        lives[host] = replace(lives[host], **{**own, **changes.get(host, {})})
-    recalls = dict.fromkeys(lives, HostLog(NOW))
-    if "lvs1" in lives:
-        recalls["lvs1"] = recalled({"clock": [str(NOW)], **(sections or {})})
-    errors = {host: f"{host}: no route to host" for host in gone}
-    return PollResult(Snapshot(LAB, lives), recalls, errors, dict.fromkeys(lives, 0), taken)
+    """Return a poll of all managed hosts but the unreachable ones.
+
+    `sections` are those of lvs1's host log. `changes` are fields that differ, by host.
+    """
+    healthy_hosts = healthy(LAB)
+    hosts = [host for host in healthy_hosts if host in LAB.managed() and host not in unreachable]
+    lives = {}
+    for host in hosts:
+        services = {"services": (SERVICE,)} if host in LAB.directors() else {}
+        lives[host] = replace(healthy_hosts[host], **{**services, **changes.get(host, {})})
+    logs = dict.fromkeys(hosts, HostLog(NOW))
+    if "lvs1" in logs:
+        logs["lvs1"] = parse_host_log({"clock": [str(NOW)], **(sections or {})})
+    errors = {host: f"{host}: no route to host" for host in unreachable}
+    return PollResult(Snapshot(LAB, lives), logs, errors, dict.fromkeys(hosts, 0), taken)
+
+
+def site_status(*unreachable: str, before: Status | None = None, **changes: Any) -> Status:
+    """Return the status of the site after a poll with these changes."""
+    return status("site.yml", poll(*unreachable, **changes), before)

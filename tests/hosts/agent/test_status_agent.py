@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.checks.status.build import recalled
+from provision.checks.status.build import parse_host_log
 from provision.checks.status.model import GenerationStatus
 from provision.hosts.agent import program
 from provision.hosts.agent.look import look_with
@@ -53,18 +53,18 @@ def test_status_recalls_the_newest_generation_hand_overs_and_the_checks(tools: L
     tools.write("var/lib/hactl/handover/db", "0\n")
     tools.write("var/lib/hactl/handover/README", "what this is\n")
     live, sections = look_with(tools, "status")
-    found = recalled(sections)
-    assert found.generation == GenerationStatus(10, "ops@desk", "2026-11-22", "3f")
-    assert found.handover == {"web": 100}
-    assert [(key, word.well) for key, word in found.health.items()] == [("[10.0.0.3]:tcp:80", True)]
+    log = parse_host_log(sections)
+    assert log.generation == GenerationStatus(10, "ops@desk", "2026-11-22", "3f")
+    assert log.handover == {"web": 100}
+    assert [(key, word.well) for key, word in log.health.items()] == [("[10.0.0.3]:tcp:80", True)]
     assert live.units["keepalived.service"].active == "active"
     assert tools.execs == 1
 
 
 def test_status_of_a_host_that_recalls_nothing(host: LocalHost) -> None:
     host.command("systemctl", SYSTEMCTL.replace("MainPID=1", "MainPID=0"))
-    found = recalled(look_with(host, "status")[1])
-    assert (found.generation, found.handover, found.health) == (None, {}, {})
+    log = parse_host_log(look_with(host, "status")[1])
+    assert (log.generation, log.handover, log.health) == (None, {}, {})
 
 
 def test_doctor_traces_filters_and_the_log_without_our_own_questions(tools: LocalHost) -> None:

@@ -1,1 +1,1 @@
-"""Mistakes in the raw files of Kafka and ZooKeeper, looked at together."""
+"""Rules over raw configuration files and scripts of Kafka and ZooKeeper."""

@@ -1,10 +1,10 @@
-"""Rules about retention and compaction: parameters of server.properties that contradict each other."""
+"""Rules about retention and compaction: parameters of server.properties that contradict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.checks.lint.kafka_files.registry import Files, flag, items, last, number, rule
+from provision.checks.lint.kafka_files.registry import Files, first_entry, flag, items, number, rule
 from provision.checks.lint.registry import Hit
 from provision.formats.properties import Properties
 
@@ -14,7 +14,7 @@ MAX_LONG = 9223372036854775807
 RETENTION = ("log.retention.ms", "log.retention.minutes", "log.retention.hours")
 ROLL = ("log.roll.ms", "log.roll.hours")
 _MS = {"ms": 1, "minutes": 60_000, "hours": HOUR}
-#: A topic's parameters whose name on a broker is another one.
+#: Topic parameters that have another name on a broker.
 TOPIC_KEYS = {
     "cleanup.policy": "log.cleanup.policy",
     "retention.ms": "log.retention.ms",
@@ -31,8 +31,8 @@ TOPIC_KEYS = {
 SYNONYMS = "org.apache.kafka.server.config.ServerTopicConfigSynonyms"
 
 
-def _time(server: Properties, keys: tuple[str, ...]) -> int:
-    """Milliseconds by the most exact key that is set; a week where none is."""
+def _milliseconds(server: Properties, keys: tuple[str, ...]) -> int:
+    """Return the value of the set key with the smallest unit in milliseconds; default one week."""
     for key in keys:
         if server.entry(key):
             return number(server, key, 168) * _MS[key.rsplit(".", 1)[-1]]
@@ -46,36 +46,39 @@ def _policies(server: Properties) -> list[str]:
 @rule(
     "topic-key-on-broker",
     "warning",
-    "A topic's parameter in server.properties",
-    "a broker knows it by another name and ignores this one",
+    "A topic parameter in server.properties",
+    "the broker's parameter has another name, so the broker ignores this one",
     SYNONYMS,
 )
 def topic_key_on_broker(files: Files) -> Iterator[Hit]:
-    """`delete.retention.ms` among `log.cleaner.*`, most often."""
+    """Often `delete.retention.ms` among `log.cleaner.*`."""
     for server in files.servers:
-        for key, own in TOPIC_KEYS.items():
-            entry = server.entry(key)
+        for topic_key, broker_key in TOPIC_KEYS.items():
+            entry = server.entry(topic_key)
             if entry:
-                yield entry, f"`{key}` is a topic's parameter", f"write `{own}`"
+                yield entry, f"`{topic_key}` is a topic parameter", f"write `{broker_key}`"
 
 
 @rule(
     "cleanup-policy",
     "error",
-    "A clean-up policy that does not exist",
+    "A cleanup policy that does not exist",
     "no broker starts",
     "org.apache.kafka.storage.internals.log.LogConfig",
 )
 def cleanup_policy(files: Files) -> Iterator[Hit]:
-    """delete, compact, or both with a comma."""
+    """Valid are delete, compact, or both with a comma."""
     for server in files.servers:
         entry = server.entry("log.cleanup.policy")
-        bad = [policy for policy in _policies(server) if policy not in ("delete", "compact")]
-        if entry and bad:
-            said = f"Invalid value {bad[0]} for configuration log.cleanup.policy: String must be one of: compact, delete"
+        unknown = [policy for policy in _policies(server) if policy not in ("delete", "compact")]
+        if entry and unknown:
+            kafka_message = (
+                f"Invalid value {unknown[0]} for configuration log.cleanup.policy: "
+                "String must be one of: compact, delete"
+            )
             yield (
                 entry,
-                f"`{bad[0]}` is no policy; Kafka says: {said}",
+                f"`{unknown[0]}` is not a policy; Kafka says: {kafka_message}",
                 "write `delete`, `compact` or `compact,delete`",
             )
 
@@ -83,126 +86,116 @@ def cleanup_policy(files: Files) -> Iterator[Hit]:
 @rule(
     "cleaner-off",
     "error",
-    "Nothing compacts",
+    "The log cleaner is off",
     "compacted topics grow for ever, `__consumer_offsets` first of all",
     "kafka.log.LogCleaner; org.apache.kafka.storage.internals.log.CleanerConfig",
 )
 def cleaner_off(files: Files) -> Iterator[Hit]:
-    """`log.cleaner.enable=false`, whatever the policy of other topics."""
+    """`log.cleaner.enable=false`, whatever the cleanup policy of other topics."""
     for server in files.servers:
         entry = server.entry("log.cleaner.enable")
         if entry and not flag(server, "log.cleaner.enable", True):
-            yield (
-                entry,
-                "`log.cleaner.enable=false` also stops the clean-up of committed offsets",
-                "take it out",
-            )
+            message = "`log.cleaner.enable=false` also stops the cleanup of committed offsets"
+            yield entry, message, "remove it"
 
 
 @rule(
     "retention-overruled",
     "warning",
     "Two keys for one time",
-    "the one in the smaller unit counts, the other is ignored",
+    "Kafka uses the key with the smaller unit and ignores the other",
     SYNONYMS,
 )
 def retention_overruled(files: Files) -> Iterator[Hit]:
-    """ms before minutes before hours."""
+    """ms overrides minutes, and minutes override hours."""
     for server in files.servers:
         for keys in (RETENTION, ROLL):
-            found = [entry for key in keys if (entry := server.entry(key))]
-            for entry in found[1:]:
-                what = f"`{entry.key.text}` is overruled by `{found[0].key.text}`"
-                yield entry, what, "keep one of them"
+            entries = [entry for key in keys if (entry := server.entry(key))]
+            for entry in entries[1:]:
+                message = f"`{entries[0].key.text}` overrides `{entry.key.text}`"
+                yield entry, message, "keep only one of them"
 
 
 @rule(
     "retention-size-coarse",
     "warning",
-    "Segments as large as all that is to be kept, or larger",
-    "a segment goes only when what remains is no less than log.retention.bytes: up to one segment more is on the disk "
-    "for each replica",
+    "Segments as large as the retention size, or larger",
+    "Kafka deletes a segment only if at least log.retention.bytes remain: "
+    "a replica takes up to one segment more on the disk",
     "kafka.log.UnifiedLog.deleteRetentionSizeBreachedSegments",
 )
 def retention_size_coarse(files: Files) -> Iterator[Hit]:
-    """`log.segment.bytes` (1 GiB by default) against `log.retention.bytes`."""
+    """Compares `log.segment.bytes` (1 GiB by default) with `log.retention.bytes`."""
     for server in files.servers:
         entry = server.entry("log.retention.bytes")
-        kept, segment = (
-            number(server, "log.retention.bytes", -1),
-            number(server, "log.segment.bytes", 1 << 30),
-        )
-        if entry and 0 < kept <= segment and "delete" in _policies(server):
-            what = f"{kept} bytes are to be kept in segments of {segment}: a partition takes up to {kept + segment}"
-            yield (
-                entry,
-                what,
-                "make `log.segment.bytes` a tenth of it, or plan the disk for both together",
+        retention = number(server, "log.retention.bytes", -1)
+        segment = number(server, "log.segment.bytes", 1 << 30)
+        if entry and 0 < retention <= segment and "delete" in _policies(server):
+            message = (
+                f"the retention is {retention} bytes and a segment {segment} bytes: "
+                f"a partition takes up to {retention + segment} bytes"
             )
+            fix = "set `log.segment.bytes` to a tenth of it, or plan disk space for both together"
+            yield entry, message, fix
 
 
 @rule(
     "retention-below-roll",
     "warning",
-    "Records are to go sooner than their segment is closed",
-    "a segment goes as a whole, once its newest record is old enough: on a quiet topic the oldest stays much longer",
+    "The retention time is below the segment's roll time",
+    "Kafka deletes a segment as a whole, once its newest record is old enough: "
+    "on a quiet topic the oldest record stays much longer",
     "kafka.log.UnifiedLog.deleteRetentionMsBreachedSegments",
 )
 def retention_below_roll(files: Files) -> Iterator[Hit]:
-    """Retention time below `log.roll.*` (a week by default)."""
+    """Compares the retention time with `log.roll.*` (a week by default)."""
     for server in files.servers:
-        entry = last(server, *RETENTION)
-        kept, roll = _time(server, RETENTION), _time(server, ROLL)
-        if entry and 0 < kept < roll and "delete" in _policies(server):
-            what = f"records may stay {(kept + roll) / HOUR:g} h, not {kept / HOUR:g} h"
-            yield entry, what, "set `log.roll.ms` to a fraction of it"
+        entry = first_entry(server, *RETENTION)
+        retention, roll = _milliseconds(server, RETENTION), _milliseconds(server, ROLL)
+        if entry and 0 < retention < roll and "delete" in _policies(server):
+            message = (
+                f"records may stay {(retention + roll) / HOUR:g} h, not {retention / HOUR:g} h"
+            )
+            yield entry, message, "set `log.roll.ms` to a fraction of it"
 
 
 @rule(
     "retention-check-slow",
     "warning",
-    "Records are looked at less often than they are to go",
-    "what is old enough waits for the next look",
+    "The retention check runs less often than records expire",
+    "expired records wait for the next check",
     "kafka.log.LogManager: kafka-log-retention",
 )
 def retention_check_slow(files: Files) -> Iterator[Hit]:
-    """`log.retention.check.interval.ms` (five minutes by default) against the retention time."""
+    """Compares `log.retention.check.interval.ms` (default: five minutes) with the retention."""
     for server in files.servers:
-        entry = last(server, "log.retention.check.interval.ms", *RETENTION)
-        every, kept = (
-            number(server, "log.retention.check.interval.ms", 300_000),
-            _time(server, RETENTION),
-        )
-        if entry and 0 < kept < every:
-            yield (
-                entry,
-                f"a look every {every} ms for records kept {kept} ms",
-                "look more often than that",
-            )
+        entry = first_entry(server, "log.retention.check.interval.ms", *RETENTION)
+        interval = number(server, "log.retention.check.interval.ms", 300_000)
+        retention = _milliseconds(server, RETENTION)
+        if entry and 0 < retention < interval:
+            message = f"a check every {interval} ms for a retention of {retention} ms"
+            yield entry, message, "lower `log.retention.check.interval.ms`"
 
 
 @rule(
     "compaction-lag",
     "error",
-    "Records must be compacted before they may be",
+    "The minimum compaction lag is above the maximum",
     "Kafka refuses a topic with both",
     "org.apache.kafka.storage.internals.log.LogConfig.validateValues",
 )
 def compaction_lag(files: Files) -> Iterator[Hit]:
-    """The least lag above the greatest."""
+    """Checks the brokers' defaults for topics."""
+    min_key, max_key = "log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"
     for server in files.servers:
-        least_key, most_key = (
-            "log.cleaner.min.compaction.lag.ms",
-            "log.cleaner.max.compaction.lag.ms",
-        )
-        entry, least, most = (
-            last(server, least_key),
-            number(server, least_key, 0),
-            number(server, most_key, MAX_LONG),
-        )
-        if entry and least > most:
-            said = f"conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"
-            yield entry, f"Kafka says: {said}", f"raise `{most_key}`"
+        entry = first_entry(server, min_key)
+        min_lag, max_lag = number(server, min_key, 0), number(server, max_key, MAX_LONG)
+        if entry and min_lag > max_lag:
+            kafka_message = (
+                f"conflict topic config setting min.compaction.lag.ms ({min_lag}) "
+                f"> max.compaction.lag.ms ({max_lag})"
+            )
+            yield entry, f"Kafka says: {kafka_message}", f"raise `{max_key}`"
 
 
 @rule(
@@ -213,20 +206,18 @@ def compaction_lag(files: Files) -> Iterator[Hit]:
     "kafka.server.KafkaConfig.validateValues",
 )
 def cleaner_buffer(files: Files) -> Iterator[Hit]:
-    """More than 1 MiB a thread, of 128 MiB by default."""
+    """Every thread needs more than 1 MiB. The default for all threads together is 128 MiB."""
     for server in files.servers:
-        entry = last(server, "log.cleaner.dedupe.buffer.size", "log.cleaner.threads")
-        size, threads = (
-            number(server, "log.cleaner.dedupe.buffer.size", 128 * MIB),
-            number(server, "log.cleaner.threads", 1),
-        )
+        entry = first_entry(server, "log.cleaner.dedupe.buffer.size", "log.cleaner.threads")
+        size = number(server, "log.cleaner.dedupe.buffer.size", 128 * MIB)
+        threads = number(server, "log.cleaner.threads", 1)
         if entry and threads > 0 and size // threads <= MIB:
-            said = "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
-            yield (
-                entry,
-                f"{size} bytes for {threads} threads; Kafka says: {said}",
-                "give each thread more than 1 MiB",
+            kafka_message = (
+                "requirement failed: log.cleaner.dedupe.buffer.size "
+                "must be at least 1MB per cleaner thread."
             )
+            message = f"{size} bytes for {threads} threads; Kafka says: {kafka_message}"
+            yield entry, message, "give each thread more than 1 MiB"
 
 
 @rule(
@@ -239,10 +230,8 @@ def cleaner_buffer(files: Files) -> Iterator[Hit]:
 def segment_too_small(files: Files) -> Iterator[Hit]:
     """`log.segment.bytes` below 1 MiB."""
     for server in files.servers:
-        entry, size = (
-            server.entry("log.segment.bytes"),
-            number(server, "log.segment.bytes", 1 << 30),
-        )
+        entry = server.entry("log.segment.bytes")
+        size = number(server, "log.segment.bytes", 1 << 30)
         if entry and size < MIB:
             yield entry, f"`log.segment.bytes={size}` is below 1 MiB", "use 1048576 or more"
 
@@ -250,21 +239,16 @@ def segment_too_small(files: Files) -> Iterator[Hit]:
 @rule(
     "tiered-and-compacted",
     "warning",
-    "Compaction by default where there is remote storage",
+    "Compaction by default together with remote storage",
     "a topic cannot have both: Remote log storage is unsupported for the compacted topics",
-    "org.apache.kafka.storage.internals.log.LogConfig.validateNoRemoteStorageForCompactedTopic; KIP-405",
+    "org.apache.kafka.storage.internals.log.LogConfig.validateNoRemoteStorageForCompactedTopic; "
+    "KIP-405",
 )
 def tiered_and_compacted(files: Files) -> Iterator[Hit]:
-    """Every topic that turns remote storage on must then name its policy, too."""
+    """Every topic with remote storage must then set its cleanup policy, too."""
     for server in files.servers:
         entry = server.entry("log.cleanup.policy")
-        if (
-            entry
-            and "compact" in _policies(server)
-            and flag(server, "remote.log.storage.system.enable", False)
-        ):
-            yield (
-                entry,
-                "topics are compacted by default, and remote storage is on",
-                "make `delete` the default",
-            )
+        remote_storage = flag(server, "remote.log.storage.system.enable", False)
+        if entry and "compact" in _policies(server) and remote_storage:
+            message = "topics are compacted by default, and remote storage is on"
+            yield entry, message, "make `delete` the default"

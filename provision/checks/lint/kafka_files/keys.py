@@ -1,4 +1,4 @@
-"""Every key of brokers and clients with its type: `keys.txt`, taken from the ConfigDef of Kafka 3.9 and 4.1."""
+"""The keys of brokers and clients with their types, from the ConfigDef of Kafka 3.9 and 4.1."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ _BITS = {"SHORT": 16, "INT": 32, "LONG": 64}
 
 @cache
 def known(kind: str) -> dict[str, str]:
-    """The keys of a `server` or a `client`, each with its type: STRING, INT, LONG, SHORT, DOUBLE, BOOLEAN, …"""
+    """Return the keys of a `server` or a `client` with their types, as `keys.txt` lists them.
+
+    Types are STRING, INT, LONG, SHORT, DOUBLE, BOOLEAN and others.
+    """
     lines = (files("provision.checks.lint.kafka_files") / "keys.txt").read_text().splitlines()
     rows = [line.split(" ") for line in lines]
     return {key: type_ for owner, type_, key in rows if owner == kind}
 
 
 def complaint(type_: str, text: str) -> str:
-    """What ConfigDef.parseType says of a trimmed value of that type; empty where it takes it."""
+    """Return the message of ConfigDef.parseType for a trimmed value; empty if it is valid."""
     if type_ == "BOOLEAN":
-        return (
-            "" if text.lower() in ("true", "false") else "Expected value to be either true or false"
-        )
+        valid = text.lower() in ("true", "false")
+        return "" if valid else "Expected value to be either true or false"
     if type_ == "DOUBLE":
         return "" if _DECIMAL.fullmatch(text) else "Not a number of type DOUBLE"
     bits = _BITS.get(type_)
@@ -34,6 +36,6 @@ def complaint(type_: str, text: str) -> str:
     return f"Not a number of type {type_}"
 
 
-def alike(kind: str, key: str) -> str:
-    """The known key that an unknown one is most like; empty where there is none."""
+def closest_key(kind: str, key: str) -> str:
+    """Return the known key that is most similar to an unknown key; empty if no key is similar."""
     return next(iter(get_close_matches(key.lower(), known(kind), 1, 0.88)), "")

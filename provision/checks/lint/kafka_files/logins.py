@@ -1,4 +1,4 @@
-"""Who logs in to what, as the files say: clients and brokers to Kafka, brokers to ZooKeeper, users in scripts."""
+"""Logins and users that the files declare: of clients, of brokers, and in scripts."""
 
 from __future__ import annotations
 
@@ -9,68 +9,69 @@ from dataclasses import dataclass
 from provision.checks.lint.kafka_files.registry import Files, items
 from provision.core.errors import Position
 from provision.formats import jaas_property
-from provision.formats.jaas import JaasModule, JaasOption, JaasRefusal
+from provision.formats.jaas import PLAIN, JaasModule, JaasOption, JaasRefusal
 from provision.formats.jaas_property import Reading
 from provision.formats.properties import Entry, Properties
 from provision.formats.text import Text
 
 JAAS = "sasl.jaas.config"
-_CREATED = re.compile(r"(SCRAM-SHA-(?:256|512))=\[([^\]]*)\]")
+_SCRAM_CREDENTIAL = re.compile(r"(SCRAM-SHA-(?:256|512))=\[([^\]]*)\]")
 
 
 @dataclass(frozen=True)
 class JaasProperty:
-    """A `sasl.jaas.config` entry as Kafka takes it; `meant` is what it was to be where that can be told.
+    """A `sasl.jaas.config` entry.
 
-    `cause` is why it is refused, empty where it is not: a cause of the parser, `wrapped` or `quoted`.
+    `reading` is how Kafka reads it; `intended` is what the author meant, as far as it is known.
+    `cause` says why Kafka refuses it: a cause of the parser, `wrapped` or `quoted`. It is empty if
+    Kafka accepts it.
     """
 
     entry: Entry
     reading: Reading
-    meant: Reading
+    intended: Reading
     cause: str
 
     @property
     def refusal(self) -> JaasRefusal | None:
-        """Kafka's first complaint."""
+        """Kafka's first error message; None if Kafka accepts the entry."""
         return self.reading.refusals[0] if self.reading.refusals else None
 
     @property
     def module(self) -> JaasModule | None:
-        """The login module that was meant."""
-        return self.meant.modules[0] if self.meant.modules else None
+        """The intended login module."""
+        return self.intended.modules[0] if self.intended.modules else None
 
 
 def jaas_properties(file: Properties) -> Iterator[JaasProperty]:
-    """Each entry whose key ends in `sasl.jaas.config`, overruled ones left out."""
+    """Yield the entries whose key ends in `sasl.jaas.config`, without overridden ones."""
     for key in file.plain():
         entry = file.entry(key)
         if entry and (key == JAAS or key.endswith(f".{JAAS}")):
-            yield _interpreted(file, entry)
+            yield _interpret(file, entry)
 
 
-def _interpreted(file: Properties, entry: Entry) -> JaasProperty:
+def _interpret(file: Properties, entry: Entry) -> JaasProperty:
     reading = jaas_property.read(entry.value)
     if not reading.refusals:
         return JaasProperty(entry, reading, reading, "")
+    joined = _read_with_next_line(file, entry)
+    if joined:
+        return JaasProperty(entry, reading, joined, "wrapped")
     value = entry.value.trimmed()
-    meant, cause = _joined(file, entry), "wrapped"
-    if not meant and value.text.startswith(("'", '"')):
-        meant, cause = (
-            jaas_property.read(value.part(1, len(value.text) - (value.text[-1] == value.text[0]))),
-            "quoted",
-        )
-    if not meant:
-        meant, cause = reading, reading.refusals[0].cause
-    return JaasProperty(entry, reading, meant, cause)
+    if value.text.startswith(("'", '"')):
+        end = len(value.text) - (value.text[-1] == value.text[0])
+        unquoted = jaas_property.read(value.part(1, end))
+        return JaasProperty(entry, reading, unquoted, "quoted")
+    return JaasProperty(entry, reading, reading, reading.refusals[0].cause)
 
 
-def _joined(file: Properties, entry: Entry) -> Reading | None:
-    """The reading of the value together with the line behind it, where the two make sense."""
-    after = file.entries[file.entries.index(entry) + 1 :]
-    if not after:
+def _read_with_next_line(file: Properties, entry: Entry) -> Reading | None:
+    """Read the value together with the next line; None if the two are not valid together."""
+    following = file.entries[file.entries.index(entry) + 1 :]
+    if not following:
         return None
-    line = after[0].line
+    line = following[0].line
     blank = Text(" ", ((line.position.line, line.position.column),), line.end, file.file)
     for joined in (entry.value + line, entry.value + blank + line):
         reading = jaas_property.read(joined)
@@ -81,7 +82,7 @@ def _joined(file: Properties, entry: Entry) -> Reading | None:
 
 @dataclass(frozen=True)
 class DeclaredLogin:
-    """A user with a password and a mechanism; `module` is the login module, `file` where it is configured."""
+    """A user with a password and a mechanism. `file` configures the login `module`."""
 
     user: str
     password: str
@@ -91,80 +92,83 @@ class DeclaredLogin:
 
     @property
     def position(self) -> Position:
-        """Where the user is written."""
+        """The position of the user's name, else of the login module."""
         option = self.module.option("username")
         return option.position if option else self.module.position
 
 
+def declared_logins(files: Files) -> list[DeclaredLogin]:
+    """Return the logins of clients, then those of brokers to each other."""
+    return [*client_logins(files), *inter_broker_logins(files)]
+
+
 def client_logins(files: Files) -> list[DeclaredLogin]:
-    """Who each client file logs in as: by its own property, else by KafkaClient in a JAAS file."""
-    found = []
+    """Return the login of each client file: its own property, else KafkaClient of a JAAS file."""
+    logins = []
     for client in files.clients:
         module = _client_module(files, client)
         if module:
+            user, password = module.get("username"), module.get("password")
             mechanism = client.get("sasl.mechanism", "GSSAPI")
-            found.append(
-                DeclaredLogin(
-                    module.get("username"), module.get("password"), mechanism, module, client.file
-                )
-            )
-    return found
+            logins.append(DeclaredLogin(user, password, mechanism, module, client.file))
+    return logins
 
 
 def _client_module(files: Files, client: Properties) -> JaasModule | None:
     if client.entry(JAAS):
-        return next(
-            (own.module for own in jaas_properties(client) if own.entry.key.text == JAAS), None
-        )
+        entries = jaas_properties(client)
+        return next((entry.module for entry in entries if entry.entry.key.text == JAAS), None)
     shared = files.contexts("KafkaClient")
     uses_sasl = client.get("security.protocol").startswith("SASL")
     return shared[0].modules[0] if uses_sasl and shared and shared[0].modules else None
 
 
-def server_modules(files: Files) -> list[tuple[str, JaasModule]]:
-    """Login modules of brokers: those of KafkaServer contexts, and those of servers' properties; with their file."""
-    found = [
-        (file.file, module)
+def server_modules(files: Files) -> list[JaasModule]:
+    """Return the brokers' login modules: of KafkaServer contexts, then of properties."""
+    modules = [
+        module
         for file in files.jaas
         for context in file.contexts
         if context.name == "KafkaServer" or context.name.endswith(".KafkaServer")
         for module in context.modules
     ]
-    for server in files.servers:
-        found.extend((server.file, own.module) for own in jaas_properties(server) if own.module)
-    return found
+    entries = [entry for server in files.servers for entry in jaas_properties(server)]
+    return modules + [entry.module for entry in entries if entry.module]
 
 
 def inter_broker_logins(files: Files) -> list[DeclaredLogin]:
-    """Whom brokers log in to each other as."""
+    """Return the brokers' logins to each other."""
     mechanism = next((broker_mechanism(server) for server in files.servers), "")
     return [
-        DeclaredLogin(module.get("username"), module.get("password"), mechanism, module, file)
-        for file, module in server_modules(files)
+        DeclaredLogin(
+            module.get("username"),
+            module.get("password"),
+            mechanism,
+            module,
+            module.position.file,
+        )
+        for module in server_modules(files)
         if mechanism and module.option("username")
     ]
 
 
 def broker_mechanism(server: Properties) -> str:
-    """The mechanism between brokers; empty where they do not use SASL."""
-    protocol = server.get("security.inter.broker.protocol")
-    named = server.entry("inter.broker.listener.name")
-    return (
-        server.get("sasl.mechanism.inter.broker.protocol", "GSSAPI")
-        if named or protocol[:4] == "SASL"
-        else ""
-    )
+    """Return the mechanism between brokers; empty if they do not use SASL."""
+    uses_sasl = server.get("security.inter.broker.protocol")[:4] == "SASL"
+    if not uses_sasl and not server.entry("inter.broker.listener.name"):
+        return ""
+    return server.get("sasl.mechanism.inter.broker.protocol", "GSSAPI")
 
 
 def enabled_mechanisms(server: Properties) -> list[str]:
-    """What any listener of the server accepts, in the file's order."""
+    """Return the mechanisms that any listener of the server accepts, in the file's order."""
     texts = [server.get(key) for key in server.plain() if key.endswith("sasl.enabled.mechanisms")]
-    found = dict.fromkeys(item for text in texts for item in items(text))
-    return list(found) or ["GSSAPI"]
+    mechanisms = dict.fromkeys(name for text in texts for name in items(text))
+    return list(mechanisms) or ["GSSAPI"]
 
 
 @dataclass(frozen=True)
-class Created:
+class CreatedUser:
     """A SCRAM user that a script creates, for one mechanism."""
 
     user: str
@@ -174,31 +178,32 @@ class Created:
     position: Position
 
 
-def created_users(files: Files) -> list[Created]:
-    """Users created by `kafka-configs --add-config` and `kafka-storage format --add-scram`, in the scripts' order."""
-    found: list[Created] = []
+def created_users(files: Files) -> list[CreatedUser]:
+    """Return the users that scripts create, in the scripts' order.
+
+    Commands are `kafka-configs --add-config` and `kafka-storage format --add-scram`.
+    """
+    users: list[CreatedUser] = []
     for command in files.commands("kafka-configs"):
         for user in command.values("--entity-name", "--user"):
             for text in command.values("--add-config"):
-                found.extend(_created(user, text, command.position))
+                users.extend(_users_in(user, text, command.position))
     for command in files.commands("kafka-storage"):
         for text in command.values("--add-scram", "-S"):
-            found.extend(_created("", text, command.position))
-    return found
+            users.extend(_users_in("", text, command.position))
+    return users
 
 
-def _created(user: str, text: str, position: Position) -> Iterator[Created]:
-    for mechanism, inside in _CREATED.findall(text):
-        fields = dict(field.partition("=")[::2] for field in inside.split(","))
-        iterations = fields.get("iterations", "4096")
+def _users_in(user: str, text: str, position: Position) -> Iterator[CreatedUser]:
+    for mechanism, credential in _SCRAM_CREDENTIAL.findall(text):
+        fields = dict(field.partition("=")[::2] for field in credential.split(","))
         name = user or fields.get("name", "")
-        yield Created(name, mechanism, fields.get("password", ""), _whole(iterations), position)
+        iterations = fields.get("iterations", "4096")
+        number = int(iterations) if iterations.isdecimal() else 0
+        yield CreatedUser(name, mechanism, fields.get("password", ""), number, position)
 
 
-def _whole(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
-
-
-def users_of(modules: list[JaasModule]) -> dict[str, JaasOption]:
-    """All `user_NAME` options of these modules."""
-    return {name: option for module in modules for name, option in module.users().items()}
+def plain_users(files: Files) -> dict[str, JaasOption]:
+    """Return the `user_NAME` options of the brokers' PlainLoginModules, by user."""
+    modules = [module for module in server_modules(files) if module.name == PLAIN]
+    return {user: option for module in modules for user, option in module.users().items()}

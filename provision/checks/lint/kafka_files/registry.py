@@ -1,4 +1,4 @@
-"""The files given to `hactl kafka lint`, told apart, and the registry of the rules about them."""
+"""The files of `hactl kafka lint` by kind, and the registry of the rules about them."""
 
 from __future__ import annotations
 
@@ -19,25 +19,47 @@ from provision.formats.properties import Entry, Properties
 
 Kind = Literal["server", "client", "zookeeper", "jaas", "script"]
 MAX_BYTES = 1 << 20
+"""The maximum size of a configuration file."""
 
 _SCRIPT = re.compile(
     r"^#!|^\s*(\S*/)?(kafka|zookeeper)-[a-z-]+\.sh\b|^\s*export\s+\w+=", re.MULTILINE
 )
 _JAAS = re.compile(r"^\s*[\w.$-]+\s*\{", re.MULTILINE)
-_ZOOKEEPER = re.compile(
-    r"tickTime|dataDir|dataLogDir|initLimit|syncLimit|clientPort|server\.\d+|authProvider\..*"
-)
-_SERVER = re.compile(
-    r"broker\.id|node\.id|process\.roles|(advertised\.)?listeners|log\.dirs?|zookeeper\.connect|controller\..*"
-)
-_CLIENT = re.compile(
-    r"bootstrap\.servers|security\.protocol|sasl\..*|ssl\..*|group\.id|acks|(key|value)\..*serializer"
+#: Kinds of properties files, with the pattern of keys and that of file names that show them.
+_SETTINGS: tuple[tuple[Kind, re.Pattern[str], str], ...] = (
+    (
+        "zookeeper",
+        re.compile(
+            r"tickTime|dataDir|dataLogDir|initLimit|syncLimit|clientPort|server\.\d+|"
+            r"authProvider\..*"
+        ),
+        "zoo",
+    ),
+    (
+        "server",
+        re.compile(
+            r"broker\.id|node\.id|process\.roles|(advertised\.)?listeners|log\.dirs?|"
+            r"zookeeper\.connect|controller\..*"
+        ),
+        "server",
+    ),
+    (
+        "client",
+        re.compile(
+            r"bootstrap\.servers|security\.protocol|sasl\..*|ssl\..*|group\.id|acks|"
+            r"(key|value)\..*serializer"
+        ),
+        "client|producer|consumer|admin",
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Files:
-    """All files of one run, by kind. `broken` is what Java could not read at all; `names` are all the paths."""
+    """All files of one run, by kind.
+
+    `broken` are the problems of files that Java cannot read at all. `names` are all paths.
+    """
 
     servers: tuple[Properties, ...] = ()
     clients: tuple[Properties, ...] = ()
@@ -48,11 +70,11 @@ class Files:
     names: tuple[str, ...] = ()
 
     def contexts(self, name: str) -> list[Context]:
-        """Every context of that name in the JAAS files."""
+        """Return every context of that name in the JAAS files."""
         return [context for file in self.jaas for context in file.contexts if context.name == name]
 
     def commands(self, *tools: str) -> list[Command]:
-        """Every run of one of these tools in the scripts, in their order."""
+        """Return every command of the scripts that runs one of these tools, in their order."""
         return [
             command
             for script in self.scripts
@@ -61,7 +83,7 @@ class Files:
         ]
 
     def settings(self) -> list[tuple[Kind, Properties]]:
-        """All properties files."""
+        """Return all properties files with their kind."""
         return [
             *(("server", file) for file in self.servers),
             *(("client", file) for file in self.clients),
@@ -74,51 +96,53 @@ rule = KAFKA.rule
 
 
 def number(file: Properties, key: str, default: int) -> int:
-    """A whole number; the default also where it is none, which a rule of its own names."""
+    """Return an integer; the default if the value is not an integer (rule `value-type`)."""
     text = file.get(key, str(default))
     return int(text) if re.fullmatch(r"[+-]?\d{1,19}", text) else default
 
 
 def flag(file: Properties, key: str, default: bool) -> bool:
-    """A boolean, as Kafka takes it: in any case."""
+    """Return a boolean; upper and lower case are the same, as in Kafka."""
     return file.get(key, str(default)).lower() == "true"
 
 
 def items(text: str) -> list[str]:
-    """A list in a property."""
+    """Return the items of a comma-separated list, without empty ones."""
     return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
-def last(file: Properties, *keys: str) -> Entry | None:
-    """The entry of the first of these keys that is set."""
+def first_entry(file: Properties, *keys: str) -> Entry | None:
+    """Return the entry of the first of these keys that is set; None if no key is set."""
     return next((entry for key in keys if (entry := file.entry(key))), None)
 
 
 def read(paths: Iterable[Path]) -> Files:
-    """Read and tell apart the files.
+    """Read the files and determine their kinds.
 
     Raises:
-        UsageError: a file cannot be read.
+        UsageError: a file cannot be read, or is larger than 1 MiB.
     """
     files = Files()
     for path in paths:
-        files = add(files, str(path), _bytes(path))
+        files = add(files, str(path), _read_bytes(path))
     return files
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"kafka lint: {path}: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"kafka lint: {path} is larger than 1 MiB: no configuration is")
+        raise UsageError(
+            f"kafka lint: {path} is larger than 1 MiB, too large for a configuration file"
+        )
     return data
 
 
 def add(files: Files, name: str, data: bytes) -> Files:
-    """The same with one more file."""
+    """Return `files` with one more file."""
     changes: dict[str, object] = {"names": (*files.names, name)}
     try:
         match kind(name, data):
@@ -126,8 +150,8 @@ def add(files: Files, name: str, data: bytes) -> Files:
                 changes["scripts"] = (*files.scripts, shell.read(data, name))
             case "jaas":
                 changes["jaas"] = (*files.jaas, jaas_file.read(data, name))
-            case other:
-                group = f"{other}s"
+            case settings_kind:
+                group = f"{settings_kind}s"
                 changes[group] = (*getattr(files, group), properties.read(data, name))
     except InputError as error:
         changes["broken"] = (*files.broken, *error.problems)
@@ -135,27 +159,22 @@ def add(files: Files, name: str, data: bytes) -> Files:
 
 
 def kind(name: str, data: bytes) -> Kind:
-    """What a file is, by its content, else by its name.
+    """Return the kind of a file, by its content, else by its name.
 
     Raises:
-        InputError: neither tells.
+        InputError: neither the content nor the name shows the kind.
     """
     text, short = data.decode("latin-1"), name.rsplit("/", 1)[-1].lower()
     if short.endswith((".sh", ".bash")) or _SCRIPT.search(text):
         return "script"
     if _JAAS.search(text):
         return "jaas"
-    keys = properties.read(data, name).plain()
-    for found, pattern in (("zookeeper", _ZOOKEEPER), ("server", _SERVER), ("client", _CLIENT)):
-        if any(pattern.fullmatch(key.strip()) for key in keys):
-            return found  # type: ignore[return-value]  # a literal of the line above
-    named: dict[Kind, str] = {
-        "zookeeper": "zoo",
-        "server": "server",
-        "client": "client|producer|consumer|admin",
-    }
-    by_name = next((found for found, pattern in named.items() if re.search(pattern, short)), None)
-    if by_name:
-        return by_name
+    keys = [key.strip() for key in properties.read(data, name).plain()]
+    for settings_kind, key_pattern, _ in _SETTINGS:
+        if any(key_pattern.fullmatch(key) for key in keys):
+            return settings_kind
+    for settings_kind, _, name_pattern in _SETTINGS:
+        if re.search(name_pattern, short):
+            return settings_kind
     what = "is neither properties of a broker, a client or ZooKeeper, nor a JAAS file, nor a script"
     raise InputError([Problem(Position(name), "file-unreadable", what, "", "leave it out")])

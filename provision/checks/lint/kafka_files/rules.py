@@ -1,4 +1,4 @@
-"""All rules for raw files of Kafka and ZooKeeper: importing this module registers them."""
+"""All rules over raw files of Kafka and ZooKeeper; the import registers them."""
 
 from __future__ import annotations
 

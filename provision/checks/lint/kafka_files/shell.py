@@ -1,6 +1,6 @@
-"""Shell scripts and lists of commands: which of Kafka's tools are run, with which options, in which environment.
+"""Shell scripts and lists of commands: which tools they run, with options and environment.
 
-Only what such scripts consist of is understood: words, quotes, continued lines, assignments. Nothing is expanded.
+The reader understands words, quotes, continued lines and assignments. It expands nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from provision.core.errors import Position
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_BEFORE = {
+_PREFIXES = {
     "exec",
     "nohup",
     "sudo",
@@ -29,12 +29,17 @@ _BEFORE = {
     "!",
     "{",
 }
+"""Words that may come before a command."""
+
 _SEPARATORS = set(";&|()")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command: `name` without its folder, empty where a line only assigns; `words` are what follows it."""
+    """A command of a script.
+
+    `name` is without its folder; it is empty if the line only assigns. `words` follow the name.
+    """
 
     name: str
     words: tuple[str, ...]
@@ -42,23 +47,23 @@ class Command:
     position: Position
 
     def values(self, *options: str) -> tuple[str, ...]:
-        """What the options are set to, each time they occur: `--topic t` and `--topic=t`."""
-        found = []
-        for word, after in zip(self.words, (*self.words[1:], ""), strict=False):
+        """Return the values of all occurrences of options: `--topic t` and `--topic=t`."""
+        values = []
+        for word, next_word in zip(self.words, (*self.words[1:], ""), strict=False):
             name, equals, value = word.partition("=")
             if word in options:
-                found.append(after)
+                values.append(next_word)
             elif equals and name in options:
-                found.append(value)
-        return tuple(found)
+                values.append(value)
+        return tuple(values)
 
     def has(self, option: str) -> bool:
-        """Whether the option is given."""
+        """Whether the command has the option."""
         return any(word == option or word.startswith(f"{option}=") for word in self.words)
 
     @property
     def tool(self) -> str:
-        """The name without `.sh`, as it is in Kafka's own bin folder."""
+        """The name without `.sh`."""
         return self.name.removesuffix(".sh")
 
 
@@ -71,37 +76,37 @@ class ShellScript:
 
 
 def read(data: bytes, file: str) -> ShellScript:
-    """The commands of a file named `file`."""
+    """Return the commands of the file named `file`."""
     return ShellScript(file, tuple(_commands(data.decode("utf-8", "replace"), file)))
 
 
 def _commands(text: str, file: str) -> Iterator[Command]:
-    for number, line in _joined(text):
-        for words in _split(line):
+    for number, line in _logical_lines(text):
+        for words in _split_commands(line):
             column = line.find(words[0]) + 1
-            yield _command(words, Position(file, number, max(column, 1)))
+            yield _parse_command(words, Position(file, number, max(column, 1)))
 
 
-def _joined(text: str) -> Iterator[tuple[int, str]]:
-    """Logical lines with the number of their first."""
-    number, started, line = 0, 0, ""
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines with their continuation lines joined, and the number of the first line."""
+    number, first, line = 0, 0, ""
     for number, piece in enumerate(text.splitlines(), 1):
-        started = started or number
+        first = first or number
         if piece.endswith("\\"):
             line += piece[:-1]
             continue
-        yield started, line + piece
-        started, line = 0, ""
+        yield first, line + piece
+        first, line = 0, ""
     if line:
-        yield started or number, line
+        yield first or number, line
 
 
-def _split(line: str) -> Iterator[list[str]]:
+def _split_commands(line: str) -> Iterator[list[str]]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
         tokens = list(lexer)
-    except ValueError:  # a quote that goes on in the next line, as in a message of several lines
+    except ValueError:  # the quote ends in a later line, as in a message of several lines
         tokens = line.split()
     words: list[str] = []
     for token in tokens:
@@ -115,14 +120,13 @@ def _split(line: str) -> Iterator[list[str]]:
         yield words
 
 
-def _command(words: list[str], position: Position) -> Command:
+def _parse_command(words: list[str], position: Position) -> Command:
     assigned = []
     for index, word in enumerate(words):
         if _ASSIGNMENT.match(word):
             name, _, value = word.partition("=")
             assigned.append((name, value))
-        elif word not in _BEFORE:
-            return Command(
-                word.rsplit("/", 1)[-1], tuple(words[index + 1 :]), tuple(assigned), position
-            )
+        elif word not in _PREFIXES:
+            arguments = tuple(words[index + 1 :])
+            return Command(word.rsplit("/", 1)[-1], arguments, tuple(assigned), position)
     return Command("", (), tuple(assigned), position)

@@ -1,4 +1,4 @@
-"""docs/kafka-lint.md names every rule, and no other."""
+"""docs/kafka-lint.md lists exactly the rules."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ PAGE = REPOSITORY / "docs" / "kafka-lint.md"
 
 
 def test_the_page_lists_the_rules() -> None:
-    """With severity and title, each once."""
+    """Every rule once, with severity and title."""
     listed = re.findall(r"^- `([\w-]+)` \((\w+)\): (.+)$", PAGE.read_text(), re.MULTILINE)
     assert sorted(listed) == sorted((rule.id, rule.severity, rule.title) for rule in KAFKA.rules)

@@ -1,21 +1,21 @@
-"""Kafka's keys: their types decide what a value may be."""
+"""Kafka's keys and the values that their types allow."""
 
 from __future__ import annotations
 
 import pytest
 
-from provision.checks.lint.kafka_files.keys import alike, complaint, known
+from provision.checks.lint.kafka_files.keys import closest_key, complaint, known
 
 
-def test_keys_have_an_owner() -> None:
-    """Brokers and clients share few of them."""
+def test_keys_belong_to_brokers_or_clients() -> None:
+    """Brokers and clients share few keys."""
     assert known("server")["num.io.threads"] == "INT"
     assert known("client")["sasl.jaas.config"] == "PASSWORD"
     assert "num.io.threads" not in known("client")
 
 
 @pytest.mark.parametrize(
-    ("type_", "text", "said"),
+    ("type_", "text", "message"),
     [
         ("INT", "2147483647", ""),
         ("INT", "2147483648", "Not a number of type INT"),
@@ -29,12 +29,12 @@ def test_keys_have_an_owner() -> None:
         ("STRING", "anything", ""),
     ],
 )
-def test_values_are_held_to_their_type(type_: str, text: str, said: str) -> None:
-    """In ConfigDef's own words."""
-    assert complaint(type_, text) == said
+def test_values_must_fit_their_type(type_: str, text: str, message: str) -> None:
+    """The message is ConfigDef's."""
+    assert complaint(type_, text) == message
 
 
-def test_a_misspelt_key_has_one_that_is_meant() -> None:
-    """A plug-in's key has none."""
-    assert alike("server", "advertised.listner") == "advertised.listeners"
-    assert alike("server", "my.company.reporter") == ""
+def test_a_misspelt_key_has_a_closest_key() -> None:
+    """A plug-in's key is similar to none."""
+    assert closest_key("server", "advertised.listner") == "advertised.listeners"
+    assert closest_key("server", "my.company.reporter") == ""

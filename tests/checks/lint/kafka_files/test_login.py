@@ -1,6 +1,6 @@
-"""A real broker with a guide's mistakes refuses its clients in the words that lint foretells.
+"""A real broker with a guide's mistakes refuses its clients with the messages that lint quotes.
 
-The broker's files are written by our writers, so that it also shows that a broker starts with them.
+hactl writes the broker's files, so the test also proves that a broker starts with them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.kafka.java import VERSION, readings
 
 pytestmark = pytest.mark.kafka
 
-#: As in the guide: created with one password, and other ones where PLAIN does not look for them.
+#: As in the guide: all users have one password; other passwords are at a place that PLAIN ignores.
 CREATED = {"admin": "admin123", "producer": "admin123"}
 KAFKA_SERVER = LoginModule(
     SCRAM, {"username": "admin", "password": "admin123", "user_producer": "producer123"}
@@ -36,7 +36,7 @@ SCRIPT = "".join(
 
 
 def settings(folder: Path, port: int, controller: int) -> dict[str, properties.Value]:
-    """server.properties of a broker that is its own controller."""
+    """server.properties of a broker that is also its controller."""
     return {
         "process.roles": ["broker", "controller"],
         "node.id": 1,
@@ -53,7 +53,7 @@ def settings(folder: Path, port: int, controller: int) -> dict[str, properties.V
 
 
 def client(mechanism: str, module: str, password: str, port: int = 0) -> bytes:
-    """producer.conf."""
+    """The content of producer.conf."""
     login = LoginModule(module, {"username": "producer", "password": password})
     return properties.write(
         {
@@ -86,7 +86,7 @@ class Broker:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that lets its own user and producers in."""
+    """A broker that accepts its own user and producers."""
     folder = tmp_path_factory.mktemp("broker")
     port, controller = free_ports(2)
     config, login, log4j = (
@@ -114,23 +114,23 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         for name in CREATED
         for word in ("-S", f"SCRAM-SHA-256=[name={name},password={CREATED[name]}]")
     ]
-    words = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config), *users]
+    arguments = ["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config), *users]
     subprocess.run(
-        [*java, "kafka.tools.StorageTool", *words], check=True, timeout=60, capture_output=True
+        [*java, "kafka.tools.StorageTool", *arguments], check=True, timeout=60, capture_output=True
     )
     with running(
         [*java, "kafka.Kafka", str(config)], {"PATH": "/usr/bin"}, folder / "log"
     ) as process:
-        made, deadline = Broker(port, folder / "log"), time.monotonic() + 60
-        while error := login_error("SCRAM-SHA-256", SCRAM, CREATED["producer"], made):
+        broker, deadline = Broker(port, folder / "log"), time.monotonic() + 60
+        while error := login_error("SCRAM-SHA-256", SCRAM, CREATED["producer"], broker):
             assert process.poll() is None and time.monotonic() < deadline, (
-                error + made.log.read_text()[-3000:]
+                error + broker.log.read_text()[-3000:]
             )
-        yield made
+        yield broker
 
 
 def login_error(mechanism: str, module: str, password: str, broker: Broker) -> str:
-    """What Kafka's own client says of a login; empty where it gets in."""
+    """The error of a login with Kafka's own client; empty if the login succeeds."""
     return readings([("login", client(mechanism, module, password, broker.port))])[0].error
 
 
@@ -143,18 +143,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("rule", REFUSED)
-def test_a_client_is_refused_in_the_words_of_the_rule(rule: str, broker: Broker) -> None:
-    """The exception of Kafka's own client, or the line of the broker's log, against what the rule quotes."""
+def test_a_client_is_refused_with_the_message_of_the_rule(rule: str, broker: Broker) -> None:
+    """The client's exception or the broker's log contains the quoted message."""
     files = add(Files(), "server.properties", properties.write(settings(Path("/d"), 1, 2)))
     files = add(files, "kafka_server_jaas.conf", jaas.write({"KafkaServer": KAFKA_SERVER}))
     files = add(add(files, "users.sh", SCRIPT.encode()), "producer.conf", client(*REFUSED[rule]))
-    (found,) = [
+    (problem,) = [
         finding.problem for finding in KAFKA.findings(files) if finding.problem.rule == rule
     ]
     error = login_error(*REFUSED[rule], broker)
-    _, says, said = found.what.partition("Kafka says: ")
+    _, says, message = problem.what.partition("Kafka says: ")
     if says:
-        assert error == said
+        assert error == message
     else:
         assert error
-        assert found.what.partition("Kafka logs: ")[2] in broker.log.read_text()
+        assert problem.what.partition("Kafka logs: ")[2] in broker.log.read_text()

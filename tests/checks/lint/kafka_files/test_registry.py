@@ -1,4 +1,4 @@
-"""Files are told apart by what is in them, by their name only where that says nothing."""
+"""The content of a file shows its kind; its name counts only if the content does not."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_file_is_told(name: str) -> None:
-    """One of each kind, and those that only their name tells."""
+def test_the_kind_of_a_file_is_recognised(name: str) -> None:
+    """Every kind by its content, and some by their name."""
     text, expected = KINDS[name]
     assert kind(name, text.encode()) == expected
 
 
-def test_what_is_none_is_said() -> None:
-    """It becomes a finding, so that the others are looked at all the same."""
+def test_a_file_of_no_known_kind_is_a_problem() -> None:
+    """`add` turns the problem into a finding, so the other files are checked all the same."""
     with pytest.raises(InputError, match=r"notes\.txt:1:1: file-unreadable: is neither"):
         kind("notes.txt", b"hello\n")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Missing, a folder, or far too large for a configuration."""
+    """A missing file, a folder, and a file that is too large."""
     large = tmp_path / "server.log"
     large.write_bytes(b"x" * (MAX_BYTES + 1))
-    for path, why in (
+    for path, message in (
         (tmp_path / "none", "No such file"),
         (tmp_path, "directory"),
         (large, "larger than 1 MiB"),
     ):
-        with pytest.raises(UsageError, match=why):
+        with pytest.raises(UsageError, match=message):
             read([path])
 
 
@@ -61,11 +61,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     st.binary(max_size=300),
 )
 def test_no_content_ends_in_a_traceback(name: str, data: bytes) -> None:
-    """Whatever a file holds, it has findings or none."""
+    """Any content has findings or none."""
     KAFKA.findings(add(Files(), name, data))
 
 
-PIECES = [
+FRAGMENTS = [
     "sasl.jaas.config",
     "listeners",
     "log.retention.ms",
@@ -80,7 +80,7 @@ PIECES = [
     ";",
     "required ",
 ]
-PIECES += [
+FRAGMENTS += [
     "KafkaServer {",
     "user_a=b",
     "kafka-acls.sh --add",
@@ -93,9 +93,9 @@ PIECES += [
 
 
 @settings(deadline=None)
-@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), max_size=4))
+@given(st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=20).map("".join), max_size=4))
 def test_no_mixture_ends_in_a_traceback(texts: list[str]) -> None:
-    """Several files of pieces that the rules look for."""
+    """Several files made of fragments that the rules look for."""
     files = Files()
     for number, text in enumerate(texts):
         files = add(files, f"f{number}", text.encode())

@@ -1,4 +1,4 @@
-"""What hactl writes for Kafka and ZooKeeper itself breaks none of these rules."""
+"""The files that hactl writes for Kafka and ZooKeeper break no rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from provision.deploy.project import load
 from provision.desired.items import File
 from tests.kafka.authority import deployed
 
-READ = re.compile(
+LINTED = re.compile(
     r"/(server|client|producer|consumer)\.properties$|/zoo\.cfg$|/(kafka|zookeeper)/jaas\.conf$"
 )
 
@@ -24,7 +24,7 @@ READ = re.compile(
 def test_the_shipped_inventories_are_sound(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All files of all hosts together, as they would lie there."""
+    """All files of all hosts together."""
     inventory = shipped("inventories") / name
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for number, variable in enumerate(
@@ -35,7 +35,7 @@ def test_the_shipped_inventories_are_sound(
     files = Files()
     for host in project.managed(""):
         for item in project.render(host, Facts(default_interface="eth0")).of("file"):
-            if isinstance(item, File) and READ.search(item.name):
+            if isinstance(item, File) and LINTED.search(item.name):
                 files = add(files, f"{host}{item.name}", item.content)
     assert len(files.servers) == 3
     assert [str(finding.problem) for finding in KAFKA.findings(files)] == []

@@ -1,4 +1,4 @@
-"""`hactl kafka lint` as a user runs it: exit codes and forms."""
+"""`hactl kafka lint` as a user runs it: exit codes and output formats."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ FILES = sorted(map(str, SOURCE.iterdir()))
 
 def lint(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
-    command = [HACTL, "kafka", "lint", *arguments]
+    command = [str(HACTL), "kafka", "lint", *arguments]
     return subprocess.run(command, text=True, capture_output=True, timeout=60, check=False)
 
 
 def test_errors_end_in_3() -> None:
-    """One line a finding, the counts last."""
-    done = lint(*FILES)
-    lines = done.stdout.splitlines()
-    assert (done.returncode, done.stderr) == (3, "")
+    """Every finding has a line; the counts are last."""
+    result = lint(*FILES)
+    lines = result.stdout.splitlines()
+    assert (result.returncode, result.stderr) == (3, "")
     assert len(lines) == 1 + sum(line.startswith(("error: ", "warning: ")) for line in lines)
     assert lines[-1].endswith(f"{len(lines) - 1} findings.")
 
 
 def test_warnings_alone_end_in_0(tmp_path: Path) -> None:
-    """They are printed all the same."""
+    """It still prints them."""
     file = tmp_path / "server.properties"
     file.write_text("broker.id=1\nlog.dirs=/tmp/kafka\n")
-    done = lint(str(file))
-    assert done.returncode == 0
-    assert done.stdout.startswith(f"warning: {file}:2:1: data-in-tmp: ")
+    result = lint(str(file))
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"warning: {file}:2:1: data-in-tmp: ")
 
 
 def test_json_and_sarif_hold_the_same_findings() -> None:
-    """Every rule of the published files, in both."""
-    found = json.loads(lint("--format", "json", *FILES).stdout)
+    """Both have every rule of the guide's files."""
+    document = json.loads(lint("--format", "json", *FILES).stdout)
     (run,) = json.loads(lint("--format", "sarif", *FILES).stdout)["runs"]
-    assert found["ok"] is False
-    assert {finding["rule"] for finding in found["findings"]} == set(EXPECTED)
-    assert [result["ruleId"] for result in run["results"]] == [
-        finding["rule"] for finding in found["findings"]
+    assert document["ok"] is False
+    assert {finding["rule"] for finding in document["findings"]} == set(EXPECTED)
+    assert [item["ruleId"] for item in run["results"]] == [
+        finding["rule"] for finding in document["findings"]
     ]
 
 
 def test_a_missing_file_is_wrong_usage() -> None:
-    """No traceback."""
-    done = lint("/nonexistent")
-    assert (done.returncode, done.stderr) == (
+    """The message is a sentence, not a traceback."""
+    result = lint("/nonexistent")
+    assert (result.returncode, result.stderr) == (
         64,
         "kafka lint: /nonexistent: No such file or directory\n",
     )

@@ -1,4 +1,4 @@
-"""Every rule by example: files that break it, and files close to them that do not."""
+"""Every rule with files that break it, and similar files that do not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ PROVIDER = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationPr
 SECURE = PROVIDER + "sessionRequireClientSASLAuth=true\nquorum.auth.enableSasl=true\n"
 ADMIN = f'KafkaServer {{ {SCRAM} required username="admin" password="a"; }};\n'
 ACL = "kafka-acls.sh --bootstrap-server b:9093 --add --allow-principal User:u --operation Read"
-CREATE = "kafka-configs.sh --bootstrap-server b:9093 --alter --entity-type users --entity-name {} --add-config '{}=[{}]'\n"
+CREATE = (
+    "kafka-configs.sh --bootstrap-server b:9093 --alter --entity-type users "
+    "--entity-name {} --add-config '{}=[{}]'\n"
+)
+SERVER_JAAS = 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"'
 USER = CREATE.format("u", "SCRAM-SHA-512", "password=p")
 
 
@@ -44,7 +48,7 @@ def client(jaas: str) -> dict[str, str]:
 
 
 def server(settings: str, **others: str) -> dict[str, str]:
-    """A broker's file with these settings besides."""
+    """A broker's file with more settings, and other files."""
     return {"server.properties": BROKER + settings.replace(" ", "\n") + "\n", **others}
 
 
@@ -54,7 +58,7 @@ def zoo(settings: str, jaas: str = "") -> dict[str, str]:
     return {"zoo.cfg": text, "jaas.conf": jaas} if jaas else {"zoo.cfg": text}
 
 
-def one(module: str, options: str, context: str = "KafkaServer") -> str:
+def context_of(module: str, options: str, context: str = "KafkaServer") -> str:
     """A JAAS file's context."""
     return f"{context} {{ {module} required {options}; }};\n"
 
@@ -85,14 +89,15 @@ EXAMPLES = {
     "jaas-unprefixed": Example(
         server("", **{"server.properties": f"{BROKER}sasl.jaas.config={LOGIN}\n"}),
         {
-            "server.properties": f"{BROKER}listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={LOGIN}\n"
+            "server.properties": f"{BROKER}"
+            f"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={LOGIN}\n"
         },
     ),
     "jaas-module-unknown": Example(
         client(LOGIN.replace("ScramLogin", "ScarmLogin")), client(LOGIN)
     ),
     "jaas-expansion": Example(
-        {"j": one(SCRAM, 'username="${u}"')}, {"j": one(SCRAM, 'username="${{u}}"')}
+        {"j": context_of(SCRAM, 'username="${u}"')}, {"j": context_of(SCRAM, 'username="${{u}}"')}
     ),
     "zk-auth-scheme-ignored": Example(
         zoo("requireClientAuthScheme=sasl"), zoo("sessionRequireClientSASLAuth=true")
@@ -110,25 +115,26 @@ EXAMPLES = {
     "zk-server-line": Example(zoo("server.1=a"), zoo("server.1=a:2888:3888:observer;2181")),
     "zk-init-limit": Example(zoo("initLimit=1"), zoo("initLimit=10")),
     "zk-quorum-unauthenticated": Example(
-        zoo(PROVIDER, one(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
-        zoo(SECURE, one(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
+        zoo(PROVIDER, context_of(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
+        zoo(SECURE, context_of(DIGEST, 'username="a" password="b" user_c="d"', "Server")),
     ),
     "zk-client-module": Example(
-        {"j": one(SCRAM, "username=u", "Client")}, {"j": one(DIGEST, "username=u", "Client")}
+        {"j": context_of(SCRAM, "username=u", "Client")},
+        {"j": context_of(DIGEST, "username=u", "Client")},
     ),
     "zk-login-differs": Example(
         {
-            "z": one(DIGEST, 'user_k="1"', "Server"),
-            "k": one(DIGEST, 'username="k" password="2"', "Client"),
+            "z": context_of(DIGEST, 'user_k="1"', "Server"),
+            "k": context_of(DIGEST, 'username="k" password="2"', "Client"),
         },
         {
-            "z": one(DIGEST, 'user_k="1"', "Server"),
-            "k": one(DIGEST, 'username="k" password="1"', "Client"),
+            "z": context_of(DIGEST, 'user_k="1"', "Server"),
+            "k": context_of(DIGEST, 'username="k" password="1"', "Client"),
         },
     ),
     "zk-acl-unset": Example(
-        server("", j=one(DIGEST, "username=u", "Client")),
-        server("zookeeper.set.acl=true", j=one(DIGEST, "username=u", "Client")),
+        server("", j=context_of(DIGEST, "username=u", "Client")),
+        server("zookeeper.set.acl=true", j=context_of(DIGEST, "username=u", "Client")),
     ),
     "mechanism-not-enabled": Example(
         {**server(""), "client.properties": "sasl.mechanism=PLAIN"},
@@ -139,10 +145,12 @@ EXAMPLES = {
         server("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512"),
     ),
     "plain-users-elsewhere": Example(
-        {**PLAIN_ON, "j": one(SCRAM, 'user_a="b"')},
-        {**PLAIN_ON, "j": one(PLAIN, 'user_a="b"')},
+        {**PLAIN_ON, "j": context_of(SCRAM, 'user_a="b"')},
+        {**PLAIN_ON, "j": context_of(PLAIN, 'user_a="b"')},
     ),
-    "scram-user-options": Example({"j": one(SCRAM, 'user_a="b"')}, {"j": one(PLAIN, 'user_a="b"')}),
+    "scram-user-options": Example(
+        {"j": context_of(SCRAM, 'user_a="b"')}, {"j": context_of(PLAIN, 'user_a="b"')}
+    ),
     "login-password-differs": Example(
         {**client(LOGIN), "u.sh": CREATE.format("u", "SCRAM-SHA-512", "password=q")},
         {**client(LOGIN), "u.sh": USER},
@@ -160,17 +168,17 @@ EXAMPLES = {
         {"u.sh": CREATE.format("u", "SCRAM-SHA-256", "iterations=4096,password=p")},
     ),
     "client-fallback": Example(
-        {"j": ADMIN + one(SCRAM, 'username="admin"', "KafkaClient")},
-        {"j": ADMIN, "k": one(SCRAM, 'username="u"', "KafkaClient")},
+        {"j": ADMIN + context_of(SCRAM, 'username="admin"', "KafkaClient")},
+        {"j": ADMIN, "k": context_of(SCRAM, 'username="u"', "KafkaClient")},
     ),
     "client-has-server-jaas": Example(
         {
             "j": ADMIN,
-            "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-console-producer.sh',
+            "c.sh": f"{SERVER_JAAS}\nkafka-console-producer.sh",
         },
         {
             "j": ADMIN,
-            "c.sh": 'export KAFKA_OPTS="-Djava.security.auth.login.config=/a/j"\nkafka-server-start.sh',
+            "c.sh": f"{SERVER_JAAS}\nkafka-server-start.sh",
         },
     ),
     "zookeeper-option": Example(
@@ -190,11 +198,11 @@ EXAMPLES = {
     ),
     "broker-before-user": Example(
         {
-            **server("", j=one(SCRAM, 'username="u"')),
+            **server("", j=context_of(SCRAM, 'username="u"')),
             "s.sh": "kafka-server-start.sh server.properties\n" + USER,
         },
         {
-            **server("", j=one(SCRAM, 'username="u"')),
+            **server("", j=context_of(SCRAM, 'username="u"')),
             "s.sh": USER + "kafka-server-start.sh server.properties\n",
         },
     ),
@@ -280,19 +288,19 @@ def broken_rules(texts: Texts) -> set[str]:
 
 
 def test_every_rule_has_an_example() -> None:
-    """A rule without one is not known to find anything."""
+    """Without an example, nothing shows that a rule finds anything."""
     assert set(EXAMPLES) == {rule.id for rule in KAFKA.rules}
 
 
 @pytest.mark.parametrize("rule", EXAMPLES)
-def test_a_rule_finds_what_breaks_it(rule: str) -> None:
-    """And not what is close to it."""
+def test_a_rule_finds_its_mistake(rule: str) -> None:
+    """It does not find anything in the similar files."""
     assert rule in broken_rules(EXAMPLES[rule].broken)
     assert rule not in broken_rules(EXAMPLES[rule].sound)
 
 
-def test_sound_files_break_none() -> None:
-    """A whole secured cluster, as one would write it."""
+def test_sound_files_break_no_rule() -> None:
+    """A whole secured cluster."""
     files = {
         **server(
             "min.insync.replicas=2 default.replication.factor=3 log.dirs=/var/lib/kafka", j=ADMIN

@@ -1,4 +1,4 @@
-"""Scripts: commands with their options, wherever a shell would see them."""
+"""Scripts: commands and their options, split as a shell splits them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def commands(text: str) -> tuple[Command, ...]:
     return shell.read(text.encode(), "s.sh").commands
 
 
-def test_options_are_found_in_both_forms() -> None:
-    """Quotes are taken off, each occurrence counts."""
+def test_options_have_two_forms() -> None:
+    """Quotes are removed; every occurrence counts."""
     (command,) = commands("bin/kafka-topics.sh --topic 'a b' --topic=c --create\n")
     assert command.tool == "kafka-topics"
     assert command.values("--topic") == ("a b", "c")
@@ -20,22 +20,22 @@ def test_options_are_found_in_both_forms() -> None:
 
 
 def test_a_continued_line_is_one_command_at_its_first_line() -> None:
-    """A backslash at the end."""
-    found = commands("# x\n\nkafka-acls.sh --add \\\n  --group g\nnext\n")
-    assert [(command.name, command.position.line) for command in found] == [
+    """A backslash at its end continues a line."""
+    script = commands("# x\n\nkafka-acls.sh --add \\\n  --group g\nnext\n")
+    assert [(command.name, command.position.line) for command in script] == [
         ("kafka-acls.sh", 3),
         ("next", 5),
     ]
-    assert found[0].values("--group") == ("g",)
+    assert script[0].values("--group") == ("g",)
 
 
 def test_several_commands_on_a_line() -> None:
-    """Separated as a shell has it; what stands before a command is not it."""
-    found = commands(
+    """Words such as `sudo` before a command do not count as the command."""
+    script = commands(
         'if [ "x$A" = x ]; then export A="b c"; fi; sudo nohup ./kafka-server-start.sh f > out &\n'
     )
-    assert [command.name for command in found] == ["[", "", "fi", "kafka-server-start.sh"]
-    assert found[1].assigned == (("A", "b c"),)
+    assert [command.name for command in script] == ["[", "", "fi", "kafka-server-start.sh"]
+    assert script[1].assigned == (("A", "b c"),)
 
 
 def test_assignments_before_a_command_belong_to_it() -> None:
@@ -45,7 +45,7 @@ def test_assignments_before_a_command_belong_to_it() -> None:
     assert command.tool == "kafka-console-consumer"
 
 
-def test_a_quote_that_stays_open_is_no_end() -> None:
-    """A message of several lines; comments are left out."""
-    found = commands("echo 'first\nsecond'\nkafka-topics.sh --list # not 'this\n")
-    assert found[-1].words == ("--list",)
+def test_an_open_quote_does_not_end_the_script() -> None:
+    """The quoted message has several lines. Comments do not count."""
+    script = commands("echo 'first\nsecond'\nkafka-topics.sh --list # not 'this\n")
+    assert script[-1].words == ("--list",)

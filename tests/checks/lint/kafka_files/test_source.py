@@ -1,4 +1,4 @@
-"""The files of a published guide to SASL, mistakes and all (`source/`): every one of them is named, and where it is."""
+"""The files of a published guide to SASL (`source/`): lint finds every mistake and its position."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from provision.formats.jaas import SCRAM
 
 SOURCE = Path(__file__).parent / "source"
 
-#: Each rule that must speak, with the places.
+#: The rules that must find something, with the positions.
 EXPECTED = {
-    # What Kafka, Java and ZooKeeper refuse.
+    # Files that Kafka, Java and ZooKeeper refuse.
     "jaas-line-wrapped": {"producer.conf:3", "consumer.conf:3"},
     "jaas-flag-glued": {"zk_jaas.conf:1"}
     | {f"kafka_server_jaas.conf:{line}" for line in (1, 3, 5)},
@@ -58,18 +58,18 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def files() -> Files:
-    """All of them together."""
+    """All files of the guide together."""
     return read(sorted(SOURCE.iterdir()))
 
 
 @pytest.fixture(scope="module")
-def found(files: Files) -> list[Finding]:
-    """What is said of them."""
+def findings(files: Files) -> list[Finding]:
+    """The findings in these files."""
     return KAFKA.findings(files)
 
 
-def test_the_files_are_told_apart(files: Files) -> None:
-    """By their content: both kinds end in `.conf` and `.properties`."""
+def test_the_kinds_of_the_files_are_recognised(files: Files) -> None:
+    """The content decides: several kinds end in `.conf` and `.properties`."""
     kinds = {
         kind: [Path(file.file).name for file in getattr(files, kind)]
         for kind in ("servers", "clients", "zookeepers")
@@ -86,31 +86,31 @@ def test_the_files_are_told_apart(files: Files) -> None:
     assert len(files.scripts) == 4
 
 
-def test_every_mistake_is_named_and_nothing_else(found: list[Finding]) -> None:
-    """The full set of rules, and each at its lines."""
-    places: dict[str, set[str]] = {}
-    for finding in found:
+def test_every_mistake_is_named_and_nothing_else(findings: list[Finding]) -> None:
+    """Exactly these rules, each at its lines."""
+    positions: dict[str, set[str]] = {}
+    for finding in findings:
         position = finding.problem.position
-        places.setdefault(finding.problem.rule, set()).add(
+        positions.setdefault(finding.problem.rule, set()).add(
             f"{Path(position.file).name}:{position.line}"
         )
-    assert places == EXPECTED
+    assert positions == EXPECTED
 
 
-def test_the_error_that_the_guide_ends_with_is_explained(found: list[Finding]) -> None:
-    """The message its author saw, with its cause: the wrapped line, not the JAAS file nor the path to it."""
-    said = [
+def test_the_error_that_the_guide_ends_with_is_explained(findings: list[Finding]) -> None:
+    """Its author saw this message. The cause is the wrapped line, not the JAAS file or its path."""
+    problems = [
         finding.problem
-        for finding in found
+        for finding in findings
         if "control flag not specified in JAAS config" in finding.problem.what
     ]
-    assert {problem.rule for problem in said} == {"jaas-line-wrapped"}
-    assert "on one line" in said[0].fix
+    assert {problem.rule for problem in problems} == {"jaas-line-wrapped"}
+    assert "on one line" in problems[0].fix
 
 
-def test_no_password_is_shown(found: list[Finding]) -> None:
-    """Not in any part of any finding."""
-    text = "\n".join(str(finding.problem) for finding in found)
+def test_no_password_is_shown(findings: list[Finding]) -> None:
+    """Neither in messages nor in reasons nor in fixes."""
+    text = "\n".join(str(finding.problem) for finding in findings)
     assert not [
         secret
         for secret in ("admin123", "producer123", "consumer123", "kafka123")
@@ -120,13 +120,17 @@ def test_no_password_is_shown(found: list[Finding]) -> None:
 
 PASSWORD = "Zq9hX2vLw8"  # noqa: S105
 TEXTS = {
-    "client.properties": f'retries=3\nsasl.jaas.config={SCRAM} required username="u" password="{PASSWORD}";\nacks=1\n',
-    "quoted.properties": f"sasl.jaas.config=\"{SCRAM} required password='{PASSWORD}' username='u';\"\n",
+    "client.properties": f"retries=3\nsasl.jaas.config={SCRAM} required "
+    f'username="u" password="{PASSWORD}";\nacks=1\n',
+    "quoted.properties": f'sasl.jaas.config="{SCRAM} required '
+    f"password='{PASSWORD}' username='u';\"\n",
     "glued.properties": f'retries=3sasl.jaas.config={SCRAM} required password="{PASSWORD}";\n',
     "jaas.conf": f"KafkaServer {{ {SCRAM} required\n"
     f'  password="{PASSWORD}"\n  user_a="{PASSWORD}"\n  username="u";\n}};\n',
-    "users.sh": f"kafka-configs.sh --alter --add-config 'SCRAM-SHA-256=[password={PASSWORD}]' --entity-name u\n",
-    "tls.properties": f"security.protocol=SASL_SSL\nssl.keystore.password={PASSWORD}\nssl.key.password={PASSWORD}\n",
+    "users.sh": "kafka-configs.sh --alter "
+    f"--add-config 'SCRAM-SHA-256=[password={PASSWORD}]' --entity-name u\n",
+    "tls.properties": "security.protocol=SASL_SSL\n"
+    f"ssl.keystore.password={PASSWORD}\nssl.key.password={PASSWORD}\n",
 }
 
 
@@ -142,12 +146,12 @@ TEXTS = {
     ),
 )
 @settings(max_examples=400, deadline=None)
-def test_no_slip_brings_a_password_to_light(name: str, slips: list[tuple[int, int, str]]) -> None:
-    """Characters lost, doubled or added anywhere: what is said of the file never holds the password."""
+def test_no_typing_error_reveals_a_password(name: str, edits: list[tuple[int, int, str]]) -> None:
+    """The file lacks some characters or has more; no finding contains the password."""
     text = TEXTS[name]
-    for place, lost, added in slips:
-        place %= len(text)
-        changed = text[:place] + added + text[place + lost :]
+    for index, removed, added in edits:
+        index %= len(text)
+        changed = text[:index] + added + text[index + removed :]
         text = changed if PASSWORD in changed else text
     for finding in KAFKA.findings(add(Files(), name, text.encode())):
         assert PASSWORD not in str(finding.problem)
