@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.core.errors import HactlError, InputError, Problem
 from provision.desired.items import NOT_KNOWN
-from provision.formats.certificates import Authority, issue, kept
+from provision.formats.certificates import Authority, issue, load_authority
 from provision.inventory.kafka import KafkaCluster, KafkaNode
 from provision.inventory.model.kafka import PEM
 
@@ -35,7 +35,7 @@ def authority(cluster: KafkaCluster) -> Authority | None:
         return cluster.new_authority
     try:
         if tls.ca is None or tls.key is None:
-            return kept(folder)
+            return load_authority(folder)
         return Authority(_text(cluster, "ca", tls.ca), _text(cluster, "key", tls.key))
     except (OSError, UnicodeDecodeError) as error:
         fix = "put it there, or give its text in the inventory: `ca` as it is, `key` as `!vault`"

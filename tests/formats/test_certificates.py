@@ -24,10 +24,10 @@ from provision.formats.certificates import (
     facts,
     issue,
     issued_by,
-    keep,
-    kept,
+    save_authority,
+    load_authority,
     make,
-    share_one,
+    have_common_certificate,
 )
 
 NAMES = frozenset(["192.0.2.10", "fd00::1", "kafka1.example.org"])
@@ -127,8 +127,12 @@ def test_the_first_of_several_certificates_signs_and_all_are_trusted() -> None:
     new = make("kafka")
     both = Authority(new.trusted + CA.trusted, new.key)
     assert issued_by(issue(both, "kafka1", NAMES), new.trusted)
-    assert share_one(both.trusted, CA.trusted) and share_one(both.trusted, new.trusted)
-    assert not share_one(new.trusted, CA.trusted) and not share_one("", CA.trusted)
+    assert have_common_certificate(both.trusted, CA.trusted) and have_common_certificate(
+        both.trusted, new.trusted
+    )
+    assert not have_common_certificate(new.trusted, CA.trusted) and not have_common_certificate(
+        "", CA.trusted
+    )
 
 
 ED = ed25519.Ed25519PrivateKey.generate()
@@ -198,23 +202,23 @@ def test_java_reads_the_certificate(tmp_path: Path) -> None:
 
 def test_a_ca_is_kept_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     folder = tmp_path / "ca"
-    assert kept(folder) is None and not folder.exists(), "to look writes nothing"
-    keep(folder, CA)
-    assert kept(folder) == CA
+    assert load_authority(folder) is None and not folder.exists(), "to look writes nothing"
+    save_authority(folder, CA)
+    assert load_authority(folder) == CA
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.glob("[!.]*")} == {
         "ca.key": 0o600, "ca.pem": 0o600,
     }  # fmt: skip
     assert folder.stat().st_mode & 0o777 == 0o700
     with pytest.raises(HactlError, match="another run has made a CA"):
-        keep(folder, make("kafka"))
-    assert kept(folder) == CA
+        save_authority(folder, make("kafka"))
+    assert load_authority(folder) == CA
 
 
 @pytest.mark.parametrize("name", ["ca.key", "ca.pem"])
 def test_half_a_ca_is_told_with_its_place_and_no_other_is_made(name: str, tmp_path: Path) -> None:
-    keep(tmp_path, CA)
+    save_authority(tmp_path, CA)
     (tmp_path / name).unlink()
     with pytest.raises(HactlError, match=rf"{tmp_path} cannot be read: .*{name}"):
-        kept(tmp_path)
+        load_authority(tmp_path)
     with pytest.raises(HactlError, match="another run has made a CA"):
-        keep(tmp_path, make("kafka"))
+        save_authority(tmp_path, make("kafka"))
