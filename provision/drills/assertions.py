@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.desired.timing import NO_REQUEST_SLOWER
+from provision.desired.timing import MAX_REQUEST_TIME
 from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.prober.measure import ConnectionStats
 from provision.prober.wire import Answer, MacOf, WhoHas
@@ -66,7 +66,7 @@ def one_mac(answer: Answer, host: str, mac: str) -> DrillVerdict:
 
 def lossless(outcome: DrillOutcome) -> Iterator[DrillVerdict]:
     """A planned hand-over: no request may fail, none may be slow, and there must be enough of them."""
-    count, limit = len(outcome.requests), NO_REQUEST_SLOWER * 1000
+    count, limit = len(outcome.requests), MAX_REQUEST_TIME * 1000
     yield expect(
         count >= PLANNED_REQUESTS,
         f"only {count} requests, {PLANNED_REQUESTS} are needed to say anything",

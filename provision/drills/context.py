@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from provision.core.errors import HostError
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.table import as_intended
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import Fault, FaultSpec
@@ -79,7 +79,7 @@ class DrillContext:
     def guard(self, host: str) -> int:
         """Seconds of a guard: where a real server needs long until its checks find it well, its drill takes longer."""
         return (
-            max(GUARD, 2 * int(check_patience(self.frontend)))
+            max(GUARD, 2 * int(max_return_time(self.frontend)))
             if host in self.frontend.real_servers
             else GUARD
         )

@@ -65,7 +65,7 @@ class HandOver(Takeover):
 
     def bound(self, stage: DrillContext) -> float | None:  # noqa: ARG002
         """What the slowest request may take."""
-        return timing.NO_REQUEST_SLOWER
+        return timing.MAX_REQUEST_TIME
 
     def patience(self, stage: DrillContext) -> float:
         """The successor waits its Master_Down_Interval, and `preempt_delay` where there is one."""

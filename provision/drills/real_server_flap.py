@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.assertions import expect
 from provision.drills.context import DrillContext
 from provision.drills.drill import DrillOutcome, DrillVerdict
@@ -26,7 +26,7 @@ class RealServerFlap(RealServerStop):
 
     def patience(self, stage: DrillContext) -> float:
         """And what its start and the checks of one that is back may take."""
-        return super().patience(stage) + check_patience(stage.frontend)
+        return super().patience(stage) + max_return_time(stage.frontend)
 
     def inject(self, stage: DrillContext) -> float:
         """Stop and start it several times."""

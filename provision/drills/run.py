@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from provision.core.errors import HactlError
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.context import DrillContext
 from provision.drills.drill import Drill
 from provision.drills.environment import Environment
@@ -145,7 +145,7 @@ def _return_patience(stage: DrillContext) -> float:
     """Seconds after which everything must be as before: checks, a takeover, `preempt_delay`, and slowness."""
     delays = [one.vrrp.preempt_delay or 0 for one in stage.topology.frontends]
     slowest = max(one.crash_bound for one in stage.topology.frontends)
-    return check_patience(stage.frontend) + slowest + max(delays) + 12
+    return max_return_time(stage.frontend) + slowest + max(delays) + 12
 
 
 def _wait(

@@ -55,7 +55,7 @@ class VrrpBlocked(Takeover):
                 "split brain: seen by both holding the addresses; unicast adverts pass no client",
             )
             return
-        limit = timing.split_brain_named(stage.frontend)
+        limit = timing.split_brain_detection(stage.frontend)
         for found in rivals(stage, outcome.recording.adverts)[:1]:
             who, after = named(stage, found), found.known - found.start
             yield DrillVerdict(

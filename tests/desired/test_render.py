@@ -128,7 +128,7 @@ def test_two_roles_that_want_it_differently_are_both_named(site: Site) -> None:
         "b", "sysctls: [{name: net.x, value: '1'}]"
     )
     assert site.complaint().startswith(
-        "b/manifest.yml:1:11: role-conflict: roles `a` and `b` want sysctl net.x differently"
+        "b/manifest.yml:1:11: role-conflict: roles `a` and `b` define sysctl net.x differently"
     )
 
 
@@ -220,11 +220,11 @@ def test_a_failing_template_is_named_with_its_line(
         ("files: [{path: /etc/../a, template: a.j2}]", "a/manifest.yml:1:9: bad-path: "),
         (
             "units: [{name: ''}]",
-            "a/manifest.yml:1:9: bad-item: the unit made here has an empty name",
+            "a/manifest.yml:1:9: bad-item: this unit has an empty name",
         ),
         (
             'sysctls: [{name: "a\\nkernel.x", value: 1}]',
-            "a/manifest.yml:1:11: bad-item: the sysctl made here",
+            "a/manifest.yml:1:11: bad-item: this sysctl has",
         ),
     ],
 )

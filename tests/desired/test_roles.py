@@ -111,7 +111,7 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         (
             "manifest.yml",
             "units: [{name: a, when: x == 1}]",
-            "manifest.yml:1:25: wrong-value: `when`: 'x == 1' is no condition",
+            "manifest.yml:1:25: wrong-value: `when`: 'x == 1' is not a condition",
         ),
         (
             "manifest.yml",
@@ -121,7 +121,7 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         (
             "manifest.yml",
             "files: [{path: /a, template: motd.j2, mode: '644'}]",
-            "manifest.yml:1:45: wrong-value: `mode`: '644' is no file mode",
+            "manifest.yml:1:45: wrong-value: `mode`: '644' is not a file mode",
         ),
         (
             "manifest.yml",

@@ -31,7 +31,7 @@ def test_the_shipped_timing() -> None:
     one = topology([frontend()]).frontends[0]
     assert math.isclose(timing.crash(one, "lvs2"), 0.6 + 157 / 256 * 0.2)
     assert math.isclose(timing.graceful_stop(one, "lvs2"), 157 / 256 * 0.2 + 0.2)
-    assert math.isclose(timing.split_brain_named(one), 0.6)
+    assert math.isclose(timing.split_brain_detection(one), 0.6)
 
 
 @given(st.integers(1, 4095), st.integers(1, 253))
@@ -90,7 +90,7 @@ def test_the_quickest_of_several_checks_counts() -> None:
 
 def test_a_broker_has_time_to_start_before_it_must_be_back() -> None:
     check = {"type": "kafka", "login": "check", "interval": 3, "timeout": 4}
-    assert timing.return_to_table(*first(check=check)) == timing.BROKER_STARTS + (3 + 4) + 3
+    assert timing.return_to_table(*first(check=check)) == timing.BROKER_START_TIME + (3 + 4) + 3
 
 
 @pytest.mark.parametrize(

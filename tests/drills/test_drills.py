@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provision.desired.timing import BROKER_STARTS
+from provision.desired.timing import BROKER_START_TIME
 from provision.drills.all_real_servers_down import AllRealServersDown
 from provision.drills.assertions import verdict_text
 from provision.drills.context import DrillContext, holder_of
@@ -282,7 +282,7 @@ def test_brokers_are_stopped_one_at_a_time_and_have_time_to_start() -> None:
     made = stage(found=topology([frontend(services=[service(check=check)])], **BROKERS))
     assert "one Kafka cluster" in AllRealServersDown().skip(made)
     assert RealServerStop().skip(made) == "" == RealServerFlap().skip(made)
-    assert RealServerFlap().patience(made) > RealServerStop().patience(made) + BROKER_STARTS
+    assert RealServerFlap().patience(made) > RealServerStop().patience(made) + BROKER_START_TIME
 
 
 def test_a_guard_waits_for_a_real_server_whose_checks_are_slow() -> None:

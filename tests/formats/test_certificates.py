@@ -22,12 +22,12 @@ from provision.formats.certificates import (
     RENEW,
     Authority,
     facts,
+    have_common_certificate,
     issue,
     issued_by,
-    save_authority,
     load_authority,
     make,
-    have_common_certificate,
+    save_authority,
 )
 
 NAMES = frozenset(["192.0.2.10", "fd00::1", "kafka1.example.org"])
@@ -144,7 +144,7 @@ ED = ed25519.Ed25519PrivateKey.generate()
         (make("kafka").key, "not the key of its certificate"),
         (
             "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
-            "no private key in PEM",
+            "not a private key in PEM",
         ),
         (
             ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),

@@ -61,7 +61,7 @@ def test_a_file_cannot_hold_what_java_would_expand() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a;", "1a"])
 def test_a_class_must_be_one(name: str) -> None:
     """A class name cannot be quoted in sense."""
-    with pytest.raises(HactlError, match="no name"):
+    with pytest.raises(HactlError, match="is not a name"):
         jaas.property_value(LoginModule(name, {}))
 
 
