@@ -9,7 +9,7 @@ import pytest
 
 from provision.core.errors import LabError
 from provision.lab import apt
-from provision.lab.apt import Indexed, Source
+from provision.lab.apt import PackageIndex, Source
 
 ONE_LINE = """\
 # deb http://old.example.org/debian bookworm main
@@ -47,8 +47,10 @@ Suites: bookworm
 Components: main
 """
 
-RELEASE = Indexed("bookworm", "bookworm", "http://mirror.example.org/debian/")
-SECURITY = Indexed("bookworm-security", "bookworm-security", "https://mirror.example.org/security/")
+RELEASE = PackageIndex("bookworm", "bookworm", "http://mirror.example.org/debian/")
+SECURITY = PackageIndex(
+    "bookworm-security", "bookworm-security", "https://mirror.example.org/security/"
+)
 
 
 def test_the_one_line_format_is_read() -> None:
@@ -96,8 +98,8 @@ def test_an_embedded_key_is_passed_on_and_what_is_not_fetched_is_left_out() -> N
 def test_a_suite_by_another_name_is_known_by_its_codename() -> None:
     source = Source(("http://mirror.example.org/debian",), ("oldstable", "trixie"), ("main",), {})
     indexes = [
-        Indexed("bookworm", "oldstable", "http://mirror.example.org/debian"),
-        Indexed("trixie", "trixie", "x"),
+        PackageIndex("bookworm", "oldstable", "http://mirror.example.org/debian"),
+        PackageIndex("trixie", "trixie", "x"),
     ]
     assert "Suites: oldstable\n" in apt.debian([source], indexes, "bookworm")
 
@@ -110,7 +112,7 @@ def test_a_login_in_the_address_is_kept_for_apt_and_does_not_matter_for_the_comp
 
 
 @pytest.mark.parametrize("indexes", [[], [SECURITY]])
-def test_a_machine_without_the_release_is_told_what_to_do(indexes: list[Indexed]) -> None:
+def test_a_machine_without_the_release_is_told_what_to_do(indexes: list[PackageIndex]) -> None:
     with pytest.raises(LabError) as caught:
         apt.debian(tuple(apt.from_one_line(ONE_LINE)), indexes, "bookworm")
     assert "has no source of Debian bookworm (main)" in str(caught.value)
@@ -131,7 +133,7 @@ def test_proxies_certificates_and_dates_of_apt_hold_for_the_image_and_nothing_el
         'Acquire::Languages:: "none";',
         'DPkg::Post-Invoke:: "rm x";',
     ]
-    assert apt.ways("\n".join([*others, *kept, *others]) + "\n").splitlines() == kept
+    assert apt.connection_settings("\n".join([*others, *kept, *others]) + "\n").splitlines() == kept
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt")

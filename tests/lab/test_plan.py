@@ -56,9 +56,13 @@ def test_macs_are_unicast_local_and_distinct() -> None:
         (
             [("a", "10.0.0.1", False), ("b", "10.0.0.1", True)],
             "a and b share the address 10.0.0.1",
-            "its own",
+            "another name",
         ),
-        ([("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)], "share the name a-b", "its own"),
+        (
+            [("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)],
+            "share the name a-b",
+            "another name",
+        ),
         ([("a/b", "10.0.0.1", False)], "'a/b' cannot name a lab host", "host names have"),
         ([("..", "10.0.0.1", False)], "'..' cannot name a lab host", "host names have"),
         ([], "has no hosts", "add hosts"),

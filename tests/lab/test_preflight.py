@@ -31,7 +31,7 @@ def test_a_good_machine_passes() -> None:
             "apt-get install mmdebstrap qemu-system-x86 socat",
         ),
         (replace(GOOD, tun=False), "/dev/net/tun is missing", "mknod /dev/net/tun c 10 200"),
-        (replace(GOOD, namespaces=False), "does not let root make namespaces", "--privileged"),
+        (replace(GOOD, namespaces=False), "does not let root create namespaces", "--privileged"),
         (replace(GOOD, disk_free=3_000), "4700 MB of disk, 3000 MB are free", "HACTL_CACHE"),
         (
             replace(GOOD, memory_free=300),
@@ -64,7 +64,7 @@ def test_missing_commands_are_found_in_the_path(
     (tmp_path / "socat").write_text("#!/bin/sh\n")
     (tmp_path / "socat").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    missing = preflight.look(tmp_path / "not" / "yet").missing
+    missing = preflight.inspect(tmp_path / "not" / "yet").missing
     assert "qemu-system-x86_64" in missing
     assert "socat" not in missing
 

@@ -299,7 +299,7 @@ def test_up_starts_anew_after_a_killed_one(lab: MakeLab) -> None:
     one.up()
     one.layout.ready.unlink()  # as if it had been killed just before the end
     one.up()
-    assert any("removed what an earlier start had left" in line for line in one.said)
+    assert any("removed the remains of an interrupted start" in line for line in one.said)
     assert one.ssh("a", "hostname") == "a"
 
 
