@@ -14,10 +14,18 @@ from provision.inventory.frontends import RealServer, ResolvedService
 from tests.inventory.building import HOSTS, frontend, service, topology
 
 BROKERS = {
-    "hosts": {**HOSTS, "web1": {**HOSTS["web1"], "kafka_id": 1}, "web2": {**HOSTS["web2"], "kafka_id": 2}},
-    "kafka": {"version": "3.9.1", "brokers": "web", "distribution": {"jars": "/opt/jars"},
-              "users": {"admin": {"password": "4dmin"}, "check": {"password": "pr0be"}}},
-}  # fmt: skip
+    "hosts": {
+        **HOSTS,
+        "web1": {**HOSTS["web1"], "kafka_id": 1},
+        "web2": {**HOSTS["web2"], "kafka_id": 2},
+    },
+    "kafka": {
+        "version": "3.9.1",
+        "brokers": "web",
+        "distribution": {"jars": "/opt/jars"},
+        "users": {"admin": {"password": "4dmin"}, "check": {"password": "pr0be"}},
+    },
+}
 
 
 def first(**changes: Any) -> tuple[ResolvedService, RealServer]:

@@ -89,8 +89,10 @@ def test_it_changes_with_the_host_the_names_and_the_period_and_with_nothing_else
     assert len({own, *others}) == 4
     keys = {each.partition("-----BEGIN CERTIFICATE-----")[0] for each in (own, *others)}
     assert len(keys) == 4, "no two share a key"
-    serials = {x509.load_pem_x509_certificate(each[each.index("-----BEGIN C") :].encode()).serial_number
-               for each in (own, *others)}  # fmt: skip
+    serials = {
+        x509.load_pem_x509_certificate(each[each.index("-----BEGIN C") :].encode()).serial_number
+        for each in (own, *others)
+    }
     assert len(serials) == 4
 
 
@@ -206,8 +208,9 @@ def test_a_ca_is_kept_once_and_only_its_owner_can_read_it(tmp_path: Path) -> Non
     save_authority(folder, CA)
     assert load_authority(folder) == CA
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.glob("[!.]*")} == {
-        "ca.key": 0o600, "ca.pem": 0o600,
-    }  # fmt: skip
+        "ca.key": 0o600,
+        "ca.pem": 0o600,
+    }
     assert folder.stat().st_mode & 0o777 == 0o700
     with pytest.raises(HactlError, match="another run has made a CA"):
         save_authority(folder, make("kafka"))

@@ -24,11 +24,16 @@ def test_each_version_has_its_own_properties() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("num.partitions", 3), ("num.partitions", "3"), ("auto.create.topics.enable", False),
-        ("log.cleaner.min.cleanable.ratio", 0.5), ("log.cleanup.policy", "compact,delete"),
-        ("log.retention.bytes", -1), ("compression.type", "zstd"), ("zookeeper.clientCnxnSocket", "x.y.Z"),
+        ("num.partitions", 3),
+        ("num.partitions", "3"),
+        ("auto.create.topics.enable", False),
+        ("log.cleaner.min.cleanable.ratio", 0.5),
+        ("log.cleanup.policy", "compact,delete"),
+        ("log.retention.bytes", -1),
+        ("compression.type", "zstd"),
+        ("zookeeper.clientCnxnSocket", "x.y.Z"),
     ],
-)  # fmt: skip
+)
 def test_what_kafka_takes(name: str, value: str | int | float | bool) -> None:
     assert OLD[name].complaint(value) == ""
 

@@ -201,9 +201,17 @@ def test_a_reboot_forgets_what_was_not_saved(lab: MakeLab) -> None:
     while time.monotonic() < deadline:
         time.sleep(0.3)
         done = subprocess.run(
-            ["ssh", "-F", one.layout.ssh_config, "a", "ip -br address show lo; systemctl is-system-running --wait"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                "ssh",
+                "-F",
+                one.layout.ssh_config,
+                "a",
+                "ip -br address show lo; systemctl is-system-running --wait",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode == 0 and "10.9.9.9" not in done.stdout:
             break
     else:
