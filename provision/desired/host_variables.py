@@ -123,9 +123,7 @@ def _director_variables(
         "keepalived": keepalived,
         "vrrp_instances": instances,
         "vips": tuple(
-            str(vip.address)
-            for instance in instances
-            for vip in (*instance.vips, *instance.excluded)
+            str(vip.address) for item in instances for vip in (*item.vips, *item.excluded)
         ),
         "sync_groups": groups,
         "tracked": tracked,

@@ -134,14 +134,7 @@ def issue(
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     issuer, signer = _first(authority.trusted), _signer(authority)
-    now = now or datetime.now(UTC)
-    if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
-        raise ValueError(
-            f"the CA is valid from {issuer.not_valid_before_utc} to {issuer.not_valid_after_utc}"
-        )
-    length = timedelta(days=DAYS) - RENEW
-    begin = issuer.not_valid_before_utc + (now - issuer.not_valid_before_utc) // length * length
-    end = min(begin + timedelta(days=DAYS), issuer.not_valid_after_utc)
+    begin, end = _period(issuer, now or datetime.now(UTC))
     identity = "\0".join((host, *sorted(names), begin.isoformat()))
     seed = _derived_secret(signer, identity.encode())
     # FIPS 186-5 A.2.1
@@ -160,6 +153,16 @@ def issue(
         [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     )
     return _pem(key) + _signed(builder.add_extension(purposes, False), signer)
+
+
+def _period(ca: Certificate, now: datetime) -> tuple[datetime, datetime]:
+    """Begin and end of the certificates that the CA signs now. Raises ValueError if it cannot."""
+    first, last = ca.not_valid_before_utc, ca.not_valid_after_utc
+    if not first <= now < last:
+        raise ValueError(f"the CA is valid from {first} to {last}")
+    length = timedelta(days=DAYS) - RENEW
+    begin = first + (now - first) // length * length
+    return begin, min(begin + timedelta(days=DAYS), last)
 
 
 def _signer(authority: Authority) -> EllipticCurvePrivateKey | RSAPrivateKey:
