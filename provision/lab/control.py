@@ -130,8 +130,8 @@ def cut(name: str, host: str, events: Events) -> float:
         if not cgroups.members(group):
             raise LabError(f"{host} is off already", f"hactl lab boot {host}")
         if target.kind == "node":
-            # Remove the network first, so that no dying socket sends a packet. Its namespace goes too,
-            # since the kernel would answer ARP from it.
+            # Remove the network first, so that no dying socket sends a packet, and its namespace
+            # with it, since the kernel would answer ARP from it.
             for command in command_lines.container_unnetwork(spec, target, layout):
                 try_run(command)
         cgroups.kill(group)
