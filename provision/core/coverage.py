@@ -1,4 +1,4 @@
-"""Which hosts a command has seen: what it says holds of those alone. Pure."""
+"""The hosts that a command has seen; its statements hold for these hosts alone. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Coverage:
-    """The hosts that a command looked for; `unseen` says by host why it did not see some of them."""
+    """The hosts that a command looked for; `unseen` has the reason for each unseen host."""
 
     hosts: tuple[str, ...] = ()
     unseen: Mapping[str, str] = field(default_factory=dict)
@@ -30,22 +30,25 @@ class Coverage:
         return Coverage(chosen, {host: self.unseen[host] for host in chosen if host in self.unseen})
 
     def with_unseen(self, reasons: Mapping[str, str]) -> Coverage:
-        """The same where these hosts, too, do not count as seen."""
+        """The same coverage, with these hosts counted as unseen too."""
         return Coverage(self.hosts, {**reasons, **self.unseen})
 
     def known(self, count: int) -> int | None:
-        """A count of what the seen hosts showed; None where it is zero and a host was not seen: nobody knows then."""
+        """The count, or None if it is zero and a host is unseen: then nobody knows the count."""
         return count if count or not self.unseen else None
 
     def counted(self) -> str:
-        """How many were seen: `2 of 4 hosts`."""
+        """The number of seen hosts as text: `2 of 4 hosts`."""
         return f"{len(self.seen)} of {len(self.hosts)} host{'' if len(self.hosts) == 1 else 's'}"
 
     def json(self) -> dict[str, Any]:
-        """The keys that every document about hosts has; each reason on one line, without its host's name."""
-        reasons = {host: _line(why.removeprefix(f"{host}: ")) for host, why in self.unseen.items()}
+        """The coverage keys of a JSON document; a reason is one line without its host's name."""
+        reasons = {
+            host: _one_line(reason.removeprefix(f"{host}: "))
+            for host, reason in self.unseen.items()
+        }
         return {"hosts_seen": len(self.seen), "hosts_total": len(self.hosts), "unseen": reasons}
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return "; ".join(line.strip() for line in text.splitlines())

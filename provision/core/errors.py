@@ -1,16 +1,16 @@
-"""Everything that can go wrong and how it reaches the operator.
+"""The errors that reach the operator, and the exit codes.
 
-The hierarchy, with the exit code of each::
+The hierarchy with the exit codes::
 
     HactlError                 1   something failed
-    ├── InputError             3   the input is wrong; carries one Problem or more
-    ├── HostError              1   a host failed; carries its name
-    │   ├── Unreachable        4   a host cannot be reached or logged in to
-    │   └── Locked             5   another run holds the host
-    ├── LabError               1   the lab cannot do what was asked
+    ├── InputError             3   the input is wrong; has one or more Problems
+    ├── HostError              1   a host failed; has the host's name
+    │   ├── Unreachable        4   hactl cannot connect or log in to a host
+    │   └── Locked             5   another run holds the host's lock
+    ├── LabError               1   the lab cannot be started, stopped or used
     └── UsageError            64   wrong usage of the command line
 
-Every error says what is wrong, why it matters and what to do about it. None ends in a traceback.
+Every message says what is wrong, why it matters and what to do. No error ends in a traceback.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-# C0 but tab and newline, DEL, C1, and what turns or hides text on a terminal (Unicode's bidirectional controls).
+# C0 without tab and newline, DEL, C1, and Unicode's line separators and bidirectional controls,
+# which reorder or hide text on a terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
-    """`text` fit for a terminal: control characters, which a host or a file may have put there, in visible form."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    """The text with visible escapes in place of control characters, safe for a terminal."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 class Exit(IntEnum):
@@ -44,7 +45,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in a file; line and column count from 1, as editors do."""
+    """A position in a file; lines and columns count from 1."""
 
     file: str
     line: int = 1
@@ -56,7 +57,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in the input: where it is, which rule it breaks, what, why and what to do."""
+    """A mistake in the input: its position, the broken rule, what is wrong, why, and the fix."""
 
     position: Position
     rule: str
@@ -70,7 +71,7 @@ class Problem:
 
 
 class HactlError(Exception):
-    """The base of all expected failures; `hint` is what the operator can do."""
+    """The base of all expected failures; `hint` tells the operator how to fix it."""
 
     exit_code: Exit = Exit.FAILED
 
@@ -83,12 +84,12 @@ class HactlError(Exception):
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
     def line(self) -> str:
-        """The same on one line, for a table or a report."""
+        """Message and hint on one line, for a table or a report."""
         return " ".join("; ".join(part for part in (self.message, self.hint) if part).split())
 
 
 class InputError(HactlError):
-    """The operator's files are wrong. Nothing was changed on any host."""
+    """The operator's files are wrong. No host was changed."""
 
     exit_code = Exit.INPUT
 
@@ -106,7 +107,7 @@ class HostError(HactlError):
 
 
 class Unreachable(HostError):
-    """The host cannot be connected to, logged in to, or its key is not the known one."""
+    """The host does not answer, refuses the login, or has another host key than the known one."""
 
     exit_code = Exit.UNREACHABLE
 
@@ -118,7 +119,7 @@ class Locked(HostError):
 
 
 class LabError(HactlError):
-    """The lab cannot be brought up, taken down or used."""
+    """The lab cannot be started, stopped or used."""
 
 
 class UsageError(HactlError):

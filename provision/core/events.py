@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and where it is told."""
+"""Progress events of a run, and the console that shows them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from provision.core.errors import plain
 
 
 class Events(Protocol):
-    """Somebody who is told how a run goes on; called from several threads."""
+    """Receives the progress of a run; several threads call it."""
 
     def host(self, host: str, text: str) -> None:
-        """One host got one step further."""
+        """A host began its next step."""
 
     def note(self, text: str) -> None:
-        """Something about the whole run."""
+        """A message about the whole run."""
 
 
 class Console:
-    """Progress on standard error: a live line on a terminal, a line a step elsewhere.
+    """Progress on standard error: a live line on a terminal, otherwise one line for each step.
 
-    Standard output stays free for what the command was asked to print.
+    Standard output stays free for the result of the command.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -36,25 +36,25 @@ class Console:
         self._ticker: threading.Thread | None = None
 
     def host(self, host: str, text: str) -> None:
-        """Show a host's newest step; on a terminal all hosts share one line that is rewritten."""
+        """Show a host's current step; on a terminal all hosts share one live line."""
         with self._lock:
             self._states[host] = text = plain(text)
             if self._live:
                 self._draw()
-                self._tick()
+                self._start_ticker()
             else:
                 self._stream.write(f"{self._elapsed()} {host}: {text}\n")
                 self._stream.flush()
 
     def note(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         with self._lock:
             self._clear()
             self._stream.write(f"{self._elapsed()} {plain(text)}\n")
             self._stream.flush()
 
     def done(self) -> None:
-        """Take the live line away before the result is printed."""
+        """Remove the live line, before the result is printed."""
         with self._lock:
             self._clear()
             self._states.clear()
@@ -66,8 +66,8 @@ class Console:
         self._stream.flush()
         self._shown = True
 
-    def _tick(self) -> None:
-        """Keep the seconds of the live line moving, so that a long step is seen to be one."""
+    def _start_ticker(self) -> None:
+        """Start updating the seconds of the live line, so that a long step does not look stuck."""
         if self._ticker is None:
             self._ticker = threading.Thread(target=self._redraw, daemon=True)
             self._ticker.start()

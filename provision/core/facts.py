@@ -1,7 +1,7 @@
-"""What a host is: the facts that rendering depends on.
+"""The facts about a host that rendering depends on.
 
-Facts come from the observe agent, in the same exec that then looks at the host's state; `hactl render` asks no
-host and takes the defaults. The inventory may pin any of them under `hactl_facts`.
+The observe agent sends the facts together with the state of the host, in one exec. `hactl render`
+connects to no host and uses the defaults. The inventory may set any fact under `hactl_facts`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface and its addresses, each with its prefix length (`192.168.227.101/24`)."""
+    """A network interface and its addresses with prefix lengths (`192.168.227.101/24`)."""
 
     name: str
     addresses: tuple[str, ...] = ()
@@ -19,11 +19,11 @@ class Interface:
 
 @dataclass(frozen=True)
 class Facts:
-    """What rendering needs to know of a host.
+    """The facts about one host.
 
-    `os_family` is `debian` or `redhat`. `firewall` is `none` where nothing filters input, else `firewalld` or
-    `nftables`. `network_scripts` says that the RHEL `ifup` scripts are there. Versions are empty
-    where the program is not installed yet.
+    `os_family` is `debian` or `redhat`. `firewall` is `firewalld`, `nftables`, or `none` if nothing
+    filters input. `network_scripts` is true if the RHEL `ifup` scripts are installed. The version
+    of a program that is not installed is empty.
     """
 
     os_family: str = "debian"
@@ -39,8 +39,8 @@ class Facts:
     selinux: str = "disabled"
 
     def interface_of(self, address: str) -> str:
-        """The interface that carries `address` (no prefix length), or the default route's, or empty."""
+        """The interface with `address` (no prefix length), else the default route's."""
         for interface in self.interfaces:
-            if any(own.split("/")[0] == address for own in interface.addresses):
+            if any(cidr.split("/")[0] == address for cidr in interface.addresses):
                 return interface.name
         return self.default_interface

@@ -1,6 +1,6 @@
-"""Text on a terminal: lines of at most 80 columns with a colour each, questions, and JSON documents.
+"""Text on a terminal: coloured lines of at most 80 columns, questions, and JSON documents.
 
-Colours are shown on a terminal only, and never where NO_COLOR is set (no-color.org).
+Colours are shown on a terminal only, and never if NO_COLOR is set (no-color.org).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
 """SGR codes (ECMA-48 §8.3.117)."""
 
 SIGNS = {"create": "+", "update": "~", "remove": "-"}
-"""How a change is marked."""
+"""The sign of a change."""
 
 COLOURS = {"create": GREEN, "update": YELLOW, "remove": RED, "+": GREEN, "-": RED, "@": DIM}
 """The colour of a change, and of a line of a diff by its first character."""
@@ -31,7 +31,7 @@ Line = tuple[str, str]
 
 
 def wrapped(text: str, colour: str = "", *, first: str = "", rest: str = "") -> Iterator[Line]:
-    """The text in lines of at most 80 columns, the first one indented by `first`, all others by `rest`.
+    """The text in lines of at most 80 columns, indented by `first`, from the second line by `rest`.
 
     A word that is longer than a line is cut; words are never parted at a hyphen. An empty text has no
     line, unless `first` is more than blanks.
@@ -51,7 +51,7 @@ def shortened(text: str, width: int = WIDTH) -> str:
 
 
 class Screen:
-    """Prints lines with a colour each on a stream, by default standard output."""
+    """Prints coloured lines on a stream, by default standard output."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -66,7 +66,7 @@ class Screen:
         self._stream.flush()
 
     def clear(self) -> None:
-        """Begin a new screen; where the stream is no terminal, nothing happens."""
+        """Clear the screen; does nothing if the stream is not a terminal."""
         if self._stream.isatty():
             self._stream.write("\x1b[H\x1b[2J")
 
@@ -77,10 +77,10 @@ def shows_colour(stream: TextIO) -> bool:
 
 
 def confirm(question: str = "Apply these changes?") -> bool:
-    """Whether the operator, asked on standard error, says yes to what was shown.
+    """Ask the operator on standard error; true if the answer is yes.
 
     Raises:
-        UsageError: there is nobody to ask.
+        UsageError: standard input is not a terminal, so nobody can answer.
     """
     if not sys.stdin.isatty():
         raise UsageError(

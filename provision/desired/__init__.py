@@ -1,1 +1,1 @@
-"""What each host must look like: roles, templates and items; no I/O to hosts."""
+"""The desired state of hosts: roles, templates and items; no I/O to hosts."""

@@ -1,4 +1,4 @@
-"""What a firewall on the way must let through, as the front ends need it."""
+"""The packets that the firewalls of hosts must accept for the front ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from provision.inventory.model.checks import (
 from provision.inventory.settings import HostSettings
 
 SYNC_GROUP = "224.0.0.81"
-"""Where the kernel's sync daemon sends, and its port 8848 (keepalived.conf(5), lvs_sync_daemon)."""
+"""The kernel's default group for sync packets, port 8848 (keepalived.conf(5), lvs_sync_daemon)."""
 
 BFD_PORT = 3784
 """RFC 5881 §4."""
@@ -29,9 +29,9 @@ BFD_PORT = 3784
 
 @dataclass(frozen=True, order=True)
 class Opening:
-    """Packets to let in: `protocol` (vrrp, tcp, udp, sctp, ipip or gre), `port` and `destination` or None for any.
+    """Packets to accept; `protocol` is vrrp, tcp, udp, sctp, ipip or gre.
 
-    `family` is 4 or 6. An empty port stands for every port of the destination.
+    `port` and `destination` are None for any. `family` is 4 or 6.
     """
 
     protocol: str
@@ -46,24 +46,26 @@ def director_openings(
     sync: Sync | None,
     bfd: bool,
 ) -> tuple[Opening, ...]:
-    """What a director must let in: adverts, synchronised connections, BFD, and the clients."""
-    found: list[Opening] = [Opening("vrrp", None, None, instance.family) for instance in instances]
+    """The packets that a director accepts: adverts, connection sync, BFD, and clients."""
+    openings: list[Opening] = [
+        Opening("vrrp", None, None, instance.family) for instance in instances
+    ]
     if sync:
         group = str(sync.group or SYNC_GROUP)
-        found.append(Opening("udp", sync.daemon.port, group, 6 if ":" in group else 4))
+        openings.append(Opening("udp", sync.daemon.port, group, 6 if ":" in group else 4))
     if bfd:
-        found += [
+        openings += [
             Opening("udp", BFD_PORT, None, family)
             for family in {instance.family for instance in instances}
         ]
     for frontend in frontends:
         for service in frontend.services:
-            found += _client_openings(service)
-    return tuple(dict.fromkeys(found))
+            openings += _client_openings(service)
+    return tuple(dict.fromkeys(openings))
 
 
 def _client_openings(service: ResolvedService) -> Iterator[Opening]:
-    """The service's ports on its virtual addresses; a mark says nothing of ports, so all are opened."""
+    """The service's port on its virtual addresses; all ports if the service has a mark."""
     model = service.model
     for address in service.addresses:
         yield Opening(model.protocol, model.port, str(address), address.version)
@@ -72,51 +74,53 @@ def _client_openings(service: ResolvedService) -> Iterator[Opening]:
 def real_server_openings(
     host: str, frontends: Sequence[ResolvedFrontend], settings: HostSettings
 ) -> tuple[Opening, ...]:
-    """What a real server must let in: the clients, on the VIP or translated, tunnels, and the checks."""
-    found: list[Opening] = []
+    """The packets that a real server accepts: clients (VIP or translated), tunnels and checks."""
+    openings: list[Opening] = []
     for frontend in frontends:
         for service in frontend.services:
             for server in service.real_servers:
                 if server.host == host:
-                    found += _served(service, server)
-                    found += _checked(service, server, settings)
-    return tuple(dict.fromkeys(found))
+                    openings += _traffic_openings(service, server)
+                    openings += _check_openings(service, server, settings)
+    return tuple(dict.fromkeys(openings))
 
 
-def _served(service: ResolvedService, server: RealServer) -> Iterator[Opening]:
+def _traffic_openings(service: ResolvedService, server: RealServer) -> Iterator[Opening]:
     forward = service.forward(server)
     if forward == "nat":
-        port = service.port(server)
-        yield from (
-            Opening(service.model.protocol, port, str(own), own.version) for own in server.addresses
-        )
+        yield from _openings_at(server, service.model.protocol, service.port(server))
         return
     yield from _client_openings(service)
     if forward == "tun":
         tunnel = server.options.tunnel or service.model.tunnel
         protocol, port = {"gue": ("udp", tunnel.port)}.get(tunnel.type, (tunnel.type, None))
-        yield from (Opening(protocol, port, str(own), own.version) for own in server.addresses)
+        yield from _openings_at(server, protocol, port)
 
 
-def _checked(
+def _openings_at(server: RealServer, protocol: str, port: int | None) -> Iterator[Opening]:
+    for address in server.addresses:
+        yield Opening(protocol, port, str(address), address.version)
+
+
+def _check_openings(
     service: ResolvedService, server: RealServer, settings: HostSettings
 ) -> Iterator[Opening]:
     checks = server.options.check if server.options.check is not None else service.model.check
     for check in checks:
         protocol, port = _check_port(check, service.port(server))
         if protocol and getattr(check, "connect_ip", None) in (None, *settings.address):
-            yield from (Opening(protocol, port, str(own), own.version) for own in server.addresses)
+            yield from _openings_at(server, protocol, port)
 
 
-def _check_port(check: Check, own: int | None) -> tuple[str, int | None]:
-    """The protocol and port a check comes in on; no protocol where it does not come by the network."""
+def _check_port(check: Check, service_port: int | None) -> tuple[str, int | None]:
+    """The protocol and port of a check's packets; an empty protocol if it sends no packets."""
     match check:
         case TcpCheck() | HttpCheck() | SslCheck() | SmtpCheck():
-            return "tcp", check.port or own
+            return "tcp", check.port or service_port
         case UdpCheck() | DnsCheck():
-            return "udp", check.port or own
+            return "udp", check.port or service_port
         case BfdCheck():
             return "udp", BFD_PORT
         case KafkaCheck():
-            return "tcp", own
+            return "tcp", service_port
     return "", None

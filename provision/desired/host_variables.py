@@ -1,4 +1,4 @@
-"""The computed variables of one host: what the templates of its roles see beside their own variables."""
+"""The computed variables of one host, which the templates of its roles see."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from provision.inventory.topology import Topology
 
 FALLBACK_INTERFACE = "eth0"
-"""The interface assumed when rendering without having asked a host anything."""
+"""The interface that rendering without facts assumes."""
 
 
 @dataclass(frozen=True)
 class RealServerVip:
-    """A virtual address that a real server answers on: `cidr` on `device`, IPv4 ones with a `label`."""
+    """A virtual address of a real server: `cidr` on `device`; an IPv4 address has a `label`."""
 
     cidr: str
     device: str
@@ -41,12 +41,12 @@ class RealServerVip:
 
     @property
     def ipv4(self) -> bool:
-        """Whether ARP, an interface label and the network scripts are its business."""
+        """Whether the address needs ARP settings, a label and the network scripts."""
         return self.family == 4
 
 
 def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any]:
-    """Every computed variable of `host`. Raises InputError where its interface is not known."""
+    """All computed variables of `host`. Raises InputError if its interface is unknown."""
     directed, served = topology.directed_by(host), topology.served_by(host)
     settings = topology.hosts[host]
     interface = _interface(topology, host, facts)
@@ -58,7 +58,9 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "is_director": bool(directed),
         "is_real_server": bool(served),
         "frontends": tuple(
-            each for each in topology.frontends if each in directed or each in served
+            frontend
+            for frontend in topology.frontends
+            if frontend in directed or frontend in served
         ),
         "real_server_vips": _real_server_vips(host, served),
         "tunnel_ends": tunnel_ends(host, served),
@@ -67,16 +69,16 @@ def host_variables(topology: Topology, host: str, facts: Facts) -> dict[str, Any
         "kafka_check": kafka_variables.check_files(topology, host),
     }
     director = _director_variables(topology, host, facts, interface)
-    opened = (
+    openings = (
         *director.pop("director_openings"),
         *firewall.real_server_openings(host, served, settings),
         *kafka_variables.node_openings(topology, host),
     )
-    return {**common, **director, "firewall_openings": tuple(dict.fromkeys(opened))}
+    return {**common, **director, "firewall_openings": tuple(dict.fromkeys(openings))}
 
 
 def _interface(topology: Topology, host: str, facts: Facts) -> str:
-    """The interface that faces the clients: the inventory's, else the one that carries the host's address."""
+    """The interface towards the clients: the inventory's, else the one with the host's address."""
     settings = topology.hosts[host]
     if settings.interface:
         return settings.interface
@@ -86,23 +88,27 @@ def _interface(topology: Topology, host: str, facts: Facts) -> str:
     carriers = (
         interface.name
         for interface in facts.interfaces
-        if any(own.split("/")[0] in addresses for own in interface.addresses)
+        if any(cidr.split("/")[0] in addresses for cidr in interface.addresses)
     )
-    found = next(carriers, "") or facts.default_interface
-    if not found:
-        what = f"no interface of {host} has the address {', '.join(addresses) or '(none known)'}"
-        why = "VRRP and the VIPs need one"
-        place = topology.positions.get(host, Position(host))
+    name = next(carriers, "") or facts.default_interface
+    if not name:
+        message = f"no interface of {host} has the address {', '.join(addresses) or '(none known)'}"
+        reason = "VRRP and the VIPs need an interface"
+        position = topology.positions.get(host, Position(host))
         raise InputError(
-            [Problem(place, "interface-unknown", what, why, "set `interface` for the host")]
+            [
+                Problem(
+                    position, "interface-unknown", message, reason, "set `interface` for the host"
+                )
+            ]
         )
-    return found
+    return name
 
 
 def _director_variables(
     topology: Topology, host: str, facts: Facts, interface: str
 ) -> dict[str, Any]:
-    """What keepalived.conf and the IPVS table of a director are made of; all of it empty on other hosts."""
+    """The variables for a director's keepalived.conf and IPVS table; empty on other hosts."""
     directed, settings = topology.directed_by(host), topology.hosts[host]
     keepalived = settings.keepalived
     owner = ipvs_owner(topology, host)
@@ -117,7 +123,7 @@ def _director_variables(
         "keepalived": keepalived,
         "vrrp_instances": instances,
         "vips": tuple(
-            str(vip.address) for each in instances for vip in (*each.vips, *each.excluded)
+            str(vip.address) for item in instances for vip in (*item.vips, *item.excluded)
         ),
         "sync_groups": groups,
         "tracked": tracked,
@@ -126,7 +132,9 @@ def _director_variables(
         "virtual_servers": servers,
         "virtual_server_groups": ipvs_variables.server_groups(directed) if servers else (),
         "sync_daemon": sync,
-        "handover_files": tuple(keepalived_variables.handover(each.name).file for each in directed),
+        "handover_files": tuple(
+            keepalived_variables.handover(frontend.name).file for frontend in directed
+        ),
         "takeover_wait": f"{keepalived_variables.takeover_wait(instances, keepalived):g}",
         **_script_variables(
             (keepalived, *instances, *groups, tracked, *servers), keepalived, facts
@@ -140,10 +148,9 @@ def _director_variables(
 
 
 def ipvs_owner(topology: Topology, host: str) -> str:
-    """Who fills the IPVS table of a director: keepalived, or ipvsadm where the inventory says so."""
-    own = topology.hosts[host].ipvs_manager
-    asked = (frontend.model.ipvs_manager for frontend in topology.directed_by(host))
-    return next(filter(None, asked), None) or own or "keepalived"
+    """The program that fills a director's IPVS table: keepalived, or ipvsadm by the inventory."""
+    managers = (frontend.model.ipvs_manager for frontend in topology.directed_by(host))
+    return next(filter(None, managers), None) or topology.hosts[host].ipvs_manager or "keepalived"
 
 
 def _ipvs_variables(
@@ -171,7 +178,7 @@ def _ipvs_variables(
 
 
 def _before(kernel: str, version: tuple[int, int]) -> bool:
-    """Whether a kernel release such as `5.4.0-150-generic` is older; an unknown one is not."""
+    """Whether a kernel release (`5.4.0-150-generic`) is older; false for an unknown release."""
     numbers = kernel.split("-")[0].split(".")[:2]
     return (
         len(numbers) == 2
@@ -183,59 +190,61 @@ def _before(kernel: str, version: tuple[int, int]) -> bool:
 def _script_variables(
     parts: Sequence[object], keepalived: Keepalived, facts: Facts
 ) -> dict[str, Any]:
-    """Who runs Keepalived's scripts, and whether its `-t` lives through that.
+    """The user of Keepalived's scripts, script security, and whether `keepalived -t` kills itself.
 
-    Without `script_user` Keepalived looks for a user `keepalived_script` that no package makes, and takes root. What
-    is to run as root says so, and must then be something that nobody else can write to (script security).
+    Without `script_user`, Keepalived uses the user `keepalived_script`, which no package creates,
+    and otherwise root. The inventory must therefore name root for a script that needs it, and only
+    root may be able to write that script (script security).
     """
-    commands = list(_commands(parts))
-    user = keepalived.script_user or ("nobody" if commands else None)
+    users = list(_script_users(parts))
+    default_user = keepalived.script_user or ("nobody" if users else None)
     security = keepalived.enable_script_security
-    other_user = any((own or user) != "root" for own in commands)
+    other_user = any((user or default_user) != "root" for user in users)
     return {
-        "script_user": user,
-        "enable_script_security": bool(commands) if security is None else security,
-        # keepalived issue 2617: 2.2.7's -t ends by its own SIGTERM when it looks at a script of another user than root.
-        "keepalived_test_dies": other_user and facts.keepalived_version == _dying(facts),
+        "script_user": default_user,
+        "enable_script_security": bool(users) if security is None else security,
+        # keepalived issue 2617: `-t` of 2.2.7 sends itself SIGTERM if a script runs as another user
+        # than root.
+        "keepalived_test_dies": other_user and facts.keepalived_version == _dying_version(facts),
     }
 
 
-def _dying(facts: Facts) -> str:
-    """The version that may be the one that kills itself: Debian 12 has it, where it is not installed yet as well."""
+def _dying_version(facts: Facts) -> str:
+    """The version whose `-t` dies; on Debian also empty (not installed), as Debian 12 has 2.2.7."""
     return "" if facts.os_id == "debian" and not facts.keepalived_version else "2.2.7"
 
 
-def _commands(value: object) -> Iterator[str | None]:
-    """The user (None: the common one) of every command that Keepalived runs, at any depth of a value."""
+def _script_users(value: object) -> Iterator[str | None]:
+    """The user (None: the default) of every command that Keepalived runs, at any depth."""
     if isinstance(value, Script | TrackScript | MiscCheck):
         yield value.user
     elif isinstance(value, KafkaCheck):
         yield None
     elif isinstance(value, Model):
         for name in type(value).model_fields:
-            yield from _commands(getattr(value, name))
+            yield from _script_users(getattr(value, name))
     elif isinstance(value, tuple):
-        for each in value:
-            yield from _commands(each)
+        for member in value:
+            yield from _script_users(member)
     elif is_dataclass(value):
-        for each in fields(value):
-            yield from _commands(getattr(value, each.name))
+        for field in fields(value):
+            yield from _script_users(getattr(value, field.name))
 
 
 def _real_server_vips(host: str, served: Sequence[ResolvedFrontend]) -> tuple[RealServerVip, ...]:
-    """The virtual addresses to put on a real server: all it is reached by directly or through a tunnel.
+    """The virtual addresses to set on a real server for direct routing and tunnels.
 
-    Direct routing leaves the destination as it is, so the real server must own it (LVS-HOWTO, LVS-DR); with NAT the
-    director rewrites it.
+    Direct routing does not change the destination, so the real server must have the address
+    (LVS-HOWTO, LVS-DR). With NAT the director rewrites the destination.
     """
-    found: dict[str, RealServerVip] = {}
+    vips: dict[str, RealServerVip] = {}
     for service in (service for frontend in served for service in frontend.services):
         for server in service.real_servers:
             if server.host != host or service.forward(server) == "nat":
                 continue
             for address in service.addresses:
                 cidr = f"{address}/{address.max_prefixlen}"
-                count = sum(known.family == 4 for known in found.values())
+                count = sum(vip.family == 4 for vip in vips.values())
                 label = f"lo:{count}" if address.version == 4 else ""
-                found.setdefault(cidr, RealServerVip(cidr, "lo", label, address.version))
-    return tuple(found.values())
+                vips.setdefault(cidr, RealServerVip(cidr, "lo", label, address.version))
+    return tuple(vips.values())

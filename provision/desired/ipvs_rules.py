@@ -1,4 +1,4 @@
-"""The IPVS table of a director as ipvsadm(8) writes it: what owns the table, or what the live one is compared with."""
+"""The desired IPVS table of a director, as ipvsadm(8) writes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
 
 @dataclass(frozen=True)
 class Destination:
-    """A real server in the table: its options, and its limits (`-x`, `-y`), which ipvsadm sets but does not save."""
+    """A real server in the table: its options, and its limits (`-x`, `-y`), which are not saved."""
 
     rule: str
     limits: str
@@ -31,9 +31,9 @@ class Destination:
 
 @dataclass(frozen=True)
 class IpvsService:
-    """One service of the kernel's table, in ipvsadm's own spelling and order.
+    """A service of the kernel's table, in ipvsadm's spelling and order.
 
-    `weights` and `sorry` as in `provision.desired.items.Virtual`.
+    `weights` and `sorry` are those of `provision.desired.items.VirtualService`.
     """
 
     selector: str
@@ -49,7 +49,7 @@ class IpvsService:
 
     @property
     def saved(self) -> tuple[str, ...]:
-        """The lines that `ipvsadm --save --numeric` prints once the rules are in."""
+        """The lines that `ipvsadm --save --numeric` prints when the rules are loaded."""
         return tuple(line for line, _ in self._rules())
 
     def _rules(self) -> Iterator[tuple[str, str]]:
@@ -59,7 +59,7 @@ class IpvsService:
 
 
 def virtual(service: IpvsService) -> VirtualService:
-    """The service as an item: what plan, verify and doctor compare with the live table."""
+    """The service as an item, which plan, verify and doctor compare with the live table."""
     servers = tuple(
         f"{server.host} {server.rule.removeprefix('-r ')}" for server in service.servers
     )
@@ -67,7 +67,7 @@ def virtual(service: IpvsService) -> VirtualService:
 
 
 def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, ...]:
-    """The kernel's table as it must be while every real server is alive."""
+    """The kernel's table while all real servers are healthy."""
     return tuple(
         _ipvs_service(service, family, selector, port)
         for frontend in frontends
@@ -78,7 +78,7 @@ def ipvs_services(frontends: Sequence[ResolvedFrontend]) -> tuple[IpvsService, .
 
 
 def _ipvs_selectors(service: ResolvedService, family: int) -> Iterator[tuple[str, int | None]]:
-    """The services of the kernel, each as ipvsadm's option and the port clients come to (None: any)."""
+    """The kernel's services, as ipvsadm's option and the port of clients (None: any)."""
     model = service.model
     for mark in model.marks:
         yield f"-f {mark}" + (" -6" if family == 6 else ""), None
@@ -103,16 +103,18 @@ def _ipvs_service(
 
 
 def weights_of(service: ResolvedService) -> str:
-    """Who but the inventory sets weights: `fixed`, `zero` or `any`, as in `provision.desired.items.Virtual`."""
+    """`fixed`, `zero` or `any`, as in `provision.desired.items.VirtualService`."""
     options = [server.options for server in service.real_servers]
-    checks = [*service.model.check, *(check for own in options for check in own.check or ())]
+    checks = [*service.model.check, *(check for option in options for check in option.check or ())]
     if any(
         (isinstance(check, MiscCheck) and check.dynamic)
         or (isinstance(check, FileCheck) and check.weight)
         for check in checks
     ):
         return "any"
-    inhibited = service.model.inhibit_on_failure or any(own.inhibit_on_failure for own in options)
+    inhibited = service.model.inhibit_on_failure or any(
+        option.inhibit_on_failure for option in options
+    )
     return "zero" if inhibited else "fixed"
 
 
@@ -138,25 +140,25 @@ def _ipvs_server(
 ) -> Destination:
     address = server.address(family) or server.addresses[0]
     forward = service.forward(server)
-    own_port = server.options.port or port or 0
-    parts = ["-r", endpoint.join(str(address), own_port), PACKET_FORWARDING[forward]]
+    server_port = server.options.port or port or 0
+    parts = ["-r", endpoint.join(str(address), server_port), PACKET_FORWARDING[forward]]
     parts += ["-w", str(service.weight(server))]
     if forward == "tun":
         parts += _tunnel(server.options.tunnel or service.model.tunnel)
     limits = (("-x", server.options.uthreshold), ("-y", server.options.lthreshold))
-    limited = "".join(f" {option} {limit}" for option, limit in limits if limit)
-    return Destination(" ".join(parts), limited, server.host)
+    limit_options = "".join(f" {option} {limit}" for option, limit in limits if limit)
+    return Destination(" ".join(parts), limit_options, server.host)
 
 
 def _tunnel(tunnel: Tunnel) -> list[str]:
-    """The options of a tunnel, its defaults spelt out as ipvsadm does."""
+    """The options of a tunnel, defaults included, as ipvsadm saves them."""
     port = ["--tun-port", str(tunnel.port)] if tunnel.port else []
     checksum = [f"--tun-{tunnel.checksum or 'nocsum'}"] if tunnel.type != "ipip" else []
     return ["--tun-type", tunnel.type, *port, *checksum]
 
 
 def modules(frontends: Sequence[ResolvedFrontend]) -> tuple[str, ...]:
-    """The kernel modules that the services need: ip_vs, the schedulers, the persistence engine."""
+    """The kernel modules that the services need: ip_vs, schedulers and persistence engines."""
     models = [service.model for frontend in frontends for service in frontend.services]
     engines = {
         f"ip_vs_pe_{model.persistence_engine}" for model in models if model.persistence_engine

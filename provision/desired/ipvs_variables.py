@@ -1,4 +1,4 @@
-"""What keepalived.conf of one director lists on the IPVS side: virtual servers with their real servers and checks."""
+"""The variables of keepalived.conf's IPVS part: virtual servers, their real servers and checks."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from provision.inventory.model.vrrp import TrackFile
 from provision.inventory.settings import HostSettings
 
 DRAIN = "/var/lib/hactl/drain"
-"""The folder of the files that drain real servers, one a host, on every director that sends it connections."""
+"""The folder of the drain files, one for each real server, on all its directors."""
 
 
 def drain_file(host: str) -> TrackFile:
-    """The file whose number is added to the weight of a real server in all its services: 0, or far below any weight.
+    """The drain file of a real server: its number is added to the weight in all its services.
 
-    Keepalived reads it at each start and reload and whenever it changes, so a drain needs no new configuration.
+    The number is 0, or far below any weight. Keepalived reads the file at every start, reload and
+    change, so a drain needs no new configuration.
     """
-    name = f"hactl_drain_{host}"  # a host's name may be longer than an identifier of the inventory
+    name = f"hactl_drain_{host}"  # longer than the inventory's identifiers may be
     return TrackFile.model_construct(name=name, file=f"{DRAIN}/{host}", weight=1, init=0)
 
 
 @dataclass(frozen=True)
 class RealServerVariables:
-    """A real server as a virtual server lists it. `method` is None where the virtual server's own applies."""
+    """A real server of a virtual server; `method` is None if that of the virtual server applies."""
 
     host: str
     address: IpAddress
@@ -39,7 +40,7 @@ class RealServerVariables:
 
     @property
     def session(self) -> str:
-        """The name of the BFD session with it, should a check want one."""
+        """The name of its BFD session, for a check that uses BFD."""
         return f"hactl_{self.host}" + ("_6" if self.address.version == 6 else "")
 
     @property
@@ -60,9 +61,9 @@ class Sorry:
 
 @dataclass(frozen=True)
 class VirtualServer:
-    """One `virtual_server`; `selector` is what follows the word: an address and port, a mark or a group.
+    """A `virtual_server`; `selector` is its address and port, its mark or its group.
 
-    `protocol` is None for marks, which stand for any.
+    `protocol` is None for marks, which match all protocols.
     """
 
     selector: str
@@ -78,7 +79,7 @@ class VirtualServer:
 
 @dataclass(frozen=True)
 class ServerGroup:
-    """One `virtual_server_group` and its lines."""
+    """A `virtual_server_group` and its lines."""
 
     name: str
     members: tuple[str, ...]
@@ -86,7 +87,7 @@ class ServerGroup:
 
 @dataclass(frozen=True)
 class BfdSession:
-    """One BFD session that a check looks at."""
+    """A BFD session that a check uses."""
 
     name: str
     neighbor_ip: IpAddress
@@ -95,7 +96,7 @@ class BfdSession:
 
 
 def virtual_servers(frontends: Sequence[ResolvedFrontend]) -> tuple[VirtualServer, ...]:
-    """The virtual servers of a director's front ends, one for each address, mark or group."""
+    """The virtual servers of a director's front ends: one for every address, mark or group."""
     return tuple(
         _virtual_server(frontend, service, family, selector)
         for frontend in frontends
@@ -118,7 +119,7 @@ def _selectors(service: ResolvedService, family: int) -> Iterator[str]:
 
 
 def group_name(service: ResolvedService, family: int) -> str:
-    """The name of a service's group in one family: a group's addresses are all of one."""
+    """The name of a service's group in a family, since all addresses of a group have one family."""
     assert service.model.virtual_server_group is not None
     return service.model.virtual_server_group.name + (
         "_6" if family == 6 and len(service.families) > 1 else ""
@@ -145,7 +146,7 @@ def _virtual_server(
 
 
 def _server(
-    service: ResolvedService, server: RealServer, family: int, common: str
+    service: ResolvedService, server: RealServer, family: int, common_method: str
 ) -> RealServerVariables:
     options = server.options
     method = _method(service.forward(server), options.tunnel or service.model.tunnel)
@@ -155,13 +156,13 @@ def _server(
         server.address(family) or server.addresses[0],
         service.port(server),
         service.weight(server),
-        method if method != common else None,
+        method if method != common_method else None,
         options,
         checks,
     )
 
 
-def _sorry(model: Service, family: int, common: str) -> Sorry | None:
+def _sorry(model: Service, family: int, common_method: str) -> Sorry | None:
     sorry = model.sorry_server
     if sorry is None or (
         sorry.address.version != family and (sorry.forward or model.forward) != "tun"
@@ -169,12 +170,15 @@ def _sorry(model: Service, family: int, common: str) -> Sorry | None:
         return None
     method = _method(sorry.forward or model.forward, sorry.tunnel or model.tunnel)
     return Sorry(
-        sorry.address, sorry.port or model.port, method if method != common else None, sorry.inhibit
+        sorry.address,
+        sorry.port or model.port,
+        method if method != common_method else None,
+        sorry.inhibit,
     )
 
 
 def _method(forward: str, tunnel: Tunnel) -> str:
-    """The words of `lvs_method`."""
+    """The value of `lvs_method`."""
     if forward != "tun":
         return forward.upper()
     port = f" port {tunnel.port}" if tunnel.port else ""
@@ -206,30 +210,30 @@ def _members(service: ResolvedService, family: int) -> Iterator[str]:
 
 
 def check_files(servers: Sequence[VirtualServer]) -> tuple[TrackFile, ...]:
-    """The files that checks read, each once: those of the inventory, named by their path, and those that drain."""
-    found = {server.drain.name: server.drain for virtual in servers for server in virtual.servers}
+    """The files that checks read, without repetition: files of the inventory, and drain files."""
+    files = {server.drain.name: server.drain for virtual in servers for server in virtual.servers}
     for check in _checks(servers):
         if isinstance(check, FileCheck):
-            found.setdefault(
+            files.setdefault(
                 check.file,
                 TrackFile.model_construct(name=check.file, file=check.file, init=check.init),
             )
-    return tuple(found.values())
+    return tuple(files.values())
 
 
 def check_sessions(
     servers: Sequence[VirtualServer], settings: HostSettings
 ) -> tuple[BfdSession, ...]:
-    """The BFD sessions with real servers, one for each of them."""
-    found: dict[str, BfdSession] = {}
+    """The BFD sessions with real servers, without repetition."""
+    sessions: dict[str, BfdSession] = {}
     for virtual in servers:
         for server in virtual.servers:
             for check in server.checks:
                 if isinstance(check, BfdCheck):
                     name = server.session
                     source = settings.address_of(server.address.version)
-                    found.setdefault(name, BfdSession(name, server.address, source, check))
-    return tuple(found.values())
+                    sessions.setdefault(name, BfdSession(name, server.address, source, check))
+    return tuple(sessions.values())
 
 
 def _checks(servers: Sequence[VirtualServer]) -> Iterator[Check]:

@@ -1,7 +1,7 @@
-"""What a host must look like: plain frozen items, one class a kind.
+"""The items of a host's desired state: frozen dataclasses, one for every kind.
 
-Every item has a `kind`, a `name` unique within its kind, and `attributes()`: the values that are compared with
-what was observed. Rendering makes them, the plan compares them, the apply agent makes them true.
+An item has a `kind`, a `name` unique within its kind, and `attributes()`: the values that the plan
+compares with the host. Rendering creates the items, and the apply agent applies them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 NOT_KNOWN = "(not known on this machine)"
-"""Stands in a file for a value that cannot be had here; such a file is never put on a host."""
+"""The placeholder for a value that this machine lacks; a file with it is never deployed."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package that must be installed. Packages are never removed: something else may need them by then."""
+    """A package that must be installed. hactl never removes packages: others may need them."""
 
     kind: ClassVar[str] = "package"
     name: str
 
     def attributes(self) -> Mapping[str, str]:
-        """Nothing but its presence counts; versions are the distribution's."""
+        """None: only the presence counts, the distribution chooses the version."""
         return {}
 
 
@@ -35,20 +35,20 @@ class Module:
     name: str
 
     def attributes(self) -> Mapping[str, str]:
-        """Nothing but its presence counts."""
+        """None: only the presence counts."""
         return {}
 
 
 @dataclass(frozen=True)
 class Sysctl:
-    """A kernel parameter, dotted name, and the value it must have now and after a reboot."""
+    """A kernel parameter with a dotted name, and its value now and after a reboot."""
 
     kind: ClassVar[str] = "sysctl"
     name: str
     value: str
 
     def attributes(self) -> Mapping[str, str]:
-        """The value, with white space as the kernel prints it folded to single blanks."""
+        """The value, with the kernel's white space folded to single blanks."""
         return {"value": " ".join(self.value.split())}
 
 
@@ -56,9 +56,9 @@ class Sysctl:
 class File:
     """A regular file.
 
-    `validate` is a command with `%s` for the staged file, run before it replaces the old one; any non-zero
-    status refuses it. `unit` must reload (or restart, as the Unit says) when the file differs from what it runs.
-    `secret` hides the content from every diff.
+    `validate` is a command that checks the staged file (`%s`) before it replaces the old file; a
+    non-zero status rejects it. `unit` reloads or restarts (see Unit) if the file is newer than its
+    running configuration. `secret` hides the content from diffs.
     """
 
     kind: ClassVar[str] = "file"
@@ -73,12 +73,12 @@ class File:
 
     @property
     def known(self) -> bool:
-        """Whether all of the content is known here."""
+        """Whether this machine knows all of the content."""
         return NOT_KNOWN.encode() not in self.content
 
     @property
     def sha256(self) -> str:
-        """The digest the agents compare."""
+        """The digest that the agents compare."""
         return hashlib.sha256(self.content).hexdigest()
 
     def attributes(self) -> Mapping[str, str]:
@@ -88,7 +88,7 @@ class File:
 
 @dataclass(frozen=True)
 class Address:
-    """An address on an interface: `name` is `ADDRESS/PREFIX`, `label` what `ip addr` shows (`lo:0`), IPv4 only."""
+    """An address on an interface: `name` is `ADDRESS/PREFIX`, `label` (IPv4 only) as in `lo:0`."""
 
     kind: ClassVar[str] = "address"
     name: str
@@ -96,15 +96,16 @@ class Address:
     label: str = ""
 
     def attributes(self) -> Mapping[str, str]:
-        """The interface that carries it; a label alone is no reason to take an address away and back."""
+        """The interface; a wrong label alone is no reason to remove and add an address."""
         return {"device": self.device}
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit: enabled or not, active or not, and how it takes a new configuration.
+    """A systemd unit: enabled or not, active or not, and how it loads a new configuration.
 
-    `on_change` is `reload` or `restart`. `check` is a read-only command; where it fails, the unit's effect is not in
+    `on_change` is `reload` or `restart`. `check` is a read-only command; if it fails, the unit's
+    effect is missing.
     """
 
     kind: ClassVar[str] = "unit"
@@ -115,7 +116,7 @@ class Unit:
     check: str = ""
 
     def attributes(self) -> Mapping[str, str]:
-        """Enabled and active as `yes`/`no`, and `current`: it runs what is installed."""
+        """`enabled`, `active` and `current` as `yes` or `no`; current: the installed files run."""
         return {
             "enabled": "yes" if self.enabled else "no",
             "active": "yes" if self.active else "no",
@@ -125,25 +126,27 @@ class Unit:
 
 @dataclass(frozen=True)
 class VipItem:
-    """An address that Keepalived alone puts on an interface of this host and takes off again, while it is master.
+    """A VIP, which only Keepalived sets on this host, while it is master, and removes again.
 
-    Nothing is made of it: whoever has it without being master got it from somebody's hand.
+    hactl changes nothing for this item. A host that has the VIP without being master got it by a
+    manual change.
     """
 
     kind: ClassVar[str] = "vip"
     name: str
 
     def attributes(self) -> Mapping[str, str]:
-        """Nothing: where it is, is Keepalived's business."""
+        """None: Keepalived alone decides which director has it."""
         return {}
 
 
 @dataclass(frozen=True)
 class VirtualService:
-    """A service of the kernel's table, whoever fills it: `name` is ipvsadm's selector, `options` what follows it.
+    """A service of the kernel's table: `name` is ipvsadm's selector, `options` are its options.
 
-    `servers` are words `HOST PLACE OPTIONS…`, and `sorry` the place of the sorry server. `weights` says who but the
-    inventory sets weights: nobody (`fixed`), a check that leaves 0 behind (`zero`), a check that moves them (`any`).
+    A text in `servers` is `HOST ADDRESS:PORT OPTIONS…`; `sorry` is the `ADDRESS:PORT` of the sorry
+    server. `weights` tells which weights are no drift: only the inventory's (`fixed`), also 0 by a
+    failed check (`zero`), or any weight that a check sets (`any`).
     """
 
     kind: ClassVar[str] = "virtual"
@@ -154,19 +157,19 @@ class VirtualService:
     sorry: str = ""
 
     def attributes(self) -> Mapping[str, str]:
-        """What `hactl render` shows of it."""
+        """The values that `hactl render` shows."""
         return {"options": self.options, "servers": "; ".join(self.servers)}
 
 
 Item = Package | Module | Sysctl | File | Address | Unit | VipItem | VirtualService
 
 WATCHED = ("vip", "virtual")
-"""The kinds that nobody is asked for by name: they are looked for in all that a host has of their kind."""
+"""The kinds that the observe agent lists completely, instead of by name."""
 
 
 @dataclass(frozen=True)
 class DesiredHost:
-    """All that one host must look like, in the order the roles name it; names are unique within a kind."""
+    """The desired state of a host, in the order of its roles; names are unique within a kind."""
 
     host: str
     items: tuple[Item, ...] = ()
@@ -176,5 +179,5 @@ class DesiredHost:
         return tuple(item for item in self.items if item.kind == kind)
 
     def get(self, kind: str, name: str) -> Item | None:
-        """One item, or None."""
+        """The item, or None."""
         return next((item for item in self.items if (item.kind, item.name) == (kind, name)), None)

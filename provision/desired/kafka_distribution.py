@@ -1,7 +1,7 @@
-"""Kafka's jars for the lab: collected from Maven Central once, kept in a cache, checked against known digests.
+"""Kafka's jars for the lab: downloaded once from Maven Central, and verified by digest.
 
-Maven does the fetching, so that a site's mirrors, proxies and credentials (settings.xml) hold here, too. What it
-brought is compared with the digests in `jars/VERSION.sha256`, file by file, before it counts.
+Maven downloads them, with a site's mirrors, proxies and credentials (settings.xml). Every file is
+compared with its digest in `jars/VERSION.sha256` before the jars are used.
 """
 
 from __future__ import annotations
@@ -16,44 +16,43 @@ from pathlib import Path
 
 from provision.core.errors import LabError
 
-SECONDS = 600
-"""Longest time that Maven may take; a first collection took 11 s and brings 56 MB."""
+MAVEN_TIMEOUT = 600
+"""Seconds; a first download of 56 MB took 11 s."""
 
 _LOGGING = {True: "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3", False: ""}
-"""What Kafka 4 needs besides its own dependencies to write a log; 3.9 has its own."""
+"""The logging binding that Kafka 4 needs besides its dependencies (True); 3.9 includes one."""
 
 
 def versions() -> tuple[str, ...]:
     """The versions of Kafka whose digests are known."""
-    known = resources.files("provision.desired").joinpath("jars").iterdir()
-    return tuple(
-        sorted(each.name.removesuffix(".sha256") for each in known if each.name.endswith(".sha256"))
-    )
+    names = (path.name for path in resources.files("provision.desired").joinpath("jars").iterdir())
+    return tuple(sorted(name.removesuffix(".sha256") for name in names if name.endswith(".sha256")))
 
 
-def collect(version: str, folder: Path, say: Callable[[str], None]) -> Path:
-    """The folder `folder/VERSION` with all jars of that version, filled first if it is not there.
+def collect(version: str, folder: Path, report: Callable[[str], None]) -> Path:
+    """The folder `folder/VERSION` with all jars of that version; downloads them if it is missing.
 
     Raises:
-        LabError: an unknown version, no Maven, no way to Maven Central, a jar that is not what it should be.
+        LabError: the version is unknown, Maven is missing, cannot download or is too slow, or a jar
+            has another digest than the known one.
     """
-    place = folder / version
-    if place.is_dir():
-        return place
+    target = folder / version
+    if target.is_dir():
+        return target
     digests = _digests(version)
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"collecting Kafka {version} from Maven Central, once")
+    report(f"collecting Kafka {version} from Maven Central, once")
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{version}.") as work:
         jars = Path(work) / "jars"
         _run_maven(version, Path(work), jars)
-        _check(jars, digests)
+        _verify(jars, digests)
         jars.chmod(0o755)
         try:
-            jars.rename(place)
+            jars.rename(target)
         except OSError:
-            if not place.is_dir():  # another run was quicker
+            if not target.is_dir():  # another run was faster
                 raise
-    return place
+    return target
 
 
 def _digests(version: str) -> Mapping[str, str]:
@@ -68,7 +67,7 @@ def _digests(version: str) -> Mapping[str, str]:
 
 
 def _run_maven(version: str, work: Path, jars: Path) -> None:
-    """Have Maven copy the runtime classpath of broker and tools; `-C` makes it refuse what its checksums do not fit."""
+    """Let Maven copy the runtime classpath of broker and tools; `-C` rejects wrong checksums."""
     if not shutil.which("mvn"):
         raise LabError(
             "the lab needs mvn to collect Kafka's jars",
@@ -79,45 +78,48 @@ def _run_maven(version: str, work: Path, jars: Path) -> None:
     argv += [f"-DoutputDirectory={jars}"]
     try:
         done = subprocess.run(
-            argv, cwd=work, capture_output=True, text=True, timeout=SECONDS, check=False
+            argv, cwd=work, capture_output=True, text=True, timeout=MAVEN_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
         raise LabError(
-            f"Maven took longer than {SECONDS} s for Kafka's jars", "is Maven Central in reach?"
+            f"Maven took longer than {MAVEN_TIMEOUT} s for Kafka's jars",
+            "check the way from this machine to Maven Central, then run the command again",
         ) from None
     if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+        errors = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
         raise LabError(
-            "Maven cannot collect Kafka's jars:\n" + "\n".join(said[:3]),
-            "mend what it names, run it again",
+            "Maven cannot collect Kafka's jars:\n" + "\n".join(errors[:3]),
+            "fix the causes that Maven names, then run the command again",
         )
 
 
 def _pom(version: str) -> str:
-    wanted = [f"org.apache.kafka:kafka_2.13:{version}", f"org.apache.kafka:kafka-tools:{version}"]
-    wanted += filter(None, [_LOGGING[version >= "4"]])
-    tags = ("groupId", "artifactId", "version")
-    made = "".join(
-        f"<dependency>{''.join(f'<{tag}>{part}</{tag}>' for tag, part in zip(tags, each.split(':'), strict=True))}"
-        "</dependency>"
-        for each in wanted
-    )
+    artifacts = [f"org.apache.kafka:{name}:{version}" for name in ("kafka_2.13", "kafka-tools")]
+    artifacts += filter(None, [_LOGGING[version >= "4"]])
+    dependencies = "".join(map(_dependency, artifacts))
     return (
-        "<project><modelVersion>4.0.0</modelVersion><groupId>hactl</groupId><artifactId>kafka</artifactId>"
-        f"<version>1</version><dependencies>{made}</dependencies></project>\n"
+        "<project><modelVersion>4.0.0</modelVersion>"
+        "<groupId>hactl</groupId><artifactId>kafka</artifactId><version>1</version>"
+        f"<dependencies>{dependencies}</dependencies></project>\n"
     )
 
 
-def _check(jars: Path, digests: Mapping[str, str]) -> None:
-    found = {
+def _dependency(artifact: str) -> str:
+    group, name, version = artifact.split(":")
+    return (
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId>"
+        f"<version>{version}</version></dependency>"
+    )
+
+
+def _verify(jars: Path, digests: Mapping[str, str]) -> None:
+    actual = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jars.glob("*.jar")
     }
-    wrong = sorted(name for name in {*found, *digests} if found.get(name) != digests.get(name))
+    wrong = sorted(name for name in {*actual, *digests} if actual.get(name) != digests.get(name))
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        hint = "a mirror or proxy changes what it passes on, or ~/.m2/repository is damaged"
-        raise LabError(
-            f"Maven brought other jars than it should: {', '.join(wrong[:3])}{more}", hint
-        )
+        hint = "a mirror or proxy changes files, or ~/.m2/repository is damaged"
+        raise LabError(f"jars from Maven have wrong digests: {', '.join(wrong[:3])}{more}", hint)
     for path in jars.iterdir():
         path.chmod(0o644)

@@ -1,6 +1,6 @@
-"""What the files of a Kafka node, a ZooKeeper member and a director that checks brokers are made of.
+"""The contents of the files of a Kafka node and of a director's broker check.
 
-All settings are written by `provision.formats`, which quotes; the templates only put the texts in their places.
+`provision.formats` writes and quotes all settings; the templates only insert the texts.
 """
 
 from __future__ import annotations
@@ -22,32 +22,31 @@ if TYPE_CHECKING:
     from provision.inventory.topology import Topology
 
 CREDENTIALS = "/run/credentials/kafka.service"
-"""Where systemd shows the broker, and nobody else, the files of `LoadCredential=` (systemd.exec(5))."""
+"""Here systemd shows `LoadCredential=` files to the broker alone (systemd.exec(5))."""
 
 CONTROLLER = "CONTROLLER"
 AUTHORIZERS = {
     True: "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     False: "kafka.security.authorizer.AclAuthorizer",
 }
-"""With KRaft and without."""
-
+"""With KRaft (True) and without."""
 
 INTERVAL = 5
-"""Seconds from one question to the next where the check names none."""
+"""Default interval of the broker check, in seconds."""
 
 _LOGGING = {
     True: "-Dlog4j2.configurationFile=/etc/kafka/log4j2.properties",
     False: "-Dlog4j.configuration=file:/etc/kafka/log4j.properties",
 }
-"""From 4.0 on, and before."""
+"""From Kafka 4.0 on (True), and before."""
 
 ZOOKEEPER_USER = "kafka"
-"""What the brokers call themselves towards ZooKeeper; the password is the secret."""
+"""The user name of the brokers in ZooKeeper; only the password is secret."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A file in /etc/kafka that only root and the broker may read."""
+    """A file in /etc/kafka that only root and the broker can read."""
 
     name: str
     text: str
@@ -55,7 +54,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class KafkaFiles:
-    """What the templates of role kafka see as `kafka`: `credentials` are secret files, the first read once only."""
+    """The variable `kafka` of role kafka; `first_credentials` are read only at the first start."""
 
     cluster_id: str
     version: str
@@ -75,16 +74,16 @@ class KafkaFiles:
 
 @dataclass(frozen=True)
 class CheckFiles:
-    """What the templates of role kafka_check see as `kafka_check`: its settings, as JSON."""
+    """The variable `kafka_check` of role kafka_check: its settings as JSON."""
 
     settings: str
 
 
 def node_files(topology: Topology, host: str) -> KafkaFiles | None:
-    """Everything about the node on a host; None where there is none.
+    """The files of the Kafka node on a host; None if there is no node.
 
     Raises:
-        InputError: `kafka-certificate`, where a certificate cannot be had.
+        InputError: `kafka-certificate`, if a certificate cannot be read or issued.
     """
     cluster = topology.kafka
     node = cluster.on(host) if cluster else None
@@ -131,25 +130,25 @@ def _first_credentials(topology: Topology, cluster: KafkaCluster) -> Iterator[Cr
 
 
 def broker_settings(cluster: KafkaCluster, node: KafkaNode) -> Mapping[str, properties.Value]:
-    """server.properties of a node, in the order in which an operator reads it; the operator's own come last."""
+    """server.properties of a node, in reading order; the operator's settings come last."""
     model = cluster.model
     return {
         **(_kraft_settings(cluster, node) if model.kraft else _zookeeper_settings(cluster, node)),
         "log.dirs": model.data,
         **_security_settings(cluster),
-        **_copies(cluster),
+        **_replication_settings(cluster),
         "auto.create.topics.enable": False,
         **model.properties,
     }
 
 
 def listener(cluster: KafkaCluster) -> str:
-    """The listener of clients and brokers, called after its protocol as Kafka's own default is."""
+    """The listener of clients and brokers; its name is its protocol, as in Kafka's defaults."""
     return "SASL_SSL" if cluster.certificates is not None else "SASL_PLAINTEXT"
 
 
-def _bound(cluster: KafkaCluster, port: int) -> str:
-    """Every address: direct routing leaves packets addressed to the VIP, which no other binding would take."""
+def _wildcard(cluster: KafkaCluster, port: int) -> str:
+    """All addresses: with direct routing, packets arrive for the VIP."""
     v6 = any(":" in node.endpoint for node in cluster.nodes)
     return f"://{'[::]' if v6 else '0.0.0.0'}:{port}"  # noqa: S104
 
@@ -157,13 +156,15 @@ def _bound(cluster: KafkaCluster, port: int) -> str:
 def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
     model, name = cluster.model, listener(cluster)
     roles = [
-        role for role, has in (("broker", node.broker), ("controller", node.controller)) if has
+        role
+        for role, enabled in (("broker", node.broker), ("controller", node.controller))
+        if enabled
     ]
-    bound = [name + _bound(cluster, model.port)] if node.broker else []
-    bound += [CONTROLLER + _bound(cluster, model.controller_port)] if node.controller else []
+    listeners = [name + _wildcard(cluster, model.port)] if node.broker else []
+    listeners += [CONTROLLER + _wildcard(cluster, model.controller_port)] if node.controller else []
     voters = [
-        f"{each.id}@{endpoint.join(each.endpoint, model.controller_port)}"
-        for each in cluster.controllers
+        f"{controller.id}@{endpoint.join(controller.endpoint, model.controller_port)}"
+        for controller in cluster.controllers
     ]
     advertised = (
         {"advertised.listeners": f"{name}://{endpoint.join(node.endpoint, model.port)}"}
@@ -175,7 +176,7 @@ def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, propert
         "node.id": node.id,
         "controller.quorum.voters": voters,
         "controller.listener.names": CONTROLLER,
-        "listeners": bound,
+        "listeners": listeners,
         **advertised,
         "listener.security.protocol.map": [f"{name}:{name}", f"{CONTROLLER}:{name}"],
         "inter.broker.listener.name": name,
@@ -188,10 +189,9 @@ def _kraft_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, propert
 
 
 def _controller_login(cluster: KafkaCluster) -> LoginModule:
-    """PLAIN with the super users: SCRAM's credentials are in the metadata that a controller logs in to fetch."""
-    return LoginModule(
-        PLAIN, _own(cluster.model) | _known(cluster.model, cluster.model.all_super_users)
-    )
+    """PLAIN with the super users, as a controller needs a login before it has SCRAM's metadata."""
+    model = cluster.model
+    return LoginModule(PLAIN, _admin_login(model) | _user_options(model, model.all_super_users))
 
 
 def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, properties.Value]:
@@ -200,7 +200,7 @@ def _zookeeper_settings(cluster: KafkaCluster, node: KafkaNode) -> dict[str, pro
         "broker.id": node.id,
         "zookeeper.connect": _connect(cluster),
         "zookeeper.set.acl": True,
-        "listeners": name + _bound(cluster, model.port),
+        "listeners": name + _wildcard(cluster, model.port),
         "advertised.listeners": f"{name}://{endpoint.join(node.endpoint, model.port)}",
         "inter.broker.listener.name": name,
     }
@@ -235,49 +235,45 @@ def _security_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
 
 
 def _login(model: Kafka, mechanism: str) -> LoginModule:
-    """The admin's own login, and with PLAIN every user: that module knows no others than its options name."""
-    return (
-        LoginModule(SCRAM, _own(model))
-        if mechanism != "PLAIN"
-        else LoginModule(PLAIN, _own(model) | _known(model, model.users))
-    )
+    """The admin's login, and with PLAIN all users, since PlainLoginModule has no other source."""
+    if mechanism != "PLAIN":
+        return LoginModule(SCRAM, _admin_login(model))
+    return LoginModule(PLAIN, _admin_login(model) | _user_options(model, model.users))
 
 
-def _own(model: Kafka) -> dict[str, str]:
+def _admin_login(model: Kafka) -> dict[str, str]:
     return {"username": model.admin, "password": model.users[model.admin].password}
 
 
-def _known(model: Kafka, users: Iterable[str]) -> dict[str, str]:
-    """The options by which PlainLoginModule knows users."""
+def _user_options(model: Kafka, users: Iterable[str]) -> dict[str, str]:
+    """PlainLoginModule's options for users."""
     return {f"user_{name}": model.users[name].password for name in users}
 
 
-def _copies(cluster: KafkaCluster) -> dict[str, properties.Value]:
-    """How often data is kept; one copy may be missing and acks=all still goes on."""
-    copies, least = cluster.replication, max(1, cluster.replication - 1)
+def _replication_settings(cluster: KafkaCluster) -> dict[str, properties.Value]:
+    """Replication of all topics: producers with acks=all continue while one replica is missing."""
+    replicas, min_insync = cluster.replication, max(1, cluster.replication - 1)
     return {
-        "default.replication.factor": copies,
-        "min.insync.replicas": least,
-        "offsets.topic.replication.factor": copies,
-        "transaction.state.log.replication.factor": copies,
-        "transaction.state.log.min.isr": least,
+        "default.replication.factor": replicas,
+        "min.insync.replicas": min_insync,
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": min_insync,
     }
 
 
 def _format_arguments(cluster: KafkaCluster, name: str) -> str:
-    """The arguments of StorageTool that must not show in its command line, one a line (argparse4j, @FILE)."""
+    """StorageTool's arguments with secrets, one on a line, for its @FILE option (argparse4j)."""
     user = cluster.model.users[name]
-    return "".join(
-        f'--add-scram\n{mechanism}=[name={name},iterations={user.iterations},password="{user.password}"]\n'
-        for mechanism in cluster.model.scram
-    )
+    login = f'name={name},iterations={user.iterations},password="{user.password}"'
+    return "".join(f"--add-scram\n{mechanism}=[{login}]\n" for mechanism in cluster.model.scram)
 
 
-def _scram_settings(cluster: KafkaCluster, user: str) -> dict[str, properties.Value]:
-    """What `kafka-configs --add-config-file` reads (ConfigCommand)."""
-    own = cluster.model.users[user]
+def _scram_settings(cluster: KafkaCluster, name: str) -> dict[str, properties.Value]:
+    """The file for `kafka-configs --add-config-file` (ConfigCommand)."""
+    user = cluster.model.users[name]
     return dict.fromkeys(
-        cluster.model.scram, f"iterations={own.iterations},password={own.password}"
+        cluster.model.scram, f"iterations={user.iterations},password={user.password}"
     )
 
 
@@ -289,28 +285,25 @@ def _zookeeper_login(cluster: KafkaCluster) -> LoginModule:
 
 
 def check_files(topology: Topology, host: str) -> CheckFiles | None:
-    """What the check of brokers needs on a director; None where there is no such check."""
+    """The files of the broker check on a director; None if no service uses it."""
     cluster, checks = topology.kafka, kafka_checks(topology.directed_by(host))
     if cluster is None or not checks:
         return None
-    return CheckFiles(
-        json.dumps(dict(_check_settings(topology, cluster, checks)), indent=1, sort_keys=True)
-        + "\n"
-    )
+    settings = dict(_check_settings(topology, cluster, checks))
+    return CheckFiles(json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
 
 def _check_settings(
     topology: Topology, cluster: KafkaCluster, checks: Mapping[str, KafkaCheck]
 ) -> Iterator[tuple[str, object]]:
-    """By broker: where it is, what it is called, who asks, how often and how patiently in seconds."""
+    """By broker: its address and name, and the check's login, interval and time-out (seconds)."""
     for node in cluster.brokers:
         if check := checks.get(node.host):
-            own = topology.hosts[node.host].address
             yield (
                 node.host,
                 {
                     "id": node.id,
-                    "address": str(own[0]),
+                    "address": str(topology.hosts[node.host].address[0]),
                     "port": cluster.model.port,
                     "name": node.endpoint,
                     "ca": trusted_or_unknown(cluster) if cluster.certificates is not None else "",
@@ -324,7 +317,7 @@ def _check_settings(
 
 
 def node_openings(topology: Topology, host: str) -> tuple[Opening, ...]:
-    """What clients, other nodes and members must reach on a host of the cluster, on its own addresses."""
+    """The ports of a host for clients, other nodes and ZooKeeper members, on its addresses."""
     cluster = topology.kafka
     if cluster is None:
         return ()
@@ -334,7 +327,8 @@ def node_openings(topology: Topology, host: str) -> tuple[Opening, ...]:
     ports += (
         [ensemble.port, ensemble.peer_port, ensemble.election_port] if ensemble and member else []
     )
-    own = topology.hosts[host].address
     return tuple(
-        Opening("tcp", port, str(address), address.version) for port in ports for address in own
+        Opening("tcp", port, str(address), address.version)
+        for port in ports
+        for address in topology.hosts[host].address
     )

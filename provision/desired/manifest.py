@@ -1,9 +1,12 @@
-"""A role's manifest: what a host with this role must look like, as data.
+"""A role's manifest: the items of a host with this role, as data.
 
-`manifest.yml` has one list a kind. Every text in it is a Jinja template over the role's variables. Any entry may
-have `when` (the name of a variable that is true or false, or `not` and the name; or a list of these, all of which must
-hold), `loop` (the name of a list; the entry is made once for each member, which is `item` in it) and
-`os_family` (`debian` or `redhat`).
+`manifest.yml` has a list for each kind of item. Every text in it is a Jinja template over the
+role's variables. All entries may have these fields:
+
+- `when`: the name of a variable that is true or false, or `not` and the name, or a list of these
+  conditions, all of which must hold
+- `loop`: the name of a list; there is an item for every member, which the templates see as `item`
+- `os_family`: `debian` or `redhat`
 """
 
 from __future__ import annotations
@@ -21,13 +24,13 @@ _NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 def _condition(text: str) -> str:
     if not re.fullmatch(rf"(not )?{_NAME}", text):
         fix = "name a variable that is true or false, or write `not` and its name"
-        raise mistake("wrong-value", f"{text!a} is no condition", "a manifest is data", fix)
+        raise mistake("wrong-value", f"{text!a} is not a condition", "a manifest is data", fix)
     return text
 
 
 def _variable(text: str) -> str:
     if not re.fullmatch(_NAME, text):
-        raise mistake("wrong-value", f"{text!a} is no variable's name", "", "name a list")
+        raise mistake("wrong-value", f"{text!a} is not a variable's name", "", "name a list")
     return text
 
 
@@ -35,7 +38,7 @@ def _mode(text: str) -> str:
     if not re.fullmatch(r"[0-7]{4}", text):
         raise mistake(
             "wrong-value",
-            f"{text!a} is no file mode",
+            f"{text!a} is not a file mode",
             "",
             'write four octal digits in quotes, as in "0644"',
         )
@@ -43,7 +46,7 @@ def _mode(text: str) -> str:
 
 
 class ManifestEntry(BaseModel):
-    """What every entry of a manifest may say."""
+    """The fields of all entries of a manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
@@ -65,7 +68,7 @@ class ModuleEntry(ManifestEntry):
 
 
 class FileEntry(ManifestEntry):
-    """A file made from a template; `validate` and `unit` as in `provision.desired.items.File`."""
+    """A file from a template; for `validate` and `unit` see `provision.desired.items.File`."""
 
     path: str
     template: str
@@ -78,7 +81,7 @@ class FileEntry(ManifestEntry):
 
 
 class SysctlEntry(ManifestEntry):
-    """A kernel parameter. A dot inside a component, as in the interface eth0.100, is written as a slash."""
+    """A kernel parameter. Write a dot inside a component, as in eth0.100, as a slash."""
 
     name: str
     value: str | int
@@ -93,7 +96,7 @@ class AddressEntry(ManifestEntry):
 
 
 class UnitEntry(ManifestEntry):
-    """A systemd unit; fields as in `provision.desired.items.Unit`."""
+    """A systemd unit; for its fields see `provision.desired.items.Unit`."""
 
     name: str
     enabled: bool = True
@@ -103,13 +106,13 @@ class UnitEntry(ManifestEntry):
 
 
 class VipEntry(ManifestEntry):
-    """An address that Keepalived puts there and takes away: watched, never made."""
+    """A VIP, which Keepalived sets and removes: hactl only compares it."""
 
     name: str
 
 
 class VirtualEntry(ManifestEntry):
-    """A service of the kernel's table, watched and mended; `loop` names the `ipvs_services`."""
+    """A service of the kernel's table, compared and repaired; `loop` names the `ipvs_services`."""
 
 
 class Manifest(BaseModel):
@@ -127,7 +130,7 @@ class Manifest(BaseModel):
     virtuals: list[VirtualEntry] = []
 
     def entries(self) -> list[tuple[str, int, ManifestEntry]]:
-        """Every entry with its list's name and its index there."""
+        """All entries, with the name of their list and their index."""
         lists: dict[str, list[ManifestEntry]] = {
             name: list(getattr(self, name)) for name in type(self).model_fields
         }

@@ -1,7 +1,8 @@
-"""From a topology and a host's facts to all that the host must look like.
+"""The desired state of a host, from the topology and the host's facts.
 
-Pure but for reading the roles' files, which are read once. Two roles may name the same item alike; naming it
-differently is an error that names both. Kernel parameters and modules survive a reboot through two files made here.
+Rendering only reads the roles' files, once. Two roles may have an equal item; two different items
+of one name are an error that names both roles. Two files make kernel parameters and modules
+persistent.
 """
 
 from __future__ import annotations
@@ -45,19 +46,20 @@ if TYPE_CHECKING:
     from provision.inventory.topology import Topology
 
 SYSCTL_FILE = "/etc/sysctl.d/99-zz-hactl.conf"
-"""Sorts after `99-sysctl.conf`, the distributions' link to /etc/sysctl.conf: the last value wins (sysctl.d(5))."""
+"""It sorts after `99-sysctl.conf`, a link to /etc/sysctl.conf: the last wins (sysctl.d(5))."""
 
 MODULES_FILE = "/etc/modules-load.d/hactl.conf"
-"""Read by systemd-modules-load before systemd-sysctl runs, so parameters of a module exist by then."""
+"""systemd reads it before systemd-sysctl runs, so that the modules' parameters exist then."""
 
 Scope = Mapping[str, Any]
 
 
 def render_host(topology: Topology, inventory: Inventory, host: str, facts: Facts) -> DesiredHost:
-    """All that `host` must look like, given its facts.
+    """The desired state of `host`, given its facts.
 
     Raises:
-        InputError: an unknown role, a variable that does not fit, a template that fails, roles that contradict.
+        InputError: a role is unknown, a variable has a wrong value, a template fails, or roles
+            conflict.
     """
     variables = host_variables(topology, host, facts)
     return render_roles(topology.roles_of(host), inventory, host, variables, facts)
@@ -66,59 +68,61 @@ def render_host(topology: Topology, inventory: Inventory, host: str, facts: Fact
 def render_roles(
     roles: Sequence[str], inventory: Inventory, host: str, variables: Scope, facts: Facts
 ) -> DesiredHost:
-    """The items of these roles on `host`, with `variables` as the computed ones. Raises InputError as `render_host`."""
+    """The items of roles, with computed `variables`. Raises InputError as `render_host`."""
     computed = {**variables, "facts": facts, "filters_input": facts.firewall != "none"}
     search = search_path(inventory.path)
     source = inventory.hosts[host]
     gathered: dict[tuple[str, str], tuple[Item, str]] = {}
     for name in roles:
-        role = load_role(name, search, _asked(source, name))
+        role = load_role(name, search, _role_position(source, name))
         scope = bind(role, source, computed)
-        for item, place in role_items(role, scope, facts):
-            _gather(gathered, item, role.name, place)
+        for item, position in role_items(role, scope, facts):
+            _add_item(gathered, item, role.name, position)
     items = [item for item, _ in gathered.values()]
     return DesiredHost(host, (*items, *_persistent(items)))
 
 
-def _asked(host: Host, role: str) -> Position:
-    """Where the inventory gives `role` to the host; the host's own place when it follows from a front end."""
-    listed = host.node("hactl_roles").value
-    nodes = listed if isinstance(listed, list) else []
+def _role_position(host: Host, role: str) -> Position:
+    """Where the inventory assigns the role; the host's position if a front end assigns it."""
+    role_list = host.node("hactl_roles").value
+    nodes = role_list if isinstance(role_list, list) else []
     return next((node.position for node in nodes if node.value == role), host.position)
 
 
 def role_items(role: Role, scope: Scope, facts: Facts) -> Iterator[tuple[Item, Position]]:
-    """Every item of a role that is wanted on this host, with the place of its manifest entry."""
+    """The items of a role on this host, with the positions of their manifest entries."""
     for section, index, entry in role.manifest.entries():
-        place = role.place(section, index)
+        position = role.place(section, index)
         if entry.os_family not in (None, facts.os_family):
             continue
-        for inner in _loop(entry, scope, place):
-            if all(_holds(condition, inner, place) for condition in entry.when):
-                yield _checked(_item(role, entry, inner, place), place), place
+        for entry_scope in _loop_scopes(entry, scope, position):
+            if all(_is_true(condition, entry_scope, position) for condition in entry.when):
+                yield _validated(_item(role, entry, entry_scope, position), position), position
 
 
-def _loop(entry: ManifestEntry, scope: Scope, place: Position) -> Iterator[Scope]:
+def _loop_scopes(entry: ManifestEntry, scope: Scope, position: Position) -> Iterator[Scope]:
     if entry.loop is None:
         yield scope
         return
-    members = _lookup(entry.loop, scope, place)
+    members = _lookup(entry.loop, scope, position)
     if not isinstance(members, list | tuple):
-        raise InputError([Problem(place, "wrong-type", f"`loop: {entry.loop}` must name a list")])
+        raise InputError(
+            [Problem(position, "wrong-type", f"`loop: {entry.loop}` must name a list")]
+        )
     for member in members:
         yield {**scope, "item": member}
 
 
-def _holds(condition: str, scope: Scope, place: Position) -> bool:
+def _is_true(condition: str, scope: Scope, position: Position) -> bool:
     name = condition.removeprefix("not ")
-    value = _lookup(name, scope, place)
+    value = _lookup(name, scope, position)
     if not isinstance(value, bool):
-        what = f"`when: {condition}` must name a variable that is true or false"
-        raise InputError([Problem(place, "wrong-type", what, f"it is {kind(value)}")])
+        message = f"`when: {condition}` must name a variable that is true or false"
+        raise InputError([Problem(position, "wrong-type", message, f"it is {kind(value)}")])
     return value is (name == condition)
 
 
-def _lookup(dotted: str, scope: Scope, place: Position) -> Any:
+def _lookup(dotted: str, scope: Scope, position: Position) -> Any:
     """The value of a variable, or of a field below it (`facts.network_scripts`)."""
     value: Any = scope
     for name in dotted.split("."):
@@ -127,15 +131,15 @@ def _lookup(dotted: str, scope: Scope, place: Position) -> Any:
         elif not isinstance(value, Mapping) and not name.startswith("_") and hasattr(value, name):
             value = getattr(value, name)
         else:
-            what = f"`{dotted}` is undefined"
+            message = f"`{dotted}` is undefined"
             fix = "declare it in meta/argument_specs.yml and give it a default, or correct the name"
-            raise InputError([Problem(place, "template-undefined", what, fix=fix)])
+            raise InputError([Problem(position, "template-undefined", message, fix=fix)])
     return value
 
 
-def _item(role: Role, entry: ManifestEntry, scope: Scope, place: Position) -> Item:
+def _item(role: Role, entry: ManifestEntry, scope: Scope, position: Position) -> Item:
     def text(template: str) -> str:
-        return render_text(template, place, scope)
+        return render_text(template, position, scope)
 
     match entry:
         case PackageEntry():
@@ -143,7 +147,7 @@ def _item(role: Role, entry: ManifestEntry, scope: Scope, place: Position) -> It
         case ModuleEntry():
             return Module(text(entry.name))
         case FileEntry():
-            return _file(role, entry, scope, place)
+            return _file(role, entry, scope, position)
         case SysctlEntry():
             return Sysctl(text(entry.name), text(str(entry.value)))
         case AddressEntry():
@@ -155,25 +159,29 @@ def _item(role: Role, entry: ManifestEntry, scope: Scope, place: Position) -> It
         case VipEntry():
             return VipItem(text(entry.name))
         case VirtualEntry():
-            return _virtual(scope.get("item"), place)
+            return _virtual(scope.get("item"), position)
     raise AssertionError(f"no item is made from {type(entry).__name__}")
 
 
-def _virtual(service: Any, place: Position) -> VirtualService:
+def _virtual(service: Any, position: Position) -> VirtualService:
     if not isinstance(service, IpvsService):
-        what = "`virtuals` lists services of the table"
-        raise InputError([Problem(place, "wrong-type", what, fix="write `loop: ipvs_services`")])
+        message = "`virtuals` must list IPVS services"
+        raise InputError(
+            [Problem(position, "wrong-type", message, fix="write `loop: ipvs_services`")]
+        )
     return virtual(service)
 
 
-def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:
+def _file(role: Role, entry: FileEntry, scope: Scope, position: Position) -> File:
     def text(template: str) -> str:
-        return render_text(template, place, scope)
+        return render_text(template, position, scope)
 
     path = text(entry.path)
     if not path.startswith("/") or ".." in path.split("/"):
-        why = "it must be absolute and without `..`"
-        raise InputError([Problem(place, "bad-path", f"`{path}` cannot be a file's path", why)])
+        reason = "it must be absolute and without `..`"
+        raise InputError(
+            [Problem(position, "bad-path", f"`{path}` cannot be a file's path", reason)]
+        )
     return File(
         path,
         render_file(role.templates, entry.template, scope).encode(),
@@ -186,40 +194,31 @@ def _file(role: Role, entry: FileEntry, scope: Scope, place: Position) -> File:
     )
 
 
-def _checked(item: Item, place: Position) -> Item:
-    """The item; refuses empty names and control characters, which no host would take as meant."""
+def _validated(item: Item, position: Position) -> Item:
+    """The item. Raises InputError for an empty name and for control characters."""
     texts = (value for name, value in vars(item).items() if isinstance(value, str))
     if not item.name or any(
         ord(character) < 32 or ord(character) == 127 for text in texts for character in text
     ):
-        what = f"the {item.kind} made here has an empty name or a control character in a field"
-        raise InputError([Problem(place, "bad-item", what, fix="correct the value that fills it")])
+        message = f"this {item.kind} has an empty name or a control character in a field"
+        raise InputError([Problem(position, "bad-item", message, fix="correct the field's value")])
     return item
 
 
-def _gather(
-    gathered: dict[tuple[str, str], tuple[Item, str]], item: Item, role: str, place: Position
+def _add_item(
+    gathered: dict[tuple[str, str], tuple[Item, str]], item: Item, role: str, position: Position
 ) -> None:
-    """Add an item unless it is there already, refusing one that says something else."""
+    """Add an item, unless it is present. Raises InputError if the present one is different."""
     present, other = gathered.setdefault((item.kind, item.name), (item, role))
     if present != item:
-        what = f"roles `{other}` and `{role}` want {item.kind} {item.name} differently"
-        why = "a host can only be one of them"
-        raise InputError(
-            [
-                Problem(
-                    place,
-                    "role-conflict",
-                    what,
-                    why,
-                    "change one of the two roles, or drop it from the host",
-                )
-            ]
-        )
+        message = f"roles `{other}` and `{role}` define {item.kind} {item.name} differently"
+        reason = "a host cannot have both"
+        fix = "change one of the two roles, or remove it from the host"
+        raise InputError([Problem(position, "role-conflict", message, reason, fix)])
 
 
 def _persistent(items: list[Item]) -> Iterator[File]:
-    """The files that bring parameters and modules back after a reboot."""
+    """The files that set parameters and load modules at boot."""
     sysctls = sorted(f"{item.name} = {item.value}\n" for item in items if isinstance(item, Sysctl))
     modules = sorted(f"{item.name}\n" for item in items if isinstance(item, Module))
     for path, lines in ((SYSCTL_FILE, sysctls), (MODULES_FILE, modules)):

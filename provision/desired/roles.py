@@ -1,12 +1,13 @@
-"""Roles: folders of data that say what a host must look like, in Ansible's layout.
+"""Roles: folders with the desired state of a host as data, in Ansible's layout.
 
-    NAME/manifest.yml              what goes on the host (provision.desired.manifest)
-    NAME/meta/argument_specs.yml   the variables an operator may set, in Ansible's format
+    NAME/manifest.yml              the items of the host (provision.desired.manifest)
+    NAME/meta/argument_specs.yml   the variables that an operator may set, in Ansible's format
     NAME/defaults/main.yml         their defaults
     NAME/templates/*.j2            templates of files
 
-A role is looked for beside the inventory first, so an operator's own role needs no Python, and one of the same name
-takes the place of a shipped one. Its templates see the declared variables and the computed ones (docs/roles.md).
+hactl looks for a role beside the inventory first. An operator's role thus needs no Python, and
+replaces hactl's role of the same name. The templates see the declared and the computed variables
+(docs/roles.md).
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ TypeName = Literal["str", "path", "int", "float", "bool", "list", "dict", "raw"]
 
 
 class RoleOption(BaseModel):
-    """One variable of a role, as Ansible's argument_specs describe it.
+    """A variable of a role, as in Ansible's argument_specs.
 
-    `default` is documentation there as here: the value comes from defaults/main.yml.
+    As in Ansible, `default` is only documentation: the value comes from defaults/main.yml.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
@@ -88,7 +89,7 @@ class ArgumentSpecs(BaseModel):
 
 @dataclass(frozen=True)
 class Role:
-    """A role, read and checked; `source` is the manifest's tree, for the places of complaints."""
+    """A role, read and checked; `source` is the manifest's tree, for positions in messages."""
 
     name: str
     path: Path
@@ -103,12 +104,12 @@ class Role:
         return self.path / "templates"
 
     def place(self, *loc: str | int) -> Position:
-        """Where an entry of the manifest is written."""
+        """The position of an entry of the manifest."""
         return self.source.at(*loc).position
 
 
 def search_path(inventory: Path) -> tuple[Path, ...]:
-    """The folders that hold roles, best first: `roles` beside the inventory, beside its folder, the shipped ones."""
+    """The folders of roles, in order: `roles` beside the inventory and its folder, then hactl's."""
     folder = inventory.absolute().parent
     return (folder / "roles", folder.parent / "roles", shipped("roles"))
 
@@ -117,17 +118,22 @@ def load_role(name: str, search: Sequence[Path], named_at: Position | None = Non
     """The role `name` from the first folder of `search` that has it.
 
     Raises:
-        InputError: `role-unknown` (at `named_at`, where the inventory asks for it), or every mistake in its files.
+        InputError: `role-unknown` (at `named_at`, the position in the inventory), or all mistakes
+            in the role's files.
     """
     for folder in search:
         path = folder / name
         if (path / "manifest.yml").is_file():
             return _load(path)
     known = {entry.parent.name for folder in search for entry in folder.glob("*/manifest.yml")}
-    place = named_at or Position(str(search[0] / name))
-    why = f"no manifest.yml in {', '.join(str(folder / name) for folder in search)}"
+    position = named_at or Position(str(search[0] / name))
+    reason = f"no manifest.yml in {', '.join(str(folder / name) for folder in search)}"
     raise InputError(
-        [Problem(place, "role-unknown", f"there is no role `{name}`", why, nearest(name, known))]
+        [
+            Problem(
+                position, "role-unknown", f"there is no role `{name}`", reason, nearest(name, known)
+            )
+        ]
     )
 
 
@@ -150,17 +156,17 @@ def _load(path: Path) -> Role:
 
 
 def _read(reader: Reader, path: Path, optional: bool = False) -> Node | None:
-    """The file's tree; None, and a problem unless it may be absent, where it holds nothing."""
+    """The file's tree; None for an empty file, with a problem unless the file is optional."""
     if optional and not path.exists():
         return None
-    found = len(reader.problems)
+    problem_count = len(reader.problems)
     node = reader.read(path)
-    if node is None and not optional and len(reader.problems) == found:
+    if node is None and not optional and len(reader.problems) == problem_count:
         reader.complain(
             Position(str(path)),
             "role-empty",
             "this file is empty",
-            fix="say what the host must look like",
+            fix="list the role's items, or remove the role",
         )
     return node
 
@@ -169,9 +175,9 @@ def _mapping(node: Node | None) -> Mapping[str, Node]:
     if node is None:
         return {}
     if not isinstance(node.value, dict):
-        what = "defaults must be a mapping of variables to values"
+        message = "defaults must be a mapping of variables to values"
         raise InputError(
-            [Problem(node.position, "wrong-type", what, f"it is {kind(node.plain())}")]
+            [Problem(node.position, "wrong-type", message, f"it is {kind(node.plain())}")]
         )
     return node.value
 
@@ -180,7 +186,7 @@ def _missing_templates(role: Role) -> Iterator[Problem]:
     for index, entry in enumerate(role.manifest.files):
         assert isinstance(entry, FileEntry)
         if not (role.templates / entry.template).is_file():
-            known = {found.name for found in role.templates.glob("*.j2")}
+            known = {path.name for path in role.templates.glob("*.j2")}
             yield Problem(
                 role.place("files", index, "template"),
                 "template-missing",
@@ -202,60 +208,61 @@ def _undeclared(role: Role) -> Iterator[Problem]:
 
 
 def bind(role: Role, host: Host, computed: Mapping[str, Any]) -> dict[str, Any]:
-    """What the role's templates see: defaults, then the host's variables of declared names, then `computed`.
+    """The variables of the role's templates: defaults, declared host variables, and `computed`.
 
-    A default may itself use computed variables, the host's, and the defaults above it.
+    Computed variables come before host variables, and these before defaults. A default may use
+    computed variables, host variables and the defaults above it.
 
     Raises:
-        InputError: a required variable is missing, or a value does not fit its declaration.
+        InputError: a required variable is missing, or a value does not match its declaration.
     """
     problems: list[Problem] = []
     bound: dict[str, Any] = dict(computed)
     for name, option in role.options.items():
         node = host.vars.get(name)
         if node is None and name not in role.defaults and name not in computed and option.required:
-            problems.append(_required(role, name, host))
+            problems.append(_missing_variable(role, name, host))
         if node is not None and name not in computed:
-            problems.extend(_misfits(name, option, node))
+            problems.extend(_mistakes(name, option, node))
             bound[name] = node.plain()
     for name, node in role.defaults.items():
         if name not in bound:
-            bound[name] = _filled(node, bound)
-            problems.extend(_misfits(name, role.options[name], node))
+            bound[name] = _rendered(node, bound)
+            problems.extend(_mistakes(name, role.options[name], node))
     if problems:
         raise InputError(problems)
     return bound
 
 
-def _required(role: Role, name: str, host: Host) -> Problem:
-    what = f"host `{host.name}` has role `{role.name}` but no `{name}`"
+def _missing_variable(role: Role, name: str, host: Host) -> Problem:
+    message = f"host `{host.name}` has role `{role.name}` but no `{name}`"
     return Problem(
         host.position,
         "missing-variable",
-        what,
+        message,
         "the role requires it",
         f"set `{name}:` for the host",
     )
 
 
-def _filled(node: Node, bound: Mapping[str, Any]) -> Any:
-    """The value of a default with the templates in its texts filled in."""
+def _rendered(node: Node, bound: Mapping[str, Any]) -> Any:
+    """The value of a default, with its templates rendered."""
     if isinstance(node.value, dict):
-        return {key: _filled(inner, bound) for key, inner in node.value.items()}
+        return {key: _rendered(inner, bound) for key, inner in node.value.items()}
     if isinstance(node.value, list):
-        return [_filled(inner, bound) for inner in node.value]
+        return [_rendered(inner, bound) for inner in node.value]
     if isinstance(node.value, str) and not node.unsafe:
         return render_text(node.value, node.position, bound)
     return node.value
 
 
-def _misfits(name: str, option: RoleOption, node: Node) -> Iterator[Problem]:
-    """What is wrong with a value, given its declaration."""
+def _mistakes(name: str, option: RoleOption, node: Node) -> Iterator[Problem]:
+    """The mistakes in a value, by its declaration."""
     value = node.plain()
-    if not _is(value, option.type):
+    if not _has_type(value, option.type):
         fix = "put it in quotes" if option.type in ("str", "path") else ""
-        what = f"`{name}` must be {_article(option.type)}"
-        yield Problem(node.position, "wrong-type", what, f"it is {kind(value)}", fix)
+        message = f"`{name}` must be {_type_description(option.type)}"
+        yield Problem(node.position, "wrong-type", message, f"it is {kind(value)}", fix)
         return
     if option.choices is not None and value not in option.choices:
         choices = ", ".join(f"`{choice}`" for choice in option.choices)
@@ -270,19 +277,19 @@ def _misfits(name: str, option: RoleOption, node: Node) -> Iterator[Problem]:
             update={"type": option.elements or "dict", "choices": None, "elements": None}
         )
         for index, inner in enumerate(node.value):
-            yield from _misfits(f"{name}[{index}]", member, inner)
+            yield from _mistakes(f"{name}[{index}]", member, inner)
     elif isinstance(node.value, dict) and option.options:
-        yield from _misfits_below(name, option.options, node)
+        yield from _field_mistakes(name, option.options, node)
 
 
-def _misfits_below(name: str, options: Mapping[str, RoleOption], node: Node) -> Iterator[Problem]:
+def _field_mistakes(name: str, options: Mapping[str, RoleOption], node: Node) -> Iterator[Problem]:
     for key, inner in node.value.items():
         if key in options:
-            yield from _misfits(f"{name}.{key}", options[key], inner)
+            yield from _mistakes(f"{name}.{key}", options[key], inner)
         else:
-            what = f"unknown field `{key}` in `{name}`"
+            message = f"unknown field `{key}` in `{name}`"
             yield Problem(
-                node.key_position(key), "unknown-field", what, fix=nearest(str(key), options)
+                node.key_position(key), "unknown-field", message, fix=nearest(str(key), options)
             )
     for key in (
         key for key, option in options.items() if option.required and key not in node.value
@@ -292,19 +299,21 @@ def _misfits_below(name: str, options: Mapping[str, RoleOption], node: Node) -> 
         )
 
 
-def _is(value: object, name: TypeName) -> bool:
-    """Whether a value is of a declared type; true and false are no numbers here."""
+def _has_type(value: object, name: TypeName) -> bool:
+    """Whether a value has a declared type; true and false are not numbers."""
     if isinstance(value, bool):
         return name in ("bool", "raw")
     return isinstance(value, _TYPES[name])
 
 
-def _article(name: TypeName) -> str:
-    words = {
+def _type_description(name: TypeName) -> str:
+    descriptions: Mapping[str, str] = {
         "str": "text",
         "path": "text",
         "int": "a whole number",
         "float": "a number",
         "bool": "true or false",
+        "list": "a list",
+        "dict": "a mapping",
     }
-    return words.get(name, {"list": "a list", "dict": "a mapping"}.get(name, "a value"))
+    return descriptions.get(name, "a value")

@@ -1,8 +1,8 @@
-"""Jinja as the roles see it, with every failure at its line in the template.
+"""The Jinja environment of roles, which reports failures with their line in the template.
 
-The environment is sandboxed, undefined names are errors, and what is printed must be text or a number: None, a list
-or a mapping in a configuration file is a mistake in the template, never wanted. Lines of blocks leave no trace
-(`trim_blocks`, `lstrip_blocks`) and the last newline stays.
+The environment is sandboxed, and undefined names are errors. An expression must be text or a
+number: None, a list or a mapping in a configuration file is always a mistake of the template. Block
+tags leave no empty lines (`trim_blocks`, `lstrip_blocks`), and the last newline stays.
 """
 
 from __future__ import annotations
@@ -30,17 +30,16 @@ _FIX_UNDEFINED = "declare it in meta/argument_specs.yml, set it, or correct the 
 
 
 def _printable(value: Any) -> Any:
-    """The value; refuses what nobody wants to see in a file."""
+    """The value. Raises TypeError for None, lists and mappings."""
     if value is None or isinstance(value, list | tuple | set | Mapping):
-        raise TypeError(
-            f"{{{{ … }}}} prints {'nothing' if value is None else f'a whole {type(value).__name__}'}"
-        )
+        content = "nothing" if value is None else f"a whole {type(value).__name__}"
+        raise TypeError(f"{{{{ … }}}} prints {content}")
     return value
 
 
 @lru_cache(maxsize=64)
 def environment(folder: Path) -> SandboxedEnvironment:
-    """The environment for one role's templates; `include` and `import` look in the same folder."""
+    """The environment for a role's templates; `include` and `import` search the same folder."""
     return SandboxedEnvironment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
@@ -61,22 +60,21 @@ def render_file(folder: Path, name: str, variables: Mapping[str, Any]) -> str:
     """The text of template `name` in `folder`.
 
     Raises:
-        InputError: `template-undefined`, `template-syntax` or `template-error`, at file and line of the template.
+        InputError: `template-undefined`, `template-syntax`, `template-missing` or `template-error`,
+            with file and line of the template.
     """
     path = folder / name
     try:
         return environment(folder).get_template(name).render(variables)
-    except (
-        Exception
-    ) as error:  # a template may raise anything; whatever it is, it is the role's mistake
+    except Exception as error:  # a template may raise anything: it is the role's mistake
         raise InputError([_problem(error, str(folder), Position(str(path)))]) from None
 
 
 def render_text(text: str, position: Position, variables: Mapping[str, Any]) -> str:
-    """A text from a manifest or from defaults with its `{{ … }}` filled in.
+    """A text of a manifest or of defaults, with its `{{ … }}` rendered.
 
     Raises:
-        InputError: as `render_file`, at `position`.
+        InputError: as in `render_file`, at `position`.
     """
     if "{" not in text:
         return text
@@ -87,34 +85,40 @@ def render_text(text: str, position: Position, variables: Mapping[str, Any]) -> 
 
 
 def _problem(error: Exception, folder: str, position: Position) -> Problem:
-    place = _place(error.__traceback__, folder) or position
+    template_position = _template_position(error.__traceback__, folder) or position
     if isinstance(error, TemplateSyntaxError):
         if folder:
-            place = Position(error.filename or position.file, error.lineno)
+            template_position = Position(error.filename or position.file, error.lineno)
         return Problem(
-            place,
+            template_position,
             "template-syntax",
             error.message or "the template cannot be read",
             fix="correct it",
         )
     if isinstance(error, UndefinedError):
         return Problem(
-            place, "template-undefined", error.message or "undefined", fix=_FIX_UNDEFINED
+            template_position,
+            "template-undefined",
+            error.message or "undefined",
+            fix=_FIX_UNDEFINED,
         )
     if isinstance(error, TemplateNotFound):
         return Problem(
-            place,
+            template_position,
             "template-missing",
             f"there is no template `{error.name}` in {folder}",
             fix="add it",
         )
     return Problem(
-        place, "template-error", str(error) or type(error).__name__, fix="correct the template"
+        template_position,
+        "template-error",
+        str(error) or type(error).__name__,
+        fix="correct the template",
     )
 
 
-def _place(trace: TracebackType | None, folder: str) -> Position | None:
-    """The innermost line of a template in `folder` that the error came through; Jinja rewrites the trace for this."""
+def _template_position(trace: TracebackType | None, folder: str) -> Position | None:
+    """The innermost template line in `folder` of a traceback, which Jinja rewrites for this."""
     frames = [
         frame
         for frame in traceback.extract_tb(trace)

@@ -1,8 +1,9 @@
-"""What a real server needs to unwrap the packets that a director sends it through a tunnel.
+"""The tunnel ends of a real server, which unwrap the packets from directors.
 
-The kernel's tunnel modules each bring a device that unwraps from anywhere: `tunl0`, `sit0`, `ip6tnl0`, `gre0`,
-`ip6gre0`. Which one it is follows from the family of the real server's address (outside) and of the virtual one
-(inside). GUE is one of these inside UDP, which `ip fou` takes off first (ip-fou(8)).
+Every tunnel module of the kernel has a device that unwraps packets from any sender: `tunl0`,
+`sit0`, `ip6tnl0`, `gre0`, `ip6gre0`. The families of the real server's address (outside) and of the
+virtual address (inside) determine the device. GUE adds UDP around, which `ip fou` removes first
+(ip-fou(8)).
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ GRE = {4: ("ip_gre", "gre0"), 6: ("ip6_gre", "ip6gre0")}
 
 @dataclass(frozen=True)
 class TunnelEnd:
-    """A tunnel's end: the kernel module and the device that unwraps, and for GUE where it comes in.
+    """A tunnel's end: the kernel module and device that unwrap, and GUE's module and port.
 
-    `fou_module` is empty and `port` 0 without GUE. `family` is 4 or 6, that of the packets as they arrive.
+    Without GUE, `fou_module` is empty and `port` is 0. `family` is 4 or 6: the outside family.
     """
 
     module: str
@@ -32,20 +33,20 @@ class TunnelEnd:
 
     @property
     def gue(self) -> bool:
-        """Whether the packets come inside UDP."""
+        """Whether the packets arrive in UDP."""
         return bool(self.port)
 
 
 def tunnel_ends(host: str, served: Sequence[ResolvedFrontend]) -> tuple[TunnelEnd, ...]:
-    """Every tunnel that ends at `host`, each once."""
-    found: dict[TunnelEnd, None] = {}
+    """The tunnels that end at `host`, without repetition."""
+    ends: dict[TunnelEnd, None] = {}
     for service in (service for frontend in served for service in frontend.services):
         for server in service.real_servers:
             if server.host == host and service.forward(server) == "tun":
-                found.update(
+                ends.update(
                     dict.fromkeys(_end(service, server, family) for family in service.families)
                 )
-    return tuple(found)
+    return tuple(ends)
 
 
 def _end(service: ResolvedService, server: RealServer, inside: int) -> TunnelEnd:

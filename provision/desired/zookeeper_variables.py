@@ -1,4 +1,4 @@
-"""The files of a ZooKeeper member."""
+"""The contents of the files of a ZooKeeper member."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 from provision.desired.kafka_variables import ZOOKEEPER_USER
 
 ZOOKEEPER_DATA = "/var/lib/zookeeper/data"
-"""A folder of its own: in the one above it, Debian's package has a link `myid` to its example."""
+"""Not the folder above it: there Debian's package has a link `myid` to its example."""
 
 
 @dataclass(frozen=True)
 class ZooKeeperFiles:
-    """What the templates of role zookeeper see as `zookeeper`."""
+    """The variable `zookeeper` of role zookeeper."""
 
     id: int
     heap: str
@@ -28,7 +28,7 @@ class ZooKeeperFiles:
 
 
 def member_files(topology: Topology, host: str) -> ZooKeeperFiles | None:
-    """Everything about the ZooKeeper member on a host; None where there is none."""
+    """The files of the ZooKeeper member on a host; None if there is no member."""
     cluster = topology.kafka
     member = cluster.member(host) if cluster else None
     if cluster is None or member is None:
@@ -39,7 +39,7 @@ def member_files(topology: Topology, host: str) -> ZooKeeperFiles | None:
 
 
 def _zoo_cfg(cluster: KafkaCluster) -> str:
-    """zoo.cfg. With a single member ZooKeeper wants no `server.N` and no quorum (QuorumPeerConfig)."""
+    """zoo.cfg; without `server.N` and quorum settings for a single member (QuorumPeerConfig)."""
     model = cluster.model.zookeeper
     assert model is not None
     settings: dict[str, properties.Value] = {
@@ -66,8 +66,8 @@ def _zoo_cfg(cluster: KafkaCluster) -> str:
         "quorum.cnxn.threads.size": 20,
     }
     servers = [
-        zoo_cfg.ZooKeeperServer(each.id, each.endpoint, model.peer_port, model.election_port)
-        for each in cluster.members
+        zoo_cfg.ZooKeeperServer(member.id, member.endpoint, model.peer_port, model.election_port)
+        for member in cluster.members
     ]
     return zoo_cfg.write(settings | quorum, servers).decode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.desired.timing import NO_REQUEST_SLOWER
+from provision.desired.timing import MAX_REQUEST_TIME
 from provision.drills.drill import DrillOutcome, DrillVerdict
 from provision.prober.measure import ConnectionStats
 from provision.prober.wire import Answer, MacOf, WhoHas
@@ -71,7 +71,7 @@ def reaches_holder(answer: Answer, host: str, mac: str) -> DrillVerdict:
 
 def lossless(outcome: DrillOutcome) -> Iterator[DrillVerdict]:
     """A planned hand-over: enough requests were measured, and none of them failed or was slow."""
-    count, limit = len(outcome.requests), NO_REQUEST_SLOWER * 1000
+    count, limit = len(outcome.requests), MAX_REQUEST_TIME * 1000
     yield expect(
         count >= MIN_HANDOVER_REQUESTS,
         f"only {count} requests were measured; a verdict needs {MIN_HANDOVER_REQUESTS}",

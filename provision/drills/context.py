@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from provision.core.errors import HostError
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.table import as_intended
 from provision.drills.watch import Watch
 from provision.hosts.agent.fault import Fault, FaultSpec
@@ -88,7 +88,7 @@ class DrillContext:
         """
         if host not in self.frontend.real_servers:
             return MIN_GUARD_SECONDS
-        return max(MIN_GUARD_SECONDS, 2 * int(check_patience(self.frontend)))
+        return max(MIN_GUARD_SECONDS, 2 * int(max_return_time(self.frontend)))
 
     def break_host(self, host: str, kind: str, *arguments: str) -> float:
         """Arm a fault and inject it; returns the moment. Raises HostError."""

@@ -77,7 +77,7 @@ class HandOver(Takeover):
 
     def bound(self, context: DrillContext) -> float | None:  # noqa: ARG002
         """Seconds that the slowest request may take."""
-        return timing.NO_REQUEST_SLOWER
+        return timing.MAX_REQUEST_TIME
 
     def settle_timeout(self, context: DrillContext) -> float:
         """The successor waits its Master_Down_Interval, and `preempt_delay` if that is set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.assertions import expect
 from provision.drills.context import DrillContext
 from provision.drills.drill import DrillOutcome, DrillVerdict
@@ -26,7 +26,7 @@ class RealServerFlap(RealServerStop):
 
     def settle_timeout(self, context: DrillContext) -> float:
         """The bound, a margin, and the time until the checks succeed again."""
-        return super().settle_timeout(context) + check_patience(context.frontend)
+        return super().settle_timeout(context) + max_return_time(context.frontend)
 
     def inject(self, context: DrillContext) -> float:
         """Stop and start the service several times."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from provision.core.errors import HactlError
-from provision.desired.timing import check_patience
+from provision.desired.timing import max_return_time
 from provision.drills.context import DrillContext
 from provision.drills.drill import Drill
 from provision.drills.environment import Environment
@@ -160,7 +160,7 @@ def _return_timeout(context: DrillContext) -> float:
     """Seconds until everything must be back: checks, a takeover, `preempt_delay`, a margin."""
     delays = [frontend.vrrp.preempt_delay or 0 for frontend in context.topology.frontends]
     slowest = max(frontend.crash_bound for frontend in context.topology.frontends)
-    return check_patience(context.frontend) + slowest + max(delays) + 12
+    return max_return_time(context.frontend) + slowest + max(delays) + 12
 
 
 def _wait(

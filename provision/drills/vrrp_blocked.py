@@ -58,7 +58,7 @@ class VrrpBlocked(Takeover):
                 "unicast adverts do not reach the client",
             )
             return
-        limit = timing.split_brain_named(context.frontend)
+        limit = timing.split_brain_detection(context.frontend)
         for split_brain in split_brains(context, outcome.recording.adverts)[:1]:
             text = split_brain_text(context, split_brain)
             after = split_brain.known - split_brain.start

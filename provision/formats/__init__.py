@@ -1,1 +1,1 @@
-"""Readers and writers of files that other programs define; no policy about what should stand in them."""
+"""Readers and writers of files that other programs define; no policy about their contents."""

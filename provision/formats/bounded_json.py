@@ -1,4 +1,4 @@
-"""JSON that a host has sent: its depth is known before a parser that recurses sees it."""
+"""JSON from hosts, with a limit on its depth, since Python's parser recurses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import re
 from typing import Any
 
 MAX_DEPTH = 100
-"""Levels of lists and mappings; more than any document of ours has, less than Python's stack takes."""
+"""Levels of lists and mappings: hactl's documents have fewer, Python's stack holds more."""
 
 _STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for what is no JSON, and for more than `MAX_DEPTH` levels."""
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: the text is not JSON, or has more than `MAX_DEPTH` levels.
+    """
     document = text.decode() if isinstance(text, bytes) else text
     depth = 0
     for token in _STRINGS_AND_BRACKETS.finditer(document):

@@ -1,8 +1,9 @@
-"""Certificates of the brokers, signed by a CA that hactl knows, or in a folder that somebody else fills. PEM (KIP-651).
+"""Certificates of the brokers as PEM (KIP-651), issued by a CA of hactl or read from a folder.
 
-A node's key and certificate follow from the CA, the node and the date alone, so that every machine with the CA makes
-the same: a second controller finds nothing to change. A folder that somebody else fills holds `ca.pem` and, for each
-host, `HOST.pem`: its private key (PKCS #8, not encrypted) and its chain.
+The CA, the node and the date alone determine a node's key and certificate. Every machine with the
+CA thus makes the same files, and a second controller finds nothing to change. A folder from another
+CA holds `ca.pem` and a file `HOST.pem` for each host: its private key (PKCS #8, not encrypted) and
+its chain.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 CA_DAYS = 3650
+"""Validity of a CA, in days."""
+
 DAYS = 397
-"""Days that a node's certificate lasts."""
+"""Validity of a node's certificate, in days."""
 
 RENEW = timedelta(days=30)
-"""The next certificate is made so long before the present one ends."""
+"""A certificate is renewed this long before it expires."""
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """The order of the curve P-256 (SP 800-186 §3.2.1.3)."""
@@ -40,7 +43,7 @@ _BEGIN = "-----BEGIN CERTIFICATE-----"
 
 @dataclass(frozen=True)
 class CertificateFacts:
-    """What a broker's certificate says: whom it is good for, until when."""
+    """The names that a certificate is valid for, and its end of validity."""
 
     names: frozenset[str]
     not_after: datetime
@@ -48,23 +51,23 @@ class CertificateFacts:
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA: what nodes and clients trust, as PEM, of which the first certificate signs; and its private key."""
+    """A CA as PEM: the trusted certificates, the signing certificate first, and its private key."""
 
     trusted: str
     key: str = field(repr=False)
 
 
 def state_folder(cluster: str) -> Path:
-    """Where hactl keeps the CA of a cluster: ~/.local/state/hactl/kafka/NAME, or below $XDG_STATE_HOME."""
+    """The folder of a cluster's CA: ~/.local/state/hactl/kafka/NAME, or below $XDG_STATE_HOME."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "hactl" / "kafka" / cluster
 
 
-def kept(folder: Path) -> Authority | None:
-    """The CA that a deploy keeps in a folder; None where there is none. Writes nothing.
+def load_authority(folder: Path) -> Authority | None:
+    """The CA that a deploy has saved in a folder; None if there is no CA. Writes nothing.
 
     Raises:
-        HactlError: a part of it is missing, or cannot be read.
+        HactlError: a file of the CA is missing, or cannot be read.
     """
     key, trusted = folder / "ca.key", folder / "ca.pem"
     try:
@@ -77,11 +80,11 @@ def kept(folder: Path) -> Authority | None:
         ) from None
 
 
-def keep(folder: Path, authority: Authority) -> None:
-    """Put a new CA into its folder, which nobody else may read.
+def save_authority(folder: Path, authority: Authority) -> None:
+    """Save a new CA in its folder, which only the user may read.
 
     Raises:
-        HactlError: there is another CA by now, or the folder cannot be written.
+        HactlError: another run has saved a CA meanwhile, or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,12 +96,12 @@ def keep(folder: Path, authority: Authority) -> None:
             _write(folder / "ca.pem", authority.trusted)
     except OSError as error:
         raise HactlError(
-            f"the CA cannot be kept in {folder}: {error.strerror}", "make it writable"
+            f"the CA cannot be saved in {folder}: {error.strerror}", "make it writable"
         ) from None
 
 
 def make(cluster: str) -> Authority:
-    """A new CA for a cluster; it is kept nowhere yet."""
+    """A new CA for a cluster; it is not saved yet."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -117,41 +120,34 @@ def make(cluster: str) -> Authority:
 def issue(
     authority: Authority, host: str, names: frozenset[str], now: datetime | None = None
 ) -> str:
-    """The private key and the certificate of a node, as PEM: the same for the same CA, node, names and period.
+    """The private key and certificate of a node as PEM: equal for equal CA, node, names and period.
 
-    Periods are counted from the CA's first day and overlap by RENEW, so that every machine renews on the same day.
+    Periods count from the CA's first day and overlap by RENEW, so that every machine renews on the
+    same day.
 
     Raises:
-        ValueError: the CA cannot be read, its key does not fit or is of another kind than EC or RSA, or it has ended.
+        ValueError: the CA cannot be read or is not valid now, or its key is neither EC nor RSA or
+            does not belong to its certificate.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     issuer, signer = _first(authority.trusted), _signer(authority)
-    now = now or datetime.now(UTC)
-    if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
-        raise ValueError(
-            f"the CA is valid from {issuer.not_valid_before_utc} to {issuer.not_valid_after_utc}"
-        )
-    length = timedelta(days=DAYS) - RENEW
-    begin = issuer.not_valid_before_utc + (now - issuer.not_valid_before_utc) // length * length
-    end = min(begin + timedelta(days=DAYS), issuer.not_valid_after_utc)
-    words = (host, *sorted(names), begin.isoformat())
-    seed = _derived(signer, "\0".join(words).encode())
-    key = ec.derive_private_key(
-        int.from_bytes(seed) % (_ORDER - 1) + 1, ec.SECP256R1()
-    )  # FIPS 186-5 A.2.1
-    serial = int.from_bytes(
-        sha256(b"serial" + seed).digest()[:19]
-    )  # up to 20 octets, positive (RFC 5280 §4.1.2.2)
+    begin, end = _period(issuer, now or datetime.now(UTC))
+    identity = "\0".join((host, *sorted(names), begin.isoformat()))
+    seed = _derived_secret(signer, identity.encode())
+    # FIPS 186-5 A.2.1
+    key = ec.derive_private_key(int.from_bytes(seed) % (_ORDER - 1) + 1, ec.SECP256R1())
+    # A serial number is positive and has at most 20 octets (RFC 5280 §4.1.2.2).
+    serial = int.from_bytes(sha256(b"serial" + seed).digest()[:19])
     builder = (
         _builder(_name(host), issuer.subject, key, serial)
         .not_valid_before(begin)
         .not_valid_after(end)
     )
     builder = builder.add_extension(
-        x509.SubjectAlternativeName([_general(name) for name in sorted(names)]), False
+        x509.SubjectAlternativeName([_general_name(name) for name in sorted(names)]), False
     )
     purposes = x509.ExtendedKeyUsage(
         [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -159,16 +155,30 @@ def issue(
     return _pem(key) + _signed(builder.add_extension(purposes, False), signer)
 
 
+def _period(ca: Certificate, now: datetime) -> tuple[datetime, datetime]:
+    """Begin and end of the certificates that the CA signs now. Raises ValueError if it cannot."""
+    first, last = ca.not_valid_before_utc, ca.not_valid_after_utc
+    if not first <= now < last:
+        raise ValueError(f"the CA is valid from {first} to {last}")
+    length = timedelta(days=DAYS) - RENEW
+    begin = first + (now - first) // length * length
+    return begin, min(begin + timedelta(days=DAYS), last)
+
+
 def _signer(authority: Authority) -> EllipticCurvePrivateKey | RSAPrivateKey:
-    """The CA's private key. Raises ValueError where it is not the key of its certificate, or cannot be read."""
+    """The CA's private key.
+
+    Raises:
+        ValueError: the key cannot be read, or is not the key of the CA's certificate.
+    """
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         key = load_pem_private_key(authority.key.encode(), None)
-    except (ValueError, TypeError):  # cryptography's own words may hold parts of the text
-        raise ValueError("the CA's key is no private key in PEM, or it is encrypted") from None
+    except (ValueError, TypeError):  # cryptography's message may quote parts of the key
+        raise ValueError("the CA's key is not a private key in PEM, or it is encrypted") from None
     if not isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
         raise ValueError("the CA's key is neither EC nor RSA")
     if key.public_key() != _first(authority.trusted).public_key():
@@ -176,8 +186,8 @@ def _signer(authority: Authority) -> EllipticCurvePrivateKey | RSAPrivateKey:
     return key
 
 
-def _derived(signer: EllipticCurvePrivateKey | RSAPrivateKey, words: bytes) -> bytes:
-    """48 bytes that nobody can compute without the CA's key, and anybody with it (HKDF, RFC 5869)."""
+def _derived_secret(signer: EllipticCurvePrivateKey | RSAPrivateKey, identity: bytes) -> bytes:
+    """48 bytes that only the CA's key and the identity give (HKDF, RFC 5869)."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -187,40 +197,41 @@ def _derived(signer: EllipticCurvePrivateKey | RSAPrivateKey, words: bytes) -> b
     else:
         secret = signer.private_numbers().d
     text = secret.to_bytes((secret.bit_length() + 7) // 8)
-    return HKDF(SHA256(), 48, None, b"hactl kafka node\0" + words).derive(text)
+    return HKDF(SHA256(), 48, None, b"hactl kafka node\0" + identity).derive(text)
 
 
-def issued_by(own: str, ca: str) -> bool:
-    """Whether the first certificate of one PEM text was signed with the key of the other's."""
+def issued_by(pem: str, ca: str) -> bool:
+    """Whether the key of the first certificate of `ca` signed the first certificate of `pem`."""
     from cryptography.exceptions import InvalidSignature
 
     try:
-        _first(own).verify_directly_issued_by(_first(ca))
+        _first(pem).verify_directly_issued_by(_first(ca))
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def share_one(one: str, other: str) -> bool:
-    """Whether two PEM texts have a certificate in common: then nodes that trust either trust what that CA signed."""
-    return bool(_all(one) & _all(other))
+def have_common_certificate(pem: str, other: str) -> bool:
+    """Whether a certificate is in both PEM texts: then nodes trust it before and after a change."""
+    return bool(_fingerprints(pem) & _fingerprints(other))
 
 
-def _all(pem: str) -> frozenset[bytes]:
-    """The fingerprints of all certificates in a PEM text; none where it cannot be read."""
+def _fingerprints(pem: str) -> frozenset[bytes]:
+    """The fingerprints of all certificates in a PEM text; none if the text cannot be read."""
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
     try:
         return frozenset(
-            each.fingerprint(SHA256()) for each in x509.load_pem_x509_certificates(pem.encode())
+            certificate.fingerprint(SHA256())
+            for certificate in x509.load_pem_x509_certificates(pem.encode())
         )
     except ValueError:
         return frozenset()
 
 
 def _first(pem: str) -> Certificate:
-    """The first certificate in a PEM text, which may begin with a key. Raises ValueError where there is none."""
+    """The first certificate in a PEM text, after any key. Raises ValueError if there is none."""
     from cryptography import x509
 
     return x509.load_pem_x509_certificate(pem[max(pem.find(_BEGIN), 0) :].encode())
@@ -228,26 +239,20 @@ def _first(pem: str) -> Certificate:
 
 @cache
 def facts(pem: str) -> CertificateFacts:
-    """What the first certificate in a PEM text says. Raises ValueError where there is none."""
+    """Names and end of the first certificate in a PEM text. Raises ValueError if there is none."""
     from cryptography import x509
 
     certificate = _first(pem)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return CertificateFacts(frozenset(), _end(certificate))
-    dns, addresses = (
-        names.get_values_for_type(x509.DNSName),
-        names.get_values_for_type(x509.IPAddress),
-    )
-    return CertificateFacts(frozenset([*dns, *map(str, addresses)]), _end(certificate))
+        return CertificateFacts(frozenset(), certificate.not_valid_after_utc)
+    dns = names.get_values_for_type(x509.DNSName)
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return CertificateFacts(frozenset([*dns, *addresses]), certificate.not_valid_after_utc)
 
 
-def _end(certificate: Certificate) -> datetime:
-    return certificate.not_valid_after_utc
-
-
-def _general(name: str) -> x509.GeneralName:
+def _general_name(name: str) -> x509.GeneralName:
     from cryptography import x509
 
     try:
@@ -274,7 +279,7 @@ def _builder(
 def _signed(
     builder: x509.CertificateBuilder, signer: EllipticCurvePrivateKey | RSAPrivateKey
 ) -> str:
-    """The certificate as PEM. ECDSA signs deterministically here (RFC 6979), as RSA does anyway (PKCS #1 v1.5)."""
+    """The signed certificate as PEM; deterministic with ECDSA (RFC 6979) and RSA (PKCS #1 v1.5)."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding
@@ -291,7 +296,7 @@ def _pem(key: EllipticCurvePrivateKey) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """In one step, and never readable by others."""
+    """Write a file atomically; only its owner may read it."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     staged.touch(mode=0o600)
     staged.write_text(text)

@@ -1,4 +1,4 @@
-"""`HOST:PORT` as ipvsadm(8), ss(8) and Kafka write it: an IPv6 address stands in brackets (RFC 3986 §3.2.2)."""
+"""`HOST:PORT` as in ipvsadm(8), ss(8) and Kafka: IPv6 addresses in brackets (RFC 3986 §3.2.2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def join(host: str, port: int | str) -> str:
 
 
 def split(text: str) -> tuple[str, str]:
-    """Host and port of a text, both unchecked; the host without brackets. No colon: the host is empty."""
+    """Host without brackets, and port, both unchecked. Without a colon the host is empty."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), port
 

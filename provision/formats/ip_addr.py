@@ -19,7 +19,11 @@ class LiveAddress:
 
 
 def live_addresses(lines: Iterable[str]) -> Iterator[LiveAddress]:
-    """The addresses that the lines show; other lines are passed over. Raises ValueError, IndexError."""
+    """The addresses in the lines; skips other lines.
+
+    Raises:
+        ValueError, IndexError: a line with an address is malformed.
+    """
     for line in lines:
         address = live_address(line)
         if address is not None:
@@ -27,7 +31,7 @@ def live_addresses(lines: Iterable[str]) -> Iterator[LiveAddress]:
 
 
 def live_address(line: str) -> LiveAddress | None:
-    """The address in a line, None where there is none. The label of IPv4 stands before the backslash."""
+    """The address in a line, or None. An IPv4 label stands before the backslash."""
     words = line.partition("\\")[0].split()
     if len(words) < 4 or words[2] not in ("inet", "inet6"):
         return None

@@ -1,6 +1,6 @@
-"""JAAS login modules: what the readers of the file and of the property find, and their writers.
+"""JAAS login modules: the results of both readers, and the writers of the file and the property.
 
-The writers quote every value, so that none can be taken for a number, a comment or a second option.
+The writers quote every value, so that no value is read as a number, a comment or a second option.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _QUOTED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 
 @dataclass(frozen=True)
 class JaasOption:
-    """One option of a login module, with the place of its name."""
+    """An option of a login module, with the position of its name."""
 
     key: str
     value: str
@@ -53,16 +53,16 @@ class JaasModule:
     position: Position
 
     def option(self, key: str) -> JaasOption | None:
-        """The option that counts: the last one of that name."""
+        """The effective option: the last option of that name."""
         return next((option for option in reversed(self.options) if option.key == key), None)
 
     def get(self, key: str) -> str:
-        """An option's value, empty where it is not set."""
+        """An option's value; empty if it is not set."""
         option = self.option(key)
         return option.value if option else ""
 
     def users(self) -> dict[str, JaasOption]:
-        """The `user_NAME` options, by name: whom a server's login module knows."""
+        """The `user_NAME` options by name: the users that a server's login module knows."""
         return {option.key[5:]: option for option in self.options if option.key.startswith("user_")}
 
 
@@ -77,9 +77,9 @@ class Context:
 
 @dataclass(frozen=True)
 class JaasRefusal:
-    """Why Java or Kafka refuses it: the exact message, the cause as one word, and where.
+    """A refusal by Java or Kafka: its exact message, the cause as one word, and the position.
 
-    `shown` is the message with what may be a piece of a password masked.
+    `shown` is the message in which possible parts of a password are masked.
     """
 
     cause: str
@@ -89,9 +89,9 @@ class JaasRefusal:
 
 
 def refusal(cause: str, message: str, token: Token, quoted: str | None = "") -> JaasRefusal:
-    """A refusal at `token`; `{}` in the message stands for `quoted`, masked unless it cannot be secret.
+    """A refusal at `token`; `{}` in the message stands for `quoted`, masked unless it is harmless.
 
-    After a slip of the pen anything may be a piece of a password: a lost quote is enough.
+    After a typing mistake, for example a missing quote, any word may be a part of a password.
     """
     exact = "null" if quoted is None else quoted
     shown = exact if quoted is None or _harmless(exact) else MASK
@@ -111,7 +111,7 @@ def _harmless(word: str) -> bool:
 
 
 def glued_flag(word: str) -> tuple[str, str] | None:
-    """Flag and option name where the two were written without a blank (`requiredusername`)."""
+    """Flag and option name if they were written without a blank (`requiredusername`), else None."""
     for flag in FLAGS:
         if word.lower().startswith(flag) and len(word) > len(flag):
             return flag, word[len(flag) :]
@@ -120,7 +120,7 @@ def glued_flag(word: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class LoginModule:
-    """A login module to write: its class and its options, as plain text; the control flag is `required`."""
+    """A login module to write: its class and its options as plain text; the flag is `required`."""
 
     module: str
     options: Mapping[str, str]
@@ -130,7 +130,7 @@ def property_value(login: LoginModule) -> str:
     """The value of `sasl.jaas.config`, on one line, for `properties.write`.
 
     Raises:
-        HactlError: the class or an option has no name that the parser takes.
+        HactlError: the parser does not accept the name of the class or of an option.
     """
     options = "".join(f" {_key(key)}={_quoted(value)}" for key, value in login.options.items())
     return f"{_class(login.module)} required{options};"
@@ -140,7 +140,8 @@ def write(contexts: Mapping[str, LoginModule]) -> bytes:
     """A JAAS file with one login module in each context.
 
     Raises:
-        HactlError: a name is none, or a value holds `${…}`, which Java replaces in a JAAS file and cannot escape.
+        HactlError: a name is not accepted, or a value holds `${…}`, which Java expands in a JAAS
+            file and which cannot be escaped.
     """
     sections = []
     for name, login in contexts.items():
@@ -160,7 +161,7 @@ def write(contexts: Mapping[str, LoginModule]) -> bytes:
 
 def _class(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise HactlError(f"{name!r} is no name of a login module or context")
+        raise HactlError(f"{name!r} is not a name of a login module or context")
     return name
 
 

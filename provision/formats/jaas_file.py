@@ -1,6 +1,7 @@
 """JAAS files, read as the JDK's default Configuration does (sun.security.provider.ConfigFile).
 
-Messages are Java's own, which Kafka and ZooKeeper pass on. Reading goes on behind a mistake whose meaning is plain.
+Messages are Java's, which Kafka and ZooKeeper pass on. After a mistake with a clear meaning, the
+parser continues.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MULTIPLE = "Can not specify multiple entries for {}"
 
 @dataclass(frozen=True)
 class JaasFile:
-    """The contexts of a file, and why Java refuses it: nothing where it takes it."""
+    """The contexts of a file, and why Java refuses it; no refusals if Java accepts the file."""
 
     file: str
     contexts: tuple[Context, ...]
@@ -36,12 +37,12 @@ class JaasFile:
 
 
 def read(data: bytes, file: str) -> JaasFile:
-    """Parse a file named `file`; what is not UTF-8 in it becomes U+FFFD, as Java has it."""
+    """Parse a file named `file`; bytes that are not UTF-8 become U+FFFD, as in Java."""
     return _FileParser(of(data.decode("utf-8", "replace"), file)).read()
 
 
 class _Stop(Exception):
-    """Nothing sensible can be read from here on."""
+    """The parser cannot continue from here."""
 
 
 class _FileParser:
@@ -69,7 +70,11 @@ class _FileParser:
         return before
 
     def _expect(self, expected: str, cause: str = "syntax") -> Token:
-        """The present token, which must be that character, or a text where `expected` is words; ends reading else."""
+        """The current token: the expected character, or a text if `expected` is words.
+
+        Raises:
+            _Stop: the token is not the expected one.
+        """
         token = self._token
         is_text = token.kind == WORD or (token.kind == QUOTED and token.quote == '"')
         if token.kind == expected or (is_text and len(expected) > 1):
@@ -107,7 +112,7 @@ class _FileParser:
         self._contexts.append(Context(name.shown, tuple(modules), name.position))
 
     def _resume(self) -> bool:
-        """Behind a mistake, go to the next context: true where `};` was found."""
+        """After a mistake, skip to the next context; true if `};` was found."""
         while self._token.kind != END:
             if self._next().kind == "}" and self._token.kind == ";":
                 self._next()
@@ -125,9 +130,8 @@ class _FileParser:
         finally:
             modules.append(JaasModule(name.shown, flag, tuple(options), name.position))
         if not name.text and not self._refusals:
-            self._refusals.append(
-                refusal("module-missing", "null", name)
-            )  # AppConfigurationEntry's
+            # The message of AppConfigurationEntry.
+            self._refusals.append(refusal("module-missing", "null", name))
         self._next()
 
     def _flag(self) -> tuple[str, Token | None]:
@@ -136,10 +140,8 @@ class _FileParser:
         if flag.lower() in FLAGS:
             return flag.lower(), None
         glued = glued_flag(flag) if token.kind == WORD else None
-        cause, message = (
-            "flag-glued" if glued else "flag-unknown",
-            "Configuration Error:\n\tInvalid control flag, {}",
-        )
+        cause = "flag-glued" if glued else "flag-unknown"
+        message = "Configuration Error:\n\tInvalid control flag, {}"
         self._refusals.append(refusal(cause, message, token, flag.upper()))
         if not glued:
             raise _Stop

@@ -1,7 +1,8 @@
-"""The value of `sasl.jaas.config`, read as org.apache.kafka.common.security.JaasConfig and JaasContext.load do (3.9).
+"""The value of `sasl.jaas.config`, as Kafka 3.9 reads it.
 
-One login module: `CLASS FLAG KEY=VALUE… ;`. Messages are Kafka's own. Reading goes on behind a mistake whose meaning
-is plain, so that the options can be looked at, too.
+The classes are JaasConfig and JaasContext (load) in org.apache.kafka.common.security. A value is a
+login module: `CLASS FLAG KEY=VALUE… ;`. Messages are Kafka's. After a mistake with a clear meaning,
+the parser continues, so that the options are checked too.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from provision.formats.tokens import END, WORD, Token, tokens
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found, and why Kafka refuses it: nothing where it takes it."""
+    """The login modules of a value, and why Kafka refuses it; no refusals if Kafka accepts it."""
 
     modules: tuple[JaasModule, ...]
     refusals: tuple[JaasRefusal, ...]
 
 
 def read(value: Text) -> Reading:
-    """Parse the value as Kafka has it after loading the properties."""
+    """Parse a value as it is after Kafka has loaded the properties."""
     return _PropertyParser(value.trimmed()).read()
 
 
@@ -64,13 +65,12 @@ class _PropertyParser:
         if flag:
             self._options(options, glued)
         if flag and not name.text and not self._refusals:
-            self._refusals.append(
-                refusal("module-missing", "null", name)
-            )  # AppConfigurationEntry's
+            # The message of AppConfigurationEntry.
+            self._refusals.append(refusal("module-missing", "null", name))
         return JaasModule(name.shown, flag, tuple(options), name.position)
 
     def _flag(self) -> tuple[str, Token | None]:
-        """The control flag, empty where there is none, and the token of an option that is glued to it."""
+        """The control flag (may be empty), and the token of an option that is glued to it."""
         token = self._next()
         if token.kind == END:
             self._refuse("flag-missing", "Login module control flag not specified in JAAS config")
@@ -88,7 +88,7 @@ class _PropertyParser:
         return (glued[0], Token(WORD, glued[1], token.position, 0, 0, 0)) if glued else ("", None)
 
     def _options(self, options: list[JaasOption], glued: Token | None) -> None:
-        """Options up to the semicolon; `glued` is the name of the first where it was read already."""
+        """Read options up to the semicolon; `glued` is the first name if it was read already."""
         while True:
             key = glued or self._next()
             glued = None

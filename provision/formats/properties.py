@@ -1,8 +1,9 @@
-"""Properties files (server.properties, producer.conf, zoo.cfg), by the rules of java.util.Properties.load and store.
+"""Properties files (server.properties, producer.conf, zoo.cfg) as java.util.Properties reads them.
 
-Bytes are ISO-8859-1; what is outside it is written `\\uXXXX`. A line that ends with an odd number of backslashes goes
-on in the next one, whose leading white space does not count. The key ends at the first `=`, `:` or white space that no
-backslash precedes. Of two entries with one key the later one counts.
+The rules are those of `load` and `store`. Bytes are ISO-8859-1; other characters are written
+`\\uXXXX`. A line that ends with an odd number of backslashes continues in the next line, without
+that line's leading white space. The key ends at the first `=`, `:` or white space without a
+backslash before it. Of two entries with the same key, the later entry counts.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "f": "\f"}
 _WRITTEN = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "\f": "\\f", "\\": "\\\\"}
 
 Value = str | int | float | bool | Sequence[str]
-"""What a property may be set to: a list becomes one value with commas, true and false are written in lower case."""
+"""A property's value: a list is written with commas, true and false in lower case."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A key with its value, both unescaped; `line` is the whole logical line, unescaped."""
+    """A key and its value, unescaped; `line` is the whole logical line, unescaped."""
 
     key: Text
     value: Text
@@ -32,13 +33,13 @@ class Entry:
 
     @property
     def position(self) -> Position:
-        """Where the key is written."""
+        """The position of the key."""
         return self.key.position
 
 
 @dataclass(frozen=True)
 class Properties:
-    """A file's entries in its order, overruled ones included."""
+    """A file's entries in file order, overruled entries included."""
 
     file: str
     entries: tuple[Entry, ...]
@@ -48,16 +49,16 @@ class Properties:
         return {entry.key.text: entry for entry in self.entries}
 
     def entry(self, key: str) -> Entry | None:
-        """The entry that counts for `key`."""
+        """The effective entry of `key`: the last."""
         return self._last.get(key)
 
     def get(self, key: str, default: str = "") -> str:
-        """The value of `key` as Kafka and ZooKeeper take it, without white space at its ends."""
+        """The value of `key` as Kafka and ZooKeeper use it, without white space at its ends."""
         entry = self._last.get(key)
         return entry.value.trimmed().text if entry else default
 
     def plain(self) -> dict[str, str]:
-        """What `java.util.Properties` holds after loading the file."""
+        """The contents of `java.util.Properties` after it has loaded the file."""
         return {key: entry.value.text for key, entry in self._last.items()}
 
 
@@ -65,7 +66,7 @@ def read(data: bytes, file: str) -> Properties:
     """The entries of a file named `file`.
 
     Raises:
-        InputError: a `\\u` without four hexadecimal digits, for which Java refuses the whole file.
+        InputError: a `\\u` without four hexadecimal digits; Java then refuses the whole file.
     """
     return Properties(
         file, tuple(_entry(line) for line in _logical_lines(of(data.decode("latin-1"), file)))
@@ -73,7 +74,7 @@ def read(data: bytes, file: str) -> Properties:
 
 
 def _logical_lines(text: Text) -> Iterator[Text]:
-    """Lines that are neither blank nor a comment, joined where they are continued; java.util.Properties.LineReader."""
+    """Lines without blank lines and comments, continued lines joined (Properties.LineReader)."""
     line: Text | None = None
     for natural in _natural_lines(text):
         bare = natural.part(len(natural.text) - len(natural.text.lstrip(BLANK)))
@@ -87,7 +88,7 @@ def _logical_lines(text: Text) -> Iterator[Text]:
             yield line
             line = None
     if line is not None and (line.text or not text.text.endswith("\r\n")):
-        yield line  # a lone backslash at the end is an entry, but not before CR LF: so Java has it
+        yield line  # for Java a lone backslash at the end is an entry, but not before CR LF
 
 
 def _natural_lines(text: Text) -> Iterator[Text]:
@@ -104,7 +105,7 @@ def _natural_lines(text: Text) -> Iterator[Text]:
 
 
 def _entry(line: Text) -> Entry:
-    """Key and value of a logical line; java.util.Properties.load0."""
+    """Key and value of a logical line (java.util.Properties.load0)."""
     text, end, escaped = line.text, 0, False
     while end < len(text) and (escaped or text[end] not in "=:" + BLANK):
         escaped = text[end] == "\\" and not escaped
@@ -117,7 +118,7 @@ def _entry(line: Text) -> Entry:
 
 
 def _unescaped(text: Text) -> Text:
-    """The text with its escapes resolved, each at the place of its backslash; two surrogates become one character."""
+    """The text without escapes; a character is at its backslash's place, surrogates are joined."""
     chars: list[str] = []
     places = []
     index = 0
@@ -133,7 +134,7 @@ def _unescaped(text: Text) -> Text:
 
 
 def _char(text: Text, index: int) -> tuple[str, int]:
-    """The character at `index` and the width of what stands for it."""
+    """The character at `index`, and the width of its notation in the file."""
     char = text.text[index]
     if char != "\\":
         return char, 1
@@ -142,19 +143,17 @@ def _char(text: Text, index: int) -> tuple[str, int]:
         return ESCAPES.get(after, after), 2
     digits = text.text[index + 2 : index + 6]
     if len(digits) < 4 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        what = "`\\u` without four hexadecimal digits; Java says: Malformed \\uxxxx encoding."
-        fix = "write a backslash twice where one is meant"
-        raise InputError(
-            [Problem(text.at(index), "properties-escape", what, "the whole file is refused", fix)]
-        )
+        message = "`\\u` without four hexadecimal digits; Java says: Malformed \\uxxxx encoding."
+        reason, fix = "Java refuses the whole file", "write `\\\\` for a backslash"
+        raise InputError([Problem(text.at(index), "properties-escape", message, reason, fix)])
     return chr(int(digits, 16)), 6
 
 
 def write(settings: Mapping[str, Value]) -> bytes:
-    """A file with these settings, one a line, in their order: what `read` and Java read back is the same.
+    """A file with a line for each setting, in order; `read` and Java read the same values back.
 
     Raises:
-        HactlError: an empty key, or a list with an item that a list in a property cannot hold.
+        HactlError: a key is empty, or a list item cannot be written in a property.
     """
     lines = (
         f"{_written(_checked(key), key=True)}={_written(plain(value))}\n"
@@ -164,10 +163,10 @@ def write(settings: Mapping[str, Value]) -> bytes:
 
 
 def plain(value: Value) -> str:
-    """A value as the text that Kafka parses.
+    """The text of a value, as Kafka parses it.
 
     Raises:
-        HactlError: a list item with a comma, or with white space at an end, which Kafka would take off.
+        HactlError: a list item has a comma, or white space at its ends, which Kafka would strip.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -177,7 +176,7 @@ def plain(value: Value) -> str:
         if "," in item or item != item.strip() or not item:
             raise HactlError(
                 f"a list in a property cannot hold {item!r}",
-                "no commas, no white space at its ends",
+                "remove commas and the white space at its ends",
             )
     return ",".join(value)
 
@@ -189,16 +188,16 @@ def _checked(key: str) -> str:
 
 
 def _written(text: str, *, key: bool = False) -> str:
-    """Escaped as java.util.Properties.store does: a value's leading blank, a key's every special character."""
-    out = []
+    """The text escaped as by Properties.store; a key needs more escapes than a value."""
+    parts = []
     for index, char in enumerate(text):
         if char in _WRITTEN:
-            out.append(_WRITTEN[char])
+            parts.append(_WRITTEN[char])
         elif (char == " " and (key or index == 0)) or (key and char in "=:#!"):
-            out.append(f"\\{char}")
+            parts.append(f"\\{char}")
         elif " " <= char <= "~":
-            out.append(char)
+            parts.append(char)
         else:
             units = char.encode("utf-16-be", "surrogatepass")
-            out.extend(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
-    return "".join(out)
+            parts.extend(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    return "".join(parts)

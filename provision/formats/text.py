@@ -1,4 +1,4 @@
-"""Text that knows, character by character, where in a file it was written."""
+"""Text with the position of every character in its file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Text:
-    """`text` with the place of each of its characters; `end` is the place just behind the last."""
+    """A text and the places of its characters; `end` is the place after the last character."""
 
     text: str
     places: tuple[Place, ...]
@@ -20,23 +20,23 @@ class Text:
     file: str
 
     def at(self, index: int) -> Position:
-        """Where the character at `index` was written; behind the last one, the end."""
+        """The position of the character at `index`; after the last character, the end."""
         line, column = self.places[index] if index < len(self.places) else self.end
         return Position(self.file, line, column)
 
     @property
     def position(self) -> Position:
-        """Where the text begins."""
+        """The position of the first character."""
         return self.at(0)
 
     def part(self, start: int, stop: int | None = None) -> Text:
-        """The characters from `start` up to and without `stop`."""
+        """The characters from `start` to before `stop`."""
         stop = len(self.text) if stop is None else stop
         end = self.places[stop] if stop < len(self.places) else self.end
         return Text(self.text[start:stop], self.places[start:stop], end, self.file)
 
     def trimmed(self) -> Text:
-        """Without what `String.trim` takes off: all characters up to U+0020 at both ends."""
+        """The text as `String.trim` leaves it: without characters up to U+0020 at both ends."""
         inner = [index for index, char in enumerate(self.text) if char > " "]
         return self.part(inner[0], inner[-1] + 1) if inner else self.part(0, 0)
 
@@ -45,7 +45,7 @@ class Text:
 
 
 def of(text: str, file: str) -> Text:
-    """A whole file's text; lines end with LF, CR or CR LF, as editors have it."""
+    """The text of a whole file; lines end with LF, CR or CR LF, as in editors."""
     places, line, column = [], 1, 1
     for index, char in enumerate(text):
         places.append((line, column))

@@ -1,7 +1,8 @@
-"""Tokens as java.io.StreamTokenizer makes them, for the two JAAS parsers built upon it.
+"""Tokens as java.io.StreamTokenizer makes them, for the two JAAS parsers.
 
-Three of its habits are behind most broken JAAS configurations: a word that begins with a digit, `-` or `.` is a number
-first; a `/` that is not in quotes makes a comment of the rest of the line; a quoted text ends at the end of the line.
+Three rules of it cause most broken JAAS configurations. A word that begins with a digit, `-` or `.`
+starts with a number. A `/` outside quotes starts a comment. A quoted text ends at the end of the
+line.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ _ESCAPES = {"a": "\x07", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", 
 
 @dataclass(frozen=True)
 class Token:
-    """One token: `kind` is a word for what has text and numbers, else the character itself.
+    """A token: `kind` is WORD, QUOTED, NUMBER or END, else the character itself.
 
-    `text` is what `sval` holds, None for numbers and single characters. `quote` is the character that a quoted text
-    stands in. `start` and `stop` are indices; `line` counts the ends of lines met outside comments, from 1.
+    `text` is Java's `sval`: None for numbers and single characters. `quote` is the quote character
+    of a quoted text. `start` and `stop` are indices. `line` counts the line ends outside comments,
+    from 1.
     """
 
     kind: str
@@ -35,12 +37,12 @@ class Token:
 
     @property
     def shown(self) -> str:
-        """The text as Java's messages have it."""
+        """The text as Java's messages show it."""
         return "null" if self.text is None else self.text
 
 
 def tokens(source: Text, extra: str) -> Iterator[Token]:
-    """All tokens, the last one being END, for ever; the characters of `extra` belong to words, too."""
+    """All tokens, then END for ever; the characters in `extra` are letters of words too."""
     text, index, line = source.text, 0, 1
     while index < len(text):
         char = text[index]
@@ -59,11 +61,11 @@ def tokens(source: Text, extra: str) -> Iterator[Token]:
 
 
 def _comment_end(text: str, start: int) -> int:
-    """Behind the comment; a `/` alone opens one, too, because StreamTokenizer's table says so from the start."""
+    """The index after a comment; by StreamTokenizer's default a lone `/` starts a comment too."""
     if text.startswith("/*", start):
         end = text.find("*/", start + 2)
         return len(text) if end < 0 else end + 2
-    # The character behind a lone `/` is consumed before the end of the line is looked for, be it that very end.
+    # Java consumes the character after a lone `/`, even a line end, before it looks for an end.
     return next(
         (index for index in range(start + 2, len(text)) if text[index] in "\r\n"), len(text)
     )
@@ -102,23 +104,23 @@ def _number_end(text: str, start: int) -> int:
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    out, index = [], start + 1
+    chars, index = [], start + 1
     while index < len(text) and text[index] not in text[start] + "\r\n":
         if text[index] == "\\":
             char, index = _escape(text, index + 1)
-            out.append(char)
+            chars.append(char)
         else:
-            out.append(text[index])
+            chars.append(text[index])
             index += 1
-    return "".join(out), index + (index < len(text) and text[index] == text[start])
+    return "".join(chars), index + (index < len(text) and text[index] == text[start])
 
 
 def _escape(text: str, index: int) -> tuple[str, int]:
-    """The character that an escape stands for (`\\377` at most in octal) and the index behind it."""
+    """The character of an escape (in octal up to `\\377`), and the index after the escape."""
     if index >= len(text):
-        return "\uffff", index  # what a -1 cast to char is
-    stop, most = index, 3 if text[index] <= "3" else 2
-    while stop < len(text) and stop - index < most and text[stop] in "01234567":
+        return "\uffff", index  # Java casts -1 to char
+    stop, max_digits = index, 3 if text[index] <= "3" else 2
+    while stop < len(text) and stop - index < max_digits and text[stop] in "01234567":
         stop += 1
     if stop > index:
         return chr(int(text[index:stop], 8)), stop

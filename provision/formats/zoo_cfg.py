@@ -1,4 +1,4 @@
-"""zoo.cfg: a properties file with one `server.N` for each member of the ensemble (QuorumPeerConfig, QuorumPeer)."""
+"""zoo.cfg: a properties file with a `server.N` for each member (QuorumPeerConfig, QuorumPeer)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provision.core.errors import Position
-from provision.formats import properties
+from provision.formats import endpoint, properties
 from provision.formats.properties import Properties
 
 _SERVER = re.compile(
@@ -19,7 +19,7 @@ _SERVER = re.compile(
 
 @dataclass(frozen=True)
 class ZooKeeperServer:
-    """A member: `id` is what its `myid` holds; `client_port` only where it is part of the line."""
+    """A member: `id` is the number in `myid`, `client_port` is None if the line has none."""
 
     id: int
     host: str
@@ -31,7 +31,7 @@ class ZooKeeperServer:
 
 @dataclass(frozen=True)
 class ServerLine:
-    """A `server.N` entry with its place; `server` is None where ZooKeeper could not parse it."""
+    """A `server.N` entry with its position; `server` is None if ZooKeeper cannot parse it."""
 
     key: str
     server: ZooKeeperServer | None
@@ -39,7 +39,7 @@ class ServerLine:
 
 
 def servers(settings: Properties) -> tuple[ServerLine, ...]:
-    """The members that the file names, overruled entries left out."""
+    """The members in the file, without overruled entries."""
     lines = []
     for key in settings.plain():
         entry = settings.entry(key)
@@ -51,18 +51,18 @@ def servers(settings: Properties) -> tuple[ServerLine, ...]:
 
 
 def _server(number: str, text: str) -> ZooKeeperServer | None:
-    found = _SERVER.fullmatch(text)
-    if not found or not number.isdecimal():
+    match = _SERVER.fullmatch(text)
+    if not match or not number.isdecimal():
         return None
     role: Literal["participant", "observer"] = (
-        "observer" if found["role"] == "observer" else "participant"
+        "observer" if match["role"] == "observer" else "participant"
     )
-    client = int(found["client"]) if found["client"] else None
+    client = int(match["client"]) if match["client"] else None
     return ZooKeeperServer(
         int(number),
-        found["host"].strip("[]"),
-        int(found["peer"]),
-        int(found["election"]),
+        match["host"].strip("[]"),
+        int(match["peer"]),
+        int(match["election"]),
         role,
         client,
     )
@@ -71,10 +71,10 @@ def _server(number: str, text: str) -> ZooKeeperServer | None:
 def write(
     settings: Mapping[str, properties.Value], members: Sequence[ZooKeeperServer] = ()
 ) -> bytes:
-    """The file with these settings and members.
+    """The file with the settings and members.
 
     Raises:
-        HactlError: as `properties.write`.
+        HactlError: as in `properties.write`.
     """
     return properties.write(
         {**settings, **{f"server.{member.id}": _line(member) for member in members}}
@@ -82,7 +82,6 @@ def write(
 
 
 def _line(member: ZooKeeperServer) -> str:
-    host = f"[{member.host}]" if ":" in member.host else member.host
     role = f":{member.role}" if member.role != "participant" else ""
     client = f";{member.client_port}" if member.client_port else ""
-    return f"{host}:{member.peer_port}:{member.election_port}{role}{client}"
+    return f"{endpoint.join(member.host, member.peer_port)}:{member.election_port}{role}{client}"

@@ -10,7 +10,7 @@ from provision.deploy.plan import HostPlan, plan_host
 from provision.deploy.project import Project
 from provision.desired.items import File
 from provision.desired.kafka_tls import ORIGIN, missing
-from provision.formats.certificates import keep, make, share_one
+from provision.formats.certificates import have_common_certificate, make, save_authority
 from provision.inventory.kafka import KafkaCluster
 
 CA_FILE = "/etc/kafka/ca.pem"
@@ -68,7 +68,7 @@ def keep_new(project: Project) -> None:
         and cluster.new_authority is not None
         and cluster.certificates is not None
     ):
-        keep(cluster.certificates, cluster.new_authority)
+        save_authority(cluster.certificates, cluster.new_authority)
 
 
 def _unknown(plan: HostPlan) -> bool:
@@ -113,7 +113,7 @@ def _trusts_another(plan: HostPlan) -> bool:
     if not wanted.known:
         return True
     same = was.attributes.get("sha256") == wanted.sha256
-    return not same and not share_one(
+    return not same and not have_common_certificate(
         (was.content or b"").decode(errors="replace"), wanted.content.decode()
     )
 

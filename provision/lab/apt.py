@@ -1,8 +1,8 @@
-"""Where the lab's image comes from: the Debian sources of this machine's apt, and its proxies, certificates, logins.
+"""The package sources of the lab's image: Debian's sources of this machine's apt, and its settings.
 
-apt says which of its sources are Debian's, by the Origin of their signed Release files, so that no other vendor's
-packages get into the image, even those whose suite is called `bookworm`. The keys and options of a source are in
-sources.list(5) in two formats; mmdebstrap gets them in the newer one, deb822.
+The settings are proxies, certificates and logins. apt knows Debian's sources by the Origin of their
+signed Release files. So no other vendor's packages get into the image, even if their suite is named
+`bookworm`. sources.list(5) has two formats for sources; mmdebstrap gets the newer format, deb822.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from provision.lab.subprocesses import run
 
 COMPONENT = "main"
 
-# Options of a source that say whether it is trusted, by their names in the one-line format (sources.list(5)).
-_KEPT = {
+# Options about the trust in a source, by their names in the one-line format (sources.list(5)).
+_TRUST_OPTIONS = {
     "signed-by": "Signed-By",
     "trusted": "Trusted",
     "check-valid-until": "Check-Valid-Until",
@@ -29,15 +29,17 @@ _ONE_LINE = re.compile(
     r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>[^\s\[]\S*)\s+(?P<suite>\S+)(?P<components>.*)"
 )
 _SETTING = re.compile(
-    r"Acquire::((https?|ftp|tor|socks)::|(Check-Valid-Until|Check-Date|ForceIPv4|ForceIPv6|Retries|Proxy) )",
+    r"Acquire::((https?|ftp|tor|socks)::"
+    r"|(Check-Valid-Until|Check-Date|ForceIPv4|ForceIPv6|Retries|Proxy) )",
     re.IGNORECASE,
 )
 _LOGIN = re.compile(r"(?<=://)[^/@]*@")
+_FALSE = ("no", "false", "0", "off")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An entry of apt's sources; `options` has the fields of `_KEPT`, a key block in Signed-By with its line breaks."""
+    """An entry of apt's sources; `options` are the trust options, with all lines of a key."""
 
     uris: tuple[str, ...]
     suites: tuple[str, ...]
@@ -46,8 +48,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Indexed:
-    """An index of Debian's that apt has: from which address, under which suite's name, of which release."""
+class PackageIndex:
+    """An index of Debian packages that apt has fetched: its release, suite and address."""
 
     codename: str
     suite: str
@@ -55,13 +57,15 @@ class Indexed:
 
 
 def from_one_line(text: str) -> Iterator[Source]:
-    """The sources of packages in a file `*.list`."""
+    """The package sources in the text of a `*.list` file."""
     for line in text.splitlines():
         entry = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
         if entry:
             words = (word.partition("=") for word in (entry["options"] or "").split())
             options = {
-                _KEPT[name.lower()]: value for name, _, value in words if name.lower() in _KEPT
+                _TRUST_OPTIONS[name.lower()]: value
+                for name, _, value in words
+                if name.lower() in _TRUST_OPTIONS
             }
             yield Source(
                 (entry["uri"],), (entry["suite"],), tuple(entry["components"].split()), options
@@ -69,7 +73,7 @@ def from_one_line(text: str) -> Iterator[Source]:
 
 
 def from_deb822(text: str) -> Iterator[Source]:
-    """The enabled sources of packages in a file `*.sources`."""
+    """The enabled package sources in the text of a `*.sources` file."""
     lines = "\n".join(line.rstrip() for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n{2,}", lines.strip()):
         fields: dict[str, str] = {}
@@ -77,40 +81,39 @@ def from_deb822(text: str) -> Iterator[Source]:
             name, _, value = field.partition(":")
             fields[name.strip().lower()] = value.strip()
         words = {name: tuple(value.split()) for name, value in fields.items()}
-        if "deb" in words.get("types", ()) and fields.get("enabled", "yes").lower() not in (
-            "no",
-            "false",
-            "0",
-            "off",
-        ):
-            options = {title: fields[name] for name, title in _KEPT.items() if fields.get(name)}
+        enabled = fields.get("enabled", "yes").lower() not in _FALSE
+        if enabled and "deb" in words.get("types", ()):
+            options = {
+                title: fields[name] for name, title in _TRUST_OPTIONS.items() if fields.get(name)
+            }
             yield Source(
                 words.get("uris", ()), words.get("suites", ()), words.get("components", ()), options
             )
 
 
-def debian(sources: Sequence[Source], indexes: Sequence[Indexed], release: str) -> str:
-    """Debian's sources of a release, its updates and security fixes, in deb822.
+def debian(sources: Sequence[Source], indexes: Sequence[PackageIndex], release: str) -> str:
+    """Debian's sources of a release, its updates and its security fixes, in deb822 format.
 
     Raises:
-        LabError: apt has no source of the release itself.
+        LabError: apt has no source of the release.
     """
-    wanted = {release, f"{release}-updates", f"{release}-security"}
-    known = {
+    codenames = {release, f"{release}-updates", f"{release}-security"}
+    codename_of = {
         (_address(index.uri), index.suite): index.codename
         for index in indexes
-        if index.codename in wanted
+        if index.codename in codenames
     }
     stanzas: list[str] = []
     releases: set[str] = set()
     for source in sources:
         for uri in source.uris if COMPONENT in source.components else ():
-            suites = [suite for suite in source.suites if (_address(uri), suite) in known]
-            releases.update(known[_address(uri), suite] for suite in suites)
+            suites = [suite for suite in source.suites if (_address(uri), suite) in codename_of]
+            releases.update(codename_of[_address(uri), suite] for suite in suites)
             stanzas += [_stanza(uri, suites, source.options)] if suites else []
     if release not in releases:
         raise LabError(
-            f"this machine's apt has no source of Debian {release} ({COMPONENT}), which the lab's image is made of",
+            f"this machine's apt has no source of Debian {release} ({COMPONENT}), "
+            "which the lab's image needs",
             "add one to /etc/apt/sources.list.d, then run apt-get update",
         )
     return "\n".join(stanzas)
@@ -128,59 +131,57 @@ def _stanza(uri: str, suites: Sequence[str], options: Mapping[str, str]) -> str:
 
 
 def _address(uri: str) -> str:
-    """The address by which a source and its indexes are compared: no login, no slash at the end."""
+    """An address for comparisons: without login and final slash."""
     return _LOGIN.sub("", uri).rstrip("/")
 
 
-def ways(dump: str) -> str:
-    """What `apt-config dump` says of proxies, certificates and dates, as a file of apt.conf(5)."""
+def connection_settings(dump: str) -> str:
+    """Proxies, certificates and date checks of `apt-config dump`, for an apt.conf(5) file."""
     return "".join(f"{line}\n" for line in dump.splitlines() if _SETTING.match(line))
 
 
-def place(name: str) -> Path:
-    """Where apt has a file (`NAME/f`) or folder (`NAME/d`) of its configuration. Raises LabError."""
+def config_path(name: str) -> Path:
+    """The path of a file (`NAME/f`) or folder (`NAME/d`) of apt's settings. Raises LabError."""
     _, _, value = run(["apt-config", "shell", "PLACE", f"Dir::Etc::{name}"]).partition("=")
     return Path("".join(shlex.split(value)))
 
 
 def read_sources() -> tuple[Source, ...]:
     """The sources of this machine's apt. Raises LabError."""
-    single, parts = place("sourcelist/f"), place("sourceparts/d")
-    lists = [path for path in (single, *sorted(parts.glob("*.list"))) if path.is_file()]
+    single, parts = config_path("sourcelist/f"), config_path("sourceparts/d")
+    sources: list[Source] = []
     try:
-        old = [
-            source for path in lists for source in from_one_line(path.read_text(errors="replace"))
-        ]
-        new = [
-            s
-            for path in sorted(parts.glob("*.sources"))
-            for s in from_deb822(path.read_text(errors="replace"))
-        ]
+        for path in (single, *sorted(parts.glob("*.list"))):
+            if path.is_file():
+                sources += from_one_line(path.read_text(errors="replace"))
+        for path in sorted(parts.glob("*.sources")):
+            sources += from_deb822(path.read_text(errors="replace"))
     except OSError as error:
         raise LabError(
             f"the sources of apt cannot be read: {error}", "check their permissions"
         ) from None
-    return (*old, *new)
+    return tuple(sources)
 
 
-def read_indexes() -> tuple[Indexed, ...]:
-    """Debian's indexes that this machine's apt has fetched. Raises LabError."""
+def read_indexes() -> tuple[PackageIndex, ...]:
+    """The indexes of Debian packages that this machine's apt has fetched. Raises LabError."""
     form = "$(CODENAME) $(RELEASE) $(REPO_URI)"
     chosen = ("Identifier: Packages", "Origin: Debian", f"Component: {COMPONENT}")
     lines = run(["apt-get", "indextargets", "--format", form, *chosen]).splitlines()
-    return tuple(Indexed(*words) for line in lines if len(words := line.split()) == 3)
+    return tuple(PackageIndex(*words) for line in lines if len(words := line.split()) == 3)
 
 
 def write(folder: Path, release: str) -> tuple[Path, Path]:
-    """The sources and the settings in two files of a folder that nobody else can read: both may hold logins.
+    """Write a file with the sources and a file with the settings, and return their paths.
+
+    Both may hold logins, so only root may be able to read the folder.
 
     Raises:
-        LabError: apt cannot be asked, or has no source of the release.
+        LabError: an apt command fails, or apt has no source of the release.
     """
-    sources, settings = folder / "debian.sources", folder / "ways.conf"
+    sources, settings = folder / "debian.sources", folder / "connection.conf"
     sources.write_text(debian(read_sources(), read_indexes(), release))
-    logins = (
-        f'Dir::Etc::netrc "{place("netrc/f")}";\nDir::Etc::netrcparts "{place("netrcparts/d")}";\n'
-    )
-    settings.write_text(ways(run(["apt-config", "dump"])) + logins)
+    netrc, netrc_parts = config_path("netrc/f"), config_path("netrcparts/d")
+    logins = f'Dir::Etc::netrc "{netrc}";\nDir::Etc::netrcparts "{netrc_parts}";\n'
+    settings.write_text(connection_settings(run(["apt-config", "dump"])) + logins)
     return sources, settings

@@ -1,7 +1,7 @@
-"""Control groups: one for each host, in whatever layout the machine has. They hold every process of a host.
+"""The control groups of hosts, which hold all processes of a host, in all layouts.
 
-Version 2 alone has one hierarchy; the hybrid layout has `name=systemd` (version 1) besides it, and systemd in
-a container uses that one (systemd.io/CGROUP_DELEGATION). A host has a group in each.
+Version 2 alone has one hierarchy. The hybrid layout also has `name=systemd` (version 1), which
+systemd uses in a container (systemd.io/CGROUP_DELEGATION). A host has a group in every hierarchy.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from provision.core.errors import LabError
 
 
 def hierarchies(mounts: str) -> list[Path]:
-    """The roots of the hierarchies systemd uses, from the text of /proc/self/mounts."""
-    found = []
+    """The roots of systemd's hierarchies, from the text of /proc/self/mounts."""
+    targets = []
     for line in mounts.splitlines():
         _, target, kind, options, *_ = line.split()
         if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
-            found.append(Path(target))
-    return list(dict.fromkeys(found))
+            targets.append(Path(target))
+    return list(dict.fromkeys(targets))
 
 
 def roots() -> list[Path]:
-    """This machine's hierarchies; raises LabError when systemd could not run in a container here."""
-    found = [
+    """This machine's hierarchies. Raises LabError if systemd cannot run in a container here."""
+    writable = [
         path
         for path in hierarchies(Path("/proc/self/mounts").read_text())
         if os.access(path, os.W_OK)
     ]
-    if not found:
+    if not writable:
         raise LabError(
             "no writable control group hierarchy of systemd is mounted",
             "mount -t cgroup2 none /sys/fs/cgroup",
         )
-    return found
+    return writable
 
 
 def make(group: str) -> list[Path]:
-    """The groups of that name, one in each hierarchy, made if needed."""
+    """Create the group in every hierarchy if it is missing; returns the paths."""
     paths = [root / group for root in roots()]
     for path in paths:
         path.mkdir(parents=True, exist_ok=True)
@@ -50,42 +50,42 @@ def make(group: str) -> list[Path]:
 
 
 def members(group: str) -> set[int]:
-    """The processes in the group and below it."""
-    found: set[int] = set()
+    """The ids of the processes in the group and below it."""
+    pids: set[int] = set()
     for folder in _folders(group):
         try:
-            found.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
+            pids.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
         except OSError:
             continue  # a container removed it meanwhile
-    return found - {0}
+    return pids - {0}
 
 
 def exists(group: str) -> bool:
-    """Whether there is a group of that name in any hierarchy."""
+    """Whether any hierarchy has the group."""
     return any((root / group).exists() for root in roots())
 
 
 def children(group: str) -> set[str]:
-    """The names of the groups right below it: of a lab, its hosts."""
+    """The names of the groups directly below a group: for a lab's group, its hosts."""
     return {path.name for root in roots() for path in (root / group).glob("*") if path.is_dir()}
 
 
-def kill(group: str, patience: float = 10) -> None:
-    """SIGKILL everything in the group until it is empty; raises LabError after `patience` seconds."""
-    deadline = time.monotonic() + patience
+def kill(group: str, timeout: float = 10) -> None:
+    """Send SIGKILL until the group is empty. Raises LabError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while pids := members(group):
         for pid in pids:
             send(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
             raise LabError(
-                f"processes {sorted(pids)} of {group} do not die",
-                "look at them with ps; then again",
+                f"processes {sorted(pids)} of {group} do not end after SIGKILL",
+                "look at their state with ps, then run the command again",
             )
         time.sleep(0.01)
 
 
 def remove(group: str) -> None:
-    """Remove the emptied group, deepest folders first; raises LabError when one stays busy."""
+    """Remove the empty group, deepest folders first. Raises LabError if a folder stays busy."""
     for folder in sorted(_folders(group), key=lambda path: len(path.parts), reverse=True):
         for attempt in range(100):
             try:
@@ -101,13 +101,13 @@ def remove(group: str) -> None:
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal; a process that has gone is fine."""
+    """Send a signal; ignores a process that has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def _folders(group: str) -> Iterable[Path]:
-    """The group and all below it; os.walk passes over what a container removes meanwhile."""
+    """The group and all groups below it; os.walk skips groups that are removed meanwhile."""
     for root in roots():
         for folder, _, _ in os.walk(root / group):
             yield Path(folder)

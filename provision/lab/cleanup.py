@@ -1,4 +1,4 @@
-"""Folders that mounts may sit in: unmounting below them, and removing them without leaving their file system."""
+"""Unmounting below a folder, and removing it without following mounts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from provision.lab.subprocesses import run
 
 
 def mounts_below(folder: Path, mountinfo: str) -> list[Path]:
-    """Mount points at or below `folder`, deepest first, from the text of /proc/self/mountinfo (proc(5))."""
-    found = []
+    """Mount points at or below `folder`, deepest first, from /proc/self/mountinfo (proc(5))."""
+    targets = []
     for line in mountinfo.splitlines():
         target = Path(line.split()[4].encode().decode("unicode_escape"))  # octal escapes of spaces
         if target == folder or folder in target.parents:
-            found.append(target)
-    return sorted(found, key=lambda path: len(path.parts), reverse=True)
+            targets.append(target)
+    return sorted(targets, key=lambda path: len(path.parts), reverse=True)
 
 
 def unmount(folder: Path) -> None:
@@ -25,7 +25,7 @@ def unmount(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove the folder and all in it. Never follows into a mounted file system: /dev may be one of them."""
+    """Remove the folder with its contents. Never enters a mounted file system, such as /dev."""
     if not folder.exists():
         return
     unmount(folder)

@@ -1,4 +1,4 @@
-"""The commands of the lab, as argument vectors and batches. Pure: nothing is run here."""
+"""The commands of the lab, as argument vectors and batches. Pure."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from provision.lab.files import CONTROLLER_V4, CONTROLLER_V6
 from provision.lab.layout import NETNS, Layout
 from provision.lab.plan import LabHost, LabSpec
 
-# Megabytes of RAM a guest gets, and of memory its process takes (measured: 340 with tb-size=64).
 GUEST_MEMORY = 256
+"""RAM of a guest, in MB."""
+
 GUEST_RESIDENT = 340
+"""Memory of a guest's process, in MB (measured with tb-size=64)."""
 
 SNAPSHOT = "ready"
+"""QEMU's name of a guest's snapshot."""
 
 SHARE = "/opt/share"
-"""Where a node finds the lab's shared folder."""
+"""The lab's shared folder, as a node sees it."""
 
 NETDEV = "n0"
-"""QEMU's name for a guest's network."""
+"""QEMU's name of a guest's network."""
+
+_KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off 8250.nr_uarts=2"
 
 
 def port(spec: LabSpec, host: LabHost) -> str:
-    """The bridge port of a host: its number, as interface names end at 15 characters."""
+    """The bridge port of a host: its number, since interface names have at most 15 characters."""
     return f"p{spec.hosts.index(host)}"
 
 
 def bridge_batch(spec: LabSpec) -> str:
-    """`ip -batch` input: the bridge, one tap a director, and the way from the lab's logins to every host.
+    """Input of `ip -batch`: the bridge, the directors' taps, and the routes of the lab's logins.
 
-    Snooping is off: on a bridge without a querier it would drop VRRP's multicast (224.0.0.18).
+    Multicast snooping is off: without a querier it would drop VRRP's packets (224.0.0.18).
     """
     lines = [
         "link set lo up",
@@ -50,12 +55,12 @@ def bridge_batch(spec: LabSpec) -> str:
 
 
 def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:
-    """`argv` inside a network namespace; unlike `ip netns exec`, mounts made there stay visible."""
+    """`argv` inside a network namespace; unlike with `ip netns exec`, its mounts stay visible."""
     return ["nsenter", f"--net={NETNS / namespace}", *argv]
 
 
 def in_cgroups(groups: Sequence[Path], argv: Sequence[str]) -> list[str]:
-    """`argv` in the given control groups: the shell enters them before it becomes the command."""
+    """`argv` in control groups: a shell enters them, then executes the command."""
     enter = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"'
     return ["sh", "-ec", enter, "lab", *map(str, groups), "--", *argv]
 
@@ -63,121 +68,62 @@ def in_cgroups(groups: Sequence[Path], argv: Sequence[str]) -> list[str]:
 def qemu(
     spec: LabSpec, host: LabHost, layout: Layout, image: Path, accel: str, *, restore: bool
 ) -> list[str]:
-    """The guest of one director; `restore` starts it from its snapshot instead of booting it.
+    """QEMU for a director's guest; `restore` starts it from its snapshot, without booting.
 
-    No flush reaches the disk (`no-flush`): the guest's power is cut by SIGKILL, never the machine's, and
-    the page cache survives that. `cache=unsafe` would lose the overlay's own tables and is not used.
+    `no-flush`: a power cut is a SIGKILL of the guest, which the page cache survives. `cache=unsafe`
+    would lose the tables of the overlay.
     """
-    at = layout.host(host.name)
+    paths = layout.host(host.name)
     argv = [
-        "qemu-system-x86_64",
-        "-name",
-        f"{layout.namespace}-{host.name}",
-        "-no-user-config",
-        "-nodefaults",
-        "-accel",
-        accel,
-        "-cpu",
-        "host" if accel == "kvm" else "max",
-        "-smp",
-        "1",
-        "-m",
-        str(GUEST_MEMORY),
-        "-display",
-        "none",
-        "-rtc",
-        "base=utc",
-        "-serial",
-        f"file:{at.console}",
-        "-serial",
-        f"unix:{at.agent},server=on,wait=off",
-        "-qmp",
-        f"unix:{at.qmp},server=on,wait=off",
-        "-kernel",
-        str(image / "vmlinuz"),
-        "-initrd",
-        str(image / "initrd"),
-        "-append",
-        "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off 8250.nr_uarts=2",
+        *("qemu-system-x86_64", "-name", f"{layout.namespace}-{host.name}"),
+        *("-no-user-config", "-nodefaults", "-accel", accel),
+        *("-cpu", "host" if accel == "kvm" else "max", "-smp", "1", "-m", str(GUEST_MEMORY)),
+        *("-display", "none", "-rtc", "base=utc", "-serial", f"file:{paths.console}"),
+        *("-serial", f"unix:{paths.agent},server=on,wait=off"),
+        *("-qmp", f"unix:{paths.qmp},server=on,wait=off"),
+        *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd")),
+        *("-append", _KERNEL_ARGUMENTS),
+        *("-blockdev", f"driver=file,node-name=f0,filename={paths.disk},cache.no-flush=on"),
+        *("-blockdev", "driver=qcow2,node-name=d0,file=f0"),
+        *("-device", "virtio-blk-pci,drive=d0"),
         "-blockdev",
-        f"driver=file,node-name=f0,filename={at.disk},cache.no-flush=on",
-        "-blockdev",
-        "driver=qcow2,node-name=d0,file=f0",
-        "-device",
-        "virtio-blk-pci,drive=d0",
-        "-blockdev",
-        f"driver=raw,node-name=d1,read-only=on,file.driver=file,file.filename={at.seed}",
-        "-device",
-        "virtio-blk-pci,drive=d1",
-        "-netdev",
-        f"tap,id={NETDEV},ifname={port(spec, host)},script=no,downscript=no",
-        "-device",
-        f"virtio-net-pci,netdev={NETDEV},mac={host.mac},romfile=",
-        "-pidfile",
-        str(at.pid_file),
-        "-daemonize",
+        f"driver=raw,node-name=d1,read-only=on,file.driver=file,file.filename={paths.seed}",
+        *("-device", "virtio-blk-pci,drive=d1"),
+        *("-netdev", f"tap,id={NETDEV},ifname={port(spec, host)},script=no,downscript=no"),
+        *("-device", f"virtio-net-pci,netdev={NETDEV},mac={host.mac},romfile="),
+        *("-pidfile", str(paths.pid_file), "-daemonize"),
     ]
     return [*argv, "-loadvm", SNAPSHOT] if restore else argv
 
 
 def accelerator(kvm: bool) -> str:
-    """QEMU's -accel: a small translation cache keeps an emulated guest at 340 MB instead of 870."""
+    """QEMU's -accel; a small translation cache limits an emulated guest to 340 MB, not 870 MB."""
     return "kvm" if kvm else "tcg,thread=multi,tb-size=64"
 
 
 def kvm_probe(image: Path) -> list[str]:
-    """A guest that panics for want of a root and so ends QEMU at once, if KVM really runs guests."""
+    """A guest that panics without a root, which ends QEMU at once, if KVM works."""
     return [
-        "qemu-system-x86_64",
-        "-nodefaults",
-        "-no-user-config",
-        "-display",
-        "none",
-        "-no-reboot",
-        "-accel",
-        "kvm",
-        "-cpu",
-        "host",
-        "-m",
-        "128",
-        "-serial",
-        "stdio",
-        "-kernel",
-        str(image / "vmlinuz"),
-        "-append",
-        "console=ttyS0 panic=-1",
+        *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-no-reboot", "-accel", "kvm", "-cpu", "host", "-m", "128", "-serial", "stdio"),
+        *("-kernel", str(image / "vmlinuz"), "-append", "console=ttyS0 panic=-1"),
     ]
 
 
 def container_network(spec: LabSpec, host: LabHost, layout: Layout) -> list[list[str]]:
-    """A fresh namespace with eth0 on the lab's bridge; made anew for every boot, as a reboot forgets too."""
+    """A new namespace with eth0 on the lab's bridge, for each boot: a reboot loses settings."""
     namespace, name = layout.host(host.name).namespace, port(spec, host)
     inside = ["ip", "-n", layout.namespace, "link"]
+    peer = ["type", "veth", "peer", "name", name, "netns", layout.namespace]
     return [
         ["ip", "netns", "add", namespace],
-        [
-            "ip",
-            "link",
-            "add",
-            "eth0",
-            "netns",
-            namespace,
-            "address",
-            host.mac,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            name,
-            "netns",
-            layout.namespace,
-        ],
+        ["ip", "link", "add", "eth0", "netns", namespace, "address", host.mac, *peer],
         [*inside, "set", name, "master", "br0", "up"],
     ]
 
 
 def container_unnetwork(spec: LabSpec, host: LabHost, layout: Layout) -> list[list[str]]:
-    """The reverse of `container_network`; each command may fail when there is nothing to remove."""
+    """The reverse of `container_network`; a command fails if there is nothing to remove."""
     return [
         ["ip", "-n", layout.namespace, "link", "del", port(spec, host)],
         ["ip", "netns", "del", layout.host(host.name).namespace],
@@ -185,47 +131,38 @@ def container_unnetwork(spec: LabSpec, host: LabHost, layout: Layout) -> list[li
 
 
 def nspawn(spec: LabSpec, host: LabHost, layout: Layout) -> list[str]:
-    """The container of one node, booted with its own systemd in the namespace made for it."""
-    at = layout.host(host.name)
+    """The container of a node, booted with its systemd in the node's namespace."""
+    paths = layout.host(host.name)
     return [
-        "env",
-        "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
-        "systemd-nspawn",
-        "--quiet",
-        "-D",
-        str(at.root),
-        "-M",
-        machine_name(spec, host),
-        "--register=no",
-        "--keep-unit",
-        f"--network-namespace-path={NETNS / at.namespace}",
+        *("env", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network", "systemd-nspawn", "--quiet"),
+        *("-D", str(paths.root), "-M", machine_name(spec, host), "--register=no", "--keep-unit"),
+        f"--network-namespace-path={NETNS / paths.namespace}",
         "--capability=CAP_NET_ADMIN",
         f"--bind-ro={layout.share}:{SHARE}",
-        "--resolv-conf=off",
-        "--timezone=off",
-        "--link-journal=no",
-        "--console=pipe",
-        "--boot",
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", "--boot"),
     ]
 
 
 def container_carrier(spec: LabSpec, host: LabHost, layout: Layout, *, up: bool) -> list[str]:
-    """The container's eth0 loses or regains its carrier with the bridge's port, the other end of its veth pair."""
+    """Set the bridge port up or down; the carrier of its veth peer eth0 follows."""
     return ["ip", "-n", layout.namespace, "link", "set", port(spec, host), "up" if up else "down"]
 
 
 def machine_name(spec: LabSpec, host: LabHost) -> str:
-    """The container's machine name; cut to 64 characters (machine names are host names, hostname(7))."""
+    """The container's machine name, at most 64 characters long, as host names are (hostname(7))."""
     return f"hl-{spec.name}-{host.hostname}"[:64].strip(".-")
 
 
 def container_runner(spec: LabSpec, host: LabHost, layout: Layout) -> str:
-    """The POSIX sh loop around a container: nspawn ends with 133 when the host asked for a reboot."""
-    quiet = [f"{shlex.join(c)} 2>/dev/null || :" for c in container_unnetwork(spec, host, layout)]
-    fresh = [shlex.join(command) for command in container_network(spec, host, layout)]
+    """The POSIX sh loop around a container: nspawn exits with 133 if the host reboots."""
+    removal = [
+        f"{shlex.join(command)} 2>/dev/null || :"
+        for command in container_unnetwork(spec, host, layout)
+    ]
+    creation = [shlex.join(command) for command in container_network(spec, host, layout)]
     body = "\n".join(
-        f"    {line}" for line in (*quiet, *fresh, shlex.join(nspawn(spec, host, layout)))
+        f"    {line}" for line in (*removal, *creation, shlex.join(nspawn(spec, host, layout)))
     )
-    end = "\n".join(quiet)  # a halted host must not go on answering ARP from its namespace
+    end = "\n".join(removal)  # otherwise the namespace of a halted host answers ARP
     loop = f"status=133\nwhile [ $status = 133 ]; do\n{body} && status=0 || status=$?\ndone"
     return f"#!/bin/sh\nset -e\n{loop}\n{end}\n"

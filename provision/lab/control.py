@@ -1,4 +1,4 @@
-"""The lab's commands: up, down, status, shell, cut, boot. Each takes the lab's lock and says what it does."""
+"""The lab's commands: up, down, status, shell, cut and boot; changes hold the lab's lock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from provision.lab.subprocesses import run, try_run
 
 @dataclass(frozen=True)
 class LabHostStatus:
-    """One host of a lab as it is now."""
+    """The state of a lab's host."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ class LabHostStatus:
 
 @dataclass(frozen=True)
 class LabStatus:
-    """A lab as it is now; `ready` once an `up` has finished."""
+    """The state of a lab; `ready` is true after `up` has finished."""
 
     name: str
     ready: bool
@@ -57,26 +57,26 @@ class LabStatus:
 
 
 def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) -> None:
-    """Bring the lab up: fresh hosts that answer SSH. Does nothing when it is up already.
+    """Start the lab with fresh hosts, and wait until they answer SSH; boots hosts of a running lab.
 
-    Raises LabError when the machine cannot carry it, or when a lab of that name has other hosts.
+    Raises LabError if the machine does not meet the lab's needs, or a lab of this name has other
+    hosts.
     """
     layout = Layout(spec.name, cache_root())
     built = image.location(layout.cache).is_dir()
-    found = machine or preflight.look(layout.cache)
-    if not found.root:
-        preflight.check(spec, found, image_built=built)
+    machine = machine or preflight.inspect(layout.cache)
+    if not machine.root:
+        preflight.check(spec, machine, image_built=built)
     with _locked(layout, events):
         if _is_up(spec, layout):
             _boot_missing(spec, layout, events)
             events(f"lab {spec.name} is up; ssh -F {layout.ssh_config} HOST")
             return
-        preflight.check(spec, found, image_built=built)
+        preflight.check(spec, machine, image_built=built)
         if _remove(layout):
-            events(f"lab {spec.name}: removed what an earlier start had left")
-        mask = os.umask(
-            0o022
-        )  # what users of the hosts may read must not depend on who makes the hosts
+            events(f"lab {spec.name}: removed the remains of an interrupted start")
+        # The permissions of the hosts' files must not depend on the operator's umask.
+        mask = os.umask(0o022)
         try:
             _start(spec, layout, events)
         except KeyboardInterrupt:
@@ -87,7 +87,7 @@ def up(spec: LabSpec, events: Events, machine: preflight.Machine | None = None) 
 
 
 def down(name: str, events: Events) -> bool:
-    """Remove the lab with all its hosts; returns False when there was nothing to remove."""
+    """Remove the lab with all its hosts; returns False if there is nothing to remove."""
     layout = _layout(name)
     _need_root()
     with _locked(layout, events):
@@ -99,7 +99,7 @@ def down(name: str, events: Events) -> bool:
 
 
 def status(name: str) -> LabStatus | None:
-    """The lab and its hosts as they are now, or None when there is none of that name."""
+    """The state of the lab and its hosts, or None if there is no lab of that name."""
     layout = _layout(name)
     if not layout.record.exists():
         return None
@@ -113,8 +113,7 @@ def status(name: str) -> LabStatus | None:
 def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
     """Log in to a host, or run a command there; returns ssh's exit code."""
     layout = _layout(name)
-    spec = _existing(layout)
-    spec.host(host)
+    _existing(layout).host(host)
     return subprocess.run(
         ["ssh", "-F", str(layout.ssh_config), host, *([shlex.join(argv)] if argv else [])],
         check=False,
@@ -122,7 +121,7 @@ def shell(name: str, host: str, argv: Sequence[str] = ()) -> int:
 
 
 def cut(name: str, host: str, events: Events) -> float:
-    """Cut the host's power: no halt, no goodbye. Returns time.monotonic() just after it died."""
+    """Cut the host's power, without shutdown. Returns time.monotonic() just after the power cut."""
     layout = _layout(name)
     spec = _existing(layout)
     target = spec.host(host)
@@ -131,18 +130,18 @@ def cut(name: str, host: str, events: Events) -> float:
         if not cgroups.members(group):
             raise LabError(f"{host} is off already", f"hactl lab boot {host}")
         if target.kind == "node":
-            # First off the net, so that no dying socket says goodbye; its namespace goes with it, or the
-            # kernel would go on answering ARP for it.
+            # Remove the network first, so that no dying socket sends a packet, and its namespace
+            # with it, since the kernel would answer ARP from it.
             for command in command_lines.container_unnetwork(spec, target, layout):
                 try_run(command)
         cgroups.kill(group)
-        died = time.monotonic()
+        cut_at = time.monotonic()
     events(f"{host}: power cut")
-    return died
+    return cut_at
 
 
 def boot(name: str, host: str, events: Events) -> None:
-    """Switch a host on again after a power cut or a halt; its disk is as it was. Returns when it answers SSH."""
+    """Boot a host after a power cut or a halt, with its old disk; waits until it answers SSH."""
     layout = _layout(name)
     spec = _existing(layout)
     target = spec.host(host)
@@ -153,30 +152,30 @@ def boot(name: str, host: str, events: Events) -> None:
 
 
 def unplug(name: str, host: str, events: Events) -> float:
-    """Pull the host's network cable: its interface loses the carrier. Returns time.monotonic() just before."""
-    return _cable(name, host, events, plugged=False)
+    """Pull the host's network cable (no carrier). Returns time.monotonic() just before."""
+    return _set_cable(name, host, events, plugged=False)
 
 
 def plug(name: str, host: str, events: Events) -> float:
-    """Put the host's network cable back. Returns time.monotonic() just before."""
-    return _cable(name, host, events, plugged=True)
+    """Plug the host's network cable in. Returns time.monotonic() just before."""
+    return _set_cable(name, host, events, plugged=True)
 
 
-def _cable(name: str, host: str, events: Events, *, plugged: bool) -> float:
+def _set_cable(name: str, host: str, events: Events, *, plugged: bool) -> float:
     layout = _layout(name)
     spec = _existing(layout)
     target = spec.host(host)
     with _locked(layout, events):
         if not cgroups.members(f"{layout.cgroup}/{host}"):
             raise LabError(f"{host} is off", f"hactl lab boot {host}")
-        moment = time.monotonic()
+        changed_at = time.monotonic()
         if target.kind == "director":
             with Monitor(layout.host(host).qmp) as monitor:
                 monitor.execute("set_link", name=command_lines.NETDEV, up=plugged)
         else:
             run(command_lines.container_carrier(spec, target, layout, up=plugged))
     events(f"{host}: cable {'plugged in' if plugged else 'pulled'}")
-    return moment
+    return changed_at
 
 
 def _power_on(spec: LabSpec, host: LabHost, layout: Layout, events: Events) -> None:
@@ -193,13 +192,13 @@ def _power_on(spec: LabSpec, host: LabHost, layout: Layout, events: Events) -> N
 
 
 def _is_up(spec: LabSpec, layout: Layout) -> bool:
-    """Whether this lab has been brought up; raises LabError when one of its name has other hosts."""
+    """Whether this lab is up. Raises LabError if a lab of its name has other hosts."""
     if not (layout.ready.exists() and network.exists(layout)):
         return False
     if not _read(layout)[0].same_hosts(spec):
         raise LabError(
             f"a lab named {spec.name} is up with other hosts or addresses",
-            "hactl lab down INVENTORY, then up again; or copy this inventory to a file of another name",
+            "hactl lab down INVENTORY, then up again; or copy this inventory to another file name",
         )
     return True
 
@@ -212,68 +211,65 @@ def _boot_missing(spec: LabSpec, layout: Layout, events: Events) -> None:
 
 def _start(spec: LabSpec, layout: Layout, events: Events) -> None:
     began = time.monotonic()
-    # The folder first: from here on `down` knows that there is something to remove.
+    # The state folder first: from now on `down` finds the lab.
     layout.state.mkdir(parents=True, mode=0o700)
     layout.data.mkdir(parents=True, mode=0o700)
     built = image.ensure(layout.cache, events)
     directors = any(host.kind == "director" for host in spec.hosts)
     kvm = directors and image.kvm_works(built, layout.cache, events)
     if directors and not kvm:
-        why = (
-            "/dev/kvm is there, but no guest boots under it"
-            if Path("/dev/kvm").exists()
-            else "no /dev/kvm"
-        )
-        events(f"{why}: directors are emulated, 10 to 20 times slower")
-    ground = VmHost(built, command_lines.accelerator(kvm))
+        reason = "no guest boots under /dev/kvm" if Path("/dev/kvm").exists() else "no /dev/kvm"
+        events(f"{reason}: directors are emulated, 10 to 20 times slower")
+    vm_host = VmHost(built, command_lines.accelerator(kvm))
     keys.ensure(spec, layout)
-    _write_state(spec, layout, ground)
+    _write_state(spec, layout, vm_host)
     network.make(spec, layout)
     for host in spec.hosts:
         layout.host(host.name).state.mkdir(parents=True)
     with ThreadPoolExecutor(min(len(spec.hosts), 16)) as pool:
-        # Directors take longest: they go first.
+        # Directors first, since they take longest.
         ordered = sorted(spec.hosts, key=lambda host: host.kind)
-        pending = [pool.submit(_start_host, spec, host, layout, ground, events) for host in ordered]
+        pending = [
+            pool.submit(_start_host, spec, host, layout, vm_host, events) for host in ordered
+        ]
         try:
-            for one in as_completed(pending):
-                one.result()
+            for future in as_completed(pending):
+                future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            cgroups.kill(layout.cgroup)  # ends every wait; the logs stay for reading
+            cgroups.kill(layout.cgroup)  # ends all waits; the logs stay
             raise
     layout.ready.touch()
-    events(
-        f"lab {spec.name} is up after {time.monotonic() - began:.1f} s; ssh -F {layout.ssh_config} HOST"
-    )
+    seconds = time.monotonic() - began
+    events(f"lab {spec.name} is up after {seconds:.1f} s; ssh -F {layout.ssh_config} HOST")
 
 
 def _start_host(
-    spec: LabSpec, host: LabHost, layout: Layout, ground: VmHost, events: Events
+    spec: LabSpec, host: LabHost, layout: Layout, vm_host: VmHost, events: Events
 ) -> None:
     began = time.monotonic()
     if host.kind == "node":
-        node.start(spec, host, layout, ground)
+        node.start(spec, host, layout, vm_host)
         node.wait(host, layout)
         events(f"{host.name}: up after {time.monotonic() - began:.1f} s")
         return
-    restored = director.start(spec, host, layout, ground)
+    restored = director.start(spec, host, layout, vm_host)
     events(f"{host.name}: {'restoring its snapshot' if restored else 'booting for the first time'}")
     director.wait(host, layout, restored=restored)
     events(f"{host.name}: up after {time.monotonic() - began:.1f} s")
     if not restored:
-        director.save(spec, host, layout, ground)
-        events(f"{host.name}: snapshot kept for the next start")
+        director.save(spec, host, layout, vm_host)
+        events(f"{host.name}: snapshot saved for the next start")
 
 
-def _write_state(spec: LabSpec, layout: Layout, ground: VmHost) -> None:
+def _write_state(spec: LabSpec, layout: Layout, vm_host: VmHost) -> None:
     public = {host.name: keys.public(host, layout) for host in spec.hosts}
     layout.known_hosts.write_text(files.known_hosts(spec, public))
     layout.ssh_config.write_text(files.ssh_config(spec, layout))
     record = {
         "spec": spec.to_json(),
-        "image": str(ground.image),
-        "accel": ground.accel,
+        "image": str(vm_host.image),
+        "accel": vm_host.accel,
         "cache": str(layout.cache),
     }
     layout.record.write_text(json.dumps(record, indent=1))
@@ -285,7 +281,7 @@ def _read(layout: Layout) -> tuple[LabSpec, VmHost]:
 
 
 def _layout(name: str) -> Layout:
-    """The layout of a lab by name, with the cache it was started with."""
+    """The layout of a lab by name, with the cache that it was started with."""
     layout = Layout(lab_name(name), cache_root())
     if layout.record.exists():
         return Layout(layout.name, Path(json.loads(layout.record.read_text())["cache"]))
@@ -300,14 +296,14 @@ def _existing(layout: Layout) -> LabSpec:
 
 
 def layout_of_running(name: str) -> tuple[Layout, LabSpec]:
-    """Where the lab is and what it consists of; raises LabError when it is not up."""
+    """The layout and the hosts of a running lab. Raises LabError if it is not up."""
     layout = _layout(name)
     return layout, _existing(layout)
 
 
 def _need_root() -> None:
     if os.geteuid() != 0:
-        raise LabError("the lab needs root, as its hosts do", "run the command again with sudo")
+        raise LabError("the lab needs root", "run the command again with sudo")
 
 
 def _host_status(host: LabHost, layout: Layout) -> LabHostStatus:
@@ -317,26 +313,28 @@ def _host_status(host: LabHost, layout: Layout) -> LabHostStatus:
 
 
 def _remove(layout: Layout) -> bool:
-    """Remove all that bears the lab's name, whatever state it is in; returns whether there was anything."""
-    spaces = network.namespaces(layout)
-    there = layout.state.exists() or layout.data.exists() or spaces or cgroups.exists(layout.cgroup)
-    there = image.clear_orphans(layout.cache) or there
+    """Remove everything with the lab's name, in any state; returns whether present was anything."""
+    namespaces = network.namespaces(layout)
+    present = (
+        layout.state.exists() or layout.data.exists() or namespaces or cgroups.exists(layout.cgroup)
+    )
+    present = image.clear_orphans(layout.cache) or present
     cgroups.kill(layout.cgroup)
-    for space in spaces:
-        for pid in network.processes_in(space) - {os.getpid()}:
+    for namespace in namespaces:
+        for pid in network.processes_in(namespace) - {os.getpid()}:
             cgroups.send(pid, signal.SIGKILL)
-    for space in reversed(spaces):
-        network.remove(space)
+    for namespace in reversed(namespaces):
+        network.remove(namespace)
     cgroups.remove(layout.cgroup)
     cleanup.remove(layout.data)
     cleanup.remove(layout.state)
     for partial in (layout.cache / "images").glob(f"*/warm/{layout.name}/*.partial"):
         partial.unlink()
-    return bool(there)
+    return bool(present)
 
 
 @contextmanager
 def _locked(layout: Layout, events: Events) -> Iterator[None]:
-    waiting = f"another command changes lab {layout.name}; waiting for it"
-    with image.lock(layout.lock, events, waiting):
+    wait_message = f"another command changes lab {layout.name}; waiting for it"
+    with image.lock(layout.lock, events, wait_message):
         yield

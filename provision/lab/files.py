@@ -1,4 +1,4 @@
-"""The text of every file the lab writes into its hosts and for its users. Pure."""
+"""The contents of the files that the lab writes, in its hosts and for its users. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from provision.lab.layout import NETNS, Layout
 from provision.lab.plan import LabHost, LabSpec
 
-# The lab's own end of every login. Link-local and unique-local, so no inventory's address clashes with it.
+# The source addresses of logins: link-local and unique-local, so that they are in no inventory.
 CONTROLLER_V4 = "169.254.113.1"
 CONTROLLER_V6 = "fd68:6163:746c::1"
 
@@ -27,7 +27,7 @@ class SeedFile:
 
 @dataclass(frozen=True)
 class HostKeys:
-    """What a host needs to let the lab in: its own key pair and the public key of the lab."""
+    """The SSH keys on a host: its host key pair, and the lab's public key for logins."""
 
     private: str
     public: str
@@ -35,10 +35,9 @@ class HostKeys:
 
 
 def seed(spec: LabSpec, host: LabHost, keys: HostKeys) -> dict[str, SeedFile]:
-    """The files that make the image this host, by path relative to its root."""
-    machine_id = hashlib.sha256(f"{spec.name}/{host.name}/{host.addresses}".encode()).hexdigest()[
-        :32
-    ]
+    """The files that a host has besides the image, by path relative to its root."""
+    identity = f"{spec.name}/{host.name}/{host.addresses}"
+    machine_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     return {
         "etc/hostname": SeedFile(f"{host.hostname}\n"),
         "etc/hosts": SeedFile(hosts_file(spec)),
@@ -51,7 +50,7 @@ def seed(spec: LabSpec, host: LabHost, keys: HostKeys) -> dict[str, SeedFile]:
 
 
 def hosts_file(spec: LabSpec) -> str:
-    """/etc/hosts: the lab has no name server."""
+    """/etc/hosts, since the lab has no name server."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     for host in spec.hosts:
         names = host.hostname if host.hostname == host.name else f"{host.hostname} {host.name}"
@@ -62,8 +61,8 @@ def hosts_file(spec: LabSpec) -> str:
 def interfaces(host: LabHost) -> str:
     """interfaces(5) for eth0.
 
-    The lab is one flat link: an on-link default route lets hosts, VIPs and clients of different subnets
-    reach each other. DAD is off, as it delays each address by a second (RFC 4862 §5.4).
+    The lab is one flat link: an on-link default route connects hosts, VIPs and clients of different
+    subnets. DAD is off, as it delays every address by a second (RFC 4862 §5.4).
     """
     lines = [
         "source /etc/network/interfaces.d/*",
@@ -78,9 +77,8 @@ def interfaces(host: LabHost) -> str:
         lines += [f"iface eth0 {'inet6' if v6 else 'inet'} static", f"    address {address}"]
         if v6:
             lines += ["    dad-attempts 0", "    accept_ra 0"]
-        lines.append(
-            f"    up ip route replace {CONTROLLER_V6 + '/128' if v6 else CONTROLLER_V4 + '/32'} dev eth0"
-        )
+        controller = f"{CONTROLLER_V6}/128" if v6 else f"{CONTROLLER_V4}/32"
+        lines.append(f"    up ip route replace {controller} dev eth0")
     lines += [
         "    up ip route replace default dev eth0 || true",
         "    up ip -6 route replace default dev eth0 || true",
@@ -89,7 +87,7 @@ def interfaces(host: LabHost) -> str:
 
 
 def seed_tar(files: Mapping[str, SeedFile]) -> bytes:
-    """The files as one tar, owned by root; the same files give the same bytes."""
+    """The files as a tar, owned by root; equal files give equal bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         folder = tarfile.TarInfo("root/.ssh")
@@ -104,10 +102,10 @@ def seed_tar(files: Mapping[str, SeedFile]) -> bytes:
 
 
 def ssh_config(spec: LabSpec, layout: Layout) -> str:
-    """ssh_config(5): by name and by address, through the lab's namespace, host keys checked.
+    """ssh_config(5) by name and address, through the lab's namespace, with checked host keys.
 
-    The key exchange is the one that costs an emulated director least.
-    `nodelay` matters: without it an exec waits some 40 ms for a delayed acknowledgement.
+    Its key exchange is the fastest for an emulated director. `nodelay` is important: without it, an
+    exec waits about 40 ms for a delayed acknowledgement.
     """
     return "\n".join(_ssh_block(host, layout) for host in spec.hosts)
 
@@ -130,8 +128,9 @@ def _ssh_block(host: LabHost, layout: Layout) -> str:
 
 
 def known_hosts(spec: LabSpec, public: Mapping[str, str]) -> str:
-    """known_hosts: each host's public key under its name and its address."""
-    return "".join(
-        f"{','.join(dict.fromkeys((host.name, host.address)))} {' '.join(public[host.name].split()[:2])}\n"
-        for host in spec.hosts
-    )
+    """known_hosts: the hosts' public keys by name and address."""
+    lines = []
+    for host in spec.hosts:
+        names = ",".join(dict.fromkeys((host.name, host.address)))
+        lines.append(f"{names} {' '.join(public[host.name].split()[:2])}\n")
+    return "".join(lines)

@@ -1,4 +1,4 @@
-"""The one image all lab hosts start from: built once, found again by the digest of its recipe."""
+"""The image of all lab hosts: built once, and named by the digest of its recipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Events = Callable[[str], None]
 
 SUITE = "bookworm"
 
-# What every host has from the start: a server as an installer leaves it, and the tools to look at it.
+# Installed packages: those of a freshly installed server, and tools to inspect it.
 BASE_PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -41,7 +41,7 @@ BASE_PACKAGES = (
     "nftables",
 )
 
-# What a deploy may install: in the hosts' local repository with all dependencies, not installed.
+# Packages for deploys: in the hosts' local repository with all dependencies, but not installed.
 DEPLOY_PACKAGES = (
     "keepalived",
     "ipvsadm",
@@ -55,10 +55,10 @@ DEPLOY_PACKAGES = (
     "zookeeper",
 )
 
-# Of these the image has the libraries, as installing them takes an emulated director half a minute.
+# The image has the libraries of these: an emulated director needs half a minute to install them.
 DIRECTOR_PACKAGES = ("keepalived", "ipvsadm")
 
-# The build's lock, and the control group of its processes; no lab can have such a name.
+# The build's lock, and the control group of its processes; no lab can have this name.
 _LOCK = Path("locks/.image")
 _GROUP = "hl-.image"
 
@@ -71,7 +71,7 @@ def recipe() -> Path:
 
 
 def digest(folder: Path) -> str:
-    """What the image depends on, as 16 hex digits: package lists, suite and every file of the recipe."""
+    """The digest of the package lists, the suite and the recipe's files, as 16 hex digits."""
     total = hashlib.sha256(
         json.dumps([SUITE, BASE_PACKAGES, DEPLOY_PACKAGES, DIRECTOR_PACKAGES, DISK_SIZE]).encode()
     )
@@ -81,14 +81,15 @@ def digest(folder: Path) -> str:
 
 
 def location(cache: Path) -> Path:
-    """Where the image of the present recipe is, or will be."""
+    """The folder of the present recipe's image."""
     return cache / "images" / digest(recipe())
 
 
 def mmdebstrap(root: Path, out: Path, folder: Path, sources: Path, settings: Path) -> list[str]:
-    """The command that makes the root from these sources, with these settings of apt; the hook does the rest."""
+    """The command that builds the root from apt's sources and settings; a hook runs the recipe."""
     excluded = ("man", "doc", "locale", "info")
-    hook = f'sh "{folder}/customize.sh" "$1" "{out}" "{" ".join(DIRECTOR_PACKAGES)}" {" ".join(DEPLOY_PACKAGES)}'
+    packages = f'"{" ".join(DIRECTOR_PACKAGES)}" {" ".join(DEPLOY_PACKAGES)}'
+    hook = f'sh "{folder}/customize.sh" "$1" "{out}" {packages}'
     return [
         "mmdebstrap",
         "--mode=root",
@@ -106,7 +107,7 @@ def mmdebstrap(root: Path, out: Path, folder: Path, sources: Path, settings: Pat
 
 
 def ensure(cache: Path, events: Events) -> Path:
-    """The image's folder, built first if it is missing (about a minute); two builds never run at once."""
+    """The image's folder; builds a missing image in about a minute, one build at a time."""
     image = location(cache)
     if image.is_dir():
         return image
@@ -121,9 +122,9 @@ def ensure(cache: Path, events: Events) -> Path:
 
 
 def clear_orphans(cache: Path) -> bool:
-    """Remove what a killed build left, processes included; returns whether there was anything.
+    """Remove files and processes of a killed build; returns whether there were any.
 
-    A build that is alive holds the lock, and is left alone.
+    A running build holds the lock, and is not touched.
     """
     if not (cache / _LOCK).exists():
         return False
@@ -137,16 +138,16 @@ def clear_orphans(cache: Path) -> bool:
 
 def _clear(images: Path) -> bool:
     partial = list(images.glob(".*.partial"))
-    there = bool(cgroups.members(_GROUP) or partial)
+    present = bool(cgroups.members(_GROUP) or partial)
     cgroups.kill(_GROUP)
     cgroups.remove(_GROUP)
     for folder in partial:
         cleanup.remove(folder)
-    return there
+    return present
 
 
 def _prune(new: Path) -> None:
-    """Remove images of older recipes that no lab stands on."""
+    """Remove images of older recipes that no lab uses."""
     used = {json.loads(path.read_text())["image"] for path in RUN.glob("*/lab.json")}
     for folder in new.parent.iterdir():
         if folder != new and str(folder) not in used:
@@ -156,7 +157,7 @@ def _prune(new: Path) -> None:
 def _build(image: Path, events: Events) -> None:
     work = image.with_name(f".{image.name}.partial")
     work.mkdir()
-    work.chmod(0o755)  # apt's own user reads below it
+    work.chmod(0o755)  # apt's user reads below it
     (work / "warm").mkdir(mode=0o700)
     _mmdebstrap(work, events)
     events("writing the directors' disk")
@@ -170,7 +171,7 @@ def _build(image: Path, events: Events) -> None:
 
 
 def _mmdebstrap(work: Path, events: Events) -> None:
-    """Run mmdebstrap, passing on its steps; its full output is in build.log beside the image."""
+    """Run mmdebstrap and report its steps; its full output is in the image's build.log."""
     log = work / "build.log"
     with TemporaryDirectory(prefix="hactl-apt-") as folder:
         argv = mmdebstrap(work / "root", work, recipe(), *apt.write(Path(folder), SUITE))
@@ -179,13 +180,13 @@ def _mmdebstrap(work: Path, events: Events) -> None:
         tail = "\n".join(log.read_text().strip().splitlines()[-5:])
         raise LabError(
             f"the image cannot be built:\n{tail}",
-            f"see {log}; mend what it names (often: no way to the Debian mirror of this machine's apt), "
+            f"fix the cause in {log} (often this machine cannot reach its Debian mirror), "
             "then run the command again",
         )
 
 
 def _run_build(argv: Sequence[str], log: Path, events: Events) -> int:
-    """The exit status of a build whose output goes to the log, and whose steps are passed on."""
+    """Run a build with its output in the log, and report its steps; returns the exit status."""
     with (
         log.open("w") as file,
         subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=file, text=True) as process,
@@ -193,27 +194,26 @@ def _run_build(argv: Sequence[str], log: Path, events: Events) -> int:
         assert process.stderr is not None
         for line in process.stderr:
             file.write(line)
-            if line.startswith(("I: ", "lab-image: ")) and not line.startswith(
-                "I: running --customize-hook"
-            ):
+            is_step = line.startswith(("I: ", "lab-image: "))
+            if is_step and not line.startswith("I: running --customize-hook"):
                 events(f"image: {line.partition(': ')[2].strip()}")
     return process.returncode
 
 
 def kvm_works(image: Path, cache: Path, events: Events, timeout: float = 10) -> bool:
-    """Whether a guest kernel really boots under KVM here; /dev/kvm alone proves nothing.
+    """Whether a guest kernel boots under KVM here, since /dev/kvm alone is no proof.
 
-    A broken KVM hangs, so the answer is kept for this kernel and processor.
+    A broken KVM hangs, so the result is saved for this kernel and processor.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     machine = os.uname().release + _processor()
-    answer = image / f"kvm-{hashlib.sha256(machine.encode()).hexdigest()[:12]}"
-    with lock(cache / _LOCK, events, "another lab is trying KVM; waiting for it"):
-        if not answer.exists():
-            events("trying KVM")
-            answer.write_text("yes" if _boots_under_kvm(image, timeout) else "no")
-        return answer.read_text() == "yes"
+    result = image / f"kvm-{hashlib.sha256(machine.encode()).hexdigest()[:12]}"
+    with lock(cache / _LOCK, events, "another lab is testing KVM; waiting for it"):
+        if not result.exists():
+            events("testing KVM")
+            result.write_text("yes" if _boots_under_kvm(image, timeout) else "no")
+        return result.read_text() == "yes"
 
 
 def _boots_under_kvm(image: Path, timeout: float) -> bool:
@@ -236,13 +236,13 @@ def _processor() -> str:
 
 
 @contextmanager
-def lock(path: Path, events: Events, waiting: str) -> Iterator[None]:
-    """Hold the lock file; says `waiting` when somebody else does. The kernel frees it when we die."""
+def lock(path: Path, events: Events, wait_message: str) -> Iterator[None]:
+    """Hold a lock file; reports `wait_message` if it must wait. The kernel unlocks at our exit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            events(waiting)
+            events(wait_message)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

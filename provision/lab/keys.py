@@ -1,4 +1,4 @@
-"""The lab's SSH keys: one to log in with, one for each host. Made once; snapshots of guests know them."""
+"""The lab's SSH keys: a login key and host keys. They stay, since snapshots of guests have them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,18 @@ LOGIN = "id_ed25519"
 
 
 def ensure(spec: LabSpec, layout: Layout) -> None:
-    """Make the keys that are missing, readable by root alone."""
+    """Create missing keys, which only root can read."""
     layout.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in (LOGIN, *(f"host-{host.name}" for host in spec.hosts)):
         path = layout.keys / name
         if not path.with_name(f"{name}.pub").exists():
             path.unlink(missing_ok=True)
-            run(
-                [
-                    "ssh-keygen",
-                    "-q",
-                    "-t",
-                    "ed25519",
-                    "-N",
-                    "",
-                    "-C",
-                    f"hactl-lab-{spec.name}",
-                    "-f",
-                    str(path),
-                ]
-            )
+            comment = f"hactl-lab-{spec.name}"
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
 
 
 def of_host(host: LabHost, layout: Layout) -> HostKeys:
-    """The keys that go into the host."""
+    """The keys on a host."""
     private = layout.keys / f"host-{host.name}"
     return HostKeys(
         private.read_text(), public(host, layout), (layout.keys / f"{LOGIN}.pub").read_text()

@@ -1,10 +1,10 @@
-"""Where a lab keeps its things, all derived from its name, so that `down` finds what a killed `up` left.
+"""The paths of a lab, derived from its name, so that `down` finds the remains of a killed `up`.
 
-/run/hactl/lab/NAME/           what lives as long as the lab: lab.json, ssh_config, sockets, pid files
+/run/hactl/lab/NAME/           the state of a running lab: lab.json, ssh_config, sockets, pid files
 $HACTL_CACHE/lab/DIGEST/       the image: root/, disk.img, vmlinuz, initrd, warm/ (snapshots)
 $HACTL_CACHE/lab/hosts/NAME/   disks and changed files of the hosts (too big for /run)
-$HACTL_CACHE/lab/share/        what every node sees read-only as /opt/share
-$HACTL_CACHE/lab/keys/NAME/    the lab's SSH keys; they outlive it, as the snapshots know them
+$HACTL_CACHE/lab/share/        the folder that every node sees read-only as /opt/share
+$HACTL_CACHE/lab/keys/NAME/    the lab's SSH keys; they stay, since snapshots have them
 namespaces hl-NAME (bridge, guests) and hl-NAME-HOST (containers); control groups hl-NAME/HOST
 """
 
@@ -25,7 +25,7 @@ def cache_root() -> Path:
 
 @dataclass(frozen=True)
 class HostLayout:
-    """The places of one host of a lab."""
+    """The paths of a lab's host."""
 
     state: Path
     data: Path
@@ -33,7 +33,7 @@ class HostLayout:
 
     @property
     def console(self) -> Path:
-        """What the host wrote to its console."""
+        """The host's console output."""
         return self.state / "console.log"
 
     @property
@@ -48,27 +48,27 @@ class HostLayout:
 
     @property
     def agent(self) -> Path:
-        """The guest's second serial line, where lab-agent answers."""
+        """The socket of the guest's second serial line, for lab-agent."""
         return self.state / "agent"
 
     @property
     def seed(self) -> Path:
-        """The tar with the host's own settings."""
+        """The tar with the host's files."""
         return self.data / "seed.tar"
 
     @property
     def disk(self) -> Path:
-        """What the guest changed of the image."""
+        """The guest's changes to the image."""
         return self.data / "disk.qcow2"
 
     @property
     def root(self) -> Path:
-        """Where the container's root is mounted."""
+        """The mount point of the container's root."""
         return self.data / "root"
 
     @property
     def upper(self) -> Path:
-        """What the container changed of the image."""
+        """The container's changes to the image."""
         return self.data / "upper"
 
     @property
@@ -79,14 +79,14 @@ class HostLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of one lab."""
+    """The paths of a lab."""
 
     name: str
     cache: Path
 
     @property
     def state(self) -> Path:
-        """The folder that exists exactly as long as the lab."""
+        """The folder that exists as long as the lab."""
         return RUN / self.name
 
     @property
@@ -96,12 +96,12 @@ class Layout:
 
     @property
     def ready(self) -> Path:
-        """Exists once `up` has finished."""
+        """The file that exists after `up` has finished."""
         return self.state / "ready"
 
     @property
     def ssh_config(self) -> Path:
-        """For `ssh -F`, with one block a host."""
+        """The file for `ssh -F`."""
         return self.state / "ssh_config"
 
     @property
@@ -111,22 +111,22 @@ class Layout:
 
     @property
     def data(self) -> Path:
-        """Disks and changed files."""
+        """The folder of disks and changed files."""
         return self.cache / "hosts" / self.name
 
     @property
     def keys(self) -> Path:
-        """The lab's key `id_ed25519` and a host key `HOST` for each host."""
+        """The folder of the login key `id_ed25519` and the host keys `host-HOST`."""
         return self.cache / "keys" / self.name
 
     @property
     def share(self) -> Path:
-        """What every node sees, read-only, as /opt/share: too big for an image, and the same for all labs."""
+        """The folder that nodes see read-only as /opt/share; it is common to all labs."""
         return self.cache / "share"
 
     @property
     def lock(self) -> Path:
-        """Held while a command changes the lab."""
+        """The lock file that a command holds while it changes the lab."""
         return self.cache / "locks" / self.name
 
     @property
@@ -140,5 +140,5 @@ class Layout:
         return f"hl-{self.name}"
 
     def host(self, name: str) -> HostLayout:
-        """The places of one host."""
+        """The paths of a host."""
         return HostLayout(self.state / "hosts" / name, self.data / name, f"{self.namespace}-{name}")

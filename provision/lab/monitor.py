@@ -1,4 +1,4 @@
-"""Talking to a guest: to its QEMU over QMP, to its lab-agent over the second serial line."""
+"""Connections to a guest: to QEMU over QMP, and to its lab-agent over the second serial line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 from provision.core.errors import LabError
 
 CLOCK_SET_THRESHOLD = 0.3
-"""Seconds within which a guest has set its clock and said so, or it was too busy for the time to be right."""
+"""Seconds for an answer to `clock`; after a later answer the guest's time is too inexact."""
+
+MAX_CLOCK_ATTEMPTS = 5
 
 
 class Monitor:
-    """QEMU's machine protocol (QMP): one command, one answer."""
+    """QEMU's machine protocol (QMP): an answer to every command."""
 
     def __init__(self, path: Path, timeout: float = 60) -> None:
-        """Connect; raises LabError when nobody listens."""
+        """Connect. Raises LabError if QEMU does not listen."""
         self._socket = _connect(path, timeout)
         self._stream = self._socket.makefile("r", encoding="utf-8")
         self._answer()
@@ -32,19 +34,19 @@ class Monitor:
         self._socket.close()
 
     def execute(self, command: str, **arguments: str | bool) -> Any:
-        """The command's return value; raises LabError with QEMU's own words when it fails."""
+        """The command's return value. Raises LabError with QEMU's message if it fails."""
         self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
         while True:
             answer = self._answer()
             if "error" in answer:
                 raise LabError(f"QEMU refuses {command}: {answer['error']['desc']}")
-            if "return" in answer:  # everything else is an event
+            if "return" in answer:  # all other lines are events
                 return answer["return"]
 
     def human(self, line: str) -> None:
-        """A command of the human monitor, such as savevm, which has no short QMP form; it prints only errors."""
-        if said := self.execute("human-monitor-command", **{"command-line": line}).strip():
-            raise LabError(f"QEMU refuses {line}: {said}")
+        """Run a human monitor command, such as savevm; it prints only errors."""
+        if error := self.execute("human-monitor-command", **{"command-line": line}).strip():
+            raise LabError(f"QEMU refuses {line}: {error}")
 
     def _answer(self) -> Any:
         try:
@@ -57,12 +59,12 @@ class Monitor:
 
 
 class Agent:
-    """The lab-agent of a director: says "ready" when up, sets the clock."""
+    """The lab-agent of a director: it sends "ready" after the boot, and sets the clock."""
 
     def __init__(self, path: Path) -> None:
-        """Connect; raises LabError when the guest is not running."""
+        """Connect. Raises LabError if the guest is not running."""
         self._socket = _connect(path, 5)
-        self._heard = b""
+        self._received = b""
 
     def __enter__(self) -> Agent:
         return self
@@ -70,10 +72,10 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def heard(self, word: str, timeout: float) -> bool:
-        """Whether the agent says `word` within `timeout` seconds; False when the guest ends, too."""
+    def wait_for(self, word: str, timeout: float) -> bool:
+        """Whether the agent sends `word` within `timeout` s. Raises LabError if the guest ends."""
         deadline = time.monotonic() + timeout
-        while word.encode() not in self._heard:
+        while word.encode() not in self._received:
             self._socket.settimeout(max(0.01, deadline - time.monotonic()))
             try:
                 data = self._socket.recv(256)
@@ -81,32 +83,33 @@ class Agent:
                 return False
             if not data:
                 raise LabError("the guest has ended")
-            self._heard += data
-        self._heard = b""
+            self._received += data
+        self._received = b""
         return True
 
     def set_clock(self, timeout: float = 30) -> None:
-        """Give the guest this machine's time: it slept while its memory was saved or restored.
+        """Set the guest's clock, which stood still while its memory was saved or restored.
 
-        What it is given is as old as its way there: told again until the answer comes within QUICK, five times at most.
+        The sent time is late by its transport, so it is sent again, up to MAX_CLOCK_ATTEMPTS times,
+        until the answer comes within CLOCK_SET_THRESHOLD.
         """
-        for _ in range(5):
+        for _ in range(MAX_CLOCK_ATTEMPTS):
             sent = time.monotonic()
             self._socket.sendall(f"clock {time.time():.3f}\n".encode())
-            if not self.heard("ok", timeout):
+            if not self.wait_for("ok", timeout):
                 raise LabError("the guest does not set its clock")
             if time.monotonic() - sent < CLOCK_SET_THRESHOLD:
                 return
 
 
 def _connect(path: Path, timeout: float) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(timeout)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout)
     try:
-        made.connect(str(path))
+        connection.connect(str(path))
     except OSError as error:
-        made.close()
+        connection.close()
         raise LabError(
             f"{path}: {error.strerror or error}", "the guest is off: start it with hactl lab boot"
         ) from None
-    return made
+    return connection

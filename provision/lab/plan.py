@@ -1,4 +1,4 @@
-"""What a lab consists of: its name, its hosts, their kinds and addresses. Pure; no file is read here."""
+"""The plan of a lab: its name, and its hosts with their kinds and addresses. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from provision.core.errors import LabError
 
 Kind = Literal["director", "node"]
 
-# RFC 1123 labels, plus the underscore that inventories use; it becomes "-" in the host's own name.
+# RFC 1123 labels, and underscores, which become hyphens in the host name on the host.
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host: `addresses` carry their prefix ("192.168.227.101/24"), the first is the one logged in to."""
+    """A host; `addresses` have prefix lengths ("192.168.227.101/24"), the first is for logins."""
 
     name: str
     kind: Kind
@@ -27,18 +27,18 @@ class LabHost:
 
     @property
     def address(self) -> str:
-        """The first address without its prefix."""
+        """The first address without its prefix length."""
         return self.addresses[0].partition("/")[0]
 
     @property
     def hostname(self) -> str:
-        """The name the host gives itself: RFC 1123 knows no underscore."""
+        """The host name on the host: RFC 1123 does not allow underscores."""
         return self.name.replace("_", "-")
 
 
 @dataclass(frozen=True)
 class LabSpec:
-    """A lab to be: the same spec always gives the same hosts with the same addresses and MACs."""
+    """The specification of a lab; equal specifications give equal hosts, addresses and MACs."""
 
     name: str
     hosts: tuple[LabHost, ...]
@@ -51,14 +51,14 @@ class LabSpec:
         prefix_v4: int = 24,
         prefix_v6: int = 64,
     ) -> LabSpec:
-        """The lab `name` of (host name, literal IP address, is a director) triples, in the inventory's order.
+        """The lab `name` from triples: host name, literal IP address, whether it is a director.
 
-        Raises LabError for a name or address the lab cannot use, and for doubles.
+        Raises LabError for invalid and repeated names and addresses.
         """
         name = lab_name(name)
         if not hosts:
             raise LabError(f"lab {name}: the inventory has no hosts", "add hosts to the inventory")
-        made = tuple(
+        lab_hosts = tuple(
             LabHost(
                 _host_name(host),
                 "director" if is_director else "node",
@@ -67,11 +67,11 @@ class LabSpec:
             )
             for index, (host, address, is_director) in enumerate(hosts, start=1)
         )
-        _refuse_doubles(made)
-        return cls(name, made)
+        _refuse_duplicates(lab_hosts)
+        return cls(name, lab_hosts)
 
     def host(self, name: str) -> LabHost:
-        """The host of that name; raises LabError naming the known ones."""
+        """The host of that name. Raises LabError with the known names."""
         for host in self.hosts:
             if host.name == name:
                 return host
@@ -80,17 +80,18 @@ class LabSpec:
 
     def same_hosts(self, other: LabSpec) -> bool:
         """Whether both labs have the same hosts, in any order."""
-        return {(h.name, h.kind, h.addresses) for h in self.hosts} == {
-            (h.name, h.kind, h.addresses) for h in other.hosts
-        }
+        return self._host_identities() == other._host_identities()
+
+    def _host_identities(self) -> set[tuple[str, Kind, tuple[str, ...]]]:
+        return {(host.name, host.kind, host.addresses) for host in self.hosts}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the lab's state file."""
+        """The specification as plain values, for the lab's state file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> LabSpec:
-        """The spec that `to_json` wrote."""
+        """The specification from the values of `to_json`."""
         hosts = (
             LabHost(h["name"], h["kind"], tuple(h["addresses"]), h["mac"]) for h in data["hosts"]
         )
@@ -98,9 +99,9 @@ class LabSpec:
 
 
 def lab_name(stem: str) -> str:
-    """The lab's name for an inventory file's stem: lower case, other characters as hyphens, at most 32 long.
+    """The lab's name from an inventory file's stem: lower case, hyphens, at most 32 characters.
 
-    A lab's name gives itself. Raises LabError when nothing is left.
+    The name of a lab gives the same name. Raises LabError if no character is left.
     """
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32].strip("-")
     if not name:
@@ -136,18 +137,18 @@ def _address(host: str, text: str, prefix_v4: int, prefix_v6: int) -> str:
     ):
         raise LabError(
             f"{host}: {text} cannot be a host's address in the lab",
-            f"set ansible_host of {host} to a unicast address that is neither loopback nor link-local",
+            f"set ansible_host of {host} to a unicast address, not loopback or link-local",
         )
     return f"{address}/{prefix_v4 if address.version == 4 else prefix_v6}"
 
 
-def _refuse_doubles(hosts: Sequence[LabHost]) -> None:
+def _refuse_duplicates(hosts: Sequence[LabHost]) -> None:
     owner: dict[str, str] = {}
     for host in hosts:
         for key in (f"name {host.hostname}", *(f"address {a}" for a in host.addresses)):
             if key in owner:
                 raise LabError(
                     f"{owner[key]} and {host.name} share the {key.partition('/')[0]}",
-                    "give each host of the inventory its own",
+                    "give every host of the inventory another name and another address",
                 )
             owner[key] = host.name

@@ -1,4 +1,4 @@
-"""What a machine must have for a lab; everything missing is said at once, with the command that mends it."""
+"""The requirements of a lab on its machine, with messages that name a fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.lab.command_lines import GUEST_RESIDENT
 from provision.lab.plan import LabSpec
 from provision.lab.subprocesses import try_run
 
-# Debian package of each command the lab runs.
+# The Debian packages of the lab's commands.
 PACKAGE_OF = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -29,14 +29,19 @@ PACKAGE_OF = {
     "ssh-keygen": "openssh-client",
 }
 
-IMAGE_SPACE = 4000  # MB the first `up` needs in the cache: the image, its disk and two snapshots
-HOST_SPACE = 700  # MB a director may write, snapshot included, once the image is there
-NODE_RESIDENT = 40  # MB of a container
+IMAGE_SPACE = 4000
+"""MB of disk for the first `up`: the image, its disk and two snapshots."""
+
+HOST_SPACE = 700
+"""MB of disk for a director, its snapshot included."""
+
+NODE_RESIDENT = 40
+"""MB of memory of a container."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found on this machine; sizes in MB."""
+    """The relevant properties of this machine; sizes in MB."""
 
     root: bool
     missing: Sequence[str]
@@ -46,8 +51,8 @@ class Machine:
     memory_free: int
 
 
-def look(cache: Path) -> Machine:
-    """This machine, as far as the lab needs it. Changes nothing."""
+def inspect(cache: Path) -> Machine:
+    """The properties of this machine. Changes nothing."""
     existing = next(path for path in (cache, *cache.parents) if path.exists())
     root = os.geteuid() == 0
     return Machine(
@@ -67,10 +72,10 @@ def available_memory(meminfo: str) -> int:
 
 
 def check(spec: LabSpec, machine: Machine, *, image_built: bool) -> None:
-    """Raise LabError for the first reason this lab cannot come up; nothing has been changed then."""
+    """Raise LabError for the first requirement that this machine does not meet."""
     if not machine.root:
         raise LabError(
-            "the lab needs root: it makes network namespaces, mounts and containers",
+            "the lab needs root: it creates network namespaces, mounts and containers",
             "sudo hactl lab up INVENTORY (sudo -E to keep your environment)",
         )
     if machine.missing:
@@ -82,12 +87,12 @@ def check(spec: LabSpec, machine: Machine, *, image_built: bool) -> None:
     directors = sum(host.kind == "director" for host in spec.hosts)
     if directors and not machine.tun:
         raise LabError(
-            "/dev/net/tun is missing; the directors' network cards need it",
+            "/dev/net/tun is missing, which the directors' network cards need",
             "modprobe tun, or mkdir -p /dev/net && mknod /dev/net/tun c 10 200",
         )
     if not machine.namespaces:
         raise LabError(
-            "this machine does not let root make namespaces (a container without CAP_SYS_ADMIN?)",
+            "this machine does not let root create namespaces (a container without CAP_SYS_ADMIN?)",
             "run it on a machine, or in a container started with --privileged",
         )
     _check_sizes(spec, machine, directors, image_built)
@@ -98,11 +103,12 @@ def _check_sizes(spec: LabSpec, machine: Machine, directors: int, image_built: b
     if machine.disk_free < disk:
         raise LabError(
             f"the lab needs {disk} MB of disk, {machine.disk_free} MB are free",
-            "free some, or name a folder on a bigger disk: export HACTL_CACHE=/path",
+            "delete files, or use a folder on a bigger disk: export HACTL_CACHE=/path",
         )
     memory = directors * GUEST_RESIDENT + (len(spec.hosts) - directors) * NODE_RESIDENT
     if machine.memory_free < memory:
         raise LabError(
-            f"the lab needs {memory} MB of memory ({GUEST_RESIDENT} a director), {machine.memory_free} MB are free",
-            "end other programs, or take down other labs: hactl lab down INVENTORY",
+            f"the lab needs {memory} MB of memory ({GUEST_RESIDENT} a director), "
+            f"{machine.memory_free} MB are free",
+            "stop other programs or other labs: hactl lab down INVENTORY",
         )

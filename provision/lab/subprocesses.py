@@ -1,4 +1,4 @@
-"""Running commands: a failure becomes a LabError with what the command said."""
+"""The execution of commands; a failure is a LabError with the command's output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provision.core.errors import LabError
 
 
 def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> str:
-    """The command's standard output; raises LabError when it fails or takes longer than `timeout` seconds."""
+    """The command's standard output. Raises LabError for a failure and after `timeout` seconds."""
     try:
         done = subprocess.run(
             argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
@@ -28,7 +28,7 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> str:
 
 
 def try_run(argv: Sequence[str], *, timeout: float = 60) -> bool:
-    """Whether the command succeeded; for clean-up, where failing is fine."""
+    """Whether the command succeeded; for clean-up, which ignores failures."""
     try:
         run(argv, timeout=timeout)
     except LabError:

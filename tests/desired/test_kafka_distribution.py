@@ -1,4 +1,4 @@
-"""Kafka's jars: what Maven brings must be what is known; nothing half-done stays."""
+"""Kafka's jars: their digests must be the known ones, and no partial download stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ mkdir -p "$out"
 
 @pytest.fixture
 def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for mvn; tests write what it does. The real one fetches in the tests with real brokers."""
+    """The path of a fake mvn, which tests write. Tests with real brokers use the real mvn."""
     tools = tmp_path / "tools"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
@@ -33,35 +33,37 @@ def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def act(maven: Path, commands: str) -> None:
+def write_maven(maven: Path, commands: str) -> None:
     maven.write_text(SCRIPT % commands)
     maven.chmod(0o755)
 
 
-def test_what_fits_its_digest_is_kept_and_not_fetched_again(maven: Path, tmp_path: Path) -> None:
-    act(maven, '>"$out/a.jar"')
-    said: list[str] = []
-    place = kafka_distribution.collect("3.9.1", tmp_path / "kafka", said.append)
-    assert [path.name for path in place.iterdir()] == ["a.jar"]
-    act(maven, "exit 1")
-    assert kafka_distribution.collect("3.9.1", tmp_path / "kafka", said.append) == place
-    assert said == ["collecting Kafka 3.9.1 from Maven Central, once"]
+def test_jars_with_known_digests_are_kept_and_not_downloaded_again(
+    maven: Path, tmp_path: Path
+) -> None:
+    write_maven(maven, '>"$out/a.jar"')
+    reports: list[str] = []
+    target = kafka_distribution.collect("3.9.1", tmp_path / "kafka", reports.append)
+    assert [path.name for path in target.iterdir()] == ["a.jar"]
+    write_maven(maven, "exit 1")
+    assert kafka_distribution.collect("3.9.1", tmp_path / "kafka", reports.append) == target
+    assert reports == ["collecting Kafka 3.9.1 from Maven Central, once"]
 
 
 @pytest.mark.parametrize(
     "commands", ['echo changed >"$out/a.jar"', '>"$out/a.jar"; >"$out/b.jar"', ":"]
 )
-def test_other_jars_than_the_known_ones_are_refused_and_removed(
+def test_jars_with_other_digests_are_rejected_and_removed(
     commands: str, maven: Path, tmp_path: Path
 ) -> None:
-    act(maven, commands)
-    with pytest.raises(LabError, match=r"other jars than it should: [ab]\.jar"):
+    write_maven(maven, commands)
+    with pytest.raises(LabError, match=r"jars from Maven have wrong digests: [ab]\.jar"):
         kafka_distribution.collect("3.9.1", tmp_path / "kafka", print)
     assert list((tmp_path / "kafka").iterdir()) == []
 
 
-def test_mavens_own_words_are_passed_on(maven: Path, tmp_path: Path) -> None:
-    act(maven, "echo '[INFO] Scanning'; echo '[ERROR] Could not transfer artifact'; exit 1")
+def test_errors_of_maven_are_shown(maven: Path, tmp_path: Path) -> None:
+    write_maven(maven, "echo '[INFO] Scanning'; echo '[ERROR] Could not transfer artifact'; exit 1")
     with pytest.raises(
         LabError, match=r"cannot collect Kafka's jars:\n.*Could not transfer artifact"
     ):
@@ -77,6 +79,6 @@ def test_without_maven_the_package_is_named(
     assert "maven" in caught.value.hint
 
 
-def test_a_version_without_digests_names_those_with() -> None:
+def test_an_unknown_version_is_answered_with_the_known_ones() -> None:
     with pytest.raises(LabError, match=r"Kafka 3\.9\.1, 4\.1\.0 only"):
         kafka_distribution.collect("3.7.0", Path("/nonexistent"), print)

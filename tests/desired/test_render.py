@@ -1,4 +1,4 @@
-"""Rendering: from a role's data and a host's facts to the items that host must have."""
+"""Rendering: the items of a host, from a role's data and the host's facts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPECS = "argument_specs: {main: {options: {motd: {type: str}, loud: {type: bool}
 
 
 class Site:
-    """An inventory with one host and whatever roles a test writes beside it."""
+    """An inventory with one host, and the roles that a test writes beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,11 +59,16 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def test_each_entry_of_a_manifest_becomes_the_item_it_describes(site: Site) -> None:
+def test_every_entry_of_a_manifest_becomes_an_item(site: Site) -> None:
     manifest = """
 packages: [{name: nginx}]
 modules: [{name: ip_vs}]
-files: [{path: "/etc/{{ inventory_hostname }}", template: a.j2, mode: "0600", validate: "cat %s", unit: a.service}]
+files:
+- path: "/etc/{{ inventory_hostname }}"
+  template: a.j2
+  mode: "0600"
+  validate: "cat %s"
+  unit: a.service
 sysctls: [{name: net.ipv4.ip_forward, value: 1}]
 addresses: [{address: 192.0.2.1/32, device: lo, label: "lo:0"}]
 units: [{name: a.service, on_change: restart, check: "true"}]
@@ -79,7 +84,7 @@ units: [{name: a.service, on_change: restart, check: "true"}]
     )
 
 
-def test_parameters_and_modules_come_back_after_a_reboot(site: Site) -> None:
+def test_parameters_and_modules_are_set_at_boot(site: Site) -> None:
     site.role("a", "modules: [{name: ip_vs}]\nsysctls: [{name: net.b, value: '2'}]")
     site.role("b", "sysctls: [{name: net.a, value: '1 10'}]")
     desired = site.render()
@@ -89,7 +94,7 @@ def test_parameters_and_modules_come_back_after_a_reboot(site: Site) -> None:
     assert modules.content.splitlines()[1:] == [b"ip_vs"]
 
 
-def test_an_entry_is_made_for_each_member_of_its_loop_where_its_condition_holds(site: Site) -> None:
+def test_there_is_an_item_for_each_member_of_a_loop_whose_condition_holds(site: Site) -> None:
     site.computed = {
         "vips": [{"cidr": "192.0.2.1/32", "own": True}, {"cidr": "192.0.2.2/32", "own": False}]
     }
@@ -118,34 +123,34 @@ def test_a_condition_may_ask_the_facts(site: Site) -> None:
     )
 
 
-def test_two_roles_may_want_the_same_thing_alike(site: Site) -> None:
+def test_two_roles_may_define_equal_items(site: Site) -> None:
     site.role("a", "units: [{name: a.service}]").role("b", "units: [{name: a.service}]")
     assert site.render().items == (Unit("a.service"),)
 
 
-def test_two_roles_that_want_it_differently_are_both_named(site: Site) -> None:
+def test_two_roles_that_define_an_item_differently_are_both_named(site: Site) -> None:
     site.role("a", "sysctls: [{name: net.x, value: '0'}]").role(
         "b", "sysctls: [{name: net.x, value: '1'}]"
     )
     assert site.complaint().startswith(
-        "b/manifest.yml:1:11: role-conflict: roles `a` and `b` want sysctl net.x differently"
+        "b/manifest.yml:1:11: role-conflict: roles `a` and `b` define sysctl net.x differently"
     )
 
 
-def test_a_file_is_secret_where_its_role_says_so(site: Site) -> None:
+def test_a_file_is_secret_if_its_role_says_so(site: Site) -> None:
     manifest = "files: [{path: /a, template: a.j2, secret: true}, {path: /b, template: a.j2}]"
     desired = site.role("a", manifest, a="say nothing").render()
     assert [item.secret for item in desired.of("file") if isinstance(item, File)] == [True, False]
 
 
-def test_an_unknown_role_is_refused_at_its_place_in_the_list(site: Site) -> None:
+def test_an_unknown_role_is_refused_at_its_position_in_the_list(site: Site) -> None:
     site.role("a", "{packages: []}").names.append("aa")
     site.variables = "hactl_roles: [a, aa]"
     assert "/inventory.yml:1:39: role-unknown: there is no role `aa`; " in site.complaint()
 
 
 @given(value=st.text(min_size=1))
-def test_no_value_adds_a_line_to_the_parameters(hostile: Site, value: str) -> None:
+def test_no_value_adds_a_line_to_the_file_of_parameters(hostile: Site, value: str) -> None:
     hostile.computed = {"value": value}
     try:
         desired = hostile.render()
@@ -185,7 +190,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Site:
         ),
     ],
 )
-def test_a_failing_template_is_named_with_its_line(
+def test_a_failing_template_is_reported_with_its_line(
     site: Site, template: str, complaint: str
 ) -> None:
     site.role("a", "files: [{path: /a, template: a.j2}]", a=template)
@@ -220,15 +225,15 @@ def test_a_failing_template_is_named_with_its_line(
         ("files: [{path: /etc/../a, template: a.j2}]", "a/manifest.yml:1:9: bad-path: "),
         (
             "units: [{name: ''}]",
-            "a/manifest.yml:1:9: bad-item: the unit made here has an empty name",
+            "a/manifest.yml:1:9: bad-item: this unit has an empty name",
         ),
         (
             'sysctls: [{name: "a\\nkernel.x", value: 1}]',
-            "a/manifest.yml:1:11: bad-item: the sysctl made here",
+            "a/manifest.yml:1:11: bad-item: this sysctl has",
         ),
     ],
 )
-def test_a_manifest_that_yields_no_item_is_named_with_its_line(
+def test_a_manifest_with_a_mistake_is_reported_with_its_line(
     site: Site, manifest: str, complaint: str
 ) -> None:
     assert site.role("a", manifest, a="").complaint().startswith(complaint)

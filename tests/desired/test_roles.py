@@ -1,4 +1,4 @@
-"""Roles: found beside the inventory before the shipped ones, checked file by file, their variables bound in order."""
+"""Roles: their folders, the checks of their files, and the order of their variables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GOOD = {
 
 
 def write_role(folder: Path, name: str = "motd", **files: str) -> Path:
-    """A role folder with the good files and those given over them; `None` leaves one out."""
+    """Write a role with the files of GOOD and `files`; returns the parent folder."""
     for path, text in {**GOOD, **files}.items():
         target = folder / name / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,20 +47,20 @@ def load(tmp_path: Path, **files: str) -> Role:
 
 
 def host(variables: Mapping[str, Any]) -> Host:
-    place = Position("inventory.yml", 4, 7)
+    position = Position("inventory.yml", 4, 7)
     return Host(
-        "web1", place, {name: Node.of(value, place) for name, value in variables.items()}, ()
+        "web1", position, {name: Node.of(value, position) for name, value in variables.items()}, ()
     )
 
 
 def mistakes(tmp_path: Path, **files: str) -> str:
-    """Every complaint about a role with these files, paths shortened to the role's own."""
+    """The messages about a role with these files, with paths relative to the role."""
     with pytest.raises(InputError) as error:
         load(tmp_path, **files)
     return str(error.value).replace(f"{tmp_path}/motd/", "")
 
 
-def test_a_role_beside_the_inventory_takes_the_place_of_a_shipped_one(tmp_path: Path) -> None:
+def test_a_role_beside_the_inventory_replaces_a_shipped_role(tmp_path: Path) -> None:
     search = search_path(tmp_path / "site" / "inventory.yml")
     assert search == (tmp_path / "site" / "roles", tmp_path / "roles", shipped("roles"))
     assert load_role("web", search).path == shipped("roles") / "web"
@@ -85,12 +85,14 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         (
             "manifest.yml",
             "filse: []",
-            "manifest.yml:1:1: unknown-field: unknown field `filse`; the nearest known one is `files`",
+            "manifest.yml:1:1: unknown-field: unknown field `filse`; "
+            "the nearest known one is `files`",
         ),
         (
             "manifest.yml",
             "files: [{path: /a, template: motd.j2, mod: '0600'}]",
-            "manifest.yml:1:39: unknown-field: unknown field `mod`; the nearest known one is `mode`",
+            "manifest.yml:1:39: unknown-field: unknown field `mod`; "
+            "the nearest known one is `mode`",
         ),
         (
             "manifest.yml",
@@ -111,7 +113,7 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         (
             "manifest.yml",
             "units: [{name: a, when: x == 1}]",
-            "manifest.yml:1:25: wrong-value: `when`: 'x == 1' is no condition",
+            "manifest.yml:1:25: wrong-value: `when`: 'x == 1' is not a condition",
         ),
         (
             "manifest.yml",
@@ -121,7 +123,7 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         (
             "manifest.yml",
             "files: [{path: /a, template: motd.j2, mode: '644'}]",
-            "manifest.yml:1:45: wrong-value: `mode`: '644' is no file mode",
+            "manifest.yml:1:45: wrong-value: `mode`: '644' is not a file mode",
         ),
         (
             "manifest.yml",
@@ -150,13 +152,15 @@ def test_an_unknown_role_is_refused_where_the_inventory_names_it(tmp_path: Path)
         ),
     ],
 )
-def test_a_mistake_in_a_role_is_named_at_its_line(
+def test_a_mistake_in_a_role_is_reported_with_its_line(
     tmp_path: Path, file: str, text: str, complaint: str
 ) -> None:
     assert mistakes(tmp_path, **{file: text}).startswith(complaint)
 
 
-def test_computed_variables_win_over_the_host_s_and_those_over_defaults(tmp_path: Path) -> None:
+def test_computed_variables_come_before_host_variables_and_these_before_defaults(
+    tmp_path: Path,
+) -> None:
     role = load(tmp_path, **{"defaults/main.yml": "lines: 3\nmotd: a default"})
     assert bind(role, host({}), {})["motd"] == "a default"
     assert bind(role, host({"motd": "the host's"}), {})["motd"] == "the host's"
@@ -171,7 +175,7 @@ def test_a_default_may_use_computed_variables_and_the_defaults_above_it(tmp_path
     assert bound["colours"] == ["I am web1!"]
 
 
-def test_a_role_sees_no_variable_that_it_does_not_declare(tmp_path: Path) -> None:
+def test_a_role_sees_only_declared_variables(tmp_path: Path) -> None:
     assert "ansible_password" not in bind(
         load(tmp_path), host({"motd": "x", "ansible_password": "p"}), {}
     )
@@ -198,7 +202,7 @@ def test_a_role_sees_no_variable_that_it_does_not_declare(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_a_variable_that_does_not_fit_its_declaration_is_refused(
+def test_a_variable_that_does_not_match_its_declaration_is_refused(
     tmp_path: Path, variables: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InputError) as error:
@@ -211,9 +215,8 @@ def test_a_shipped_role_loads_and_its_documents_agree_with_its_defaults(name: st
     role = load_role(name, (shipped("roles"),))
     for name, node in role.defaults.items():
         default, documented = node.plain(), role.options[name].default
-        templated = (
-            isinstance(default, str) and "{{" in default
-        )  # its documentation may say it in words
+        # The documentation of a templated default may be prose.
+        templated = isinstance(default, str) and "{{" in default
         assert templated or default in (documented, None), (
             f"{name} is {default}, documented as {documented}"
         )

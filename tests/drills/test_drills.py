@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from provision.desired.timing import BROKER_STARTS
+from provision.desired.timing import BROKER_START_TIME
 from provision.drills.all_real_servers_down import AllRealServersDown
 from provision.drills.assertions import verdict_text
 from provision.drills.context import DrillContext, holder_of
@@ -297,7 +297,7 @@ def test_brokers_are_never_all_stopped_and_have_time_to_start() -> None:
     assert RealServerStop().skip(context) == "" == RealServerFlap().skip(context)
     assert (
         RealServerFlap().settle_timeout(context)
-        > RealServerStop().settle_timeout(context) + BROKER_STARTS
+        > RealServerStop().settle_timeout(context) + BROKER_START_TIME
     )
 
 

@@ -1,4 +1,4 @@
-"""JSON from a host is read as the standard library reads it, unless it nests beyond reason."""
+"""JSON from a host is read as by the standard library, up to a depth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATA = st.recursive(
 
 
 @given(DATA)
-def test_what_json_writes_comes_back(data: Any) -> None:
+def test_values_survive_writing_and_reading(data: Any) -> None:
     assert loads(json.dumps(data)) == loads(json.dumps(data).encode()) == data
 
 
@@ -34,11 +34,11 @@ def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}"), ('["[[[", {"}":', "}]")])
-def test_nesting_beyond_the_bound_is_a_value_error(begin: str, end: str) -> None:
+def test_deeper_nesting_is_a_value_error(begin: str, end: str) -> None:
     brackets = sum(begin.replace('"[[["', "").count(mark) for mark in "[{")
-    fits = MAX_DEPTH // brackets
-    assert loads(begin * fits + "1" + end * fits) is not None
-    for levels in (fits + 1, 100_000):
+    levels_allowed = MAX_DEPTH // brackets
+    assert loads(begin * levels_allowed + "1" + end * levels_allowed) is not None
+    for levels in (levels_allowed + 1, 100_000):
         with pytest.raises(ValueError, match="nested deeper than 100 levels"):
             loads(begin * levels + "1" + end * levels)
     with pytest.raises(ValueError, match="nested deeper"):

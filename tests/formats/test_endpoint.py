@@ -26,5 +26,5 @@ def test_an_address_of_either_family_is_split_from_its_port(
 
 
 @given(st.ip_addresses().map(str), st.integers(0, 65535))
-def test_what_is_joined_is_split_again(address: str, port: int) -> None:
+def test_a_joined_endpoint_is_split_into_its_parts(address: str, port: int) -> None:
     assert endpoint.split(endpoint.join(address, port)) == (address, str(port))

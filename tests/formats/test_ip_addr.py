@@ -6,7 +6,7 @@ import pytest
 
 from provision.formats.ip_addr import LiveAddress, live_address, live_addresses
 
-IPV4 = "2: eth0    inet 192.0.2.10/32 scope global eth0\\       valid_lft forever preferred_lft forever"
+IPV4 = "2: eth0    inet 192.0.2.10/32 scope global eth0\\       valid_lft forever"
 LOOPBACK = (
     "1: lo    inet 192.0.2.10/32 scope global lo:0\\       valid_lft forever preferred_lft forever"
 )
@@ -28,5 +28,5 @@ def test_interface_prefix_label_and_scope_are_read(line: str, address: LiveAddre
 
 
 @pytest.mark.parametrize("line", ["", "2: eth0: <BROADCAST,UP> mtu 1500", "Timestamp: Tue Dec  1"])
-def test_a_line_without_an_address_is_passed_over(line: str) -> None:
+def test_a_line_without_an_address_is_skipped(line: str) -> None:
     assert list(live_addresses([line, IPV4])) == [live_address(IPV4)]

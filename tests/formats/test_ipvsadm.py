@@ -21,12 +21,12 @@ def test_services_have_their_options_and_their_servers() -> None:
     }
 
 
-def test_a_server_without_its_service_and_other_lines_are_passed_over() -> None:
+def test_a_server_without_its_service_and_other_lines_are_skipped() -> None:
     assert saved_table(["# written by hactl", "", "-a -t 192.0.2.10:80 -r 192.0.2.21:80 -g"]) == {}
 
 
 @pytest.mark.parametrize(("options", "number"), [("-g -w 3", 3), ("-g", 1), ("-m -w 0 -x 10", 0)])
-def test_the_weight_is_1_where_none_is_named(options: str, number: int) -> None:
+def test_the_default_weight_is_1(options: str, number: int) -> None:
     assert weight(options) == number
 
 
@@ -34,5 +34,5 @@ def test_the_weight_is_1_where_none_is_named(options: str, number: int) -> None:
     ("options", "changed"),
     [("-g -w 3", "-g -w 0"), ("-m -w 2 -x 10", "-m -w 0 -x 10"), ("-g", "-g -w 0")],
 )
-def test_another_weight_takes_the_place_of_the_old_one(options: str, changed: str) -> None:
+def test_a_new_weight_replaces_the_old_one(options: str, changed: str) -> None:
     assert with_weight(options, 0) == changed

@@ -1,4 +1,4 @@
-"""Login modules in JAAS files and in `sasl.jaas.config`: mistakes named in Java's words, and writers that make none."""
+"""Login modules in JAAS files and in `sasl.jaas.config`: Java's messages, and safe writers."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ OPTIONS = st.dictionaries(TEXT.filter(bool), TEXT, max_size=4)
 
 
 def read(value: str) -> jaas_property.Reading:
-    """A property's value."""
+    """Read a property's value."""
     return jaas_property.read(of(value, "f"))
 
 
 def options(module: jaas.JaasModule) -> dict[str, str]:
-    """A module's options."""
+    """The options of a module, by name."""
     return {option.key: option.value for option in module.options}
 
 
 @given(OPTIONS)
-def test_a_written_property_is_read(wanted: dict[str, str]) -> None:
-    """Whatever options hold, the value stays on one line and gives them back."""
-    value = jaas.property_value(LoginModule(SCRAM, wanted))
+def test_a_written_property_is_read(written: dict[str, str]) -> None:
+    """With any options, the value is one line, and reading returns the options."""
+    value = jaas.property_value(LoginModule(SCRAM, written))
     assert "\n" not in value
-    found = read(value)
-    assert not found.refusals
-    assert options(found.modules[0]) == wanted
+    reading = read(value)
+    assert not reading.refusals
+    assert options(reading.modules[0]) == written
 
 
-@given(OPTIONS.filter(lambda wanted: not any("${" in value for value in wanted.values())))
-def test_a_written_file_is_read(wanted: dict[str, str]) -> None:
-    """The same in a file, which may have several contexts."""
-    found = jaas_file.read(
+@given(OPTIONS.filter(lambda written: not any("${" in value for value in written.values())))
+def test_a_written_file_is_read(written: dict[str, str]) -> None:
+    """Reading a file with two contexts returns the options."""
+    reading = jaas_file.read(
         jaas.write(
-            {"KafkaServer": LoginModule(SCRAM, wanted), "Client": LoginModule(DIGEST, wanted)}
+            {"KafkaServer": LoginModule(SCRAM, written), "Client": LoginModule(DIGEST, written)}
         ),
         "f",
     )
-    assert not found.refusals
+    assert not reading.refusals
     for name, module in (("KafkaServer", SCRAM), ("Client", DIGEST)):
-        context = found.context(name)
+        context = reading.context(name)
         assert context
-        assert (context.modules[0].name, options(context.modules[0])) == (module, wanted)
+        assert (context.modules[0].name, options(context.modules[0])) == (module, written)
 
 
-def test_a_file_cannot_hold_what_java_would_expand() -> None:
+def test_a_file_cannot_hold_text_that_java_would_expand() -> None:
     """`${…}` has no escape in a JAAS file; in the property it is plain text."""
     with pytest.raises(HactlError, match="Java would expand"):
         jaas.write({"Client": LoginModule(DIGEST, {"password": "a${home}"})})
@@ -59,17 +59,17 @@ def test_a_file_cannot_hold_what_java_would_expand() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a;", "1a"])
-def test_a_class_must_be_one(name: str) -> None:
-    """A class name cannot be quoted in sense."""
-    with pytest.raises(HactlError, match="no name"):
+def test_the_name_of_a_class_is_checked(name: str) -> None:
+    """A class name cannot be quoted."""
+    with pytest.raises(HactlError, match="is not a name"):
         jaas.property_value(LoginModule(name, {}))
 
 
-def test_reading_goes_on_behind_a_glued_flag() -> None:
+def test_reading_continues_after_a_glued_flag() -> None:
     """The options are known although Kafka refuses the value."""
-    found = read(f'{SCRAM} requiredusername="a" password="b";')
-    assert [refusal.cause for refusal in found.refusals] == ["flag-glued"]
-    assert options(found.modules[0]) == {"username": "a", "password": "b"}
+    reading = read(f'{SCRAM} requiredusername="a" password="b";')
+    assert [refusal.cause for refusal in reading.refusals] == ["flag-glued"]
+    assert options(reading.modules[0]) == {"username": "a", "password": "b"}
 
 
 def test_no_blank_is_needed_between_options() -> None:
@@ -81,14 +81,14 @@ def test_no_blank_is_needed_between_options() -> None:
 
 
 def test_a_piece_of_a_password_is_not_shown() -> None:
-    """Kafka's message quotes it; what the operator sees does not."""
+    """Kafka's message quotes it; the message for the operator does not."""
     refusal = read(f'{SCRAM} required password="ab"cd"ef";').refusals[0]
     assert refusal.message == "Value not specified for key 'cd' in JAAS config"
     assert refusal.shown == "Value not specified for key '********' in JAAS config"
 
 
-def test_a_file_goes_on_in_the_next_context() -> None:
+def test_reading_continues_in_the_next_context() -> None:
     """One missing semicolon does not hide the other contexts."""
-    found = jaas_file.read(b'A { a.B required u="v" };\nC { d.E required; };', "f")
-    assert [context.name for context in found.contexts] == ["A", "C"]
-    assert [str(refusal.position) for refusal in found.refusals] == ["f:1:24"]
+    reading = jaas_file.read(b'A { a.B required u="v" };\nC { d.E required; };', "f")
+    assert [context.name for context in reading.contexts] == ["A", "C"]
+    assert [str(refusal.position) for refusal in reading.refusals] == ["f:1:24"]

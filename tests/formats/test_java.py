@@ -1,4 +1,4 @@
-"""Our readers and writers against the real ones: java.util.Properties, the JDK's JAAS files, Kafka's JaasContext."""
+"""hactl's readers and writers against Java's: Properties, JAAS files, and Kafka's JaasContext."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ pytestmark = pytest.mark.java
 
 PROPERTIES = "a·key·=·:· ·\t·\f·\\·\n·\r·\r\n·#·!·\\u00e9·\\u12·é·x=y\n"
 PROPERTY = (
-    f"{SCRAM} required ·{SCRAM} required u=v;· user='a b'·username=·a.B· ·required·requiredx·=·'c'·\"\"·;·12ab·-·-x·"
-    '.5·_z·/·//·/* x */·\\·"·\n·optional·ü·$·*·{'
+    f"{SCRAM} required ·{SCRAM} required u=v;· user='a b'·username=·a.B· ·required·requiredx·=·'c'·"
+    '""·;·12ab·-·-x·.5·_z·/·//·/* x */·\\·"·\n·optional·ü·$·*·{'
 )
 FILE = (
     "KafkaServer·Client· ·{·}·;·};·required· a.b.C required ·requiredx· username·=·'d'·12·x y·"
     "\n·\r\n·// c\n·/* c\n */·/\n·*·,·é·-·"
-    'KafkaServer { a.B required k=v; };·Server {\n a.B required a=b\n c=d; e.F optional;\n};·"a"·""·"b\\"c\\101"'
+    "KafkaServer { a.B required k=v; };·Server {\n a.B required a=b\n c=d; e.F optional;\n};·"
+    '"a"·""·"b\\"c\\101"'
 )
 PIECES = {
     "properties": PROPERTIES.split("·"),
@@ -33,7 +34,7 @@ PIECES = {
 
 
 def mangled(kind: str, count: int) -> list[bytes]:
-    """Inputs put together at random from what the parser knows; the same in every run."""
+    """Random sequences of PIECES; the same in every run."""
     chance = random.Random(kind)  # not for secrecy
     encoding = "latin-1" if kind == "properties" else "utf-8"
     return [
@@ -43,7 +44,7 @@ def mangled(kind: str, count: int) -> list[bytes]:
 
 
 def our_properties(data: bytes) -> Reading:
-    """Our reading of a properties file, in Java's form; the message is in the problem's text."""
+    """hactl's reading of a properties file, in Java's form."""
     try:
         plain = properties.read(data, "f").plain()
     except InputError as error:
@@ -52,16 +53,16 @@ def our_properties(data: bytes) -> Reading:
     return Reading(tuple(text for item in ordered for text in item))
 
 
-def modules(context: str, found: tuple[JaasModule, ...]) -> Iterator[str]:
-    """Login modules as Readings.java prints them."""
-    for module in found:
+def modules(context: str, login_modules: tuple[JaasModule, ...]) -> Iterator[str]:
+    """Login modules, as Readings.java prints them."""
+    for module in login_modules:
         yield from (f"[{context}]", module.name, module.flag)
         options = {option.key: option.value for option in module.options}
         yield from (text for item in sorted(options.items()) for text in item)
 
 
 def our_property(data: bytes) -> Reading:
-    """Our reading of a value of `sasl.jaas.config`."""
+    """hactl's reading of a value of `sasl.jaas.config`."""
     reading = jaas_property.read(of(data.decode(), "f"))
     if reading.refusals:
         return Reading(error=reading.refusals[0].message)
@@ -69,13 +70,13 @@ def our_property(data: bytes) -> Reading:
 
 
 def our_file(data: bytes) -> Reading:
-    """Our reading of a JAAS file: the contexts that Readings.java asks for."""
+    """hactl's reading of a JAAS file, with the contexts of Readings.java."""
     read = jaas_file.read(data, "f")
     if read.refusals:
         return Reading(error=read.refusals[0].message)
     contexts = {context.name: context.modules for context in read.contexts}
-    asked = ("KafkaServer", "KafkaClient", "Client", "Server")
-    return Reading(tuple(text for name in asked for text in modules(name, contexts.get(name, ()))))
+    names = ("KafkaServer", "KafkaClient", "Client", "Server")
+    return Reading(tuple(text for name in names for text in modules(name, contexts.get(name, ()))))
 
 
 OURS: Mapping[str, Callable[[bytes], Reading]] = {
@@ -86,8 +87,8 @@ OURS: Mapping[str, Callable[[bytes], Reading]] = {
 
 
 @pytest.mark.parametrize("kind", OURS)
-def test_reads_what_java_reads(kind: str) -> None:
-    """Three thousand inputs of each kind, most of them broken: the same content or the same message."""
+def test_hactl_reads_files_as_java_does(kind: str) -> None:
+    """For 3000 inputs of each kind, most of them broken, contents and messages are equal."""
     inputs = mangled(kind, 3000)
     theirs = readings([(kind, data) for data in inputs])
     differing = [
@@ -96,9 +97,9 @@ def test_reads_what_java_reads(kind: str) -> None:
         if (our := OURS[kind](data)) != java
     ]
     assert not differing, differing[:3]
-    assert sum(not reading.error for reading in theirs) > 20, "some of them are sound"
+    assert sum(not reading.error for reading in theirs) > 20, "some inputs are valid"
     assert kind == "properties" or len({reading.error for reading in theirs}) > 5, (
-        "and some broken in several ways"
+        "and the errors differ"
     )
 
 
@@ -126,9 +127,9 @@ AWKWARD = [
 ]
 
 
-def test_java_reads_back_what_is_written() -> None:
-    """Values that break hand-written files come out of Java as they went in."""
-    settings = {
+def test_java_reads_written_files() -> None:
+    """Java reads the values that break hand-written files."""
+    settings: dict[str, properties.Value] = {
         **{f"k {value}": value for value in AWKWARD},
         "yes": True,
         "list": ["a", "b"],
@@ -141,11 +142,11 @@ def test_java_reads_back_what_is_written() -> None:
     inputs = [("properties", properties.write(settings))]
     inputs += [("property", jaas.property_value(login).encode()) for login in logins]
     inputs += [("file", jaas.write({"KafkaServer": login})) for login in logins]
-    whole, *rest = readings(inputs)
-    assert dict(zip(whole.fields[::2], whole.fields[1::2], strict=True)) == {
+    file, *logins_read = readings(inputs)
+    assert dict(zip(file.fields[::2], file.fields[1::2], strict=True)) == {
         key: properties.plain(value) for key, value in settings.items()
     }
-    for reading, login in zip(rest, logins * 2, strict=True):
+    for reading, login in zip(logins_read, logins * 2, strict=True):
         assert not reading.error
         assert reading.fields[1:3] == (SCRAM, "required")
         assert dict(zip(reading.fields[3::2], reading.fields[4::2], strict=True)) == login.options

@@ -1,4 +1,4 @@
-"""Properties of brokers and topics: known names, types and ranges, as Kafka's own tables have them."""
+"""Properties of brokers and topics: names, types and ranges as in Kafka's tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kafka.cluster import CACHE
 OLD, NEW = broker((3, 9, 1)), broker((4, 1, 0))
 
 
-def test_each_version_has_its_own_properties() -> None:
+def test_versions_have_different_properties() -> None:
     assert "zookeeper.connect" in OLD
     assert "zookeeper.connect" not in NEW
     assert "log.retention.hours" in OLD.keys() & NEW.keys()
@@ -24,12 +24,17 @@ def test_each_version_has_its_own_properties() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("num.partitions", 3), ("num.partitions", "3"), ("auto.create.topics.enable", False),
-        ("log.cleaner.min.cleanable.ratio", 0.5), ("log.cleanup.policy", "compact,delete"),
-        ("log.retention.bytes", -1), ("compression.type", "zstd"), ("zookeeper.clientCnxnSocket", "x.y.Z"),
+        ("num.partitions", 3),
+        ("num.partitions", "3"),
+        ("auto.create.topics.enable", False),
+        ("log.cleaner.min.cleanable.ratio", 0.5),
+        ("log.cleanup.policy", "compact,delete"),
+        ("log.retention.bytes", -1),
+        ("compression.type", "zstd"),
+        ("zookeeper.clientCnxnSocket", "x.y.Z"),
     ],
-)  # fmt: skip
-def test_what_kafka_takes(name: str, value: str | int | float | bool) -> None:
+)
+def test_values_that_kafka_accepts(name: str, value: str | int | float | bool) -> None:
     assert OLD[name].complaint(value) == ""
 
 
@@ -46,7 +51,9 @@ def test_what_kafka_takes(name: str, value: str | int | float | bool) -> None:
         ("zookeeper.clientCnxnSocket", True, "must be text, not true or false"),
     ],
 )
-def test_what_kafka_refuses(name: str, value: str | int | float | bool, complaint: str) -> None:
+def test_values_that_kafka_refuses(
+    name: str, value: str | int | float | bool, complaint: str
+) -> None:
     assert OLD[name].complaint(value) == complaint
 
 
@@ -62,7 +69,7 @@ def test_the_parameters_of_topics_are_those_that_kafka_itself_prints(version: st
         "org.apache.kafka.storage.internals.log.LogConfig",
     ]
     printed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
-    seen = {}
+    printed_parameters = {}
     for part in printed.split("<h4>")[1:]:
         name = re.search(r'<a id="([^"]+)">', part)
         cells = [
@@ -71,16 +78,17 @@ def test_the_parameters_of_topics_are_those_that_kafka_itself_prints(version: st
         ]
         assert name
         kind, valid = (html.unescape(cell[1]) if cell else "" for cell in cells)
-        seen[name[1]] = (kind, valid)
+        printed_parameters[name[1]] = (kind, valid)
     known = topic(tuple(map(int, version.split("."))))
-    assert known.keys() == seen.keys()
-    for parameter, (kind, valid) in seen.items():
-        about = known[parameter]
-        assert about.type == kind
-        if about.choices:
-            assert sorted(about.choices) == sorted(valid.strip("[]").split(", ")), parameter
+    assert known.keys() == printed_parameters.keys()
+    for parameter, (kind, valid) in printed_parameters.items():
+        definition = known[parameter]
+        assert definition.type == kind
+        if definition.choices:
+            assert sorted(definition.choices) == sorted(valid.strip("[]").split(", ")), parameter
         elif valid.startswith("[") and "Id]" not in valid and " or " not in valid:
             low, high = (
-                f"{each:.15g}" if each is not None else "" for each in (about.low, about.high)
+                f"{bound:.15g}" if bound is not None else ""
+                for bound in (definition.low, definition.high)
             )
             assert valid == f"[{low},...{',' if high else ''}{high}]", parameter

@@ -1,4 +1,4 @@
-"""Properties files: what is read, where from, and that nothing written can break."""
+"""Properties files: values and positions after reading, and safe writing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TEXT = st.text(max_size=30)
 
 
 def plain(text: str) -> dict[str, str]:
-    """The settings of a file with that text."""
+    """The settings in a text."""
     return properties.read(text.encode("latin-1"), "server.properties").plain()
 
 
 def test_the_key_ends_at_the_first_separator() -> None:
-    """`=`, `:` and white space separate; what follows the first `=` belongs to the value."""
+    """`=`, `:` and white space separate; the text after the first `=` is the value."""
     assert plain("a=1\nb: 2\nc 3\n d = = 4\ne\n") == {
         "a": "1",
         "b": "2",
@@ -28,15 +28,15 @@ def test_the_key_ends_at_the_first_separator() -> None:
     }
 
 
-def test_a_backslash_at_the_end_goes_on_in_the_next_line() -> None:
-    """Its leading white space does not count; two backslashes are one character and end the line."""
+def test_a_line_with_a_backslash_at_its_end_continues_in_the_next_line() -> None:
+    """Its leading white space is dropped; two backslashes are one character and end the line."""
     assert plain("a=1\\\n   2\nb=c\\\\\nd=3") == {"a": "12", "b": "c\\", "d": "3"}
 
 
-def test_a_line_without_one_is_two_entries() -> None:
-    """The broken line: the second half becomes a key of its own."""
-    found = plain("sasl.jaas.config=org.apache.Scra\nmLoginModule required x;\n")
-    assert found == {"sasl.jaas.config": "org.apache.Scra", "mLoginModule": "required x;"}
+def test_a_broken_line_without_a_backslash_is_two_entries() -> None:
+    """The second half becomes another key."""
+    settings = plain("sasl.jaas.config=org.apache.Scra\nmLoginModule required x;\n")
+    assert settings == {"sasl.jaas.config": "org.apache.Scra", "mLoginModule": "required x;"}
 
 
 def test_comments_do_not_continue() -> None:
@@ -44,15 +44,15 @@ def test_comments_do_not_continue() -> None:
     assert plain("# a \\\nb=1\n!c=2\n") == {"b": "1"}
 
 
-def test_the_later_entry_counts() -> None:
+def test_of_two_entries_the_later_counts() -> None:
     """Both are kept for lint."""
-    found = properties.read(b"a=1\na= 2 \n", "f")
-    assert found.get("a") == "2"
-    assert [entry.value.text for entry in found.entries] == ["1", "2 "]
+    settings = properties.read(b"a=1\na= 2 \n", "f")
+    assert settings.get("a") == "2"
+    assert [entry.value.text for entry in settings.entries] == ["1", "2 "]
 
 
-def test_places_lead_back_into_the_file() -> None:
-    """Also behind a continuation and an escape."""
+def test_positions_are_those_in_the_file() -> None:
+    """Also after a continuation and an escape."""
     entry = properties.read(b"# x\n a=b\\\n  \\u0063d\n", "f").entry("a")
     assert entry
     assert str(entry.position) == "f:2:2"
@@ -63,15 +63,15 @@ def test_places_lead_back_into_the_file() -> None:
     ]
 
 
-def test_a_bad_escape_is_refused_where_it_stands() -> None:
+def test_a_bad_escape_is_refused_with_its_position() -> None:
     """Java refuses the whole file."""
     with pytest.raises(InputError, match=r"f:2:3: properties-escape: .*Malformed \\uxxxx encoding"):
         properties.read(b"a=1\nb=\\user", "f")
 
 
 @given(st.dictionaries(TEXT.filter(bool), TEXT))
-def test_what_is_written_is_read(settings: dict[str, str]) -> None:
-    """Whatever the keys and values hold, each is one line."""
+def test_written_settings_are_read_back(settings: dict[str, str]) -> None:
+    """With any keys and values, every setting is one line."""
     written = properties.write(settings)
     assert written.count(b"\n") == len(settings)
     assert properties.read(written, "f").plain() == settings
@@ -83,7 +83,7 @@ def test_values_have_types() -> None:
 
 
 @pytest.mark.parametrize("item", ["a,b", " a", ""])
-def test_a_list_refuses_what_it_cannot_hold(item: str) -> None:
-    """Kafka would split it, trim it or drop it."""
+def test_a_list_rejects_items_that_kafka_would_change(item: str) -> None:
+    """Kafka would split, trim or drop the item."""
     with pytest.raises(HactlError, match="cannot hold"):
         properties.write({"a": ["x", item]})

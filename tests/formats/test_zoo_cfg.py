@@ -20,7 +20,7 @@ SERVERS = st.builds(
 
 
 @given(st.lists(SERVERS, unique_by=lambda member: member.id))
-def test_what_is_written_is_read(members: list[ZooKeeperServer]) -> None:
+def test_written_members_are_read_back(members: list[ZooKeeperServer]) -> None:
     """Roles, client ports and IPv6 addresses included."""
     settings = properties.read(zoo_cfg.write({"tickTime": 2000}, members), "zoo.cfg")
     assert settings.get("tickTime") == "2000"
@@ -28,8 +28,8 @@ def test_what_is_written_is_read(members: list[ZooKeeperServer]) -> None:
 
 
 @pytest.mark.parametrize("line", ["server.a=h:1:2", "server.1=h", "server.1=h:1"])
-def test_what_zookeeper_cannot_parse_is_kept_with_its_place(line: str) -> None:
-    """For lint to name it."""
-    (found,) = zoo_cfg.servers(properties.read(f"\n{line}\n".encode(), "zoo.cfg"))
-    assert found.server is None
-    assert found.position.line == 2
+def test_a_line_that_zookeeper_cannot_parse_is_kept_with_its_position(line: str) -> None:
+    """So that lint can report it."""
+    (entry,) = zoo_cfg.servers(properties.read(f"\n{line}\n".encode(), "zoo.cfg"))
+    assert entry.server is None
+    assert entry.position.line == 2

@@ -425,7 +425,7 @@ def test_a_secret_that_is_no_pem_is_refused_and_never_repeated(
     text = first.path.read_text().replace("tls: generated", "tls: {ca: ca.pem, key: !env CA_KEY}")
     (tmp_path / "env.yml").write_text(text)
     done = hactl(home, "render", str(tmp_path / "env.yml"), CA_KEY="c2VjcmV0LWtleQ")
-    assert done.returncode == 3 and "the secret in `key` is no text in PEM" in done.stderr
+    assert done.returncode == 3 and "the secret in `key` is not a PEM text" in done.stderr
     assert "c2VjcmV0LWtleQ" not in done.stdout + done.stderr
 
 

@@ -1,4 +1,4 @@
-"""The image's sources: Debian's of this machine's apt, in either format, and nobody else's."""
+"""The image's sources: Debian's sources of this machine's apt, in both formats, and no others."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 
 from provision.core.errors import LabError
 from provision.lab import apt
-from provision.lab.apt import Indexed, Source
+from provision.lab.apt import PackageIndex, Source
 
 ONE_LINE = """\
 # deb http://old.example.org/debian bookworm main
 deb http://mirror.example.org/debian bookworm main contrib  # of the site
-deb [arch=amd64 signed-by=/etc/apt/keyrings/site.gpg] https://mirror.example.org/security/ bookworm-security main
+deb [arch=amd64 signed-by=/etc/apt/keyrings/site.gpg] https://mirror.example.org/security/ \
+bookworm-security main
 deb-src http://mirror.example.org/debian bookworm main
 deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main
 deb [trusted=yes] file:/opt/packages ./
@@ -47,8 +48,10 @@ Suites: bookworm
 Components: main
 """
 
-RELEASE = Indexed("bookworm", "bookworm", "http://mirror.example.org/debian/")
-SECURITY = Indexed("bookworm-security", "bookworm-security", "https://mirror.example.org/security/")
+RELEASE = PackageIndex("bookworm", "bookworm", "http://mirror.example.org/debian/")
+SECURITY = PackageIndex(
+    "bookworm-security", "bookworm-security", "https://mirror.example.org/security/"
+)
 
 
 def test_the_one_line_format_is_read() -> None:
@@ -64,7 +67,7 @@ def test_the_one_line_format_is_read() -> None:
     ]
 
 
-def test_the_deb822_format_is_read_and_what_is_off_or_source_code_is_left_out() -> None:
+def test_the_deb822_format_is_read_without_disabled_and_source_entries() -> None:
     (source,) = apt.from_deb822(DEB822)
     assert source.uris == ("http://mirror.example.org/debian", "http://other.example.org/debian")
     assert source.suites == ("bookworm", "bookworm-updates")
@@ -76,16 +79,17 @@ def test_the_deb822_format_is_read_and_what_is_off_or_source_code_is_left_out() 
     ]
 
 
-def test_only_debians_sources_of_the_release_are_taken() -> None:
-    """A vendor's suite may be called bookworm, too; apt knows the Origin of each."""
+def test_only_debians_sources_of_the_release_are_used() -> None:
+    """A vendor's suite may have the name bookworm, too; apt knows its Origin."""
     assert apt.debian(tuple(apt.from_one_line(ONE_LINE)), [RELEASE, SECURITY], "bookworm") == (
         "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: bookworm\nComponents: main\n\n"
-        "Types: deb\nURIs: https://mirror.example.org/security/\nSuites: bookworm-security\nComponents: main\n"
+        "Types: deb\nURIs: https://mirror.example.org/security/\n"
+        "Suites: bookworm-security\nComponents: main\n"
         "Signed-By: /etc/apt/keyrings/site.gpg\n"
     )
 
 
-def test_an_embedded_key_is_passed_on_and_what_is_not_fetched_is_left_out() -> None:
+def test_an_embedded_key_is_kept_and_a_suite_without_index_is_left_out() -> None:
     text = apt.debian(tuple(apt.from_deb822(DEB822)), [RELEASE], "bookworm")
     assert "Suites: bookworm\n" in text and "other.example.org" not in text
     assert [source.options for source in apt.from_deb822(text)] == [
@@ -93,16 +97,16 @@ def test_an_embedded_key_is_passed_on_and_what_is_not_fetched_is_left_out() -> N
     ]
 
 
-def test_a_suite_by_another_name_is_known_by_its_codename() -> None:
+def test_a_suite_with_another_name_is_found_by_its_codename() -> None:
     source = Source(("http://mirror.example.org/debian",), ("oldstable", "trixie"), ("main",), {})
     indexes = [
-        Indexed("bookworm", "oldstable", "http://mirror.example.org/debian"),
-        Indexed("trixie", "trixie", "x"),
+        PackageIndex("bookworm", "oldstable", "http://mirror.example.org/debian"),
+        PackageIndex("trixie", "trixie", "x"),
     ]
     assert "Suites: oldstable\n" in apt.debian([source], indexes, "bookworm")
 
 
-def test_a_login_in_the_address_is_kept_for_apt_and_does_not_matter_for_the_comparison() -> None:
+def test_a_login_in_the_address_is_kept_but_not_compared() -> None:
     source = Source(("http://me:secret@mirror.example.org/debian",), ("bookworm",), ("main",), {})
     assert "URIs: http://me:secret@mirror.example.org/debian\n" in apt.debian(
         [source], [RELEASE], "bookworm"
@@ -110,15 +114,17 @@ def test_a_login_in_the_address_is_kept_for_apt_and_does_not_matter_for_the_comp
 
 
 @pytest.mark.parametrize("indexes", [[], [SECURITY]])
-def test_a_machine_without_the_release_is_told_what_to_do(indexes: list[Indexed]) -> None:
+def test_for_a_machine_without_the_release_the_error_names_a_fix(
+    indexes: list[PackageIndex],
+) -> None:
     with pytest.raises(LabError) as caught:
         apt.debian(tuple(apt.from_one_line(ONE_LINE)), indexes, "bookworm")
     assert "has no source of Debian bookworm (main)" in str(caught.value)
     assert "apt-get update" in str(caught.value)
 
 
-def test_proxies_certificates_and_dates_of_apt_hold_for_the_image_and_nothing_else() -> None:
-    kept = [
+def test_only_connection_settings_of_apt_apply_to_the_image() -> None:
+    settings = [
         'Acquire::http::Proxy "http://proxy.example.org:3128";',
         'Acquire::http::Proxy::mirror.example.org "DIRECT";',
         'Acquire::https::CAInfo "/etc/ssl/site.pem";',
@@ -131,12 +137,15 @@ def test_proxies_certificates_and_dates_of_apt_hold_for_the_image_and_nothing_el
         'Acquire::Languages:: "none";',
         'DPkg::Post-Invoke:: "rm x";',
     ]
-    assert apt.ways("\n".join([*others, *kept, *others]) + "\n").splitlines() == kept
+    assert (
+        apt.connection_settings("\n".join([*others, *settings, *others]) + "\n").splitlines()
+        == settings
+    )
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt")
 def test_the_files_for_mmdebstrap_come_from_this_machines_apt(tmp_path: Path) -> None:
-    """Whatever this machine's sources are: those of the release Debian has here are found, another one is not."""
+    """With any sources of this machine: its release is found, and another is not."""
     codenames = {index.codename for index in apt.read_indexes() if "-" not in index.codename}
     for codename in codenames:
         sources, settings = apt.write(tmp_path, codename)

@@ -20,13 +20,13 @@ def test_version_2_alone_has_one_hierarchy() -> None:
     assert hierarchies(V2) == [Path("/sys/fs/cgroup")]
 
 
-def test_the_hybrid_layout_has_systemds_own_besides() -> None:
+def test_the_hybrid_layout_also_has_the_hierarchy_of_systemd() -> None:
     assert hierarchies(HYBRID) == [Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")]
 
 
-def test_version_1_has_systemds_own() -> None:
+def test_version_1_has_the_hierarchy_of_systemd() -> None:
     assert hierarchies(V1) == [Path("/sys/fs/cgroup/systemd")]
 
 
-def test_a_machine_without_any_is_recognised() -> None:
+def test_a_machine_may_have_no_hierarchy() -> None:
     assert hierarchies("proc /proc proc rw 0 0\n") == []

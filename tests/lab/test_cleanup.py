@@ -15,15 +15,15 @@ MOUNTS = """\
 """
 
 
-def test_mounts_are_found_deepest_first_and_neighbours_left_alone() -> None:
+def test_mounts_are_found_deepest_first_without_those_of_other_folders() -> None:
     assert mounts_below(Path("/c/lab"), MOUNTS) == [Path("/c/lab/root/dev"), Path("/c/lab/root")]
 
 
-def test_spaces_in_mount_points_are_understood() -> None:
+def test_mount_points_may_have_spaces() -> None:
     assert mounts_below(Path("/c/lab two"), MOUNTS) == [Path("/c/lab two")]
 
 
-def test_a_folder_goes_with_all_in_it_and_may_be_gone_already(tmp_path: Path) -> None:
+def test_a_folder_is_removed_with_its_contents_and_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     remove(tmp_path / "a")
     remove(tmp_path / "a")

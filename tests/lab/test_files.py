@@ -35,16 +35,16 @@ def test_interfaces_of_an_ipv4_host() -> None:
     assert "up ip route replace 169.254.113.1/32 dev eth0" in text
 
 
-def test_interfaces_of_an_ipv6_host_wait_for_no_duplicate() -> None:
+def test_interfaces_of_an_ipv6_host_skip_duplicate_address_detection() -> None:
     text = files.interfaces(SPEC.hosts[1])
     assert "iface eth0 inet6 static\n    address fd00::2/64\n    dad-attempts 0\n" in text
     assert "up ip route replace fd68:6163:746c::1/128 dev eth0" in text
 
 
 def test_the_seed_holds_keys_only_root_can_read_and_is_reproducible() -> None:
-    made = files.seed(SPEC, SPEC.hosts[0], KEYS)
-    data = files.seed_tar(made)
-    assert data == files.seed_tar(made)
+    seed = files.seed(SPEC, SPEC.hosts[0], KEYS)
+    data = files.seed_tar(seed)
+    assert data == files.seed_tar(seed)
     assert len(data) % 512 == 0  # it becomes a disk
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         modes = {member.name: member.mode for member in tar}
@@ -54,12 +54,12 @@ def test_the_seed_holds_keys_only_root_can_read_and_is_reproducible() -> None:
     assert modes["root/.ssh"] == 0o700
 
 
-def test_a_host_with_an_underscore_is_known_by_both_names() -> None:
+def test_a_host_with_an_underscore_has_both_names() -> None:
     assert "fd00::2 web-1 web_1\n" in files.hosts_file(SPEC)
     assert files.seed(SPEC, SPEC.hosts[1], KEYS)["etc/hostname"].text == "web-1\n"
 
 
-def test_hosts_have_machine_ids_of_their_own() -> None:
+def test_hosts_have_different_machine_ids() -> None:
     ids = {files.seed(SPEC, host, KEYS)["etc/machine-id"].text for host in SPEC.hosts}
     assert len(ids) == 2
     assert all(len(text) == 33 and int(text, 16) for text in ids)

@@ -11,7 +11,7 @@ import pytest
 from provision.lab import image
 
 
-def test_any_change_of_the_recipe_makes_another_image(tmp_path: Path) -> None:
+def test_a_change_of_the_recipe_gives_another_image(tmp_path: Path) -> None:
     copy = tmp_path / "recipe"
     shutil.copytree(image.recipe(), copy)
     before = image.digest(copy)
@@ -26,13 +26,13 @@ def test_the_packages_are_part_of_the_recipe(monkeypatch: pytest.MonkeyPatch) ->
     assert image.digest(image.recipe()) != before
 
 
-def test_what_a_deploy_installs_is_not_installed_before() -> None:
+def test_the_image_has_no_installed_packages_of_a_deploy() -> None:
     assert not set(image.DEPLOY_PACKAGES) & set(image.BASE_PACKAGES)
     assert set(image.DIRECTOR_PACKAGES) <= set(image.DEPLOY_PACKAGES)
 
 
 @pytest.mark.parametrize("name", ["customize.sh", "init", "files/usr/local/sbin/lab-agent"])
-def test_its_scripts_are_clean_shell(name: str) -> None:
+def test_the_scripts_of_the_recipe_are_clean_shell(name: str) -> None:
     done = subprocess.run(
         ["shellcheck", str(image.recipe() / name)], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What a lab consists of: names, kinds, addresses."""
+"""The plan of a lab: names, kinds and addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIVE = [
 
 def test_directors_and_nodes_get_their_addresses_with_prefix() -> None:
     spec = LabSpec.of("lab", FIVE)
-    assert [(h.name, h.kind, h.addresses) for h in spec.hosts][:3] == [
+    assert [(host.name, host.kind, host.addresses) for host in spec.hosts][:3] == [
         ("lvs1", "director", ("192.168.227.101/24",)),
         ("lvs2", "director", ("192.168.227.102/24",)),
         ("web1", "node", ("192.168.227.103/24",)),
@@ -31,7 +31,7 @@ def test_directors_and_nodes_get_their_addresses_with_prefix() -> None:
     assert spec.host("web1").address == "192.168.227.103"
 
 
-def test_ipv6_has_its_own_prefix_and_one_spelling() -> None:
+def test_ipv6_addresses_have_another_prefix_and_are_normalised() -> None:
     spec = LabSpec.of("lab", [("a", "2001:DB8:0::0001", False)], prefix_v6=56)
     assert spec.hosts[0].addresses == ("2001:db8::1/56",)
 
@@ -44,7 +44,7 @@ def test_macs_are_unicast_local_and_distinct() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hosts", "says", "mends"),
+    ("hosts", "message", "hint"),
     [
         (
             [("web1", "web1.example.com", False)],
@@ -56,21 +56,25 @@ def test_macs_are_unicast_local_and_distinct() -> None:
         (
             [("a", "10.0.0.1", False), ("b", "10.0.0.1", True)],
             "a and b share the address 10.0.0.1",
-            "its own",
+            "another name",
         ),
-        ([("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)], "share the name a-b", "its own"),
+        (
+            [("a_b", "10.0.0.1", False), ("a-b", "10.0.0.2", False)],
+            "share the name a-b",
+            "another name",
+        ),
         ([("a/b", "10.0.0.1", False)], "'a/b' cannot name a lab host", "host names have"),
         ([("..", "10.0.0.1", False)], "'..' cannot name a lab host", "host names have"),
         ([], "has no hosts", "add hosts"),
     ],
 )
-def test_what_the_lab_cannot_build_is_refused(
-    hosts: list[tuple[str, str, bool]], says: str, mends: str
+def test_invalid_and_repeated_hosts_are_refused(
+    hosts: list[tuple[str, str, bool]], message: str, hint: str
 ) -> None:
     with pytest.raises(LabError) as caught:
         LabSpec.of("lab", hosts)
-    assert says in caught.value.message
-    assert mends in caught.value.hint
+    assert message in caught.value.message
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -94,13 +98,13 @@ def test_a_stem_without_a_letter_or_digit_is_refused(stem: str) -> None:
 
 
 @given(st.text(max_size=80).map(lambda text: f"a{text}"))
-def test_every_name_is_safe_in_paths_and_gives_itself(stem: str) -> None:
+def test_every_name_is_safe_in_paths_and_stable(stem: str) -> None:
     name = lab_name(stem)
     assert re.fullmatch("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", name)
     assert lab_name(name) == name
 
 
-def test_the_state_file_gives_the_spec_back() -> None:
+def test_the_spec_is_read_back_from_the_state_file() -> None:
     spec = LabSpec.of("lab", FIVE)
     assert LabSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 

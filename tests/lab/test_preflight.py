@@ -1,4 +1,4 @@
-"""What the lab refuses, and the command that mends it."""
+"""The requirements of the lab, and the fixes in its messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_good_machine_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "says", "mends"),
+    ("machine", "message", "hint"),
     [
         (replace(GOOD, root=False), "needs root", "sudo"),
         (
@@ -31,7 +31,7 @@ def test_a_good_machine_passes() -> None:
             "apt-get install mmdebstrap qemu-system-x86 socat",
         ),
         (replace(GOOD, tun=False), "/dev/net/tun is missing", "mknod /dev/net/tun c 10 200"),
-        (replace(GOOD, namespaces=False), "does not let root make namespaces", "--privileged"),
+        (replace(GOOD, namespaces=False), "does not let root create namespaces", "--privileged"),
         (replace(GOOD, disk_free=3_000), "4700 MB of disk, 3000 MB are free", "HACTL_CACHE"),
         (
             replace(GOOD, memory_free=300),
@@ -40,13 +40,13 @@ def test_a_good_machine_passes() -> None:
         ),
     ],
 )
-def test_each_want_is_named_with_its_remedy(
-    machine: preflight.Machine, says: str, mends: str
+def test_a_missing_requirement_is_reported_with_a_fix(
+    machine: preflight.Machine, message: str, hint: str
 ) -> None:
     with pytest.raises(LabError) as caught:
         preflight.check(SPEC, machine, image_built=False)
-    assert says in caught.value.message
-    assert mends in caught.value.hint
+    assert message in caught.value.message
+    assert hint in caught.value.hint
 
 
 def test_a_built_image_needs_less_disk() -> None:
@@ -58,13 +58,13 @@ def test_containers_need_no_tun() -> None:
     preflight.check(only_nodes, replace(GOOD, tun=False), image_built=True)
 
 
-def test_missing_commands_are_found_in_the_path(
+def test_commands_are_looked_for_in_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "socat").write_text("#!/bin/sh\n")
     (tmp_path / "socat").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    missing = preflight.look(tmp_path / "not" / "yet").missing
+    missing = preflight.inspect(tmp_path / "not" / "yet").missing
     assert "qemu-system-x86_64" in missing
     assert "socat" not in missing
 

@@ -1,4 +1,4 @@
-"""A small inventory with everything that a role's test wants to vary, rendered the way a deploy does it."""
+"""A small inventory for the tests of roles, rendered as a deploy does it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ all:
           - {{port: 80, scheduler: rr, real_servers: web, check: {{type: tcp}}, {service}}}
   children:
     directors:
-      hosts: {{lvs1: {{ansible_host: 192.168.227.101, {director}}}, lvs2: {{ansible_host: 192.168.227.102}}}}
+      hosts:
+        lvs1: {{ansible_host: 192.168.227.101, {director}}}
+        lvs2: {{ansible_host: 192.168.227.102}}
     web: {{hosts: {{web1: {{ansible_host: 192.168.227.103, hactl_roles: [web], {real_server}}}}}}}
 """
 
-DEBIAN = {
+DEBIAN: dict[str, Any] = {
     "interfaces": (
         Interface("eth0", ("192.168.227.101/24", "fd00::101/64")),
         Interface("ens33", ("192.168.227.103/24", "fd00::103/64")),
     ),
     "default_interface": "eth0",
 }
-REDHAT = {**DEBIAN, "os_family": "redhat", "os_id": "rocky", "os_version": "8"}
+REDHAT: dict[str, Any] = {**DEBIAN, "os_family": "redhat", "os_id": "rocky", "os_version": "8"}
 
 
 def render(
@@ -47,7 +49,7 @@ def render(
     real_server: str = "hactl_facts: {}",
     **facts: Any,
 ) -> DesiredHost:
-    """What `host` must look like; the texts go into the inventory as they are."""
+    """The desired state of `host`; the texts go into the inventory as they are."""
     path = folder / "inventory.yml"
     path.write_text(
         INVENTORY.format(vips=vips, service=service, director=director, real_server=real_server)
@@ -57,12 +59,12 @@ def render(
 
 
 def sysctls(desired: DesiredHost) -> dict[str, str]:
-    """Every kernel parameter and its value."""
+    """The kernel parameters by name."""
     return {item.name: item.value for item in desired.of("sysctl") if isinstance(item, Sysctl)}
 
 
 def content(desired: DesiredHost, path: str) -> str:
-    """The text of one file."""
+    """The text of a file."""
     item = desired.get("file", path)
     assert isinstance(item, File), (
         f"{path} is not among {[item.name for item in desired.of('file')]}"

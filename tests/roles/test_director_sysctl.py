@@ -1,4 +1,4 @@
-"""Role director_sysctl: no redirects anywhere, forwarding only where something needs it."""
+"""Role director_sysctl: no redirects, and forwarding only if a service needs it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def test_redirects_are_off_on_all_on_default_and_on_the_interface(tmp_path: Path
         assert parameters[f"net.ipv4.conf.{name}.send_redirects"] == "0"
 
 
-def test_a_backup_that_takes_packets_for_a_vip_never_says_that_it_has_it(tmp_path: Path) -> None:
+def test_a_backup_that_accepts_packets_for_a_vip_does_not_claim_it(tmp_path: Path) -> None:
     parameters = sysctls(render(tmp_path, "lvs1"))
     assert parameters["net.ipv4.conf.all.arp_ignore"] == "1"
     assert parameters["net.ipv4.conf.all.arp_announce"] == "2"
 
 
-def test_a_dot_in_an_interface_s_name_is_written_as_sysctl_wants_it(tmp_path: Path) -> None:
+def test_a_dot_in_the_name_of_an_interface_becomes_a_slash(tmp_path: Path) -> None:
     vlan = (Interface("eth0.100", ("192.168.227.101/24",)),)
     desired = render(tmp_path, "lvs1", interfaces=vlan)
     assert sysctls(desired)["net.ipv4.conf.eth0/100.send_redirects"] == "0"
@@ -44,7 +44,7 @@ def test_a_dot_in_an_interface_s_name_is_written_as_sysctl_wants_it(tmp_path: Pa
         ),
     ],
 )
-def test_forwarding_is_on_for_nat_and_where_the_inventory_asks(
+def test_forwarding_is_on_for_nat_and_by_request_of_the_inventory(
     tmp_path: Path, service: str, director: str, vips: str, forwarding: set[str]
 ) -> None:
     parameters = sysctls(render(tmp_path, "lvs1", service=service, director=director, vips=vips))

@@ -1,7 +1,7 @@
-"""Role firewall: what VRRP and the services need gets through, whatever filters, and nothing else is changed.
+"""Role firewall: packets of VRRP and the services pass any firewall; nothing else changes.
 
-The script runs against the real nft in a network namespace, and packets prove it. What is not proven here: firewalld,
-which needs its daemon.
+The script runs with the real nft in a network namespace, and packets prove it. firewalld is not
+tested here, since it needs its daemon.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def openings(folder: Path, host: str) -> list[str]:
     ]
 
 
-def test_a_director_lets_in_adverts_synchronised_connections_and_clients(tmp_path: Path) -> None:
+def test_a_director_accepts_adverts_connection_sync_and_clients(tmp_path: Path) -> None:
     assert openings(tmp_path, "lvs1") == [
         "firewall nftables eth0",
         "open vrrp 112 - - 4",
@@ -68,7 +68,7 @@ def test_a_director_lets_in_adverts_synchronised_connections_and_clients(tmp_pat
     ]
 
 
-def test_a_real_server_lets_in_clients_on_the_vip_and_checks_on_its_own_address(
+def test_a_real_server_accepts_clients_on_the_vip_and_checks_on_its_address(
     tmp_path: Path,
 ) -> None:
     assert openings(tmp_path, "web1") == [
@@ -78,17 +78,17 @@ def test_a_real_server_lets_in_clients_on_the_vip_and_checks_on_its_own_address(
     ]
 
 
-def test_where_nothing_filters_nothing_is_installed(tmp_path: Path) -> None:
+def test_without_a_firewall_nothing_is_installed(tmp_path: Path) -> None:
     names = [item.name for item in render(tmp_path, "lvs1", firewall="none").items]
     assert [name for name in names if "firewall" in name or "openings" in name] == []
 
 
-def test_openings_that_got_lost_count_as_drift(tmp_path: Path) -> None:
+def test_lost_openings_are_drift(tmp_path: Path) -> None:
     unit = Unit("hactl-firewall.service", on_change="reload", check=f"/bin/sh {SCRIPT} check")
     assert unit in render(tmp_path, "lvs1", firewall="firewalld").items
 
 
-def test_the_unit_follows_whoever_loads_the_ruleset(tmp_path: Path) -> None:
+def test_the_unit_follows_the_services_that_load_rulesets(tmp_path: Path) -> None:
     text = content(
         render(tmp_path, "lvs1", firewall="nftables"), "/etc/systemd/system/hactl-firewall.service"
     )
@@ -99,12 +99,12 @@ def test_the_unit_follows_whoever_loads_the_ruleset(tmp_path: Path) -> None:
             for name in ("nftables", "firewalld", "ufw")
         )
     assert "Before=network.target keepalived.service\n" in text, (
-        "a deaf backup would take the VIP at boot"
+        "a backup that receives no adverts would take the VIP at boot"
     )
 
 
-class Filtered:
-    """A namespace with the director's VIP on lo, listeners on it, and the rendered script and openings."""
+class FilteredHost:
+    """A namespace with the director's VIP on lo, and the rendered script and openings."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -122,8 +122,13 @@ class Filtered:
         environment = {**os.environ, "HACTL_OPENINGS": str(self.openings)}
         return subprocess.run(
             ["ip", "netns", "exec", self.name, *command],
-            input=text, capture_output=True, text=True, timeout=20, check=check, env=environment,
-        )  # fmt: skip
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=check,
+            env=environment,
+        )
 
     def firewall(self, verb: str, shell: tuple[str, ...] = ("dash",)) -> int:
         return self.run(*shell, str(self.script), verb, check=False).returncode
@@ -135,7 +140,7 @@ class Filtered:
         return self.run("nft", "list", "ruleset").stdout
 
     def reaches(self, protocol: str, port: int) -> bool:
-        """Whether a packet to the VIP arrives: a TCP connection, or any other protocol seen by a raw socket."""
+        """Whether a packet to the VIP arrives: a TCP connection, else a packet at a raw socket."""
         return self.run(sys.executable, "-c", PROBE, protocol, str(port)).stdout == "arrived\n"
 
 
@@ -158,10 +163,10 @@ except OSError:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Filtered]:
+def host(tmp_path: Path) -> Iterator[FilteredHost]:
     name = f"hactl-fw-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
-    yield Filtered(tmp_path, name)
+    yield FilteredHost(tmp_path, name)
     subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
@@ -170,8 +175,8 @@ def host(tmp_path: Path) -> Iterator[Filtered]:
     "ruleset", [FILTERING, REJECTING], ids=["policy drop", "a jump to a reject"]
 )
 @pytest.mark.parametrize("shell", [("dash",), ("busybox", "sh")], ids=["dash", "busybox"])
-def test_what_was_blocked_gets_through_and_nothing_more(
-    host: Filtered, ruleset: str, shell: tuple[str, ...]
+def test_blocked_packets_pass_and_no_others(
+    host: FilteredHost, ruleset: str, shell: tuple[str, ...]
 ) -> None:
     host.load(ruleset)
     assert not host.reaches("112", 0) and not host.reaches("tcp", 80)
@@ -183,7 +188,7 @@ def test_what_was_blocked_gets_through_and_nothing_more(
 
 
 @ROOT
-def test_flushed_openings_are_noticed_and_come_back_once(host: Filtered) -> None:
+def test_flushed_openings_are_detected_and_added_once(host: FilteredHost) -> None:
     host.load(FILTERING)
     host.firewall("apply")
     before = host.rules()
@@ -196,7 +201,7 @@ def test_flushed_openings_are_noticed_and_come_back_once(host: Filtered) -> None
 
 
 @ROOT
-def test_an_opening_that_leaves_the_inventory_is_closed(host: Filtered) -> None:
+def test_an_opening_that_leaves_the_inventory_is_closed(host: FilteredHost) -> None:
     host.load(FILTERING)
     host.firewall("apply")
     host.openings.write_text(
@@ -208,7 +213,7 @@ def test_an_opening_that_leaves_the_inventory_is_closed(host: Filtered) -> None:
 
 
 @ROOT
-def test_remove_leaves_the_ruleset_as_it_was(host: Filtered) -> None:
+def test_remove_leaves_the_ruleset_as_it_was(host: FilteredHost) -> None:
     host.load(FILTERING, BAN_LIST, REJECTING)
     before = host.rules()
     host.firewall("apply")
@@ -218,7 +223,7 @@ def test_remove_leaves_the_ruleset_as_it_was(host: Filtered) -> None:
 
 
 @ROOT
-def test_a_chain_that_only_bans_keeps_its_say(host: Filtered) -> None:
+def test_a_chain_that_only_bans_is_not_changed(host: FilteredHost) -> None:
     host.load(FILTERING, BAN_LIST)
     host.firewall("apply")
     assert "hactl" not in host.run("nft", "list", "table", "ip", "bans").stdout
@@ -226,7 +231,7 @@ def test_a_chain_that_only_bans_keeps_its_say(host: Filtered) -> None:
 
 
 @ROOT
-def test_without_any_filter_there_is_nothing_to_open_and_nothing_amiss(host: Filtered) -> None:
+def test_without_any_filter_there_is_nothing_to_open_and_nothing_amiss(host: FilteredHost) -> None:
     host.load(BAN_LIST)
     before = host.rules()
     assert host.firewall("check") == 0 and host.firewall("apply") == 0

@@ -1,4 +1,4 @@
-"""What role kafka runs before Java, and what keepalived runs: with real tar, curl and sh, in a scratch folder."""
+"""The scripts of roles kafka and kafka_check, with real tar, curl and sh, in a scratch folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHELLS = [shell for shell in (["dash"], ["busybox", "sh"]) if shutil.which(shell
 
 
 class Host:
-    """A scratch folder with the script in it; users are stand-ins, everything else is real."""
+    """A scratch folder with the script; `id` and `install` are fakes, other commands are real."""
 
     def __init__(self, folder: Path, shell: list[str]) -> None:
         self.folder, self.shell = folder, shell
@@ -41,7 +41,7 @@ class Host:
         (folder / "kafka-setup").write_text(text)
 
     def run(self, *lines: str) -> tuple[int, str]:
-        """What the script says of these lines."""
+        """The script's exit code and errors for these lines."""
         (self.folder / "setup").write_text("# a comment\n" + "".join(f"{line}\n" for line in lines))
         argv = [*self.shell, str(self.folder / "kafka-setup")]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
@@ -54,7 +54,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
 
 
 def archive(path: Path, content: bytes = b"jar") -> str:
-    """An archive laid out as Kafka's own; returns its SHA-512."""
+    """Write an archive with Kafka's layout; returns its SHA-512."""
     with tarfile.open(path, "w:gz") as tar:
         info = tarfile.TarInfo("kafka_2.13-9.9.9/libs/kafka_2.13-9.9.9.jar")
         info.size = len(content)
@@ -69,10 +69,10 @@ def test_an_archive_is_unpacked_once(host: Host, tmp_path: Path) -> None:
     assert (tmp_path / "opt/9.9.9/libs/kafka_2.13-9.9.9.jar").read_bytes() == b"jar"
     assert (tmp_path / "data").is_dir()
     (tmp_path / "kafka.tgz").unlink()
-    assert host.run(line) == (0, ""), "it is there already"
+    assert host.run(line) == (0, ""), "the archive is unpacked already"
 
 
-def test_another_digest_brings_another_archive(host: Host, tmp_path: Path) -> None:
+def test_a_new_digest_replaces_the_archive(host: Host, tmp_path: Path) -> None:
     old = archive(tmp_path / "kafka.tgz")
     assert host.run(f"archive {tmp_path}/opt/9.9.9 {old} {tmp_path}/kafka.tgz")[0] == 0
     new = archive(tmp_path / "kafka.tgz", b"another")
@@ -80,23 +80,19 @@ def test_another_digest_brings_another_archive(host: Host, tmp_path: Path) -> No
     assert (tmp_path / "opt/9.9.9/libs/kafka_2.13-9.9.9.jar").read_bytes() == b"another"
 
 
-def test_an_archive_that_is_not_what_it_should_be_replaces_nothing(
-    host: Host, tmp_path: Path
-) -> None:
+def test_an_archive_with_a_wrong_digest_replaces_nothing(host: Host, tmp_path: Path) -> None:
     digest = archive(tmp_path / "kafka.tgz")
     assert host.run(f"archive {tmp_path}/opt/9.9.9 {digest} {tmp_path}/kafka.tgz")[0] == 0
-    code, said = host.run(f"archive {tmp_path}/opt/9.9.9 {'0' * 128} {tmp_path}/kafka.tgz")
+    code, errors = host.run(f"archive {tmp_path}/opt/9.9.9 {'0' * 128} {tmp_path}/kafka.tgz")
     assert code == 1
-    assert (
-        said
-        == f"kafka-setup: {tmp_path}/kafka.tgz is not what the inventory says: its SHA-512 differs\n"
-    )
+    problem = "is not what the inventory says: its SHA-512 differs"
+    assert errors == f"kafka-setup: {tmp_path}/kafka.tgz {problem}\n"
     assert (tmp_path / "opt/9.9.9/libs/kafka_2.13-9.9.9.jar").read_bytes() == b"jar"
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Where the folder is served."""
+    """The address of an HTTP server for the folder."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -108,12 +104,12 @@ def test_an_archive_is_fetched(host: Host, tmp_path: Path, url: str) -> None:
     digest = archive(tmp_path / "kafka.tgz")
     assert host.run(f"archive {tmp_path}/opt/9.9.9 {digest} {url}/kafka.tgz") == (0, "")
     assert (tmp_path / "opt/9.9.9/libs").is_dir()
-    code, said = host.run(f"archive {tmp_path}/opt/9.9.8 {digest} {url}/missing.tgz")
+    code, errors = host.run(f"archive {tmp_path}/opt/9.9.8 {digest} {url}/missing.tgz")
     assert code == 1
-    assert f"kafka-setup: cannot fetch {url}/missing.tgz" in said
+    assert f"kafka-setup: cannot fetch {url}/missing.tgz" in errors
 
 
-def test_a_folder_without_jars_is_told(host: Host, tmp_path: Path) -> None:
+def test_a_folder_without_jars_is_reported(host: Host, tmp_path: Path) -> None:
     assert host.run(f"jars {tmp_path}") == (
         1,
         f"kafka-setup: there are no jars of Kafka in {tmp_path}\n",
@@ -123,16 +119,16 @@ def test_a_folder_without_jars_is_told(host: Host, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"),
+    ("result", "code"),
     [("99999999999 ready\n", 0), ("1 ready\n", 1), ("99999999999 no\n", 1), ("", 1), (None, 1)],
 )
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
-def test_a_verdict_counts_until_its_end(
-    verdict: str | None, code: int, shell: list[str], tmp_path: Path
+def test_a_result_is_valid_until_its_end(
+    result: str | None, code: int, shell: list[str], tmp_path: Path
 ) -> None:
     text = (ROLES / "kafka_check" / "templates" / "kafka-check.sh.j2").read_text()
     (tmp_path / "kafka-check").write_text(text.replace("/run/kafka-ready", str(tmp_path)))
-    if verdict is not None:
-        (tmp_path / "kafka1").write_text(verdict)
+    if result is not None:
+        (tmp_path / "kafka1").write_text(result)
     argv = [*shell, str(tmp_path / "kafka-check"), "kafka1"]
     assert subprocess.run(argv, capture_output=True, timeout=10, check=False).returncode == code

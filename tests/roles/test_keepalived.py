@@ -1,4 +1,4 @@
-"""Role keepalived: what the inventory says is what Keepalived reads, every field of it."""
+"""Role keepalived: Keepalived accepts its file, and all fields of the inventory have an effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from provision.inventory.model import Frontend
 from provision.inventory.settings import HostSettings
 from provision.inventory.validation import candidates
 from tests.inventory.building import DUAL, frontend, topology
-from tests.roles.keepalived_cases import CASES, Case
+from tests.roles.keepalived_cases import CASES
+from tests.roles.keepalived_cases.case import Case
 
 TEMPLATES = shipped("roles") / "keepalived" / "templates"
 
@@ -44,12 +45,12 @@ exec env --ignore-signal=TERM keepalived -t -f "$0"  # as the role calls 2.2.7
 
 def rendered(case: Case, host: str = "lvs1") -> str:
     """keepalived.conf of a director."""
-    found = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
-    return render_file(TEMPLATES, "keepalived.conf.j2", host_variables(found, host, Facts()))
+    site = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
+    return render_file(TEMPLATES, "keepalived.conf.j2", host_variables(site, host, Facts()))
 
 
 def keepalived_test(text: str, folder: Path) -> tuple[int, str]:
-    """Exit status and messages of the real `keepalived -t`, in a network of its own with eth0 and eth1."""
+    """Exit status and messages of the real `keepalived -t`, in a network with eth0 and eth1."""
     path = folder / "keepalived.conf"
     path.write_text(text)
     done = subprocess.run(
@@ -66,21 +67,23 @@ def keepalived_test(text: str, folder: Path) -> tuple[int, str]:
 @needs_keepalived
 @pytest.mark.parametrize("host", ["lvs1", "lvs2"])
 @pytest.mark.parametrize("name", CASES)
-def test_keepalived_accepts_it_without_a_word(name: str, host: str, tmp_path: Path) -> None:
+def test_keepalived_accepts_the_file_without_a_message(
+    name: str, host: str, tmp_path: Path
+) -> None:
     text = rendered(CASES[name], host)
     status, messages = keepalived_test(text, tmp_path)
     assert (status, messages) == (0, ""), text
 
 
 @pytest.mark.parametrize("vip", ["fd00:227::10", "fd00:227::10/64"])
-def test_no_check_leaves_from_an_ipv6_vip(vip: str) -> None:
-    """Whatever its prefix: the real servers own the VIP too, so their answers would never come back."""
+def test_no_check_uses_an_ipv6_vip_as_source(vip: str) -> None:
+    """With any prefix: the real servers have the VIP too, so their answers would not come back."""
     text = rendered(Case([frontend(vips=[vip])], hosts=DUAL))
     assert re.search(r"^ +fd00:227::10/\d+ preferred_lft 0$", text, re.MULTILINE)
 
 
 def fields_of(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tuple[str, str]]:
-    """Every field of a model and of the models below it, as the class that declares it and its name."""
+    """The fields of a model and of the models below it: the declaring class and the name."""
     if model in seen:
         return
     seen.add(model)
@@ -105,7 +108,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def fields_set(value: Any) -> Iterator[tuple[str, str]]:
-    """Every field that was given a value in a model, at any depth."""
+    """The fields of a model that have a value, at any depth."""
     if isinstance(value, BaseModel):
         for name in value.model_fields_set:
             yield _owner(type(value), name), name
@@ -118,27 +121,27 @@ def fields_set(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def used_fields(case: Case) -> set[tuple[str, str]]:
-    found = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
-    models = [*(frontend.model for frontend in found.frontends), *found.hosts.values()]
+    site = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
+    models = [*(frontend.model for frontend in site.frontends), *site.hosts.values()]
     return {field for model in models for field in fields_set(model)}
 
 
 def test_every_field_of_the_model_is_in_some_case() -> None:
-    """A field that no case uses is a field that nobody knows to work."""
+    """A field without a case would be untested."""
     known = {*fields_of(Frontend, set()), *fields_of(HostSettings, set())}
     used = {field for case in CASES.values() for field in used_fields(case)}
     assert known - used == set()
 
 
 def variations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """`value` with one key of a mapping taken out, for every key at any depth, and the path to that key.
+    """`value` without one key of a mapping, for every key at any depth, with the path of that key.
 
-    Positions in lists do not count for the path, the type of a check does.
+    The path has no list indices, but the types of checks.
     """
     if isinstance(value, dict):
         here = (*path, value["type"]) if isinstance(value.get("type"), str) else path
         for key in value:
-            yield (*here, key), {other: kept for other, kept in value.items() if other != key}
+            yield (*here, key), {name: field for name, field in value.items() if name != key}
             yield from (
                 (deep, {**value, key: changed})
                 for deep, changed in variations(value[key], (*here, key))
@@ -152,32 +155,32 @@ def variations(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 
 def outputs(case: Case) -> list[Any]:
-    """Everything that is put on a host because of a case."""
-    found = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
-    shown: list[Any] = []
+    """Everything that a case sets on hosts."""
+    site = topology(case.frontends, hosts=case.hosts, keepalived=case.keepalived, **case.common)
+    results: list[Any] = []
     for host in ("lvs1", "lvs2", "web1", "web2"):
-        variables = host_variables(found, host, Facts())
+        variables = host_variables(site, host, Facts())
         text = (
             render_file(TEMPLATES, "keepalived.conf.j2", variables)
-            if found.directed_by(host)
+            if site.directed_by(host)
             else ""
         )
         rules = [service.lines for service in variables["ipvs_services"]]
-        shown.append(
+        results.append(
             (
                 text,
                 rules,
                 variables["firewall_openings"],
                 variables["ipvs_manager"],
-                found.roles_of(host),
+                site.roles_of(host),
             )
         )
-        shown.append([variables[name] for name in ("kafka", "zookeeper", "kafka_check")])
-    return shown
+        results.append([variables[name] for name in ("kafka", "zookeeper", "kafka_check")])
+    return results
 
 
-def test_no_field_is_without_effect() -> None:
-    """Every field changes what is put on a host, at least in one case: taking it out gives something else."""
+def test_every_field_has_an_effect() -> None:
+    """In at least one case, the removal of a field changes the results."""
     effects: dict[tuple[str, ...], bool] = {}
     for case in CASES.values():
         before = outputs(case)
@@ -192,7 +195,7 @@ def test_no_field_is_without_effect() -> None:
             try:
                 differs = outputs(replace(case, **changed)) != before
             except InputError:
-                differs = True  # it is needed
+                differs = True  # the field is required
             effects[path] = effects.get(path, False) or differs
     idle = [path for path, differs in effects.items() if not differs]
     assert idle == [], idle

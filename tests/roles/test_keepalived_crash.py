@@ -1,4 +1,4 @@
-"""Role keepalived: one holder of each address, whether it is stopped or killed. Script and daemons run for real."""
+"""Role keepalived: one director holds a VIP, even after a stop or a kill; with real daemons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from provision.desired.host_variables import host_variables
 from provision.desired.templates import render_file
 from tests.inventory.building import DUAL, frontend, topology
 from tests.roles.site import REDHAT, content, render
+from tests.waiting import wait_until
 
 TEMPLATES = shipped("roles") / "keepalived" / "templates"
 SCRIPT = "/usr/local/lib/hactl/director"
@@ -24,9 +26,12 @@ LIST = "/etc/hactl/director"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/hactl.conf"
 VIP = "192.168.227.10"
 HOOKS = [
-    ("ExecStartPre", "start"), ("ExecStartPost", "started"), ("ExecReload", "reload"), ("ExecStop", "stop"),
+    ("ExecStartPre", "start"),
+    ("ExecStartPost", "started"),
+    ("ExecReload", "reload"),
+    ("ExecStop", "stop"),
     ("ExecStopPost", "stopped"),
-]  # fmt: skip
+]
 
 ROOT = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare"
@@ -38,8 +43,8 @@ KEEPALIVED = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize("facts", [{}, REDHAT])
-def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_again(
-    tmp_path: Path, facts: dict[str, object]
+def test_systemd_hands_over_before_a_stop_and_cleans_up_after_a_crash(
+    tmp_path: Path, facts: dict[str, Any]
 ) -> None:
     desired = render(tmp_path, "lvs1", **facts)
     lines = content(desired, DROP_IN).splitlines()
@@ -61,17 +66,17 @@ def test_systemd_hands_over_before_a_stop_cleans_up_after_a_crash_and_starts_aga
         ({"advert_int": 0.5, "down_timer_adverts": 5}, "3"),
     ],
 )
-def test_the_addresses_stay_until_any_backup_has_taken_them(
+def test_the_addresses_stay_until_a_backup_has_taken_over(
     vrrp: dict[str, object], seconds: str
 ) -> None:
-    """No backup waits as long as that: its skew is less than one advert interval."""
+    """The wait is longer than any backup's, whose skew is less than an advert interval."""
     vips = [
         {"address": VIP, "prefix": 24},
         "fd00:227::10",
         {"address": "192.168.227.11", "excluded": True},
     ]
-    found = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
-    text = render_file(TEMPLATES, "director.j2", host_variables(found, "lvs1", Facts()))
+    site = topology([frontend(vips=vips, vrrp={"virtual_router_id": 10, **vrrp})], hosts=DUAL)
+    text = render_file(TEMPLATES, "director.j2", host_variables(site, "lvs1", Facts()))
     assert text.splitlines()[1:] == [
         f"wait {seconds}",
         "rejoin 5",
@@ -82,12 +87,12 @@ def test_the_addresses_stay_until_any_backup_has_taken_them(
     ]
 
 
-def test_a_real_server_has_no_such_list(tmp_path: Path) -> None:
+def test_a_real_server_does_not_have_the_list(tmp_path: Path) -> None:
     assert render(tmp_path, "web1").get("file", LIST) is None
 
 
 class Director:
-    """The rendered script with a list of its own, run in new namespaces that have the director's interface."""
+    """The rendered script with a test list, in new namespaces with the director's interface."""
 
     def __init__(self, folder: Path) -> None:
         self.list = folder / "list"
@@ -101,10 +106,11 @@ class Director:
         )
 
     def run(self, shell: str, word: str, result: str, addresses: str) -> tuple[str, float]:
-        """What is left on the interface, and the seconds the script took."""
+        """The addresses on the interface after the script, and its duration in seconds."""
         add = "".join(f"ip address add {address} dev eth0; " for address in addresses.split())
-        run = f"SERVICE_RESULT={result} {shell} {self.script} {word} >&2 || echo failed; ip -o address show dev eth0"
-        text = f"ip link add eth0 type veth peer name p; ip link set eth0 up; {add}{run}"
+        run = f"SERVICE_RESULT={result} {shell} {self.script} {word} >&2 || echo failed; "
+        show = "ip -o address show dev eth0"
+        text = f"ip link add eth0 type veth peer name p; ip link set eth0 up; {add}{run}{show}"
         before = time.monotonic()
         done = subprocess.run(
             ["unshare", "-n", "sh", "-c", text], capture_output=True, text=True, timeout=20
@@ -125,7 +131,7 @@ EVERY = (
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
 @pytest.mark.parametrize("result", ["signal", "core-dump", "exit-code", "timeout", "oom-kill"])
-def test_what_a_killed_keepalived_left_is_taken_off_and_nothing_else(
+def test_only_the_addresses_of_a_killed_keepalived_are_removed(
     director: Director, shell: str, result: str
 ) -> None:
     left, seconds = director.run(shell, "stopped", result, EVERY)
@@ -138,13 +144,13 @@ def test_what_a_killed_keepalived_left_is_taken_off_and_nothing_else(
 
 
 @ROOT
-def test_a_keepalived_that_was_asked_to_end_is_left_alone(director: Director) -> None:
+def test_after_a_regular_stop_no_address_is_removed(director: Director) -> None:
     left, _ = director.run("dash", "stopped", "success", EVERY)
     assert f"{VIP}/24" in left and "fd00::10/128" in left
 
 
 @ROOT
-def test_nobody_waits_where_nothing_was_left(director: Director) -> None:
+def test_without_an_address_to_remove_there_is_no_wait(director: Director) -> None:
     director.list.write_text(f"wait 9\n{VIP}\n")
     left, seconds = director.run("dash", "stopped", "signal", "192.168.227.101/24")
     assert "192.168.227.101/24" in left and "failed" not in left and seconds < 5
@@ -152,9 +158,9 @@ def test_nobody_waits_where_nothing_was_left(director: Director) -> None:
 
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
-@pytest.mark.parametrize("drained, after", [(False, "0\n"), (True, "-253\n")])
-def test_a_director_that_starts_is_last_in_line_for_a_while_or_as_long_as_it_is_drained(
-    director: Director, shell: str, drained: bool, after: str
+@pytest.mark.parametrize(("drained", "number"), [(False, "0\n"), (True, "-253\n")])
+def test_a_director_starts_last_in_line_and_stays_last_while_it_is_drained(
+    director: Director, shell: str, drained: bool, number: str
 ) -> None:
     director.list.write_text(f"rejoin 0.2\nhandover {director.handover}\n{VIP}\n")
     director.handover.write_text("0\n")
@@ -163,17 +169,17 @@ def test_a_director_that_starts_is_last_in_line_for_a_while_or_as_long_as_it_is_
     director.run(shell, "start", "success", EVERY)
     assert director.handover.read_text() == "-253\n"
     director.run(shell, "started; sleep 1", "success", EVERY)
-    assert director.handover.read_text() == after
+    assert director.handover.read_text() == number
 
 
 @ROOT
 @pytest.mark.parametrize("number", ["0", "100"])
-def test_a_front_end_that_is_new_on_a_drained_director_does_not_come_to_it(
+def test_a_drained_director_does_not_become_master_of_a_new_front_end(
     director: Director, number: str
 ) -> None:
     director.handover.write_text(f"{number}\n")
     director.run("dash", "reload", "success", EVERY)
-    assert director.handover.read_text() == f"{number}\n", "in service it is left alone"
+    assert director.handover.read_text() == f"{number}\n", "a director in service keeps its number"
     director.mark.write_text("ops@desk 2026-11-22T08:00:00Z\n")
     director.run("dash", "reload", "success", EVERY)
     assert director.handover.read_text() == "-253\n"
@@ -186,7 +192,7 @@ def test_a_master_lowers_its_priority_and_waits_before_it_is_stopped(
 ) -> None:
     left, seconds = director.run(shell, "stop", "success", EVERY)
     assert director.handover.read_text() == "-253\n"
-    assert seconds >= 0.3 and f"{VIP}/24" in left, "it goes on answering"
+    assert seconds >= 0.3 and f"{VIP}/24" in left, "it still answers"
 
 
 @ROOT
@@ -198,56 +204,51 @@ def test_a_backup_is_stopped_at_once(director: Director) -> None:
 
 @ROOT
 @pytest.mark.parametrize(
-    ("number", "then"), [("-253\n", "-253\n"), ("0\n", "-253\n"), ("100\n", "100\n")]
+    ("number", "number_after_start"), [("-253\n", "-253\n"), ("0\n", "-253\n"), ("100\n", "100\n")]
 )
-def test_who_starts_is_the_last_in_line_but_an_operators_hand_over_stays(
-    director: Director, number: str, then: str
+def test_a_director_starts_last_in_line_unless_an_operator_has_set_a_number(
+    director: Director, number: str, number_after_start: str
 ) -> None:
     director.handover.write_text(number)
     director.run("dash", "start", "success", "192.168.227.101/24")
-    assert director.handover.read_text() == then
+    assert director.handover.read_text() == number_after_start
 
 
 @ROOT
-def test_the_very_first_start_is_no_return(director: Director) -> None:
+def test_at_the_very_first_start_no_file_is_written(director: Director) -> None:
     director.run("dash", "start", "success", "192.168.227.101/24")
     assert not director.handover.exists()
 
 
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
-def test_who_has_started_is_told_the_connections_before_its_priority_counts(
+def test_a_started_director_waits_for_connections_before_it_uses_its_priority(
     director: Director, shell: str
 ) -> None:
     director.list.write_text(f"rejoin 0.5\nhandover {director.handover}\n{VIP}\n")
     director.handover.write_text("-253\n")
     _, seconds = director.run(shell, "started", "success", "192.168.227.101/24")
-    assert seconds < 0.5 and director.handover.read_text() == "-253\n", (
-        "systemd is not kept waiting"
-    )
-    end = time.monotonic() + 5
-    while director.handover.read_text() != "0\n":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    assert seconds < 0.5 and director.handover.read_text() == "-253\n", "systemd does not wait"
+    wait_until(lambda: director.handover.read_text() == "0\n", 5, what="0 in the hand-over file")
 
 
 @ROOT
-def test_a_backup_takes_packets_for_the_addresses_without_having_them(director: Director) -> None:
+def test_a_backup_accepts_packets_for_addresses_that_it_does_not_have(director: Director) -> None:
     show = "ip -4 route show table local proto 112; ip -6 route show table local proto 112"
     script = f"sh {director.script}"
-    moved = f"sed -i s/192.168.227.11/192.168.227.12/ {director.list}"
+    edit = f"sed -i s/192.168.227.11/192.168.227.12/ {director.list}"
     text = f"""
-        ip link set lo up; {script} start; {show}; echo; {moved}; {script} reload; {show}; ip -4 -o address show
-        echo; SERVICE_RESULT=signal {script} stopped; {show}; echo; SERVICE_RESULT=success {script} stopped; {show}"""
+        ip link set lo up; {script} start; {show}; echo
+        {edit}; {script} reload; {show}; ip -4 -o address show; echo
+        SERVICE_RESULT=signal {script} stopped; {show}; echo
+        SERVICE_RESULT=success {script} stopped; {show}"""
     done = subprocess.run(
         ["unshare", "-n", "sh", "-ec", text], capture_output=True, text=True, timeout=20, check=True
     )
     parts = [[line.split()[1] for line in part.splitlines()] for part in done.stdout.split("\n\n")]
     assert parts[0] == [VIP, "192.168.227.11", "fd00::10"]
-    assert parts[1] == [VIP, "192.168.227.12", "fd00::10", "lo"], (
-        "the last is 127.0.0.1: no other address is there"
-    )
-    assert parts[2] == parts[1][:3], "a killed one starts again"
+    assert parts[1] == [VIP, "192.168.227.12", "fd00::10", "lo"], "127.0.0.1 is the only address"
+    assert parts[2] == parts[1][:3], "a killed Keepalived starts again"
     assert "".join(done.stdout.split("\n\n")[3:]).strip() == ""
 
 
@@ -256,12 +257,14 @@ for n in 1 2; do
     ip netns add $1-$n; ip -n $1-$n link set lo up
 done
 ip link add eth0 netns $1-1 type veth peer name eth0 netns $1-2
-for n in 1 2; do ip -n $1-$n address add 192.168.227.10$n/24 dev eth0; ip -n $1-$n link set eth0 up; done
+for n in 1 2; do
+    ip -n $1-$n address add 192.168.227.10$n/24 dev eth0; ip -n $1-$n link set eth0 up
+done
 """
 
 
 class Pair:
-    """Two directors that run the real keepalived, VRRP only, each in a namespace of its own."""
+    """Two directors with the real keepalived, VRRP only, in two namespaces."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, f"hl-crash-{os.getpid()}"
@@ -280,22 +283,12 @@ class Pair:
             "\n".join(line for line in text.splitlines() if "lvs_sync_daemon" not in line)
         )
         pids = [f"--{kind}={self.folder}/{kind}{number}" for kind in ("pid", "vrrp_pid")]
-        command = [
-            "ip",
-            "netns",
-            "exec",
-            f"{self.name}-{number}",
-            "keepalived",
-            "-n",
-            "-P",
-            "-f",
-            str(conf),
-            *pids,
-        ]
+        enter = ["ip", "netns", "exec", f"{self.name}-{number}"]
+        command = [*enter, "keepalived", "-n", "-P", "-f", str(conf), *pids]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def holders(self) -> list[int]:
-        """The directors that have the virtual IP, by number."""
+        """The numbers of the directors that have the virtual IP."""
         show = ["ip", "-o", "address", "show", "to", VIP]
         return [
             n
@@ -303,23 +296,18 @@ class Pair:
             if subprocess.check_output(["ip", "netns", "exec", f"{self.name}-{n}", *show])
         ]
 
-    def wait_for(self, *wanted: int) -> bool:
-        """Whether these become the holders within five seconds."""
-        end = time.monotonic() + 5
-        while self.holders() != list(wanted):
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.05)
-        return True
+    def wait_for(self, holders: list[int], reason: str) -> None:
+        """Wait until these directors are the holders; fails after five seconds."""
+        wait_until(lambda: self.holders() == holders, 5, what=reason)
 
     def kill(self) -> None:
-        """SIGKILL for all processes of the first director at once, which no process could do itself any good in."""
+        """Send SIGKILL to all processes of the first director at once: none can clean up."""
         pids = [(self.folder / f"{kind}1").read_text().strip() for kind in ("vrrp_pid", "pid")]
         subprocess.run(["kill", "-9", *pids], check=True)
         self.daemons[0].wait(5)
 
     def systemd(self, script: Path, word: str) -> None:
-        """What systemd runs in the first director's network, after a crash or before a stop."""
+        """Run systemd's command in the first director's network, after a crash or before a stop."""
         command = ["ip", "netns", "exec", f"{self.name}-1", "sh", str(script), word]
         subprocess.run(command, env={"SERVICE_RESULT": "signal"}, check=True, timeout=20)
 
@@ -335,12 +323,12 @@ class Pair:
 def pair(tmp_path: Path, director: Director) -> Iterator[Pair]:
     text = content(render(tmp_path, "lvs1"), LIST)
     director.list.write_text(text.replace("/var/lib/hactl/handover/web", f"{tmp_path}/handover1"))
-    found = Pair(tmp_path)
+    pair = Pair(tmp_path)
     try:
-        assert found.wait_for(1), "the director of the higher priority is master"
-        yield found
+        pair.wait_for([1], "the director with the higher priority is master")
+        yield pair
     finally:
-        found.close()
+        pair.close()
 
 
 @pytest.mark.keepalived
@@ -349,7 +337,7 @@ def test_after_sigkill_both_hold_the_address_until_the_clean_up(
     pair: Pair, director: Director
 ) -> None:
     pair.kill()
-    assert pair.wait_for(1, 2), "keepalived alone leaves the address where it was"
+    pair.wait_for([1, 2], "a killed keepalived leaves the address")
     pair.systemd(director.script, "stopped")
     assert pair.holders() == [2]
 
@@ -360,4 +348,5 @@ def test_the_backup_has_the_address_before_the_master_is_stopped(
     pair: Pair, director: Director
 ) -> None:
     pair.systemd(director.script, "stop")
-    assert pair.wait_for(2) and pair.daemons[0].poll() is None
+    pair.wait_for([2], "the backup has taken over")
+    assert pair.daemons[0].poll() is None

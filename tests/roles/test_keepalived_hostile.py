@@ -1,8 +1,8 @@
-"""Whatever text an inventory holds, it stays inside its own value in keepalived.conf, or is refused.
+"""A text of an inventory stays inside its value in keepalived.conf, or the model rejects it.
 
-keepalived.conf(5) has no safe quoting, so the model refuses what could end a value. The property: take any text of
-any case and put a hostile one in its place; either that is a Problem, or the file has the same lines as before, with
-the same words in each but for the one value.
+keepalived.conf(5) has no safe quoting, so the model rejects texts that could end a value. The
+property: replace any text of any case by a hostile text. Then either that is a Problem, or the file
+has the same lines and words as before, apart from the value.
 """
 
 from __future__ import annotations
@@ -17,27 +17,59 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provision.core.errors import InputError
-from tests.roles.keepalived_cases import CASES, Case
+from tests.roles.keepalived_cases import CASES
+from tests.roles.keepalived_cases.case import Case
 from tests.roles.test_keepalived import keepalived_test, needs_keepalived, rendered
 
 BENIGN = "zq7"
 NASTY = [
-    "x\nvrrp_strict", "x\r\ny", "x }", "{", "}", "a b", 'a" b', "a' b", '"', "a # b", "a!b", "$X", "${_PWD}",
+    "x\nvrrp_strict",
+    "x\r\ny",
+    "x }",
+    "{",
+    "}",
+    "a b",
+    'a" b',
+    "a' b",
+    '"',
+    "a # b",
+    "a!b",
+    "$X",
+    "${_PWD}",
     "${_HASH}",
-    "@lvs1 x", "~SEQ(a,1,9) x", "~LST(a,b)", "include", "includer /etc/passwd", "\\", "a\\", "\\n", "\x00",
-    "\x1b[2J", "\x85",
-    "\u2028", "\u00a0", "\ud800", "", " ", "\t", "-", "'", "%s", "{{ 7*7 }}", "{% raw %}",
-]  # fmt: skip
+    "@lvs1 x",
+    "~SEQ(a,1,9) x",
+    "~LST(a,b)",
+    "include",
+    "includer /etc/passwd",
+    "\\",
+    "a\\",
+    "\\n",
+    "\x00",
+    "\x1b[2J",
+    "\x85",
+    "\u2028",
+    "\u00a0",
+    "\ud800",
+    "",
+    " ",
+    "\t",
+    "-",
+    "'",
+    "%s",
+    "{{ 7*7 }}",
+    "{% raw %}",
+]
 
 
 def places(value: Any) -> Iterator[tuple[Any, ...]]:
-    """The path to every text in a case, except raw lines, which are meant to be anything."""
+    """The paths of all texts in a case, except raw lines, which may have any content."""
     if isinstance(value, str):
         yield ()
     elif isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             if key not in ("extra", "extra_blocks"):
-                yield from ((key, *rest) for rest in places(part))
+                yield from ((key, *path) for path in places(part))
 
 
 def put(value: Any, path: tuple[Any, ...], text: str) -> Any:
@@ -50,11 +82,13 @@ def put(value: Any, path: tuple[Any, ...], text: str) -> Any:
 
 
 def changed(name: str, path: tuple[Any, ...], text: str) -> str | None:
-    """The file for a case with one text replaced; None where that is refused."""
+    """The file of a case with a replaced text; None if the model rejects it."""
     case = CASES[name]
-    both = put({"frontends": case.frontends, "keepalived": case.keepalived}, path, text)
+    variables = put({"frontends": case.frontends, "keepalived": case.keepalived}, path, text)
     try:
-        return rendered(Case(both["frontends"], both["keepalived"], case.hosts, case.common))
+        return rendered(
+            Case(variables["frontends"], variables["keepalived"], case.hosts, case.common)
+        )
     except InputError:
         return None
 
@@ -67,12 +101,12 @@ PLACES = [
 
 
 def words(line: str) -> list[str]:
-    """A line as Keepalived splits it: at blanks, quoted strings whole, comments dropped."""
+    """The words of a line, as Keepalived splits it: at blanks, without comments."""
     return [word for word in re.findall(r'"[^"]*"|[^\s"]+|[#!].*', line) if word[0] not in "#!"]
 
 
 def same_shape(text: str, reference: str, value: str) -> bool:
-    """Whether two files have the same lines and words, up to `value` (one word or more) in place of the benign one."""
+    """Whether two files have the same lines and words, with `value` instead of BENIGN."""
     lines, others = text.split("\n"), reference.split("\n")
     if len(lines) != len(others) or len(text.splitlines()) != len(reference.splitlines()):
         return False
@@ -92,31 +126,29 @@ def same_shape(text: str, reference: str, value: str) -> bool:
 @example(("http check", ("frontends", 0, "services", 0, "check", "urls", 2, "regex")), "\\", False)
 @example(("tracking", ("frontends", 0, "vrrp", "track_processes", 0, "process")), "a b", False)
 @settings(max_examples=600, deadline=None)
-def test_a_hostile_text_is_refused_or_stays_in_its_place(
+def test_a_hostile_text_is_rejected_or_stays_inside_its_value(
     place: tuple[str, tuple[Any, ...]], nasty: str, prefixed: bool
 ) -> None:
     name, path = place
     prefix = "/" + BENIGN if prefixed else BENIGN
     reference = changed(name, path, prefix)
-    got = changed(name, path, prefix + nasty)
-    if got is None:
+    text = changed(name, path, prefix + nasty)
+    if text is None:
         return
-    assert reference is not None, "what extends a refused text was accepted"
+    assert reference is not None, "the model accepts a text whose beginning it rejects"
     written = BENIGN + nasty
-    if (
-        path[-1] == "regex"
-    ):  # the one text that may hold backslashes: between quotes each is written as two
+    if path[-1] == "regex":  # only this text may have backslashes, which are doubled in quotes
         written = written.replace("\\", "\\\\")
-    assert same_shape(got, reference, written)
+    assert same_shape(text, reference, written)
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_no_text_begins_as_a_directive(nasty: str) -> None:
-    """Hostile from the first letter: refused, or the file has as many lines as with the text that was there."""
+def test_no_text_becomes_a_directive(nasty: str) -> None:
+    """A completely hostile text is rejected, or begins no line of the file."""
     for name, path in PLACES:
-        got = changed(name, path, nasty)
-        if got is not None:
-            assert not re.search(r"^\s*([@~}]|include)", strip_blocks(got), re.MULTILINE), (
+        text = changed(name, path, nasty)
+        if text is not None:
+            assert not re.search(r"^\s*([@~}]|include)", strip_blocks(text), re.MULTILINE), (
                 name,
                 path,
             )
@@ -129,8 +161,8 @@ def strip_blocks(text: str) -> str:
 
 @pytest.mark.keepalived
 @needs_keepalived
-def test_keepalived_takes_every_odd_sign_as_part_of_the_value(tmp_path: Path) -> None:
-    """The signs that the model lets through in quotes mean nothing to Keepalived's own parser either."""
+def test_keepalived_reads_all_special_characters_as_parts_of_the_value(tmp_path: Path) -> None:
+    """Characters that the model accepts in quotes have no meaning for Keepalived's parser."""
     odd = "a {b} } c # d ! e ~SEQ(x,1,2) @f % ; ` | & < > * ? ( ) = +"
     case = CASES["names and scripts"]
     text = rendered(

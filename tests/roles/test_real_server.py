@@ -1,4 +1,4 @@
-"""Role real_server: the VIP on lo and silent, now and after a reboot. The script runs for real in a namespace."""
+"""Role real_server: the VIP on lo without ARP, now and at boot; the script runs in a namespace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = pytest.mark.skipif(
 )
 
 
-def test_the_arp_parameters_are_set_where_the_kernel_looks_for_them(tmp_path: Path) -> None:
+def test_the_arp_parameters_are_set_on_all_and_on_the_interface(tmp_path: Path) -> None:
     assert sysctls(render(tmp_path, "web1")) == {
         "net.ipv4.conf.all.arp_ignore": "1",
         "net.ipv4.conf.all.arp_announce": "2",
@@ -29,7 +29,7 @@ def test_the_arp_parameters_are_set_where_the_kernel_looks_for_them(tmp_path: Pa
     }
 
 
-def test_each_vip_is_a_host_address_on_lo_with_a_label_of_its_own(tmp_path: Path) -> None:
+def test_every_vip_is_a_host_address_on_lo_with_another_label(tmp_path: Path) -> None:
     addresses = render(tmp_path, "web1", vips="[192.168.227.10, 192.168.227.11]").of("address")
     assert addresses == (
         Address("192.168.227.10/32", "lo", "lo:0"),
@@ -58,7 +58,7 @@ def _ipv6_inventory() -> str:
     )
 
 
-def test_with_nat_the_director_rewrites_the_address_so_nothing_is_put_on_the_host(
+def test_with_nat_the_host_gets_no_vip(
     tmp_path: Path,
 ) -> None:
     desired = render(tmp_path, "web1", service="forward: nat")
@@ -66,7 +66,7 @@ def test_with_nat_the_director_rewrites_the_address_so_nothing_is_put_on_the_hos
     assert desired.get("unit", "hactl-lo-vip.service") is None
 
 
-def test_a_unit_brings_the_vip_back_after_a_reboot_and_reloads_when_the_vips_change(
+def test_a_unit_sets_the_vip_at_boot_and_is_reloaded_after_a_change(
     tmp_path: Path,
 ) -> None:
     desired = render(tmp_path, "web1")
@@ -91,7 +91,7 @@ def test_red_hat_with_network_scripts_gets_an_alias_file_and_a_route(tmp_path: P
     assert "192.168.227.10" not in content(desired, "/etc/hactl/lo-vips")
 
 
-def test_red_hat_without_them_is_like_debian(tmp_path: Path) -> None:
+def test_red_hat_without_network_scripts_is_like_debian(tmp_path: Path) -> None:
     desired = render(tmp_path, "web1", **REDHAT)
     assert desired.get("file", "/etc/sysconfig/network-scripts/ifcfg-lo:0") is None
     assert "192.168.227.10/32 lo:0" in content(desired, "/etc/hactl/lo-vips")
@@ -105,7 +105,7 @@ def test_red_hat_without_them_is_like_debian(tmp_path: Path) -> None:
         ("tunnel: {type: gue, port: 6080}", ["ipip", "fou"], ["gue4 6080", "up tunl0"]),
     ],
 )
-def test_a_tunnel_ends_at_a_device_that_filters_nothing(
+def test_a_tunnel_ends_at_a_device_without_reverse_path_filtering(
     tmp_path: Path, tunnel: str, modules: list[str], lines: list[str]
 ) -> None:
     desired = render(tmp_path, "web1", service=f"forward: tun, {tunnel}")
@@ -121,7 +121,7 @@ def test_a_tunnel_ends_at_a_device_that_filters_nothing(
 
 
 class Sandbox:
-    """One shell in a network and mount namespace of its own, with the rendered files where they belong."""
+    """A shell in a new network namespace, with the rendered script and list."""
 
     def __init__(self, folder: Path) -> None:
         desired = render(folder, "web1", vips="[192.168.227.10, 192.168.227.11]")
@@ -145,44 +145,48 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     yield Sandbox(tmp_path)
 
 
-SILENT = "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce; "
+CONF = "/proc/sys/net/ipv4/conf"
+NO_ARP = f"echo 1 >{CONF}/all/arp_ignore; echo 2 >{CONF}/all/arp_announce; "
 
 
 @ROOT
 @pytest.mark.parametrize("shell", ["dash", "busybox sh"])
-def test_the_script_puts_the_vips_on_lo_and_takes_them_off(sandbox: Sandbox, shell: str) -> None:
+def test_the_script_adds_and_removes_the_vips(sandbox: Sandbox, shell: str) -> None:
     result = sandbox.run(
         shell,
-        SILENT
+        NO_ARP
         + "SCRIPT add && SCRIPT add && ip -o addr show lo; SCRIPT remove; ip -o addr show lo",
     )
-    there, _, gone = result.stdout.partition("192.168.227.11/32 ")
-    assert "192.168.227.10/32 scope global lo:0" in there and "fd00::10/128" in result.stdout
-    assert gone.count("127.0.0.1/8") == 1 and "192.168.227.10" not in gone.split("127.0.0.1/8")[1]
+    added, _, removed = result.stdout.partition("192.168.227.11/32 ")
+    assert "192.168.227.10/32 scope global lo:0" in added and "fd00::10/128" in result.stdout
+    assert (
+        removed.count("127.0.0.1/8") == 1
+        and "192.168.227.10" not in removed.split("127.0.0.1/8")[1]
+    )
 
 
 @ROOT
 @pytest.mark.parametrize(
-    ("parameters", "says"),
+    ("parameters", "error"),
     [
         ("", "would claim the virtual IPs: its effective arp_ignore is 0, must be 1"),
         (
-            "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; ",
+            f"echo 1 >{CONF}/all/arp_ignore; ",
             "its effective arp_announce is 0, must be 2",
         ),
         (
-            SILENT + "echo 3 >/proc/sys/net/ipv4/conf/eth7/arp_ignore; ",
+            NO_ARP + f"echo 3 >{CONF}/eth7/arp_ignore; ",
             "eth7 would claim the virtual IPs: its effective arp_ignore is 3",
         ),
         (
-            "echo 1 >/proc/sys/net/ipv4/conf/lo/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/lo/arp_announce; ",
+            f"echo 1 >{CONF}/lo/arp_ignore; echo 2 >{CONF}/lo/arp_announce; ",
             "its effective arp_ignore is 0",
         ),
     ],
 )
-def test_the_script_refuses_while_an_interface_would_answer_for_the_vip(
-    sandbox: Sandbox, parameters: str, says: str
+def test_the_script_fails_if_an_interface_would_answer_for_the_vip(
+    sandbox: Sandbox, parameters: str, error: str
 ) -> None:
     result = sandbox.run("dash", parameters + "SCRIPT add; echo status $?; ip -o addr show lo")
-    assert says in result.stderr
+    assert error in result.stderr
     assert "status 1" in result.stdout and "192.168.227.10" not in result.stdout

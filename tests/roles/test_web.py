@@ -1,4 +1,4 @@
-"""Role web: nginx with a page that names its host, at the place each distribution serves from."""
+"""Role web: nginx with a page that names its host, in the folder of the distribution."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def test_red_hat_serves_from_another_folder(tmp_path: Path) -> None:
     assert desired.get("file", "/var/www/html/index.html") is None
 
 
-def test_the_text_is_the_operator_s_to_choose(tmp_path: Path) -> None:
+def test_the_operator_may_choose_the_text(tmp_path: Path) -> None:
     desired = render(tmp_path, "web1", real_server='web_page: "hello"')
     assert content(desired, "/var/www/html/index.html") == "hello\n"

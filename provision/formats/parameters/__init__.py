@@ -1,8 +1,8 @@
-"""What properties brokers and topics have: name, type and valid values, by version of Kafka.
+"""The properties of brokers and topics: name, type and valid values, by version of Kafka.
 
-The tables are what Kafka itself prints (`java -cp 'libs/*' kafka.server.KafkaConfig`, and for topics
-`org.apache.kafka.storage.internals.log.LogConfig`; 3.9.1 and 4.1.0): tab-separated name, type and, where Kafka says so,
-`LOW..HIGH` or the choices with `|` between them.
+Kafka 3.9.1 and 4.1.0 printed the tables: `java -cp 'libs/*' kafka.server.KafkaConfig`, and for
+topics `org.apache.kafka.storage.internals.log.LogConfig`. The columns are separated by tabs: name,
+type and, if Kafka names them, valid values as `LOW..HIGH` or as choices separated by `|`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LIMITS = {"int": 2**31 - 1, "long": 2**63 - 1, "short": 2**15 - 1}
 
 @dataclass(frozen=True)
 class Definition:
-    """One property: its type by Kafka's name (boolean, class, double, int, list, long, short, string, password)."""
+    """A property; types are boolean, class, double, int, list, long, short, string and password."""
 
     name: str
     type: str
@@ -26,7 +26,7 @@ class Definition:
     choices: tuple[str, ...] = ()
 
     def complaint(self, value: str | int | float | bool) -> str:
-        """What is wrong with a value, as the end of a sentence ("must be …"); empty where it fits."""
+        """The mistake in a value, as the end of a sentence ("must be …"); empty if it is valid."""
         text = str(value).strip()
         if self.type == "boolean":
             return "" if text.lower() in ("true", "false") else "must be true or false"
@@ -65,8 +65,8 @@ def topic(version: tuple[int, ...]) -> Mapping[str, Definition]:
 @cache
 def _table(name: str) -> Mapping[str, Definition]:
     lines = resources.files(__name__).joinpath(name).read_text().splitlines()
-    found = (_definition(*line.split("\t")) for line in lines)
-    return {each.name: each for each in found}
+    definitions = (_definition(*line.split("\t")) for line in lines)
+    return {definition.name: definition for definition in definitions}
 
 
 def _definition(name: str, kind: str, valid: str = "") -> Definition:
