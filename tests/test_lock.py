@@ -1,4 +1,4 @@
-"""The lock: one version of each package with its hashes, within the ranges, and no address of a package index."""
+"""The lock: one version of each package with its hashes, within the ranges; no index's address."""
 
 from __future__ import annotations
 

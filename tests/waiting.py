@@ -9,7 +9,7 @@ from collections.abc import Callable
 def wait_until(
     condition: Callable[[], object], timeout: float = 10.0, interval: float = 0.05, what: str = ""
 ) -> None:
-    """Return as soon as the condition holds; fail after `timeout` seconds, naming what did not come."""
+    """Return once the condition holds; fail after `timeout` seconds with the text `what`."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"

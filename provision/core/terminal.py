@@ -33,8 +33,8 @@ Line = tuple[str, str]
 def wrapped(text: str, colour: str = "", *, first: str = "", rest: str = "") -> Iterator[Line]:
     """The text in lines of at most 80 columns, indented by `first`, from the second line by `rest`.
 
-    A word that is longer than a line is cut; words are never parted at a hyphen. An empty text has no
-    line, unless `first` is more than blanks.
+    A word that is longer than a line is cut; words are never split at a hyphen. An empty text
+    has no line, unless `first` is more than blanks.
     """
     lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
