@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provision.commands.deploy import deploy, plan
+from provision.commands.deploy import deploy
+from provision.commands.plan import plan
+from provision.core.coverage import Coverage
 from provision.core.errors import Exit, InputError
 from provision.core.facts import Facts, Interface
 from provision.deploy.operations import operations
@@ -25,7 +27,7 @@ from provision.desired.items import DesiredHost, File, Item, Unit, VirtualServic
 from provision.desired.kafka_tls import trusted
 from provision.formats.certificates import Authority, issue, make
 from provision.hosts.agent.observe import Observed, ObservedItem
-from provision.kafka.ca import CA_FILE, keep_new, new_authority, planned_with, with_authority
+from provision.kafka.ca import CA_FILE, keep_new, new_ca_notice, replan, with_authority
 from tests.hosts.answering import Host
 from tests.kafka.inventory import project as deployed_project
 
@@ -105,7 +107,7 @@ def running(project: Project) -> dict[str, Observed]:
 
 def refusal(project: Project, made: Mapping[str, HostPlan]) -> str:
     with pytest.raises(InputError) as caught:
-        new_authority(project, made)
+        new_ca_notice(project, made)
     assert [problem.rule for problem in caught.value.problems] == ["kafka-ca"]
     return str(caught.value)
 
@@ -117,7 +119,7 @@ def test_a_first_plan_works_and_says_that_the_deploy_makes_the_ca(first: Project
     made = plans(fresh, dict.fromkeys(HOSTS, seen()))
     assert {change.name for change in made["kafka1"].changes} >= KEYED
     assert (
-        new_authority(fresh, made)
+        new_ca_notice(fresh, made)
         == f"Deploy makes the CA of cluster kafka and keeps it in {home}/state/hactl/kafka/kafka."
     )
     assert list(home.iterdir()) == [], "a plan writes nothing"
@@ -131,7 +133,7 @@ def test_a_first_deploy_plans_anew_with_its_ca_keeps_it_and_has_nothing_to_do_th
     state(tmp_path, "fresh", monkeypatch)
     fresh = with_authority(load(first.path))
     before = plans(load(first.path), dict.fromkeys(HOSTS, seen()))
-    made = planned_with(fresh, before)
+    made = replan(fresh, before)
     assert {host: [c.name for c in plan.changes] for host, plan in made.items()} == {
         host: [c.name for c in plan.changes] for host, plan in before.items()
     }
@@ -141,7 +143,7 @@ def test_a_first_deploy_plans_anew_with_its_ca_keeps_it_and_has_nothing_to_do_th
     again = load(first.path)
     after = plans(again, {host: seen(plan.desired) for host, plan in made.items()})
     assert not any(plan.changes for plan in after.values())
-    assert new_authority(again, after) == ""
+    assert new_ca_notice(again, after) == ""
     assert with_authority(again) is again, "a CA that is kept is not made again"
 
 
@@ -152,7 +154,7 @@ def test_changes_found_by_comparing_hosts_stay_in_a_plan_that_is_made_anew(
     project = load(first.path)
     alone = plans(project, {"kafka1": seen()})["kafka1"]
     extra = replace(alone.changes[0], name="extra")
-    made = planned_with(with_authority(project), {"kafka1": alone.with_changes(extra)})["kafka1"]
+    made = replan(with_authority(project), {"kafka1": alone.with_changes(extra)})["kafka1"]
     assert made.changes[-1] == extra and len(made.changes) == len(alone.changes) + 1
 
 
@@ -167,8 +169,8 @@ def test_a_second_machine_without_the_ca_says_so_and_compares_no_certificate(
     assert set(made["kafka1"].unknown) == KEYED and made["lvs1"].unknown == (
         "/etc/hactl/kafka-ready.json",
     )
-    assert plan_json(made)["not_compared"]["kafka2"] == sorted(KEYED)
-    shown = [line for line, _ in plan_lines(made)]
+    assert plan_json(made, Coverage(tuple(made)))["not_compared"]["kafka2"] == sorted(KEYED)
+    shown = [line for line, _ in plan_lines(made, Coverage(tuple(made)))]
     assert "not compared on kafka1, kafka2, kafka3: file /etc/kafka/ca.pem" in shown
     said = refusal(second, made)
     assert (
@@ -198,8 +200,8 @@ def test_a_limited_deploy_makes_no_ca_as_it_does_not_see_all_nodes(
     state(tmp_path, "second", monkeypatch)
     second = load(first.path)
     said = refusal(second, plans(second, {"kafka1": seen()}))
-    assert "kafka2, kafka3 was not looked at" in said and "--limit" in said
-    assert "was not looked at" in refusal(second, plans(second, {"lvs1": seen()})), (
+    assert "hactl did not inspect kafka2, kafka3" in said and "--limit" in said
+    assert "hactl did not inspect" in refusal(second, plans(second, {"lvs1": seen()})), (
         "a director is told the CA, too"
     )
 
@@ -218,9 +220,9 @@ def test_a_machine_with_another_ca_is_refused_too(
 def test_a_ca_is_changed_in_two_deploys_both_trusted_in_between(first: Project) -> None:
     old, new = trusted(first.topology.kafka), make("kafka")  # type: ignore[arg-type]
     both = given(first, Authority(new.trusted + old, new.key))
-    assert new_authority(both, plans(both, running(first))) == ""
+    assert new_ca_notice(both, plans(both, running(first))) == ""
     alone = given(first, new)
-    assert new_authority(alone, plans(alone, running(both))) == ""
+    assert new_ca_notice(alone, plans(alone, running(both))) == ""
     assert "another CA" in refusal(alone, plans(alone, running(first)))
 
 
@@ -311,7 +313,7 @@ def test_a_second_machine_with_the_same_ca_plans_nothing_on_the_hosts(
     second = load(first.path)
     made = plans(second, hosts)
     assert not any(each.changes or each.unknown for each in made.values())
-    assert new_authority(second, made) == ""
+    assert new_ca_notice(second, made) == ""
 
 
 def hactl(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource
 
-from provision.kafka.admin import described
+from provision.kafka.admin import describe_cluster
 from provision.kafka.retention.model import Cleaner, RetentionTopic, cleaner, topic
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[TopicInfo], li
     if not found:
         return [], [name for name in wanted if name not in every]
     first = {name: _first(every[name]) for name in found}
-    some = min(each["broker_id"] for each in described(admin)["brokers"])
+    some = min(each["broker_id"] for each in describe_cluster(admin)["brokers"])
     ask = {name: next(iter(first[name]), some) for name in found}
     asked = [ConfigResource("TOPIC", name) for name in found]
     asked += [ConfigResource("BROKER", str(broker)) for broker in sorted(set(ask.values()))]
