@@ -185,7 +185,5 @@ def build(folder: Path, version: str, **kafka: object) -> Broker:
         )
     )
     project = deployed(load(path))
-    found = (
-        project.render(host, Facts(default_interface="eth0")) for host in ("broker", "director")
-    )
-    return Broker(folder, *found, port)
+    facts = Facts(default_interface="eth0")
+    return Broker(folder, project.render("broker", facts), project.render("director", facts), port)

@@ -17,10 +17,12 @@ from provision.desired.kafka_distribution import collect
 from provision.kafka.admin import ask
 from provision.kafka.client_file import login
 from tests.kafka.cluster import CACHE, free_ports
+from tests.waiting import wait_until
 
 VERSION = "3.9.1"
 IDS = (1, 2, 3)
-PATIENCE = 60.0
+START_TIMEOUT = 60.0
+"""Seconds for brokers to start, stop or take over."""
 USERS = {"admin": "s3cret"}
 
 LOG4J = """\
@@ -88,7 +90,7 @@ class Site:
         """End a broker's process."""
         process = self.running.pop(broker)
         os.kill(process.pid, how)
-        process.wait(PATIENCE)
+        process.wait(START_TIMEOUT)
 
     @contextmanager
     def without(self, broker: int) -> Iterator[None]:
@@ -130,12 +132,10 @@ class Site:
             return set()
 
 
-def until(what: Callable[[], bool], seconds: float = PATIENCE) -> float:
-    """Wait until `what` holds; how long that took. Fails after so many seconds."""
+def until(condition: Callable[[], bool], timeout: float = START_TIMEOUT) -> float:
+    """Wait until the condition holds, and return the seconds that it took."""
     began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < seconds, "it did not come to that"
-        time.sleep(0.3)
+    wait_until(condition, timeout, 0.3)
     return time.monotonic() - began
 
 
@@ -187,7 +187,7 @@ def _format(site: Site, node: int) -> None:
     path = site.folder / f"{node}.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in site.settings[node].items()))
     words = ["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(path)]
-    assert site.java("format", "kafka.tools.StorageTool", *words).wait(PATIENCE) == 0, site.log(
+    assert site.java("format", "kafka.tools.StorageTool", *words).wait(START_TIMEOUT) == 0, site.log(
         "format"
     )
 

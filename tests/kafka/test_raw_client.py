@@ -52,7 +52,7 @@ def test_a_server_that_closes_the_connection() -> None:
         assert refusal(login) == "connection closed"
 
 
-@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\1x"])
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\1x"])
 def test_a_server_that_does_not_speak_kafka(answer: bytes) -> None:
     with server(answer, stays=True) as login:
         assert refusal(login, 2) == "not an answer"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.inventory.model.kafka_user import Acl
-from provision.kafka.resources.authorizer import is_allowed, named
+from provision.kafka.resources.authorizer import allowed_patterns, is_allowed
 
 NAMES = st.text("ab-", min_size=1, max_size=4)
 
@@ -79,8 +79,8 @@ def test_an_allowed_user_stays_allowed_when_an_address_is_allowed_besides() -> N
 
 def test_patterns_are_named_in_their_order_and_once() -> None:
     more = acl(operations=["Read"], groups=["billing", "audit-*"])
-    assert named([CONSUMER, more, PRODUCER], "groups", "Read") == ("billing", "audit-*")
-    assert named([CONSUMER, PRODUCER], "topics", "Write") == ("orders",)
+    assert allowed_patterns([CONSUMER, more, PRODUCER], "groups", "Read") == ("billing", "audit-*")
+    assert allowed_patterns([CONSUMER, PRODUCER], "topics", "Write") == ("orders",)
 
 
 @given(st.lists(NAMES, max_size=3), st.lists(NAMES, max_size=3), NAMES)

@@ -15,14 +15,14 @@ from provision.deploy.project import load
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.resources.cluster_plan import done, planned
+from provision.kafka.resources.cluster_plan import apply_plan, current_plan
 from provision.kafka.resources.model import AclBinding, TopicSpec
 from provision.kafka.resources.observe import can_log_in
 from provision.kafka.resources.plan import (
     AddAcls,
     ClusterPlan,
     CreateTopic,
-    Deed,
+    Operation,
     SetConfig,
     SetCredential,
     SetQuota,
@@ -100,11 +100,11 @@ def saying(cluster: KafkaCluster, **fields: Any) -> KafkaCluster:
 
 def apply(cluster: KafkaCluster, login: Login, *, prune: bool = False) -> ClusterPlan:
     """What there was to do; all of it is done, and then nothing is left."""
-    found = planned(cluster, login, prune)
+    found = current_plan(cluster, login, prune)
     assert not found.refusals
-    applied = done(cluster, login, found)
-    assert applied.whole, applied.outcomes
-    assert planned(cluster, login, prune).steps == ()
+    applied = apply_plan(cluster, login, found)
+    assert applied.complete, applied.outcomes
+    assert current_plan(cluster, login, prune).steps == ()
     return found
 
 
@@ -115,11 +115,11 @@ def shown(found: ClusterPlan) -> list[str]:
     ]
 
 
-def behind_its_back(login: Login, *deeds: Deed) -> None:
+def behind_its_back(login: Login, *operations: Operation) -> None:
     """Change the cluster with another tool, as it were."""
     with connected(login) as admin:
-        for deed in deeds:
-            perform(admin, deed, {"old": "0ld", "orders": "0ther"})
+        for operation in operations:
+            perform(admin, operation, {"old": "0ld", "orders": "0ther"})
 
 
 def produce(login: Login, topic: str) -> str:
@@ -194,9 +194,9 @@ def assert_what_grows_and_changes(cluster: KafkaCluster, login: Login) -> None:
         (),
         ("-segment.ms: 604800000  (the brokers')", "+segment.ms: 3600000"),
     ]
-    assert "topic orders retention.ms" in found.left_alone
-    refused = planned(cluster, login, prune=False).refusals
-    assert [each.what for each in refused] == ["orders has 5 partitions and is to have 3"]
+    assert "topic orders retention.ms" in found.unmanaged
+    refused = current_plan(cluster, login, prune=False).refusals
+    assert [each.what for each in refused] == ["orders has 5 partitions, the inventory 3"]
 
 
 def assert_only_prune_takes_away(cluster: KafkaCluster, login: Login) -> None:
@@ -216,7 +216,7 @@ def assert_only_prune_takes_away(cluster: KafkaCluster, login: Login) -> None:
         SetConfig("audit-log", {"retention.ms": "5000"}),
     )
     kept = apply(wanted, login)
-    assert (kept.steps, len(kept.left_alone)) == ((), 8)
+    assert (kept.steps, len(kept.unmanaged)) == ((), 8)
     gone = apply(wanted, login, prune=True)
     assert shown(gone) == [
         "remove quota old", "update quota orders", "remove acl old", "remove acl orders",

@@ -81,7 +81,7 @@ def test_there_is_a_side_where_the_brokers_files_do_not_hold_it_all(
 
 def test_with_no_broker_yet_all_but_the_first_users_is_to_be_made() -> None:
     side = ClusterDeploy.of(project(users={**USERS, **ORDERS}, topics=TOPICS))
-    side.look(survey(*BROKERS))
+    side.make_plan(survey(*BROKERS))
     assert shown(side) == [
         "", "cluster kafka", "  + user     orders  SCRAM-SHA-512, 4096 iterations",
         "  + topic    orders  3 partitions, 3 replicas", "", "Plan: 2 to create on cluster kafka.",
@@ -91,8 +91,8 @@ def test_with_no_broker_yet_all_but_the_first_users_is_to_be_made() -> None:
 
 def test_a_run_limited_to_some_hosts_leaves_the_cluster_alone_and_says_so() -> None:
     side = ClusterDeploy.of(project(topics=TOPICS), "kafka1")
-    side.look(survey(*BROKERS))
-    assert shown(side) == ["The cluster is left alone: this run is limited to some hosts."]
+    side.make_plan(survey(*BROKERS))
+    assert shown(side) == ["The cluster stays unchanged: this run is limited to some hosts."]
     assert (side.changes(), side.plan_json()) == (0, {})
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_asked_now_may_be_once_the_hosts_are_deployed(
 ) -> None:
     side = ClusterDeploy.of(project(topics=TOPICS))
     side.failure = HactlError("nobody listens")
-    side.put_off(survey("kafka1"), Console())
+    side.defer(survey("kafka1"), Console())
     assert side.failure is None
     assert (
         "cluster kafka: nobody listens; planned once the hosts are deployed"
@@ -109,10 +109,10 @@ def test_what_cannot_be_asked_now_may_be_once_the_hosts_are_deployed(
     )
     side.failure = HactlError("nobody listens")
     with pytest.raises(HactlError, match="nobody listens"):
-        side.put_off(Inspection(), Console())
+        side.defer(Inspection(), Console())
     side.failure = InputError([])
     with pytest.raises(InputError):
-        side.put_off(survey("kafka1"), Console())
+        side.defer(survey("kafka1"), Console())
     side.failure = NotAdmitted("kafka1:9092", "does not let admin in")
     with pytest.raises(NotAdmitted):
-        side.put_off(survey("kafka1"), Console())
+        side.defer(survey("kafka1"), Console())

@@ -23,10 +23,10 @@ from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.problems import troubles
 from provision.kafka.resources import requests as doing
 from provision.kafka.resources.apply import Applied, carry_out
-from provision.kafka.resources.cluster_plan import done, passwords, planned, refuse
+from provision.kafka.resources.cluster_plan import apply_plan, current_plan, passwords, refuse
 from provision.kafka.resources.observe import NotAdmitted
-from provision.kafka.resources.plan import Deed
-from provision.kafka.resources.requests import Changed
+from provision.kafka.resources.plan import Operation
+from provision.kafka.resources.requests import Conflict
 from provision.kafka.rolling.safety import obstacles
 from tests.kafka.cluster import USERS
 from tests.kafka.resources.trio import IDS, Trio, ending, small_disk, until
@@ -42,14 +42,14 @@ def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands' way to the brokers is the loopback interface: no SSH, and no lint, which would refuse it."""
 
     @contextmanager
-    def reached(way: ConnectionOptions) -> Iterator[Login]:
+    def cluster_login(way: ConnectionOptions) -> Iterator[Login]:
         assert way.project
         assert way.project.topology.kafka
         model = way.project.topology.kafka.model
         yield replace(three.admin, password=model.users["admin"].password)
 
     for command in (kafka_plan, kafka_apply):
-        monkeypatch.setattr(command, "reached", reached)
+        monkeypatch.setattr(command, "cluster_login", cluster_login)
         monkeypatch.setattr(command, "check", lambda _project: None)
 
 
@@ -64,9 +64,9 @@ def apply(three: Trio, **kafka: Any) -> Applied:
     """A run of an inventory that says this of the cluster, without a question."""
     cluster = three.saying(**kafka).topology.kafka
     assert cluster
-    found = planned(cluster, three.admin, prune=False)
+    found = current_plan(cluster, three.admin, prune=False)
     refuse(cluster, found)
-    return done(cluster, three.admin, found)
+    return apply_plan(cluster, three.admin, found)
 
 
 def left(three: Trio, **kafka: Any) -> list[str]:
@@ -74,7 +74,7 @@ def left(three: Trio, **kafka: Any) -> list[str]:
     cluster = three.saying(**kafka).topology.kafka
     assert cluster
     time.sleep(1)
-    return [step.change.name for step in planned(cluster, three.admin, prune=False).steps]
+    return [step.change.name for step in current_plan(cluster, three.admin, prune=False).steps]
 
 
 def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
@@ -82,7 +82,7 @@ def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
     began = time.monotonic()
     with pytest.raises(NotAdmitted) as caught:
         kafka_plan.plan(wrong, prune=False, json=False, lab=False)
-    assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(
+    assert "refuses admin with the inventory's password (SCRAM-SHA-512)" in str(
         caught.value
     )
     assert "wr0ng" not in str(caught.value)
@@ -112,11 +112,11 @@ def test_a_topic_that_cannot_shrink_is_refused_at_its_place_and_nothing_is_done(
     three: Trio,
 ) -> None:
     apply(three, topics=topics("shrink", 1, config={"retention.ms": 60000}) | topics("grown", 1))
-    assert apply(three, topics={"grown-00": {"partitions": 4}}).whole
+    assert apply(three, topics={"grown-00": {"partitions": 4}}).complete
     smaller = {"grown-00": {"partitions": 2}, "later": {"partitions": 1}}
-    with pytest.raises(InputError, match="grown-00 has 4 partitions and is to have 2"):
+    with pytest.raises(InputError, match="grown-00 has 4 partitions, the inventory 2"):
         apply(three, topics=smaller)
-    with pytest.raises(InputError, match="shrink-00 has 3 replicas and is to have 2") as caught:
+    with pytest.raises(InputError, match="shrink-00 has 3 replicas, the inventory 2") as caught:
         apply(three, topics={"shrink-00": {"partitions": 1, "replicas": 2}})
     assert str(caught.value.problems[0].position).startswith(str(three.folder))
     assert left(three, topics=smaller) == ["later"]
@@ -133,7 +133,7 @@ def test_replicas_above_the_live_brokers_are_refused_before_anything(three: Trio
             apply(three, **wanted)
         assert "Nothing was changed" in caught.value.hint
         assert left(three, **wanted) == ["late", "above-00", "below-00"]
-    assert apply(three, **wanted).whole
+    assert apply(three, **wanted).complete
 
 
 def test_a_broker_that_dies_during_an_apply_costs_no_step(three: Trio) -> None:
@@ -142,13 +142,13 @@ def test_a_broker_that_dies_during_an_apply_costs_no_step(three: Trio) -> None:
     killer = threading.Timer(0.4, three.end, (victim,))
     cluster = three.saying(topics=wanted).topology.kafka
     assert cluster
-    found = planned(cluster, three.admin, prune=False)
+    found = current_plan(cluster, three.admin, prune=False)
     killer.start()
     applied = carry_out(three.admin, found.steps, passwords(cluster))
     killer.join()
     three.start(victim)
     until(lambda: three.live() == {*IDS})
-    assert applied.whole, [each for each in applied.outcomes if each.became != "done"]
+    assert applied.complete, [each for each in applied.outcomes if each.result != "done"]
     assert left(three, topics=wanted) == []
 
 
@@ -170,11 +170,11 @@ def test_two_administrators_at_once_each_know_what_they_did(three: Trio) -> None
     assert len(found) == 2
     for each in found:
         if isinstance(each, HactlError):
-            assert isinstance(each, Changed), each
-        elif not each.whole:
-            (failed,) = (one for one in each.outcomes if one.became == "failed")
-            assert "somebody else has changed it meanwhile: plan again" in failed.why
-    assert apply(three, topics=wanted).whole
+            assert isinstance(each, Conflict), each
+        elif not each.complete:
+            (failed,) = (one for one in each.outcomes if one.result == "failed")
+            assert "somebody has changed the cluster since the plan: plan again" in failed.reason
+    assert apply(three, topics=wanted).complete
     assert left(three, topics=wanted) == []
 
 
@@ -198,23 +198,23 @@ def test_an_interrupted_apply_says_what_is_done_and_the_next_goes_on(
 ) -> None:
     wanted = topics("cut", 6)
     real = doing.perform
-    calls: list[Deed] = []
+    calls: list[Operation] = []
 
-    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
-        calls.append(deed)
+    def perform(admin: Any, operation: Operation, secrets: Any) -> None:
+        calls.append(operation)
         if len(calls) == 4:
             signal.raise_signal(signal.SIGINT)
-        real(admin, deed, secrets)
+        real(admin, operation, secrets)
 
     monkeypatch.setattr(doing, "perform", perform)
     applied = apply(three, topics=wanted)
-    assert [each.became for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + [
+    assert [each.result for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + [
         "not done"
     ] * 2
     assert applied.interrupted
     monkeypatch.setattr(doing, "perform", real)
     assert left(three, topics=wanted) == ["cut-03", "cut-04", "cut-05"]
-    assert apply(three, topics=wanted).whole
+    assert apply(three, topics=wanted).complete
 
 
 def test_what_kafka_refuses_is_found_before_the_first_step(three: Trio) -> None:
@@ -233,16 +233,16 @@ def test_a_step_whose_answer_was_lost_is_not_done_twice(
     from kafka.errors import KafkaConnectionError
 
     real = doing.perform
-    lost: list[Deed] = []
+    lost: list[Operation] = []
 
-    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
-        real(admin, deed, secrets)
+    def perform(admin: Any, operation: Operation, secrets: Any) -> None:
+        real(admin, operation, secrets)
         if not lost:
-            lost.append(deed)
+            lost.append(operation)
             raise KafkaConnectionError("closed")
 
     monkeypatch.setattr(doing, "perform", perform)
-    assert apply(three, topics=topics("lost", 3)).whole
+    assert apply(three, topics=topics("lost", 3)).complete
     assert left(three, topics=topics("lost", 3)) == []
 
 
@@ -250,7 +250,7 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
     three: Trio,
 ) -> None:
     """With acks=all a record is in two logs before it is acknowledged; a broker that cannot write ends itself."""
-    assert apply(three, topics=topics("ballast", 1, partitions=3)).whole
+    assert apply(three, topics=topics("ballast", 1, partitions=3)).complete
     with small_disk(three, 3) as full:
         with Stream(three.admin, "ballast-00") as stream:
             full()
@@ -269,7 +269,7 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
     assert not stream.failed
     found = consumed(three.admin, "ballast-00")
     assert set(stream.acknowledged) <= set(found)
-    assert apply(three, topics=topics("more", 1)).whole
+    assert apply(three, topics=topics("more", 1)).complete
 
 
 def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_not_start_again(

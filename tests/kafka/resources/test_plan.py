@@ -11,7 +11,7 @@ from provision.kafka.resources.model import (
     AclBinding,
     DesiredCluster,
     ObservedCluster,
-    SeenTopic,
+    ObservedTopic,
     TopicSpec,
 )
 from provision.kafka.resources.plan import (
@@ -90,7 +90,7 @@ def test_a_password_is_written_only_where_it_does_not_fit() -> None:
     fits = ObservedCluster({"orders": {SCRAM: 4096}}, brokers=ALIVE)
     assert plan(desired, fits) == ClusterPlan(())
     (step,) = plan(desired, replace(fits, refused=frozenset({("orders", SCRAM)}))).steps
-    assert (step.change.detail, step.deed) == (
+    assert (step.change.detail, step.operation) == (
         f"{SCRAM}: another password",
         SetCredential("orders", SCRAM, 4096),
     )
@@ -104,14 +104,14 @@ def test_a_topic_grows_and_only_the_parameters_that_differ_are_set() -> None:
         "cleanup.policy": "compact,delete",
         "min.cleanable.dirty.ratio": "0.50",
     }
-    seen = SeenTopic(3, frozenset({3}), {
+    seen = ObservedTopic(3, frozenset({3}), {
         "retention.ms": "7", "cleanup.policy": "delete,compact", "min.cleanable.dirty.ratio": "0.5",
     }, frozenset({"retention.ms"}))  # fmt: skip
     found = plan(
         wanted(topics={"a": TopicSpec(6, 3, config)}),
         ObservedCluster(topics={"a": seen}, brokers=ALIVE),
     )
-    assert [step.deed for step in found.steps] == [
+    assert [step.operation for step in found.steps] == [
         AddPartitions("a", 6),
         SetConfig("a", {"retention.ms": "5"}),
     ]
@@ -119,27 +119,27 @@ def test_a_topic_grows_and_only_the_parameters_that_differ_are_set() -> None:
 
 
 def test_what_kafka_cannot_do_is_refused_with_its_place() -> None:
-    seen = {"a": SeenTopic(6, frozenset({2})), "b": SeenTopic(1, frozenset({1}))}
+    seen = {"a": ObservedTopic(6, frozenset({2})), "b": ObservedTopic(1, frozenset({1}))}
     desired = wanted(topics={"a": TopicSpec(3, 3), "b": TopicSpec(1, None)})
     found = plan(desired, ObservedCluster(topics=seen, brokers=ALIVE))
-    assert [(each.rule, each.path, each.passing) for each in found.refusals] == [
+    assert [(each.rule, each.path, each.temporary) for each in found.refusals] == [
         ("kafka-topic-shrink", ("topics", "a", "partitions"), False),
         ("kafka-topic-replicas", ("topics", "a", "replicas"), False),
     ]
-    assert found.refusals[0].what == "a has 6 partitions and is to have 3"
+    assert found.refusals[0].what == "a has 6 partitions, the inventory 3"
 
 
 def test_replicas_above_the_live_brokers_are_refused_and_who_is_down_is_told() -> None:
     (refusal,) = plan(
         wanted(topics={"a": TopicSpec(1, None)}), ObservedCluster(brokers=frozenset({1, 2}))
     ).refusals
-    assert (refusal.what, refusal.why, refusal.passing) == (
+    assert (refusal.what, refusal.why, refusal.temporary) == (
         "a needs 3 brokers, and 2 are alive", "down: kafka3 (3)", True,
     )  # fmt: skip
     assert not plan(
         wanted(topics={"a": TopicSpec(1, 2)}), ObservedCluster(brokers=frozenset({1, 2}))
     ).refusals
-    held = ObservedCluster(topics={"a": SeenTopic(1, frozenset({3}))}, brokers=frozenset({1}))
+    held = ObservedCluster(topics={"a": ObservedTopic(1, frozenset({3}))}, brokers=frozenset({1}))
     assert not plan(wanted(topics={"a": TopicSpec(1, 3)}), held).refusals, (
         "what is there needs nobody"
     )
@@ -148,8 +148,8 @@ def test_replicas_above_the_live_brokers_are_refused_and_who_is_down_is_told() -
 
 STRANGE = ObservedCluster(
     users={"admin": {SCRAM: 4096}, "old": {SCRAM: 4096}, "orders": {SCRAM: 4096, "SCRAM-SHA-256": 4096}},
-    topics={"orders": SeenTopic(1, frozenset({3}), {"retention.ms": "5"}, frozenset({"retention.ms"})),
-            "left": SeenTopic(2, frozenset({3}))},
+    topics={"orders": ObservedTopic(1, frozenset({3}), {"retention.ms": "5"}, frozenset({"retention.ms"})),
+            "left": ObservedTopic(2, frozenset({3}))},
     acls=frozenset((read("x", "User:old"), read("x", "User:admin"))),
     quotas={"admin": {"producer_byte_rate": 1.0}, "old": {"producer_byte_rate": 1.0},
             "orders": {"producer_byte_rate": 2.0, "consumer_byte_rate": 3.0}},
@@ -164,7 +164,7 @@ KNOWN = wanted(
 def test_what_the_inventory_does_not_name_stays_and_is_told() -> None:
     found = plan(KNOWN, STRANGE)
     assert found.steps == ()
-    assert found.left_alone == (
+    assert found.unmanaged == (
         "quota old producer_byte_rate", "quota orders consumer_byte_rate", "acl old allow Read on topic x",
         "topic orders retention.ms", "topic left 2 partitions, with all records", f"user old {SCRAM}",
         "user orders SCRAM-SHA-256",
@@ -173,7 +173,7 @@ def test_what_the_inventory_does_not_name_stays_and_is_told() -> None:
 
 def test_prune_takes_it_away_last_things_first_and_never_touches_a_super_user() -> None:
     found = plan(KNOWN, STRANGE, prune=True)
-    assert [step.deed for step in found.steps] == [
+    assert [step.operation for step in found.steps] == [
         SetQuota("old", {}, ("producer_byte_rate",)),
         SetQuota("orders", {}, ("consumer_byte_rate",)),
         DropAcls((read("x", "User:old"),)),
@@ -182,7 +182,7 @@ def test_prune_takes_it_away_last_things_first_and_never_touches_a_super_user() 
         DropCredential("old", SCRAM),
         DropCredential("orders", "SCRAM-SHA-256"),
     ]
-    assert found.left_alone == ()
+    assert found.unmanaged == ()
 
 
 def test_a_step_that_was_cut_off_is_done_again_only_where_it_was_not_done() -> None:
@@ -224,7 +224,7 @@ observeds = st.builds(
     st.dictionaries(
         names,
         st.builds(
-            lambda partitions, replicas, own: SeenTopic(
+            lambda partitions, replicas, own: ObservedTopic(
                 partitions, frozenset({replicas}), {"retention.ms": "9", "segment.ms": "9", **own}, frozenset(own)
             ),
             numbers, numbers, configs,
@@ -244,7 +244,7 @@ def after(observed: ObservedCluster, step: PlanStep) -> ObservedCluster:
         {user: dict(has) for user, has in observed.quotas.items()},
     )
     acls, refused = observed.acls, observed.refused
-    match step.deed:
+    match step.operation:
         case SetCredential(user, mechanism, iterations):
             users.setdefault(user, {})[mechanism] = iterations
             refused -= {(user, mechanism)}
@@ -252,7 +252,7 @@ def after(observed: ObservedCluster, step: PlanStep) -> ObservedCluster:
             del users[user][mechanism]
             refused -= {(user, mechanism)}
         case CreateTopic(name, topic):
-            topics[name] = SeenTopic(topic.partitions, frozenset({topic.replicas or 3}), {
+            topics[name] = ObservedTopic(topic.partitions, frozenset({topic.replicas or 3}), {
                 "retention.ms": "9", "segment.ms": "9", **topic.config}, frozenset(topic.config))  # fmt: skip
         case AddPartitions(name, partitions):
             assert topics[name].partitions < partitions
@@ -263,7 +263,8 @@ def after(observed: ObservedCluster, step: PlanStep) -> ObservedCluster:
                 key: "9" if key in reset else value
                 for key, value in {**seen.config, **values}.items()
             }
-            topics[name] = replace(seen, config=config, own=(seen.own | values.keys()) - set(reset))
+            overrides = (seen.overrides | values.keys()) - set(reset)
+            topics[name] = replace(seen, config=config, overrides=overrides)
         case DropTopic(name):
             del topics[name]
         case AddAcls(added):
@@ -284,11 +285,11 @@ def test_a_plan_that_is_carried_out_leaves_nothing_to_do(
 ) -> None:
     found = plan(desired, observed, prune)
     for step in found.steps:
-        assert remains(step.deed, observed)
+        assert remains(step.operation, observed)
         observed = after(observed, step)
     assert plan(desired, observed, prune).steps == ()
     if prune:
-        assert plan(desired, observed).left_alone == ()
+        assert plan(desired, observed).unmanaged == ()
 
 
 @given(desireds, observeds)
@@ -296,10 +297,10 @@ def test_without_prune_nothing_goes(desired: DesiredCluster, observed: ObservedC
     found = plan(desired, observed)
     assert not any(step.change.action == "remove" for step in found.steps)
     assert not any(
-        isinstance(step.deed, DropTopic | DropAcls | DropCredential) for step in found.steps
+        isinstance(step.operation, DropTopic | DropAcls | DropCredential) for step in found.steps
     )
     assert not any(
-        isinstance(step.deed, SetConfig | SetQuota) and step.deed.reset for step in found.steps
+        isinstance(step.operation, SetConfig | SetQuota) and step.operation.reset for step in found.steps
     )
 
 
@@ -311,5 +312,5 @@ def test_nothing_of_a_super_user_goes_with_prune_either(
     for step in plan(desired, observed, prune=True).steps:
         observed = after(observed, step)
         assert len([acl for acl in observed.acls if acl.principal == "User:admin"]) >= before
-        if isinstance(step.deed, DropCredential):
-            assert step.deed.user != "admin"
+        if isinstance(step.operation, DropCredential):
+            assert step.operation.user != "admin"

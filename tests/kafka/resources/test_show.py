@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provision.kafka.resources.apply import Applied, StepOutcome
-from provision.kafka.resources.model import AclBinding, ObservedCluster, SeenTopic, TopicSpec
+from provision.kafka.resources.model import AclBinding, ObservedCluster, ObservedTopic, TopicSpec
 from provision.kafka.resources.plan import ClusterPlan, plan
 from provision.kafka.resources.show import (
     applied_document,
@@ -29,8 +29,8 @@ DESIRED = wanted(
     quotas={"orders": {"producer_byte_rate": 1048576.0}},
 )
 SEEN = ObservedCluster(
-    topics={"audit": SeenTopic(2, frozenset({3}), {"retention.ms": "7"}), **{
-        f"t{number:02}": SeenTopic(1, frozenset({3})) for number in range(12)
+    topics={"audit": ObservedTopic(2, frozenset({3}), {"retention.ms": "7"}), **{
+        f"t{number:02}": ObservedTopic(1, frozenset({3})) for number in range(12)
     }},
     quotas={"orders": {"producer_byte_rate": 1000.0}}, brokers=ALIVE,
 )  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_plan_reads_as_that_of_the_hosts_does() -> None:
         f"  + user     orders  {SCRAM}, 8192 iterations",
         "  + topic    orders  6 partitions, 3 replicas",
         "      +cleanup.policy: compact",
-        "  ~ topic    audit  2 to 3 partitions: most keys go to another one",
+        "  ~ topic    audit  2 to 3 partitions: most keys move to another one",
         "  ~ topic    audit",
         "      -retention.ms: 7  (the brokers')",
         "      +retention.ms: 5",
@@ -67,7 +67,7 @@ def test_a_plan_reads_as_that_of_the_hosts_does() -> None:
 def test_what_is_left_alone_is_told_up_to_a_point() -> None:
     lines = text(plan(DESIRED, SEEN))
     assert "left alone: topic t09 1 partition, with all records" in lines
-    assert lines[-4:-2] == ["left alone: 2 more", "--prune takes away what is left alone"]
+    assert lines[-4:-2] == ["left alone: 2 more", "--prune deletes these resources"]
     assert text(ClusterPlan(())) == ["Plan: nothing to do on cluster kafka."]
 
 
@@ -102,12 +102,12 @@ def test_an_outcome_that_is_not_whole_tells_each_step() -> None:
     assert lines[2].startswith("          said the broker said")
     assert lines[-2:] == [
         "Cluster kafka: 1 done, 1 failed, 1 not done.",
-        "Run it again: it goes on from here.",
+        "Run it again to resume from here.",
     ]
     assert max(map(len, lines)) <= 80
     document = applied_document("kafka", applied)
     assert [each["became"] for each in document["resources"]] == ["done", "failed", "not done"]
-    assert document["resources"][1]["why"] == failed.why
+    assert document["resources"][1]["why"] == failed.reason
 
 
 def test_what_is_not_known_is_said_to_be_so() -> None:
@@ -118,4 +118,4 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
             "kafka", Applied((StepOutcome(step, "unknown", "interrupted"),), True)
         )
     ]
-    assert "interrupted; it may be done or not, the next plan tells" in lines[1]
+    assert "interrupted; it may be done or not: the next plan shows it" in lines[1]

@@ -30,9 +30,11 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
+from tests.waiting import wait_until
 
 IDS = (1, 2, 3)
-PATIENCE = 120.0
+START_TIMEOUT = 120.0
+"""Seconds for brokers to start, stop or take over."""
 SMALL = {
     "log.cleaner.dedupe.buffer.size": 4194304, "offsets.topic.num.partitions": 1, "num.network.threads": 1,
     "num.io.threads": 2, "broker.session.timeout.ms": 6000,
@@ -87,7 +89,7 @@ class Trio:
         process = self.running.pop(id_)
         if process.poll() is None:
             os.killpg(process.pid, how)
-        process.wait(PATIENCE)
+        process.wait(START_TIMEOUT)
 
     @contextmanager
     def without(self, id_: int) -> Iterator[None]:
@@ -109,12 +111,9 @@ class Trio:
         return {each["broker_id"] for each in answer if not each.get("is_fenced")}
 
 
-def until(what: Callable[[], bool]) -> None:
-    """Wait until `what` holds."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < PATIENCE, "it did not come to that"
-        time.sleep(0.5)
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds."""
+    wait_until(condition, START_TIMEOUT, 0.5)
 
 
 @contextmanager
