@@ -82,9 +82,7 @@ def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
     began = time.monotonic()
     with pytest.raises(NotAdmitted) as caught:
         kafka_plan.plan(wrong, prune=False, json=False, lab=False)
-    assert "refuses admin with the inventory's password (SCRAM-SHA-512)" in str(
-        caught.value
-    )
+    assert "refuses admin with the inventory's password (SCRAM-SHA-512)" in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.exit_code is Exit.UNREACHABLE
     assert time.monotonic() - began < 5
