@@ -1,4 +1,4 @@
-"""The plan: its steps, those of --prune, its refusals; and after an applied plan nothing is left."""
+"""The plan: its steps, those of --prune, and its refusals."""
 
 from __future__ import annotations
 
