@@ -157,7 +157,9 @@ def _plan(
     stalled = {str(name) for node in todo for name in gate(seen, node.id).stalled}
     return RollPlan(
         order(seen, todo),
-        tuple(node for node in cluster.nodes if node.host in pool.drained_by_roll and node not in todo),
+        tuple(
+            node for node in cluster.nodes if node.host in pool.drained_by_roll and node not in todo
+        ),
         tuple(node.host for node in scope if node not in todo),
         min(marks, key=lambda mark: mark.when, default=None),
         tuple(sorted(stalled)),

@@ -353,16 +353,22 @@ def _refusals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[Pl
         current = observed.topics.get(name)
         copies = max(current.replicas) if current else _replicas(desired, topic)
         if current and topic.partitions < current.partitions:
-            what = f"{name} has {current.partitions} partitions, the inventory {topic.partitions}"
+            problem = (
+                f"{name} has {current.partitions} partitions, the inventory {topic.partitions}"
+            )
             why = "Kafka removes no partition, because its records would be lost"
             fix = f"write {current.partitions}, or create another topic and copy the records"
-            yield PlanRefusal("kafka-topic-shrink", ("topics", name, "partitions"), what, why, fix)
+            yield PlanRefusal(
+                "kafka-topic-shrink", ("topics", name, "partitions"), problem, why, fix
+            )
         if current and topic.replicas and current.replicas != {topic.replicas}:
             numbers = " and ".join(map(str, sorted(current.replicas)))
-            what = f"{name} has {numbers} replicas, the inventory {topic.replicas}"
+            problem = f"{name} has {numbers} replicas, the inventory {topic.replicas}"
             why = "the change moves data between brokers: it needs a separate plan, and time"
             fix = f"move them with kafka-reassign-partitions, or write {max(current.replicas)}"
-            yield PlanRefusal("kafka-topic-replicas", ("topics", name, "replicas"), what, why, fix)
+            yield PlanRefusal(
+                "kafka-topic-replicas", ("topics", name, "replicas"), problem, why, fix
+            )
         grows = current is None or topic.partitions > current.partitions
         if grows and copies > len(observed.brokers):
             yield _brokers_down(desired, observed, name, copies)
@@ -376,8 +382,8 @@ def _brokers_down(
         for number, host in desired.brokers.items()
         if number not in observed.brokers
     ]
-    what = f"{name} needs {_count(copies, 'broker')}, and {len(observed.brokers)} are alive"
+    problem = f"{name} needs {_count(copies, 'broker')}, and {len(observed.brokers)} are alive"
     why = f"down: {', '.join(down)}" if down else "the cluster has no more brokers"
     return PlanRefusal(
-        "kafka-brokers-down", ("topics", name), what, why, "start them first", temporary=True
+        "kafka-brokers-down", ("topics", name), problem, why, "start them first", temporary=True
     )
