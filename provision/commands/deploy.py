@@ -29,7 +29,7 @@ from provision.deploy.plan_output import plan_lines, results_json, results_lines
 from provision.deploy.project import Project
 from provision.deploy.results import HostResult, ended, refusals
 from provision.hosts.target import Target
-from provision.kafka.ca import keep_new, new_authority, planned_with, with_authority
+from provision.kafka.ca import keep_new, new_ca_notice, replan, with_authority
 from provision.kafka.resources.check_users import prepare
 from provision.kafka.resources.deploy import ClusterDeploy
 
@@ -75,13 +75,13 @@ def push(
         if found.failures:
             return refuse(found, json)
         cluster = wanted.cluster
-        if making := new_authority(project, found.plans):
+        if making := new_ca_notice(project, found.plans):
             console.note(making)
             project = with_authority(project)
-            found.plans = planned_with(project, found.plans)
+            found.plans = replan(project, found.plans)
             cluster.project = cluster.project and project
-        cluster.look(found)
-        cluster.put_off(found, console)
+        cluster.make_plan(found)
+        cluster.defer(found, console)
         lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
         Screen(sys.stderr if json else sys.stdout).show(lines)
         if found.changes() + cluster.changes() and not yes and not confirm():

@@ -18,8 +18,8 @@ from provision.commands.options import (
 from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, confirm, print_json
 from provision.deploy.project import Project
-from provision.kafka.connection import ConnectionOptions, reached
-from provision.kafka.resources.cluster_plan import done, planned, refuse
+from provision.kafka.connection import ConnectionOptions, cluster_login
+from provision.kafka.resources.cluster_plan import apply_plan, current_plan, refuse
 from provision.kafka.resources.plan import ClusterPlan
 from provision.kafka.resources.show import applied_document, applied_lines, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
@@ -38,20 +38,20 @@ def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) ->
     check(project)
     cluster = cluster_of(project)
     name = cluster.model.name
-    with reached(ConnectionOptions(project, lab)) as login:
-        found = planned(cluster, login, prune)
+    with cluster_login(ConnectionOptions(project, lab)) as login:
+        found = current_plan(cluster, login, prune)
         refuse(cluster, found)
         Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, found))
         if found.steps and not yes:
             if not confirm():
                 raise UsageError("not confirmed; nothing was changed")
-            _unchanged(found, planned(cluster, login, prune))
-        applied = done(cluster, login, found)
+            _unchanged(found, current_plan(cluster, login, prune))
+        applied = apply_plan(cluster, login, found)
     if json:
         print_json(applied_document(name, applied))
     elif found.steps:
         Screen().show(applied_lines(name, applied))
-    return Exit.OK if applied.whole else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
+    return Exit.OK if applied.complete else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
 
 
 def _unchanged(shown: ClusterPlan, now: ClusterPlan) -> None:

@@ -26,7 +26,7 @@ from provision.desired.kafka_variables import listener
 from provision.formats import endpoint, jaas, properties
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import MECHANISMS
-from provision.kafka.resources.authorizer import named
+from provision.kafka.resources.authorizer import allowed_patterns
 from provision.kafka.ssh_tunnel import cluster_of
 
 CA = "ca.pem"
@@ -101,7 +101,7 @@ def _client(project: Project, cluster: KafkaCluster, user: str) -> ClientLogin:
 
 def group(cluster: KafkaCluster, user: str) -> str:
     """A group that the user's ACLs let it read with: the first that is named, else one that begins as allowed."""
-    patterns = named(cluster.model.users[user].acls, "groups", "Read")
+    patterns = allowed_patterns(cluster.model.users[user].acls, "groups", "Read")
     exact = [pattern for pattern in patterns if not pattern.endswith("*")]
     return next(iter(exact), f"{patterns[0][:-1]}{user}" if patterns else "")
 

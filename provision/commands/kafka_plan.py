@@ -15,8 +15,8 @@ from provision.commands.options import (
 from provision.core.errors import Exit
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
-from provision.kafka.connection import ConnectionOptions, reached
-from provision.kafka.resources.cluster_plan import planned, refuse
+from provision.kafka.connection import ConnectionOptions, cluster_login
+from provision.kafka.resources.cluster_plan import current_plan, refuse
 from provision.kafka.resources.show import plan_document, plan_lines
 from provision.kafka.ssh_tunnel import cluster_of
 
@@ -32,8 +32,8 @@ def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
     """
     check(project)
     cluster = cluster_of(project)
-    with reached(ConnectionOptions(project, lab)) as login:
-        found = planned(cluster, login, prune)
+    with cluster_login(ConnectionOptions(project, lab)) as login:
+        found = current_plan(cluster, login, prune)
     refuse(cluster, found)
     if json:
         print_json(plan_document(cluster.model.name, found))

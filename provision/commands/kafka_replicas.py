@@ -22,7 +22,7 @@ from provision.core.errors import Exit, HostError, UsageError
 from provision.core.terminal import BOLD, RED, YELLOW, Line, Screen, print_json, wrapped
 from provision.kafka.admin import ClusterTimeout, ask, connected
 from provision.kafka.client_file import Login
-from provision.kafka.connection import ConnectionOptions, reached
+from provision.kafka.connection import ConnectionOptions, cluster_login
 from provision.kafka.replicas import show
 from provision.kafka.replicas.availability import GateVerdict, gate
 from provision.kafka.replicas.check import Transition, check
@@ -54,7 +54,7 @@ def replicas(way: ConnectionOptions, *, watch: bool, broker: int | None, json: b
     """
     if watch and (json or broker is not None):
         raise UsageError("kafka replicas: --watch goes with neither --json nor --gate")
-    with reached(way) as asked:
+    with cluster_login(way) as asked:
         if watch:
             return _watch(asked)
         cluster = _once(asked)

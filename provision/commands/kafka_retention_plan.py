@@ -20,7 +20,7 @@ from provision.core.errors import Exit, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
 from provision.kafka.admin import ask
-from provision.kafka.connection import ConnectionOptions, reached
+from provision.kafka.connection import ConnectionOptions, cluster_login
 from provision.kafka.retention import show
 from provision.kafka.retention.fetch import TopicInfo, free, look
 from provision.kafka.retention.from_inventory import planned_topic
@@ -44,7 +44,7 @@ def retention_plan(topics: list[str], use: Use, way: ConnectionOptions, *, json:
         Unreachable: the cluster cannot be logged in to.
         HostError: it does not answer.
     """
-    with reached(way) as found:
+    with cluster_login(way) as found:
         seen = ask(found, lambda admin: _seen(admin, topics, way.project))
     used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]
     plans = [plan(each.topic, each.cleaner, use) for each, use in zip(seen, used, strict=True)]

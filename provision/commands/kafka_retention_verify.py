@@ -23,7 +23,7 @@ from provision.core.errors import Exit, HactlError, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.connection import ConnectionOptions, reached
+from provision.kafka.connection import ConnectionOptions, cluster_login
 from provision.kafka.retention.fetch import look
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def retention_verify(topics: list[str], way: ConnectionOptions, *, wait: float, 
     from provision.kafka.retention.probe import show as probe_show
     from provision.kafka.retention.probe.run import longest, run
 
-    with reached(way) as found, connected(found) as admin:
+    with cluster_login(way) as found, connected(found) as admin:
         probes = _probes(admin, topics)
         for each in probes:
             if each.design.longest > wait * 1000:

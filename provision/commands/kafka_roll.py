@@ -157,7 +157,9 @@ def _plan(
     stalled = {str(name) for node in todo for name in gate(seen, node.id).stalled}
     return RollPlan(
         order(seen, todo),
-        tuple(node for node in cluster.nodes if node.host in pool.ours and node not in todo),
+        tuple(
+            node for node in cluster.nodes if node.host in pool.drained_by_roll and node not in todo
+        ),
         tuple(node.host for node in scope if node not in todo),
         min(marks, key=lambda mark: mark.when, default=None),
         tuple(sorted(stalled)),
@@ -186,7 +188,7 @@ def _carry_out(
             ):  # what is marked and restarted counts as rolled: the next run forgets it
                 held[host].unmark()
     code = Exit.INTERRUPTED if course.interrupted else Exit.OK if well else Exit.FAILED
-    return list(course.fates.values()), code
+    return list(course.results.values()), code
 
 
 def result_lines(fates: Sequence[NodeResult], code: Exit) -> Iterator[Line]:

@@ -18,7 +18,7 @@ from provision.core.terminal import Screen, print_json
 from provision.deploy.inspection import inspect
 from provision.deploy.plan_output import plan_json, plan_lines
 from provision.deploy.project import Project
-from provision.kafka.ca import new_authority
+from provision.kafka.ca import new_ca_notice
 from provision.kafka.resources.deploy import ClusterDeploy
 
 
@@ -33,14 +33,14 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     targets = project.targets(project.managed(limit), lab)
     with inspect(targets, project.render, project.inventory.secrets, console) as found:
         cluster = ClusterDeploy.of(project, limit)
-        cluster.look(found)
+        cluster.make_plan(found)
         console.done()
         if json:
             print_json(plan_json(found.plans, found.coverage) | cluster.plan_json())
         else:
             Screen().show([*plan_lines(found.plans, found.coverage), *cluster.plan_lines()])
         found.raise_failures()
-        if making := new_authority(project, found.plans):
+        if making := new_ca_notice(project, found.plans):
             console.note(making)
         cluster.raise_failure()
         return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK

@@ -175,7 +175,7 @@ class _Rehearsal:
         cluster = ClusterDeploy.of(project)
         cluster.carry_out(found, self.progress)
         cluster.raise_failure()
-        if cluster.applied and not cluster.applied.whole:
+        if cluster.applied and not cluster.applied.complete:
             raise HactlError("\n".join(line for line, _ in cluster.applied_lines()))
 
     def verify_first(self) -> str:

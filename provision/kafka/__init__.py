@@ -1,1 +1,1 @@
-"""The administration of a running Kafka cluster; its nodes' files are in `desired` and `formats`."""
+"""The administration of a running Kafka cluster; `desired` and `formats` have its nodes' files."""

@@ -1,4 +1,4 @@
-"""A connection to a cluster for the administrator's questions, and their failures in the operator's words."""
+"""The administrator's connection to a cluster; its failures become errors for the operator."""
 
 from __future__ import annotations
 
@@ -18,101 +18,103 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 ADMIN_TIMEOUT = 10.0
-"""Seconds for the bootstrap and for each answer; also for which a question is asked again."""
+"""Seconds for the bootstrap, for each answer, and for all retries of a request."""
 
-AGAIN = 0.5
-"""Seconds until a question is asked again."""
+RETRY_DELAY = 0.5
+"""Seconds between two attempts of a request."""
 
 NO_CONTROLLER = "Failed to find active controller"
-"""How the client's complaint begins that no broker is the controller (KafkaAdminClient of kafka-python 3.0)."""
+"""The start of the client's error when no broker is the controller (kafka-python 3.0)."""
 
 T = TypeVar("T")
 
 
 class ClusterTimeout(HostError):
-    """The cluster did not answer this time; asked again it may."""
+    """The cluster did not answer; a retry may succeed."""
 
 
 @contextmanager
 def connected(login: Login) -> Iterator[KafkaAdminClient]:
-    """An admin client that is logged in; whatever it fails with while in use becomes an error of the cluster.
+    """Yield an admin client that is logged in; a KafkaError in the block becomes a HactlError.
 
     Raises:
-        Unreachable: none of the bootstrap servers can be connected or logged in to.
-        Unanswered: a broker has gone, or is not ready.
-        HostError: the cluster refuses a question.
+        Unreachable: no bootstrap server accepts the connection or the login.
+        ClusterTimeout: a broker has gone, or is not ready.
+        HostError: the cluster refuses a request.
     """
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError, RetriableError, UnknownBrokerIdError
 
     name = ",".join(endpoint.join(*address) for address in login.bootstrap)
-    heard = _LogCapture()
+    log_capture = _LogCapture()
     logger = logging.getLogger("kafka")
-    logger.addHandler(heard)
+    logger.addHandler(log_capture)
     logger.propagate = False
     try:
-        _dial(login, name)
+        _test_connection(login, name)
         try:
             client = KafkaAdminClient(**settings(login))
         except KafkaError as error:
             raise Unreachable(
-                name, f"cannot log in: {heard.cause or error}", _hint(login)
+                name, f"cannot log in: {log_capture.cause or error}", _hint(login)
             ) from None
         with closing(client):
             yield client
     except (RetriableError, UnknownBrokerIdError) as error:
-        raise ClusterTimeout(name, f"the cluster does not answer: {error}", heard.cause) from None
+        raise ClusterTimeout(
+            name, f"the cluster does not answer: {error}", log_capture.cause
+        ) from None
     except KafkaError as error:
-        raise HostError(name, f"the cluster refuses: {error}", heard.cause) from None
-    except (
-        RuntimeError
-    ) as error:  # a bare one, where the controller moved twice while it was looked for
+        raise HostError(name, f"the cluster refuses: {error}", log_capture.cause) from None
+    except RuntimeError as error:  # raised when the controller moves twice during the search for it
         if NO_CONTROLLER not in str(error):
             raise
-        raise ClusterTimeout(name, f"the cluster does not answer: {error}", heard.cause) from None
+        raise ClusterTimeout(
+            name, f"the cluster does not answer: {error}", log_capture.cause
+        ) from None
     finally:
-        logger.removeHandler(heard)
+        logger.removeHandler(log_capture)
 
 
-def ask(login: Login, question: Callable[[KafkaAdminClient], T]) -> T:
-    """The answer to a question, which is asked again where a broker that was to answer has just gone.
+def ask(login: Login, request: Callable[[KafkaAdminClient], T]) -> T:
+    """Return the result of a request; retry it when the broker that was to answer has just gone.
 
-    Each time over a new connection: the client keeps the controller that it once learnt of.
+    Each attempt opens a new connection, because the client never looks for a new controller.
 
     Raises:
-        Unreachable: none of the bootstrap servers can be connected or logged in to.
-        HostError: the cluster refuses the question, or has not answered it after some seconds.
+        Unreachable: no bootstrap server accepts the connection or the login.
+        HostError: the cluster refuses the request, or does not answer within ADMIN_TIMEOUT.
     """
-    until = time.monotonic() + ADMIN_TIMEOUT
+    deadline = time.monotonic() + ADMIN_TIMEOUT
     while True:
         try:
             with connected(login) as admin:
-                return question(admin)
+                return request(admin)
         except ClusterTimeout:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
-        time.sleep(AGAIN)
+        time.sleep(RETRY_DELAY)
 
 
-def described(admin: KafkaAdminClient) -> Mapping[str, Any]:
-    """What `describe_cluster` answers, some broker that is not fenced included.
+def describe_cluster(admin: KafkaAdminClient) -> Mapping[str, Any]:
+    """Return the client's `describe_cluster`, which lists at least one broker that is not fenced.
 
     Raises:
-        KafkaError: nobody answers; or a broker does that has only just started and has not heard of any yet, itself
-            neither, until ZooKeeper's controller tells it (UpdateMetadata). Asked again it will have.
+        KafkaError: no broker answers. Or the broker that answers has just started and lists no
+            broker, until ZooKeeper's controller sends it the list (UpdateMetadata); a retry helps.
     """
     from kafka.errors import MetadataEmptyBrokerList
 
-    found: Mapping[str, Any] = admin.describe_cluster()
-    if all(each.get("is_fenced") for each in found["brokers"]):
+    description: Mapping[str, Any] = admin.describe_cluster()
+    if all(broker.get("is_fenced") for broker in description["brokers"]):
         raise MetadataEmptyBrokerList(
-            "the broker that was asked has only just started, and knows of none yet"
+            "the broker that answered has just started and does not know the other brokers yet"
         )
-    return found
+    return description
 
 
-def _dial(login: Login, name: str) -> None:
-    """Open and close one connection: the client itself would not tell a refused one from a silent broker."""
+def _test_connection(login: Login, name: str) -> None:
+    """Open and close one connection: the client reports a refusal and a silent broker alike."""
     for host, port in login.bootstrap:
         try:
             if login.proxy:
@@ -121,15 +123,15 @@ def _dial(login: Login, name: str) -> None:
                 socket.create_connection((host, port), ADMIN_TIMEOUT).close()
             return
         except OSError as error:
-            said = error.strerror or str(error)
+            reason = error.strerror or str(error)
     raise Unreachable(
-        name, f"cannot connect: {said}", "is a broker running, and is this its client listener?"
+        name, f"cannot connect: {reason}", "is a broker running, and is this its client listener?"
     )
 
 
 def settings(login: Login) -> dict[str, object]:
-    """What any client of the library, a producer or a consumer as well, takes to log in."""
-    found: dict[str, object] = {
+    """Return the arguments with which the library's admin client, producer and consumer log in."""
+    arguments: dict[str, object] = {
         "bootstrap_servers": [endpoint.join(*address) for address in login.bootstrap],
         "client_id": "hactl",
         "security_protocol": login.protocol,
@@ -137,42 +139,46 @@ def settings(login: Login) -> dict[str, object]:
         "request_timeout_ms": int(ADMIN_TIMEOUT * 1000),
     }
     if login.proxy:
-        found["proxy_url"] = login.proxy
+        arguments["proxy_url"] = login.proxy
     if login.tls:
-        found["ssl_context"] = login.tls
+        arguments["ssl_context"] = login.tls
     if login.mechanism:
-        found |= {
+        arguments |= {
             "sasl_mechanism": login.mechanism,
             "sasl_plain_username": login.user,
             "sasl_plain_password": login.password,
         }
-    return found
+    return arguments
 
 
 def _hint(login: Login) -> str:
-    """A broker that refuses a login closes the connection, which the client may notice before it reads the reason."""
+    """Return what to check when a login fails.
+
+    A broker that refuses a login closes the connection; the client may not read the reason.
+    """
+    listener = f"does the listener speak {login.protocol}"
     if login.mechanism:
-        return f"is the password that of {login.user}, and does the listener speak {login.protocol} {login.mechanism}?"
-    return f"does the listener speak {login.protocol}?"
+        return f"is the password correct for {login.user}, and {listener} {login.mechanism}?"
+    return f"{listener}?"
 
 
 class _LogCapture(logging.Handler):
-    """Keeps the client's complaints: it tells causes in its log alone."""
+    """Keeps the errors that the client logs: its exceptions do not contain the cause."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self._said: list[str] = []
+        self._messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message, on one line."""
-        self._said.append(" ".join(record.getMessage().split()))
+        self._messages.append(" ".join(record.getMessage().split()))
 
     @property
     def cause(self) -> str:
-        """The first complaint that tells more than that a connection or the whole bootstrap failed, else the first."""
-        telling = [
-            each
-            for each in self._said
-            if "KafkaConnectionError" not in each and "KafkaTimeoutError" not in each
+        """The first message that is more than a failed connection or bootstrap, else the first."""
+        causes = [
+            message
+            for message in self._messages
+            if "KafkaConnectionError" not in message and "KafkaTimeoutError" not in message
         ]
-        return next(iter(telling or self._said), "")
+        return next(iter(causes or self._messages), "")

@@ -1,4 +1,4 @@
-"""Who may make the CA of a cluster: a deploy of all its nodes, where none of them has one already."""
+"""The CA of a cluster: a deploy of all nodes makes it, if no node has a CA yet."""
 
 from __future__ import annotations
 
@@ -14,34 +14,41 @@ from provision.formats.certificates import have_common_certificate, make, save_a
 from provision.inventory.kafka import KafkaCluster
 
 CA_FILE = "/etc/kafka/ca.pem"
-"""What a node trusts; role kafka puts it there."""
+"""The CA that a node trusts; role kafka writes this file."""
 
 
-def new_authority(project: Project, plans: Mapping[str, HostPlan]) -> str:
-    """What a deploy of these hosts makes and where it keeps that, as a sentence; empty where it makes no CA.
+def new_ca_notice(project: Project, plans: Mapping[str, HostPlan]) -> str:
+    """Return a sentence on the CA that a deploy of these hosts makes; empty if it makes none.
 
     Raises:
-        InputError: `kafka-ca`, where nodes have another CA than this machine, or not all of them were looked at.
+        InputError: `kafka-ca`: a node has another CA than this machine, or was not inspected.
     """
     cluster = project.topology.kafka
     if cluster is None or cluster.certificates is None:
         return ""
-    _refuse_another(cluster, plans)
-    if not any(_unknown(plan) for plan in plans.values()):
+    _reject_other_ca(cluster, plans)
+    if not any(_has_unknown_files(plan) for plan in plans.values()):
         return ""
-    if unseen := [node.host for node in cluster.nodes if node.host not in plans]:
-        what = f"no CA of cluster {cluster.model.name} is on this machine, and {', '.join(unseen)} was not looked at"
-        raise _refused(
-            cluster, what, "a node there may have one already", f"leave --limit out, or {ORIGIN}"
+    if hosts := ", ".join(node.host for node in cluster.nodes if node.host not in plans):
+        problem = (
+            f"no CA of cluster {cluster.model.name} is on this machine, and hactl did not inspect "
+            f"{hosts}"
         )
-    return f"Deploy makes the CA of cluster {cluster.model.name} and keeps it in {cluster.certificates}."
+        fix = f"leave --limit out, or {ORIGIN}"
+        raise _ca_error(cluster, problem, "a node there may have one already", fix)
+    return (
+        f"Deploy makes the CA of cluster {cluster.model.name} "
+        f"and keeps it in {cluster.certificates}."
+    )
 
 
 def with_authority(project: Project, before: Project | None = None) -> Project:
-    """The project with a new CA, kept nowhere yet, where this machine has none; the one of `before`, if that has one.
+    """Return the project, with a new CA in memory if this machine has none.
+
+    The new CA of `before` is reused, if `before` has one.
 
     Raises:
-        InputError: `kafka-certificate`, where the CA that the inventory gives cannot be read.
+        InputError: `kafka-certificate`: the CA that the inventory names cannot be read.
     """
     cluster, old = project.topology.kafka, before.topology.kafka if before else None
     if cluster is None or not missing(cluster):
@@ -53,15 +60,16 @@ def with_authority(project: Project, before: Project | None = None) -> Project:
     return replace(project, topology=replace(project.topology, kafka=changed))
 
 
-def planned_with(project: Project, plans: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
-    """The plans, those with unknown files made anew with what `project` knows by now; no host is asked again."""
+def replan(project: Project, plans: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
+    """Return the plans; plans with unknown files are made again from `project`, offline."""
     return {
-        host: _planned(project, plan) if _unknown(plan) else plan for host, plan in plans.items()
+        host: _replan_host(project, plan) if _has_unknown_files(plan) else plan
+        for host, plan in plans.items()
     }
 
 
 def keep_new(project: Project) -> None:
-    """Keep the CA that this run has made, if it has. Raises HactlError where that fails."""
+    """Save the CA that this run has made, if any. Raises HactlError if a write fails."""
     cluster = project.topology.kafka
     if (
         cluster is not None
@@ -71,62 +79,56 @@ def keep_new(project: Project) -> None:
         save_authority(cluster.certificates, cluster.new_authority)
 
 
-def _unknown(plan: HostPlan) -> bool:
+def _has_unknown_files(plan: HostPlan) -> bool:
     return any(isinstance(item, File) and not item.known for item in plan.desired.items)
 
 
-def _planned(project: Project, plan: HostPlan) -> HostPlan:
-    """A host's plan anew, with the changes that were found by comparing it with other hosts."""
-    alone = plan_host(plan.desired, plan.observed, plan.secrets).changes
-    made = plan_host(project.render(plan.host, plan.observed.facts), plan.observed, plan.secrets)
-    return made.with_changes(*plan.changes[len(alone) :])
+def _replan_host(project: Project, plan: HostPlan) -> HostPlan:
+    """Plan a host again, and keep the changes that came from comparing it with other hosts."""
+    host_changes = plan_host(plan.desired, plan.observed, plan.secrets).changes
+    new = plan_host(project.render(plan.host, plan.observed.facts), plan.observed, plan.secrets)
+    return new.with_changes(*plan.changes[len(host_changes) :])
 
 
-def _refuse_another(cluster: KafkaCluster, plans: Mapping[str, HostPlan]) -> None:
-    """Raise where nodes trust a CA, and none that this machine would have them trust: they would refuse each other."""
-    others = [
+def _reject_other_ca(cluster: KafkaCluster, plans: Mapping[str, HostPlan]) -> None:
+    """Raise InputError if a node trusts another CA: nodes would refuse each other."""
+    hosts = [
         node.host
         for node in cluster.nodes
-        if node.host in plans and _trusts_another(plans[node.host])
+        if node.host in plans and _trusts_other_ca(plans[node.host])
     ]
-    if not others:
+    if not hosts:
         return
     name = cluster.model.name
     if missing(cluster):
-        what = f"{', '.join(others)} has a CA of cluster {name} that this machine does not have"
-        raise _refused(cluster, what, "with a new one the nodes would refuse each other", ORIGIN)
-    what = f"{', '.join(others)} has another CA of cluster {name} than this machine"
-    why = "nodes with different ones refuse each other"
-    fix = f"{ORIGIN}; to change it, have ca.pem hold both certificates first, the new one in front, and deploy twice"
-    raise _refused(cluster, what, why, fix)
+        problem = f"{', '.join(hosts)} has a CA of cluster {name} that this machine does not have"
+        raise _ca_error(cluster, problem, "with a new CA the nodes would refuse each other", ORIGIN)
+    problem = f"{', '.join(hosts)} has another CA of cluster {name} than this machine"
+    why = "nodes with different CAs refuse each other"
+    fix = (
+        f"{ORIGIN}; to change it, write both certificates into ca.pem, the new one first, "
+        "and deploy twice"
+    )
+    raise _ca_error(cluster, problem, why, fix)
 
 
-def _trusts_another(plan: HostPlan) -> bool:
-    wanted, was = plan.desired.get("file", CA_FILE), plan.observed.items.get(("file", CA_FILE))
+def _trusts_other_ca(plan: HostPlan) -> bool:
+    desired, current = plan.desired.get("file", CA_FILE), plan.observed.items.get(("file", CA_FILE))
     if (
-        not isinstance(wanted, File)
-        or was is None
-        or was.attributes is None
-        or was.attributes.get("type") == "other"
+        not isinstance(desired, File)
+        or current is None
+        or current.attributes is None
+        or current.attributes.get("type") == "other"
     ):
         return False
-    if not wanted.known:
+    if not desired.known:
         return True
-    same = was.attributes.get("sha256") == wanted.sha256
+    same = current.attributes.get("sha256") == desired.sha256
     return not same and not have_common_certificate(
-        (was.content or b"").decode(errors="replace"), wanted.content.decode()
+        (current.content or b"").decode(errors="replace"), desired.content.decode()
     )
 
 
-def _refused(cluster: KafkaCluster, what: str, why: str, fix: str) -> InputError:
-    return InputError(
-        [
-            Problem(
-                cluster.node.at("tls").position,
-                "kafka-ca",
-                what,
-                f"{why}; nothing was changed",
-                fix,
-            )
-        ]
-    )
+def _ca_error(cluster: KafkaCluster, problem: str, why: str, fix: str) -> InputError:
+    position = cluster.node.at("tls").position
+    return InputError([Problem(position, "kafka-ca", problem, f"{why}; nothing was changed", fix)])

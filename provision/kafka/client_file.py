@@ -1,4 +1,4 @@
-"""How to log in to a cluster, from a client's properties file. Pure but for that file and the PEM files it names."""
+"""The login to a cluster, read from a client's properties file and the PEM files that it names."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PORT = 9092
 
 @dataclass(frozen=True)
 class Login:
-    """Where to connect first, and as whom. `tls` is None where the protocol has none.
+    """The bootstrap addresses and the credentials. `tls` is None if the protocol has no TLS.
 
-    `proxy` is the URL of the proxy that leads there, with its password; empty where no proxy is needed.
+    `proxy` is the URL of the proxy to the brokers, with its password; empty without a proxy.
     """
 
     bootstrap: tuple[tuple[str, int], ...]
@@ -33,39 +33,39 @@ class Login:
 
 
 def login(bootstrap: str, file: Path | None) -> Login:
-    """The login that a client's file asks for; `bootstrap` (`HOST:PORT,…`), if given, stands above the file's.
+    """Return the login of a client's file; `bootstrap` (`HOST:PORT,…`) overrides the file's.
 
     Raises:
-        InputError: the file says something that is not understood; it carries the place.
+        InputError: the file has an unknown or wrong value; the error has its position.
         UsageError: there is no bootstrap server, or the file cannot be read.
     """
     try:
-        found = read(file.read_bytes(), str(file)) if file else Properties("", ())
+        file_properties = read(file.read_bytes(), str(file)) if file else Properties("", ())
     except OSError as error:
         raise UsageError(f"--client {file}: {error.strerror}") from None
-    servers = bootstrap or found.get("bootstrap.servers")
+    servers = bootstrap or file_properties.get("bootstrap.servers")
     if not servers:
         raise UsageError("give --bootstrap HOST:PORT, or a client file that has bootstrap.servers")
-    protocol = found.get("security.protocol", "PLAINTEXT").upper()
+    protocol = file_properties.get("security.protocol", "PLAINTEXT").upper()
     if protocol not in PROTOCOLS:
-        raise _wrong(
-            found,
+        raise _file_error(
+            file_properties,
             "security.protocol",
             f"there is no protocol {protocol}",
             f"one of {', '.join(PROTOCOLS)}",
         )
-    tls = _tls(found) if protocol.endswith("SSL") else None
-    addresses = tuple(_address(each) for each in servers.split(","))
+    tls = _tls_context(file_properties) if protocol.endswith("SSL") else None
+    addresses = tuple(_address(server) for server in servers.split(","))
     if not protocol.startswith("SASL"):
         return Login(addresses, protocol, tls=tls)
-    mechanism, user, password = _credentials(found)
+    mechanism, user, password = _credentials(file_properties)
     return Login(addresses, protocol, mechanism, user, password, tls)
 
 
-def _wrong(found: Properties, key: str, what: str, fix: str) -> InputError:
-    entry = found.entry(key)
-    position = entry.value.position if entry else Position(found.file)
-    return InputError([Problem(position, "client-file", f"{key}: {what}", "", fix)])
+def _file_error(file_properties: Properties, key: str, problem: str, fix: str) -> InputError:
+    entry = file_properties.entry(key)
+    position = entry.value.position if entry else Position(file_properties.file)
+    return InputError([Problem(position, "client-file", f"{key}: {problem}", "", fix)])
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -74,64 +74,74 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or host.endswith(":") or text.strip().endswith("]"):
         host, port = text.strip(), str(PORT)
     if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"bootstrap server {text.strip()!r}: it takes HOST:PORT")
+        raise UsageError(f"bootstrap server {text.strip()!r}: write HOST:PORT")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _credentials(found: Properties) -> tuple[str, str, str]:
-    mechanism = found.get("sasl.mechanism")
+def _credentials(file_properties: Properties) -> tuple[str, str, str]:
+    mechanism = file_properties.get("sasl.mechanism")
     if mechanism not in MECHANISMS:
-        what = f"mechanism {mechanism or 'GSSAPI (the default)'} is not spoken here"
-        raise _wrong(found, "sasl.mechanism", what, f"one of {', '.join(MECHANISMS)}")
-    entry = found.entry("sasl.jaas.config")
+        problem = f"hactl does not support mechanism {mechanism or 'GSSAPI (the default)'}"
+        raise _file_error(
+            file_properties, "sasl.mechanism", problem, f"one of {', '.join(MECHANISMS)}"
+        )
+    entry = file_properties.entry("sasl.jaas.config")
     if not entry:
-        raise _wrong(
-            found,
+        raise _file_error(
+            file_properties,
             "sasl.jaas.config",
             "is missing",
             f"`{MECHANISMS[mechanism]} required username=… password=…;`",
         )
     reading = jaas_property.read(entry.value)
     if reading.refusals or len(reading.modules) != 1:
-        said = reading.refusals[0].message if reading.refusals else "no login module"
-        raise _wrong(found, "sasl.jaas.config", f"Kafka says: {said}", "see `hactl kafka lint`")
+        message = reading.refusals[0].message if reading.refusals else "no login module"
+        raise _file_error(
+            file_properties, "sasl.jaas.config", f"Kafka says: {message}", "see `hactl kafka lint`"
+        )
     module = reading.modules[0]
     if module.name != MECHANISMS[mechanism]:
-        raise _wrong(
-            found,
+        raise _file_error(
+            file_properties,
             "sasl.jaas.config",
-            f"{module.name} does not do {mechanism}",
+            f"{module.name} does not support {mechanism}",
             f"use {MECHANISMS[mechanism]}",
         )
     return mechanism, module.get("username"), module.get("password")
 
 
-def _tls(found: Properties) -> ssl.SSLContext:
-    """Trust and key as the file says; without a trust store the machine's own authorities are trusted."""
+def _tls_context(file_properties: Properties) -> ssl.SSLContext:
+    """Return the file's trust store and key; without a trust store, trust the machine's CAs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    named = found.entry("ssl.endpoint.identification.algorithm")
-    context.check_hostname = not (named and not named.value.trimmed().text)
+    algorithm = file_properties.entry("ssl.endpoint.identification.algorithm")
+    context.check_hostname = not (algorithm and not algorithm.value.trimmed().text)
     for store in ("truststore", "keystore"):
-        kind = found.get(f"ssl.{store}.type", "JKS").upper()
-        if found.entry(f"ssl.{store}.location") and kind != "PEM":
+        kind = file_properties.get(f"ssl.{store}.type", "JKS").upper()
+        if file_properties.entry(f"ssl.{store}.location") and kind != "PEM":
             fix = f"export the certificates as PEM, name that file and set ssl.{store}.type=PEM"
-            raise _wrong(
-                found, f"ssl.{store}.location", f"a {kind} store can be read by Java only", fix
+            raise _file_error(
+                file_properties, f"ssl.{store}.location", f"only Java can read a {kind} store", fix
             )
-    _trust(found, context)
-    if keys := found.get("ssl.keystore.location"):
+    _load_trust(file_properties, context)
+    if keys := file_properties.get("ssl.keystore.location"):
         try:
-            context.load_cert_chain(keys, password=found.get("ssl.key.password") or None)
+            context.load_cert_chain(keys, password=file_properties.get("ssl.key.password") or None)
         except (OSError, ssl.SSLError) as error:
-            raise _wrong(
-                found, "ssl.keystore.location", f"{keys}: {error}", "a PEM file with key and chain"
+            raise _file_error(
+                file_properties,
+                "ssl.keystore.location",
+                f"{keys}: {error}",
+                "a PEM file with key and chain",
             ) from None
     return context
 
 
-def _trust(found: Properties, context: ssl.SSLContext) -> None:
-    file, text = found.get("ssl.truststore.location"), found.get("ssl.truststore.certificates")
+def _load_trust(file_properties: Properties, context: ssl.SSLContext) -> None:
+    file, text = (
+        file_properties.get("ssl.truststore.location"),
+        file_properties.get("ssl.truststore.certificates"),
+    )
     key = "ssl.truststore.location" if file else "ssl.truststore.certificates"
     try:
         if file or text:
@@ -139,6 +149,6 @@ def _trust(found: Properties, context: ssl.SSLContext) -> None:
         else:
             context.load_default_certs()
     except (OSError, ssl.SSLError) as error:
-        raise _wrong(
-            found, key, f"{file or 'the text'}: {error}", "certificates in PEM form"
+        raise _file_error(
+            file_properties, key, f"{file or 'the text'}: {error}", "certificates in PEM form"
         ) from None

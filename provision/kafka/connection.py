@@ -1,4 +1,4 @@
-"""The way to a cluster that a command was given: an inventory, or what a client of Kafka's takes."""
+"""The connection options of a command: an inventory, or the bootstrap servers and client file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from provision.kafka.ssh_tunnel import administrator, cluster_of
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """To the cluster: an inventory, or its lab; or bootstrap servers, a client's file, or both."""
+    """An inventory or its lab; or bootstrap servers, a client's file, or both."""
 
     project: Project | None = None
     lab: bool = False
@@ -25,23 +25,23 @@ class ConnectionOptions:
 
 
 @contextmanager
-def reached(way: ConnectionOptions) -> Iterator[Login]:
-    """A login to the cluster.
+def cluster_login(options: ConnectionOptions) -> Iterator[Login]:
+    """Yield a login to the cluster.
 
     Raises:
-        UsageError: there is no way, or there are two; or the inventory has no cluster.
+        UsageError: the options name no cluster, or two; or the inventory has no cluster.
         InputError: the client's file, or a certificate, cannot be read.
     """
-    if way.project is None:
-        if way.lab:
-            raise UsageError("--lab goes with an inventory")
-        yield login(way.bootstrap, way.client)
+    if options.project is None:
+        if options.lab:
+            raise UsageError("--lab needs an inventory")
+        yield login(options.bootstrap, options.client)
         return
-    if way.bootstrap or way.client:
+    if options.bootstrap or options.client:
         raise UsageError("an inventory goes with neither --bootstrap nor --client")
-    hosts = tuple(node.host for node in cluster_of(way.project).brokers)
+    hosts = tuple(node.host for node in cluster_of(options.project).brokers)
     with (
-        Sessions(way.project.targets(hosts, way.lab)) as sessions,
-        administrator(way.project, sessions.of) as found,
+        Sessions(options.project.targets(hosts, options.lab)) as sessions,
+        administrator(options.project, sessions.of) as admin_login,
     ):
-        yield found
+        yield admin_login

@@ -1,7 +1,7 @@
-"""The private calls of kafka-python's admin client that hactl needs: each is made here and nowhere else.
+"""The private calls of kafka-python's admin client that hactl needs; no other module makes any.
 
-The public methods of kafka-python 3.0 cannot validate without changing, cannot ask one broker about all its log
-folders, and do not wait for the new controller. `KNOWN_VERSIONS` are the releases that these calls were tried with.
+The public methods of kafka-python 3.0 cannot validate a change without making it. They cannot ask
+one broker about all its log folders, and do not wait for a new controller.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 KNOWN_VERSIONS = ("3.0.12",)
-"""Releases of kafka-python whose admin client has these methods with these arguments."""
+"""Tested releases of kafka-python: their admin client has these methods with these arguments."""
 
 
 def send(admin: KafkaAdminClient, request: Any, broker: int | None = None) -> Any:
-    """The answer of one broker to a request; without `broker`, of the least loaded one. Raises KafkaError."""
+    """Return a broker's answer to a request; without `broker` the least loaded broker answers.
+
+    Raises KafkaError.
+    """
     if broker is None:
         return admin._manager.run(admin._manager.send, request)
     return admin._manager.run(admin._manager.send, request, broker)
 
 
 def send_to_controller(admin: KafkaAdminClient, request: Any) -> Any:
-    """The controller's answer. Raises KafkaError.
+    """Return the controller's answer to a request. Raises KafkaError.
 
     A KRaft broker forwards the request. With ZooKeeper only the controller itself accepts it.
     """
@@ -31,9 +34,10 @@ def send_to_controller(admin: KafkaAdminClient, request: Any) -> Any:
 
 
 def log_dirs(admin: KafkaAdminClient, broker: int) -> Any:
-    """What one broker's log folders hold, topics that the metadata no longer names included. Raises KafkaError.
+    """Return the contents of a broker's log folders. Raises KafkaError.
 
-    The public `describe_log_dirs` asks for the partitions of the metadata only.
+    They include topics that the metadata no longer names; the public `describe_log_dirs` asks only
+    for the partitions in the metadata.
     """
     (answer,) = admin._manager.run(admin._async_describe_log_dirs, None, [broker])
     return answer

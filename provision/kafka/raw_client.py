@@ -1,7 +1,8 @@
-"""One connection to one broker, and exactly what the broker makes of it.
+"""One connection to one broker, without retries.
 
-A client library hides which broker answered and turns refusals into retries; here each is seen as it comes. Messages
-are kafka-python's (kafka.apache.org/protocol), of versions that brokers from 3.9 to 4.x take.
+A client library hides which broker answered, and turns refusals into retries. This client reports
+every answer. Its messages are kafka-python's (kafka.apache.org/protocol), in versions that brokers
+from 3.9 to 4.x accept.
 """
 
 from __future__ import annotations
@@ -18,34 +19,29 @@ from provision.hosts.tunnel import connect_through
 from provision.kafka.client_file import Login
 
 CONNECTION_TIMEOUT = 10.0
-"""Seconds for all that is asked over one connection."""
+"""Seconds for all requests of one connection."""
 
-LARGEST = 1 << 24
-"""Bytes of an answer; who announces more does not speak Kafka."""
+MAX_ANSWER_BYTES = 1 << 24
+"""Bytes of an answer; a peer that announces more does not speak Kafka."""
 
-UNREACHABLE, CERTIFICATE, TLS, CLOSED, SILENT, FOREIGN = (
-    "unreachable",
-    "certificate refused",
-    "no TLS",
-    "connection closed",
-    "no answer",
-    "not an answer",
-)
-
+UNREACHABLE = "unreachable"
+CERTIFICATE = "certificate refused"
+TLS = "no TLS"
+CLOSED = "connection closed"
+SILENT = "no answer"
+UNEXPECTED_ANSWER = "not an answer"
 ALERT = "TLS alert"
-ALERTED = b"\x15\x03"
-"""How a TLS record begins that says why TLS ends (RFC 8446 §5.1): read as a length of Kafka's, above LARGEST."""
+ALERT_RECORD = b"\x15\x03"
+"""The first bytes of a TLS alert record (RFC 8446 §5.1); as Kafka's length, above the maximum."""
 
-SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM = (
-    "SASL_AUTHENTICATION_FAILED",
-    "UNSUPPORTED_SASL_MECHANISM",
-)
+SASL_AUTHENTICATION_FAILED = "SASL_AUTHENTICATION_FAILED"
+UNSUPPORTED_SASL_MECHANISM = "UNSUPPORTED_SASL_MECHANISM"
 
 Address = tuple[str, int]
 
 
 class Refused(Exception):
-    """The other side did not do what it was asked: `word` to compare with (Kafka's name of an error), and its text."""
+    """The peer refused a request: `word` is the error's name in Kafka, `text` its message."""
 
     def __init__(self, word: str, text: str = "") -> None:
         super().__init__(f"{word}: {text}" if text else word)
@@ -53,13 +49,13 @@ class Refused(Exception):
         self.text = text
 
 
-def at(login: Login, address: Address) -> Login:
-    """The same login to another address."""
+def with_address(login: Login, address: Address) -> Login:
+    """Return the same login for another address."""
     return replace(login, bootstrap=(address,))
 
 
-def name_of(code: int) -> str:
-    """Kafka's name of an error code (org.apache.kafka.common.protocol.Errors); empty for none."""
+def error_name(code: int) -> str:
+    """Return the name of an error code (org.apache.kafka.common.protocol.Errors), "" for 0."""
     from kafka.errors import kafka_errors
 
     return (
@@ -67,8 +63,8 @@ def name_of(code: int) -> str:
     )
 
 
-def dial(login: Login, patience: float = CONNECTION_TIMEOUT) -> socket.socket:
-    """A connection to the login's first address.
+def connect(login: Login, timeout: float = CONNECTION_TIMEOUT) -> socket.socket:
+    """Return a connection to the login's first address.
 
     Raises:
         Refused: UNREACHABLE.
@@ -77,25 +73,27 @@ def dial(login: Login, patience: float = CONNECTION_TIMEOUT) -> socket.socket:
     try:
         if login.proxy:
             return connect_through(login.proxy, host, port)
-        return socket.create_connection((host, port), patience)
+        return socket.create_connection((host, port), timeout)
     except OSError as error:
         raise Refused(UNREACHABLE, error.strerror or str(error)) from None
 
 
 class BrokerConnection:
-    """A connection to the login's first address, not logged in yet. A context manager.
+    """A connection to the login's first address, before the login. A context manager.
 
     Raises:
         Refused: UNREACHABLE, CERTIFICATE or TLS.
     """
 
-    def __init__(self, login: Login, patience: float = CONNECTION_TIMEOUT) -> None:
+    def __init__(self, login: Login, timeout: float = CONNECTION_TIMEOUT) -> None:
         from kafka.protocol.parser import KafkaProtocol
 
         self._login = login
-        self._until = time.monotonic() + patience
-        self._protocol = KafkaProtocol(client_id="hactl", receive_message_max_bytes=LARGEST)
-        self._socket = dial(login, patience)
+        self._deadline = time.monotonic() + timeout
+        self._protocol = KafkaProtocol(
+            client_id="hactl", receive_message_max_bytes=MAX_ANSWER_BYTES
+        )
+        self._socket = connect(login, timeout)
         try:
             self._secure(login.tls)
         except BaseException:
@@ -106,7 +104,7 @@ class BrokerConnection:
         return self
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self._socket.close()
 
     def __exit__(
@@ -121,7 +119,7 @@ class BrokerConnection:
         if tls is None:
             return
         try:
-            self._hurry()
+            self._set_socket_timeout()
             self._socket = tls.wrap_socket(
                 self._socket, server_hostname=self._login.bootstrap[0][0]
             )
@@ -134,56 +132,56 @@ class BrokerConnection:
         except OSError as error:
             raise Refused(CLOSED, error.strerror or "during TLS") from None
 
-    def _hurry(self) -> None:
-        left = self._until - time.monotonic()
-        if left <= 0:
+    def _set_socket_timeout(self) -> None:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
             raise Refused(SILENT)
-        self._socket.settimeout(left)
+        self._socket.settimeout(remaining)
 
     def ask(self, request: Any) -> Any:
-        """The answer to a request of kafka.protocol.
+        """Send a request of kafka.protocol and return the answer.
 
         Raises:
-            Refused: CLOSED, SILENT, ALERT, or FOREIGN where the answer is no answer of Kafka's.
+            Refused: CLOSED, SILENT, ALERT, or UNEXPECTED_ANSWER if the peer does not speak Kafka.
         """
         from kafka.errors import KafkaError
 
         self._protocol.send_request(request)
         try:
-            self._hurry()
+            self._set_socket_timeout()
             self._socket.sendall(self._protocol.send_bytes())
-            data = self._received()
-            if data.startswith(ALERTED):
+            data = self._receive()
+            if data.startswith(ALERT_RECORD):
                 raise Refused(ALERT)
             while not (answers := self._protocol.receive_bytes(data)):
-                data = self._received()
+                data = self._receive()
             return answers[0][1]
         except TimeoutError:
             raise Refused(SILENT) from None
         except OSError as error:
             raise Refused(CLOSED, error.strerror or "") from None
         except (KafkaError, ValueError, IndexError, struct.error) as error:
-            raise Refused(FOREIGN, str(error)) from None
+            raise Refused(UNEXPECTED_ANSWER, str(error)) from None
 
-    def _received(self) -> bytes:
-        self._hurry()
+    def _receive(self) -> bytes:
+        self._set_socket_timeout()
         data = self._socket.recv(65536)
         if not data:
             raise Refused(CLOSED)
         return data
 
     def handshake(self, mechanism: str) -> tuple[str, tuple[str, ...]]:
-        """What the broker says to a mechanism: an error's name, empty where it takes it, and those that it has."""
+        """Ask for a SASL mechanism; return the error's name, or "", and the enabled mechanisms."""
         from kafka.protocol.sasl import SaslHandshakeRequest
 
         answer = self.ask(SaslHandshakeRequest(version=1, mechanism=mechanism))
-        return name_of(answer.error_code), tuple(sorted(answer.mechanisms))
+        return error_name(answer.error_code), tuple(sorted(answer.mechanisms))
 
     def log_in(self) -> None:
-        """Log in as the login says.
+        """Log in with the login's user, password and mechanism.
 
         Raises:
-            Refused: by Kafka's name of the error; what `ask` raises.
+            Refused: with Kafka's name of the error; and those of `ask`.
         """
         from kafka.net.sasl import get_sasl_mechanism
         from kafka.protocol.sasl import SaslAuthenticateRequest
@@ -200,17 +198,17 @@ class BrokerConnection:
         while not mechanism.is_done():
             answer = self.ask(SaslAuthenticateRequest(version=1, auth_bytes=mechanism.auth_bytes()))
             if answer.error_code:
-                raise Refused(name_of(answer.error_code), answer.error_message or "")
+                raise Refused(error_name(answer.error_code), answer.error_message or "")
             try:
                 mechanism.receive(answer.auth_bytes)
-            except ValueError as wrong:  # the broker does not know the password either
-                raise Refused(FOREIGN, str(wrong)) from None
+            except ValueError as failure:  # the broker does not know the password either
+                raise Refused(UNEXPECTED_ANSWER, str(failure)) from None
         if not mechanism.is_authenticated():
             raise Refused(SASL_AUTHENTICATION_FAILED)
 
 
 def logged_in(login: Login) -> BrokerConnection:
-    """A connection on which the login has been taken; the caller closes it. Raises Refused."""
+    """Return a connection that is logged in; the caller closes it. Raises Refused."""
     connection = BrokerConnection(login)
     try:
         connection.log_in()

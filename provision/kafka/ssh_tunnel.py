@@ -1,4 +1,4 @@
-"""The way to an inventory's brokers: for their administrator through their own hosts, for a user from the clients'."""
+"""SSH tunnels to an inventory's brokers, for their administrator and for users on a client host."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from provision.inventory.kafka import KafkaCluster
 from provision.kafka.client_file import Login
 
 Sessions = Callable[[str], SshSession]
-"""The login of a host by its name in the inventory. Raises Unreachable."""
+"""Returns a host's SSH session by the host's name in the inventory. Raises Unreachable."""
 
 
 def cluster_of(project: Project) -> KafkaCluster:
-    """The inventory's cluster. Raises UsageError where there is none."""
+    """Return the inventory's cluster. Raises UsageError if it has none."""
     if project.topology.kafka is None:
         raise UsageError(
-            f"{project.path} has no variable `kafka`", "docs/kafka.md tells what belongs into it"
+            f"{project.path} has no variable `kafka`", "docs/kafka.md describes its contents"
         )
     return project.topology.kafka
 
 
 @contextmanager
 def administrator(project: Project, sessions: Sessions) -> Iterator[Login]:
-    """A login as the cluster's `admin` to any of its brokers, each connection through SSH to that broker's own host.
+    """Yield a login as the cluster's `admin`; connections go through SSH to the broker's host.
 
-    It works wherever a deploy does. The login ends with the block.
+    It works where a deploy works. The tunnel ends with the block.
 
     Raises:
         UsageError: the inventory has no cluster.
@@ -44,7 +44,7 @@ def administrator(project: Project, sessions: Sessions) -> Iterator[Login]:
     brokers = [(node.endpoint, cluster.model.port) for node in cluster.brokers]
 
     def dial(address: str, port: int) -> Stream:
-        """Some broker's host knows the way to what no node of the inventory advertises, too."""
+        """Connect through the node's host; addresses of no node go through the first broker's."""
         return sessions(hosts.get(address, cluster.brokers[0].host)).forward(address, port)
 
     with tunnel(dial) as proxy:
@@ -62,32 +62,33 @@ def client(
     password: str | None = None,
     lab: bool = False,
 ) -> Iterator[Login]:
-    """A login as a user from the inventory's idle client, else from the controller, by default through the VIP.
+    """Yield a login as a user, from the inventory's idle client, else from the controller.
 
-    `mechanism` and `password` stand above the inventory's. The login ends with the block.
+    It bootstraps through the VIP by default. `mechanism` and `password` override the inventory's.
+    The tunnel ends with the block.
 
     Raises:
-        UsageError: the inventory has no cluster, or no such user and no password for it.
+        UsageError: the inventory has no cluster; or it does not have the user, without `password`.
         HactlError: no front end has the brokers behind it, or a lab has no client.
         InputError: a certificate cannot be read.
     """
     cluster = cluster_of(project)
     brokers = [(node.endpoint, cluster.model.port) for node in cluster.brokers]
-    ways = [(name, cluster.model.port) for name in cluster.bootstraps(project.topology.frontends)]
-    addresses = ways if bootstrap == "vip" else brokers
+    vips = [(name, cluster.model.port) for name in cluster.bootstraps(project.topology.frontends)]
+    addresses = vips if bootstrap == "vip" else brokers
     if not addresses:
         raise HactlError(
-            "no front end has a broker behind it, so there is nothing to bootstrap with"
+            "no front end has a broker behind it, so there is no address to bootstrap from"
         )
     idle = project.topology.idle_clients()
     if not idle and lab:
         raise HactlError("the lab has no client", "give the inventory a host in group `clients`")
-    way = (
+    client_tunnel = (
         tunnel(lambda address, port: sessions(idle[0]).forward(address, port))
         if idle
         else nullcontext("")
     )
-    with way as proxy:
+    with client_tunnel as proxy:
         yield _login(cluster, addresses, user, proxy=proxy, mechanism=mechanism, password=password)
 
 
@@ -100,26 +101,29 @@ def _login(
     mechanism: str = "",
     password: str | None = None,
 ) -> Login:
-    known = cluster.model.users.get(user)
-    if password is None and known is None:
-        raise UsageError(
-            f"the inventory has no Kafka user {user}", f"it has {', '.join(cluster.model.users)}"
-        )
-    secret = password if password is not None else known.password if known else ""
-    tls = trust(cluster)
+    if password is None:
+        if user not in cluster.model.users:
+            raise UsageError(
+                f"the inventory has no Kafka user {user}",
+                f"it has {', '.join(cluster.model.users)}",
+            )
+        password = cluster.model.users[user].password
     return Login(
         tuple(addresses),
         listener(cluster),
         mechanism or cluster.model.mechanisms[0],
         user,
-        secret,
-        tls,
+        password,
+        trust(cluster),
         proxy,
     )
 
 
 def trust(cluster: KafkaCluster) -> ssl.SSLContext | None:
-    """What trusts the CA of the cluster and nobody else; None without TLS. Raises InputError without a CA."""
+    """Return a TLS context that trusts only the cluster's CA; None without TLS.
+
+    Raises InputError if there is no CA.
+    """
     if cluster.certificates is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -18,7 +18,7 @@ from provision.formats.properties import read
 from provision.kafka.admin import connected
 from provision.kafka.client_file import login
 from tests.kafka.inventory import USERS, project
-from tests.kafka.verify.site import Asked, prepared, serving
+from tests.kafka.verify.site import RunningBroker, prepared, serving
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,7 @@ def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) ->
     assert not (tmp_path / "none").exists()
 
 
-def java(one: Asked, main: str, *words: str, said: str = "") -> str:
+def java(one: RunningBroker, main: str, *words: str, said: str = "") -> str:
     """What one of Kafka's own clients prints."""
     argv = [
         "java",

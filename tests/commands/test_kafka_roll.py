@@ -1,4 +1,4 @@
-"""A roll over real brokers under load: its gate, its order and its waits; the hosts are played by processes here.
+"""Rolls of real brokers under load, which run as processes without hosts.
 
 The whole of it, with systemd, directors and the VIP, is in test_roll_lab.py.
 """
@@ -24,7 +24,7 @@ from provision.kafka.rolling import roller as module
 from provision.kafka.rolling.poller import Poller
 from provision.kafka.rolling.roller import Roller
 from provision.kafka.rolling.zookeeper import members
-from tests.kafka.rolling.test_poller import Told
+from tests.hosts.told import Told
 from tests.kafka.site import IDS, Site, until, zookeeper
 from tests.kafka.stream import Stream, consumed
 
@@ -56,7 +56,7 @@ class Process:
 class NoFrontEnd:
     """Nobody sends these brokers anything."""
 
-    ours: frozenset[str] = frozenset()
+    drained_by_roll: frozenset[str] = frozenset()
 
     def refusal(self, _: str) -> str:
         return ""
@@ -64,7 +64,7 @@ class NoFrontEnd:
     def drain(self, _: str) -> None:
         pass
 
-    give_back = drain
+    undrain = drain
 
 
 def cluster_login(site: Site) -> Login:
@@ -88,41 +88,41 @@ def test_three_brokers_are_rolled_under_load_and_nothing_is_lost(kraft_site: Sit
     course, hosts = course_of(kraft_site, told)
     with Stream(cluster_login(kraft_site), "rolled") as stream:
         well = course.run(NODES)
-    assert well, course.fates
+    assert well, course.results
     assert [host.restarts for host in hosts.values()] == [1, 1, 1]
     order = [line.split(":")[0] for line in told.lines if line.endswith(": restarting")]
     assert order[-1] == f"kafka{last}", "the active controller was not the last"
     assert stream.failed == {} and len(stream.acknowledged) == stream.sent > 500
     assert consumed(cluster_login(kraft_site), "rolled") == dict.fromkeys(range(stream.sent), 1)
-    print(f"{stream.sent} records, longest gap {stream.longest_gap:.2f} s; {course.fates}")
+    print(f"{stream.sent} records, longest gap {stream.longest_gap:.2f} s; {course.results}")
 
 
 def test_a_broker_that_stays_away_ends_the_roll_and_the_next_run_goes_on(
     kraft_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     until(lambda: active(kraft_site) in IDS)
-    monkeypatch.setattr(module, "BACK", 15.0)
+    monkeypatch.setattr(module, "READY_TIMEOUT", 15.0)
     course, hosts = course_of(kraft_site, Told())
     for host in hosts.values():
         host.comes_back = False
     assert not course.run(NODES)
-    stopped = [fate for fate in course.fates.values() if fate.outcome == "stopped"]
-    assert [fate.outcome for fate in course.fates.values()].count("untouched") == 2
+    stopped = [fate for fate in course.results.values() if fate.outcome == "stopped"]
+    assert [fate.outcome for fate in course.results.values()].count("untouched") == 2
     assert stopped[0].message.startswith(
         f"it does not serve again: broker {stopped[0].id} is not in the cluster"
     )
-    monkeypatch.setattr(module, "AT_FIRST", 2.0)
+    monkeypatch.setattr(module, "FIRST_NODE_TIMEOUT", 2.0)
     refused, _ = course_of(kraft_site, Told())
     others = [node for node in NODES if node.id != stopped[0].id]
     assert not refused.run(others)
     assert f"broker {stopped[0].id} is not in the cluster" in next(
-        f.message for f in refused.fates.values() if f.message
+        f.message for f in refused.results.values() if f.message
     )
     kraft_site.start(stopped[0].id)
-    monkeypatch.setattr(module, "AT_FIRST", 60.0)
-    monkeypatch.setattr(module, "BACK", 120.0)
+    monkeypatch.setattr(module, "FIRST_NODE_TIMEOUT", 60.0)
+    monkeypatch.setattr(module, "READY_TIMEOUT", 120.0)
     again, _ = course_of(kraft_site, Told())
-    assert again.run(others), again.fates
+    assert again.run(others), again.results
     until(lambda: kraft_site.live() == set(IDS))
 
 
@@ -141,7 +141,7 @@ def test_with_zookeeper_the_broker_that_acts_as_controller_is_the_last(tmp_path:
         hosts = {node.host: Process(site, node.id) for node in brokers}
         eyes = Poller(brokers, lambda: ask(at, look), told)
         course = Roller(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told)
-        assert acting in IDS and course.run(brokers), course.fates
+        assert acting in IDS and course.run(brokers), course.results
         order = [line.split(":")[0] for line in told.lines if line.endswith(": restarting")]
         assert order[-1] == f"kafka{acting}" and len(order) == 3
 

@@ -1,4 +1,4 @@
-"""A machine that has deployed already: the cluster's CA is kept there."""
+"""A machine that has deployed: it keeps the cluster's CA."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from provision.kafka.ca import keep_new, with_authority
 
 
 def deployed(project: Project) -> Project:
-    """The project, and its CA in the state folder as a first deploy leaves it there."""
+    """Save a CA in the state folder, as a first deploy does; return the project."""
     keep_new(with_authority(project))
     return project

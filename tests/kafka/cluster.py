@@ -1,4 +1,4 @@
-"""One real broker on the loopback interface, run from what its host would get: the rendered files, elsewhere."""
+"""A real broker on the loopback interface, with a host's rendered files in a test's folder."""
 
 from __future__ import annotations
 
@@ -27,26 +27,30 @@ from tests.kafka.authority import deployed
 CACHE = Path.home() / ".cache" / "hactl" / "kafka"
 CREDENTIALS = "/run/credentials/kafka.service"
 USERS = {"admin": "4dm-i]n$'=#", "check": "pr0be"}
-PATIENCE = 60
-PLACES = {
-    "/etc/kafka/": "etc", "/etc/hactl/zookeeper/": "etc/zookeeper", "/etc/hactl/": "etc",
+START_TIMEOUT = 60
+"""Seconds for a broker to start."""
+
+TEST_PATHS = {
+    "/etc/kafka/": "etc",
+    "/etc/hactl/zookeeper/": "etc/zookeeper",
+    "/etc/hactl/": "etc",
     "/var/lib/zookeeper/data": "ensemble",
-}  # fmt: skip
-"""Where a host has it, and where it is below a test's folder."""
+}
+"""Folders below a test's folder, by their path on a host."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    """Return free ports of the loopback interface."""
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
     return ports
 
 
 @dataclass
 class Broker:
-    """A broker under `folder`; `director` is what a director gets that checks it."""
+    """A broker below `folder`; `director` are the files of a director that checks it."""
 
     folder: Path
     desired: DesiredHost
@@ -54,16 +58,16 @@ class Broker:
     port: int
 
     def content(self, path: str, desired: DesiredHost | None = None) -> str:
-        """A rendered file with the places of a host replaced by those below `folder`."""
+        """Return a rendered file in which paths below `folder` replace those of a host."""
         item = (desired or self.desired).get("file", path)
         assert isinstance(item, File), path
         text = item.content.decode().replace(CREDENTIALS, str(self.folder / "etc"))
-        for place, below in PLACES.items():
-            text = text.replace(place, f"{self.folder}/{below}/")
+        for host_path, path_below in TEST_PATHS.items():
+            text = text.replace(host_path, f"{self.folder}/{path_below}/")
         return text
 
     def write(self) -> None:
-        """Lay the files down where this process may."""
+        """Write the files below `folder`."""
         (self.folder / "etc" / "zookeeper").mkdir(parents=True)
         for item in self.desired.of("file"):
             folder = self.folder / "etc" / ("zookeeper" if "zookeeper" in item.name else "")
@@ -75,7 +79,7 @@ class Broker:
             (self.folder / "etc" / Path(path).name).write_text(self.content(path, self.director))
 
     def environment(self) -> Mapping[str, str]:
-        """What kafka.service sets."""
+        """Return the environment of kafka.service."""
         lines = re.findall(
             r"^Environment=(.*)$", self.content("/etc/systemd/system/kafka.service"), re.MULTILINE
         )
@@ -83,17 +87,17 @@ class Broker:
         return {**os.environ, **dict(pairs), "CREDENTIALS_DIRECTORY": str(self.folder / "etc")}
 
     def ready(self, **changes: object) -> tuple[int, str]:
-        """What the director's check says, exit status and text; `changes` are to its settings."""
+        """Run the director's check with changed settings; return its exit status and text."""
         settings, host = self.folder / "etc" / "kafka-ready.json", self.desired.host
-        kept = settings.read_text()
-        settings.write_text(json.dumps({host: {**json.loads(kept)[host], **changes}}))
+        original = settings.read_text()
+        settings.write_text(json.dumps({host: {**json.loads(original)[host], **changes}}))
         program = [sys.executable, "-IS", str(self.folder / "etc" / "kafka-ready"), host]
-        done = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
-        settings.write_text(kept)
-        return done.returncode, done.stdout + done.stderr
+        result = subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
+        settings.write_text(original)
+        return result.returncode, result.stdout + result.stderr
 
     def ensemble(self) -> list[str]:
-        """The command that zookeeper.service runs, with the ZooKeeper that is among Kafka's jars."""
+        """Return the command of zookeeper.service, with the ZooKeeper of Kafka's jars."""
         unit = self.content("/etc/systemd/system/zookeeper.service").replace("\\\n", "")
         argv = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
         assert argv
@@ -101,7 +105,7 @@ class Broker:
         return ["java", *re.sub(r"-cp \S+", f"-cp {classpath}", argv[1]).split()[1:]]
 
     def log(self) -> str:
-        """What it wrote so far."""
+        """Return its output so far."""
         return (self.folder / "log").read_text()
 
 
@@ -109,7 +113,7 @@ class Broker:
 def running(
     argv: list[str], environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process for as long as the block; ended as systemd would, by its id."""
+    """Run a process during the block; end it by its id, as systemd does."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             argv, env=environment, stdout=file, stderr=file, start_new_session=True
@@ -127,48 +131,62 @@ def running(
 
 @contextmanager
 def broker(folder: Path, version: str, **kafka: object) -> Iterator[Broker]:
-    """A broker that is ready, its files rendered from an inventory with `kafka` in it."""
-    made = build(folder, version, **kafka)
-    made.write()
-    with started(made):
-        yield made
+    """Yield a broker that is ready, with the files of an inventory with this `kafka`."""
+    prepared = build(folder, version, **kafka)
+    prepared.write()
+    with started(prepared):
+        yield prepared
 
 
 @contextmanager
-def started(made: Broker) -> Iterator[None]:
-    """The broker runs and is ready for as long as the block."""
-    folder = made.folder
+def started(prepared: Broker) -> Iterator[None]:
+    """Run the broker during the block, once it is ready."""
+    folder = prepared.folder
     with running(
-        ["sh", str(made.folder / "etc" / "kafka-run")], made.environment(), folder / "log"
+        ["sh", str(folder / "etc" / "kafka-run")], prepared.environment(), folder / "log"
     ) as process:
-        deadline = time.monotonic() + PATIENCE
-        while made.ready()[0]:
+        deadline = time.monotonic() + START_TIMEOUT
+        while prepared.ready()[0]:
             assert process.poll() is None and time.monotonic() < deadline, (
-                made.log()[-3000:] + made.ready()[1]
+                prepared.log()[-3000:] + prepared.ready()[1]
             )
             time.sleep(0.5)
         yield
 
 
 def build(folder: Path, version: str, **kafka: object) -> Broker:
-    """The broker, not started yet."""
+    """Return a broker, before its start."""
     port, controller = free_ports(2)
     users = {name: {"password": password} for name, password in USERS.items()}
     common = {
-        "version": version, "brokers": "broker", "users": users, "heap": "256m", "data": str(folder / "data"),
-        "port": port, "tls": "generated", "distribution": {"jars": str(collect(version, CACHE, print))},
-        "properties": {"log.cleaner.dedupe.buffer.size": 4194304, "offsets.topic.num.partitions": 1},
-    }  # fmt: skip
+        "version": version,
+        "brokers": "broker",
+        "users": users,
+        "heap": "256m",
+        "data": str(folder / "data"),
+        "port": port,
+        "tls": "generated",
+        "distribution": {"jars": str(collect(version, CACHE, print))},
+        "properties": {
+            "log.cleaner.dedupe.buffer.size": 4194304,
+            "offsets.topic.num.partitions": 1,
+        },
+    }
     if kafka.get("mode") != "zookeeper":
         common["controller_port"] = controller
     service = {
-        "port": port, "scheduler": "rr", "real_servers": "broker",
+        "port": port,
+        "scheduler": "rr",
+        "real_servers": "broker",
         "check": {"type": "kafka", "login": "check", "timeout": 5},
-    }  # fmt: skip
+    }
     frontend = {
-        "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
+        "name": "kafka",
+        "vips": ["192.0.2.10"],
+        "directors": "director",
+        "vrrp": {"virtual_router_id": 1},
         "services": [service],
-    }  # fmt: skip
+    }
     hosts = {
         "director": {"ansible_host": "192.0.2.1"},
         "broker": {"ansible_host": "127.0.0.1", "kafka_id": 7, "zookeeper_id": 1},
@@ -185,7 +203,5 @@ def build(folder: Path, version: str, **kafka: object) -> Broker:
         )
     )
     project = deployed(load(path))
-    found = (
-        project.render(host, Facts(default_interface="eth0")) for host in ("broker", "director")
-    )
-    return Broker(folder, *found, port)
+    facts = Facts(default_interface="eth0")
+    return Broker(folder, project.render("broker", facts), project.render("director", facts), port)

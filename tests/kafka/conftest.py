@@ -1,4 +1,4 @@
-"""The three KRaft brokers that tests share; whoever takes one down brings it back."""
+"""The three KRaft brokers that tests share; a test that stops one starts it again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.kafka.site import Site, kraft
 
 @pytest.fixture(scope="session")
 def kraft_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three brokers."""
-    with kraft(tmp_path_factory.mktemp("kraft")) as made:
-        yield made
+    """Yield three brokers."""
+    with kraft(tmp_path_factory.mktemp("kraft")) as site:
+        yield site

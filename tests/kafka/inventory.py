@@ -1,4 +1,4 @@
-"""An inventory with a Kafka cluster, for tests that need no broker, or bring their own."""
+"""An inventory with a Kafka cluster, for tests without a broker or with brokers of their own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOPICS = {
 
 
 def project(folder: Path, **kafka: object) -> Project:
-    """Three brokers behind one VIP; `kafka` adds to the variable of that name, or stands above it."""
+    """Return a project with three brokers behind a VIP; `kafka` extends the variable `kafka`."""
     service = {
         "port": 9092,
         "protocol": "tcp",
@@ -41,20 +41,30 @@ def project(folder: Path, **kafka: object) -> Project:
         "real_servers": "brokers",
     }
     frontend = {
-        "name": "kafka", "vips": ["192.0.2.10"], "directors": "directors", "vrrp": {"virtual_router_id": 1},
+        "name": "kafka",
+        "vips": ["192.0.2.10"],
+        "directors": "directors",
+        "vrrp": {"virtual_router_id": 1},
         "services": [{**service, "check": {"type": "kafka", "login": "check"}}],
-    }  # fmt: skip
+    }
     variable = {
-        "version": "3.9.1", "brokers": "brokers", "users": USERS, "topics": TOPICS, "tls": "generated",
-        "distribution": {"jars": "/jars"}, **kafka,
-    }  # fmt: skip
+        "version": "3.9.1",
+        "brokers": "brokers",
+        "users": USERS,
+        "topics": TOPICS,
+        "tls": "generated",
+        "distribution": {"jars": "/jars"},
+        **kafka,
+    }
     children = {
         "directors": {"hosts": {"lvs1": {"ansible_host": "192.0.2.1"}}},
         "brokers": {
-            "hosts": {f"kafka{n}": {"ansible_host": f"192.0.2.{n + 10}", "kafka_id": n} for n in (1, 2, 3)}
+            "hosts": {
+                f"kafka{n}": {"ansible_host": f"192.0.2.{n + 10}", "kafka_id": n} for n in (1, 2, 3)
+            }
         },
         "clients": {"hosts": {"client": {"ansible_host": "192.0.2.100"}}},
-    }  # fmt: skip
+    }
     if "zookeeper" in variable:
         children["ensemble"] = {"hosts": {"zk1": {"ansible_host": "192.0.2.21", "zookeeper_id": 1}}}
     path = folder / "inventory.yml"

@@ -1,4 +1,4 @@
-"""Several real brokers on the loopback interface, with KRaft or with a real ZooKeeper, to be killed one by one."""
+"""Three real brokers on the loopback interface, with KRaft or ZooKeeper, that a test can kill."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from provision.desired.kafka_distribution import collect
 from provision.kafka.admin import ask
 from provision.kafka.client_file import login
 from tests.kafka.cluster import CACHE, free_ports
+from tests.waiting import wait_until
 
 VERSION = "3.9.1"
 IDS = (1, 2, 3)
-PATIENCE = 60.0
+START_TIMEOUT = 60.0
+"""Seconds for brokers to start, stop or take over."""
 USERS = {"admin": "s3cret"}
 
 LOG4J = """\
@@ -30,6 +32,7 @@ log4j.appender.stdout=org.apache.log4j.ConsoleAppender
 log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
 """
+JAAS_USERS = " ".join(f'user_{user}="{password}"' for user, password in USERS.items())
 COMMON = {
     "offsets.topic.num.partitions": "1",
     "log.cleaner.dedupe.buffer.size": "4194304",
@@ -40,18 +43,20 @@ COMMON = {
     "num.io.threads": "2",
     "auto.create.topics.enable": "false",
     "auto.leader.rebalance.enable": "false",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+    "listener.security.protocol.map": (
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT"
+    ),
     "inter.broker.listener.name": "PLAINTEXT",
     "sasl.enabled.mechanisms": "PLAIN",
-    "listener.name.sasl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
-    + " ".join(f'user_{user}="{password}"' for user, password in USERS.items())
-    + ";",
+    "listener.name.sasl.plain.sasl.jaas.config": (
+        f"org.apache.kafka.common.security.plain.PlainLoginModule required {JAAS_USERS};"
+    ),
 }
 
 
 @dataclass
 class Site:
-    """Brokers 1 to 3 by id, each with its port; `running` are their processes."""
+    """Brokers 1 to 3; their settings, ports and `running` processes are by id."""
 
     folder: Path
     jars: Path
@@ -62,11 +67,14 @@ class Site:
 
     @property
     def bootstrap(self) -> str:
-        """The first broker, which the tests leave alone."""
+        """The address of the first broker, which no test stops."""
         return f"127.0.0.1:{self.ports[1]}"
 
     def java(self, name: str, main: str, *words: str, heap: int = 256) -> subprocess.Popen[bytes]:
-        """A Java program on the site's jars, its output in `NAME.log`; it shall start fast rather than run fast."""
+        """Start a Java program of the jars, with its output in `NAME.log`.
+
+        The options make it start fast rather than run fast.
+        """
         argv = ["java", f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         argv += [
             f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
@@ -79,7 +87,7 @@ class Site:
             return subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
 
     def start(self, broker: int) -> None:
-        """Start a broker; it is not ready yet."""
+        """Start a broker, without waiting for it."""
         path = self.folder / f"{broker}.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in self.settings[broker].items()))
         self.running[broker] = self.java(str(broker), "kafka.Kafka", str(path))
@@ -88,7 +96,7 @@ class Site:
         """End a broker's process."""
         process = self.running.pop(broker)
         os.kill(process.pid, how)
-        process.wait(PATIENCE)
+        process.wait(START_TIMEOUT)
 
     @contextmanager
     def without(self, broker: int) -> Iterator[None]:
@@ -100,15 +108,15 @@ class Site:
             self.start(broker)
 
     def admin(self) -> kafka.KafkaAdminClient:
-        """An administrator's client of the library itself."""
+        """Return an admin client of the library."""
         return kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=20000)
 
     def ask(self, question: Callable[[kafka.KafkaAdminClient], object]) -> None:
-        """Have something done, again where a broker has just gone."""
+        """Send a request; retry it if a broker has just gone."""
         ask(login(self.bootstrap, None), question)
 
     def create(self, topic: str, assignment: Sequence[Sequence[int]], **settings: str) -> None:
-        """A topic whose partitions have these replicas; `min_insync_replicas` stands for `min.insync.replicas`."""
+        """Create a topic with these replicas; `min_insync_replicas` sets `min.insync.replicas`."""
         from kafka.admin import NewTopic
 
         configs = {key.replace("_", "."): value for key, value in settings.items()}
@@ -116,26 +124,24 @@ class Site:
         self.ask(lambda admin: admin.create_topics([NewTopic(topic, -1, -1, replicas, configs)]))
 
     def log(self, name: str) -> str:
-        """What a process wrote so far."""
+        """Return the output of a process so far."""
         return (self.folder / f"{name}.log").read_text()
 
     def live(self) -> set[int]:
-        """The brokers that count as alive."""
+        """Return the ids of live brokers."""
         try:
             with kafka.KafkaAdminClient(
                 bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000
             ) as admin:
-                return {each["broker_id"] for each in admin.describe_cluster()["brokers"]}
+                return {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
         except kafka.errors.KafkaError:
             return set()
 
 
-def until(what: Callable[[], bool], seconds: float = PATIENCE) -> float:
-    """Wait until `what` holds; how long that took. Fails after so many seconds."""
+def until(condition: Callable[[], bool], timeout: float = START_TIMEOUT) -> float:
+    """Wait until the condition holds, and return the seconds that it took."""
     began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < seconds, "it did not come to that"
-        time.sleep(0.3)
+    wait_until(condition, timeout, 0.3)
     return time.monotonic() - began
 
 
@@ -147,34 +153,37 @@ def _settings(folder: Path, broker: int, port: int, sasl_port: int) -> dict[str,
 
 @contextmanager
 def _site(folder: Path) -> Iterator[Site]:
-    """A site without anything that runs; whatever was started ends with the block."""
+    """Yield a site without processes; end all its processes after the block."""
     ports = free_ports(2 * len(IDS))
     by_id = dict(zip(IDS, ports, strict=False))
     sasl = dict(zip(IDS, ports[len(IDS) :], strict=True))
     (folder / "log4j.properties").write_text(LOG4J)
     settings = {broker: _settings(folder, broker, by_id[broker], sasl[broker]) for broker in IDS}
-    made = Site(folder, collect(VERSION, CACHE, print), settings, by_id, sasl)
+    site = Site(folder, collect(VERSION, CACHE, print), settings, by_id, sasl)
     try:
-        yield made
+        yield site
     finally:
-        for process in made.running.values():
+        for process in site.running.values():
             process.kill()
-        for process in made.running.values():
+        for process in site.running.values():
             process.wait()
 
 
 @contextmanager
 def kraft(folder: Path) -> Iterator[Site]:
-    """Three nodes, each broker and controller, that all serve."""
+    """Yield three nodes that serve, each a broker and controller."""
     with _site(folder) as site:
         controllers = dict(zip(IDS, free_ports(len(IDS)), strict=True))
         voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in controllers.items())
         for node, settings in site.settings.items():
             settings |= {
-                "process.roles": "broker,controller", "node.id": str(node), "controller.quorum.voters": voters,
-                "controller.listener.names": "CONTROLLER", "broker.session.timeout.ms": "6000",
+                "process.roles": "broker,controller",
+                "node.id": str(node),
+                "controller.quorum.voters": voters,
+                "controller.listener.names": "CONTROLLER",
+                "broker.session.timeout.ms": "6000",
                 "listeners": f"{settings['listeners']},CONTROLLER://127.0.0.1:{controllers[node]}",
-            }  # fmt: skip
+            }
             _format(site, node)
         for node in IDS:
             site.start(node)
@@ -187,14 +196,14 @@ def _format(site: Site, node: int) -> None:
     path = site.folder / f"{node}.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in site.settings[node].items()))
     words = ["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(path)]
-    assert site.java("format", "kafka.tools.StorageTool", *words).wait(PATIENCE) == 0, site.log(
-        "format"
+    assert site.java("format", "kafka.tools.StorageTool", *words).wait(START_TIMEOUT) == 0, (
+        site.log("format")
     )
 
 
 @contextmanager
 def zookeeper(folder: Path) -> Iterator[Site]:
-    """One ZooKeeper and three brokers that all serve."""
+    """Yield three brokers that serve, with a ZooKeeper."""
     with _site(folder) as site:
         (port,) = free_ports(1)
         config = folder / "zoo.cfg"
@@ -206,9 +215,10 @@ def zookeeper(folder: Path) -> Iterator[Site]:
         )
         for broker, settings in site.settings.items():
             settings |= {
-                "broker.id": str(broker), "zookeeper.connect": f"127.0.0.1:{port}",
+                "broker.id": str(broker),
+                "zookeeper.connect": f"127.0.0.1:{port}",
                 "zookeeper.session.timeout.ms": "5000",
-            }  # fmt: skip
+            }
             site.start(broker)
             time.sleep(1)
         until(lambda: site.live() == set(IDS))

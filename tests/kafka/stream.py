@@ -1,4 +1,4 @@
-"""A producer that never rests (acks=all, idempotent), what became of each of its records, and what consumers find."""
+"""A producer that sends all the time (acks=all, idempotent), with the results of its records."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from kafka.errors import KafkaError
 
 from provision.kafka.admin import settings
 from provision.kafka.client_file import Login
+from tests.waiting import wait_until
 
-EVERY = 0.01
+SEND_INTERVAL = 0.01
 """Seconds between two records."""
 
 
 class Stream:
-    """Numbered records into a topic for as long as the block; `acknowledged` and `failed` are complete behind it."""
+    """Sends numbered records to a topic during the block.
+
+    After the block `acknowledged` and `failed` are complete.
+    """
 
     def __init__(self, login: Login, topic: str) -> None:
         logging.getLogger("kafka").propagate = False
-        own = {
+        options = {
             "acks": "all",
             "enable_idempotence": True,
             "metadata_max_age_ms": 5000,
             "request_timeout_ms": 10000,
         }
-        self._producer = KafkaProducer(**{**settings(login), **own})
+        self._producer = KafkaProducer(**{**settings(login), **options})
         self._topic = topic
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._produce, daemon=True)
@@ -40,10 +44,8 @@ class Stream:
 
     def __enter__(self) -> Stream:
         self._thread.start()
-        deadline = time.monotonic() + 30
-        while not self.acknowledged:
-            assert time.monotonic() < deadline and not self.failed, self.failed
-            time.sleep(0.05)
+        wait_until(lambda: self.acknowledged or self.failed, 30, what="an acknowledgement")
+        assert not self.failed, self.failed
         return self
 
     def __exit__(
@@ -58,44 +60,44 @@ class Stream:
         self._producer.close(10)
 
     def _produce(self) -> None:
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(SEND_INTERVAL):
             number = self.sent
             self.sent += 1
             try:
-                sent = self._producer.send(self._topic, b"%d" % number, b"%d" % (number % 97))
+                future = self._producer.send(self._topic, b"%d" % number, b"%d" % (number % 97))
             except KafkaError as error:
                 self.failed[number] = repr(error)
                 continue
-            sent.add_callback(
+            future.add_callback(
                 lambda _, number=number: self.acknowledged.setdefault(number, time.monotonic())
             )
-            sent.add_errback(
+            future.add_errback(
                 lambda error, number=number: self.failed.setdefault(number, repr(error))
             )
 
     @property
     def longest_gap(self) -> float:
-        """Seconds between two acknowledgements at most."""
+        """The longest time between two acknowledgements, in seconds."""
         times = sorted(self.acknowledged.values())
         return max((after - before for before, after in pairwise(times)), default=0.0)
 
 
 def consumed(login: Login, topic: str) -> Counter[int]:
-    """How often each number is in the topic, read from its beginning to its present end."""
-    own = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": None}
-    consumer = KafkaConsumer(**{**settings(login), **own})
+    """Read the topic up to its current end; return how often it has every number."""
+    options = {"auto_offset_reset": "earliest", "enable_auto_commit": False, "group_id": None}
+    consumer = KafkaConsumer(**{**settings(login), **options})
     try:
         parts = [
             TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()
         ]
         consumer.assign(parts)
         ends = consumer.end_offsets(parts)
-        found: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         deadline = time.monotonic() + 60
         while any(consumer.position(part) < end for part, end in ends.items()):
             assert time.monotonic() < deadline, "the topic cannot be read to its end"
             for records in consumer.poll(500).values():
-                found.update(int(record.value) for record in records)
-        return found
+                counts.update(int(record.value) for record in records)
+        return counts
     finally:
         consumer.close()

@@ -1,17 +1,20 @@
-"""What becomes of answers that are no answers yet."""
+"""A description of the cluster without any live broker counts as no answer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from kafka.errors import RetriableError
 
-from provision.kafka.admin import described
+from provision.kafka.admin import describe_cluster
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
 
 
 class Client:
-    """Of an admin client, the one question."""
+    """An admin client with only the method that the test needs."""
 
     def __init__(self, *brokers: dict[str, Any]) -> None:
         self._brokers = list(brokers)
@@ -21,14 +24,13 @@ class Client:
 
 
 @pytest.mark.parametrize("brokers", [(), ({"broker_id": 1, "is_fenced": True},)])
-def test_a_broker_that_has_not_heard_of_any_yet_is_asked_again(
-    brokers: tuple[dict[str, Any], ...],
-) -> None:
-    """In a roll with ZooKeeper, it is the restarted broker itself that may be the first to answer."""
-    with pytest.raises(RetriableError, match="only just started"):
-        described(Client(*brokers))  # type: ignore[arg-type]
+def test_an_answer_without_a_live_broker_is_retried(brokers: tuple[dict[str, Any], ...]) -> None:
+    """In a roll with ZooKeeper, the restarted broker itself may be the first to answer."""
+    with pytest.raises(RetriableError, match="has just started"):
+        describe_cluster(cast("KafkaAdminClient", Client(*brokers)))
 
 
-def test_one_broker_is_enough() -> None:
-    found = described(Client({"broker_id": 1}, {"broker_id": 2, "is_fenced": True}))  # type: ignore[arg-type]
-    assert [each["broker_id"] for each in found["brokers"]] == [1, 2]
+def test_one_live_broker_suffices() -> None:
+    client = Client({"broker_id": 1}, {"broker_id": 2, "is_fenced": True})
+    description = describe_cluster(cast("KafkaAdminClient", client))
+    assert [broker["broker_id"] for broker in description["brokers"]] == [1, 2]

@@ -1,4 +1,4 @@
-"""The private methods of kafka-python that hactl calls are there, with the arguments that it gives them."""
+"""kafka-python has the private methods that hactl calls, and they take hactl's arguments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kafka import KafkaAdminClient
 from provision.kafka.private_api import KNOWN_VERSIONS
 
 
-def test_the_installed_release_is_one_that_the_calls_were_tried_with() -> None:
-    """Another release fails here first: try the tier `kafka` with it, then add it to KNOWN_VERSIONS."""
+def test_the_installed_release_is_a_tested_one() -> None:
+    """Another release fails here first: run the tier `kafka`, then add it to KNOWN_VERSIONS."""
     assert version("kafka-python") in KNOWN_VERSIONS
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a connection to what is no broker, word by word. With real brokers: test_broker.py."""
+"""Refusals of a connection to a server that is no broker."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from contextlib import contextmanager
 import pytest
 
 from provision.kafka.client_file import Login
-from provision.kafka.raw_client import BrokerConnection, Refused, name_of
+from provision.kafka.raw_client import BrokerConnection, Refused, error_name
 from tests.kafka.cluster import free_ports
 
 
 @contextmanager
-def server(says: bytes, *, stays: bool = False) -> Iterator[Login]:
-    """A login to a server that answers whatever it is sent with this, and closes unless it `stays`."""
+def server(answer: bytes, *, stays: bool = False) -> Iterator[Login]:
+    """Yield a login to a server that sends `answer` to any request, and closes unless `stays`."""
     stop = threading.Event()
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(says)
+            connection.sendall(answer)
             if stays:
                 stop.wait(5)
 
@@ -38,54 +38,58 @@ def server(says: bytes, *, stays: bool = False) -> Iterator[Login]:
             thread.join()
 
 
-def word(login: Login, patience: float = 5) -> str:
-    """The refusal of a request for the versions that a broker speaks."""
+def refusal(login: Login, timeout: float = 5) -> str:
+    """Return the refusal of a request for the versions that a broker supports."""
     from kafka.protocol.metadata import ApiVersionsRequest
 
-    with pytest.raises(Refused) as caught, BrokerConnection(login, patience) as connection:
+    with pytest.raises(Refused) as caught, BrokerConnection(login, timeout) as connection:
         connection.ask(ApiVersionsRequest(version=0))
     return caught.value.word
 
 
-def test_who_closes_has_refused() -> None:
+def test_a_server_that_closes_the_connection() -> None:
     with server(b"") as login:
-        assert word(login) == "connection closed"
+        assert refusal(login) == "connection closed"
 
 
-@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\1x"])
-def test_who_speaks_something_else_has_not_answered(says: bytes) -> None:
-    with server(says, stays=True) as login:
-        assert word(login, 2) == "not an answer"
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\1x"])
+def test_a_server_that_does_not_speak_kafka(answer: bytes) -> None:
+    with server(answer, stays=True) as login:
+        assert refusal(login, 2) == "not an answer"
 
 
-def test_a_tls_server_that_is_spoken_to_in_the_clear_says_so() -> None:
+def test_a_tls_server_sends_an_alert_to_a_client_without_tls() -> None:
     with server(b"\x15\x03\x03\x00\x02\x02\x0a") as login:
-        assert word(login) == "TLS alert"
+        assert refusal(login) == "TLS alert"
 
 
-def test_who_says_nothing_is_waited_for_no_longer_than_told() -> None:
+def test_a_silent_server_is_a_timeout() -> None:
     with server(b"", stays=True) as login:
-        assert word(login, 0.2) == "no answer"
+        assert refusal(login, 0.2) == "no answer"
 
 
-def test_nobody_there() -> None:
+def test_a_port_without_a_server() -> None:
     (port,) = free_ports(1)
-    assert word(Login((("127.0.0.1", port),))) == "unreachable"
+    assert refusal(Login((("127.0.0.1", port),))) == "unreachable"
 
 
 def test_a_server_without_tls() -> None:
     with server(b"\0\0\0\4\0\0\0\1") as login:
-        assert word(Login(login.bootstrap, "SSL", tls=ssl.create_default_context())) == "no TLS"
+        assert refusal(Login(login.bootstrap, "SSL", tls=ssl.create_default_context())) == "no TLS"
 
 
 @pytest.mark.parametrize(
     ("code", "name"),
     [
-        (0, ""), (29, "TOPIC_AUTHORIZATION_FAILED"), (30, "GROUP_AUTHORIZATION_FAILED"),
-        (3, "UNKNOWN_TOPIC_OR_PARTITION"), (33, "UNSUPPORTED_SASL_MECHANISM"),
-        (58, "SASL_AUTHENTICATION_FAILED"), (25, "UNKNOWN_MEMBER_ID"),
+        (0, ""),
+        (29, "TOPIC_AUTHORIZATION_FAILED"),
+        (30, "GROUP_AUTHORIZATION_FAILED"),
+        (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+        (33, "UNSUPPORTED_SASL_MECHANISM"),
+        (58, "SASL_AUTHENTICATION_FAILED"),
+        (25, "UNKNOWN_MEMBER_ID"),
         (9999, "error 9999"),
     ],
-)  # fmt: skip
+)
 def test_errors_have_kafkas_names(code: int, name: str) -> None:
-    assert name_of(code) == name
+    assert error_name(code) == name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, UnsupportedVersionError
 
-from provision.kafka.admin import described
+from provision.kafka.admin import describe_cluster
 from provision.kafka.private_api import log_dirs
 from provision.kafka.replicas.model import (
     NOBODY,
@@ -37,7 +37,7 @@ def look(admin: KafkaAdminClient) -> Cluster:
     Raises:
         KafkaError: the cluster does not answer.
     """
-    description = described(admin)
+    description = describe_cluster(admin)
     brokers = frozenset(
         broker["broker_id"] for broker in description["brokers"] if not broker.get("is_fenced")
     )

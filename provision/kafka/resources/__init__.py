@@ -1,1 +1,1 @@
-"""A cluster's users, rights, quotas and topics: as they are to be, as they are, and what lies between."""
+"""A cluster's users, ACLs, quotas and topics: desired state, observed state and plan."""

@@ -1,4 +1,4 @@
-"""Carrying a plan out, step by step over one connection; what became of each step is known in the end."""
+"""Applies a plan step by step over one connection, and records the result of every step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from provision.core.errors import HactlError, Unreachable
-from provision.kafka.admin import AGAIN, ClusterTimeout, ask, connected
+from provision.kafka.admin import RETRY_DELAY, ClusterTimeout, ask, connected
 from provision.kafka.client_file import Login
 from provision.kafka.resources.plan import PlanStep, partitions, remains
 
@@ -17,122 +17,125 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 RETRY_TIMEOUT = 30.0
-"""Seconds for which a step is tried again while brokers do not answer: as long as an election takes, and more."""
+"""Seconds for retries of a step while brokers do not answer: more than an election takes."""
 
 PROPAGATION_TIMEOUT = 10.0
-"""Seconds that are waited for brokers to learn of a topic."""
+"""Seconds to wait until all brokers know of a topic."""
 
-Became = Literal["done", "failed", "unknown", "not done"]
+StepResult = Literal["done", "failed", "unknown", "not done"]
 
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What became of a step, and why it was not done; `unknown`: it was sent, and nothing came back."""
+    """The result of a step, and the reason if it is not done; `unknown`: sent without an answer."""
 
     step: PlanStep
-    became: Became
-    why: str = ""
+    result: StepResult
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of all steps, and whether somebody stopped it."""
+    """The outcomes of all steps, and whether the operator interrupted the run."""
 
     outcomes: tuple[StepOutcome, ...]
     interrupted: bool = False
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether every step is done."""
-        return all(each.became == "done" for each in self.outcomes)
+        return all(outcome.result == "done" for outcome in self.outcomes)
 
 
 def carry_out(login: Login, steps: Sequence[PlanStep], passwords: Mapping[str, str]) -> Applied:
-    """Do the steps in their order, each tried first as far as Kafka can; the first that cannot be done ends it.
+    """Perform the steps in their order, up to the first failure.
 
-    A connection that breaks is made again, for up to half a minute; then it is looked first whether the step that was
-    under way is done. What fails after the first step is in the outcomes and not raised.
+    Kafka validates all steps first, as far as it can. After a lost connection the run reconnects
+    for up to RETRY_TIMEOUT, and checks first whether the step in flight is done. A failure after
+    the validation is in the outcomes, and not raised.
 
     Raises:
-        HactlError: the cluster refuses a step, or does not answer, before anything was changed.
+        HactlError: the cluster refuses a step, or does not answer; nothing was changed.
     """
     from provision.kafka.resources.requests import validate
 
     run = _Run(login, passwords, deque(steps))
-    ask(login, lambda admin: validate(admin, [step.deed for step in steps]))
+    ask(login, lambda admin: validate(admin, [step.operation for step in steps]))
     try:
         while run.pending:
-            run.go_on()
+            run.run_steps()
     except KeyboardInterrupt:
-        return _applied(run, "unknown" if run.sent else "not done", "interrupted", interrupted=True)
+        return _applied(
+            run, "unknown" if run.in_flight else "not done", "interrupted", interrupted=True
+        )
     except HactlError as error:
-        return _applied(run, "unknown" if run.sent else "failed", error.line())
+        return _applied(run, "unknown" if run.in_flight else "failed", error.line())
     return Applied(tuple(StepOutcome(step, "done") for step in run.done))
 
 
-def _applied(run: _Run, became: Became, why: str, *, interrupted: bool = False) -> Applied:
-    """The outcomes of a run that did not come to its end."""
+def _applied(run: _Run, result: StepResult, reason: str, *, interrupted: bool = False) -> Applied:
+    """Return the outcomes of a run that ended early."""
     done = [StepOutcome(step, "done") for step in run.done]
-    rest = list(run.pending)
-    ended = [StepOutcome(rest[0], became, why)] if rest else []
+    remaining = list(run.pending)
+    ended = [StepOutcome(remaining[0], result, reason)] if remaining else []
     return Applied(
-        (*done, *ended, *(StepOutcome(step, "not done") for step in rest[1:])), interrupted
+        (*done, *ended, *(StepOutcome(step, "not done") for step in remaining[1:])), interrupted
     )
 
 
 class _Run:
-    """Steps that are done and to be done; `sent` while one is under way, or was when the connection broke."""
+    """The steps done and pending; `in_flight` while a step is sent and its answer is missing."""
 
     def __init__(self, login: Login, passwords: Mapping[str, str], steps: deque[PlanStep]) -> None:
         self._login, self._passwords = login, passwords
         self.pending, self.done = steps, list[PlanStep]()
-        self.sent = False
-        self._until: float | None = None
+        self.in_flight = False
+        self._deadline: float | None = None
 
-    def go_on(self) -> None:
-        """Do as many steps as one connection lasts.
+    def run_steps(self) -> None:
+        """Perform steps over one connection, until all are done or the connection breaks.
 
         Raises:
-            HactlError: a step failed, or the cluster has not answered for too long.
+            HactlError: a step failed, or the cluster has not answered for RETRY_TIMEOUT.
         """
         try:
             with connected(self._login) as admin:
-                if self.sent and not self._remains(admin):
+                if self.in_flight and not self._must_repeat(admin):
                     self._finish()
                 while self.pending:
-                    self._do(admin)
-                self._settle(admin)
+                    self._perform_next(admin)
+                self._wait_for_propagation(admin)
         except (ClusterTimeout, Unreachable):
-            self._until = self._until or time.monotonic() + RETRY_TIMEOUT
-            if time.monotonic() > self._until:
+            self._deadline = self._deadline or time.monotonic() + RETRY_TIMEOUT
+            if time.monotonic() > self._deadline:
                 raise
-            time.sleep(AGAIN)
+            time.sleep(RETRY_DELAY)
 
-    def _settle(self, admin: KafkaAdminClient) -> None:
-        """Wait until every broker knows of the topics, so that whoever plans next is not told of the time before."""
+    def _wait_for_propagation(self, admin: KafkaAdminClient) -> None:
+        """Wait until every broker knows of the new topics, so that the next plan sees them."""
         from provision.kafka.resources.fetch import known_to_all_brokers
 
-        topics = dict(each for step in self.done for each in partitions(step.deed))
-        until = time.monotonic() + PROPAGATION_TIMEOUT
-        while topics and not known_to_all_brokers(admin, topics) and time.monotonic() < until:
-            time.sleep(AGAIN / 5)
+        topics = dict(topic for step in self.done for topic in partitions(step.operation))
+        deadline = time.monotonic() + PROPAGATION_TIMEOUT
+        while topics and not known_to_all_brokers(admin, topics) and time.monotonic() < deadline:
+            time.sleep(RETRY_DELAY / 5)
 
-    def _do(self, admin: KafkaAdminClient) -> None:
+    def _perform_next(self, admin: KafkaAdminClient) -> None:
         from provision.kafka.resources.requests import perform
 
-        self.sent = True
+        self.in_flight = True
         try:
-            perform(admin, self.pending[0].deed, self._passwords)
+            perform(admin, self.pending[0].operation, self._passwords)
         except HactlError:
-            self.sent = False  # an answer, if not the one that was hoped for
+            self.in_flight = False  # a refusal is an answer
             raise
         self._finish()
 
     def _finish(self) -> None:
         self.done.append(self.pending.popleft())
-        self.sent, self._until = False, None
+        self.in_flight, self._deadline = False, None
 
-    def _remains(self, admin: KafkaAdminClient) -> bool:
+    def _must_repeat(self, admin: KafkaAdminClient) -> bool:
         from provision.kafka.resources.fetch import look
 
-        return remains(self.pending[0].deed, look(admin, ()))
+        return remains(self.pending[0].operation, look(admin, ()))

@@ -1,6 +1,7 @@
-"""What users may do by the inventory's ACLs: as brokers judge it, without a broker.
+"""The brokers' authorization rules, applied to the inventory's ACLs without a broker.
 
-What is denied stays so whatever allows it, and what nothing allows is denied (StandardAuthorizerData.authorize).
+A deny overrides every allow; without an allow an operation is denied
+(StandardAuthorizerData.authorize).
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ Kind = Literal["topics", "groups"]
 
 
 def is_allowed(acls: Iterable[Acl], kind: Kind, operation: str, name: str) -> bool | None:
-    """Whether a user with these ACLs may; None where that depends on the address that it comes from."""
-    about = [
+    """Return whether these ACLs allow an operation; None if it depends on the client's address."""
+    matching = [
         acl
         for acl in acls
         if operation in _operations(acl, kind)
-        and any(_covers(pattern, name) for pattern in getattr(acl, kind))
+        and any(_matches(pattern, name) for pattern in getattr(acl, kind))
     ]
-    everywhere = [acl for acl in about if "*" in acl.hosts]
-    if any(acl.permission == "deny" for acl in everywhere):
+    from_any_host = [acl for acl in matching if "*" in acl.hosts]
+    if any(acl.permission == "deny" for acl in from_any_host):
         return False
-    if any(acl.permission == "deny" for acl in about):
+    if any(acl.permission == "deny" for acl in matching):
         return None
-    return True if everywhere else None if about else False
+    return True if from_any_host else None if matching else False
 
 
 def _operations(acl: Acl, kind: Kind) -> frozenset[str]:
@@ -36,12 +37,12 @@ def _operations(acl: Acl, kind: Kind) -> frozenset[str]:
     return frozenset(("Read", "Write")) if "All" in acl.operations else frozenset(acl.operations)
 
 
-def _covers(pattern: str, name: str) -> bool:
+def _matches(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def named(acls: Iterable[Acl], kind: Kind, operation: str) -> tuple[str, ...]:
-    """The patterns with which these ACLs allow an operation, in their order, each once."""
+def allowed_patterns(acls: Iterable[Acl], kind: Kind, operation: str) -> tuple[str, ...]:
+    """Return the name patterns for which these ACLs allow an operation, without repetition."""
     allowed = (
         acl for acl in acls if acl.permission == "allow" and operation in _operations(acl, kind)
     )

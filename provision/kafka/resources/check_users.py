@@ -1,6 +1,6 @@
-"""The logins of directors' checks: let in by the brokers before a director is told of them.
+"""The users of the directors' checks: brokers must accept their logins before a director uses them.
 
-A login that brokers refuse takes all of them out, on each director as soon as it has it: the VIP would lead nowhere.
+If the brokers refuse a check's login, a director removes all brokers: the VIP would reach none.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from provision.kafka.client_file import Login
 
 SETTINGS = "/etc/hactl/kafka-ready.json"
-"""What a director's kafka-ready logs in with (roles/kafka_check)."""
+"""The logins of a director's kafka-ready (roles/kafka_check)."""
 
 HINT = """\
-two logins at once are the way: give another user the new password, deploy, then name it as `login` of the check and
-  deploy again (docs/kafka-resources.md). Where the brokers have the wrong password: `hactl kafka apply`
+change the password with a second user: give another user the new password and deploy; then
+  name that user as `login` of the check, and deploy again (docs/kafka-resources.md).
+  If the brokers have a wrong password: `hactl kafka apply`
   Nothing was changed on any host."""
 
 
 @dataclass(frozen=True)
 class CheckLogin:
-    """As whom directors will ask a broker, and where it is."""
+    """A check's login to a broker, and the broker's address."""
 
     user: str
     mechanism: str
@@ -42,17 +43,21 @@ class CheckLogin:
     password: str = field(repr=False)
 
 
-def prepare(project: Project, found: Inspection, events: Events, *, lab: bool) -> None:
-    """Have brokers let in the checks of directors whose settings a plan changes: a user that is missing is made.
+def prepare(project: Project, inspection: Inspection, events: Events, *, lab: bool) -> None:
+    """Make sure that brokers accept the check logins that a plan changes; create missing users.
 
-    Nothing where no broker answers: no check passes then as it is.
+    Does nothing if no broker answers: the checks fail then already.
 
     Raises:
-        NotAdmitted: the administrator's own password is another one.
-        HactlError: a broker would refuse a check; no host was changed.
+        NotAdmitted: the brokers refuse the administrator's password.
+        HactlError: a broker would refuse a check's login; no host was changed.
     """
-    cluster, asked = project.topology.kafka, frozenset(_asked(found))
-    if cluster is None or not asked or all(is_new(found, node.host) for node in cluster.brokers):
+    cluster, check_logins = project.topology.kafka, frozenset(_changed_logins(inspection))
+    if (
+        cluster is None
+        or not check_logins
+        or all(is_new(inspection, node.host) for node in cluster.brokers)
+    ):
         return
     from provision.kafka.admin import ClusterTimeout
     from provision.kafka.resources.observe import NotAdmitted
@@ -60,79 +65,85 @@ def prepare(project: Project, found: Inspection, events: Events, *, lab: bool) -
     from provision.kafka.ssh_tunnel import administrator
 
     with (
-        logins(project, cluster, found, lab) as sessions,
+        logins(project, cluster, inspection, lab) as sessions,
         administrator(project, sessions) as login,
     ):
         try:
-            for user in _made(cluster, login, {each.user for each in asked}):
+            for user in _create_users(cluster, login, {check.user for check in check_logins}):
                 events.note(
-                    f"cluster {cluster.model.name}: user {user} is made first, directors log in as it"
+                    f"cluster {cluster.model.name}: created user {user} first, "
+                    "because directors log in as it"
                 )
         except NotAdmitted:
             raise
         except Unreachable:
             return
-        except (
-            ClusterTimeout
-        ):  # no user can be made now; who is let in all the same, each broker says by itself
+        except ClusterTimeout:  # no user can be created now; the logins can still be tested
             pass
-        refusing = sorted(
-            {f"{each.name} as {each.user}" for each in asked if not _let_in(login, each)}
+        refusals = sorted(
+            {
+                f"{check.name} as {check.user}"
+                for check in check_logins
+                if not _is_admitted(login, check)
+            }
         )
-    if refusing:
-        what = f"directors would not be let in by {', '.join(refusing)}: each would take all brokers out"
-        raise HactlError(f"cluster {cluster.model.name}: {what}", HINT)
+    if refusals:
+        raise HactlError(
+            f"cluster {cluster.model.name}: the login of the directors' check is refused by "
+            f"{', '.join(refusals)}: every director would remove all brokers",
+            HINT,
+        )
 
 
-def _asked(found: Inspection) -> Iterator[CheckLogin]:
-    """The logins of checks that are new on some director."""
-    for plan in found.plans.values():
+def _changed_logins(inspection: Inspection) -> Iterator[CheckLogin]:
+    """Yield the logins of checks that a plan changes on a director."""
+    for plan in inspection.plans.values():
         item = plan.desired.get("file", SETTINGS)
-        if isinstance(item, File) and any(each.name == SETTINGS for each in plan.changes):
+        if isinstance(item, File) and any(change.name == SETTINGS for change in plan.changes):
             for broker in json.loads(item.content).values():
                 yield CheckLogin(
                     *(broker[key] for key in ("user", "mechanism", "name", "port", "password"))
                 )
 
 
-def _made(cluster: KafkaCluster, login: Login, users: Iterable[str]) -> tuple[str, ...]:
-    """Make the users of the inventory that the cluster does not have; which those were."""
-    from provision.kafka.resources.cluster_plan import done, passwords
+def _create_users(cluster: KafkaCluster, login: Login, users: Iterable[str]) -> tuple[str, ...]:
+    """Create the users of the inventory that the cluster does not have, and return them."""
+    from provision.kafka.resources.cluster_plan import apply_plan, passwords
     from provision.kafka.resources.desired import desired
     from provision.kafka.resources.observe import observe
     from provision.kafka.resources.plan import ClusterPlan, SetCredential, plan
 
     everything = desired(cluster)
-    own = {user: iterations for user, iterations in everything.users.items() if user in users}
-    wanted = replace(everything, users=own, topics={}, acls=frozenset(), quotas={})
-    steps = plan(wanted, observe(login, wanted, passwords(cluster)), prune=False).steps
+    iterations = {user: number for user, number in everything.users.items() if user in users}
+    only_users = replace(everything, users=iterations, topics={}, acls=frozenset(), quotas={})
+    steps = plan(only_users, observe(login, only_users, passwords(cluster)), prune=False).steps
     new = [
-        each
-        for each in steps
-        if isinstance(each.deed, SetCredential) and each.change.action == "create"
+        step
+        for step in steps
+        if isinstance(step.operation, SetCredential) and step.change.action == "create"
     ]
-    if new and not done(cluster, login, ClusterPlan(tuple(new))).whole:
+    if new and not apply_plan(cluster, login, ClusterPlan(tuple(new))).complete:
         raise HactlError(
-            f"cluster {cluster.model.name}: the users of the checks cannot be made", HINT
+            f"cluster {cluster.model.name}: the users of the checks cannot be created", HINT
         )
-    return tuple(dict.fromkeys(each.change.name for each in new))
+    return tuple(dict.fromkeys(step.change.name for step in new))
 
 
-def _let_in(login: Login, asked: CheckLogin) -> bool:
-    """Whether a broker lets a check in, or does not answer at all, which is none of the login's business."""
+def _is_admitted(login: Login, check: CheckLogin) -> bool:
+    """Return whether a broker accepts a check's login; True if the broker does not answer."""
     from provision.kafka.resources.observe import RETRY_DELAY, can_log_in
 
-    own = replace(
+    check_login = replace(
         login,
-        bootstrap=((asked.name, asked.port),),
-        mechanism=asked.mechanism,
-        user=asked.user,
-        password=asked.password,
+        bootstrap=((check.name, check.port),),
+        mechanism=check.mechanism,
+        user=check.user,
+        password=check.password,
     )
     try:
-        if can_log_in(own):
+        if can_log_in(check_login):
             return True
         time.sleep(RETRY_DELAY)
-        return can_log_in(own)
+        return can_log_in(check_login)
     except Unreachable:
         return True

@@ -1,4 +1,4 @@
-"""The plan of a running cluster: made, refused, carried out."""
+"""Plans a running cluster's resources, raises the plan's refusals, and applies the plan."""
 
 from __future__ import annotations
 
@@ -12,39 +12,50 @@ from provision.kafka.resources.plan import ClusterPlan, plan
 
 
 def passwords(cluster: KafkaCluster) -> dict[str, str]:
-    """The inventory's passwords by user."""
+    """Return the inventory's passwords by user."""
     return {name: user.password for name, user in cluster.model.users.items()}
 
 
-def planned(cluster: KafkaCluster, login: Login, prune: bool) -> ClusterPlan:
-    """The plan of a cluster as it is now. Raises Unreachable, HostError."""
-    wanted = desired(cluster)
-    return plan(wanted, observe(login, wanted, passwords(cluster)), prune)
+def current_plan(cluster: KafkaCluster, login: Login, prune: bool) -> ClusterPlan:
+    """Return the plan for a cluster's current state. Raises Unreachable, HostError."""
+    target = desired(cluster)
+    return plan(target, observe(login, target, passwords(cluster)), prune)
 
 
-def done(cluster: KafkaCluster, login: Login, found: ClusterPlan) -> Applied:
-    """What became of the plan's steps. Raises HactlError where nothing was changed."""
+def apply_plan(cluster: KafkaCluster, login: Login, cluster_plan: ClusterPlan) -> Applied:
+    """Apply a plan and return its outcomes. Raises HactlError if nothing was changed."""
     try:
-        return carry_out(login, found.steps, passwords(cluster)) if found.steps else Applied(())
+        return (
+            carry_out(login, cluster_plan.steps, passwords(cluster))
+            if cluster_plan.steps
+            else Applied(())
+        )
     except HactlError as error:
         error.hint = f"{error.hint}\n  Nothing was changed on the cluster.".lstrip()
         raise
 
 
-def refuse(cluster: KafkaCluster, found: ClusterPlan) -> None:
-    """Complain of what cannot be, if there is anything.
+def refuse(cluster: KafkaCluster, cluster_plan: ClusterPlan) -> None:
+    """Raise the refusals of a plan, if it has any.
 
     Raises:
-        InputError: Kafka never could.
-        HactlError: it could once the brokers are there.
+        InputError: Kafka never can make the change.
+        HactlError: Kafka can make the change once the brokers are up.
     """
+    refusals = cluster_plan.refusals
     problems = [
-        Problem(cluster.node.at(*each.path).position, each.rule, each.what, each.why, each.fix)
-        for each in found.refusals
-        if not each.passing
+        Problem(
+            cluster.node.at(*refusal.path).position,
+            refusal.rule,
+            refusal.what,
+            refusal.why,
+            refusal.fix,
+        )
+        for refusal in refusals
+        if not refusal.temporary
     ]
     if problems:
         raise InputError(problems)
-    if found.refusals:
-        said = "\n".join(f"{each.what}; {each.why}" for each in found.refusals)
-        raise HactlError(said, f"{found.refusals[0].fix}\n  Nothing was changed on the cluster.")
+    if refusals:
+        message = "\n".join(f"{refusal.what}; {refusal.why}" for refusal in refusals)
+        raise HactlError(message, f"{refusals[0].fix}\n  Nothing was changed on the cluster.")

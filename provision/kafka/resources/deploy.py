@@ -1,4 +1,4 @@
-"""The cluster's side of `hactl plan` and `hactl deploy`: shown with the hosts, done after them; it never takes away."""
+"""The cluster's part of `hactl plan` and `hactl deploy`: after the hosts, without removals."""
 
 from __future__ import annotations
 
@@ -21,108 +21,111 @@ if TYPE_CHECKING:
     from provision.kafka.resources.plan import ClusterPlan
 
 UNIT = "/etc/systemd/system/kafka.service"
-"""What a host has once a broker was deployed there."""
+"""A file that every host with a deployed broker has."""
 
-START = 180.0
-"""Seconds that brokers have to come up after their hosts were changed."""
+START_TIMEOUT = 180.0
+"""Seconds for brokers to start after their hosts were changed."""
 
 POLL_INTERVAL = 2.0
-"""Seconds until a cluster that is not whole yet is asked again."""
+"""Seconds between two plans while the cluster is not ready."""
 
 
 @dataclass
 class ClusterDeploy:
-    """What one run shows and does of a cluster: nothing without a `project`, or where it is `limited` to some hosts.
+    """The cluster's part of one run; it does nothing without a `project`, or in a `limited` run.
 
-    `unseen` says why the cluster was not looked at, empty where it was.
+    `unknown_because` says why the cluster was not inspected; empty if it was.
     """
 
     project: Project | None = None
     limited: bool = False
-    unseen: str = ""
+    unknown_because: str = ""
     plan: ClusterPlan | None = None
     applied: Applied | None = None
     failure: HactlError | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, project: Project, limit: str = "") -> ClusterDeploy:
-        """The side of the inventory's cluster; an empty one where the brokers' own files hold all there is to say."""
-        return cls(project if _says_more(project) else None, bool(limit))
+        """Return the inventory's part; without a project if it has no resources."""
+        return cls(project if _has_resources(project) else None, bool(limit))
 
-    def look(self, found: Inspection) -> None:
-        """Plan as far as that can be before the hosts are changed; where no broker is yet, all is to be made."""
+    def make_plan(self, inspection: Inspection) -> None:
+        """Plan the cluster before the hosts are changed; without any broker, plan to create all."""
         cluster = self._cluster
         if cluster is None:
             return
-        if found.failures:
-            self.unseen = "not all hosts could be looked at"
+        if inspection.failures:
+            self.unknown_because = "not all hosts could be inspected"
             return
         try:
-            self.plan = self._look(cluster, found)
+            self.plan = self._plan_now(cluster, inspection)
         except HactlError as error:
-            self.failure, self.unseen = error, error.line()
+            self.failure, self.unknown_because = error, error.line()
 
-    def put_off(self, found: Inspection, events: Events) -> None:
-        """Have what kept the cluster from being planned be no hindrance, where the hosts' changes may mend it.
+    def defer(self, inspection: Inspection, events: Events) -> None:
+        """Defer the cluster's plan until the hosts are changed, if it failed and they may fix it.
 
-        Brokers that run and refuse the administrator are not mended by a deploy: they refuse each other next.
+        A deploy does not fix brokers that refuse the administrator: they would refuse each other.
 
         Raises:
-            HactlError: it cannot be mended so.
+            HactlError: changes of the hosts cannot fix the failure.
         """
         if self.failure is None:
             return
         from provision.kafka.resources.observe import NotAdmitted
 
-        if isinstance(self.failure, InputError | NotAdmitted) or not found.changes():
+        if isinstance(self.failure, InputError | NotAdmitted) or not inspection.changes():
             raise self.failure
         events.note(
             f"cluster {self._name}: {self.failure.line()}; planned once the hosts are deployed"
         )
-        self.failure, self.unseen = None, ""
+        self.failure, self.unknown_because = None, ""
 
     def changes(self) -> int:
-        """How many steps the plan has."""
+        """Return the number of steps."""
         return len(self.plan.steps) if self.plan else 0
 
-    def carry_out(self, found: Inspection, events: Events) -> Exit:
-        """Plan again, now that the hosts are as they should be, and do it; brokers that start are waited for.
+    def carry_out(self, inspection: Inspection, events: Events) -> Exit:
+        """Plan again after the deploy of the hosts, and apply the plan; wait for starting brokers.
 
         A failure is kept for `raise_failure`.
         """
         cluster = self._cluster
-        if cluster is None or not (self.changes() or found.changes()):
+        if cluster is None or not (self.changes() or inspection.changes()):
             return Exit.OK
-        from provision.kafka.resources.cluster_plan import done
+        from provision.kafka.resources.cluster_plan import apply_plan
 
         try:
-            with self._administrator(found) as login:
-                self.applied = done(cluster, login, self._awaited(cluster, login, found, events))
+            with self._administrator(inspection) as login:
+                self.applied = apply_plan(
+                    cluster, login, self._wait_for_plan(cluster, login, inspection, events)
+                )
         except HactlError as error:
             self.failure = HactlError(
-                f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_STAY}".lstrip()
+                f"cluster {self._name}: {error.message}", f"{error.hint}\n  {_HOSTS_STAY}".lstrip()
             )
             return Exit.FAILED
         except KeyboardInterrupt:
             self.failure = HactlError(
-                f"cluster {self._name}: interrupted before anything of it was changed", _STAY
+                f"cluster {self._name}: interrupted; nothing was changed on the cluster",
+                _HOSTS_STAY,
             )
             self.failure.exit_code = Exit.INTERRUPTED
             return Exit.INTERRUPTED
         if self.applied.interrupted:
             return Exit.INTERRUPTED
-        return Exit.OK if self.applied.whole else Exit.FAILED
+        return Exit.OK if self.applied.complete else Exit.FAILED
 
     def raise_failure(self) -> None:
-        """Raise what kept the cluster from being planned or changed, if anything did. Raises HactlError."""
+        """Raise the failure of the plan or of its application, if any. Raises HactlError."""
         if self.failure:
             raise self.failure
 
     def plan_lines(self) -> Iterator[Line]:
-        """The cluster's plan, below the hosts'."""
+        """Yield the lines of the cluster's plan, below the hosts' plans."""
         if self.project and self.limited:
-            yield f"The cluster is left alone: {_LIMITED}.", DIM
-        if self.unseen:
+            yield "The cluster stays unchanged: this run is limited to some hosts.", DIM
+        if self.unknown_because:
             yield f"Cluster {self._name}: unknown.", YELLOW
         if self.plan:
             from provision.kafka.resources.show import plan_lines
@@ -131,14 +134,14 @@ class ClusterDeploy:
             yield from plan_lines(self._name, self.plan)
 
     def plan_json(self) -> dict[str, Any]:
-        """The part of the document of `plan --json` that is the cluster's; `changes` is null where it is unknown."""
-        if self.unseen:
+        """Return the cluster's part of `plan --json`; `changes` is null if they are unknown."""
+        if self.unknown_because:
             return {
                 "cluster": {
                     "cluster": self._name,
                     "changes": None,
                     "resources": [],
-                    "unseen": self.unseen,
+                    "unseen": self.unknown_because,
                 }
             }
         if self.plan is None:
@@ -148,16 +151,16 @@ class ClusterDeploy:
         return {"cluster": plan_document(self._name, self.plan)}
 
     def applied_lines(self) -> Iterator[Line]:
-        """What became of the cluster's plan, below the hosts."""
+        """Yield the lines of the applied plan, below the hosts' results."""
         if self.applied:
             from provision.kafka.resources.show import applied_lines
 
             yield from applied_lines(self._name, self.applied)
-            if not self.applied.whole:
-                yield _STAY, ""
+            if not self.applied.complete:
+                yield _HOSTS_STAY, ""
 
     def applied_json(self) -> dict[str, Any]:
-        """The part of the document of `deploy --json` that is the cluster's."""
+        """Return the cluster's part of `deploy --json`."""
         if self.applied is None:
             return {}
         from provision.kafka.resources.show import applied_document
@@ -172,58 +175,60 @@ class ClusterDeploy:
     def _name(self) -> str:
         return self._cluster.model.name if self._cluster else ""
 
-    def _look(self, cluster: KafkaCluster, found: Inspection) -> ClusterPlan:
-        from provision.kafka.resources.cluster_plan import planned, refuse
+    def _plan_now(self, cluster: KafkaCluster, inspection: Inspection) -> ClusterPlan:
+        from provision.kafka.resources.cluster_plan import current_plan, refuse
         from provision.kafka.resources.desired import desired, fresh_cluster
         from provision.kafka.resources.plan import plan
 
-        if all(is_new(found, node.host) for node in cluster.brokers):
-            wanted = desired(cluster)
-            return plan(wanted, fresh_cluster(wanted, self._first_users(cluster)))
-        with self._administrator(found) as login:
-            seen = planned(cluster, login, prune=False)
-        refuse(cluster, seen)
-        return seen
+        if all(is_new(inspection, node.host) for node in cluster.brokers):
+            target = desired(cluster)
+            return plan(target, fresh_cluster(target, self._first_users(cluster)))
+        with self._administrator(inspection) as login:
+            cluster_plan = current_plan(cluster, login, prune=False)
+        refuse(cluster, cluster_plan)
+        return cluster_plan
 
     def _first_users(self, cluster: KafkaCluster) -> tuple[str, ...]:
         return first_users(cluster, self.project.topology.frontends) if self.project else ()
 
     @contextmanager
-    def _administrator(self, found: Inspection) -> Iterator[Login]:
+    def _administrator(self, inspection: Inspection) -> Iterator[Login]:
         from provision.kafka.ssh_tunnel import administrator
 
         assert self.project
-        with administrator(self.project, lambda host: found.sessions[host]) as login:
+        with administrator(self.project, lambda host: inspection.sessions[host]) as login:
             yield login
 
-    def _awaited(
-        self, cluster: KafkaCluster, login: Login, found: Inspection, events: Events
+    def _wait_for_plan(
+        self, cluster: KafkaCluster, login: Login, inspection: Inspection, events: Events
     ) -> ClusterPlan:
-        """The plan, once the cluster answers and everything in it can be done, or what stands against it at last."""
-        from provision.kafka.resources.cluster_plan import planned, refuse
+        """Wait until the cluster answers and its plan has no refusal, and return the plan.
+
+        Raises the last error after START_TIMEOUT.
+        """
+        from provision.kafka.resources.cluster_plan import current_plan, refuse
         from provision.kafka.resources.observe import NotAdmitted
 
-        until = time.monotonic() + (START if found.changes() else 0)
+        deadline = time.monotonic() + (START_TIMEOUT if inspection.changes() else 0)
         while True:
             try:
-                seen = planned(cluster, login, prune=False)
-                refuse(cluster, seen)
-                return seen
+                cluster_plan = current_plan(cluster, login, prune=False)
+                refuse(cluster, cluster_plan)
+                return cluster_plan
             except (InputError, NotAdmitted):
                 raise
             except HactlError as error:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise
                 events.note(f"cluster {self._name} is not ready yet: {error.line()}")
             time.sleep(POLL_INTERVAL)
 
 
-_STAY = "The hosts stay as deployed; `hactl kafka apply` goes on from here."
-_LIMITED = "this run is limited to some hosts"
+_HOSTS_STAY = "The hosts stay as deployed; `hactl kafka apply` resumes from here."
 
 
-def _says_more(project: Project) -> bool:
-    """Whether the inventory says more of a cluster than its first users."""
+def _has_resources(project: Project) -> bool:
+    """Return whether the inventory has topics, ACLs, quotas, or more than the first users."""
     cluster = project.topology.kafka
     if cluster is None:
         return False
@@ -235,9 +240,9 @@ def _says_more(project: Project) -> bool:
     )
 
 
-def is_new(found: Inspection, host: str) -> bool:
-    """Whether no broker was ever deployed on a host."""
-    plan = found.plans.get(host)
+def is_new(inspection: Inspection, host: str) -> bool:
+    """Return whether no broker was ever deployed on a host."""
+    plan = inspection.plans.get(host)
     return plan is not None and any(
-        each.name == UNIT and each.action == "create" for each in plan.changes
+        change.name == UNIT and change.action == "create" for change in plan.changes
     )

@@ -1,4 +1,4 @@
-"""What a cluster is to have, from the inventory's model; roles expanded as Kafka's own kafka-acls does. Pure."""
+"""The desired state of a cluster, from the inventory; roles expand as in kafka-acls. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = {
     "transactional_ids": "transactional_id",
     "cluster": "cluster",
 }
-"""The inventory's words for what Kafka calls resource types."""
+"""Kafka's resource types by the inventory's field."""
 
 ROLES = {
     "producer": {
@@ -39,13 +39,16 @@ ROLES = {
         "cluster": ("Alter", "AlterConfigs", "Create", "Describe", "DescribeConfigs"),
     },
 }
-"""The operations of a role on each kind: producer and consumer are AclCommand's `--producer` and `--consumer` (3.9.1,
-getProducerResourceFilterToAcls, getConsumerResourceFilterToAcls). An admin manages topics that it can
-neither read nor write, groups with their offsets, and with `cluster` users, rights and quotas."""
+"""The operations of a role on every kind of resource.
+
+producer and consumer are AclCommand's `--producer` and `--consumer` (3.9.1,
+getProducerResourceFilterToAcls, getConsumerResourceFilterToAcls). An admin manages topics, which it
+can neither read nor write, and groups with their offsets. With `cluster` it also manages users,
+ACLs and quotas."""
 
 
 def desired(cluster: KafkaCluster) -> DesiredCluster:
-    """All that the inventory says about a cluster's users, topics, rights and quotas."""
+    """Return the inventory's users, topics, ACLs and quotas of a cluster."""
     model = cluster.model
     settings = broker_settings(cluster, cluster.brokers[0])
     quotas = {name: _quotas(user.quotas) for name, user in model.users.items()}
@@ -56,7 +59,7 @@ def desired(cluster: KafkaCluster) -> DesiredCluster:
             name: TopicSpec(
                 topic.partitions,
                 topic.replicas,
-                {key: written(each) for key, each in topic.config.items()},
+                {key: written(value) for key, value in topic.config.items()},
             )
             for name, topic in model.topics.items()
         },
@@ -66,7 +69,7 @@ def desired(cluster: KafkaCluster) -> DesiredCluster:
             for entry in user.acls
             for acl in acls(name, entry)
         ),
-        quotas={name: found for name, found in quotas.items() if found},
+        quotas={name: limits for name, limits in quotas.items() if limits},
         super_users=frozenset(f"User:{name}" for name in model.all_super_users),
         brokers={node.id: node.host for node in cluster.brokers},
         replication=int(str(settings["default.replication.factor"])),
@@ -74,14 +77,14 @@ def desired(cluster: KafkaCluster) -> DesiredCluster:
     )
 
 
-def fresh_cluster(wanted: DesiredCluster, first_users: Iterable[str]) -> ObservedCluster:
-    """A cluster that was only just formatted: all its brokers, and the first users."""
+def fresh_cluster(target: DesiredCluster, first_users: Iterable[str]) -> ObservedCluster:
+    """Return the state of a cluster after its format: all its brokers, and the first users."""
     users = {
-        user: dict.fromkeys(wanted.mechanisms, iterations)
-        for user, iterations in wanted.users.items()
+        user: dict.fromkeys(target.mechanisms, iterations)
+        for user, iterations in target.users.items()
         if user in first_users
     }
-    return ObservedCluster(users=users, brokers=frozenset(wanted.brokers))
+    return ObservedCluster(users=users, brokers=frozenset(target.brokers))
 
 
 def _quotas(quotas: kafka_user.Quotas) -> dict[str, float]:
@@ -89,18 +92,18 @@ def _quotas(quotas: kafka_user.Quotas) -> dict[str, float]:
 
 
 def acls(user: str, entry: kafka_user.Acl) -> Iterator[AclBinding]:
-    """The entries of access control that one entry of the inventory stands for, perhaps one of them twice."""
+    """Yield the ACLs of an inventory entry; an ACL may come twice."""
     role = ROLES[entry.role] if entry.role else {}
     for field, kind in KINDS.items():
         operations = role.get(field, entry.operations)
         for name, prefix in _names(entry, field):
-            yield from _each(user, entry, kind, name, prefix, operations)
+            yield from _expand(user, entry, kind, name, prefix, operations)
     if entry.idempotent:
-        yield from _each(user, entry, "cluster", CLUSTER, False, role["idempotent"])
+        yield from _expand(user, entry, "cluster", CLUSTER, False, role["idempotent"])
 
 
 def _names(entry: kafka_user.Acl, field: str) -> Iterator[tuple[str, bool]]:
-    """Names without the `*` at their end, and whether they had one; `*` alone is Kafka's own word for all."""
+    """Yield names without a `*` at the end, and whether they had it; `*` alone is Kafka's any."""
     if field == "cluster":
         yield from [(CLUSTER, False)] if entry.cluster else []
         return
@@ -109,7 +112,7 @@ def _names(entry: kafka_user.Acl, field: str) -> Iterator[tuple[str, bool]]:
         yield (name[:-1] if prefix else name), prefix
 
 
-def _each(
+def _expand(
     user: str,
     entry: kafka_user.Acl,
     kind: str,
@@ -131,7 +134,10 @@ def _each(
 
 
 def _host(host: str) -> str:
-    """An address as brokers compare it: as Java's InetAddress.getHostAddress has it, which shortens no IPv6 address."""
+    """Return an address as brokers compare it.
+
+    Java's InetAddress.getHostAddress does not abbreviate IPv6 addresses.
+    """
     if ":" not in host:
         return host
     address = ipaddress.IPv6Address(host)

@@ -1,4 +1,4 @@
-"""One look at a cluster's users, topics, rights and quotas, over Kafka's admin API."""
+"""Fetches a cluster's users, topics, ACLs and quotas over Kafka's admin API."""
 
 from __future__ import annotations
 
@@ -18,34 +18,41 @@ from kafka.errors import KafkaError, NoError, for_code
 from kafka.protocol.admin import DescribeClientQuotasRequest
 from kafka.protocol.metadata import MetadataRequest
 
-from provision.kafka.admin import described
+from provision.kafka.admin import describe_cluster
 from provision.kafka.private_api import send
-from provision.kafka.resources.model import AclBinding, ObservedCluster, SeenTopic
+from provision.kafka.resources.model import AclBinding, ObservedCluster, ObservedTopic
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
-OWN = "DYNAMIC_TOPIC_CONFIG"
-"""The source of a parameter that was set for the topic itself."""
+TOPIC_SOURCE = "DYNAMIC_TOPIC_CONFIG"
+"""The source of a parameter that is set for the topic itself."""
 
 ANY_NAME = 2
 """DescribeClientQuotasRequest's match type for every named entity."""
 
 
 def look(admin: KafkaAdminClient, topics: Iterable[str]) -> ObservedCluster:
-    """What the cluster has now, the parameters of `topics` included; whose password is which it does not tell.
+    """Return the cluster's current state, with the parameters of `topics` but without passwords.
 
     Raises:
         KafkaError: the cluster does not answer, or refuses.
     """
     brokers = frozenset(
-        each["broker_id"] for each in described(admin)["brokers"] if not each.get("is_fenced")
+        broker["broker_id"]
+        for broker in describe_cluster(admin)["brokers"]
+        if not broker.get("is_fenced")
     )
-    found = {each["name"]: each for each in admin.describe_topics() if not _kafkas_own(each)}
-    configs = _configs(admin, [name for name in topics if name in found])
+    descriptions = {
+        topic["name"]: topic for topic in admin.describe_topics() if not _is_internal(topic)
+    }
+    configs = _configs(admin, [name for name in topics if name in descriptions])
     return ObservedCluster(
         users=_users(admin),
-        topics={name: _topic(each, configs.get(name, {})) for name, each in found.items()},
+        topics={
+            name: _topic(description, configs.get(name, {}))
+            for name, description in descriptions.items()
+        },
         acls=_acls(admin),
         quotas=_quotas(admin),
         brokers=brokers,
@@ -53,24 +60,26 @@ def look(admin: KafkaAdminClient, topics: Iterable[str]) -> ObservedCluster:
 
 
 def known_to_all_brokers(admin: KafkaAdminClient, topics: Mapping[str, int]) -> bool:
-    """Whether every broker that answers knows these topics with so many partitions; each learns of them by itself.
+    """Return whether every broker that answers knows these topics with these partition counts.
+
+    Every broker learns of a new topic by itself.
 
     Raises:
         KafkaError: no broker answers.
     """
-    wanted = [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
-    request = MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
-    for each in described(admin)["brokers"]:
+    names = [MetadataRequest.MetadataRequestTopic(name=name) for name in topics]
+    request = MetadataRequest(topics=names, allow_auto_topic_creation=False)
+    for broker in describe_cluster(admin)["brokers"]:
         try:
-            answer = send(admin, request, each["broker_id"])
+            answer = send(admin, request, broker["broker_id"])
         except KafkaError:
-            continue  # one that is down
-        if {each.name: len(each.partitions) for each in answer.topics} != topics:
+            continue  # this broker is down
+        if {topic.name: len(topic.partitions) for topic in answer.topics} != topics:
             return False
     return True
 
 
-def _kafkas_own(topic: Mapping[str, Any]) -> bool:
+def _is_internal(topic: Mapping[str, Any]) -> bool:
     return bool(topic["is_internal"]) or topic["name"].startswith("__")
 
 
@@ -80,52 +89,54 @@ def _configs(admin: KafkaAdminClient, topics: list[str]) -> Mapping[str, Mapping
     answer = admin.describe_configs(
         [ConfigResource("TOPIC", name) for name in topics], config_filter="all"
     )
-    found: Mapping[str, Mapping[str, Any]] = answer["topic"]
-    return found
+    configs: Mapping[str, Mapping[str, Any]] = answer["topic"]
+    return configs
 
 
-def _topic(about: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]) -> SeenTopic:
-    return SeenTopic(
-        len(about["partitions"]),
-        frozenset(len(each["replica_nodes"]) for each in about["partitions"]),
-        {key: each["value"] or "" for key, each in config.items()},
-        frozenset(key for key, each in config.items() if each["config_source"] == OWN),
+def _topic(
+    description: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]
+) -> ObservedTopic:
+    return ObservedTopic(
+        len(description["partitions"]),
+        frozenset(len(partition["replica_nodes"]) for partition in description["partitions"]),
+        {key: entry["value"] or "" for key, entry in config.items()},
+        frozenset(key for key, entry in config.items() if entry["config_source"] == TOPIC_SOURCE),
     )
 
 
 def _users(admin: KafkaAdminClient) -> dict[str, dict[str, int]]:
-    """SCRAM's iterations by user and mechanism; the mechanism as SASL writes it."""
+    """Return the SCRAM iterations by user and mechanism, with SASL's names of mechanisms."""
     return {
         user: {
-            each["mechanism"].name.replace("_", "-"): each["iterations"]
-            for each in about["credential_infos"]
+            credential["mechanism"].name.replace("_", "-"): credential["iterations"]
+            for credential in description["credential_infos"]
         }
-        for user, about in admin.describe_user_scram_credentials().items()
-        if about["credential_infos"]
+        for user, description in admin.describe_user_scram_credentials().items()
+        if description["credential_infos"]
     }
 
 
 def _acls(admin: KafkaAdminClient) -> frozenset[AclBinding]:
-    every = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    found, _ = admin.describe_acls(
-        ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, every)
+    any_resource = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+    acls, _ = admin.describe_acls(
+        ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, any_resource)
     )
     return frozenset(
         AclBinding(
-            each.principal,
-            each.resource_pattern.resource_type.name.lower(),
-            each.resource_pattern.resource_name,
-            each.resource_pattern.pattern_type is ACLResourcePatternType.PREFIXED,
-            "".join(word.capitalize() for word in each.operation.name.split("_")),
-            each.permission_type is ACLPermissionType.ALLOW,
-            each.host,
+            acl.principal,
+            acl.resource_pattern.resource_type.name.lower(),
+            acl.resource_pattern.resource_name,
+            acl.resource_pattern.pattern_type is ACLResourcePatternType.PREFIXED,
+            "".join(word.capitalize() for word in acl.operation.name.split("_")),
+            acl.permission_type is ACLPermissionType.ALLOW,
+            acl.host,
         )
-        for each in found
+        for acl in acls
     )
 
 
 def _quotas(admin: KafkaAdminClient) -> dict[str, dict[str, float]]:
-    """The quotas of single users; those of client ids, addresses and of all users together are not hactl's."""
+    """Return the quotas of users; hactl ignores those of client ids, addresses and the default."""
     component = DescribeClientQuotasRequest.ComponentData(
         entity_type="user", match_type=ANY_NAME, match=None
     )
@@ -135,6 +146,6 @@ def _quotas(admin: KafkaAdminClient) -> dict[str, dict[str, float]]:
     if error is not NoError:
         raise error(answer.error_message)
     return {
-        str(entry.entity[0].entity_name): {each.key: each.value for each in entry.values}
+        str(entry.entity[0].entity_name): {quota.key: quota.value for quota in entry.values}
         for entry in answer.entries
     }

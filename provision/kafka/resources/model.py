@@ -1,7 +1,6 @@
-"""Users, topics, ACLs and quotas of a cluster, as they are to be and as they were found, as values. Pure.
+"""Users, topics, ACLs and quotas of a cluster, desired and observed, as values. Pure.
 
-Users are called by their bare name where they log in, and by their principal (`User:NAME`) where rights are about them.
-No password is in any of these values.
+Logins have a user's bare name; ACLs have the principal (`User:NAME`). No value contains a password.
 """
 
 from __future__ import annotations
@@ -10,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CLUSTER = "kafka-cluster"
-"""The name of the one resource of type CLUSTER (org.apache.kafka.common.resource.Resource.CLUSTER_NAME)."""
+"""The name of the resource of type CLUSTER (org.apache.kafka.common.resource.Resource)."""
 
 ANYWHERE = "*"
-"""An ACL's host that is any, and a resource's name that is all there are (AclEntry, ResourcePattern)."""
+"""Any host of an ACL, and any name of a resource (AclEntry, ResourcePattern)."""
 
 
 @dataclass(frozen=True, order=True)
 class AclBinding:
-    """One entry of access control. `kind` is topic, group, transactional_id, cluster or another of Kafka's."""
+    """An ACL. `kind` is topic, group, transactional_id, cluster or another of Kafka's kinds."""
 
     principal: str
     kind: str
@@ -31,7 +30,7 @@ class AclBinding:
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """A topic as it is to be; `replicas` None leaves the number to the brokers' default and to what there is."""
+    """A desired topic; with `replicas` None, a new topic gets the brokers' default."""
 
     partitions: int
     replicas: int | None
@@ -39,24 +38,25 @@ class TopicSpec:
 
 
 @dataclass(frozen=True)
-class SeenTopic:
-    """A topic as it is: how many replicas its partitions have, all parameters in force, and which of them are its own.
+class ObservedTopic:
+    """An observed topic: its partitions, the replica counts of these, and the parameters in force.
 
-    `config` and `own` are empty where nobody asked for the parameters.
+    `overrides` are the parameters that are set for the topic itself. `config` and `overrides` are
+    empty if the parameters were not fetched.
     """
 
     partitions: int
     replicas: frozenset[int]
     config: Mapping[str, str] = field(default_factory=dict)
-    own: frozenset[str] = frozenset()
+    overrides: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class DesiredCluster:
-    """What the inventory wants.
+    """The desired state from the inventory.
 
-    `users` are SCRAM's, with their iterations; `replication` is what a topic gets that names no number; `brokers` are
-    hosts by broker id. Rights of `super_users` are never asked for, so that nothing is changed about them.
+    `users` are the SCRAM users with their iterations. `replication` is the brokers' default
+    replication factor. `brokers` are hosts by broker id. A plan does not change `super_users`.
     """
 
     mechanisms: tuple[str, ...]
@@ -72,14 +72,15 @@ class DesiredCluster:
 
 @dataclass(frozen=True)
 class ObservedCluster:
-    """What the cluster has: SCRAM iterations by user and mechanism, topics that are not Kafka's own, ACLs, quotas.
+    """The observed state: SCRAM iterations by user and mechanism, topics, ACLs and quotas.
 
-    `refused` are the users and mechanisms that do not let the inventory's password in; `brokers` those that are alive.
+    `topics` are without Kafka's internal ones. `refused` are the users and mechanisms for which the
+    brokers refuse the inventory's password. `brokers` are the ids of live brokers.
     """
 
     users: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     refused: frozenset[tuple[str, str]] = frozenset()
-    topics: Mapping[str, SeenTopic] = field(default_factory=dict)
+    topics: Mapping[str, ObservedTopic] = field(default_factory=dict)
     acls: frozenset[AclBinding] = frozenset()
     quotas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     brokers: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""A cluster observed: what its admin API tells, and which users the inventory's passwords do not let in."""
+"""The observed state of a cluster: its admin API, and a test login of every user."""
 
 from __future__ import annotations
 
@@ -6,84 +6,86 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import compress
 
 from provision.core.errors import Unreachable
 from provision.formats import endpoint
 from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
-from provision.kafka.raw_client import SASL_AUTHENTICATION_FAILED, Refused, at, logged_in
+from provision.kafka.raw_client import SASL_AUTHENTICATION_FAILED, Refused, logged_in, with_address
 from provision.kafka.resources.model import DesiredCluster, ObservedCluster
 
 PARALLEL = 4
-"""How many users log in at once."""
+"""Test logins at once."""
 
 RETRY_DELAY = 1.0
-"""Seconds after which a refused login is tried again: another broker may not have heard of a new password yet."""
+"""Seconds until a refused login is retried: a broker may not know a new password yet."""
 
 
 OTHER_ADMIN = """\
-brokers log in to each other with it, so it cannot become another one under them: put the old one back, and
-  go over to a second admin (docs/kafka-resources.md, `super_users`)"""
+brokers log in to each other with this password, so it cannot change while they run: put the old
+  password back, and change to a second admin (docs/kafka-resources.md, `super_users`)"""
 
 
 class NotAdmitted(Unreachable):
-    """A broker answered, and does not let the administrator in."""
+    """A broker refuses the administrator's password."""
 
 
 def observe(login: Login, desired: DesiredCluster, passwords: Mapping[str, str]) -> ObservedCluster:
-    """All that a plan needs to know; `login` is the administrator's, `passwords` are the inventory's by user.
+    """Return the observed state for a plan.
+
+    `login` is the administrator's; `passwords` are the inventory's, by user.
 
     Raises:
-        NotAdmitted: the administrator's password is another one.
-        Unreachable: none of the bootstrap servers can be connected or logged in to.
-        HostError: the cluster does not answer, or refuses a question.
+        NotAdmitted: a broker refuses the administrator's password.
+        Unreachable: no bootstrap server accepts the connection or the login.
+        HostError: the cluster does not answer, or refuses a request.
     """
     from provision.kafka.resources.fetch import look
 
     if not can_log_in(login):
-        what = f"does not let {login.user} in with the inventory's password ({login.mechanism})"
-        raise NotAdmitted(_name(login), what, OTHER_ADMIN)
-    seen = ask(login, lambda admin: look(admin, desired.topics))
-    known = [
+        message = f"refuses {login.user} with the inventory's password ({login.mechanism})"
+        raise NotAdmitted(_name(login), message, OTHER_ADMIN)
+    observed = ask(login, lambda admin: look(admin, desired.topics))
+    candidates = [
         (user, mechanism)
         for user, iterations in desired.users.items()
         for mechanism in desired.mechanisms
-        if seen.users.get(user, {}).get(mechanism) == iterations
+        if observed.users.get(user, {}).get(mechanism) == iterations
         and (user, mechanism) != (login.user, login.mechanism)
     ]
 
-    def refused(asked: tuple[str, str]) -> bool:
-        own = replace(login, user=asked[0], mechanism=asked[1], password=passwords[asked[0]])
-        if can_log_in(own):
+    def is_refused(candidate: tuple[str, str]) -> bool:
+        user, mechanism = candidate
+        test_login = replace(login, user=user, mechanism=mechanism, password=passwords[user])
+        if can_log_in(test_login):
             return False
         time.sleep(RETRY_DELAY)
-        return not can_log_in(own)
+        return not can_log_in(test_login)
 
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="logins") as pool:
-        answers = list(pool.map(refused, known))
-    return replace(
-        seen, refused=frozenset(each for each, no in zip(known, answers, strict=True) if no)
-    )
+        refusals = list(pool.map(is_refused, candidates))
+    return replace(observed, refused=frozenset(compress(candidates, refusals)))
 
 
 def can_log_in(login: Login) -> bool:
-    """Whether the first broker that answers lets this user in with this password.
+    """Return whether the first broker that answers accepts this user's password.
 
     Raises:
-        Unreachable: no broker answers, or none speaks what the login does.
+        Unreachable: no broker answers, or none supports the login's protocol and mechanism.
     """
-    said = ""
+    reason = ""
     for address in login.bootstrap:
         try:
-            logged_in(at(login, address)).close()
+            logged_in(with_address(login, address)).close()
             return True
         except Refused as refused:
             if refused.word == SASL_AUTHENTICATION_FAILED:
                 return False
-            said = str(refused)
+            reason = str(refused)
     raise Unreachable(
         _name(login),
-        f"cannot log in: {said}",
+        f"cannot log in: {reason}",
         "is a broker running, and is this its client listener?",
     )
 

@@ -1,7 +1,8 @@
-"""The plan: what separates a cluster's users, topics, rights and quotas from what the inventory wants. Pure.
+"""The plan: the steps from a cluster's users, topics, ACLs and quotas to the inventory's. Pure.
 
-Steps come in the order in which they are safe: users, topics, rights, quotas; then what goes, the other way round. Only
-`prune` takes away what the inventory does not name; without it that is told. What cannot be is a refusal.
+The order of steps is safe: users, topics, ACLs, quotas; then the removals in the reverse order.
+Only `prune` removes resources that the inventory does not name; without it the plan lists them.
+A change that Kafka cannot make is a refusal.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from provision.kafka.resources.model import (
     AclBinding,
     DesiredCluster,
     ObservedCluster,
-    SeenTopic,
+    ObservedTopic,
     TopicSpec,
 )
 
 
 @dataclass(frozen=True)
 class SetCredential:
-    """Write a user's SCRAM credential, made of the inventory's password."""
+    """Write a user's SCRAM credential, from the inventory's password."""
 
     user: str
     mechanism: str
@@ -33,7 +34,7 @@ class SetCredential:
 
 @dataclass(frozen=True)
 class DropCredential:
-    """Take a user's SCRAM credential away."""
+    """Delete a user's SCRAM credential."""
 
     user: str
     mechanism: str
@@ -41,7 +42,7 @@ class DropCredential:
 
 @dataclass(frozen=True)
 class CreateTopic:
-    """Make a topic."""
+    """Create a topic."""
 
     name: str
     topic: TopicSpec
@@ -49,7 +50,7 @@ class CreateTopic:
 
 @dataclass(frozen=True)
 class AddPartitions:
-    """Have a topic have so many partitions, more than now."""
+    """Raise a topic's number of partitions to `partitions`."""
 
     name: str
     partitions: int
@@ -57,7 +58,7 @@ class AddPartitions:
 
 @dataclass(frozen=True)
 class SetConfig:
-    """Set parameters of a topic, and put others back to what the brokers have."""
+    """Set parameters of a topic, and reset others to the brokers' values."""
 
     name: str
     values: Mapping[str, str]
@@ -66,35 +67,35 @@ class SetConfig:
 
 @dataclass(frozen=True)
 class DropTopic:
-    """Delete a topic with all that is in it."""
+    """Delete a topic with all its records."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class AddAcls:
-    """Add entries of access control."""
+    """Add ACLs."""
 
     acls: tuple[AclBinding, ...]
 
 
 @dataclass(frozen=True)
 class DropAcls:
-    """Take entries of access control away."""
+    """Delete ACLs."""
 
     acls: tuple[AclBinding, ...]
 
 
 @dataclass(frozen=True)
 class SetQuota:
-    """Set quotas of a user, and take others away."""
+    """Set quotas of a user, and delete others."""
 
     user: str
     values: Mapping[str, float]
     reset: tuple[str, ...] = ()
 
 
-Deed = (
+Operation = (
     SetCredential
     | DropCredential
     | CreateTopic
@@ -109,55 +110,61 @@ Deed = (
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One change, as it is shown and as it is done."""
+    """One step: the change for the output, and the operation that makes it."""
 
     change: Change
-    deed: Deed
+    operation: Operation
 
 
 @dataclass(frozen=True)
 class PlanRefusal:
-    """What cannot be: `path` leads to its place below `kafka`; one that is `passing` may be possible later."""
+    """A change that Kafka cannot make; `path` is its place in the inventory below `kafka`.
+
+    A `temporary` refusal may become possible later.
+    """
 
     rule: str
     path: tuple[str, ...]
     what: str
     why: str
     fix: str
-    passing: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """All steps in their order, what stands against them, and what is not the inventory's and stays."""
+    """The steps in their order, the refusals, and the resources that are not in the inventory."""
 
     steps: tuple[PlanStep, ...]
     refusals: tuple[PlanRefusal, ...] = ()
-    left_alone: tuple[str, ...] = ()
+    unmanaged: tuple[str, ...] = ()
 
 
 def plan(desired: DesiredCluster, observed: ObservedCluster, prune: bool = False) -> ClusterPlan:
-    """What makes the observed cluster the desired one."""
+    """Return the plan from the observed to the desired cluster."""
     additions = [
-        *_users(desired, observed),
-        *_topics(desired, observed),
-        *_rights(desired, observed),
-        *_quotas(desired, observed),
+        *_user_steps(desired, observed),
+        *_topic_steps(desired, observed),
+        *_acl_steps(desired, observed),
+        *_quota_steps(desired, observed),
     ]
-    removals = list(_removals(desired, observed))
-    gone = tuple(
+    removals = list(_removal_steps(desired, observed))
+    unmanaged = tuple(
         f"{step.change.kind} {step.change.name} {step.change.detail}".strip() for step in removals
     )
     return ClusterPlan(
         tuple([*additions, *removals] if prune else additions),
         tuple(_refusals(desired, observed)),
-        () if prune else gone,
+        () if prune else unmanaged,
     )
 
 
-def remains(deed: Deed, observed: ObservedCluster) -> bool:
-    """Whether a step that may have been done already is to be done again; one that can be done twice always is."""
-    match deed:
+def remains(operation: Operation, observed: ObservedCluster) -> bool:
+    """Return whether an operation that may be done already must be done again.
+
+    True for all operations that can be done twice.
+    """
+    match operation:
         case CreateTopic(name):
             return name not in observed.topics
         case DropTopic(name):
@@ -169,54 +176,56 @@ def remains(deed: Deed, observed: ObservedCluster) -> bool:
     return True
 
 
-def partitions(deed: Deed) -> Iterator[tuple[str, int]]:
-    """The topic that a step makes or grows, if it does, and how many partitions it then has."""
-    match deed:
+def partitions(operation: Operation) -> Iterator[tuple[str, int]]:
+    """Yield the topic that an operation creates or extends, with its new number of partitions."""
+    match operation:
         case CreateTopic(name, topic):
             yield name, topic.partitions
         case AddPartitions(name, count):
             yield name, count
 
 
-def _users(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+def _user_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for user, iterations in desired.users.items():
-        has = observed.users.get(user, {})
+        current = observed.users.get(user, {})
         for mechanism in desired.mechanisms:
-            deed = SetCredential(user, mechanism, iterations)
-            if mechanism not in has:
+            operation = SetCredential(user, mechanism, iterations)
+            if mechanism not in current:
                 detail = f"{mechanism}, {iterations} iterations"
-                yield PlanStep(Change("user", user, "update" if has else "create", detail), deed)
-            elif has[mechanism] != iterations:
-                detail = f"{mechanism}: {has[mechanism]} to {iterations} iterations"
-                yield PlanStep(Change("user", user, "update", detail), deed)
+                yield PlanStep(
+                    Change("user", user, "update" if current else "create", detail), operation
+                )
+            elif current[mechanism] != iterations:
+                detail = f"{mechanism}: {current[mechanism]} to {iterations} iterations"
+                yield PlanStep(Change("user", user, "update", detail), operation)
             elif (user, mechanism) in observed.refused:
                 yield PlanStep(
-                    Change("user", user, "update", f"{mechanism}: another password"), deed
+                    Change("user", user, "update", f"{mechanism}: another password"), operation
                 )
 
 
-def _topics(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+def _topic_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for name, topic in desired.topics.items():
-        seen = observed.topics.get(name)
-        if seen is None:
-            detail = f"{_count(topic.partitions, 'partition')}, {_count(_replicas(desired, topic), 'replica')}"
+        current = observed.topics.get(name)
+        if current is None:
+            replicas = _count(_replicas(desired, topic), "replica")
+            detail = f"{_count(topic.partitions, 'partition')}, {replicas}"
             diff = tuple(f"+{key}: {value}" for key, value in topic.config.items())
             yield PlanStep(Change("topic", name, "create", detail, diff), CreateTopic(name, topic))
             continue
-        if topic.partitions > seen.partitions:
-            detail = (
-                f"{seen.partitions} to {topic.partitions} partitions: most keys go to another one"
-            )
+        if topic.partitions > current.partitions:
+            numbers = f"{current.partitions} to {topic.partitions} partitions"
+            detail = f"{numbers}: most keys move to another one"
             yield PlanStep(
                 Change("topic", name, "update", detail), AddPartitions(name, topic.partitions)
             )
         if values := {
             key: value
             for key, value in topic.config.items()
-            if not _same(desired, key, value, seen)
+            if not _is_in_force(desired, key, value, current)
         }:
             diff = tuple(
-                line for key, value in values.items() for line in _config_diff(key, value, seen)
+                line for key, value in values.items() for line in _config_diff(key, value, current)
             )
             yield PlanStep(Change("topic", name, "update", "", diff), SetConfig(name, values))
 
@@ -229,43 +238,44 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _same(desired: DesiredCluster, key: str, value: str, seen: SeenTopic) -> bool:
-    """Whether a parameter's value is in force already: lists in any order, numbers however written."""
-    has = seen.config.get(key)
-    if has is None:
+def _is_in_force(desired: DesiredCluster, key: str, value: str, topic: ObservedTopic) -> bool:
+    """Return whether a parameter has this value: lists in any order, numbers in any notation."""
+    current = topic.config.get(key)
+    if current is None:
         return False
     kind = topic_parameters(desired.version)[key].type
     if kind == "list":
-        return set(has.split(",")) == set(value.split(","))
+        return set(current.split(",")) == set(value.split(","))
     if kind == "double":
-        return float(has) == float(value)
-    return has.lower() == value.lower() if kind == "boolean" else has == value
+        return float(current) == float(value)
+    return current.lower() == value.lower() if kind == "boolean" else current == value
 
 
-def _config_diff(key: str, value: str, seen: SeenTopic) -> Iterator[str]:
-    if key in seen.config:
-        yield f"-{key}: {seen.config[key]}" + ("" if key in seen.own else "  (the brokers')")
+def _config_diff(key: str, value: str, current: ObservedTopic) -> Iterator[str]:
+    if key in current.config:
+        source = "" if key in current.overrides else "  (the brokers')"
+        yield f"-{key}: {current.config[key]}{source}"
     yield f"+{key}: {value}"
 
 
-def _rights(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
-    for acls in _together(desired.acls - observed.acls):
+def _acl_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+    for acls in _group_by_resource(desired.acls - observed.acls):
         yield PlanStep(_acl_change(acls, "create"), AddAcls(acls))
 
 
-def _together(acls: Iterable[AclBinding]) -> list[tuple[AclBinding, ...]]:
-    """Entries that differ in their operation only, sorted."""
-    found: dict[tuple[object, ...], list[AclBinding]] = defaultdict(list)
+def _group_by_resource(acls: Iterable[AclBinding]) -> list[tuple[AclBinding, ...]]:
+    """Return ACLs in groups that differ only in their operation, sorted."""
+    groups: dict[tuple[object, ...], list[AclBinding]] = defaultdict(list)
     for acl in sorted(acls):
-        found[(acl.principal, acl.kind, acl.name, acl.prefix, acl.allow, acl.host)].append(acl)
-    return [tuple(each) for each in found.values()]
+        groups[(acl.principal, acl.kind, acl.name, acl.prefix, acl.allow, acl.host)].append(acl)
+    return [tuple(group) for group in groups.values()]
 
 
 def _acl_change(acls: tuple[AclBinding, ...], action: str) -> Change:
     first = acls[0]
     operations = ", ".join(acl.operation for acl in acls)
-    where = f" from {first.host}" if first.host != ANYWHERE else ""
-    detail = f"{'allow' if first.allow else 'deny'} {operations} on {_resource(first)}{where}"
+    source = f" from {first.host}" if first.host != ANYWHERE else ""
+    detail = f"{'allow' if first.allow else 'deny'} {operations} on {_resource(first)}{source}"
     return Change("acl", first.principal.removeprefix("User:"), action, detail)
 
 
@@ -280,27 +290,30 @@ def _resource(acl: AclBinding) -> str:
     )
 
 
-def _quotas(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+def _quota_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for user, quotas in desired.quotas.items():
-        has = observed.quotas.get(user, {})
-        values = {key: value for key, value in quotas.items() if has.get(key) != value}
+        current = observed.quotas.get(user, {})
+        values = {key: value for key, value in quotas.items() if current.get(key) != value}
         if values:
-            old = (f"-{key}: {has[key]:.15g}" for key in values if key in has)
+            old = (f"-{key}: {current[key]:.15g}" for key in values if key in current)
             diff = (*old, *(f"+{key}: {value:.15g}" for key, value in values.items()))
             yield PlanStep(
-                Change("quota", user, "update" if has else "create", "", diff),
+                Change("quota", user, "update" if current else "create", "", diff),
                 SetQuota(user, values),
             )
 
 
-def _removals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
-    """What the inventory does not name: quotas, rights, parameters and topics, users. Nothing about super users."""
-    mortal = {
+def _removal_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+    """Yield the removals of quotas, ACLs, parameters, topics and users that are not desired.
+
+    Super users keep theirs.
+    """
+    removable = {
         user
         for user in {*observed.users, *observed.quotas}
         if f"User:{user}" not in desired.super_users
     }
-    for user in sorted(mortal & observed.quotas.keys()):
+    for user in sorted(removable & observed.quotas.keys()):
         if reset := tuple(
             sorted(observed.quotas[user].keys() - desired.quotas.get(user, {}).keys())
         ):
@@ -310,21 +323,21 @@ def _removals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[Pl
     extra = (
         acl for acl in observed.acls - desired.acls if acl.principal not in desired.super_users
     )
-    for acls in _together(extra):
+    for acls in _group_by_resource(extra):
         yield PlanStep(_acl_change(acls, "remove"), DropAcls(acls))
-    yield from _topic_removals(desired, observed)
-    for user in sorted(mortal & observed.users.keys()):
-        wanted = desired.mechanisms if user in desired.users else ()
-        for mechanism in sorted(observed.users[user].keys() - set(wanted)):
-            action = "update" if wanted else "remove"
+    yield from _topic_removal_steps(desired, observed)
+    for user in sorted(removable & observed.users.keys()):
+        mechanisms = desired.mechanisms if user in desired.users else ()
+        for mechanism in sorted(observed.users[user].keys() - set(mechanisms)):
+            action = "update" if mechanisms else "remove"
             yield PlanStep(Change("user", user, action, mechanism), DropCredential(user, mechanism))
 
 
-def _topic_removals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
+def _topic_removal_steps(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanStep]:
     for name, topic in desired.topics.items():
-        seen = observed.topics.get(name)
-        if seen and (reset := tuple(sorted(seen.own - topic.config.keys()))):
-            diff = tuple(f"-{key}: {seen.config.get(key, '')}" for key in reset)
+        current = observed.topics.get(name)
+        if current and (reset := tuple(sorted(current.overrides - topic.config.keys()))):
+            diff = tuple(f"-{key}: {current.config.get(key, '')}" for key in reset)
             yield PlanStep(
                 Change("topic", name, "update", ", ".join(reset), diff), SetConfig(name, {}, reset)
             )
@@ -337,25 +350,31 @@ def _topic_removals(desired: DesiredCluster, observed: ObservedCluster) -> Itera
 
 def _refusals(desired: DesiredCluster, observed: ObservedCluster) -> Iterator[PlanRefusal]:
     for name, topic in desired.topics.items():
-        seen = observed.topics.get(name)
-        copies = max(seen.replicas) if seen else _replicas(desired, topic)
-        if seen and topic.partitions < seen.partitions:
-            what = f"{name} has {seen.partitions} partitions and is to have {topic.partitions}"
-            why = "Kafka takes none away, since records would go with it"
-            fix = f"write {seen.partitions}, or make another topic and copy what counts"
-            yield PlanRefusal("kafka-topic-shrink", ("topics", name, "partitions"), what, why, fix)
-        if seen and topic.replicas and seen.replicas != {topic.replicas}:
-            has = " and ".join(map(str, sorted(seen.replicas)))
-            what = f"{name} has {has} replicas and is to have {topic.replicas}"
-            why = "that moves data between brokers, which takes a plan and time of its own"
-            fix = f"move them with kafka-reassign-partitions, or write {max(seen.replicas)}"
-            yield PlanRefusal("kafka-topic-replicas", ("topics", name, "replicas"), what, why, fix)
-        grows = seen is None or topic.partitions > seen.partitions
+        current = observed.topics.get(name)
+        copies = max(current.replicas) if current else _replicas(desired, topic)
+        if current and topic.partitions < current.partitions:
+            problem = (
+                f"{name} has {current.partitions} partitions, the inventory {topic.partitions}"
+            )
+            why = "Kafka removes no partition, because its records would be lost"
+            fix = f"write {current.partitions}, or create another topic and copy the records"
+            yield PlanRefusal(
+                "kafka-topic-shrink", ("topics", name, "partitions"), problem, why, fix
+            )
+        if current and topic.replicas and current.replicas != {topic.replicas}:
+            numbers = " and ".join(map(str, sorted(current.replicas)))
+            problem = f"{name} has {numbers} replicas, the inventory {topic.replicas}"
+            why = "the change moves data between brokers: it needs a separate plan, and time"
+            fix = f"move them with kafka-reassign-partitions, or write {max(current.replicas)}"
+            yield PlanRefusal(
+                "kafka-topic-replicas", ("topics", name, "replicas"), problem, why, fix
+            )
+        grows = current is None or topic.partitions > current.partitions
         if grows and copies > len(observed.brokers):
-            yield _down(desired, observed, name, copies)
+            yield _brokers_down(desired, observed, name, copies)
 
 
-def _down(
+def _brokers_down(
     desired: DesiredCluster, observed: ObservedCluster, name: str, copies: int
 ) -> PlanRefusal:
     down = [
@@ -363,8 +382,8 @@ def _down(
         for number, host in desired.brokers.items()
         if number not in observed.brokers
     ]
-    what = f"{name} needs {_count(copies, 'broker')}, and {len(observed.brokers)} are alive"
-    why = f"down: {', '.join(down)}" if down else "the cluster has no more"
+    problem = f"{name} needs {_count(copies, 'broker')}, and {len(observed.brokers)} are alive"
+    why = f"down: {', '.join(down)}" if down else "the cluster has no more brokers"
     return PlanRefusal(
-        "kafka-brokers-down", ("topics", name), what, why, "start them first", passing=True
+        "kafka-brokers-down", ("topics", name), problem, why, "start them first", temporary=True
     )

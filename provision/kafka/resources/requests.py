@@ -1,7 +1,7 @@
-"""How each step of a plan is done over Kafka's admin API, and tried without doing it.
+"""The admin API requests that perform and validate the operations of a plan.
 
-The requests are those of kafka-python's own admin client; they are sent from here because it puts a failure's
-whole request and response into its text, or no more than the code.
+They are the requests of kafka-python's admin client. hactl sends them itself, because an error of
+that client contains the whole request and response, or only the error code.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from provision.kafka.resources.plan import (
     AddAcls,
     AddPartitions,
     CreateTopic,
-    Deed,
     DropAcls,
     DropCredential,
     DropTopic,
+    Operation,
     SetConfig,
     SetCredential,
     SetQuota,
@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 Passwords = Mapping[str, str]
-"""By user."""
+"""The passwords by user."""
 
-TIMEOUT = 8000
-"""Milliseconds that a controller may take to make or delete a topic; less than the client waits for its answer."""
+TIMEOUT_MS = 8000
+"""Milliseconds for a controller to create or delete a topic; less than the client's time-out."""
 
-CHANGED = frozenset(
+CONFLICT_ERRORS = frozenset(
     (
         "TopicAlreadyExistsError",
         "InvalidPartitionsError",
@@ -64,81 +64,93 @@ CHANGED = frozenset(
         "ResourceNotFoundError",
     )
 )
-"""The errors of a request that was right when it was planned: somebody else has made, grown or taken it since."""
+"""Errors after a change by somebody else since the plan: a topic created, extended or deleted."""
 
 
 class Declined(HactlError):
-    """The cluster refuses a step, and would again."""
+    """The cluster refuses an operation; a retry does not help."""
 
 
-class Changed(HactlError):
-    """The cluster is not what it was when the plan was made."""
+class Conflict(HactlError):
+    """The cluster has changed since the plan."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, "somebody else has changed it meanwhile: plan again")
+        super().__init__(message, "somebody has changed the cluster since the plan: plan again")
 
 
-def perform(admin: KafkaAdminClient, deed: Deed, passwords: Passwords) -> None:
-    """Do a step.
+def perform(admin: KafkaAdminClient, operation: Operation, passwords: Passwords) -> None:
+    """Perform an operation.
 
     Raises:
         Declined: the cluster refuses it.
-        Changed: it is not possible any more.
+        Conflict: it is no longer possible.
         KafkaError: the cluster does not answer.
     """
-    match deed:
+    match operation:
         case SetCredential(user, mechanism, iterations):
-            made = UserScramCredentialUpsertion(user, mechanism, passwords[user], iterations)
-            whole = (user, int(made.mechanism), iterations, made.salt, made.salted_password)
-            _credentials(admin, AlterUserScramCredentialsRequest(deletions=[], upsertions=[whole]))
+            upsertion = UserScramCredentialUpsertion(user, mechanism, passwords[user], iterations)
+            credential = (
+                user,
+                int(upsertion.mechanism),
+                iterations,
+                upsertion.salt,
+                upsertion.salted_password,
+            )
+            _credentials(
+                admin, AlterUserScramCredentialsRequest(deletions=[], upsertions=[credential])
+            )
         case DropCredential(user, mechanism):
-            named = (user, int(ScramMechanism[mechanism.replace("-", "_")]))
-            _credentials(admin, AlterUserScramCredentialsRequest(deletions=[named], upsertions=[]))
+            deletion = (user, int(ScramMechanism[mechanism.replace("-", "_")]))
+            _credentials(
+                admin, AlterUserScramCredentialsRequest(deletions=[deletion], upsertions=[])
+            )
         case AddAcls(acls):
             _add_acls(admin, acls)
         case DropAcls(acls):
             _drop_acls(admin, acls)
         case SetQuota():
-            _set_quota(admin, deed)
+            _set_quota(admin, operation)
         case DropTopic(name):
             state = DeleteTopicsRequest.DeleteTopicState(name=name)
             answer = send_to_controller(
-                admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT)
+                admin, DeleteTopicsRequest(topics=[state], timeout_ms=TIMEOUT_MS)
             )
-            _check(
-                (each.error_code, getattr(each, "error_message", None)) for each in answer.responses
-            )
+            _check_errors(answer.responses)
         case _:
-            _change_topics(admin, [deed], validate_only=False)
+            _change_topics(admin, [operation], validate_only=False)
 
 
-def validate(admin: KafkaAdminClient, deeds: Iterable[Deed]) -> None:
-    """Have the cluster look at everything about topics that is to be done, and do nothing.
+def validate(admin: KafkaAdminClient, operations: Iterable[Operation]) -> None:
+    """Let the cluster validate the operations on topics, without performing them.
 
     Raises:
-        Declined: the cluster would refuse something.
-        Changed: something is not possible any more.
+        Declined: the cluster would refuse an operation.
+        Conflict: an operation is no longer possible.
         KafkaError: the cluster does not answer.
     """
-    _change_topics(admin, deeds, validate_only=True)
+    _change_topics(admin, operations, validate_only=True)
 
 
-def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_only: bool) -> None:
-    for deed in deeds:
-        match deed:
+def _change_topics(
+    admin: KafkaAdminClient, operations: Iterable[Operation], *, validate_only: bool
+) -> None:
+    for operation in operations:
+        match operation:
             case CreateTopic():
                 request = CreateTopicsRequest(
-                    topics=[_creatable(deed)], timeout_ms=TIMEOUT, validate_only=validate_only
+                    topics=[_creatable(operation)],
+                    timeout_ms=TIMEOUT_MS,
+                    validate_only=validate_only,
                 )
                 answer = send_to_controller(admin, request)
-                _check((each.error_code, each.error_message) for each in answer.topics)
+                _check_errors(answer.topics)
             case AddPartitions(name, count):
                 topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=count)
                 request = CreatePartitionsRequest(
-                    topics=[topic], timeout_ms=TIMEOUT, validate_only=validate_only
+                    topics=[topic], timeout_ms=TIMEOUT_MS, validate_only=validate_only
                 )
                 answer = send_to_controller(admin, request)
-                _check((each.error_code, each.error_message) for each in answer.results)
+                _check_errors(answer.results)
             case SetConfig(name, values, reset):
                 entries: list[tuple[str, int, str | None]]
                 entries = [(key, int(AlterConfigOp.SET), value) for key, value in values.items()]
@@ -148,26 +160,26 @@ def _change_topics(admin: KafkaAdminClient, deeds: Iterable[Deed], *, validate_o
                     resources=[resource], validate_only=validate_only
                 )
                 answer = send(admin, request)
-                _check((each.error_code, each.error_message) for each in answer.responses)
+                _check_errors(answer.responses)
 
 
-def _creatable(deed: CreateTopic) -> Any:
+def _creatable(operation: CreateTopic) -> Any:
     Topic = CreateTopicsRequest.CreatableTopic  # noqa: N806  # a class
     return Topic(
-        name=deed.name,
-        num_partitions=deed.topic.partitions,
-        replication_factor=deed.topic.replicas or -1,
+        name=operation.name,
+        num_partitions=operation.topic.partitions,
+        replication_factor=operation.topic.replicas or -1,
         assignments=[],
         configs=[
             Topic.CreatableTopicConfig(name=key, value=value)
-            for key, value in deed.topic.config.items()
+            for key, value in operation.topic.config.items()
         ],
     )
 
 
 def _credentials(admin: KafkaAdminClient, request: AlterUserScramCredentialsRequest) -> None:
     answer = send_to_controller(admin, request)
-    _check((each.error_code, each.error_message) for each in answer.results)
+    _check_errors(answer.results)
 
 
 def _add_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
@@ -178,13 +190,13 @@ def _add_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
             resource_pattern_type=_pattern(acl),
             principal=acl.principal,
             host=acl.host,
-            operation=_operation(acl),
+            operation=_acl_operation(acl),
             permission_type=_permission(acl),
         )
         for acl in acls
     ]
     answer = send(admin, CreateAclsRequest(creations=creations))
-    _check((each.error_code, each.error_message) for each in answer.results)
+    _check_errors(answer.results)
 
 
 def _drop_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
@@ -195,13 +207,13 @@ def _drop_acls(admin: KafkaAdminClient, acls: Iterable[AclBinding]) -> None:
             pattern_type_filter=_pattern(acl),
             principal_filter=acl.principal,
             host_filter=acl.host,
-            operation=_operation(acl),
+            operation=_acl_operation(acl),
             permission_type=_permission(acl),
         )
         for acl in acls
     ]
     answer = send(admin, DeleteAclsRequest(filters=filters))
-    _check((each.error_code, each.error_message) for each in answer.filter_results)
+    _check_errors(answer.filter_results)
 
 
 def _pattern(acl: AclBinding) -> int:
@@ -212,32 +224,34 @@ def _permission(acl: AclBinding) -> int:
     return int(ACLPermissionType.ALLOW if acl.allow else ACLPermissionType.DENY)
 
 
-def _operation(acl: AclBinding) -> int:
+def _acl_operation(acl: AclBinding) -> int:
     words = "".join(f"_{letter}" if letter.isupper() else letter for letter in acl.operation)
     return int(ACLOperation[words.strip("_").upper()])
 
 
-def _set_quota(admin: KafkaAdminClient, deed: SetQuota) -> None:
+def _set_quota(admin: KafkaAdminClient, operation: SetQuota) -> None:
     Entry = AlterClientQuotasRequest.EntryData  # noqa: N806  # a class
-    ops = [Entry.OpData(key=key, value=value, remove=False) for key, value in deed.values.items()]
-    ops += [Entry.OpData(key=key, value=0.0, remove=True) for key in deed.reset]
-    entity = Entry.EntityData(entity_type="user", entity_name=deed.user)
+    ops = [
+        Entry.OpData(key=key, value=value, remove=False) for key, value in operation.values.items()
+    ]
+    ops += [Entry.OpData(key=key, value=0.0, remove=True) for key in operation.reset]
+    entity = Entry.EntityData(entity_type="user", entity_name=operation.user)
     request = AlterClientQuotasRequest(
         entries=[Entry(entity=[entity], ops=ops)], validate_only=False
     )
     answer = send_to_controller(admin, request)
-    _check((each.error_code, each.error_message) for each in answer.entries)
+    _check_errors(answer.entries)
 
 
-def _check(answers: Iterable[tuple[int, str | None]]) -> None:
-    """Raise the first error there is among codes and messages: what may pass as the library's own class."""
-    for code, message in answers:
-        error = for_code(code)
+def _check_errors(results: Iterable[Any]) -> None:
+    """Raise the first error of the results; a retriable error as the library's class."""
+    for result in results:
+        error = for_code(result.error_code)
         if error is NoError:
             continue
-        said = message or error.description
-        if error.__name__ in CHANGED:
-            raise Changed(said)
+        text = getattr(result, "error_message", None) or error.description
+        if error.__name__ in CONFLICT_ERRORS:
+            raise Conflict(text)
         if issubclass(error, RetriableError):
-            raise error(said)
-        raise Declined(f"{said} ({error.message})")
+            raise error(text)
+        raise Declined(f"{text} ({error.message})")

@@ -1,4 +1,4 @@
-"""A cluster's plan and what became of it, in at most 80 columns as a host's, and as JSON. Pure."""
+"""A cluster's plan and its outcomes, as text of at most 80 columns and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from provision.kafka.resources.apply import Applied, StepOutcome
 from provision.kafka.resources.plan import ClusterPlan, PlanStep
 
 MAX_UNMANAGED_LINES = 10
-"""How many lines are shown of what is left alone."""
+"""Unmanaged resources that a plan lists at most."""
 
 _COLOURS = {"done": GREEN, "failed": RED, "unknown": RED, "not done": YELLOW}
 
 
 def plan_lines(cluster: str, plan: ClusterPlan) -> Iterator[Line]:
-    """The plan: each step with its diff, what is left alone, the counts."""
+    """Yield the plan: the steps with their diffs, the unmanaged resources, the counts."""
     if plan.steps:
         yield f"cluster {cluster}", BOLD
     for step in plan.steps:
@@ -28,12 +28,12 @@ def plan_lines(cluster: str, plan: ClusterPlan) -> Iterator[Line]:
             yield from wrapped(line, COLOURS[line[0]], first=" " * 6, rest=" " * 10)
     if plan.steps:
         yield "", ""
-    for text in plan.left_alone[:MAX_UNMANAGED_LINES]:
+    for text in plan.unmanaged[:MAX_UNMANAGED_LINES]:
         yield from wrapped(f"left alone: {text}", DIM, rest="    ")
-    if len(plan.left_alone) > MAX_UNMANAGED_LINES:
-        yield f"left alone: {len(plan.left_alone) - MAX_UNMANAGED_LINES} more", DIM
-    if plan.left_alone:
-        yield "--prune takes away what is left alone", DIM
+    if len(plan.unmanaged) > MAX_UNMANAGED_LINES:
+        yield f"left alone: {len(plan.unmanaged) - MAX_UNMANAGED_LINES} more", DIM
+    if plan.unmanaged:
+        yield "--prune deletes these resources", DIM
         yield "", ""
     yield counts(cluster, plan), BOLD
 
@@ -43,22 +43,24 @@ def _head(change: Change) -> str:
 
 
 def counts(cluster: str, plan: ClusterPlan) -> str:
-    """How much there is to do: the last line of a plan."""
+    """Return the last line of a plan: the number of steps by action."""
     actions = [step.change.action for step in plan.steps]
     if not actions:
         return f"Plan: nothing to do on cluster {cluster}."
-    said = ", ".join(f"{actions.count(each)} to {each}" for each in SIGNS if each in actions)
-    return f"Plan: {said} on cluster {cluster}."
+    counts_text = ", ".join(
+        f"{actions.count(action)} to {action}" for action in SIGNS if action in actions
+    )
+    return f"Plan: {counts_text} on cluster {cluster}."
 
 
 def plan_document(cluster: str, plan: ClusterPlan) -> dict[str, Any]:
-    """The plan as JSON; what is left alone is in it where there is any."""
+    """Return the plan as JSON; `left_alone` has the unmanaged resources, if any."""
     document: dict[str, Any] = {
         "cluster": cluster,
         "changes": len(plan.steps),
         "resources": [_document(step) for step in plan.steps],
     }
-    return document | ({"left_alone": list(plan.left_alone)} if plan.left_alone else {})
+    return document | ({"left_alone": list(plan.unmanaged)} if plan.unmanaged else {})
 
 
 def _document(step: PlanStep) -> dict[str, Any]:
@@ -67,33 +69,38 @@ def _document(step: PlanStep) -> dict[str, Any]:
 
 
 def applied_lines(cluster: str, applied: Applied) -> Iterator[Line]:
-    """What became of each step, where not all are done, and the counts."""
-    if not applied.whole:
-        width = max(len(each.became) for each in applied.outcomes)
-        for each in applied.outcomes:
-            head = f"{each.became:<{width}}  {_head(each.step.change)}"
-            yield from wrapped(head, _COLOURS[each.became], rest=" " * (width + 2))
-            yield from wrapped(_why(each), first=" " * (width + 2), rest=" " * (width + 2))
-    became = [each.became for each in applied.outcomes]
-    said = (
-        ", ".join(f"{became.count(each)} {each}" for each in _COLOURS if each in became)
+    """Yield the result of every step, if not all are done, and the counts."""
+    if not applied.complete:
+        width = max(len(outcome.result) for outcome in applied.outcomes)
+        indent = " " * (width + 2)
+        for outcome in applied.outcomes:
+            head = f"{outcome.result:<{width}}  {_head(outcome.step.change)}"
+            yield from wrapped(head, _COLOURS[outcome.result], rest=indent)
+            yield from wrapped(_reason(outcome), first=indent, rest=indent)
+    results = [outcome.result for outcome in applied.outcomes]
+    counts_text = (
+        ", ".join(f"{results.count(kind)} {kind}" for kind in _COLOURS if kind in results)
         or "nothing to do"
     )
-    yield f"Cluster {cluster}: {said}.", BOLD
-    if not applied.whole:
-        yield "Run it again: it goes on from here.", ""
+    yield f"Cluster {cluster}: {counts_text}.", BOLD
+    if not applied.complete:
+        yield "Run it again to resume from here.", ""
 
 
-def _why(outcome: StepOutcome) -> str:
-    if outcome.became == "unknown":
-        return f"{outcome.why}; it may be done or not, the next plan tells"
-    return outcome.why
+def _reason(outcome: StepOutcome) -> str:
+    if outcome.result == "unknown":
+        return f"{outcome.reason}; it may be done or not: the next plan shows it"
+    return outcome.reason
 
 
 def applied_document(cluster: str, applied: Applied) -> dict[str, Any]:
-    """What became of each step as JSON."""
+    """Return the result of every step as JSON."""
     resources = [
-        {**_document(each.step), "became": each.became, **({"why": each.why} if each.why else {})}
-        for each in applied.outcomes
+        {
+            **_document(outcome.step),
+            "became": outcome.result,
+            **({"why": outcome.reason} if outcome.reason else {}),
+        }
+        for outcome in applied.outcomes
     ]
-    return {"cluster": cluster, "ok": applied.whole, "resources": resources}
+    return {"cluster": cluster, "ok": applied.complete, "resources": resources}

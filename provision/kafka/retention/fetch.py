@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource
 
-from provision.kafka.admin import described
+from provision.kafka.admin import describe_cluster
 from provision.kafka.retention.model import Cleaner, RetentionTopic, cleaner, topic
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def look(admin: KafkaAdminClient, names: list[str]) -> tuple[list[TopicInfo], li
     missing = [name for name in names if name not in metadata]
     if not existing:
         return [], missing
-    any_broker = min(broker["broker_id"] for broker in described(admin)["brokers"])
+    any_broker = min(broker["broker_id"] for broker in describe_cluster(admin)["brokers"])
     leaders = {name: next(iter(_first(metadata[name])), any_broker) for name in existing}
     resources = [ConfigResource("TOPIC", name) for name in existing]
     resources += [ConfigResource("BROKER", str(leader)) for leader in sorted(set(leaders.values()))]

@@ -1,1 +1,1 @@
-"""Brokers and controllers taken down one at a time: by a roll, and by a deploy that restarts them."""
+"""Rolling restarts: a roll, or a deploy that restarts nodes, takes one node down at a time."""

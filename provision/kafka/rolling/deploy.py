@@ -1,7 +1,7 @@
-"""What a deploy does about nodes that it restarts: one at a time, each when the cluster can spare it.
+"""Serial restarts in a deploy: it stops a cluster's running nodes one at a time, when it is safe.
 
-Only where a node of a running cluster is restarted or stopped. A first deploy starts all nodes at once: a quorum of
-controllers, or of ZooKeeper's members, comes up together or not at all.
+A first deploy starts all nodes at once: a quorum of controllers, or of ZooKeeper's members, needs
+a majority to come up.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import ask
 from provision.kafka.replicas.fetch import look
 from provision.kafka.rolling import zookeeper
-from provision.kafka.rolling.poller import AT_FIRST, BACK, WHOLE, Poller
+from provision.kafka.rolling.poller import FIRST_NODE_TIMEOUT, READY_TIMEOUT, SYNC_TIMEOUT, Poller
 from provision.kafka.rolling.safety import order
 from provision.kafka.ssh_tunnel import Sessions, administrator
 
 MEMBER_UNIT = "zookeeper.service"
 
-JOINED = 60.0
-"""Seconds for a restarted member of ZooKeeper to take part again."""
+MEMBER_TIMEOUT = 60.0
+"""Seconds for a restarted ZooKeeper member to join the ensemble again."""
 
-BEYOND = "where the cluster is not to be spared, stop kafka.service on its hosts: a deploy then starts all at once"
+FORCE_HINT = (
+    "to restart all nodes at once, with an outage, stop kafka.service on their hosts and deploy"
+)
 
 
 def taken_down(plan: HostPlan) -> frozenset[str]:
-    """Which of the units of a cluster a plan restarts or stops while they run. Pure."""
+    """Return the cluster's running units that a plan restarts or stops. Pure."""
     return frozenset(
         change.name
         for change in plan.changes
@@ -47,9 +49,9 @@ def taken_down(plan: HostPlan) -> frozenset[str]:
 
 @contextmanager
 def serial_restarts(
-    project: Project, found: Inspection, events: Events, *, lab: bool
+    project: Project, inspection: Inspection, events: Events, *, lab: bool
 ) -> Iterator[SerialRestart | None]:
-    """The care that the nodes of a cluster need in this rollout; None where it takes down none that runs.
+    """Yield the serial restarts that this rollout needs; None if it stops no running node.
 
     Raises:
         InputError: a certificate cannot be read.
@@ -58,18 +60,20 @@ def serial_restarts(
     hosts = _hosts(cluster) if cluster else frozenset()
     down = {
         host: units
-        for host, plan in found.plans.items()
+        for host, plan in inspection.plans.items()
         if host in hosts and (units := taken_down(plan))
     }
     if cluster is None or not down:
         yield None
         return
     with (
-        logins(project, cluster, found, lab) as sessions,
+        logins(project, cluster, inspection, lab) as sessions,
         administrator(project, sessions) as login,
     ):
-        sight = Poller(cluster.nodes, lambda: ask(login, look), events, lambda: found.interrupted)
-        yield SerialRestart(cluster, sight, down, sessions)
+        poller = Poller(
+            cluster.nodes, lambda: ask(login, look), events, lambda: inspection.interrupted
+        )
+        yield SerialRestart(cluster, poller, down, sessions)
 
 
 def _hosts(cluster: KafkaCluster) -> frozenset[str]:
@@ -80,64 +84,77 @@ def _hosts(cluster: KafkaCluster) -> frozenset[str]:
 
 @dataclass
 class SerialRestart:
-    """The hosts whose nodes go down in a rollout, each when the others can do without it.
+    """The hosts whose nodes a rollout stops, one at a time, when it is safe.
 
-    `down` has the units that go down by host. `patience` is for how long the cluster may keep the next one up.
+    `down` has the units that stop, by host. `timeout` is the seconds to wait for the next node.
     """
 
     cluster: KafkaCluster
-    sight: Poller
+    poller: Poller
     down: Mapping[str, frozenset[str]]
     sessions: Sessions
-    patience: float = AT_FIRST
+    timeout: float = FIRST_NODE_TIMEOUT
 
     def alone(self, hosts: Collection[str]) -> tuple[str, ...]:
-        """Which of `hosts` go down each by itself, in this order: members of ZooKeeper alone first, then as in a roll.
+        """Return those of `hosts` that must stop one at a time, in their order.
 
-        Where the cluster does not answer the order does not matter: `before` will refuse the first of them.
+        Hosts with only a ZooKeeper member come first, then nodes in the order of a roll. If the
+        cluster does not answer, the order does not matter: `before` then refuses the first host.
         """
         due = [host for host in self.down if host in hosts]
         nodes = [node for node in self.cluster.nodes if node.host in due]
         try:
-            ordered = [node.host for node in order(self.sight.look(), nodes)] if nodes else []
+            ordered = [node.host for node in order(self.poller.look(), nodes)] if nodes else []
         except HostError:
             ordered = [node.host for node in nodes]
         return (*(host for host in due if host not in ordered), *ordered)
 
     def before(self, host: str) -> str:
-        """Wait until the host's nodes may go down; why they may not, empty where they may.
+        """Wait until the host's nodes may stop; return why they may not, empty if they may.
 
-        What the cluster lacks before the first of them is no doing of this rollout: little time is given to that.
+        The wait for the first node is short: this rollout did not cause problems that exist then.
         """
-        limit, self.patience = self.patience, WHOLE
+        timeout, self.timeout = self.timeout, SYNC_TIMEOUT
         node = self.cluster.on(host)
-        found = self.sight.may_go(node, limit) if node and UNIT in self.down[host] else ()
-        if not found and MEMBER_UNIT in self.down[host]:
-            found = self.sight.wait_until_clear(lambda _: self._ensemble(host), limit, host)
-        return "\n".join((*found, BEYOND)) if found else ""
+        problems = (
+            self.poller.wait_until_safe(node, timeout) if node and UNIT in self.down[host] else ()
+        )
+        if not problems and MEMBER_UNIT in self.down[host]:
+            problems = self.poller.wait_until_clear(
+                lambda _: self._ensemble_problems(host), timeout, host
+            )
+        return "\n".join((*problems, FORCE_HINT)) if problems else ""
 
     def after(self, host: str) -> str:
-        """Wait until the host's nodes serve again; why they do not, empty where they do."""
-        found: tuple[str, ...] = ()
+        """Wait until the host's nodes serve again; return why they do not, empty if they do."""
+        problems: tuple[str, ...] = ()
         if MEMBER_UNIT in self.down[host]:
-            found = self.sight.wait_until_clear(lambda _: self._member(host), JOINED, host)
+            problems = self.poller.wait_until_clear(
+                lambda _: self._member_problems(host), MEMBER_TIMEOUT, host
+            )
         node = self.cluster.on(host)
-        return "\n".join(found or (self.sight.back(node, BACK) if node else ()))
+        return "\n".join(
+            problems or (self.poller.wait_until_ready(node, READY_TIMEOUT) if node else ())
+        )
 
-    def _ensemble(self, host: str) -> tuple[str, ...]:
-        why = zookeeper.may_go(zookeeper.members(self.cluster, self.sessions), host)
-        return (why,) if why else ()
+    def _ensemble_problems(self, host: str) -> tuple[str, ...]:
+        reason = zookeeper.stop_refusal(zookeeper.members(self.cluster, self.sessions), host)
+        return (reason,) if reason else ()
 
-    def _member(self, host: str) -> tuple[str, ...]:
+    def _member_problems(self, host: str) -> tuple[str, ...]:
         serving = zookeeper.members(self.cluster, self.sessions)[host]
         return () if serving else (f"ZooKeeper: {host} is not part of the ensemble",)
 
 
 @contextmanager
 def logins(
-    project: Project, cluster: KafkaCluster, found: Inspection, lab: bool
+    project: Project, cluster: KafkaCluster, inspection: Inspection, lab: bool
 ) -> Iterator[Sessions]:
-    """The way to the cluster's hosts in a deploy: the survey's logins, and new ones where a host was not surveyed."""
-    unknown = _hosts(cluster) - set(found.sessions)
-    with Logins(project.targets(tuple(sorted(unknown)), lab)) as others:
-        yield lambda host: found.sessions[host] if host in found.sessions else others.of(host)
+    """Yield SSH sessions of the cluster's hosts: the inspection's, new ones for all other hosts."""
+    other_hosts = _hosts(cluster) - set(inspection.sessions)
+    with Logins(project.targets(tuple(sorted(other_hosts)), lab)) as others:
+        yield (
+            lambda host: (
+                inspection.sessions[host] if host in inspection.sessions else others.of(host)
+            )
+        )

@@ -1,4 +1,4 @@
-"""A roll's brokers behind the front ends: drained while they are away, and given back."""
+"""Drains a roll's brokers on the directors before a restart, and undrains them afterwards."""
 
 from __future__ import annotations
 
@@ -14,77 +14,93 @@ from provision.hosts.sessions import Sessions
 from provision.inventory.topology import Topology
 
 BY_ROLL = "/kafka-roll"
-"""How the name ends of who drained a broker in a roll, so that a later run knows which to give back."""
+"""The end of an owner's name that marks the drain of a roll; a later roll undrains that broker."""
 
 
 def by_rolls(drained: Mapping[str, str]) -> frozenset[str]:
-    """The hosts that a roll drained, `drained` saying of each `WHO, WHEN`. Pure."""
+    """Return the hosts that a roll drained; `drained` has `OWNER, TIME` by host. Pure."""
     return frozenset(
-        host for host, words in drained.items() if words.partition(",")[0].endswith(BY_ROLL)
+        host for host, origin in drained.items() if origin.partition(",")[0].endswith(BY_ROLL)
     )
 
 
 def senders(topology: Topology, *hosts: str) -> tuple[str, ...]:
-    """The directors that send connections to hosts; none where these are behind no front end. Pure."""
-    found = (
-        each for host in hosts if topology.served_by(host) for each in directors_of(topology, host)
+    """Return the directors that send connections to hosts; none if no front end has them. Pure."""
+    directors = (
+        director
+        for host in hosts
+        if topology.served_by(host)
+        for director in directors_of(topology, host)
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(directors))
 
 
 @dataclass
 class DirectorDrains:
-    """The directors of a cluster's brokers. `ours` are the hosts that a roll has drained, `theirs` an operator."""
+    """The drains of a cluster's brokers on their directors, by roll and by operator."""
 
     topology: Topology
     sessions: Sessions
     owner: str
     digest: str
     events: Events
-    ours: frozenset[str] = frozenset()
-    theirs: frozenset[str] = frozenset()
+    drained_by_roll: frozenset[str] = frozenset()
+    drained_by_operator: frozenset[str] = frozenset()
 
     def look(self, *hosts: str) -> Snapshot:
-        """Look at the directors of some hosts, and learn who is drained. Raises HostError where one does not answer."""
-        found = (
+        """Inspect the directors of `hosts`, and update the drains.
+
+        Raises HostError if a director does not answer.
+        """
+        states = (
             look_at(self.sessions, *directors)
             if (directors := senders(self.topology, *hosts))
             else {}
         )
-        for one in found.values():
-            if isinstance(one, HostError):
-                raise one
-        lives = {name: one for name, one in found.items() if not isinstance(one, HostError)}
-        drained = {name: by for live in lives.values() for name, by in live.drained.items()}
-        mine = by_rolls(drained)
-        self.ours = (self.ours - set(hosts)) | (mine & set(hosts))
-        self.theirs = (self.theirs - set(hosts)) | (set(drained) & set(hosts) - mine)
+        lives = {}
+        for name, state in states.items():
+            if isinstance(state, HostError):
+                raise state
+            lives[name] = state
+        drained = {name: origin for live in lives.values() for name, origin in live.drained.items()}
+        by_roll = by_rolls(drained)
+        self.drained_by_roll = (self.drained_by_roll - set(hosts)) | (by_roll & set(hosts))
+        self.drained_by_operator = (self.drained_by_operator - set(hosts)) | (
+            set(drained) & set(hosts) - by_roll
+        )
         return Snapshot(self.topology, lives)
 
     def refusal(self, host: str) -> str:
-        """Why it must not be drained now; empty where it may, and where nobody sends it anything.
+        """Return why the host must not be drained now; empty if it may, or has no director.
 
-        Raises HostError where a director does not answer.
+        Raises HostError if a director does not answer.
         """
-        seen = self.look(host)
-        problem = refusal(seen, host) if seen.lives and host not in self.theirs else None
+        snapshot = self.look(host)
+        problem = (
+            refusal(snapshot, host)
+            if snapshot.lives and host not in self.drained_by_operator
+            else None
+        )
         return problem.line() if problem else ""
 
     def drain(self, host: str) -> None:
-        """No new connections for it. One that an operator has drained is left as it is, and stays so afterwards.
+        """Send the host no new connections; a host that an operator drained stays as it is.
 
-        Raises HostError where a director cannot be told; the others have taken it back then.
+        Raises HostError if a director fails; the other directors have then undrained the host.
         """
-        if senders(self.topology, host) and host not in self.theirs:
-            self._tell("drain", host)
-            self.ours |= {host}
+        if senders(self.topology, host) and host not in self.drained_by_operator:
+            self._send("drain", host)
+            self.drained_by_roll |= {host}
 
-    def give_back(self, host: str) -> None:
-        """New connections for it again, where a roll drained it. Raises HostError where a director cannot be told."""
-        if host in self.ours:
-            self._tell("undrain", host)
-            self.ours -= {host}
+    def undrain(self, host: str) -> None:
+        """Send new connections again to a host that a roll drained.
 
-    def _tell(self, verb: str, host: str) -> None:
+        Raises HostError if a director fails.
+        """
+        if host in self.drained_by_roll:
+            self._send("undrain", host)
+            self.drained_by_roll -= {host}
+
+    def _send(self, verb: str, host: str) -> None:
         order = DrainRequest(verb, "server", host, f"{self.owner}{BY_ROLL}", self.digest)
         drain_on_all(self.sessions.of, senders(self.topology, host), order, self.events)

@@ -1,4 +1,4 @@
-"""A cluster that is looked at again and again until nothing is in the way any more."""
+"""Polls a cluster until a check finds no problem."""
 
 from __future__ import annotations
 
@@ -13,66 +13,70 @@ from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling.safety import not_in_sync, not_ready, obstacles
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
-AT_FIRST = 10.0
-"""Seconds for a cluster to come right before the first node is taken: what no roll has caused, no wait will mend."""
+FIRST_NODE_TIMEOUT = 10.0
+"""Seconds to wait before the first node: waiting does not fix a problem that was there before."""
 
-WHOLE = 600.0
-"""Seconds for a node that is back to catch up, before the next one is taken."""
+SYNC_TIMEOUT = 600.0
+"""Seconds for a restarted node to be in sync, before the next one is stopped."""
 
-BACK = 300.0
-"""Seconds for a restarted node to serve again: Strimzi's default for the same (STRIMZI_OPERATION_TIMEOUT_MS)."""
+READY_TIMEOUT = 300.0
+"""Seconds for a restarted node to serve: Strimzi's default (STRIMZI_OPERATION_TIMEOUT_MS)."""
 
-Judge = Callable[[Cluster], Sequence[str]]
+Check = Callable[[Cluster], Sequence[str]]
+"""Returns the problems of a cluster, one sentence for each."""
 
 
 @dataclass(frozen=True)
 class Poller:
-    """The cluster of `nodes` as it is seen by `look`, which raises HostError; `stop` ends each wait early."""
+    """Polls the cluster of `nodes` with `look`, which raises HostError; `stop` ends a wait early.
+
+    Every wait lasts up to `timeout` seconds, and returns the problems that are left.
+    """
 
     nodes: tuple[KafkaNode, ...]
     look: Callable[[], Cluster]
     events: Events
     stop: Callable[[], bool] = lambda: False
 
-    def may_go(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
-        """Wait until the node may go down; what still speaks against it after `limit` seconds."""
+    def wait_until_safe(self, node: KafkaNode, timeout: float) -> tuple[str, ...]:
+        """Wait until the node may be stopped."""
         return self.wait_until_clear(
-            lambda cluster: obstacles(cluster, self.nodes, node), limit, node.host
+            lambda cluster: obstacles(cluster, self.nodes, node), timeout, node.host
         )
 
-    def back(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
-        """Wait until a restarted node serves; what it lacks after `limit` seconds."""
+    def wait_until_ready(self, node: KafkaNode, timeout: float) -> tuple[str, ...]:
+        """Wait until a restarted node serves."""
         return self.wait_until_clear(
-            lambda cluster: tuple(filter(None, [not_ready(cluster, node)])), limit, node.host
+            lambda cluster: tuple(filter(None, [not_ready(cluster, node)])), timeout, node.host
         )
 
-    def whole(self, node: KafkaNode, limit: float) -> tuple[str, ...]:
-        """Wait until the node serves and is in sync with all that it holds; what is not after `limit` seconds."""
+    def wait_until_in_sync(self, node: KafkaNode, timeout: float) -> tuple[str, ...]:
+        """Wait until the node serves and all its replicas are in sync."""
 
-        def lacking(cluster: Cluster) -> tuple[str, ...]:
+        def problems(cluster: Cluster) -> tuple[str, ...]:
             return tuple(filter(None, [not_ready(cluster, node) or not_in_sync(cluster, node.id)]))
 
-        return self.wait_until_clear(lacking, limit, node.host)
+        return self.wait_until_clear(problems, timeout, node.host)
 
-    def wait_until_clear(self, judge: Judge, limit: float, host: str) -> tuple[str, ...]:
-        """Look until `judge` finds nothing; what it finds after `limit` seconds. Each change is said.
+    def wait_until_clear(self, check: Check, timeout: float, host: str) -> tuple[str, ...]:
+        """Poll until `check` finds no problem; report the first problem whenever it changes.
 
-        A cluster that does not answer is one more reason to wait: brokers come and go meanwhile.
+        A cluster that does not answer is a problem too: brokers stop and start during a roll.
         """
-        end, said = time.monotonic() + limit, ""
+        deadline, reported = time.monotonic() + timeout, ""
         while True:
-            found = self._judged(judge)
-            if not found or time.monotonic() >= end or self.stop():
-                return found
-            if found[0] != said:
-                said = found[0]
-                self.events.host(host, f"waiting: {said}")
+            problems = self._problems(check)
+            if not problems or time.monotonic() >= deadline or self.stop():
+                return problems
+            if problems[0] != reported:
+                reported = problems[0]
+                self.events.host(host, f"waiting: {reported}")
             time.sleep(POLL_INTERVAL)
 
-    def _judged(self, judge: Judge) -> tuple[str, ...]:
+    def _problems(self, check: Check) -> tuple[str, ...]:
         try:
-            return tuple(judge(self.look()))
+            return tuple(check(self.look()))
         except HostError as error:
             return (error.line(),)

@@ -1,4 +1,4 @@
-"""The course of a roll: node after node down and up again, and where each of them got to."""
+"""A roll: restarts the nodes one at a time, and records the result of every node."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from provision.core.errors import HostError
 from provision.core.events import Events
 from provision.hosts.agent.locked_host import UNIT, LockedHost
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.rolling.poller import AT_FIRST, BACK, WHOLE, Poller
+from provision.kafka.rolling.poller import FIRST_NODE_TIMEOUT, READY_TIMEOUT, SYNC_TIMEOUT, Poller
 from provision.kafka.rolling.safety import next_node
 
-LATER = "`hactl kafka roll` goes on with it"
+RESUME_HINT = "`hactl kafka roll` resumes it"
 
 
 class DrainPort(Protocol):
-    """Whoever sends brokers connections; each method raises HostError where a director does not do as told."""
+    """The directors in front of the brokers; every method raises HostError if a director fails."""
 
-    ours: frozenset[str]
+    drained_by_roll: frozenset[str]
 
     def refusal(self, host: str) -> str:
-        """Why it must not be drained now; empty where it may."""
+        """Return why the host must not be drained now; empty if it may."""
 
     def drain(self, host: str) -> None:
-        """No new connections for it."""
+        """Send the host no new connections."""
 
-    def give_back(self, host: str) -> None:
-        """New connections again, where a roll drained it."""
+    def undrain(self, host: str) -> None:
+        """Send new connections again to a host that a roll drained."""
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """Where a node got to: `outcome` is rolled, untouched or stopped; `seconds` from the gate to the last step."""
+    """The result of a node: `outcome` is rolled, untouched or stopped.
+
+    `seconds` counts from the first safety check to the last step.
+    """
 
     host: str
     id: int
@@ -56,150 +59,157 @@ class NodeResult:
 
 
 class RollPhase(Enum):
-    """How far the node at hand has got; what is said of it should the roll end there."""
+    """The phase of the current node; the value is the message if the roll ends in that phase."""
 
     GATE = ""
     DRAINED = "not restarted"
-    AWAY = "it does not serve again"
-    BEHIND = "it serves, and is not in sync"
-    WHOLE = "it is in sync, and could not be given back"
+    RESTARTED = "it does not serve again"
+    SERVING = "it serves, but is not in sync"
+    IN_SYNC = "it is in sync, but could not be undrained"
 
 
-class _Halt(Exception):
-    """The roll cannot go on with the node at hand, and why."""
+class _RollFailure(Exception):
+    """The roll cannot continue with the current node; the message says why."""
 
 
 class Roller:
-    """Takes nodes down and up, one at a time; `hosts` are all nodes' hosts, locked, and `done` what was rolled before.
+    """Restarts nodes one at a time. `hosts` are the locked hosts of all nodes.
 
-    `fates` says at any time where each node is. `interrupted` tells of a Ctrl-C.
+    `done` are the hosts that an earlier, interrupted roll has restarted. `results` has the current
+    result of every node. `interrupted` is set after Ctrl-C.
     """
 
     def __init__(
         self,
-        sight: Poller,
+        poller: Poller,
         hosts: Mapping[str, LockedHost],
         drains: DrainPort,
         events: Events,
         done: Collection[str] = (),
     ) -> None:
-        self.fates = {node.host: _beginning(node, node.host in done) for node in sight.nodes}
+        self.results = {node.host: _first_result(node, node.host in done) for node in poller.nodes}
         self.interrupted = False
-        self._sight = sight
+        self._poller = poller
         self._hosts = hosts
         self._drains = drains
         self._events = events
-        self._patience = WHOLE if done else AT_FIRST
-        self._stage = RollPhase.GATE
+        self._timeout = SYNC_TIMEOUT if done else FIRST_NODE_TIMEOUT
+        self._phase = RollPhase.GATE
 
-    def run(self, todo: Sequence[KafkaNode], left: Sequence[KafkaNode] = ()) -> bool:
-        """Give back those `left` drained by a roll before, then take the others; whether all went well.
+    def run(self, todo: Sequence[KafkaNode], drained: Sequence[KafkaNode] = ()) -> bool:
+        """Undrain the nodes that an earlier roll left `drained`, then roll `todo`.
 
-        Never raises for a node's failure, nor for Ctrl-C: `fates` tells.
+        Returns whether all nodes succeeded. Raises nothing for a node's failure or Ctrl-C:
+        `results` has them.
         """
         try:
-            return self._go(list(todo), left)
+            return self._run_all(list(todo), drained)
         except KeyboardInterrupt:  # between two nodes
             self.interrupted = True
             return False
 
-    def _go(self, waiting: list[KafkaNode], left: Sequence[KafkaNode]) -> bool:
-        for node in left:
-            if not self._attempt(node, self._resume):
+    def _run_all(self, waiting: list[KafkaNode], drained: Sequence[KafkaNode]) -> bool:
+        for node in drained:
+            if not self._process(node, self._resume):
                 return False
         while waiting:
             node = self._next(waiting)
-            if not self._attempt(node, self._take):
+            if not self._process(node, self._roll):
                 return False
             waiting.remove(node)
         return True
 
     def _next(self, waiting: Sequence[KafkaNode]) -> KafkaNode:
-        """The next one; any of them where the cluster does not answer: its gate waits for that."""
+        """Return the next node; any node if the cluster does not answer: `_roll` waits for it."""
         try:
-            return next_node(self._sight.look(), waiting)
+            return next_node(self._poller.look(), waiting)
         except HostError:
             return waiting[0]
 
-    def _attempt(self, node: KafkaNode, act: Callable[[KafkaNode], None]) -> bool:
-        began, why = time.monotonic(), ""
+    def _process(self, node: KafkaNode, act: Callable[[KafkaNode], None]) -> bool:
+        began, reason = time.monotonic(), ""
         try:
             act(node)
-        except _Halt as halt:
-            why = str(halt)
+        except _RollFailure as failure:
+            reason = str(failure)
         except HostError as error:
-            why = error.line()
+            reason = error.line()
         except KeyboardInterrupt:
-            self.interrupted, why = True, "interrupted"
+            self.interrupted, reason = True, "interrupted"
         outcome, message = (
-            ("rolled", self.fates[node.host].message) if not why else self._ended(node, why)
+            ("rolled", self.results[node.host].message)
+            if not reason
+            else self._failure(node, reason)
         )
-        self.fates[node.host] = NodeResult(
+        self.results[node.host] = NodeResult(
             node.host, node.id, outcome, time.monotonic() - began, message
         )
         self._events.host(node.host, outcome)
-        return not why
+        return not reason
 
-    def _ended(self, node: KafkaNode, why: str) -> tuple[str, str]:
-        """What becomes of a node at which the roll ends. One that was not restarted gets its connections back."""
-        if self._stage is RollPhase.DRAINED:
+    def _failure(self, node: KafkaNode, reason: str) -> tuple[str, str]:
+        """Return outcome and message of a node that fails; undrain it if it was not restarted."""
+        if self._phase is RollPhase.DRAINED:
             with suppress(HostError):
-                self._drains.give_back(node.host)
-        drained = f"; it stays drained: {LATER}" if node.host in self._drains.ours else ""
-        text = f"{self._stage.value}: {why}" if self._stage.value else why
-        return (
-            "untouched" if self._stage in (RollPhase.GATE, RollPhase.DRAINED) else "stopped"
-        ), text + drained
+                self._drains.undrain(node.host)
+        drain_note = (
+            f"; it stays drained: {RESUME_HINT}"
+            if node.host in self._drains.drained_by_roll
+            else ""
+        )
+        text = f"{self._phase.value}: {reason}" if self._phase.value else reason
+        untouched = self._phase in (RollPhase.GATE, RollPhase.DRAINED)
+        return "untouched" if untouched else "stopped", text + drain_note
 
-    def _take(self, node: KafkaNode) -> None:
-        """Gate, drain, restart, and back."""
-        self._stage = RollPhase.GATE
+    def _roll(self, node: KafkaNode) -> None:
+        """Wait until the node may stop, then drain, restart and undrain it."""
+        self._phase = RollPhase.GATE
         if self._hosts[node.host].look().active:
-            self._must(self._sight.may_go(node, self._patience))
-            self._must(
-                self._sight.wait_until_clear(
-                    lambda _: self._refusal(node), self._patience, node.host
+            self._require(self._poller.wait_until_safe(node, self._timeout))
+            self._require(
+                self._poller.wait_until_clear(
+                    lambda _: self._refusal(node), self._timeout, node.host
                 )
             )
-        self._patience = WHOLE
-        self._stage = RollPhase.DRAINED
+        self._timeout = SYNC_TIMEOUT
+        self._phase = RollPhase.DRAINED
         self._drains.drain(node.host)
-        self._stage = RollPhase.AWAY
+        self._phase = RollPhase.RESTARTED
         self._events.host(node.host, "restarting")
         self._hosts[node.host].restart()
-        self._return(node)
+        self._finish(node)
 
     def _resume(self, node: KafkaNode) -> None:
-        """What is left to do for one that a roll before has restarted, if it runs."""
-        self._stage = RollPhase.AWAY
+        """Finish a node that an earlier roll restarted, if it runs."""
+        self._phase = RollPhase.RESTARTED
         if not self._hosts[node.host].look().active:
-            self._must([f"{UNIT} does not run on {node.host}"])
-        self._return(node)
+            self._require([f"{UNIT} does not run on {node.host}"])
+        self._finish(node)
 
-    def _return(self, node: KafkaNode) -> None:
-        """Serving, in sync, and given back."""
-        self._stage = RollPhase.AWAY
-        if found := self._sight.back(node, BACK):
-            self._must((*found, f"`journalctl -u {UNIT}` on {node.host} tells more"))
-        self._stage = RollPhase.BEHIND
-        self._must(self._sight.whole(node, WHOLE))
-        self._stage = RollPhase.WHOLE
-        self._drains.give_back(node.host)
+    def _finish(self, node: KafkaNode) -> None:
+        """Wait until the node serves and is in sync, then undrain it."""
+        self._phase = RollPhase.RESTARTED
+        if problems := self._poller.wait_until_ready(node, READY_TIMEOUT):
+            self._require((*problems, f"see `journalctl -u {UNIT}` on {node.host}"))
+        self._phase = RollPhase.SERVING
+        self._require(self._poller.wait_until_in_sync(node, SYNC_TIMEOUT))
+        self._phase = RollPhase.IN_SYNC
+        self._drains.undrain(node.host)
 
     def _refusal(self, node: KafkaNode) -> tuple[str, ...]:
-        why = self._drains.refusal(node.host)
-        return (why,) if why else ()
+        reason = self._drains.refusal(node.host)
+        return (reason,) if reason else ()
 
-    def _must(self, found: Sequence[str]) -> None:
-        """Go on only where nothing was found."""
-        if found:
-            raise _Halt("\n".join(found))
+    def _require(self, problems: Sequence[str]) -> None:
+        """Raise if there are problems."""
+        if problems:
+            raise _RollFailure("\n".join(problems))
 
 
-def _beginning(node: KafkaNode, done: bool) -> NodeResult:
+def _first_result(node: KafkaNode, done: bool) -> NodeResult:
     return NodeResult(
         node.host,
         node.id,
         "rolled" if done else "untouched",
-        message="by the roll before" if done else "",
+        message="by the earlier roll" if done else "",
     )

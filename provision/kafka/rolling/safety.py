@@ -1,7 +1,7 @@
-"""May this node go down now, is it back, and which is next? Pure.
+"""The safety rules of a roll: may this node stop, does it serve again, which is next? Pure.
 
-A roll asks more than the gate does: the gate lets a broker go while another is missing, if enough remain in sync. Here
-nothing else may be missing, so that what a roll takes away is always the only thing that is.
+A roll is stricter than the gate. The gate lets a broker stop while another is down, if enough
+replicas are in sync. A roll requires that no other node is down.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from provision.kafka.replicas.availability import NodeRole, caught_up, gate, rol
 from provision.kafka.replicas.model import NOBODY, Cluster, Partition
 
 MAX_NAMED = 3
-"""How many partitions a line names."""
+"""Partitions that a line names at most."""
 
 
 def obstacles(cluster: Cluster, nodes: Collection[KafkaNode], node: KafkaNode) -> tuple[str, ...]:
-    """What speaks against taking `node` down now, in words; empty where it may go.
+    """Return the reasons against stopping `node` now, as sentences; empty if it may stop.
 
-    `nodes` are all that the inventory names. What is missing because of the node itself is no obstacle: restarting it
-    may be what mends that.
+    `nodes` are all nodes of the inventory. A problem of `node` itself is no reason: a restart may
+    fix it.
     """
-    others = [each for each in nodes if each.id != node.id]
-    found = [why for each in others if (why := not_ready(cluster, each))]
-    found += _not_whole(cluster, node.id)
-    found += _refused(cluster, node.id)
-    return tuple(dict.fromkeys(found))
+    others = [other for other in nodes if other.id != node.id]
+    reasons = [reason for other in others if (reason := not_ready(cluster, other))]
+    reasons += _incomplete_partitions(cluster, node.id)
+    reasons += _gate_refusals(cluster, node.id)
+    return tuple(dict.fromkeys(reasons))
 
 
 def not_ready(cluster: Cluster, node: KafkaNode) -> str:
-    """Why a node does not serve; empty where it does.
+    """Return why a node does not serve; empty if it does.
 
-    A broker serves when it is registered and not fenced, and answers itself: it registers only once its logs are
-    recovered (BrokerServer and LogManager of 3.9 and 4.x), and one that has just died may be registered still. A
-    controller serves when it has caught up with the active one.
+    A broker serves when it is registered, not fenced, and answers. It registers only after the
+    recovery of its logs (BrokerServer and LogManager of 3.9 and 4.x). A broker that has just died
+    may still be registered. A controller serves when it has caught up with the active controller.
     """
     if node.broker and node.id not in cluster.brokers:
         return f"broker {node.id} is not in the cluster"
@@ -42,22 +42,27 @@ def not_ready(cluster: Cluster, node: KafkaNode) -> str:
         return f"broker {node.id} does not answer"
     quorum = cluster.quorum
     if node.controller and quorum and not (node.id in quorum.voters and caught_up(quorum, node.id)):
-        return f"controller {node.id} has not caught up with the active one"
+        return f"controller {node.id} has not caught up with the active controller"
     return ""
 
 
 def not_in_sync(cluster: Cluster, broker: int) -> str:
-    """Which of the broker's own partitions it is not in sync with, in words; empty where it is with all."""
+    """Return a sentence on the broker's replicas that are not in sync; empty if all are."""
     behind = [
-        each
-        for each in cluster.partitions
-        if broker in each.replicas and broker not in each.adding and broker not in each.isr
+        partition
+        for partition in cluster.partitions
+        if broker in partition.replicas
+        and broker not in partition.adding
+        and broker not in partition.isr
     ]
-    return f"{_named(behind)}: broker {broker} is not in sync" if behind else ""
+    return f"{_partition_names(behind)}: broker {broker} is not in sync" if behind else ""
 
 
 def next_node(cluster: Cluster, nodes: Collection[KafkaNode]) -> KafkaNode:
-    """Which of `nodes` a roll takes next: controllers first, the unready before the ready, the active one last."""
+    """Return the next node of a roll.
+
+    Controllers come first, then nodes that do not serve; the active controller is last.
+    """
     by_id = {node.id: node for node in nodes}
     candidates = [
         NodeRole(node.id, node.controller, not not_ready(cluster, node)) for node in nodes
@@ -66,59 +71,58 @@ def next_node(cluster: Cluster, nodes: Collection[KafkaNode]) -> KafkaNode:
 
 
 def order(cluster: Cluster, nodes: Collection[KafkaNode]) -> tuple[KafkaNode, ...]:
-    """All of `nodes` as they would be taken, were nothing to change meanwhile."""
-    left, found = list(nodes), []
-    while left:
-        found.append(next_node(cluster, left))
-        left.remove(found[-1])
-    return tuple(found)
+    """Return `nodes` in the order of a roll, if the cluster does not change during it."""
+    waiting, ordered = list(nodes), []
+    while waiting:
+        ordered.append(next_node(cluster, waiting))
+        waiting.remove(ordered[-1])
+    return tuple(ordered)
 
 
-def _not_whole(cluster: Cluster, without: int) -> Iterator[str]:
-    """Partitions that lack a leader or a replica in sync, other than for the broker `without`.
+def _incomplete_partitions(cluster: Cluster, without: int) -> Iterator[str]:
+    """Yield sentences on partitions that lack a leader or an in-sync replica.
 
-    What a reassignment is still adding is not expected to be in sync (ReplicaManager.UnderReplicatedPartitions).
+    The replicas of the broker `without` do not count. Nor do replicas that a reassignment is still
+    adding (ReplicaManager.UnderReplicatedPartitions).
     """
     leaderless = [
-        each
-        for each in cluster.partitions
-        if each.leader == NOBODY and set(each.replicas) != {without}
+        partition
+        for partition in cluster.partitions
+        if partition.leader == NOBODY and set(partition.replicas) != {without}
     ]
     if leaderless:
-        yield f"{_named(leaderless)}: without a leader"
-    behind = [
-        each
-        for each in cluster.partitions
-        if each not in leaderless
-        and set(each.replicas) - set(each.adding) - set(each.isr) - {without}
-    ]
-    if behind:
-        away = sorted(
-            {
-                id_
-                for each in behind
-                for id_ in set(each.replicas) - set(each.adding) - set(each.isr)
-            }
+        yield f"{_partition_names(leaderless)}: without a leader"
+    lagging = {
+        partition: brokers
+        for partition in cluster.partitions
+        if partition not in leaderless
+        and (
+            brokers := set(partition.replicas)
+            - set(partition.adding)
+            - set(partition.isr)
+            - {without}
         )
-        brokers = ", ".join(str(id_) for id_ in away if id_ != without)
-        yield f"{_named(behind)}: replicas not in sync, on broker {brokers}"
+    }
+    if lagging:
+        named = ", ".join(str(broker) for broker in sorted(set().union(*lagging.values())))
+        yield f"{_partition_names(list(lagging))}: replicas not in sync, on broker {named}"
 
 
-def _refused(cluster: Cluster, broker: int) -> Iterator[str]:
-    """The gate's refusals: those of one rule that are about partitions share a line."""
+def _gate_refusals(cluster: Cluster, broker: int) -> Iterator[str]:
+    """Yield the gate's refusals; partitions that one rule refuses share a sentence."""
     by_rule: dict[str, list[str]] = {}
     for refusal in gate(cluster, broker).refusals:
         if refusal.about == "controllers":
             yield str(refusal)
         else:
             by_rule.setdefault(refusal.why, []).append(refusal.about)
-    yield from (f"{_some(about)}: {why}" for why, about in by_rule.items())
+    yield from (f"{_first_names(about)}: {why}" for why, about in by_rule.items())
 
 
-def _named(partitions: Sequence[Partition]) -> str:
-    return _some([str(each.name) for each in partitions])
+def _partition_names(partitions: Sequence[Partition]) -> str:
+    return _first_names([str(partition.name) for partition in partitions])
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return ", ".join(names[:MAX_NAMED]) + more

@@ -1,4 +1,4 @@
-"""ZooKeeper's members: which of them serve, and whether one of them may go. By the four-letter word `srvr`."""
+"""The state of ZooKeeper's members, by the four-letter word `srvr`: may a member be stopped?"""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ MAX_ANSWER_BYTES = 65536
 
 
 def serves(answer: str) -> bool:
-    """Whether a member that answered so takes part: one that has no quorum says that it serves no requests.
+    """Return whether this `srvr` answer is from a member that takes part in the ensemble.
 
-    The answer has a line `Mode:` (ZooKeeper Administrator's Guide, "The Four Letter Words").
+    The answer of a member that serves has a line `Mode:`; a member without a quorum says that it
+    serves no requests (ZooKeeper Administrator's Guide, "The Four Letter Words").
     """
     return (
         re.search(r"^Mode: (leader|follower|observer|standalone)$", answer, re.MULTILINE)
@@ -27,38 +28,47 @@ def serves(answer: str) -> bool:
     )
 
 
-def may_go(members: Mapping[str, bool], host: str) -> str:
-    """Why the member on `host` may not go, `members` saying which serve; empty where it may.
+def stop_refusal(members: Mapping[str, bool], host: str) -> str:
+    """Return why the member on `host` may not stop, empty if it may; `members` says which serve.
 
-    A majority of all must stay (Zab); of two, whose majority is both, the other one.
+    A majority of all members must stay (Zab). Of two members, whose majority is both, the other
+    must stay.
     """
     others = [name for name in members if name != host]
     down = [name for name in others if not members[name]]
     if len(others) - len(down) < min(len(others), len(members) // 2 + 1):
-        return f"ZooKeeper: {' and '.join(down)} does not serve, and without {host} no majority of its members would"
+        return (
+            f"ZooKeeper: {' and '.join(down)} does not serve; "
+            f"without {host} there is no majority of members"
+        )
     return ""
 
 
 def members(cluster: KafkaCluster, sessions: Callable[[str], SshSession]) -> dict[str, bool]:
-    """Which members serve, by host; asked through the SSH login of each one's own host."""
+    """Return by host whether its member serves; each is asked through its host's SSH session."""
     model = cluster.model.zookeeper
     port = model.port if model else 0
-    return {each.host: _asked(sessions, each.host, each.endpoint, port) for each in cluster.members}
+    return {
+        member.host: _member_serves(sessions, member.host, member.endpoint, port)
+        for member in cluster.members
+    }
 
 
-def _asked(sessions: Callable[[str], SshSession], host: str, address: str, port: int) -> bool:
+def _member_serves(
+    sessions: Callable[[str], SshSession], host: str, address: str, port: int
+) -> bool:
     try:
         channel = sessions(host).forward(address, port)
     except HostError:
         return False
-    said = b""
+    answer = b""
     try:
         channel.settimeout(ANSWER_TIMEOUT)
         channel.sendall(b"srvr")
-        while len(said) < MAX_ANSWER_BYTES and (more := channel.recv(4096)):
-            said += more
+        while len(answer) < MAX_ANSWER_BYTES and (data := channel.recv(4096)):
+            answer += data
     except (OSError, EOFError):
         return False
     finally:
         channel.close()
-    return serves(said.decode("utf-8", "replace"))
+    return serves(answer.decode("utf-8", "replace"))

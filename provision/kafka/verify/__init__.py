@@ -1,1 +1,1 @@
-"""`hactl kafka verify`: what users may do works from where clients are, and what they may not is refused."""
+"""`hactl kafka verify`: users can do what they may, and brokers refuse everything else."""

@@ -1,4 +1,4 @@
-"""A check, and how it came out. Plain values."""
+"""A check and its result, as plain values."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from provision.core.errors import Exit
-from provision.kafka.raw_client import UNREACHABLE, Address
+from provision.kafka.raw_client import UNEXPECTED_ANSWER, UNREACHABLE, Address
+
+NOT_REACHED = (UNREACHABLE, UNEXPECTED_ANSWER)
+"""Answers that come from no broker: there is no server, or the server does not speak Kafka."""
 
 
 @dataclass(frozen=True)
 class KafkaCheckResult:
-    """One thing that must be so: `id` says what kind of thing, `user` whose (empty: the cluster's), `about` what.
+    """A check: its kind `id`, its `user` (empty: the cluster's), and its subject `about`.
 
-    `accepts` are the words of which one must be seen; the first is what is expected. `address` is where to ask; `names`
-    are the topics, groups or mechanisms to ask for. `skipped` is why it cannot be done.
+    `accepts` are the answers with which the check passes; the first is the expected one. `address`
+    is the peer; `names` are the topics, groups or mechanisms. `skipped` is why it cannot run.
     """
 
     id: str
@@ -30,20 +33,25 @@ class KafkaCheckResult:
 
 @dataclass(frozen=True)
 class Result:
-    """What was seen: a word to compare, and the other side's own text; how long it took, in seconds."""
+    """A check's answer: a word to compare, and the peer's text; `seconds` is its duration."""
 
     check: KafkaCheckResult
-    seen: str = ""
+    answer: str = ""
     text: str = ""
     seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
-        """Whether it is as it must be, or was not asked."""
-        return bool(self.check.skipped) or self.seen in self.check.accepts
+        """Whether the check passed or was skipped."""
+        return bool(self.check.skipped) or self.answer in self.check.accepts
+
+    @property
+    def answer_text(self) -> str:
+        """The answer with the peer's text, if it has any."""
+        return f"{self.answer}: {self.text}" if self.text else self.answer
 
     def json(self) -> dict[str, Any]:
-        """The check's entry in `kafka verify --json`."""
+        """Return the check's entry in `kafka verify --json`."""
         check = self.check
         return {
             "id": check.id,
@@ -52,7 +60,7 @@ class Result:
             "ok": self.ok,
             "skipped": check.skipped or None,
             "expected": check.accepts[0],
-            "seen": f"{self.seen}: {self.text}" if self.text else self.seen,
+            "seen": self.answer_text,
             "hint": "" if self.ok else check.hint,
             "seconds": round(self.seconds, 3),
         }
@@ -60,30 +68,40 @@ class Result:
 
 @dataclass(frozen=True)
 class KafkaVerification:
-    """A whole run: the results in order, and how long it took in seconds."""
+    """A whole run: the results in order, and its duration in seconds."""
 
     results: tuple[Result, ...]
     seconds: float = 0.0
 
     @property
+    def completed(self) -> tuple[Result, ...]:
+        """The results of the checks that were not skipped."""
+        return tuple(result for result in self.results if not result.check.skipped)
+
+    @property
     def ok(self) -> bool:
-        """Whether nothing failed and something was asked: a run that asked nothing proves nothing."""
-        return all(each.ok for each in self.results) and any(
-            not each.check.skipped for each in self.results
+        """Whether no check failed and at least one ran: a run without a check proves nothing."""
+        return all(result.ok for result in self.results) and bool(self.completed)
+
+    @property
+    def reached(self) -> bool:
+        """Whether any check had an answer from the cluster; True for a run without a check."""
+        return not self.completed or any(
+            result.answer not in NOT_REACHED for result in self.completed
         )
 
     @property
     def exit(self) -> Exit:
-        """0, 1 for a failed check, 4 where nothing of the cluster could be reached."""
-        asked = [each for each in self.results if not each.check.skipped]
-        if asked and all(each.seen == UNREACHABLE for each in asked):
+        """0, 1 for a failed check, 4 if nothing of the cluster was reached."""
+        if not self.reached:
             return Exit.UNREACHABLE
         return Exit.OK if self.ok else Exit.FAILED
 
     def json(self) -> Mapping[str, Any]:
-        """The document of `kafka verify --json`."""
+        """Return the document of `kafka verify --json`."""
         return {
             "ok": self.ok,
+            "reached": self.reached,
             "seconds": round(self.seconds, 1),
-            "checks": [each.json() for each in self.results],
+            "checks": [result.json() for result in self.results],
         }

@@ -1,7 +1,7 @@
-"""One marked record in each topic: written as a producer writes, and read back as a consumer of the group reads.
+"""Writes a marked record to every topic, and reads the records back as a consumer of the group.
 
-A group that has members is not joined: that would take partitions from them. Nothing is committed, so that no group's
-position moves.
+A reader does not join a group that has members, because it would take partitions from them. It
+commits nothing, so that no group's offset moves.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING
 from provision.kafka.admin import settings
 from provision.kafka.client_file import Login
 from provision.kafka.raw_client import CONNECTION_TIMEOUT, SILENT, Refused, logged_in
-from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, MADE_UP, READ
+from provision.kafka.verify.checks import ACKNOWLEDGED, GROUP_DENIED, PROBE_NAME, READ
 from provision.kafka.verify.model import KafkaCheckResult
-from provision.kafka.verify.refusals import Seen, VerifyEnvironment, heartbeat
+from provision.kafka.verify.refusals import Answer, VerifyEnvironment, heartbeat
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition
 
-KEY = MADE_UP.encode()
-"""The key of all marked records, so that a compacted topic keeps one of them."""
+KEY = PROBE_NAME.encode()
+"""The key of all marked records, so that compaction keeps only the last of them."""
 
-POLL = 500
-"""Milliseconds of one wait for records."""
+POLL_MS = 500
+"""Milliseconds of a poll for records."""
 
-SOCKET = 5000
-"""Milliseconds for one request."""
+REQUEST_TIMEOUT_MS = 5000
+"""Milliseconds for a request."""
 
 
 @dataclass(frozen=True)
 class ProducedRecord:
-    """A record that is in a topic."""
+    """A record in a topic."""
 
     topic: str
     partition: int
@@ -45,8 +45,8 @@ class ProducedRecord:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the library fails with, as a refusal by Kafka's name of the error."""
+def _client_errors() -> Iterator[None]:
+    """Turn the client library's errors into refusals with Kafka's names of the errors."""
     from kafka.errors import KafkaError, KafkaTimeoutError
 
     try:
@@ -61,22 +61,23 @@ def _told() -> Iterator[None]:
 def write(login: Login, topic: str) -> ProducedRecord:
     """Write a marked record that all replicas in sync acknowledge. Raises Refused.
 
-    Not idempotently: without any right to write, a broker would refuse the producer's number by another name.
+    The producer is not idempotent: a broker refuses an idempotent producer with another error if
+    the user may not write at all.
     """
     from kafka import KafkaProducer
 
     mark = secrets.token_hex(12).encode()
-    patience = int(CONNECTION_TIMEOUT * 1000)
-    logged_in(login).close()  # the library would try for its whole time, and could not say why
-    more = {
+    timeout = int(CONNECTION_TIMEOUT * 1000)
+    logged_in(login).close()  # the library would retry for its whole time-out without a reason
+    options = {
         "acks": "all",
-        "request_timeout_ms": SOCKET,
-        "delivery_timeout_ms": patience,
-        "max_block_ms": patience,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "delivery_timeout_ms": timeout,
+        "max_block_ms": timeout,
     }
-    with _told():
+    with _client_errors():
         producer = KafkaProducer(
-            **{**settings(login), **more},
+            **{**settings(login), **options},
             allow_auto_create_topics=False,
             enable_idempotence=False,
             metrics_enabled=False,
@@ -89,84 +90,86 @@ def write(login: Login, topic: str) -> ProducedRecord:
 
 
 def read(login: Login, group: str, records: list[ProducedRecord], *, join: bool) -> None:
-    """Read these records from where they are; `join` makes the reader a member of its group. Raises Refused."""
+    """Read records at their offsets; with `join`, as a member of the group. Raises Refused."""
     from kafka import KafkaConsumer, TopicPartition
 
-    until = time.monotonic() + CONNECTION_TIMEOUT
+    deadline = time.monotonic() + CONNECTION_TIMEOUT
     logged_in(login).close()
-    wanted = {TopicPartition(each.topic, each.partition): each for each in records}
-    more = {
-        "request_timeout_ms": SOCKET,
+    by_partition = {TopicPartition(record.topic, record.partition): record for record in records}
+    options = {
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
         "enable_auto_commit": False,
         "auto_offset_reset": "latest",
     }
-    with _told():
+    with _client_errors():
         consumer = KafkaConsumer(
-            **{**settings(login), **more},
+            **{**settings(login), **options},
             group_id=group or None,
             max_poll_records=50,
             metrics_enabled=False,
         )
         try:
             if join:
-                _joined(consumer, wanted, until)
+                _join_group(consumer, by_partition, deadline)
             else:
-                consumer.assign(list(wanted))
-            _find(consumer, wanted, until)
+                consumer.assign(list(by_partition))
+            _read_all(consumer, by_partition, deadline)
         finally:
-            consumer.close(autocommit=False, timeout_ms=SOCKET)
+            consumer.close(autocommit=False, timeout_ms=REQUEST_TIMEOUT_MS)
 
 
-def _joined(
-    consumer: KafkaConsumer, wanted: dict[TopicPartition, ProducedRecord], until: float
+def _join_group(
+    consumer: KafkaConsumer, expected: dict[TopicPartition, ProducedRecord], deadline: float
 ) -> None:
-    """Become a member of the group, and have it give this one the partitions."""
-    consumer.subscribe(sorted({each.topic for each in wanted}))
-    while not set(wanted) <= consumer.assignment():
-        if time.monotonic() > until:
-            raise Refused(SILENT, "the group has given out no partitions")
-        consumer.poll(timeout_ms=POLL)
-    if others := consumer.assignment() - set(wanted):
+    """Join the group, and wait until it assigns the partitions of the expected records."""
+    consumer.subscribe(sorted({partition.topic for partition in expected}))
+    while not set(expected) <= consumer.assignment():
+        if time.monotonic() > deadline:
+            raise Refused(SILENT, "the group has assigned no partitions")
+        consumer.poll(timeout_ms=POLL_MS)
+    if others := consumer.assignment() - set(expected):
         consumer.pause(*others)
 
 
-def _find(
-    consumer: KafkaConsumer, wanted: dict[TopicPartition, ProducedRecord], until: float
+def _read_all(
+    consumer: KafkaConsumer, expected: dict[TopicPartition, ProducedRecord], deadline: float
 ) -> None:
-    for place, record in wanted.items():
-        consumer.seek(place, record.offset)
-    missing = dict(wanted)
+    for partition, record in expected.items():
+        consumer.seek(partition, record.offset)
+    missing = dict(expected)
     while missing:
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise Refused(SILENT, f"no record at {next(iter(missing.values()))}")
-        for place, found in consumer.poll(timeout_ms=POLL).items():
-            if any(each.value == wanted[place].mark for each in found if place in wanted):
-                missing.pop(place, None)
-                consumer.pause(place)
+        for partition, records in consumer.poll(timeout_ms=POLL_MS).items():
+            if partition in expected and any(
+                record.value == expected[partition].mark for record in records
+            ):
+                missing.pop(partition, None)
+                consumer.pause(partition)
 
 
 @dataclass
 class Records:
-    """The marked records of a run, by topic: those of the checks, else the admin's own.
+    """The marked records of a run by topic; the admin writes those that no check has written.
 
-    `busy` are the groups that have members, None where that is not known.
+    `busy` are the groups that have members; None if unknown.
     """
 
-    site: VerifyEnvironment
+    environment: VerifyEnvironment
     busy: frozenset[str] | None
     _known: dict[str, ProducedRecord] = field(default_factory=dict)
     _locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
-    def produce(self, check: KafkaCheckResult) -> Seen:
-        """Whether the user's record is acknowledged. Raises Refused."""
-        record = write(self.site.login(check), check.names[0])
+    def produce(self, check: KafkaCheckResult) -> Answer:
+        """Write a record as the user. Raises Refused."""
+        record = write(self.environment.login(check), check.names[0])
         self._known[record.topic] = record
         return ACKNOWLEDGED, f"partition {record.partition}, offset {record.offset}"
 
-    def consume(self, check: KafkaCheckResult) -> Seen:
-        """Whether the user reads a record of each topic, as a member of the group where nobody else is one."""
+    def consume(self, check: KafkaCheckResult) -> Answer:
+        """Read a record of every topic as the user; join the group if it has no members."""
         group, *topics = check.names
-        login, records = self.site.login(check), [self._record(topic) for topic in topics]
+        login, records = self.environment.login(check), [self._record(topic) for topic in topics]
         if not group:
             read(login, group, records, join=False)
             return READ, ""
@@ -174,8 +177,8 @@ class Records:
             if heartbeat(login, (group,))[group] == GROUP_DENIED:
                 raise Refused(GROUP_DENIED)
             read(login, group, records, join=False)
-            why = "it has members" if self.busy else "whether it has members is not known"
-            return READ, f"the group was not joined: {why}"
+            reason = "it has members" if self.busy else "it is unknown whether it has members"
+            return READ, f"the group was not joined: {reason}"
         with self._lock("group", group):
             read(login, group, records, join=True)
         return READ, ""
@@ -183,7 +186,7 @@ class Records:
     def _record(self, topic: str) -> ProducedRecord:
         with self._lock("topic", topic):
             if topic not in self._known:
-                self._known[topic] = write(self.site.admin, topic)
+                self._known[topic] = write(self.environment.admin, topic)
             return self._known[topic]
 
     def _lock(self, kind: str, name: str) -> threading.Lock:

@@ -1,8 +1,9 @@
-"""The questions that one connection answers: who is there, whom it lets in, what it refuses.
+"""The checks over one connection: the broker's identity, logins and refusals.
 
-Each returns a word to compare with what is expected, and a text; where the other side refuses earlier, `Refused` tells.
-No record is written and no group is touched: a broker judges the right before it looks whether the partition or the
-member exists (KafkaApis.handleProduceRequest, handleFetchRequest, handleHeartbeatRequest), and these never do.
+Each check returns a word to compare with the expected ones, and a text; an earlier refusal raises
+`Refused`. No check writes a record or changes a group. A broker checks the ACLs before it looks for
+the partition or the member (KafkaApis.handleProduceRequest, handleFetchRequest,
+handleHeartbeatRequest), and these do not exist.
 """
 
 from __future__ import annotations
@@ -19,190 +20,211 @@ from provision.kafka.raw_client import (
     CONNECTION_TIMEOUT,
     Address,
     BrokerConnection,
-    at,
+    error_name,
     logged_in,
-    name_of,
+    with_address,
 )
 from provision.kafka.verify import zookeeper
-from provision.kafka.verify.checks import LOGGED_IN, MADE_UP
+from provision.kafka.verify.checks import LOGGED_IN, PROBE_NAME
 from provision.kafka.verify.model import KafkaCheckResult
 
 ANSWERED = "answered"
-NOWHERE = 2**31 - 1
+MISSING_PARTITION = 2**31 - 1
 """A partition that no topic has."""
 
 BROKER = 4
-"""A broker as a resource whose settings are asked for (ConfigResource.Type)."""
+"""The resource type of a broker in a request for its settings (ConfigResource.Type)."""
 
-Seen = tuple[str, str]
+Answer = tuple[str, str]
+"""A word to compare with the expected ones, and a text."""
 
 
 @dataclass(frozen=True)
 class VerifyEnvironment:
-    """Where to ask: a login as the admin from where clients are, and a connection to a member of the ensemble."""
+    """The admin's login from the clients' side; `member` connects to a ZooKeeper member."""
 
     cluster: KafkaCluster
     admin: Login
     member: Callable[[Address], socket.socket]
 
     def login(self, check: KafkaCheckResult) -> Login:
-        """The check's user, by the inventory's password, at the check's address or else where clients bootstrap."""
-        asked = at(self.admin, check.address) if check.address[0] else self.admin
+        """Return the login of the check's user at its address, else at the bootstrap addresses."""
+        login_at_address = (
+            with_address(self.admin, check.address) if check.address[0] else self.admin
+        )
         if not check.user:
-            return asked
+            return login_at_address
         return replace(
-            asked, user=check.user, password=self.cluster.model.users[check.user].password
+            login_at_address,
+            user=check.user,
+            password=self.cluster.model.users[check.user].password,
         )
 
 
-def node(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """Which node answers here, and whether it advertises this address.
+def node(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Check which node answers at this address, and whether the node advertises the address.
 
-    A broker tells its own number to nobody but who asks for its settings by another one (ConfigHelper.describeConfigs).
+    A broker names its own id only in its refusal of a request for another broker's settings
+    (ConfigHelper.describeConfigs).
     """
     from kafka.protocol.admin import DescribeConfigsRequest
     from kafka.protocol.metadata import MetadataRequest
 
-    wanted = next(each.id for each in site.cluster.brokers if each.endpoint == check.address[0])
-    with logged_in(site.login(check)) as connection:
+    expected = next(
+        broker.id for broker in environment.cluster.brokers if broker.endpoint == check.address[0]
+    )
+    with logged_in(environment.login(check)) as connection:
         (answer,) = connection.ask(
-            DescribeConfigsRequest(version=1, resources=[(BROKER, str(wanted), [])])
+            DescribeConfigsRequest(version=1, resources=[(BROKER, str(expected), [])])
         ).results
-        known = connection.ask(MetadataRequest(version=1, topics=[])).brokers
+        brokers = connection.ask(MetadataRequest(version=1, topics=[])).brokers
     other = re.search(r"expected (\d+)", answer.error_message or "") if answer.error_code else None
     if answer.error_code and not other:
-        return name_of(answer.error_code), answer.error_message or ""
-    found = int(other[1]) if other else wanted
-    places = [(each.host, each.port) for each in known if each.node_id == found]
-    if places != [check.address]:
-        said = ", ".join(f"{host}:{port}" for host, port in places) or "nothing"
-        return f"node {found} elsewhere", f"it advertises {said}"
-    return f"node {found}", ""
+        return error_name(answer.error_code), answer.error_message or ""
+    node_id = int(other[1]) if other else expected
+    addresses = [(broker.host, broker.port) for broker in brokers if broker.node_id == node_id]
+    if addresses != [check.address]:
+        advertised = ", ".join(f"{host}:{port}" for host, port in addresses) or "nothing"
+        return f"node {node_id} elsewhere", f"it advertises {advertised}"
+    return f"node {node_id}", ""
 
 
-def login(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """Whether the user is let in."""
-    logged_in(replace(site.login(check), mechanism=check.names[0])).close()
+def login(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Log in as the user."""
+    logged_in(replace(environment.login(check), mechanism=check.names[0])).close()
     return LOGGED_IN, ""
 
 
-def wrong_password(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """Whether somebody is let in who knows the user's name alone."""
-    stranger = replace(site.login(check), mechanism=check.names[0], password=secrets.token_hex(16))
+def wrong_password(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Log in as the user with a wrong password."""
+    stranger = replace(
+        environment.login(check), mechanism=check.names[0], password=secrets.token_hex(16)
+    )
     logged_in(stranger).close()
     return LOGGED_IN, "with a password made up for this check"
 
 
-def mechanism_off(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What a broker says to mechanisms that it is not to have, and which it says that it has."""
-    wanted, error = tuple(sorted(site.cluster.model.mechanisms)), ""
+def mechanism_off(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Ask for mechanisms that must be disabled, and compare the enabled ones."""
+    expected, error = tuple(sorted(environment.cluster.model.mechanisms)), ""
     for mechanism in check.names:
-        with BrokerConnection(site.login(check)) as connection:
+        with BrokerConnection(environment.login(check)) as connection:
             error, enabled = connection.handshake(mechanism)
         if error != check.accepts[0]:
-            return error or ANSWERED, f"it takes {mechanism}"
-        if enabled != wanted:
+            return error or ANSWERED, f"it accepts {mechanism}"
+        if enabled != expected:
             return (
                 "other mechanisms",
-                f"it has {', '.join(enabled)}, the inventory {', '.join(wanted)}",
+                f"it has {', '.join(enabled)}, the inventory {', '.join(expected)}",
             )
     return error, ""
 
 
-def no_login(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What a broker answers to somebody who has not logged in."""
+def no_login(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Ask for metadata without a login."""
     from kafka.protocol.metadata import MetadataRequest
 
-    with BrokerConnection(site.login(check)) as connection:
+    with BrokerConnection(environment.login(check)) as connection:
         answer = connection.ask(MetadataRequest(version=1, topics=[]))
-    return ANSWERED, f"it names its {len(answer.brokers)} brokers to anybody"
+    return ANSWERED, f"it names its {len(answer.brokers)} brokers without a login"
 
 
-def no_tls(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What a broker answers in the clear."""
+def no_tls(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Ask for the API versions without TLS."""
     from kafka.protocol.metadata import ApiVersionsRequest
 
-    with BrokerConnection(replace(site.login(check), tls=None)) as connection:
+    with BrokerConnection(replace(environment.login(check), tls=None)) as connection:
         connection.ask(ApiVersionsRequest(version=0))
     return ANSWERED, "it speaks Kafka without TLS"
 
 
-def write_denied(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What becomes of records for topics that the user has no right to write to."""
+def write_denied(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Send records to topics that the user may not write to."""
     from kafka.protocol.producer import ProduceRequest
     from kafka.record.memory_records import MemoryRecordsBuilder
 
     builder = MemoryRecordsBuilder(2, 0, 1024)
-    builder.append(None, MADE_UP.encode(), b"")
+    builder.append(None, PROBE_NAME.encode(), b"")
     builder.close()
-    topics = [(name, [(NOWHERE, bytes(builder.buffer()))]) for name in check.names]
+    topics = [(name, [(MISSING_PARTITION, bytes(builder.buffer()))]) for name in check.names]
     request = ProduceRequest(
         version=7, transactional_id=None, acks=-1, timeout_ms=1000, topic_data=topics
     )
-    with logged_in(site.login(check)) as connection:
+    with logged_in(environment.login(check)) as connection:
         answers = connection.ask(request).responses
-    return _judged(
+    return _authorization_answer(
         check,
-        {each.name: name_of(each.partition_responses[0].error_code) for each in answers},
+        {topic.name: error_name(topic.partition_responses[0].error_code) for topic in answers},
         "write",
     )
 
 
-def read_denied(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What becomes of a look into topics that the user has no right to read."""
+def read_denied(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Fetch from topics that the user may not read."""
     from kafka.protocol.consumer import FetchRequest
 
     part = FetchRequest.FetchTopic.FetchPartition(
-        version=11, partition=NOWHERE, fetch_offset=0, log_start_offset=-1, partition_max_bytes=1
+        version=11,
+        partition=MISSING_PARTITION,
+        fetch_offset=0,
+        log_start_offset=-1,
+        partition_max_bytes=1,
     )
     topics = [
         FetchRequest.FetchTopic(version=11, topic=name, partitions=[part]) for name in check.names
     ]
-    asked = FetchRequest(version=11, max_wait_ms=0, min_bytes=0, max_bytes=1, topics=topics)
-    with logged_in(site.login(check)) as connection:
-        answers = connection.ask(asked).responses
-    return _judged(
-        check, {each.topic: name_of(each.partitions[0].error_code) for each in answers}, "read"
+    request = FetchRequest(version=11, max_wait_ms=0, min_bytes=0, max_bytes=1, topics=topics)
+    with logged_in(environment.login(check)) as connection:
+        answers = connection.ask(request).responses
+    return _authorization_answer(
+        check,
+        {topic.topic: error_name(topic.partitions[0].error_code) for topic in answers},
+        "read",
     )
 
 
-def group_denied(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What becomes of a sign of life in groups that the user has no right to read with."""
-    return _judged(check, heartbeat(site.login(check), check.names), "read with")
+def group_denied(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Send heartbeats to groups that the user may not read with."""
+    return _authorization_answer(
+        check, heartbeat(environment.login(check), check.names), "read with"
+    )
 
 
 def heartbeat(login: Login, groups: Sequence[str]) -> dict[str, str]:
-    """What a broker says to a sign of life of nobody in these groups: a word for each, empty if it took it."""
+    """Send a heartbeat of an unknown member; return the error's name by group, "" for none."""
     from kafka.protocol.consumer import HeartbeatRequest
 
     with logged_in(login) as connection:
-        beats = {
-            name: HeartbeatRequest(version=3, group_id=name, generation_id=0, member_id=MADE_UP)
+        requests = {
+            name: HeartbeatRequest(version=3, group_id=name, generation_id=0, member_id=PROBE_NAME)
             for name in groups
         }
-        return {name: name_of(connection.ask(beat).error_code) for name, beat in beats.items()}
+        return {
+            name: error_name(connection.ask(request).error_code)
+            for name, request in requests.items()
+        }
 
 
-def _judged(check: KafkaCheckResult, words: dict[str, str], what: str) -> Seen:
-    """The refusal, or the first other answer: a broker that looks for the thing has allowed it."""
+def _authorization_answer(check: KafkaCheckResult, errors: dict[str, str], action: str) -> Answer:
+    """Return the refusal, or the first other answer: any other answer means "authorized"."""
     others = {
-        name: words.get(name) or ANSWERED
+        name: errors.get(name) or ANSWERED
         for name in check.names
-        if words.get(name) != check.accepts[0]
+        if errors.get(name) != check.accepts[0]
     }
     if others:
-        return next(iter(others.values())), f"the user may {what} {', '.join(others)}"
+        return next(iter(others.values())), f"the user may {action} {', '.join(others)}"
     return check.accepts[0], ""
 
 
-def zookeeper_write(site: VerifyEnvironment, check: KafkaCheckResult) -> Seen:
-    """What becomes of a node that somebody without a login makes in ZooKeeper."""
-    with site.member(check.address) as connection:
-        seen, path = zookeeper.write(connection, CONNECTION_TIMEOUT)
-    return seen, f"{path}, taken away again" if seen == zookeeper.CREATED else ""
+def zookeeper_write(environment: VerifyEnvironment, check: KafkaCheckResult) -> Answer:
+    """Create a node in ZooKeeper without a login."""
+    with environment.member(check.address) as connection:
+        answer, path = zookeeper.write(connection, CONNECTION_TIMEOUT)
+    return answer, f"{path}, deleted again" if answer == zookeeper.CREATED else ""
 
 
-PROBES: dict[str, Callable[[VerifyEnvironment, KafkaCheckResult], Seen]] = {
+PROBES: dict[str, Callable[[VerifyEnvironment, KafkaCheckResult], Answer]] = {
     "node": node,
     "mechanism-off": mechanism_off,
     "no-login": no_login,
@@ -214,4 +236,4 @@ PROBES: dict[str, Callable[[VerifyEnvironment, KafkaCheckResult], Seen]] = {
     "read-denied": read_denied,
     "group-denied": group_denied,
 }
-"""By the id of the check."""
+"""The probes by the id of their check."""

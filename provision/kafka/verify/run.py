@@ -1,4 +1,4 @@
-"""Asks everything, in parallel where one thing does not follow from another."""
+"""Runs the checks, in parallel where they do not depend on each other."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from provision.kafka.raw_client import UNREACHABLE, Refused
 from provision.kafka.verify.checks import VerifyFacts, checks
 from provision.kafka.verify.model import KafkaCheckResult, KafkaVerification, Result
 from provision.kafka.verify.records import Records
-from provision.kafka.verify.refusals import PROBES, Seen, VerifyEnvironment
+from provision.kafka.verify.refusals import PROBES, Answer, VerifyEnvironment
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 PARALLEL = 12
-"""How many questions are open at once."""
+"""Checks that run at once."""
 
-DESERTED = ("Empty", "Dead")
+EMPTY_STATES = ("Empty", "Dead")
 """States of a group without members (GroupState)."""
 
 
-def run(site: VerifyEnvironment, note: Callable[[str], None]) -> KafkaVerification:
-    """All checks that follow from the inventory, asked of the cluster; `note` is told how many there are."""
+def run(environment: VerifyEnvironment, note: Callable[[str], None]) -> KafkaVerification:
+    """Run all checks of the inventory; `note` gets their number."""
     began = time.monotonic()
-    with _hushed():
-        facts = _facts(site.admin)
-        planned = checks(site.cluster, site.admin.bootstrap, facts)
-        note(f"{len(planned)} checks, as {', '.join(site.cluster.model.users)}")
-        results = _asked(planned, Records(site, facts.busy), site)
+    with _client_log_silenced():
+        facts = _facts(environment.admin)
+        planned = checks(environment.cluster, environment.admin.bootstrap, facts)
+        note(f"{len(planned)} checks, as {', '.join(environment.cluster.model.users)}")
+        results = _run_checks(planned, Records(environment, facts.busy), environment)
     return KafkaVerification(results, time.monotonic() - began)
 
 
 def _facts(admin: Login) -> VerifyFacts:
-    """What there is in the cluster; nothing is known where the admin cannot ask, and the checks will say why."""
+    """Return the cluster's topics and groups; unknown if the admin cannot log in."""
     try:
         with connected(admin) as client:
             return look(client)
@@ -50,47 +50,53 @@ def _facts(admin: Login) -> VerifyFacts:
 
 
 def look(client: KafkaAdminClient) -> VerifyFacts:
-    """The cluster's topics, and the groups that have members, of either protocol (KIP-848)."""
+    """Return the topics, and the groups that have members, of either protocol (KIP-848)."""
     groups = client.list_groups()
-    busy = frozenset(each["group_id"] for each in groups if each["group_state"] not in DESERTED)
+    busy = frozenset(
+        group["group_id"] for group in groups if group["group_state"] not in EMPTY_STATES
+    )
     return VerifyFacts(frozenset(client.list_topics()), busy)
 
 
-def _asked(
-    planned: Sequence[KafkaCheckResult], records: Records, site: VerifyEnvironment
+def _run_checks(
+    planned: Sequence[KafkaCheckResult], records: Records, environment: VerifyEnvironment
 ) -> tuple[Result, ...]:
-    """What became of each check, in their order: records are read when all are written, the rest goes on meanwhile."""
-    probes: dict[str, Callable[[KafkaCheckResult], Seen]] = {
-        name: partial(probe, site) for name, probe in PROBES.items()
+    """Return the results in the order of the checks.
+
+    Reads start after all writes; all other checks run at the same time.
+    """
+    probes: dict[str, Callable[[KafkaCheckResult], Answer]] = {
+        name: partial(probe, environment) for name, probe in PROBES.items()
     }
     probes["produce"] = records.produce
     first = sorted(
-        (each for each in planned if each.id != "consume"), key=lambda each: each.id != "produce"
+        (check for check in planned if check.id != "consume"),
+        key=lambda check: check.id != "produce",
     )
-    last = [each for each in planned if each.id == "consume"]
+    last = [check for check in planned if check.id == "consume"]
     with _pool() as pool, _pool() as readers:
-        asked = {check: pool.submit(_answer, probes[check.id], check) for check in first}
-        wait([future for check, future in asked.items() if check.id == "produce"])
-        asked |= {check: readers.submit(_answer, records.consume, check) for check in last}
-        return tuple(asked[check].result() for check in planned)
+        futures = {check: pool.submit(_run_check, probes[check.id], check) for check in first}
+        wait([future for check, future in futures.items() if check.id == "produce"])
+        futures |= {check: readers.submit(_run_check, records.consume, check) for check in last}
+        return tuple(futures[check].result() for check in planned)
 
 
-def _answer(probe: Callable[[KafkaCheckResult], Seen], check: KafkaCheckResult) -> Result:
+def _run_check(probe: Callable[[KafkaCheckResult], Answer], check: KafkaCheckResult) -> Result:
     if check.skipped:
         return Result(check)
     began = time.monotonic()
     try:
-        seen, text = probe(check)
+        answer, text = probe(check)
     except Refused as refused:
-        seen, text = refused.word, refused.text
+        answer, text = refused.word, refused.text
     except HactlError as error:
-        seen, text = UNREACHABLE, error.line()
-    return Result(check, seen, text, time.monotonic() - began)
+        answer, text = UNREACHABLE, error.line()
+    return Result(check, answer, text, time.monotonic() - began)
 
 
 @contextmanager
 def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads for questions; where the block fails or is interrupted, those that wait are dropped."""
+    """Yield threads for checks; a failure or interruption of the block drops waiting checks."""
     pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="verify")
     try:
         yield pool
@@ -99,8 +105,8 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """The library keeps its complaints to itself: refusals are what is asked for here."""
+def _client_log_silenced() -> Iterator[None]:
+    """Keep the client library's log off the terminal: the checks provoke refusals."""
     logger, handler = logging.getLogger("kafka"), logging.NullHandler()
     before = logger.propagate
     logger.addHandler(handler)

@@ -1,4 +1,4 @@
-"""A run as text of at most 80 columns. Pure."""
+"""A run of checks as text of at most 80 columns. Pure."""
 
 from __future__ import annotations
 
@@ -10,65 +10,83 @@ from provision.kafka.verify.model import KafkaVerification, Result
 CLUSTER = "brokers"
 
 
-def lines(found: KafkaVerification) -> Iterator[Line]:
-    """A line for the brokers and each user with its counts, then what failed, what passed with a remark, the totals."""
-    parts: dict[str, list[Result]] = {}
-    for each in found.results:
-        parts.setdefault(each.check.user or CLUSTER, []).append(each)
-    width = max(map(len, parts), default=0)
-    for name, results in parts.items():
+def lines(run: KafkaVerification) -> Iterator[Line]:
+    """Yield a line with counts for the brokers and each user, the failures, remarks and totals.
+
+    If nothing of the cluster was reached, there is only a sentence that says so.
+    """
+    if not run.reached:
+        yield from _unreached(run)
+        return
+    results_by_part: dict[str, list[Result]] = {}
+    for result in run.results:
+        results_by_part.setdefault(result.check.user or CLUSTER, []).append(result)
+    width = max(map(len, results_by_part), default=0)
+    for name, results in results_by_part.items():
         failed, skipped = _counts(results)
         counts = [f"{len(results) - failed - skipped:3} ok"]
         counts += [f"{skipped} skipped"] if skipped else []
         counts += [f"{failed} failed"] if failed else []
         yield f"{name:<{width}}  {', '.join(counts)}", RED if failed else GREEN
-    for same in _failures(found.results):
-        yield from _failure(same)
-    yield from _remarks(found.results)
-    failed, skipped = _counts(found.results)
+    for group in _failures(run.results):
+        yield from _failure(group)
+    yield from _remarks(run.results)
+    failed, skipped = _counts(run.results)
     yield from (("", ""),) if failed else ()
-    passed = len(found.results) - failed - skipped
+    passed = len(run.results) - failed - skipped
     nothing = "" if passed or failed else " Nothing was proved."
     counts_text = f"{passed} checks passed, {failed} failed, {skipped} skipped"
-    yield f"Kafka verify: {counts_text} in {found.seconds:.1f} s.{nothing}", BOLD
+    yield f"Kafka verify: {counts_text} in {run.seconds:.1f} s.{nothing}", BOLD
+
+
+def _unreached(run: KafkaVerification) -> Iterator[Line]:
+    answers = dict.fromkeys(result.answer_text for result in run.completed)
+    first, *others = answers
+    more = f" and {len(others)} more" if others else ""
+    text = (
+        f"Kafka verify: nothing of the cluster was reached, so {len(run.completed)} checks are "
+        f"unknown ({first}{more})."
+    )
+    yield from wrapped(text, RED, rest="  ")
 
 
 def _counts(results: Sequence[Result]) -> tuple[int, int]:
-    """How many failed, how many were skipped."""
-    return sum(not each.ok for each in results), sum(bool(each.check.skipped) for each in results)
+    """Return the numbers of failed and of skipped checks."""
+    return (
+        sum(not result.ok for result in results),
+        sum(bool(result.check.skipped) for result in results),
+    )
 
 
 def _failures(results: Sequence[Result]) -> Iterable[list[Result]]:
-    """What failed; checks of a user that all saw the same together, since they have one cause."""
-    found: dict[tuple[str, str, str], list[Result]] = {}
-    for each in results:
-        if not each.ok:
-            found.setdefault((each.check.user, each.seen, each.text), []).append(each)
-    return found.values()
+    """Return the failures; a user's failures with the same answer are a group: one cause."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        if not result.ok:
+            key = (result.check.user, result.answer, result.text)
+            groups.setdefault(key, []).append(result)
+    return groups.values()
 
 
-def _failure(same: Sequence[Result]) -> Iterator[Line]:
-    """What is wrong: what was expected, what was seen, what to do, as the first of them has it."""
-    check = same[0].check
-    more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+def _failure(group: Sequence[Result]) -> Iterator[Line]:
+    """Yield the first failure of a group: expected answer, answer and hint."""
+    check = group[0].check
+    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
     yield "", ""
     yield from wrapped(f"{check.user or CLUSTER}: {check.id} {check.about}{more}", RED, rest="  ")
     yield f"  expected  {check.accepts[0]}", ""
-    yield from wrapped(_seen(same[0]), first="  seen      ", rest=" " * 12)
+    yield from wrapped(group[0].answer_text, first="  seen      ", rest=" " * 12)
     yield from wrapped(check.hint, first="  look at   ", rest=" " * 12)
 
 
-def _seen(result: Result) -> str:
-    return f"{result.seen}: {result.text}" if result.text else result.seen
-
-
 def _remarks(results: Sequence[Result]) -> Iterator[Line]:
-    """Why checks were skipped, and which groups were not joined; each reason once."""
-    said: dict[str, list[str]] = {}
-    for each in results:
-        text = each.check.skipped or (each.text if each.check.id == "consume" and each.ok else "")
-        if text:
-            said.setdefault(text, []).append(f"{each.check.user or CLUSTER} {each.check.id}")
-    yield from (("", ""),) if said else ()
-    for text, names in said.items():
-        yield from wrapped(f"{', '.join(dict.fromkeys(names))}: {text}", DIM, rest="  ")
+    """Yield why checks were skipped and groups were not joined; a reason comes once."""
+    checks_by_reason: dict[str, list[str]] = {}
+    for result in results:
+        check = result.check
+        reason = check.skipped or (result.text if check.id == "consume" and result.ok else "")
+        if reason:
+            checks_by_reason.setdefault(reason, []).append(f"{check.user or CLUSTER} {check.id}")
+    yield from (("", ""),) if checks_by_reason else ()
+    for reason, names in checks_by_reason.items():
+        yield from wrapped(f"{', '.join(dict.fromkeys(names))}: {reason}", DIM, rest="  ")

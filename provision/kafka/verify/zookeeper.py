@@ -1,7 +1,7 @@
-"""An unauthenticated write to ZooKeeper, and what becomes of it: the few messages of its protocol that it takes.
+"""An unauthenticated write to ZooKeeper, with the messages of its protocol that this needs.
 
-Messages: zookeeper.jute (ConnectRequest, CreateRequest, DeleteRequest), each behind its length; error codes:
-org.apache.zookeeper.KeeperException.Code.
+Messages: zookeeper.jute (ConnectRequest, CreateRequest, DeleteRequest), with their length before
+them. Error codes: org.apache.zookeeper.KeeperException.Code.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import secrets
 import socket
 import struct
 
-from provision.kafka.raw_client import CLOSED, FOREIGN, SILENT, Refused
+from provision.kafka.raw_client import CLOSED, SILENT, UNEXPECTED_ANSWER, Refused
 
 CREATE, DELETE, CLOSE = 1, 2, -11
 EPHEMERAL = 1
-ALL = 31
-"""Every right on a node (ZooDefs.Perms)."""
+ALL_PERMISSIONS = 31
+"""All permissions on a node (ZooDefs.Perms)."""
 
 CREATED = "created"
 NEEDS_LOGIN = "SESSIONCLOSEDREQUIRESASLAUTH"
@@ -27,18 +27,19 @@ ERRORS = {
     -112: "SESSIONEXPIRED",
     -110: "NODEEXISTS",
 }
-LARGEST = 1 << 20
+MAX_ANSWER_BYTES = 1 << 20
+"""Bytes of an answer."""
 
 
-def write(connection: socket.socket, patience: float) -> tuple[str, str]:
-    """What becomes of a node that somebody without a login makes: CREATED or the error's name, and the node's path.
+def write(connection: socket.socket, timeout: float) -> tuple[str, str]:
+    """Create a node without a login; return CREATED or the error's name, and the node's path.
 
-    A node that was made is taken away again, and would go with the session in any case.
+    A created node is deleted again; it is ephemeral, so that it would end with the session.
 
     Raises:
-        Refused: CLOSED, SILENT or FOREIGN.
+        Refused: CLOSED, SILENT or UNEXPECTED_ANSWER.
     """
-    connection.settimeout(patience)
+    connection.settimeout(timeout)
     path = f"/hactl-verify-{secrets.token_hex(8)}"
     try:
         _send(connection, struct.pack(">iqiq", 0, 0, 10000, 0) + _buffer(b"\0" * 16))
@@ -47,7 +48,7 @@ def write(connection: socket.socket, patience: float) -> tuple[str, str]:
             connection,
             1,
             CREATE,
-            _buffer(path.encode()) + _buffer(b"") + _anyone() + _int(EPHEMERAL),
+            _buffer(path.encode()) + _buffer(b"") + _open_acl() + _int(EPHEMERAL),
         )
         if code == 0:
             _ask(connection, 2, DELETE, _buffer(path.encode()) + _int(-1))
@@ -61,11 +62,11 @@ def write(connection: socket.socket, patience: float) -> tuple[str, str]:
 
 
 def _ask(connection: socket.socket, number: int, kind: int, body: bytes) -> int:
-    """The error code of the answer to a request, 0 for none (ReplyHeader: xid, zxid, err)."""
+    """Send a request; return the answer's error code, 0 for none (ReplyHeader: xid, zxid, err)."""
     _send(connection, struct.pack(">ii", number, kind) + body)
     answer = _receive(connection)
     if len(answer) < 16 or struct.unpack_from(">i", answer)[0] != number:
-        raise Refused(FOREIGN, "the answer is not ZooKeeper's")
+        raise Refused(UNEXPECTED_ANSWER, "the answer is not ZooKeeper's")
     code: int = struct.unpack_from(">i", answer, 12)[0]
     return code
 
@@ -78,9 +79,9 @@ def _buffer(data: bytes) -> bytes:
     return _int(len(data)) + data
 
 
-def _anyone() -> bytes:
-    """A list of one ACL: all rights for world:anyone."""
-    return _int(1) + _int(ALL) + _buffer(b"world") + _buffer(b"anyone")
+def _open_acl() -> bytes:
+    """Return a list of one ACL: all permissions for world:anyone."""
+    return _int(1) + _int(ALL_PERMISSIONS) + _buffer(b"world") + _buffer(b"anyone")
 
 
 def _send(connection: socket.socket, message: bytes) -> None:
@@ -88,13 +89,13 @@ def _send(connection: socket.socket, message: bytes) -> None:
 
 
 def _receive(connection: socket.socket) -> bytes:
-    (length,) = struct.unpack(">i", _exactly(connection, 4))
-    if not 0 <= length <= LARGEST:
-        raise Refused(FOREIGN, "the answer is not ZooKeeper's")
-    return _exactly(connection, length)
+    (length,) = struct.unpack(">i", _receive_exactly(connection, 4))
+    if not 0 <= length <= MAX_ANSWER_BYTES:
+        raise Refused(UNEXPECTED_ANSWER, "the answer is not ZooKeeper's")
+    return _receive_exactly(connection, length)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _receive_exactly(connection: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
         part = connection.recv(count - len(data))

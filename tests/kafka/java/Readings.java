@@ -21,11 +21,12 @@ import org.apache.zookeeper.server.command.FourLetterCommands;
 import org.apache.zookeeper.server.quorum.QuorumPeerConfig;
 
 /**
- * What Java and Kafka make of inputs. Each line of standard input is KIND and the input in base64; each line of
- * standard output the reading: fields in base64 with blanks between, first `ok` or `error` (then the first cause).
- * KIND is `properties`, `property` (a value of sasl.jaas.config), `file` (a JAAS file), `server` (server.properties, as
- * a broker checks it before it starts), `zoo` (zoo.cfg: the system properties it sets, the commands it allows) or
- * `login` (a client's file with bootstrap.servers: whether it gets in).
+ * Prints how Java and Kafka read inputs. A line of standard input is KIND and the input in base64.
+ * The line of standard output is the reading: fields in base64 with blanks between them. The first
+ * field is `ok`, or `error` before the first cause. KIND is `properties`, `property` (a value of
+ * sasl.jaas.config), `file` (a JAAS file), `server` (server.properties, as a broker checks it before
+ * it starts), `zoo` (zoo.cfg: the system properties and the allowed commands) or `login` (a client's
+ * file with bootstrap.servers: does it log in?).
  */
 public class Readings {
     static final String[] CONTEXTS = {"KafkaServer", "KafkaClient", "Client", "Server"};
@@ -63,7 +64,7 @@ public class Readings {
         Files.delete(file);
     }
 
-    /** UTF-8 that keeps lone surrogates apart, which getBytes would replace. */
+    /** Returns UTF-8 with lone surrogates escaped, which getBytes would replace. */
     static byte[] utf8(String text) {
         StringBuilder escaped = new StringBuilder();
         for (char unit : text.toCharArray())

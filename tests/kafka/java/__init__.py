@@ -1,4 +1,4 @@
-"""What Java, Kafka and ZooKeeper make of files, to compare ours with: this machine's JDK, jars from Maven Central."""
+"""Readings of files by Java, Kafka and ZooKeeper, with this machine's JDK and Maven's jars."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = "3.9.1"
 
 @dataclass(frozen=True)
 class Reading:
-    """What Java made of an input: the fields that Readings.java prints, or its message."""
+    """Java's reading of an input: the fields that Readings.java prints, or its error."""
 
     fields: tuple[str, ...] = ()
     error: str = ""
@@ -30,7 +30,7 @@ class Reading:
 
 @cache
 def _classes() -> str:
-    """The class path of Readings, which is compiled once for all tests."""
+    """Compile Readings once for all tests, and return the class path."""
     jars, folder = f"{collect(VERSION, CACHE, print)}/*", tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder)
     subprocess.run(
@@ -40,17 +40,17 @@ def _classes() -> str:
 
 
 def readings(inputs: Sequence[tuple[str, bytes]]) -> list[Reading]:
-    """The reading of each (kind, input), in one run of Java."""
+    """Return the readings of all (kind, input) pairs, in one run of Java."""
     lines = "".join(f"{kind} {base64.b64encode(data).decode()}\n" for kind, data in inputs)
-    # It shall start fast rather than run fast.
+    # The options make Java start fast rather than run fast.
     command = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", _classes(), "Readings"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, input=lines, text=True, capture_output=True, timeout=60, check=False
     )
-    assert done.returncode == 0, done.stderr
-    found = [_reading(line.split(" ")[:-1]) for line in done.stdout.splitlines()]
-    assert len(found) == len(inputs)
-    return found
+    assert result.returncode == 0, result.stderr
+    parsed = [_reading(line.split(" ")[:-1]) for line in result.stdout.splitlines()]
+    assert len(parsed) == len(inputs)
+    return parsed
 
 
 def _reading(words: Sequence[str]) -> Reading:
@@ -59,5 +59,5 @@ def _reading(words: Sequence[str]) -> Reading:
 
 
 def _text(data: bytes) -> str:
-    units = re.sub(r"\\u(....)", lambda found: chr(int(found[1], 16)), data.decode("ascii"))
+    units = re.sub(r"\\u(....)", lambda parsed: chr(int(parsed[1], 16)), data.decode("ascii"))
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

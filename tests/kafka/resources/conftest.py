@@ -1,4 +1,4 @@
-"""Three brokers for the tests of a module, which share them; whoever takes one down brings it back."""
+"""Three brokers that the tests of a module share; a test that stops one starts it again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.kafka.resources.trio import Trio, trio
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
-    """The brokers, as their inventory was first."""
-    with trio(tmp_path_factory.mktemp("trio"), "3.9.1") as made:
-        yield made
+    """Yield the brokers with their first inventory."""
+    with trio(tmp_path_factory.mktemp("trio"), "3.9.1") as brokers:
+        yield brokers

@@ -1,4 +1,4 @@
-"""The cluster's side of a deploy: when there is one, and what it shows before there is a broker."""
+"""The cluster's part of a deploy: when there is one, and its plan before there is a broker."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ TOPICS = {"orders": {"partitions": 3}}
 
 
 def project(**kafka: Any) -> Project:
-    """The usual three brokers with changes."""
-    found = site(**kafka)
-    return Project(Path("site.yml"), found, build(found))
+    """Return the usual cluster of three brokers, with changes."""
+    inventory = site(**kafka)
+    return Project(Path("site.yml"), inventory, build(inventory))
 
 
-def survey(*new: str) -> Inspection:
-    """A survey in which these hosts get their first broker, and kafka1 has something else to change."""
+def inspection_of(*new: str) -> Inspection:
+    """Return an inspection in which the `new` hosts get their first broker."""
     changes = {
         host: (Change("file", UNIT if host in new else "/etc/kafka/setup", "create"),)
         for host in BROKERS
     }
     return Inspection(
         {
-            host: HostPlan(host, made, DesiredHost(host, ()), Observed(Facts(), {}))
-            for host, made in changes.items()
+            host: HostPlan(host, host_changes, DesiredHost(host, ()), Observed(Facts(), {}))
+            for host, host_changes in changes.items()
         }
     )
 
 
-def shown(side: ClusterDeploy) -> list[str]:
-    """Its lines of a plan."""
-    return [line for line, _ in side.plan_lines()]
+def lines_of(cluster_deploy: ClusterDeploy) -> list[str]:
+    """Return the lines of its plan."""
+    return [line for line, _ in cluster_deploy.plan_lines()]
 
 
 @pytest.mark.parametrize(
-    ("kafka", "more"),
+    ("kafka", "expected"),
     [
         ({}, False),
         ({"users": {**USERS, **ORDERS}}, True),
@@ -73,46 +73,52 @@ def shown(side: ClusterDeploy) -> list[str]:
         ),
     ],
 )
-def test_there_is_a_side_where_the_brokers_files_do_not_hold_it_all(
-    kafka: dict[str, Any], more: bool
+def test_there_is_a_part_if_the_brokers_files_do_not_contain_everything(
+    kafka: dict[str, Any], expected: bool
 ) -> None:
-    assert (ClusterDeploy.of(project(**kafka)).project is not None) is more
+    assert (ClusterDeploy.of(project(**kafka)).project is not None) is expected
 
 
-def test_with_no_broker_yet_all_but_the_first_users_is_to_be_made() -> None:
-    side = ClusterDeploy.of(project(users={**USERS, **ORDERS}, topics=TOPICS))
-    side.look(survey(*BROKERS))
-    assert shown(side) == [
-        "", "cluster kafka", "  + user     orders  SCRAM-SHA-512, 4096 iterations",
-        "  + topic    orders  3 partitions, 3 replicas", "", "Plan: 2 to create on cluster kafka.",
-    ]  # fmt: skip
-    assert side.plan_json()["cluster"]["changes"] == side.changes() == 2
+def test_without_any_broker_the_plan_creates_everything_but_the_first_users() -> None:
+    cluster_deploy = ClusterDeploy.of(project(users={**USERS, **ORDERS}, topics=TOPICS))
+    cluster_deploy.make_plan(inspection_of(*BROKERS))
+    assert lines_of(cluster_deploy) == [
+        "",
+        "cluster kafka",
+        "  + user     orders  SCRAM-SHA-512, 4096 iterations",
+        "  + topic    orders  3 partitions, 3 replicas",
+        "",
+        "Plan: 2 to create on cluster kafka.",
+    ]
+    assert cluster_deploy.plan_json()["cluster"]["changes"] == cluster_deploy.changes() == 2
 
 
-def test_a_run_limited_to_some_hosts_leaves_the_cluster_alone_and_says_so() -> None:
-    side = ClusterDeploy.of(project(topics=TOPICS), "kafka1")
-    side.look(survey(*BROKERS))
-    assert shown(side) == ["The cluster is left alone: this run is limited to some hosts."]
-    assert (side.changes(), side.plan_json()) == (0, {})
+def test_a_run_limited_to_some_hosts_does_not_change_the_cluster_and_says_so() -> None:
+    cluster_deploy = ClusterDeploy.of(project(topics=TOPICS), "kafka1")
+    cluster_deploy.make_plan(inspection_of(*BROKERS))
+    assert lines_of(cluster_deploy) == [
+        "The cluster stays unchanged: this run is limited to some hosts."
+    ]
+    assert (cluster_deploy.changes(), cluster_deploy.plan_json()) == (0, {})
 
 
-def test_what_cannot_be_asked_now_may_be_once_the_hosts_are_deployed(
+def test_a_failed_plan_is_deferred_if_changes_of_the_hosts_may_fix_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    side = ClusterDeploy.of(project(topics=TOPICS))
-    side.failure = HactlError("nobody listens")
-    side.put_off(survey("kafka1"), Console())
-    assert side.failure is None
+    cluster_deploy = ClusterDeploy.of(project(topics=TOPICS))
+    cluster_deploy.failure = HactlError("nobody listens")
+    cluster_deploy.defer(inspection_of("kafka1"), Console())
+    assert cluster_deploy.failure is None
     assert (
         "cluster kafka: nobody listens; planned once the hosts are deployed"
         in capsys.readouterr().err
     )
-    side.failure = HactlError("nobody listens")
+    cluster_deploy.failure = HactlError("nobody listens")
     with pytest.raises(HactlError, match="nobody listens"):
-        side.put_off(Inspection(), Console())
-    side.failure = InputError([])
+        cluster_deploy.defer(Inspection(), Console())
+    cluster_deploy.failure = InputError([])
     with pytest.raises(InputError):
-        side.put_off(survey("kafka1"), Console())
-    side.failure = NotAdmitted("kafka1:9092", "does not let admin in")
+        cluster_deploy.defer(inspection_of("kafka1"), Console())
+    cluster_deploy.failure = NotAdmitted("kafka1:9092", "refuses admin")
     with pytest.raises(NotAdmitted):
-        side.put_off(survey("kafka1"), Console())
+        cluster_deploy.defer(inspection_of("kafka1"), Console())

@@ -1,4 +1,4 @@
-"""What the inventory's words stand for: roles as kafka-acls expands them, names, addresses, numbers."""
+"""The desired state from an inventory: roles as in kafka-acls, names, addresses, numbers."""
 
 from __future__ import annotations
 
@@ -15,47 +15,53 @@ from tests.inventory.test_kafka import USERS, site
 
 
 def cluster(**kafka: Any) -> KafkaCluster:
-    """The usual three brokers with changes."""
-    found = build(site(**kafka)).kafka
-    assert found is not None
-    return found
+    """Return the usual cluster of three brokers, with changes."""
+    kafka_cluster = build(site(**kafka)).kafka
+    assert kafka_cluster is not None
+    return kafka_cluster
 
 
-def rights(**entry: Any) -> set[str]:
-    """What one entry gives the user `orders`, in short."""
-    made = set(acls("orders", Entry.model_validate(entry)))
-    assert {acl.principal for acl in made} == {"User:orders"}
-    return {f"{acl.operation} {acl.kind} {acl.name}{'*' * acl.prefix}" for acl in made}
+def acls_of(**entry: Any) -> set[str]:
+    """Return the ACLs of an entry for the user `orders`, in short."""
+    bindings = set(acls("orders", Entry.model_validate(entry)))
+    assert {acl.principal for acl in bindings} == {"User:orders"}
+    return {f"{acl.operation} {acl.kind} {acl.name}{'*' * acl.prefix}" for acl in bindings}
 
 
-def test_a_producer_has_what_kafka_acls_gives_it() -> None:
+def test_a_producer_has_the_acls_of_kafka_acls() -> None:
     entry = {
         "role": "producer",
         "topics": "orders",
         "transactional_ids": "orders-*",
         "idempotent": True,
     }
-    assert rights(**entry) == {
-        "Write topic orders", "Describe topic orders", "Create topic orders",
-        "Write transactional_id orders-*", "Describe transactional_id orders-*",
+    assert acls_of(**entry) == {
+        "Write topic orders",
+        "Describe topic orders",
+        "Create topic orders",
+        "Write transactional_id orders-*",
+        "Describe transactional_id orders-*",
         "IdempotentWrite cluster kafka-cluster",
-    }  # fmt: skip
+    }
 
 
 def test_a_consumer_reads_topics_and_its_group() -> None:
-    assert rights(role="consumer", topics=["orders", "audit-*"], groups="billing") == {
-        "Read topic orders", "Describe topic orders", "Read topic audit-*", "Describe topic audit-*",
+    assert acls_of(role="consumer", topics=["orders", "audit-*"], groups="billing") == {
+        "Read topic orders",
+        "Describe topic orders",
+        "Read topic audit-*",
+        "Describe topic audit-*",
         "Read group billing",
-    }  # fmt: skip
+    }
 
 
-def test_an_admin_manages_what_it_can_neither_read_nor_write() -> None:
-    found = rights(role="admin", topics="*", groups="*", cluster=True)
-    assert {"Delete topic *", "AlterConfigs topic *", "Alter cluster kafka-cluster"} < found
-    assert not {"Read topic *", "Write topic *", "ClusterAction cluster kafka-cluster"} & found
+def test_an_admin_manages_topics_but_can_neither_read_nor_write_them() -> None:
+    admin = acls_of(role="admin", topics="*", groups="*", cluster=True)
+    assert {"Delete topic *", "AlterConfigs topic *", "Alter cluster kafka-cluster"} < admin
+    assert not {"Read topic *", "Write topic *", "ClusterAction cluster kafka-cluster"} & admin
 
 
-def test_operations_hold_for_each_thing_named_and_each_host() -> None:
+def test_there_is_an_acl_for_every_operation_name_and_host() -> None:
     entry = Entry.model_validate(
         {
             "operations": ["Read", "Describe"],
@@ -64,44 +70,50 @@ def test_operations_hold_for_each_thing_named_and_each_host() -> None:
             "hosts": ["192.0.2.7", "*"],
         }
     )
-    found = set(acls("u", entry))
-    assert len(found) == 8
-    assert AclBinding("User:u", "topic", "b", False, "Read", False, "192.0.2.7") in found
+    bindings = set(acls("u", entry))
+    assert len(bindings) == 8
+    assert AclBinding("User:u", "topic", "b", False, "Read", False, "192.0.2.7") in bindings
 
 
 @pytest.mark.parametrize(
-    ("written", "compared"),
+    ("address", "compared"),
     [
         ("2001:DB8::7", "2001:db8:0:0:0:0:0:7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("192.0.2.7", "192.0.2.7"),
     ],
 )
-def test_addresses_are_written_as_java_has_them(written: str, compared: str) -> None:
-    entry = Entry.model_validate({"operations": "Read", "topics": "a", "hosts": written})
+def test_addresses_have_javas_form(address: str, compared: str) -> None:
+    entry = Entry.model_validate({"operations": "Read", "topics": "a", "hosts": address})
     assert {acl.host for acl in acls("u", entry)} == {compared}
 
 
-def test_numbers_come_from_the_cluster_where_the_inventory_names_none() -> None:
+def test_numbers_that_are_not_in_the_inventory_come_from_the_cluster() -> None:
     orders = {"password": "x", "iterations": 8192, "quotas": {"producer_byte_rate": 1000}}
     topics = {"a": {"partitions": 3, "config": {"retention.ms": 5, "preallocate": True}}}
-    found = desired(
+    desired_cluster = desired(
         cluster(
             users={**USERS, "orders": orders}, topics=topics, mechanisms=["SCRAM-SHA-256", "PLAIN"]
         )
     )
-    assert found.users == {"admin": 4096, "check": 4096, "orders": 8192}
-    assert (found.mechanisms, found.replication, found.brokers[2]) == (
+    assert desired_cluster.users == {"admin": 4096, "check": 4096, "orders": 8192}
+    assert (
+        desired_cluster.mechanisms,
+        desired_cluster.replication,
+        desired_cluster.brokers[2],
+    ) == (
         ("SCRAM-SHA-256",),
         3,
         "kafka2",
     )
-    assert found.topics == {"a": TopicSpec(3, None, {"retention.ms": "5", "preallocate": "true"})}
-    assert found.quotas == {"orders": {"producer_byte_rate": 1000.0}}
-    assert found.super_users == {"User:admin"}
+    assert desired_cluster.topics == {
+        "a": TopicSpec(3, None, {"retention.ms": "5", "preallocate": "true"})
+    }
+    assert desired_cluster.quotas == {"orders": {"producer_byte_rate": 1000.0}}
+    assert desired_cluster.super_users == {"User:admin"}
 
 
-def test_with_plain_alone_there_is_no_user_to_make_but_rights_to_give() -> None:
+def test_with_only_plain_there_are_no_users_but_acls() -> None:
     orders = {"password": "x", "acls": [{"operations": "Read", "topics": "a"}]}
-    found = desired(cluster(users={**USERS, "orders": orders}, mechanisms="PLAIN"))
-    assert (found.users, len(found.acls)) == ({}, 1)
+    desired_cluster = desired(cluster(users={**USERS, "orders": orders}, mechanisms="PLAIN"))
+    assert (desired_cluster.users, len(desired_cluster.acls)) == ({}, 1)

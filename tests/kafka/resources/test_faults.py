@@ -1,4 +1,4 @@
-"""What goes wrong between a plan and its end, on three real brokers: it is told clearly, and nothing is lost."""
+"""Failures between a plan and its end, on three real brokers: clear messages, and no losses."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from provision.kafka.client_file import Login
 from provision.kafka.connection import ConnectionOptions
 from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.problems import troubles
-from provision.kafka.resources import requests as doing
+from provision.kafka.resources import requests
 from provision.kafka.resources.apply import Applied, carry_out
-from provision.kafka.resources.cluster_plan import done, passwords, planned, refuse
+from provision.kafka.resources.cluster_plan import apply_plan, current_plan, passwords, refuse
 from provision.kafka.resources.observe import NotAdmitted
-from provision.kafka.resources.plan import Deed
-from provision.kafka.resources.requests import Changed
+from provision.kafka.resources.plan import Operation
+from provision.kafka.resources.requests import Conflict
 from provision.kafka.rolling.safety import obstacles
 from tests.kafka.cluster import USERS
-from tests.kafka.resources.trio import IDS, Trio, ending, small_disk, until
+from tests.kafka.resources.trio import IDS, Trio, expiring_certificate, small_disk, until
 from tests.kafka.stream import Stream, consumed
 
 pytestmark = pytest.mark.kafka
@@ -38,150 +38,149 @@ FIRST = {name: {"password": password} for name, password in USERS.items()}
 
 
 @pytest.fixture(autouse=True)
-def straight(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands' way to the brokers is the loopback interface: no SSH, and no lint, which would refuse it."""
+def loopback(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connect over the loopback interface: no SSH, and no lint, which would refuse it."""
 
     @contextmanager
-    def reached(way: ConnectionOptions) -> Iterator[Login]:
-        assert way.project
-        assert way.project.topology.kafka
-        model = way.project.topology.kafka.model
+    def cluster_login(options: ConnectionOptions) -> Iterator[Login]:
+        assert options.project
+        assert options.project.topology.kafka
+        model = options.project.topology.kafka.model
         yield replace(three.admin, password=model.users["admin"].password)
 
     for command in (kafka_plan, kafka_apply):
-        monkeypatch.setattr(command, "reached", reached)
+        monkeypatch.setattr(command, "cluster_login", cluster_login)
         monkeypatch.setattr(command, "check", lambda _project: None)
 
 
 def topics(name: str, count: int, **more: Any) -> dict[str, Any]:
-    """So many topics, each with three replicas."""
+    """Return this many topics, each with three replicas."""
     return {
         f"{name}-{number:02}": {"partitions": 1, "replicas": 3, **more} for number in range(count)
     }
 
 
 def apply(three: Trio, **kafka: Any) -> Applied:
-    """A run of an inventory that says this of the cluster, without a question."""
-    cluster = three.saying(**kafka).topology.kafka
+    """Apply the inventory with these values of `kafka`, without a question."""
+    cluster = three.with_kafka(**kafka).topology.kafka
     assert cluster
-    found = planned(cluster, three.admin, prune=False)
-    refuse(cluster, found)
-    return done(cluster, three.admin, found)
+    cluster_plan = current_plan(cluster, three.admin, prune=False)
+    refuse(cluster, cluster_plan)
+    return apply_plan(cluster, three.admin, cluster_plan)
 
 
-def left(three: Trio, **kafka: Any) -> list[str]:
-    """What is still to be done, by name, once whoever is asked has heard of what was done."""
-    cluster = three.saying(**kafka).topology.kafka
+def remaining(three: Trio, **kafka: Any) -> list[str]:
+    """Return the names of the steps that are left, once all brokers know of the changes."""
+    cluster = three.with_kafka(**kafka).topology.kafka
     assert cluster
     time.sleep(1)
-    return [step.change.name for step in planned(cluster, three.admin, prune=False).steps]
+    return [step.change.name for step in current_plan(cluster, three.admin, prune=False).steps]
 
 
-def test_a_wrong_admin_password_is_told_at_once(three: Trio) -> None:
-    wrong = three.saying(users={**FIRST, "admin": {"password": "wr0ng"}})
+def test_a_wrong_admin_password_fails_at_once(three: Trio) -> None:
+    invalid = three.with_kafka(users={**FIRST, "admin": {"password": "wr0ng"}})
     began = time.monotonic()
     with pytest.raises(NotAdmitted) as caught:
-        kafka_plan.plan(wrong, prune=False, json=False, lab=False)
-    assert "does not let admin in with the inventory's password (SCRAM-SHA-512)" in str(
-        caught.value
-    )
+        kafka_plan.plan(invalid, prune=False, json=False, lab=False)
+    assert "refuses admin with the inventory's password (SCRAM-SHA-512)" in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.exit_code is Exit.UNREACHABLE
     assert time.monotonic() - began < 5
 
 
-def test_plan_and_apply_end_as_the_hosts_do(
+def test_plan_and_apply_have_the_exit_codes_and_output_of_a_hosts_plan(
     three: Trio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = three.saying(
+    changed = three.with_kafka(
         users={**FIRST, "words": {"password": "s3cret-words"}}, topics=topics("words", 1)
     )
-    assert kafka_plan.plan(wanted, prune=False, json=True, lab=False) is Exit.CHANGES
+    assert kafka_plan.plan(changed, prune=False, json=True, lab=False) is Exit.CHANGES
     document = json.loads(capsys.readouterr().out)
     assert (document["changes"], document["resources"][1]["name"]) == (2, "words-00")
-    assert kafka_apply.apply(wanted, prune=False, yes=True, json=False, lab=False) is Exit.OK
+    assert kafka_apply.apply(changed, prune=False, yes=True, json=False, lab=False) is Exit.OK
     shown = capsys.readouterr().out
     assert "+ topic    words-00  1 partition, 3 replicas" in shown
     assert "Cluster kafka: 2 done." in shown
     assert "s3cret-words" not in shown
-    assert kafka_plan.plan(wanted, prune=False, json=False, lab=False) is Exit.OK
+    assert kafka_plan.plan(changed, prune=False, json=False, lab=False) is Exit.OK
     assert "Plan: nothing to do on cluster kafka." in capsys.readouterr().out
 
 
-def test_a_topic_that_cannot_shrink_is_refused_at_its_place_and_nothing_is_done(
+def test_a_topic_that_cannot_shrink_is_refused_with_its_position(
     three: Trio,
 ) -> None:
     apply(three, topics=topics("shrink", 1, config={"retention.ms": 60000}) | topics("grown", 1))
-    assert apply(three, topics={"grown-00": {"partitions": 4}}).whole
+    assert apply(three, topics={"grown-00": {"partitions": 4}}).complete
     smaller = {"grown-00": {"partitions": 2}, "later": {"partitions": 1}}
-    with pytest.raises(InputError, match="grown-00 has 4 partitions and is to have 2"):
+    with pytest.raises(InputError, match="grown-00 has 4 partitions, the inventory 2"):
         apply(three, topics=smaller)
-    with pytest.raises(InputError, match="shrink-00 has 3 replicas and is to have 2") as caught:
+    with pytest.raises(InputError, match="shrink-00 has 3 replicas, the inventory 2") as caught:
         apply(three, topics={"shrink-00": {"partitions": 1, "replicas": 2}})
     assert str(caught.value.problems[0].position).startswith(str(three.folder))
-    assert left(three, topics=smaller) == ["later"]
+    assert remaining(three, topics=smaller) == ["later"]
 
 
 def test_replicas_above_the_live_brokers_are_refused_before_anything(three: Trio) -> None:
-    wanted: dict[str, Any] = {
-        "users": {**FIRST, "late": {"password": "x"}}, "topics": topics("above", 1) | topics("below", 1, replicas=2),
-    }  # fmt: skip
+    changed: dict[str, Any] = {
+        "users": {**FIRST, "late": {"password": "x"}},
+        "topics": topics("above", 1) | topics("below", 1, replicas=2),
+    }
     with three.without(3):
         with pytest.raises(
             HactlError, match=r"above-00 needs 3 brokers, and 2 are alive; down: broker3 \(3\)"
         ) as caught:
-            apply(three, **wanted)
+            apply(three, **changed)
         assert "Nothing was changed" in caught.value.hint
-        assert left(three, **wanted) == ["late", "above-00", "below-00"]
-    assert apply(three, **wanted).whole
+        assert remaining(three, **changed) == ["late", "above-00", "below-00"]
+    assert apply(three, **changed).complete
 
 
 def test_a_broker_that_dies_during_an_apply_costs_no_step(three: Trio) -> None:
-    wanted = topics("during", 30)
+    changed = topics("during", 30)
     victim = 2
     killer = threading.Timer(0.4, three.end, (victim,))
-    cluster = three.saying(topics=wanted).topology.kafka
+    cluster = three.with_kafka(topics=changed).topology.kafka
     assert cluster
-    found = planned(cluster, three.admin, prune=False)
+    cluster_plan = current_plan(cluster, three.admin, prune=False)
     killer.start()
-    applied = carry_out(three.admin, found.steps, passwords(cluster))
+    applied = carry_out(three.admin, cluster_plan.steps, passwords(cluster))
     killer.join()
     three.start(victim)
     until(lambda: three.live() == {*IDS})
-    assert applied.whole, [each for each in applied.outcomes if each.became != "done"]
-    assert left(three, topics=wanted) == []
+    assert applied.complete, [outcome for outcome in applied.outcomes if outcome.result != "done"]
+    assert remaining(three, topics=changed) == []
 
 
-def test_two_administrators_at_once_each_know_what_they_did(three: Trio) -> None:
-    wanted = topics("both", 25)
-    found: list[Applied | HactlError] = []
+def test_two_administrators_at_once_both_get_their_results(three: Trio) -> None:
+    changed = topics("both", 25)
+    results: list[Applied | HactlError] = []
 
     def run() -> None:
         try:
-            found.append(apply(three, topics=wanted))
+            results.append(apply(three, topics=changed))
         except HactlError as error:
-            found.append(error)
+            results.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 2
-    for each in found:
-        if isinstance(each, HactlError):
-            assert isinstance(each, Changed), each
-        elif not each.whole:
-            (failed,) = (one for one in each.outcomes if one.became == "failed")
-            assert "somebody else has changed it meanwhile: plan again" in failed.why
-    assert apply(three, topics=wanted).whole
-    assert left(three, topics=wanted) == []
+    assert len(results) == 2
+    for result in results:
+        if isinstance(result, HactlError):
+            assert isinstance(result, Conflict), result
+        elif not result.complete:
+            (failed,) = (outcome for outcome in result.outcomes if outcome.result == "failed")
+            assert "somebody has changed the cluster since the plan: plan again" in failed.reason
+    assert apply(three, topics=changed).complete
+    assert remaining(three, topics=changed) == []
 
 
-def test_who_was_shown_another_plan_is_not_obeyed(
+def test_an_apply_ends_if_the_plan_changed_since_it_was_shown(
     three: Trio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = three.saying(topics=topics("shown", 2))
+    changed = three.with_kafka(topics=topics("shown", 2))
 
     def meanwhile() -> bool:
         apply(three, topics=topics("shown", 1))
@@ -189,71 +188,70 @@ def test_who_was_shown_another_plan_is_not_obeyed(
 
     monkeypatch.setattr(kafka_apply, "confirm", meanwhile)
     with pytest.raises(HactlError, match="somebody else has changed it"):
-        kafka_apply.apply(wanted, prune=False, yes=False, json=False, lab=False)
-    assert left(three, topics=topics("shown", 2)) == ["shown-01"]
+        kafka_apply.apply(changed, prune=False, yes=False, json=False, lab=False)
+    assert remaining(three, topics=topics("shown", 2)) == ["shown-01"]
 
 
-def test_an_interrupted_apply_says_what_is_done_and_the_next_goes_on(
+def test_an_interrupted_apply_lists_its_results_and_the_next_one_resumes(
     three: Trio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = topics("cut", 6)
-    real = doing.perform
-    calls: list[Deed] = []
+    changed = topics("cut", 6)
+    real = requests.perform
+    calls: list[Operation] = []
 
-    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
-        calls.append(deed)
+    def perform(admin: Any, operation: Operation, secrets: Any) -> None:
+        calls.append(operation)
         if len(calls) == 4:
             signal.raise_signal(signal.SIGINT)
-        real(admin, deed, secrets)
+        real(admin, operation, secrets)
 
-    monkeypatch.setattr(doing, "perform", perform)
-    applied = apply(three, topics=wanted)
-    assert [each.became for each in applied.outcomes] == ["done"] * 3 + ["unknown"] + [
-        "not done"
-    ] * 2
+    monkeypatch.setattr(requests, "perform", perform)
+    applied = apply(three, topics=changed)
+    expected = ["done", "done", "done", "unknown", "not done", "not done"]
+    assert [outcome.result for outcome in applied.outcomes] == expected
     assert applied.interrupted
-    monkeypatch.setattr(doing, "perform", real)
-    assert left(three, topics=wanted) == ["cut-03", "cut-04", "cut-05"]
-    assert apply(three, topics=wanted).whole
+    monkeypatch.setattr(requests, "perform", real)
+    assert remaining(three, topics=changed) == ["cut-03", "cut-04", "cut-05"]
+    assert apply(three, topics=changed).complete
 
 
-def test_what_kafka_refuses_is_found_before_the_first_step(three: Trio) -> None:
-    """A throttle is text that the inventory takes and Kafka does not."""
-    wrong = {"preallocate": True, "leader.replication.throttled.replicas": "every one"}
-    wanted = topics("good", 1) | topics("wrong", 1, config=wrong)
+def test_a_step_that_kafka_refuses_is_found_before_the_first_step(three: Trio) -> None:
+    """The inventory accepts any text for a throttle; Kafka does not."""
+    invalid = {"preallocate": True, "leader.replication.throttled.replicas": "every one"}
+    changed = topics("good", 1) | topics("wrong", 1, config=invalid)
     with pytest.raises(HactlError, match="INVALID_CONFIG") as caught:
-        apply(three, topics=wanted)
+        apply(three, topics=changed)
     assert "Nothing was changed on the cluster." in caught.value.hint
-    assert left(three, topics=wanted) == ["good-00", "wrong-00"]
+    assert remaining(three, topics=changed) == ["good-00", "wrong-00"]
 
 
-def test_a_step_whose_answer_was_lost_is_not_done_twice(
+def test_a_step_whose_answer_is_lost_is_not_repeated(
     three: Trio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kafka.errors import KafkaConnectionError
 
-    real = doing.perform
-    lost: list[Deed] = []
+    real = requests.perform
+    lost: list[Operation] = []
 
-    def perform(admin: Any, deed: Deed, secrets: Any) -> None:
-        real(admin, deed, secrets)
+    def perform(admin: Any, operation: Operation, secrets: Any) -> None:
+        real(admin, operation, secrets)
         if not lost:
-            lost.append(deed)
+            lost.append(operation)
             raise KafkaConnectionError("closed")
 
-    monkeypatch.setattr(doing, "perform", perform)
-    assert apply(three, topics=topics("lost", 3)).whole
-    assert left(three, topics=topics("lost", 3)) == []
+    monkeypatch.setattr(requests, "perform", perform)
+    assert apply(three, topics=topics("lost", 3)).complete
+    assert remaining(three, topics=topics("lost", 3)) == []
 
 
-def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost(
+def test_with_a_full_disk_only_that_broker_ends_and_no_acknowledged_record_is_lost(
     three: Trio,
 ) -> None:
-    """With acks=all a record is in two logs before it is acknowledged; a broker that cannot write ends itself."""
-    assert apply(three, topics=topics("ballast", 1, partitions=3)).whole
-    with small_disk(three, 3) as full:
+    """With acks=all two logs have a record before its acknowledgement."""
+    assert apply(three, topics=topics("ballast", 1, partitions=3)).complete
+    with small_disk(three, 3) as fill_disk:
         with Stream(three.admin, "ballast-00") as stream:
-            full()
+            fill_disk()
             until(lambda: three.running[3].poll() is not None)
             until(lambda: three.live() == {1, 2})
             time.sleep(2)
@@ -267,29 +265,28 @@ def test_a_broker_whose_disk_is_full_goes_alone_and_nothing_acknowledged_is_lost
         assert "No space left on device" in (three.brokers[3].folder / "log").read_text()
     until(lambda: not troubles(ask(three.admin, look)))
     assert not stream.failed
-    found = consumed(three.admin, "ballast-00")
-    assert set(stream.acknowledged) <= set(found)
-    assert apply(three, topics=topics("more", 1)).whole
+    assert set(stream.acknowledged) <= set(consumed(three.admin, "ballast-00"))
+    assert apply(three, topics=topics("more", 1)).complete
 
 
-def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_not_start_again(
+def test_every_command_names_a_broker_with_an_expired_certificate_which_cannot_start_again(
     three: Trio,
 ) -> None:
-    """It runs on, and the connections that it has work: whoever connects to it anew is what fails."""
+    """The broker runs, and its open connections work; only new connections fail."""
     broker, node = three.brokers[3], three.cluster.nodes[2]
     file = broker.folder / "etc" / "node.pem"
     good = file.read_text()
     three.end(3)
-    file.write_text(ending(three, node.host, 45))
+    file.write_text(expiring_certificate(three, node.host, 45))
     three.start(3)
     try:
         until(lambda: "expired" in broker.ready()[1])
-        assert broker.ready()[0], "a director takes it out"
+        assert broker.ready()[0], "a director removes it"
         with pytest.raises(Unreachable, match="certificate has expired"):
             ask(replace(three.admin, bootstrap=three.admin.bootstrap[2:]), look)
         assert ask(three.admin, look).silent == {3}
         others = obstacles(ask(three.admin, look), three.cluster.nodes, three.cluster.nodes[0])
-        assert "broker 3 does not answer" in others, "no roll goes on to another"
+        assert "broker 3 does not answer" in others, "no roll continues with another broker"
         assert kafka_plan.plan(three.project, prune=False, json=False, lab=False) is Exit.OK
         three.end(3)
         three.start(3)
@@ -302,7 +299,7 @@ def test_a_broker_whose_certificate_expires_is_named_by_every_command_and_does_n
         until(lambda: three.live() == {*IDS} and not troubles(ask(three.admin, look)))
 
 
-def test_passwords_stay_out_of_every_file_and_log(three: Trio) -> None:
+def test_no_file_and_no_log_contains_a_password(three: Trio) -> None:
     apply(three, users={**FIRST, "quiet": {"password": "n0body-reads-this"}})
     until(
         lambda: "quiet" in ask(three.admin, lambda admin: admin.describe_user_scram_credentials())

@@ -1,4 +1,4 @@
-"""Roles are what Kafka's own kafka-acls makes of them."""
+"""Roles create the same ACLs as Kafka's kafka-acls."""
 
 from __future__ import annotations
 
@@ -41,33 +41,39 @@ CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_roles_are_what_kafka_acls_makes_of_them(
+def test_roles_create_the_same_acls_as_kafka_acls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with broker(tmp_path, VERSION) as one:
+    with broker(tmp_path, VERSION) as running_broker:
         ca = str(tmp_path / "etc" / "ca.pem")
-        own = jaas.LoginModule(SCRAM, {"username": "admin", "password": USERS["admin"]})
+        login_module = jaas.LoginModule(SCRAM, {"username": "admin", "password": USERS["admin"]})
         config = tmp_path / "admin.properties"
-        config.write_bytes(
-            write({
-                "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "ssl.truststore.type": "PEM",
-                "ssl.truststore.location": ca, "sasl.jaas.config": jaas.property_value(own),
-            })
-        )  # fmt: skip
-        tool = [
-            "java", "-Xmx128m", "-cp", f"{collect(VERSION, CACHE, print)}/*", "kafka.admin.AclCommand",
-            "--bootstrap-server", f"127.0.0.1:{one.port}", "--command-config", str(config), "--add",
-        ]  # fmt: skip
+        properties = {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": ca,
+            "sasl.jaas.config": jaas.property_value(login_module),
+        }
+        config.write_bytes(write(properties))
+        tool = ["java", "-Xmx128m", "-cp", f"{collect(VERSION, CACHE, print)}/*"]
+        tool += ["kafka.admin.AclCommand", "--bootstrap-server", f"127.0.0.1:{running_broker.port}"]
+        tool += ["--command-config", str(config), "--add"]
         for user, (words, _) in CASES.items():
             argv = [*tool, "--allow-principal", f"User:{user}", *words.split()]
             subprocess.run(argv, check=True, capture_output=True, timeout=60)
         tls = ssl.create_default_context(cafile=ca)
         login = Login(
-            (("127.0.0.1", one.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", USERS["admin"], tls
+            (("127.0.0.1", running_broker.port),),
+            "SASL_SSL",
+            "SCRAM-SHA-512",
+            "admin",
+            USERS["admin"],
+            tls,
         )
-        seen = ask(login, lambda admin: look(admin, ())).acls
+        observed = ask(login, lambda admin: look(admin, ())).acls
     for user, (_, entry) in CASES.items():
-        assert {acl for acl in seen if acl.principal == f"User:{user}"} == set(
+        assert {acl for acl in observed if acl.principal == f"User:{user}"} == set(
             acls(user, Entry.model_validate(entry))
         )

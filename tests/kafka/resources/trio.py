@@ -1,4 +1,4 @@
-"""Three real brokers with SCRAM and access control, each on an address of its own of the loopback interface."""
+"""Three real brokers with SCRAM and ACLs, on three addresses of the loopback interface."""
 
 from __future__ import annotations
 
@@ -30,13 +30,19 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
+from tests.waiting import wait_until
 
 IDS = (1, 2, 3)
-PATIENCE = 120.0
+START_TIMEOUT = 120.0
+"""Seconds for brokers to start, stop or take over."""
 SMALL = {
-    "log.cleaner.dedupe.buffer.size": 4194304, "offsets.topic.num.partitions": 1, "num.network.threads": 1,
-    "num.io.threads": 2, "broker.session.timeout.ms": 6000,
-}  # fmt: skip
+    "log.cleaner.dedupe.buffer.size": 4194304,
+    "offsets.topic.num.partitions": 1,
+    "num.network.threads": 1,
+    "num.io.threads": 2,
+    "broker.session.timeout.ms": 6000,
+}
+"""Properties of a broker for a small machine."""
 
 
 @dataclass
@@ -51,9 +57,9 @@ class Trio:
     @property
     def cluster(self) -> KafkaCluster:
         """The inventory's cluster."""
-        found = self.project.topology.kafka
-        assert found
-        return found
+        cluster = self.project.topology.kafka
+        assert cluster
+        return cluster
 
     @property
     def admin(self) -> Login:
@@ -62,8 +68,8 @@ class Trio:
         addresses = tuple((f"127.0.0.{id_}", self.cluster.model.port) for id_ in IDS)
         return Login(addresses, "SASL_SSL", "SCRAM-SHA-512", "admin", USERS["admin"], tls)
 
-    def saying(self, **kafka: Any) -> Project:
-        """The project of an inventory that says something else of the cluster."""
+    def with_kafka(self, **kafka: Any) -> Project:
+        """Return the project with other values of the variable `kafka`."""
         model = self.cluster.model.model_validate(
             {**self.cluster.model.model_dump(exclude_unset=True), **kafka}
         )
@@ -73,25 +79,25 @@ class Trio:
         return replace(self.project, topology=topology)
 
     def start(self, id_: int) -> None:
-        """Start a broker; it is not ready yet."""
-        one = self.brokers[id_]
-        environment = {**one.environment(), "KAFKA_DATA": str(one.folder / "data")}
-        with (one.folder / "log").open("ab") as log:
-            argv = ["sh", str(one.folder / "etc" / "kafka-run")]
+        """Start a broker, without waiting for it."""
+        broker = self.brokers[id_]
+        environment = {**broker.environment(), "KAFKA_DATA": str(broker.folder / "data")}
+        with (broker.folder / "log").open("ab") as log:
+            argv = ["sh", str(broker.folder / "etc" / "kafka-run")]
             self.running[id_] = subprocess.Popen(
                 argv, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def end(self, id_: int, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a broker's process, by its id, if it has not ended itself."""
+        """End a broker's process, by its id, if it still runs."""
         process = self.running.pop(id_)
         if process.poll() is None:
             os.killpg(process.pid, how)
-        process.wait(PATIENCE)
+        process.wait(START_TIMEOUT)
 
     @contextmanager
     def without(self, id_: int) -> Iterator[None]:
-        """A broker that is dead, and known to be, for as long as the block."""
+        """Kill a broker, wait until the cluster knows, and start it again after the block."""
         self.end(id_)
         try:
             until(lambda: self.live() == {*IDS} - {id_})
@@ -101,47 +107,51 @@ class Trio:
             until(lambda: self.live() == {*IDS})
 
     def live(self) -> set[int]:
-        """The brokers that count as alive; none while nobody answers."""
+        """Return the ids of live brokers; none if no broker answers."""
         try:
             answer = ask(self.admin, lambda admin: admin.describe_cluster()["brokers"])
         except HactlError:
             return set()
-        return {each["broker_id"] for each in answer if not each.get("is_fenced")}
+        return {node["broker_id"] for node in answer if not node.get("is_fenced")}
 
 
-def until(what: Callable[[], bool]) -> None:
-    """Wait until `what` holds."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < PATIENCE, "it did not come to that"
-        time.sleep(0.5)
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds."""
+    wait_until(condition, START_TIMEOUT, 0.5)
 
 
 @contextmanager
 def trio(folder: Path, version: str, **kafka: object) -> Iterator[Trio]:
-    """Three nodes, each broker and controller, that all serve; their CA is below `folder` for as long as the block."""
+    """Yield three nodes that serve, each a broker and controller; their CA is below `folder`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        made = _built(folder, version, kafka)
+        brokers = _built(folder, version, kafka)
         try:
             for id_ in IDS:
-                made.start(id_)
+                brokers.start(id_)
                 time.sleep(2)
-            until(lambda: made.live() == {*IDS})
-            yield made
+            until(lambda: brokers.live() == {*IDS})
+            yield brokers
         finally:
-            for id_ in list(made.running):
-                made.end(id_)
+            for id_ in list(brokers.running):
+                brokers.end(id_)
 
 
 def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
     port, controller = free_ports(2)
     first = {name: {"password": password} for name, password in USERS.items()}
     common = {
-        "version": version, "brokers": "brokers", "users": first, "heap": "256m", "data": "/data", "port": port,
-        "controller_port": controller, "tls": "generated", "properties": SMALL,
+        "version": version,
+        "brokers": "brokers",
+        "users": first,
+        "heap": "256m",
+        "data": "/data",
+        "port": port,
+        "controller_port": controller,
+        "tls": "generated",
+        "properties": SMALL,
         "distribution": {"jars": str(collect(version, CACHE, print))},
-    }  # fmt: skip
+    }
     service = {
         "port": port,
         "scheduler": "rr",
@@ -149,9 +159,12 @@ def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
         "check": {"type": "kafka", "login": "check"},
     }
     frontend = {
-        "name": "kafka", "vips": ["192.0.2.10"], "directors": "director", "vrrp": {"virtual_router_id": 1},
+        "name": "kafka",
+        "vips": ["192.0.2.10"],
+        "directors": "director",
+        "vrrp": {"virtual_router_id": 1},
         "services": [service],
-    }  # fmt: skip
+    }
     nodes = {f"broker{id_}": {"ansible_host": f"127.0.0.{id_}", "kafka_id": id_} for id_ in IDS}
     children = {
         "brokers": {"hosts": nodes},
@@ -165,13 +178,13 @@ def _built(folder: Path, version: str, kafka: Mapping[str, object]) -> Trio:
 
 
 def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
-    """A broker's files, with its own address where a host of its own would bind all."""
+    """Write a broker's files, so that it binds its own address and not all of them."""
     folder.mkdir()
     facts = Facts(default_interface="eth0")
-    made = Broker(
+    broker = Broker(
         folder, project.render(f"broker{id_}", facts), project.render("director", facts), port
     )
-    made.write()
+    broker.write()
     settings = folder / "etc" / "server.properties"
     text = (
         settings.read_text()
@@ -179,18 +192,17 @@ def _node(folder: Path, project: Project, id_: int, port: int) -> Broker:
         .replace("/data", str(folder / "data"))
     )
     settings.write_text(text)
-    return made
+    return broker
 
 
-def ending(three: Trio, host: str, seconds: float) -> str:
-    """A key and a certificate for the host, of the cluster's own CA, that ends in some seconds."""
+def expiring_certificate(three: Trio, host: str, seconds: float) -> str:
+    """Return a key and a certificate of the cluster's CA that expires in some seconds."""
     cluster = three.cluster
     node, signing = cluster.on(host), authority(cluster)
     assert node and signing
     now = datetime.now(UTC)
-    age = (
-        now - certificates._first(signing.trusted).not_valid_before_utc
-    )  # certificates' days count from the CA's first
+    # A certificate's days count from the first day of the CA.
+    age = now - certificates._first(signing.trusted).not_valid_before_utc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certificates, "DAYS", (age.total_seconds() + seconds) / 86400)
         patch.setattr(certificates, "RENEW", timedelta())
@@ -199,31 +211,31 @@ def ending(three: Trio, host: str, seconds: float) -> str:
 
 @contextmanager
 def small_disk(three: Trio, id_: int) -> Iterator[Callable[[], None]]:
-    """A broker's data on a file system of 64 MiB for as long as the block; what is given fills it."""
+    """Move a broker's data to a file system of 64 MiB; yield a function that fills it."""
     data = three.brokers[id_].folder / "data"
-    kept, ballast = data.with_name("kept"), data / "ballast"
+    original, ballast = data.with_name("kept"), data / "ballast"
 
-    def full() -> None:
+    def fill_disk() -> None:
         with pytest.raises(OSError, match="No space left"), ballast.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(1 << 16))
 
     three.end(id_, signal.SIGTERM)
-    data.rename(kept)
+    data.rename(original)
     data.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "hactl-test", data], check=True)
     try:
-        shutil.copytree(kept, data, dirs_exist_ok=True)
+        shutil.copytree(original, data, dirs_exist_ok=True)
         three.start(id_)
         until(lambda: three.live() == {*IDS})
-        yield full
+        yield fill_disk
     finally:
         ballast.unlink(missing_ok=True)
         three.end(id_)
-        shutil.rmtree(kept)
-        shutil.copytree(data, kept)
+        shutil.rmtree(original)
+        shutil.copytree(data, original)
         subprocess.run(["umount", data], check=True)
         data.rmdir()
-        kept.rename(data)
+        original.rename(data)
         three.start(id_)
         until(lambda: three.live() == {*IDS})

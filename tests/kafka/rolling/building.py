@@ -15,25 +15,33 @@ NODES = tuple(node(id_) for id_ in (1, 2, 3))
 
 
 def partition(
-    number: int = 0, *, isr: tuple[int, ...] = (1, 2, 3), replicas: tuple[int, ...] = (1, 2, 3), min_isr: int = 2,
-    leader: int | None = None, adding: tuple[int, ...] = (),
-) -> Partition:  # fmt: skip
-    """One partition of `orders`; the first in sync leads it."""
+    number: int = 0,
+    *,
+    isr: tuple[int, ...] = (1, 2, 3),
+    replicas: tuple[int, ...] = (1, 2, 3),
+    min_isr: int = 2,
+    leader: int | None = None,
+    adding: tuple[int, ...] = (),
+) -> Partition:
+    """Return a partition of `orders`; the first broker in sync leads it."""
     leads = leader if leader is not None else isr[0] if isr else -1
     return Partition(TopicPartition("orders", number), leads, replicas, isr, min_isr, adding=adding)
 
 
 def cluster(
-    *partitions: Partition, brokers: tuple[int, ...] = (1, 2, 3), silent: tuple[int, ...] = (), active: int = 1,
-    voters: dict[int, int] | None = None, kraft: bool = True,
-) -> Cluster:  # fmt: skip
-    """A look at the cluster; all voters have caught up unless `voters` says when they had."""
+    *partitions: Partition,
+    brokers: tuple[int, ...] = (1, 2, 3),
+    silent: tuple[int, ...] = (),
+    active: int = 1,
+    voters: dict[int, int] | None = None,
+    kraft: bool = True,
+) -> Cluster:
+    """Return a state of the cluster; all voters have caught up unless `voters` has their times."""
     quorum = Quorum(active, voters or {1: 9000, 2: 9000, 3: 9000}) if kraft else None
-    found = partitions or (partition(),)
     return Cluster(
         (3, 9),
         frozenset(brokers),
-        found,
+        partitions or (partition(),),
         quorum=quorum,
         silent=frozenset(silent),
         acting=-1 if kraft else active,

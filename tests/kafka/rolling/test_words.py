@@ -1,4 +1,4 @@
-"""What a roll shows before it asks and in the end, and whose drains it takes for its own."""
+"""The output of a roll before the question and at the end, and the drains that it undoes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ def shown(plan: RollPlan) -> list[str]:
     return [line for line, _ in plan.lines()]
 
 
-def test_the_order_is_told_before_anything_is_done() -> None:
+def test_the_plan_shows_the_order_of_the_nodes() -> None:
     assert shown(RollPlan(NODES, (), (), None, ())) == [
         "Restarted one at a time: kafka1, kafka2, kafka3."
     ]
 
 
-def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
+def test_the_plan_of_a_resumed_roll_names_the_interrupted_one_and_the_nodes_still_drained() -> None:
     mark = RollMarker("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
     plan = RollPlan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
     assert shown(plan) == [
-        "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; kafka2, kafka3 restarted already.",
+        "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; "
+        "kafka2, kafka3 restarted already.",
         "Drained by it, and given back first: kafka2.",
         "These stall meanwhile, having no replica to spare: orders-0.",
         "Restarted one at a time: kafka1.",
@@ -37,20 +38,24 @@ def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
     assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
 
 
-def test_each_node_is_told_of_in_the_end() -> None:
-    fates = [
-        NodeResult("kafka1", 1, "untouched"), NodeResult("kafka2", 2, "rolled", 12.3),
-        NodeResult("kafka3", 3, "stopped", 301.0, "it does not serve again: broker 3 is not in the cluster"),
-    ]  # fmt: skip
-    assert [line for line, _ in result_lines(fates, Exit.FAILED)] == [
-        "kafka1  untouched", "kafka2  rolled      12.3 s", "kafka3  stopped    301.0 s",
+def test_the_end_of_a_roll_shows_the_result_of_every_node() -> None:
+    message = "it does not serve again: broker 3 is not in the cluster"
+    results = [
+        NodeResult("kafka1", 1, "untouched"),
+        NodeResult("kafka2", 2, "rolled", 12.3),
+        NodeResult("kafka3", 3, "stopped", 301.0, message),
+    ]
+    assert [line for line, _ in result_lines(results, Exit.FAILED)] == [
+        "kafka1  untouched",
+        "kafka2  rolled      12.3 s",
+        "kafka3  stopped    301.0 s",
         "        it does not serve again: broker 3 is not in the cluster",
         "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to go on.",
-    ]  # fmt: skip
-    assert [line for line, _ in result_lines(fates[1:2], Exit.OK)][-1] == "Roll: 1 rolled."
+    ]
+    assert [line for line, _ in result_lines(results[1:2], Exit.OK)][-1] == "Roll: 1 rolled."
 
 
-def test_only_drains_by_a_roll_are_a_rolls_to_take_back() -> None:
+def test_a_roll_undrains_only_hosts_that_a_roll_drained() -> None:
     drained = {
         "kafka1": f"kim@desk{BY_ROLL}, 2026-11-22T08:00:00Z",
         "kafka2": "kim@desk, 2026-11-22T08:00:00Z",
@@ -58,9 +63,7 @@ def test_only_drains_by_a_roll_are_a_rolls_to_take_back() -> None:
     assert by_rolls(drained) == {"kafka1"}
 
 
-def test_brokers_are_sent_connections_by_the_directors_of_their_front_ends_and_nobody_else() -> (
-    None
-):
+def test_only_the_directors_of_a_front_end_send_its_brokers_connections() -> None:
     topology = load(INVENTORY).topology
     assert senders(topology, "kafka1", "kafka2") == ("lvs1", "lvs2")
     assert senders(topology, "lvs1", "client") == ()

@@ -1,4 +1,4 @@
-"""One real broker with users, topics and rights as an inventory wants them, for `hactl kafka verify` to ask."""
+"""A real broker with an inventory's users, topics and ACLs, for tests of `hactl kafka verify`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from provision.formats.properties import read, write
 from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import connected
 from provision.kafka.client_file import Login
-from provision.kafka.raw_client import Address, dial
+from provision.kafka.raw_client import Address, connect
 from provision.kafka.resources.apply import carry_out
 from provision.kafka.resources.desired import desired
 from provision.kafka.resources.observe import observe
-from provision.kafka.resources.plan import Deed, plan
+from provision.kafka.resources.plan import Operation, plan
 from provision.kafka.verify.model import KafkaVerification, Result
 from provision.kafka.verify.refusals import VerifyEnvironment
 from provision.kafka.verify.run import run
@@ -45,8 +45,8 @@ TOPICS = {
 
 
 @dataclass
-class Asked:
-    """A broker that runs, its inventory, and a login as its admin."""
+class RunningBroker:
+    """A broker, its inventory, and a login as its admin."""
 
     broker: Broker
     project: Project
@@ -56,58 +56,66 @@ class Asked:
     @property
     def cluster(self) -> KafkaCluster:
         """The inventory's cluster."""
-        found = self.project.topology.kafka
-        assert found
-        return found
+        cluster = self.project.topology.kafka
+        assert cluster
+        return cluster
 
     @property
     def address(self) -> Address:
-        """Where the broker is, and what it advertises."""
+        """The address of the broker, which it advertises."""
         return self.admin.bootstrap[0]
 
-    def site(self, cluster: KafkaCluster | None = None) -> VerifyEnvironment:
-        """What is asked; by default by the inventory that the broker runs with."""
+    def environment(self, cluster: KafkaCluster | None = None) -> VerifyEnvironment:
+        """Return the environment of a run, by default with the broker's inventory."""
         return VerifyEnvironment(
-            cluster or self.cluster, self.admin, lambda address: dial(Login((address,)))
+            cluster or self.cluster, self.admin, lambda address: connect(Login((address,)))
         )
 
     def verify(self, cluster: KafkaCluster | None = None) -> KafkaVerification:
-        """A whole run."""
-        return run(self.site(cluster), self.notes.append)
+        """Run all checks."""
+        return run(self.environment(cluster), self.notes.append)
 
     def apply(self) -> None:
-        """Make what the inventory wants, as `hactl kafka apply` does."""
+        """Apply the inventory, as `hactl kafka apply` does."""
         passwords = {name: user.password for name, user in self.cluster.model.users.items()}
-        wanted = desired(self.cluster)
-        steps = plan(wanted, observe(self.admin, wanted, passwords), prune=True).steps
-        assert carry_out(self.admin, steps, passwords).whole
+        target = desired(self.cluster)
+        steps = plan(target, observe(self.admin, target, passwords), prune=True).steps
+        assert carry_out(self.admin, steps, passwords).complete
 
-    def do(self, *deeds: Deed, passwords: Mapping[str, str] | None = None) -> None:
-        """Change the cluster behind the inventory's back."""
+    def do(self, *operations: Operation, passwords: Mapping[str, str] | None = None) -> None:
+        """Change the cluster without the inventory."""
         from provision.kafka.resources.requests import perform
 
         with connected(self.admin) as admin:
-            for deed in deeds:
-                perform(admin, deed, passwords or {})
+            for operation in operations:
+                perform(admin, operation, passwords or {})
 
 
 def changed(cluster: KafkaCluster, **fields: object) -> KafkaCluster:
-    """The cluster of an inventory that says something else."""
+    """Return the cluster with other fields in its inventory."""
     return replace(cluster, model=cluster.model.model_copy(update=fields))
 
 
-def failed(found: KafkaVerification) -> list[tuple[str, str, str]]:
-    """What failed: the check's id, its user, the word that was seen."""
-    return [(each.check.id, each.check.user, each.seen) for each in found.results if not each.ok]
+def failed(verification: KafkaVerification) -> list[tuple[str, str, str]]:
+    """Return the failures: the check's id, its user, the answer."""
+    return [
+        (result.check.id, result.check.user, result.answer)
+        for result in verification.results
+        if not result.ok
+    ]
 
 
-def of(found: KafkaVerification, id_: str, user: str = "") -> list[Result]:
-    """The results of one kind of check."""
-    return [each for each in found.results if (each.check.id, each.check.user) == (id_, user)]
+def results_of(verification: KafkaVerification, id_: str, user: str = "") -> list[Result]:
+    """Return the results of a user's checks of this kind."""
+    return [
+        result
+        for result in verification.results
+        if (result.check.id, result.check.user) == (id_, user)
+    ]
 
 
-def _set(path: Path, more: Mapping[str, str]) -> None:
-    """Add to lists in a file of properties, and set what is not there."""
+def _extend_properties(path: Path, more: Mapping[str, str]) -> None:
+    """Append to the lists in a properties file, and set the keys that are missing."""
     before = read(path.read_bytes(), path.name).plain()
     after = {
         key: f"{before[key]},{value}" if key in before else value for key, value in more.items()
@@ -118,30 +126,30 @@ def _set(path: Path, more: Mapping[str, str]) -> None:
 def prepared(
     folder: Path, version: str, more: Mapping[str, str] | None = None, **kafka: object
 ) -> Broker:
-    """A broker with its files, which does not run yet; `more` is added to its own server.properties."""
+    """Return a broker with its files, before its start; `more` extends its server.properties."""
     first = {name: {"password": password} for name, password in FIRST.items()}
-    made = build(folder, version, **{"users": {**first, **USERS}, "topics": TOPICS, **kafka})
-    made.write()
-    _set(
+    broker = build(folder, version, **{"users": {**first, **USERS}, "topics": TOPICS, **kafka})
+    broker.write()
+    _extend_properties(
         folder / "etc" / "server.properties",
         {"group.initial.rebalance.delay.ms": "0", **(more or {})},
     )
-    return made
+    return broker
 
 
-def found(made: Broker) -> Asked:
-    """A broker, its inventory, and a login as its admin."""
-    tls = ssl.create_default_context(cafile=str(made.folder / "etc" / "ca.pem"))
+def running_broker(broker: Broker) -> RunningBroker:
+    """Return a broker with its inventory and a login as its admin."""
+    tls = ssl.create_default_context(cafile=str(broker.folder / "etc" / "ca.pem"))
     admin = Login(
-        (("127.0.0.1", made.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", FIRST["admin"], tls
+        (("127.0.0.1", broker.port),), "SASL_SSL", "SCRAM-SHA-512", "admin", FIRST["admin"], tls
     )
-    return Asked(made, load(made.folder / "inventory.yml"), admin)
+    return RunningBroker(broker, load(broker.folder / "inventory.yml"), admin)
 
 
 @contextmanager
-def serving(made: Broker) -> Iterator[Asked]:
-    """The broker serves, with all that its inventory wants."""
-    with started(made):
-        one = found(made)
-        one.apply()
-        yield one
+def serving(broker: Broker) -> Iterator[RunningBroker]:
+    """Start the broker, and apply its inventory."""
+    with started(broker):
+        running = running_broker(broker)
+        running.apply()
+        yield running

@@ -1,4 +1,4 @@
-"""Which checks follow from an inventory."""
+"""The checks that follow from an inventory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.inventory.kafka import KafkaCluster
-from provision.kafka.verify.checks import MADE_UP, VerifyFacts, checks
+from provision.kafka.verify.checks import PROBE_NAME, VerifyFacts, checks
 from provision.kafka.verify.model import KafkaCheckResult
 from tests.kafka.inventory import USERS, project
 
@@ -22,41 +22,46 @@ def cluster(tmp_path: Path) -> KafkaCluster:
 
 
 def cluster_of(folder: Path, **kafka: object) -> KafkaCluster:
-    """The cluster of an inventory with these changes."""
-    found = project(folder, **kafka).topology.kafka
-    assert found
-    return found
+    """Return the cluster of an inventory with these changes."""
+    kafka_cluster = project(folder, **kafka).topology.kafka
+    assert kafka_cluster
+    return kafka_cluster
 
 
 def planned(
     cluster: KafkaCluster, id_: str, user: str = "", facts: VerifyFacts = ALL
 ) -> list[KafkaCheckResult]:
-    """The checks of a kind, of one user."""
-    return [each for each in checks(cluster, [VIP], facts) if (each.id, each.user) == (id_, user)]
+    """Return the checks of a kind for a user."""
+    return [
+        check for check in checks(cluster, [VIP], facts) if (check.id, check.user) == (id_, user)
+    ]
 
 
-def test_each_broker_is_asked_who_it_is(cluster: KafkaCluster) -> None:
-    found = planned(cluster, "node")
-    assert [(each.address, each.accepts) for each in found] == [
-        (("192.0.2.11", 9092), ("node 1",)), (("192.0.2.12", 9092), ("node 2",)), (("192.0.2.13", 9092), ("node 3",)),
-    ]  # fmt: skip
+def test_every_broker_is_asked_for_its_id(cluster: KafkaCluster) -> None:
+    assert [(check.address, check.accepts) for check in planned(cluster, "node")] == [
+        (("192.0.2.11", 9092), ("node 1",)),
+        (("192.0.2.12", 9092), ("node 2",)),
+        (("192.0.2.13", 9092), ("node 3",)),
+    ]
 
 
-def test_each_listener_is_asked_for_what_it_must_refuse(cluster: KafkaCluster) -> None:
-    assert [each.names for each in planned(cluster, "mechanism-off")] == [
+def test_every_listener_must_refuse_disabled_mechanisms_and_plain_connections(
+    cluster: KafkaCluster,
+) -> None:
+    assert [check.names for check in planned(cluster, "mechanism-off")] == [
         ("PLAIN", "SCRAM-SHA-256")
     ] * 3
     assert len(planned(cluster, "no-login")) == len(planned(cluster, "no-tls")) == 3
 
 
-def test_without_tls_nobody_asks_for_its_absence(tmp_path: Path) -> None:
+def test_without_tls_in_the_inventory_there_is_no_check_without_tls(tmp_path: Path) -> None:
     assert planned(cluster_of(tmp_path, tls=None), "no-tls") == []
 
 
-def test_where_all_mechanisms_are_enabled_none_can_be_refused(tmp_path: Path) -> None:
-    every = cluster_of(tmp_path, mechanisms=["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
-    assert {each.skipped for each in planned(every, "mechanism-off")} == {
-        "the inventory enables all that there are"
+def test_if_all_mechanisms_are_enabled_the_check_is_skipped(tmp_path: Path) -> None:
+    enabled = cluster_of(tmp_path, mechanisms=["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
+    assert {check.skipped for check in planned(enabled, "mechanism-off")} == {
+        "the inventory enables all mechanisms"
     }
 
 
@@ -64,28 +69,31 @@ def test_every_user_logs_in_through_the_vip_and_at_each_advertised_address(
     cluster: KafkaCluster,
 ) -> None:
     for user in USERS:
-        assert [each.address for each in planned(cluster, "login", user)] == [
-            VIP, ("192.0.2.11", 9092), ("192.0.2.12", 9092), ("192.0.2.13", 9092),
-        ]  # fmt: skip
-        assert [each.accepts for each in planned(cluster, "wrong-password", user)] == [
+        assert [check.address for check in planned(cluster, "login", user)] == [
+            VIP,
+            ("192.0.2.11", 9092),
+            ("192.0.2.12", 9092),
+            ("192.0.2.13", 9092),
+        ]
+        assert [check.accepts for check in planned(cluster, "wrong-password", user)] == [
             ("SASL_AUTHENTICATION_FAILED",)
         ]
 
 
-def test_a_login_is_tried_with_each_mechanism(tmp_path: Path) -> None:
+def test_a_user_logs_in_with_every_mechanism(tmp_path: Path) -> None:
     both = cluster_of(tmp_path, mechanisms=["SCRAM-SHA-512", "PLAIN"])
-    assert {each.names for each in planned(both, "login", "check")} == {
+    assert {check.names for check in planned(both, "login", "check")} == {
         ("SCRAM-SHA-512",),
         ("PLAIN",),
     }
-    assert [each.names for each in planned(both, "wrong-password", "check")] == [
+    assert [check.names for check in planned(both, "wrong-password", "check")] == [
         ("SCRAM-SHA-512",),
         ("PLAIN",),
     ]
 
 
 def test_a_producer_writes_to_its_topics(cluster: KafkaCluster) -> None:
-    assert [each.names for each in planned(cluster, "produce", "orders")] == [("orders",)]
+    assert [check.names for check in planned(cluster, "produce", "orders")] == [("orders",)]
     assert planned(cluster, "produce", "audit") == planned(cluster, "produce", "check") == []
 
 
@@ -97,63 +105,65 @@ def test_a_consumer_reads_what_it_may_with_its_group(cluster: KafkaCluster) -> N
     )
 
 
-def test_where_a_group_may_be_called_as_the_user_likes_it_is_one_of_our_own(
+def test_for_a_prefix_of_groups_the_check_uses_a_group_of_its_own(
     cluster: KafkaCluster,
 ) -> None:
-    assert [each.names for each in planned(cluster, "consume", "audit")] == [
-        (f"audit-{MADE_UP}", "audit-log")
+    assert [check.names for check in planned(cluster, "consume", "audit")] == [
+        (f"audit-{PROBE_NAME}", "audit-log")
     ]
 
 
-def test_what_may_be_read_without_a_group_is(tmp_path: Path) -> None:
+def test_a_user_without_a_group_reads_without_one(tmp_path: Path) -> None:
     reader = {"password": "r", "acls": [{"operations": "Read", "topics": "orders"}]}
-    found = cluster_of(tmp_path, users={**USERS, "reader": reader})
-    assert [each.names for each in planned(found, "consume", "reader")] == [("", "orders")]
+    changed = cluster_of(tmp_path, users={**USERS, "reader": reader})
+    assert [check.names for check in planned(changed, "consume", "reader")] == [("", "orders")]
 
 
-def test_a_topic_that_only_an_acl_names_may_be_missing_but_not_one_of_the_inventory(
+def test_a_missing_topic_is_skipped_if_only_an_acl_names_it(
     tmp_path: Path,
 ) -> None:
     user = {"password": "u", "acls": [{"role": "producer", "topics": ["later", "orders"]}]}
-    found = cluster_of(tmp_path, users={**USERS, "user": user})
-    there = planned(found, "produce", "user", VerifyFacts(frozenset(), frozenset()))
-    assert [(each.about, each.skipped) for each in there] == [
+    changed = cluster_of(tmp_path, users={**USERS, "user": user})
+    there = planned(changed, "produce", "user", VerifyFacts(frozenset(), frozenset()))
+    assert [(check.about, check.skipped) for check in there] == [
         ("orders", ""),
         ("later", "there is no topic later"),
     ]
 
 
-def test_what_no_acl_allows_is_tried(cluster: KafkaCluster) -> None:
-    assert [each.names for each in planned(cluster, "write-denied", "orders")] == [
-        ("audit-log", "payments", MADE_UP)
+def test_operations_that_no_acl_allows_are_checks_too(cluster: KafkaCluster) -> None:
+    assert [check.names for check in planned(cluster, "write-denied", "orders")] == [
+        ("audit-log", "payments", PROBE_NAME)
     ]
-    assert [each.names for each in planned(cluster, "read-denied", "orders")] == [
-        ("payments", MADE_UP)
+    assert [check.names for check in planned(cluster, "read-denied", "orders")] == [
+        ("payments", PROBE_NAME)
     ]
-    assert [each.names for each in planned(cluster, "group-denied", "audit")] == [
-        ("billing", MADE_UP)
+    assert [check.names for check in planned(cluster, "group-denied", "audit")] == [
+        ("billing", PROBE_NAME)
     ]
-    assert [each.names for each in planned(cluster, "write-denied", "check")] == [
-        ("orders", "audit-log", "payments", MADE_UP)
+    assert [check.names for check in planned(cluster, "write-denied", "check")] == [
+        ("orders", "audit-log", "payments", PROBE_NAME)
     ]
 
 
-def test_who_may_do_everything_is_denied_nothing(tmp_path: Path) -> None:
+def test_for_a_user_who_may_do_everything_denials_are_skipped(tmp_path: Path) -> None:
     acls = [{"operations": "All", "topics": "*", "groups": "*"}]
-    found = cluster_of(tmp_path, users={**USERS, "root": {"password": "r", "acls": acls}})
+    changed = cluster_of(tmp_path, users={**USERS, "root": {"password": "r", "acls": acls}})
     for id_ in ("write-denied", "read-denied", "group-denied"):
         assert [
-            each.skipped.partition(" all ")[0][:15] for each in planned(found, id_, "root")
-        ] == ["its ACLs let it"]
+            check.skipped.partition(" all ")[0][:17] for check in planned(changed, id_, "root")
+        ] == ["its ACLs allow it"]
     assert not any(
-        each.id.endswith("-denied") for each in checks(found, [VIP], ALL) if each.user == "admin"
+        check.id.endswith("-denied")
+        for check in checks(changed, [VIP], ALL)
+        if check.user == "admin"
     )
 
 
-def test_each_member_of_the_ensemble_is_written_to(tmp_path: Path) -> None:
+def test_every_zookeeper_member_must_refuse_a_write_without_a_login(tmp_path: Path) -> None:
     ensemble = {"hosts": "ensemble", "password": "d", "quorum_password": "q"}
-    found = cluster_of(tmp_path, mode="zookeeper", zookeeper=ensemble)
-    (check,) = planned(found, "zookeeper-write")
+    changed = cluster_of(tmp_path, mode="zookeeper", zookeeper=ensemble)
+    (check,) = planned(changed, "zookeeper-write")
     assert (check.address, check.accepts[0]) == (
         ("192.0.2.21", 2181),
         "SESSIONCLOSEDREQUIRESASLAUTH",

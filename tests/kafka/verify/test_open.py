@@ -1,4 +1,4 @@
-"""`hactl kafka verify` of a broker of version 4, and of one that allows what nobody has forbidden."""
+"""`hactl kafka verify` of a broker of version 4, and of a broker that allows without an ACL."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ VERSION = "4.1.0"
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Certificates go with the test."""
+    """Keep the certificates in the test's folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def test_all_is_as_it_must_be_with_version_4(tmp_path: Path) -> None:
-    with serving(prepared(tmp_path, VERSION)) as one:
-        found = one.verify()
-        assert failed(found) == []
-        assert found.exit == Exit.OK
+def test_all_checks_pass_with_version_4(tmp_path: Path) -> None:
+    with serving(prepared(tmp_path, VERSION)) as broker:
+        verification = broker.verify()
+        assert failed(verification) == []
+        assert verification.exit == Exit.OK
 
 
-def test_a_cluster_that_allows_what_no_acl_forbids_is_told(tmp_path: Path) -> None:
-    with serving(prepared(tmp_path, VERSION, {"allow.everyone.if.no.acl.found": "true"})) as one:
-        found = one.verify()
-    assert found.exit == Exit.FAILED
-    assert {(id_, user) for id_, user, _ in failed(found)} == {
+def test_a_cluster_that_allows_operations_without_an_acl_fails(tmp_path: Path) -> None:
+    with serving(prepared(tmp_path, VERSION, {"allow.everyone.if.no.acl.found": "true"})) as broker:
+        verification = broker.verify()
+    assert verification.exit == Exit.FAILED
+    assert {(id_, user) for id_, user, _ in failed(verification)} == {
         (id_, user)
         for id_ in ("write-denied", "read-denied", "group-denied")
         for user in ("check", "orders", "audit")

@@ -1,4 +1,4 @@
-"""How a run is told, and its exit code."""
+"""The output of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GOOD = (Result(NODE, "node 1"), Result(SKIPPED), Result(LOGIN, "logged in"))
 
 
 def text(*results: Result) -> str:
-    """What a run with these results prints."""
+    """Return the output of a run with these results."""
     return "\n".join(line for line, _ in lines(KafkaVerification(results, 1.25)))
 
 
@@ -50,8 +50,10 @@ def test_a_line_for_the_brokers_and_each_user_and_the_totals() -> None:
 
 
 def test_a_failure_says_what_was_expected_what_was_seen_and_where_to_look() -> None:
-    told = text(*GOOD, Result(DENIED, "UNKNOWN_TOPIC_OR_PARTITION", "the user may write payments"))
-    assert told.splitlines()[1:7] == [
+    output = text(
+        *GOOD, Result(DENIED, "UNKNOWN_TOPIC_OR_PARTITION", "the user may write payments")
+    )
+    assert output.splitlines()[1:7] == [
         "orders     1 ok, 1 failed",
         "",
         "orders: write-denied payments",
@@ -59,34 +61,58 @@ def test_a_failure_says_what_was_expected_what_was_seen_and_where_to_look() -> N
         "  seen      UNKNOWN_TOPIC_OR_PARTITION: the user may write payments",
         "  look at   an ACL lets it",
     ]
-    assert all(len(line) <= 80 for line in told.splitlines())
+    assert all(len(line) <= 80 for line in output.splitlines())
 
 
-def test_what_failed_for_one_cause_is_told_once() -> None:
+def test_failures_of_a_user_with_the_same_answer_are_shown_once() -> None:
     refused = [
-        Result(each, "SASL_AUTHENTICATION_FAILED", "invalid credentials")
-        for each in (LOGIN, DENIED)
+        Result(check, "SASL_AUTHENTICATION_FAILED", "invalid credentials")
+        for check in (LOGIN, DENIED)
     ]
-    told = text(GOOD[0], *refused)
-    assert told.count("SASL_AUTHENTICATION_FAILED: invalid credentials") == 1
-    assert "orders: login 192.0.2.10:9092 SCRAM-SHA-512 and 1 more" in told
-    assert "1 checks passed, 2 failed" in told
+    output = text(GOOD[0], *refused)
+    assert output.count("SASL_AUTHENTICATION_FAILED: invalid credentials") == 1
+    assert "orders: login 192.0.2.10:9092 SCRAM-SHA-512 and 1 more" in output
+    assert "1 checks passed, 2 failed" in output
+
+
+def exit_code(*answers: str) -> Exit:
+    """Return the exit code of a run whose checks have these answers."""
+    checks = (NODE, LOGIN, DENIED)
+    results = map(Result, checks, answers)
+    return KafkaVerification(tuple(results)).exit
 
 
 def test_exit_codes() -> None:
     assert KafkaVerification(GOOD).exit == Exit.OK
     assert KafkaVerification((*GOOD, Result(DENIED, "answered"))).exit == Exit.FAILED
-    assert (
-        KafkaVerification((Result(NODE, "unreachable"), Result(LOGIN, "unreachable"))).exit
-        == Exit.UNREACHABLE
-    )
-    assert (
-        KafkaVerification((Result(NODE, "unreachable"), Result(LOGIN, "logged in"))).exit
-        == Exit.FAILED
-    )
+    assert exit_code("unreachable", "unreachable") == Exit.UNREACHABLE
+    assert exit_code("unreachable", "logged in") == Exit.FAILED
 
 
-def test_a_run_that_asked_nothing_proves_nothing() -> None:
+def test_a_server_that_does_not_speak_kafka_is_no_broker() -> None:
+    assert exit_code("not an answer", "not an answer") == Exit.UNREACHABLE
+    assert exit_code("unreachable", "not an answer") == Exit.UNREACHABLE
+    assert exit_code("not an answer", "connection closed") == Exit.FAILED
+    assert exit_code("not an answer", "certificate refused") == Exit.FAILED
+
+
+def test_if_nothing_was_reached_the_checks_are_unknown_and_none_is_shown_as_failed() -> None:
+    unreached = (
+        Result(NODE, "unreachable", "No route to host"),
+        Result(SKIPPED),
+        Result(LOGIN, "not an answer", "InvalidReceiveError: Invalid frame length: 1213486160"),
+    )
+    output = text(*unreached).splitlines()
+    assert " ".join(line.strip() for line in output) == (
+        "Kafka verify: nothing of the cluster was reached, so 2 checks are unknown "
+        "(unreachable: No route to host and 1 more)."
+    )
+    assert all(len(line) <= 80 for line in output)
+    document = KafkaVerification(unreached).json()
+    assert (document["ok"], document["reached"]) == (False, False)
+
+
+def test_a_run_without_a_check_proves_nothing() -> None:
     assert KafkaVerification((Result(SKIPPED),)).exit == Exit.FAILED
     assert text(Result(SKIPPED)).endswith(
         "0 checks passed, 0 failed, 1 skipped in 1.2 s. Nothing was proved."
@@ -100,8 +126,15 @@ def test_the_document_has_what_was_expected_and_what_was_seen() -> None:
     assert document["ok"] is False
     assert document["checks"] == [
         {
-            "id": "write-denied", "user": "orders", "about": "payments", "ok": False, "skipped": None,
-            "expected": "TOPIC_AUTHORIZATION_FAILED", "seen": "answered: the user may write payments",
-            "hint": "an ACL lets it", "seconds": 0.25,
+            "id": "write-denied",
+            "user": "orders",
+            "about": "payments",
+            "ok": False,
+            "skipped": None,
+            "expected": "TOPIC_AUTHORIZATION_FAILED",
+            "seen": "answered: the user may write payments",
+            "hint": "an ACL lets it",
+            "seconds": 0.25,
         }
-    ]  # fmt: skip
+    ]
+    assert document["reached"] is True

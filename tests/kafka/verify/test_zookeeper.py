@@ -1,6 +1,6 @@
-"""The few messages of ZooKeeper's protocol, against a peer that says what it is told to.
+"""The messages of ZooKeeper's protocol, against a peer with prepared answers.
 
-With a real ZooKeeper: test_ensemble.py.
+test_zookeeper_ensemble.py has a real ZooKeeper.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ CONNECTED = struct.pack(">iiq", 0, 10000, 7) + struct.pack(">i", 16) + bytes(16)
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Both ends of a connection."""
+    """Yield both ends of a connection."""
     near, far = socket.socketpair()
     with near, far:
         yield near, far
 
 
 def framed(data: bytes) -> bytes:
-    """A message behind its length."""
+    """Return a message with its length before it."""
     return struct.pack(">i", len(data)) + data
 
 
 def reply(number: int, code: int) -> bytes:
-    """The header of an answer (ReplyHeader)."""
+    """Return the header of an answer (ReplyHeader)."""
     return struct.pack(">iqi", number, 0, code)
 
 
-def answered(pair: tuple[socket.socket, socket.socket], *answers: bytes) -> tuple[str, str]:
-    """What comes of a write to a peer that gives these answers, one a request, and then closes."""
+def result_of_write(pair: tuple[socket.socket, socket.socket], *answers: bytes) -> tuple[str, str]:
+    """Write to a peer that answers every request with the next answer, and then closes."""
     near, far = pair
 
     def serve() -> None:
@@ -55,21 +55,21 @@ def answered(pair: tuple[socket.socket, socket.socket], *answers: bytes) -> tupl
         thread.join()
 
 
-def test_a_write_that_needs_a_login_is_told_by_its_name(
+def test_a_write_that_needs_a_login_is_refused_with_the_errors_name(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    assert answered(pair, CONNECTED, reply(1, -124))[0] == "SESSIONCLOSEDREQUIRESASLAUTH"
+    assert result_of_write(pair, CONNECTED, reply(1, -124))[0] == "SESSIONCLOSEDREQUIRESASLAUTH"
 
 
 def test_a_write_that_an_acl_refuses_is_another_refusal(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    assert answered(pair, CONNECTED, reply(1, -102))[0] == "NOAUTH"
+    assert result_of_write(pair, CONNECTED, reply(1, -102))[0] == "NOAUTH"
 
 
 def test_a_node_that_was_made_is_deleted(pair: tuple[socket.socket, socket.socket]) -> None:
-    seen, path = answered(pair, CONNECTED, reply(1, 0), reply(2, 0))
-    assert seen == "created" and path.startswith("/hactl-verify-")
+    result, path = result_of_write(pair, CONNECTED, reply(1, 0), reply(2, 0))
+    assert result == "created" and path.startswith("/hactl-verify-")
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_a_node_that_was_made_is_deleted(pair: tuple[socket.socket, socket.socke
         ((CONNECTED, b"short"), "not an answer"),
     ],
 )
-def test_what_is_no_answer_is_a_refusal(
+def test_a_wrong_or_missing_answer_is_a_refusal(
     answers: tuple[bytes, ...], word: str, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     with pytest.raises(Refused) as caught:
-        answered(pair, *answers)
+        result_of_write(pair, *answers)
     assert caught.value.word == word
 
 
-def test_a_peer_that_says_nothing_is_waited_for_no_longer_than_told(
+def test_a_silent_peer_is_a_timeout(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     with pytest.raises(Refused, match="no answer"):
