@@ -123,7 +123,7 @@ def test_a_node_that_may_stop_affects_only_its_own_replicas(
     state = cluster(*partitions, brokers=tuple(sorted(brokers)))
     if obstacles(state, NODES, taken):
         return
-    assert gate(state, taken.id).may
+    assert gate(state, taken.id).is_allowed
     assert set(brokers) >= {other.id for other in NODES} - {taken.id}
     assert all(
         set(partition.replicas) - set(partition.isr) <= {taken.id} for partition in state.partitions
@@ -135,7 +135,7 @@ def test_in_a_healthy_cluster_every_node_that_passes_the_gate_may_stop(
     partitions: list[Partition], taken: KafkaNode
 ) -> None:
     state = cluster(*partitions)
-    if not troubles(state) and gate(state, taken.id).may:
+    if not troubles(state) and gate(state, taken.id).is_allowed:
         assert obstacles(state, NODES, taken) == ()
 
 
