@@ -1,12 +1,13 @@
-"""Inspect a site: what separates each host from the inventory, changes by hand included. Nothing is changed.
+"""Inspect hosts: how each differs from the inventory, manual changes included. Nothing is changed.
 
-Plan, deploy and verify all ask here, so that they never disagree about what has drifted.
+Plan, deploy, verify, status and doctor all use these functions, so that they always count the same drift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from provision.core.errors import HostError
 from provision.core.facts import Facts
@@ -16,9 +17,23 @@ from provision.desired.items import DesiredHost
 from provision.hosts.agent.look import look_with
 from provision.hosts.agent.observe import observe
 from provision.hosts.channel import Session
-from provision.hosts.live.health import health
+from provision.hosts.live.health import Health, health
+from provision.hosts.live.state import LiveHost
 
 Render = Callable[[str, Facts], DesiredHost]
+
+
+@dataclass(frozen=True)
+class LiveAnswer:
+    """What a running host says: its live state, and the last result of each health check in its log."""
+
+    live: LiveHost
+    health: Mapping[str, Health]
+
+    @classmethod
+    def of(cls, live: LiveHost, sections: Mapping[str, Sequence[str]]) -> LiveAnswer:
+        """The answer of an agent that prints the section `checks`: `status` and `doctor` do."""
+        return cls(live, health(sections.get("checks", ())))
 
 
 def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> HostPlan:
@@ -35,21 +50,37 @@ def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> H
 def compare(
     plans: Mapping[str, HostPlan], session_of: Callable[[str], Session]
 ) -> dict[str, HostPlan]:
-    """The plans, and the changes by hand that one host's state does not show; one more exec on each host in doubt.
+    """The plans with the manual changes that one host's state does not show; one more exec on each host in doubt.
 
-    A director with an address that another host has too is asked whether it is master. A director whose table lacks a
-    real server is asked what the health checks said. A host that does not answer keeps the plan that it has.
+    A host that does not answer keeps its plan.
     """
-    found = dict(plans)
-    lives, said = {}, {}
-    for host in dict.fromkeys((*manual_edits.needs_vrrp_state(found), *missing.needs_log(found))):
+    answers = {}
+    for host in _in_doubt(plans):
         with suppress(HostError):
-            lives[host], sections = look_with(session_of(host), "status")
-            said[host] = health(sections.get("checks", ()))
-    for host, change in manual_edits.strays(found, lives):
-        found[host] = found[host].with_changes(change)
-    for host, live in lives.items():
-        found[host] = found[host].with_changes(
-            *missing.missing(found[host], said[host], live.ipvs_saved)
+            answers[host] = LiveAnswer.of(*look_with(session_of(host), "status"))
+    return with_manual_edits(plans, answers)
+
+
+def with_manual_edits(
+    plans: Mapping[str, HostPlan], answers: Mapping[str, LiveAnswer]
+) -> dict[str, HostPlan]:
+    """The plans with the manual changes that only the answers of the hosts in doubt show. Pure.
+
+    Two hosts have the same VIP: the answer of a director says whether it is master. A table lacks a real server: the
+    answer says whether a health check removed it. A host without an answer keeps its plan.
+    """
+    edited = dict(plans)
+    doubtful = {host: answers[host] for host in _in_doubt(plans) if host in answers}
+    lives = {host: answer.live for host, answer in doubtful.items()}
+    for host, change in manual_edits.strays(plans, lives):
+        edited[host] = edited[host].with_changes(change)
+    for host, answer in doubtful.items():
+        edited[host] = edited[host].with_changes(
+            *missing.missing(plans[host], answer.health, answer.live.ipvs_saved)
         )
-    return found
+    return edited
+
+
+def _in_doubt(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
+    """The hosts whose plan needs their live state: who is master of a VIP, what removed a real server."""
+    return tuple(dict.fromkeys((*manual_edits.needs_vrrp_state(plans), *missing.needs_log(plans))))

@@ -163,7 +163,7 @@ def left_behind(case: DoctorCase) -> Iterator[Symptom]:
         lines = tuple(
             f"- {each.kind} {each.name}  {each.detail}".rstrip()
             for each in changes
-            if each.action == "remove"
+            if each.action == "remove" and each.entry  # without one, somebody put it there by hand
         )
         if lines:
             cause = (

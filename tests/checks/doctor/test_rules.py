@@ -11,6 +11,7 @@ from provision.checks.doctor.text_output import report_lines
 from provision.checks.verify.wire import WireAnswers
 from provision.deploy.plan import Change
 from provision.hosts.live.state import Listener, LiveUnit
+from provision.hosts.protocol import LedgerEntry
 from tests import REPOSITORY
 from tests.checks.doctor.building import LAB, case, log, named, report
 from tests.hosts.live.building import healthy
@@ -249,10 +250,16 @@ def test_a_way_that_cannot_be_tried_is_not_judged_and_hides_no_other(line: str) 
 
 
 def test_what_left_the_inventory_and_not_the_host() -> None:
-    stale = Change("address", "192.168.227.99/32", "remove", "from lo")
+    ledger = LedgerEntry("address", "192.168.227.99/32")
+    stale = Change("address", "192.168.227.99/32", "remove", "from lo", entry=ledger)
     found = report(changes={"web1": (stale, Change("file", "/etc/x", "update", "content"))})
     assert named(found) == [("left-behind", "web1")]
     assert found.diagnoses[0].clue.evidence[0].lines == ("- address 192.168.227.99/32  from lo",)
+
+
+def test_an_address_added_by_hand_did_not_leave_the_inventory() -> None:
+    stray = Change("address", "192.168.227.10/32", "remove", "from eth0: added by hand")
+    assert named(report(changes={"web1": (stray,)})) == []
 
 
 def test_strict_mode_and_selinux_and_hand_overs() -> None:
