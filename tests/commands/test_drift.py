@@ -93,7 +93,7 @@ def test_the_comparison_costs_one_exec_a_host_and_plan_and_verify_ask_a_doubtful
 ) -> None:
     lab = EditedLab(project, DELETED, CHECKS_PASS)
     command(project, lab)
-    expected = {host: agents for host in lab.targets} | {"lvs1": [*agents, *in_doubt]}
+    expected = dict.fromkeys(lab.targets, agents) | {"lvs1": [*agents, *in_doubt]}
     assert lab.execs() == expected
 
 
