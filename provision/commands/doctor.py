@@ -35,8 +35,8 @@ from provision.prober.wire import ask
 def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
     """Print each problem with its cause and its evidence.
 
-    Returns 0 where nothing was found and 1 where a problem was found. Returns 4 where a host could not be inspected, or
-    nothing was found and the inspection was incomplete.
+    Returns 0 where nothing was found and 1 where a problem was found. Returns 4 where a host could
+    not be inspected, or nothing was found and the inspection was incomplete.
     """
     console = Console()
     hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
@@ -60,7 +60,7 @@ def examine(project: Project, sessions: Sessions, events: Events) -> Report:
 
 
 def inspect_all(project: Project, sessions: Sessions, events: Events) -> DoctorCase:
-    """Everything that the rules need: two execs on each host, all at once, and one on the client for the network."""
+    """All that the rules need: two execs on each host, in parallel, and one on the client."""
     hosts = tuple(sessions.targets)
     results = dict(
         zip(
@@ -149,7 +149,7 @@ def _ask_wire(sessions: Sessions, snapshot: Snapshot, events: Events) -> WireAns
 
 
 def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
-    """Find the causes of problems, and show the evidence for each cause.
+    """Find the causes of problems, with their evidence.
 
     Exit 0 when nothing was found, 1 when a cause was found, 4 when a host
     could not be inspected."""

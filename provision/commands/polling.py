@@ -1,4 +1,4 @@
-"""Poll all managed hosts over logins that stay open; a host that does not answer delays no other host."""
+"""Poll all managed hosts over logins that stay open; a silent host delays no other host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from provision.hosts.sessions import Sessions
 
 @dataclass
 class _Poll:
-    """One poll of one host, running or ended, and the comparison with the inventory that may follow it."""
+    """A poll of one host, running or ended; a comparison with the inventory may follow it."""
 
     began: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -40,7 +40,7 @@ class Poller:
         self._drift: dict[str, int] = {}
 
     def once(self) -> PollResult:
-        """Poll every host once and wait for all of them: two execs a host; the second compares it with the inventory."""
+        """Poll every host once and wait: two execs a host; the second is for the comparison."""
         taken = time.time()
         self._begin(drift=True)
         for poll in self._polls.values():
@@ -48,10 +48,12 @@ class Poller:
         return self._result(taken)
 
     def take(self, timeout: float, *, drift: bool) -> PollResult:
-        """Poll every host: one exec a host, all at once. With `drift`, a second exec follows, which nobody waits for.
+        """Poll every host: one exec a host, all in parallel.
 
-        A host that has not answered after `timeout` seconds counts as a host that does not answer. Its poll continues,
-        and later rounds do not wait for it. When it ends, its answer is too old to show, so the host is polled again.
+        With `drift`, a second exec follows for the comparison; this round does not wait for it. A
+        host without an answer after `timeout` seconds counts as a host that does not answer. Its
+        poll goes on, and later rounds do not wait for it. Its late answer is never shown: the host
+        is polled again.
         """
         taken = time.time()
         for poll in self._begin(drift):
@@ -82,7 +84,7 @@ class Poller:
             poll.compared.set()
 
     def _compare(self, host: str, answer: LiveAnswer) -> None:
-        """Keep the host's plan beside the answer that it is judged with; none where the plan cannot be made."""
+        """Keep the host's plan with its answer; forget both where no plan can be made."""
         project = self._project
         try:
             plan = inspect_host(self._sessions.of(host), project.render, project.inventory.secrets)
@@ -92,11 +94,10 @@ class Poller:
         self._has_new_comparison = True
 
     def _count_drift(self) -> dict[str, int]:
-        """How many changes `hactl plan` shows for each host that was compared; counted again after a comparison."""
+        """How many changes `hactl plan` would show, for each host with a comparison."""
         if self._has_new_comparison:
-            self._has_new_comparison = (
-                False  # before the copy: a comparison that ends now is counted next time
-            )
+            # Before the copy: a comparison that ends after the copy is counted in the next round.
+            self._has_new_comparison = False
             comparisons = dict(self._comparisons)
             plans = with_manual_edits(
                 {host: plan for host, (plan, _) in comparisons.items()},

@@ -48,4 +48,4 @@ def test_interrupted_it_says_that_the_host_stays_drained() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         await_end(interrupted, 60, told, "web2")
-    assert told.lines == ["web2 stays drained; `hactl undrain web2` gives it back"]
+    assert told.lines == ["web2 stays drained; `hactl undrain web2` returns it to service"]

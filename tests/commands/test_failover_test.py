@@ -61,7 +61,7 @@ def test_a_director_cannot_be_the_client() -> None:
 def test_real_hosts_are_not_broken_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     """Input is no terminal here, so that nobody can be asked."""
     site = project(hosts=CLIENT, groups=CLIENTS, ansible_user="root")
-    with pytest.raises(UsageError, match="nobody to ask; nothing was done"):
+    with pytest.raises(UsageError, match="no terminal to ask on; nothing was done"):
         failover_test(
             site,
             drills=("hand-over",),

@@ -68,7 +68,7 @@ def test_the_table_fits_80_columns_and_marks_the_present_generation() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[1].split()[:4] == ["web1", "1234*", "2026-01-01", "00:00"]
     assert lines[3].split()[1] == "7" and lines[4].strip() == "rollback to 4"
-    assert "nothing was ever confirmed here" in lines[5]
+    assert "no deploy was ever confirmed here" in lines[5]
 
 
 def test_a_generations_diff_is_shown_whole() -> None:

@@ -127,7 +127,7 @@ def test_only_their_owner_may_read_them(out: Path) -> None:
 def test_a_folder_that_others_may_enter_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "open"
     out.mkdir(mode=0o755)
-    with pytest.raises(UsageError, match="others may look into it"):
+    with pytest.raises(UsageError, match="other users may read it"):
         clients(project(tmp_path), out, [])
     assert list(out.iterdir()) == [] and stat.S_IMODE(out.stat().st_mode) == 0o755
 
@@ -148,7 +148,9 @@ def test_a_link_is_followed_neither_as_the_folder_nor_in_it(tmp_path: Path) -> N
 
 
 def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no user nobody\n  there are admin, orders, audit, check"):
+    with pytest.raises(
+        UsageError, match="no user nobody\n  the users are admin, orders, audit, check"
+    ):
         clients(project(tmp_path), tmp_path / "none", ["nobody"])
     found = project(tmp_path)
     bare = type(found)(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provision.commands.rehearsal_lab import _only_one, name_of, spec_of
+from provision.commands.rehearsal_lab import _rehearsal_lock, name_of, spec_of
 from provision.core.errors import InputError, LabError
 from provision.deploy.project import Project
 from provision.inventory.topology import build
@@ -74,10 +74,10 @@ def test_only_one_rehearsal_of_an_inventory_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HACTL_CACHE", str(tmp_path))
-    with _only_one("site-rehearsal"):
-        with pytest.raises(LabError, match="is running"), _only_one("site-rehearsal"):
+    with _rehearsal_lock("site-rehearsal"):
+        with pytest.raises(LabError, match="is running"), _rehearsal_lock("site-rehearsal"):
             pass
-        with _only_one("other-rehearsal"):
+        with _rehearsal_lock("other-rehearsal"):
             pass
-    with _only_one("site-rehearsal"):
+    with _rehearsal_lock("site-rehearsal"):
         pass

@@ -177,6 +177,6 @@ def test_a_rehearsal_that_is_interrupted_takes_its_lab_away() -> None:
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=120)
     assert running.returncode == 130, said
-    assert f"interrupted: taking lab {NAME} away" in said
+    assert f"interrupted: removing lab {NAME}" in said
     assert "Traceback" not in said
     assert remains() == []

@@ -11,7 +11,7 @@ import pytest
 from provision.commands import rehearse_change
 from provision.commands.rehearse_change import (
     ChangeRun,
-    ServiceSeen,
+    ServiceFigures,
     compare,
     judge,
     lines,
@@ -68,7 +68,7 @@ def test_figures_are_of_each_service_and_of_the_time_since_the_deploy_began() ->
         Connection(1, 0.5),
     )
     seen = judge(Recording((WEB, API), tuple(requests), connections), began=2.0)
-    assert seen[0] == ServiceSeen(WEB.name, 80, 0, pytest.approx(4.0), 0.0, 2, 1)
+    assert seen[0] == ServiceFigures(WEB.name, 80, 0, pytest.approx(4.0), 0.0, 2, 1)
     assert (seen[1].requests, seen[1].failed_requests, seen[1].survived) == (81, 1, 1)
     assert seen[1].outage_ms == pytest.approx(50)
     assert not ChangeRun(seen).ok
@@ -124,7 +124,7 @@ class Served:
 def test_a_front_end_that_does_not_serve_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     prober = Served((Request(0, 1.0, None, 0.001, "refused"),))
     monkeypatch.setattr(rehearse_change.Prober, "start", lambda *_args, **_words: prober)
-    monkeypatch.setattr(rehearse_change, "FLOOR_SECONDS", 0.1)
+    monkeypatch.setattr(rehearse_change, "BASELINE_SECONDS", 0.1)
 
     def deploy() -> str:
         raise AssertionError("deployed although nothing was served")
@@ -145,7 +145,7 @@ def test_two_directors_that_advertise_at_once_are_named() -> None:
 
 
 def test_the_table_fits_into_80_columns() -> None:
-    longest = ServiceSeen(
+    longest = ServiceFigures(
         "production-web [fd00:227::10]:8443", 123456, 1234, 2998.7, 14200.0, 200, 198
     )
     seen = ChangeRun(
@@ -159,7 +159,7 @@ def test_the_table_fits_into_80_columns() -> None:
 
 def test_json_holds_what_clients_saw() -> None:
     document: dict[str, Any] = ChangeRun(
-        (ServiceSeen("web", 3, 0, 1.26, 0.0, 2, 2),), plan="1 to update."
+        (ServiceFigures("web", 3, 0, 1.26, 0.0, 2, 2),), plan="1 to update."
     ).json()
     assert document["ok"] is True
     assert document["services"] == [

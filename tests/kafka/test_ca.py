@@ -410,7 +410,7 @@ def test_from_an_empty_home_without_a_ca_files_for_clients_are_refused_and_rende
     assert "copy that folder from the machine that deployed first" in clients.stderr
     shown = hactl(home, "render", str(first.path))
     assert shown.returncode == 0
-    assert "kafka1: /etc/kafka/node.pem is not whole" in shown.stderr
+    assert "kafka1: /etc/kafka/node.pem is incomplete" in shown.stderr
     assert list(home.iterdir()) == []
 
 

@@ -230,7 +230,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_what_another_run_uses
     with underway(site) as first:
         second = verify("keyed", "--bootstrap", site.bootstrap, "--json")
         _, said = first.communicate(timeout=120)
-        assert f"removed {left}, which a killed run had left" in said
+        assert f"removed {left}, the leftovers of a killed run" in said
         assert first.returncode == 0, "the second run left its probe alone"
         assert "removed" not in second.stderr
         assert_all_holds(second)

@@ -20,7 +20,7 @@ def shown(plan: RollPlan) -> list[str]:
 
 def test_the_order_is_told_before_anything_is_done() -> None:
     assert shown(RollPlan(NODES, (), (), None, ())) == [
-        "Restarted one at a time: kafka1, kafka2, kafka3."
+        "Restart one at a time: kafka1, kafka2, kafka3."
     ]
 
 
@@ -28,13 +28,14 @@ def test_a_roll_that_was_cut_off_is_named_with_what_it_left() -> None:
     mark = RollMarker("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
     plan = RollPlan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
     assert shown(plan) == [
-        "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; kafka2, kafka3 restarted already.",
-        "Drained by it, and given back first: kafka2.",
-        "These stall meanwhile, having no replica to spare: orders-0.",
-        "Restarted one at a time: kafka1.",
+        "Resuming the roll of kim@desk (kafka roll) from 2026-11-22T08:00:00Z; "
+        "kafka2, kafka3 restarted already.",
+        "It left these drained; they return to service first: kafka2.",
+        "These partitions stop meanwhile, without a spare replica: orders-0.",
+        "Restart one at a time: kafka1.",
     ]
     assert plan.resumed == {"who": mark.who, "when": mark.when}
-    assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
+    assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "No node is left to restart."
 
 
 def test_each_node_is_told_of_in_the_end() -> None:
@@ -45,7 +46,7 @@ def test_each_node_is_told_of_in_the_end() -> None:
     assert [line for line, _ in result_lines(fates, Exit.FAILED)] == [
         "kafka1  untouched", "kafka2  rolled      12.3 s", "kafka3  stopped    301.0 s",
         "        it does not serve again: broker 3 is not in the cluster",
-        "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to go on.",
+        "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to resume.",
     ]  # fmt: skip
     assert [line for line, _ in result_lines(fates[1:2], Exit.OK)][-1] == "Roll: 1 rolled."
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from provision.commands.kafka_verify import site
+from provision.commands.kafka_verify import verify_environment
 from provision.core.errors import Exit
 from provision.hosts.sessions import Sessions
 from provision.hosts.ssh import SshSession
@@ -89,7 +89,7 @@ def test_an_ensemble_that_anybody_may_write_to_is_told_and_left_as_it_was(tmp_pa
         assert "zookeeper" in children(one), "it serves"
         (write,) = of(one.verify(), "zookeeper-write")
         assert (write.ok, write.seen) == (False, "created")
-        with site(one.project, one.cluster, Here({}), lab=False) as found_by_command:
+        with verify_environment(one.project, one.cluster, Here({}), lab=False) as found_by_command:
             assert zookeeper_write(found_by_command, write.check)[0] == "created", (
                 "by the way through the member's host"
             )
