@@ -48,7 +48,7 @@ def test_without_an_earlier_generation_it_is_said_and_nothing_done() -> None:
 def test_a_host_that_goes_not_back_so_far_is_named() -> None:
     found = {"web1": chronicle(1, 2), "web9": chronicle(2)}
     with pytest.raises(
-        HactlError, match=r"web9: nothing confirmed at generation 1 or before .*\n.*--limit"
+        HactlError, match=r"web9: no generation up to 1 is kept there\n.*--limit"
     ) as caught:
         choose(found, 1)
     assert caught.value.exit_code == Exit.INPUT

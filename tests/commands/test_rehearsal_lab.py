@@ -65,8 +65,9 @@ def test_a_host_that_is_renamed_cannot_be_rehearsed() -> None:
     named = {("page2" if name == "web2" else name): own for name, own in HOSTS.items()}
     with pytest.raises(InputError) as raised:
         spec_of(project(), project(named, {**GROUPS, "web": ("web1", "page2")}))
-    assert "page2 has the address 192.168.227.104 here, which is web2's in site.yml" in str(
-        raised.value
+    assert (
+        "page2 has the address 192.168.227.104 here, which is the address of web2 in site.yml"
+        in str(raised.value)
     )
 
 

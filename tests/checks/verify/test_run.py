@@ -216,7 +216,7 @@ def test_a_marker_that_names_nothing_fails(
     [
         ("def test_it(:\n", "SyntaxError"),
         ("import nosuchmodule\n", "nosuchmodule"),
-        ("def check_it():\n    pass\n", "no test was found"),
+        ("def check_it():\n    pass\n", "has no test: name the files"),
         ("import pytest\n\n@pytest.mark.host('web')\ndef test_it():\n    pass\n", "'host' not found in `markers`"),
         ("def test_it(no_fixture):\n    pass\n", "no_fixture"),
     ],

@@ -109,14 +109,14 @@ def test_a_stranger_that_answers_arp() -> None:
 
 def test_nobody_answers() -> None:
     found = said(vip_answers(WELL, wire(who_has={"macs": ()}), VIP))
-    assert found == [f"nobody answers for {VIP}; client asked and got no answer; lvs1 has it; "
+    assert found == [f"nobody answers for {VIP}; client got no answer to its request; lvs1 has it; "
                      "no client can reach it; see the other checks"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"reply": "silent"}, "a black hole for every connection it is given"),
+        ({"reply": "silent"}, "every forwarded connection is lost"),
         ({"reply": "rst"}, "refuses connections to 192.168.227.10:80; client got a reset"),
         ({"reply": "silent", "macs": (MAC2,)}, "web2 does"),
     ],
@@ -176,7 +176,7 @@ def test_where_a_real_server_cannot_be_asked() -> None:
 
 def test_where_no_advert_gets_to() -> None:
     with pytest.raises(
-        Unavailable, match="no advert of VRID 10 gets to client: it is on another network"
+        Unavailable, match="no advert of VRID 10 reaches client: it is on another network"
     ):
         said(own_vrids(WELL, wire(listen={"adverts": ()}), WEB))
 
