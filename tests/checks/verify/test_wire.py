@@ -104,7 +104,7 @@ def test_a_real_server_that_answers_arp() -> None:
 def test_a_stranger_that_answers_arp() -> None:
     found = said(vip_answers(WELL, wire(who_has={"macs": ("02:00:00:00:00:99",)}), VIP))
     assert len(found) == 1
-    assert f"take {VIP} off it" in found[0]
+    assert f"remove {VIP} from it" in found[0]
 
 
 def test_nobody_answers() -> None:
