@@ -1,4 +1,4 @@
-"""Plan, deploy, verify, status and doctor count the same manual changes, and start no more agents than they need."""
+"""Plan, deploy, verify, status and doctor count the same manual changes, with few execs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class WireAnswers:
-    """The answers by question. `reason` is why there are none, `failed` whether that is a failure."""
+    """The answers by question. `reason` is why there are none, `failed` whether that fails."""
 
     client: str = ""
     answers: Mapping[Question, Answer] = field(default_factory=dict)

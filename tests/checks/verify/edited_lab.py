@@ -1,4 +1,4 @@
-"""The managed hosts of the lab as their agents answer, with an IPVS table and addresses that somebody edited."""
+"""The lab's managed hosts as their agents answer, after edits of the IPVS table and addresses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lab_project(folder: Path) -> Project:
 
 
 class EditedLab(Sessions):
-    """Sessions with the managed hosts; `table` and `log` are those of lvs1, `vip_on` also has the VIP on eth0."""
+    """Sessions of the managed hosts: `table` and `log` of lvs1, `vip_on` has the VIP on eth0."""
 
     def __init__(
         self, project: Project, table: Sequence[str], log: Sequence[str], vip_on: str = ""

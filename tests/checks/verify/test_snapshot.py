@@ -1,4 +1,4 @@
-"""Verify finds the same drift in a director's table as plan: real text of ipvsadm, answered as the agents answer."""
+"""Verify finds the same drift in a director's table as plan, in real output of ipvsadm."""
 
 from __future__ import annotations
 
