@@ -89,7 +89,7 @@ while time.monotonic() < end:
     sender.sendto(packet, ("224.0.0.18", 0))
     time.sleep(0.1)
 """
-"""Sends adverts of our VRID from a real server: VRRP 3, valid checksum, priority 1 (RFC 5798 §5)."""
+"""Sends adverts of our VRID from a real server: VRRP 3, checksum, priority 1 (RFC 5798 §5)."""
 
 BLOCK = """
 nft -f - <<'END'

@@ -112,8 +112,10 @@ def test_another_machine_that_answers_arp() -> None:
 
 def test_nobody_answers() -> None:
     messages = texts(vip_answers(WELL, wire(who_has={"macs": ()}), VIP))
-    assert messages == [f"nobody answers for {VIP}; client got no answer to its request; lvs1 has it; "
-                     "no client can reach it; see the other checks"]  # fmt: skip
+    assert messages == [
+        f"nobody answers for {VIP}; client got no answer to its request; lvs1 has it; "
+        "no client can reach it; see the other checks"
+    ]
 
 
 @pytest.mark.parametrize(
