@@ -6,6 +6,7 @@ import runpy
 import stat
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_java_files_are_read_back_as_the_login_of_the_inventory(
     found = login("", out / f"{user}.{kind}.conf")
     assert found.bootstrap == (("192.0.2.10", 9092),)
     assert (found.protocol, found.mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
-    assert (found.user, found.password) == (user, USERS[user]["password"])
+    assert (found.user, found.password) == (user, cast(dict[str, str], USERS[user])["password"])
     assert found.tls and found.tls.check_hostname
     (trusted,) = found.tls.get_ca_certs()
     assert trusted["subject"] == ((("commonName", "hactl CA for Kafka kafka"),),)
@@ -187,7 +188,7 @@ def java(one: Asked, main: str, *words: str, said: str = "") -> str:
 
 @pytest.mark.kafka
 def test_real_clients_take_them(tmp_path: Path) -> None:
-    """Java's, librdkafka and Python's; only the VIP is replaced, which no test on one machine has."""
+    """Clients of Java, librdkafka and Python; only the VIP is replaced: one machine has none."""
     import confluent_kafka
     import kafka
 
