@@ -71,13 +71,8 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
         results, code = _carry_out(plan, cluster, locked, drains, login, console)
     console.done()
     if json:
-        print_json(
-            {
-                "ok": code == Exit.OK,
-                "resumed": plan.resumed,
-                "nodes": [result.json() for result in results],
-            }
-        )
+        entries = [result.json() for result in results]
+        print_json({"ok": code == Exit.OK, "resumed": plan.resumed, "nodes": entries})
     else:
         Screen().show(result_lines(results, code))
     return code

@@ -1,6 +1,6 @@
 """Inspect hosts: how each differs from the inventory, manual changes included. Nothing is changed.
 
-Plan, deploy, verify, status and doctor all use these functions, so that they always count the same drift.
+Plan, deploy, verify, status and doctor all use these functions: they always count the same drift.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Render = Callable[[str, Facts], DesiredHost]
 
 @dataclass(frozen=True)
 class LiveAnswer:
-    """What a running host says: its live state, and the last result of each health check in its log."""
+    """A running host's answer: its live state, and the last results of its health checks."""
 
     live: LiveHost
     health: Mapping[str, Health]
@@ -50,9 +50,9 @@ def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> H
 def compare(
     plans: Mapping[str, HostPlan], session_of: Callable[[str], Session]
 ) -> dict[str, HostPlan]:
-    """The plans with the manual changes that one host's state does not show; one more exec on each host in doubt.
+    """The plans with the manual changes that one host's state does not show.
 
-    A host that does not answer keeps its plan.
+    Each host in doubt gets one more exec. A host that does not answer keeps its plan.
     """
     answers = {}
     for host in _in_doubt(plans):
@@ -66,8 +66,9 @@ def with_manual_edits(
 ) -> dict[str, HostPlan]:
     """The plans with the manual changes that only the answers of the hosts in doubt show. Pure.
 
-    Two hosts have the same VIP: the answer of a director says whether it is master. A table lacks a real server: the
-    answer says whether a health check removed it. A host without an answer keeps its plan.
+    Two hosts have the same VIP: the answer of a director says whether it is master. A table lacks a
+    real server: the answer says whether a health check removed it. A host without an answer keeps
+    its plan.
     """
     edited = dict(plans)
     doubtful = {host: answers[host] for host in _in_doubt(plans) if host in answers}
@@ -82,5 +83,5 @@ def with_manual_edits(
 
 
 def _in_doubt(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
-    """The hosts whose plan needs their live state: who is master of a VIP, what removed a real server."""
+    """The hosts whose live state must say whether they are master, or what removed a real server."""
     return tuple(dict.fromkeys((*manual_edits.needs_vrrp_state(plans), *missing.needs_log(plans))))

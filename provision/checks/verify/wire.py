@@ -216,15 +216,11 @@ def own_vrids(
     vrid = frontend.vrrp.virtual_router_id
     ours = [advert for advert in heard if advert.vrid == vrid]
     if not ours:
-        cause = (
-            "they are unicast"
-            if frontend.vrrp.unicast
-            else "it is on another network, or its switch filters them"
-        )
+        filtered = "it is on another network, or its switch filters them"
+        cause = "they are unicast" if frontend.vrrp.unicast else filtered
         raise Unavailable(f"no advert of VRID {vrid} reaches {wire.client}: {cause}")
     speakers = _speakers(seen, frontend, ours)
-    strangers = [source for source, host in speakers.items() if not host]
-    for source in strangers:
+    for source in (source for source, host in speakers.items() if not host):
         yield LiveFinding(
             "own_vrids",
             "",
