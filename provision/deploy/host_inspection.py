@@ -83,5 +83,5 @@ def with_manual_edits(
 
 
 def _in_doubt(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
-    """The hosts whose live state must say whether they are master, or what removed a real server."""
+    """The hosts whose live state says whether they are master, or what removed a real server."""
     return tuple(dict.fromkeys((*manual_edits.needs_vrrp_state(plans), *missing.needs_log(plans))))
