@@ -1,4 +1,4 @@
-"""Prints, as JSON, the seconds on the clock that each phase of `hactl plan bench.yml --limit web` takes."""
+"""Prints the wall-clock seconds of each phase of `hactl plan bench.yml --limit web`, as JSON."""
 
 # ruff: noqa: E402 - the imports are what is measured
 import gc
@@ -22,7 +22,7 @@ uptime = float(Path("/proc/uptime").read_text().split()[0])
 phases["Python starts"] = max(0.0, uptime - ticks / os.sysconf("SC_CLK_TCK"))
 gc.set_threshold(100_000)  # as the command line does
 
-import provision.commands  # noqa: F401
+import provision.commands.main
 
 done("import the command line (typer)")
 import fabric  # noqa: F401
@@ -33,18 +33,19 @@ import pydantic  # noqa: F401
 import yaml  # noqa: F401
 
 done("import pydantic, jinja2, yaml")
-from provision.commands.deploy import check
+import provision.commands.plan  # noqa: F401
+from provision.checks.lint.rules import check
 from provision.core.events import Console
+from provision.deploy.inspection import inspect
 from provision.deploy.project import load
-from provision.deploy.rollout import survey
 
 done("import hactl's own modules, the model's classes")
 project = load(Path("bench.yml"))
 check(project)
 done("read, validate and lint the inventory")
 targets = project.targets(project.managed("web"))
-with survey(targets, project.render, project.inventory.secrets, Console()) as found:
-    found.raise_failures()
+with inspect(targets, project.render, project.inventory.secrets, Console()) as inspection:
+    inspection.raise_failures()
     done("log in, observe, render and compare, four hosts at once")
 done("close the connections")
 print(json.dumps(phases))

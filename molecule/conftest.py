@@ -1,6 +1,6 @@
-"""What the scenarios share: the hosts of the inventory as fixtures, each in turn or all directors at once.
+"""Fixtures of all scenarios: the hosts of the inventory, one at a time, or all directors together.
 
-molecule says in the environment which scenario runs; its inventory and its lab are called after it.
+The environment has the name of the scenario; its inventory and its lab have the same name.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from testinfra.host import Host
 
 FOLDER = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 LAB = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME']}"
-#: Where shared/with-passwords keeps what it made.
 HACTL_FOLDER = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "hactl"
+"""The passwords and CAs of shared/with-passwords."""
 
 
 def hactl(*words: str) -> subprocess.CompletedProcess[str]:
-    """A command of hactl in the scenario's folder, with the passwords that its inventory wants, however it ends."""
+    """The result of a hactl command in the scenario's folder, with the inventory's passwords."""
     argv = ["sh", "../shared/with-passwords", "hactl", *words]
     return subprocess.run(argv, cwd=FOLDER, check=False, capture_output=True, text=True)
 
 
 def passwords() -> dict[str, str]:
-    """The random passwords of this run by the variables that the inventory names."""
+    """The random passwords of this run, by variable of the inventory."""
     return dict(
         line.split("=", 1) for line in (HACTL_FOLDER / "passwords").read_text().splitlines()
     )
@@ -36,17 +36,17 @@ def passwords() -> dict[str, str]:
 
 def read_groups(inventory: Path) -> dict[str, list[str]]:
     """The hosts of every group, as `hactl inventory --list` prints them."""
-    ran = hactl("inventory", str(inventory), "--list")
-    assert ran.returncode == 0, ran.stderr
-    listed = json.loads(ran.stdout)
-    return {name: group["hosts"] for name, group in listed.items() if "hosts" in group}
+    done = hactl("inventory", str(inventory), "--list")
+    assert done.returncode == 0, done.stderr
+    groups = json.loads(done.stdout)
+    return {name: group["hosts"] for name, group in groups.items() if "hosts" in group}
 
 
 GROUPS = read_groups(FOLDER / "inventory" / f"{LAB}.yml")
 
 
 def log_in(name: str, config: pytest.Config) -> Host:
-    """A host of the lab by name; ssh keeps one connection to it for all tests."""
+    """A host of the lab; ssh keeps one connection to it for all tests."""
     socket = f"/run/hactl/lab/{LAB}/ssh-%%h"  # doubled, since testinfra formats its commands
     return testinfra.get_host(
         f"ssh://{name}", ssh_config=config.getoption("ssh_config"), controlpath=socket
@@ -63,7 +63,7 @@ def holders(directors: list[Host], vip: str) -> list[Host]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `director`, `real_server` or `broker` once for each of them."""
+    """Run a test with the fixture `director`, `real_server` or `broker` once for each such host."""
     for fixture, group in (
         ("director", "directors"),
         ("real_server", "web"),
@@ -74,7 +74,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run that skipped a test, or had none, is no proof: it fails."""
+    """Fail a run that skipped a test or had none: it proves nothing."""
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     proven = reporter.stats.get("passed") and not reporter.stats.get("skipped")
     if exitstatus == pytest.ExitCode.OK and not proven:
@@ -101,15 +101,15 @@ def broker(request: pytest.FixtureRequest) -> Host:
 
 @pytest.fixture(scope="session")
 def directors(pytestconfig: pytest.Config) -> list[Host]:
-    """All directors, for what holds of them together."""
+    """All directors, for checks of the whole group."""
     return [log_in(name, pytestconfig) for name in GROUPS["directors"]]
 
 
 @pytest.fixture(scope="session")
 def vip(directors: list[Host]) -> str:
-    """The virtual address of an inventory that has one."""
-    (service,) = {line.split()[2] for line in directors[0].check_output("ipvsadm --save --numeric").splitlines()
-                  if line.startswith("-A")}  # fmt: skip
+    """The VIP of an inventory that has one service."""
+    table = directors[0].check_output("ipvsadm --save --numeric").splitlines()
+    (service,) = {line.split()[2] for line in table if line.startswith("-A")}
     return service.rpartition(":")[0]
 
 

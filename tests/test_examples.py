@@ -1,4 +1,4 @@
-"""An operator's own role beside the inventory, from an hactl that was installed elsewhere: no Python, no checkout."""
+"""An installed hactl renders an operator's own role beside the inventory."""
 
 from __future__ import annotations
 
@@ -55,8 +55,12 @@ def test_the_example_role_is_rendered_by_an_installed_hactl_from_another_folder(
     shutil.copytree(EXAMPLE, site)
     result = subprocess.run(
         [sys.executable, "-c", PRINT_MOTD, str(installed), "site/inventory.yml"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert result.stderr == ""
     assert result.stdout == (
         "web1 (192.0.2.103) belongs to the web team.\n"
@@ -79,6 +83,10 @@ def test_the_example_role_without_its_required_variable_says_what_to_set(
     )
     result = subprocess.run(
         [sys.executable, "-c", PRINT_MOTD, str(installed), "site/inventory.yml"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert "missing-variable: host `web1` has role `motd` but no `motd_owner`" in result.stderr

@@ -21,9 +21,9 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """What molecule runs with: plain output, and an ANSIBLE_HOME of its own.
+    """Molecule's environment: plain output, and a separate ANSIBLE_HOME.
 
-    molecule names its working folder after the project's folder alone, so two clones would share one.
+    Two clones of the project would otherwise share a working folder.
     """
     path = f"{BIN}:{os.environ['PATH']}"
     plain = {"NO_COLOR": "1", "MOLECULE_COMMAND_BORDERS": "false"}
@@ -50,7 +50,7 @@ SCENARIOS = {
 
 
 def remains() -> list[str]:
-    """What is left of the scenarios' labs on this machine: state, namespaces, mounts, disks, processes."""
+    """Leftovers of the scenarios' labs here: state, namespaces, mounts, disks, processes."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     cache = Path(os.environ.get("HACTL_CACHE") or "/var/cache/hactl") / "lab" / "hosts"
     paths = [*Path("/run/hactl/lab").glob("molecule-*"), *cache.glob("molecule-*")]

@@ -1,4 +1,4 @@
-"""`hactl deploy`: plan, ask, apply in rollout order, report. `hactl rollback` ends here, too."""
+"""`hactl deploy`: plan, ask, apply in rollout order, report; `hactl rollback` uses it, too."""
 
 from __future__ import annotations
 
@@ -35,20 +35,24 @@ from provision.kafka.resources.deploy import ClusterDeploy
 
 
 def deploy(project: Project, *, yes: bool, limit: str, serial: int, json: bool, lab: bool) -> Exit:
-    """Plan, ask, apply in rollout order, report; a failure anywhere before the first change changes nothing."""
+    """Plan, ask, apply in rollout order, report.
+
+    A failure before the first change leaves every host unchanged.
+    """
     check(project)
     targets = project.targets(project.managed(limit), lab)
-    wanted = DeployTarget(
+    target = DeployTarget(
         project.render, project.inventory.secrets, cluster=ClusterDeploy.of(project, limit)
     )
-    return push(project, targets, wanted, yes=yes, serial=serial, json=json, lab=lab)
+    return push(project, targets, target, yes=yes, serial=serial, json=json, lab=lab)
 
 
 @dataclasses.dataclass(frozen=True)
 class DeployTarget:
-    """What hosts are to become: how to render each, what to mask, and, where it is no deploy of the inventory, why.
+    """The state to deploy: how to render a host, and the secrets to mask in the plan.
 
-    `cluster` is the side of a Kafka cluster that is to follow them.
+    `note` and `digest` are kept with the generation where another state than the inventory's is
+    deployed. `cluster` is the Kafka cluster that changes after the hosts.
     """
 
     render: Render
@@ -61,88 +65,89 @@ class DeployTarget:
 def push(
     project: Project,
     targets: Mapping[str, Target],
-    wanted: DeployTarget,
+    target: DeployTarget,
     *,
     yes: bool,
     serial: int,
     json: bool,
     lab: bool,
 ) -> Exit:
-    """Survey the targets, show the plan, ask, carry it out, report."""
+    """Inspect the hosts, show the plan, ask, apply it, report."""
     console = Console()
-    with inspect(targets, wanted.render, wanted.secrets, console, mend=True) as found:
+    with inspect(targets, target.render, target.secrets, console, mend=True) as inspection:
         console.done()
-        if found.failures:
-            return refuse(found, json)
-        cluster = wanted.cluster
-        if making := new_ca_notice(project, found.plans):
-            console.note(making)
+        if inspection.failures:
+            return refuse(inspection, json)
+        cluster = target.cluster
+        if notice := new_ca_notice(project, inspection.plans):
+            console.note(notice)
             project = with_authority(project)
-            found.plans = replan(project, found.plans)
+            inspection.plans = replan(project, inspection.plans)
             cluster.project = cluster.project and project
-        cluster.make_plan(found)
-        cluster.defer(found, console)
-        lines = [*plan_lines(found.plans, found.coverage), *cluster.plan_lines()]
+        cluster.make_plan(inspection)
+        cluster.defer(inspection, console)
+        lines = [*plan_lines(inspection.plans, inspection.coverage), *cluster.plan_lines()]
         Screen(sys.stderr if json else sys.stdout).show(lines)
-        if found.changes() + cluster.changes() and not yes and not confirm():
+        if inspection.changes() + cluster.changes() and not yes and not confirm():
             raise UsageError("not confirmed; nothing was changed")
         keep_new(project)
-        prepare(project, found, console, lab=lab)
-        results, code = carry_out(project, found, serial, console, wanted, lab=lab)
-        code = code or cluster.carry_out(found, console)
+        prepare(project, inspection, console, lab=lab)
+        results, code = carry_out(project, inspection, serial, console, target, lab=lab)
+        code = code or cluster.carry_out(inspection, console)
         console.done()
         if json:
-            about = found.coverage.json() | cluster.applied_json()
-            print_json(results_json(code == Exit.OK, results, found.outside) | about)
+            document = results_json(code == Exit.OK, results, inspection.outside)
+            print_json(document | inspection.coverage.json() | cluster.applied_json())
         else:
-            Screen().show([*results_lines(results, found.outside), *cluster.applied_lines()])
+            Screen().show([*results_lines(results, inspection.outside), *cluster.applied_lines()])
         cluster.raise_failure()
         return code
 
 
 def carry_out(
     project: Project,
-    found: Inspection,
+    inspection: Inspection,
     serial: int,
     events: Events,
-    wanted: DeployTarget | None = None,
+    target: DeployTarget | None = None,
     *,
     lab: bool = False,
 ) -> tuple[list[HostResult], Exit]:
-    """Apply what was surveyed, asking nobody; returns every surveyed host's result and the exit code of them all."""
-    if not found.changes():
-        return [ended(found, host, "unchanged") for host in found.plans], Exit.OK
+    """Apply the plans without a question; returns the result of every host and the exit code."""
+    if not inspection.changes():
+        results = [ended(inspection, host, "unchanged") for host in inspection.plans]
+        return results, Exit.OK
     from provision.deploy import rollout
     from provision.deploy.external.probe_host import viewpoint
     from provision.deploy.external_check import ExternalCheck
     from provision.kafka.rolling.deploy import serial_restarts
 
-    note, digest = (wanted.note, wanted.digest) if wanted else ("", "")
+    note, digest = (target.note, target.digest) if target else ("", "")
     when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    run = (operator_id(), digest or project.digest(), found.next_generation(), when, note)
-    desired = {host: plan.desired for host, plan in found.plans.items()}
-    place = viewpoint(
+    run = (operator_id(), digest or project.digest(), inspection.next_generation(), when, note)
+    desired = {host: plan.desired for host, plan in inspection.plans.items()}
+    probe_host = viewpoint(
         project.topology, lambda host: project.targets((host,), lab)[host], controller=not lab
     )
-    external_check = ExternalCheck(project.topology, desired, place)
+    outside = ExternalCheck(project.topology, desired, probe_host)
     order = rollout.Rollout(project.topology.stages(), serial, *run)
-    with serial_restarts(project, found, events, lab=lab) as care:
-        results = rollout.deploy(found, order, external_check, events, care)
-    codes = [result.exit_code for result in results.values() if result.exit_code]
-    code = Exit.INTERRUPTED if found.interrupted else max(codes, default=Exit.OK)
-    return [results[host] for host in found.plans], code
+    with serial_restarts(project, inspection, events, lab=lab) as policy:
+        by_host = rollout.deploy(inspection, order, outside, events, policy)
+    codes = [result.exit_code for result in by_host.values() if result.exit_code]
+    code = Exit.INTERRUPTED if inspection.interrupted else max(codes, default=Exit.OK)
+    return [by_host[host] for host in inspection.plans], code
 
 
-def refuse(found: Inspection, json: bool) -> Exit:
-    """A host could not be looked at: say so for each and change nothing anywhere.
+def refuse(inspection: Inspection, json: bool) -> Exit:
+    """Report the hosts that could not be inspected; no host was changed.
 
     Raises:
-        HactlError: what kept hosts from being looked at.
+        HactlError: the reasons.
     """
     if json:
-        print_json(results_json(False, refusals(found)) | found.coverage.json())
+        print_json(results_json(False, refusals(inspection)) | inspection.coverage.json())
     try:
-        found.raise_failures()
+        inspection.raise_failures()
     except HactlError as error:
         error.hint = f"{error.hint}\n  Nothing was changed on any host.".lstrip()
         raise
@@ -153,13 +158,15 @@ def command(
     inventory: InventoryPath = None,
     yes: Yes = False,
     limit: Limit = "",
-    serial: Annotated[int, typer.Option(min=0, help="Hosts of one stage at a time; 0: all.")] = 0,
+    serial: Annotated[
+        int, typer.Option(min=0, help="Hosts of a stage that change at a time; 0: all.")
+    ] = 0,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Plan, ask, then make every host as planned.
+    """Plan, ask, and change the hosts.
 
-    Real servers first, then backup directors, then the master."""
+    Real servers change first, then backup directors, then the master."""
     raise typer.Exit(
         deploy(load(inventory), yes=yes, limit=limit, serial=serial, json=json, lab=lab)
     )

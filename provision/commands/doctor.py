@@ -1,4 +1,4 @@
-"""`hactl doctor`: look at everything once, then say what is the matter."""
+"""`hactl doctor`: inspect everything once, then name the causes of problems."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from provision.commands.options import (
 from provision.core.errors import Exit, HactlError, HostError
 from provision.core.events import Console, Events
 from provision.core.terminal import Screen, print_json
-from provision.deploy.plan import Change, plan_host
+from provision.deploy.host_inspection import LiveAnswer, inspect_host, with_manual_edits
+from provision.deploy.plan import Change, HostPlan
 from provision.deploy.project import Project
 from provision.hosts.agent.look import look_with
-from provision.hosts.agent.observe import observe
 from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.live.state import LiveHost
 from provision.hosts.parallel import run_parallel
@@ -33,10 +33,10 @@ from provision.prober.wire import ask
 
 
 def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
-    """Print what is the matter and what tells it.
+    """Print each problem with its cause and its evidence.
 
-    Returns 0 where nothing was found, 1 where something was, 4 where a host could not be looked at, or nothing was
-    found and not all was looked at.
+    Returns 0 where nothing was found and 1 where a problem was found. Returns 4 where a host could
+    not be inspected, or nothing was found and the inspection was incomplete.
     """
     console = Console()
     hosts = tuple(dict.fromkeys((*project.managed(), *project.topology.clients)))
@@ -55,78 +55,102 @@ def doctor(project: Project, *, json: bool, lab: bool) -> Exit:
 
 
 def examine(project: Project, sessions: Sessions, events: Events) -> Report:
-    """Two execs on each host, one on the client for the wire, all at once; then every rule over what they said."""
+    """Inspect all hosts and the network, then apply every rule."""
+    return diagnose(inspect_all(project, sessions, events))
+
+
+def inspect_all(project: Project, sessions: Sessions, events: Events) -> DoctorCase:
+    """All that the rules need: two execs on each host, in parallel, and one on the client."""
     hosts = tuple(sessions.targets)
-    found = dict(
+    results = dict(
         zip(
             hosts,
-            run_parallel(lambda host: _look(project, sessions, host, events), hosts),
+            run_parallel(lambda host: _inspect(project, sessions, host, events), hosts),
             strict=True,
         )
     )
-    looked = {host: one for host, one in found.items() if isinstance(one, _Inspection)}
-    errors = {host: str(one) for host, one in found.items() if isinstance(one, HostError)}
-    seen = Snapshot(project.topology, {host: one.live for host, one in looked.items()})
-    traces = {host: HostTrace(host, one.sections) for host, one in looked.items()}
-    changes = {host: one.changes for host, one in looked.items() if one.changes is not None}
-    return diagnose(DoctorCase(seen, traces, changes, _wire(sessions, seen, events), errors))
+    inspections = {host: data for host, data in results.items() if isinstance(data, _Inspection)}
+    errors = {host: str(error) for host, error in results.items() if isinstance(error, HostError)}
+    snapshot = Snapshot(
+        project.topology, {host: inspection.live for host, inspection in inspections.items()}
+    )
+    traces = {
+        host: HostTrace(host, inspection.sections) for host, inspection in inspections.items()
+    }
+    wire = _ask_wire(sessions, snapshot, events)
+    return DoctorCase(snapshot, traces, _changes(inspections), wire, errors)
 
 
 @dataclass(frozen=True)
 class _Inspection:
+    """One host's answers; `plan` is None where the host cannot be compared with the inventory."""
+
     live: LiveHost
     sections: Sections
-    changes: tuple[Change, ...] | None
+    plan: HostPlan | None
 
 
-def _look(
+def _inspect(
     project: Project, sessions: Sessions, host: str, events: Events
 ) -> _Inspection | HostError:
     try:
         live, sections = look_with(sessions.of(host), "doctor")
-        changes = _changes(project, sessions, host) if host in project.topology.managed() else None
+        plan = _plan(project, sessions, host) if host in project.topology.managed() else None
     except HostError as error:
         events.host(host, "failed")
         return error
     events.host(host, "looked at")
-    return _Inspection(live, sections, changes)
+    return _Inspection(live, sections, plan)
 
 
-def _changes(project: Project, sessions: Sessions, host: str) -> tuple[Change, ...] | None:
-    """What a deploy would change; None where that cannot be said, which other rules tell the reason of."""
+def _plan(project: Project, sessions: Sessions, host: str) -> HostPlan | None:
+    """The host's plan; None where it cannot be made, for which other rules give the reason."""
     try:
-        desired, observed = observe(sessions.of(host), lambda facts: project.render(host, facts))
+        return inspect_host(sessions.of(host), project.render, project.inventory.secrets)
     except HostError:
         raise
     except HactlError:
         return None
-    return plan_host(desired, observed, project.inventory.secrets).changes
 
 
-def _wire(sessions: Sessions, seen: Snapshot, events: Events) -> WireAnswers:
-    """What the wire says to the client's questions."""
+def _changes(inspections: Mapping[str, _Inspection]) -> dict[str, tuple[Change, ...]]:
+    """The changes that `hactl plan` shows for each host with a plan, manual changes included."""
+    plans = {
+        host: inspection.plan
+        for host, inspection in inspections.items()
+        if inspection.plan is not None
+    }
+    answers = {
+        host: LiveAnswer.of(inspections[host].live, inspections[host].sections) for host in plans
+    }
+    return {host: plan.changes for host, plan in with_manual_edits(plans, answers).items()}
+
+
+def _ask_wire(sessions: Sessions, snapshot: Snapshot, events: Events) -> WireAnswers:
+    """The network's answers to the client's questions."""
     clients: Mapping[str, LiveHost] = {
-        host: seen.lives[host] for host in seen.topology.clients if host in seen.lives
+        host: snapshot.lives[host] for host in snapshot.topology.clients if host in snapshot.lives
     }
     client = next(iter(clients), "")
     if not client:
-        why = (
+        reason = (
             "no host of the group `clients` could be asked"
-            if seen.topology.clients
+            if snapshot.topology.clients
             else "the inventory has no client"
         )
-        return WireAnswers(reason=why)
-    asked = questions(seen)
+        return WireAnswers(reason=reason)
+    asked_questions = questions(snapshot)
     try:
-        answers = ask(sessions.of(client), asked)
+        answers = ask(sessions.of(client), asked_questions)
     except HostError as error:
         return WireAnswers(client, reason=str(error), failed=True)
     events.host(client, "asked the wire")
-    return WireAnswers(client, dict(zip(asked, answers, strict=True)))
+    return WireAnswers(client, dict(zip(asked_questions, answers, strict=True)))
 
 
 def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
-    """Look for the causes of what is wrong, and show what tells them.
+    """Find the causes of problems, with their evidence.
 
-    Exit 0 when nothing was found, 1 when something was, 4 when a host could not be looked at."""
+    Exit 0 when nothing was found, 1 when a cause was found, 4 when a host
+    could not be inspected."""
     raise typer.Exit(doctor(load(inventory), json=json, lab=lab))

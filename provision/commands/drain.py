@@ -1,4 +1,4 @@
-"""`hactl drain`: one host out of service without a lost request."""
+"""`hactl drain`: take a host out of service without a lost request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from provision.deploy.drain import (
     directors_of,
     drain_on_all,
     refusal,
-    remaining,
 )
 from provision.deploy.operator import operator_id
 from provision.deploy.project import Project
@@ -36,60 +35,59 @@ from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.sessions import Sessions
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at what is left."""
+"""Seconds between two checks of the remaining work."""
 
 
 def drain(project: Project, host: str, *, wait: float, json: bool, lab: bool) -> Exit:
-    """Give a host nothing new to do, and wait until it does nothing any more, for `wait` seconds at most.
+    """Send a host no new work, and wait at most `wait` seconds until it has none.
 
-    Returns 0, or 1 where something was left after that; the host stays drained all the same.
+    Returns 0, or 1 where work remains after the wait; the host stays drained in both cases.
 
     Raises:
-        HactlError: it is the last one, or cannot be drained; nothing was changed.
-        HostError: a director cannot be asked or told; what was done was taken back.
+        HactlError: the host is the last of its kind, or cannot be drained; nothing was changed.
+        HostError: a director did not answer or carry it out; the drain was rolled back.
     """
     console = Console()
-    with Drain(project, host, lab, console) as work:
-        work.check()
-        work.tell("drain")
+    with Drain(project, host, lab, console) as job:
+        job.check()
+        job.request("drain")
         try:
-            seen = work.check()  # somebody else may have drained the other one meanwhile
+            snapshot = job.check()  # another operator may have drained the other host meanwhile
         except HactlError:
-            work.tell("undrain")
+            job.request("undrain")
             raise
-        left, seconds = work.wait(wait, seen)
+        remaining, seconds = job.wait(wait, snapshot)
     console.done()
     if json:
-        print_json(document(host, work.kind, True, left, seconds) | work.coverage.json())
-    elif left:
-        print(f"{host}: drained, and after {seconds:.0f} s there is left: {describe(left)}")
+        print_json(document(host, job.kind, True, remaining, seconds) | job.coverage.json())
+    elif remaining:
+        print(f"{host}: drained, and after {seconds:.0f} s there is left: {describe(remaining)}")
     else:
-        print(
-            f"{host}: drained, nothing is left after {seconds:.1f} s; `hactl undrain {host}` gives it back"
-        )
-    return Exit.FAILED if left else Exit.OK
+        undo = f"`hactl undrain {host}` returns it to service"
+        print(f"{host}: drained, nothing is left after {seconds:.1f} s; {undo}")
+    return Exit.FAILED if remaining else Exit.OK
 
 
 def document(
-    host: str, kind: str, drained: bool, left: Sequence[Remaining] = (), seconds: float = 0.0
+    host: str, kind: str, drained: bool, remaining: Sequence[Remaining] = (), seconds: float = 0.0
 ) -> dict[str, Any]:
-    rest = [
-        {"director": one.director, "what": one.description, "connections": one.connections}
-        for one in left
+    """The document of `drain --json` and `undrain --json`."""
+    left = [
+        {"director": item.director, "what": item.description, "connections": item.connections}
+        for item in remaining
     ]
-    ok = not left
     return {
-        "ok": ok,
+        "ok": not remaining,
         "host": host,
         "kind": kind,
         "drained": drained,
         "seconds": round(seconds, 1),
-        "left": rest,
+        "left": left,
     }
 
 
 class Drain:
-    """One host's drain: the directors that have to do with it, and their logins. A context manager."""
+    """The drain of one host: the directors that take part, and their logins. A context manager."""
 
     def __init__(self, project: Project, host: str, lab: bool, events: Events) -> None:
         self.topology = project.topology
@@ -98,11 +96,12 @@ class Drain:
         if not self.directors:
             known = (*self.topology.directors(), *self.topology.real_servers())
             raise UsageError(
-                f"{host} is neither a director nor a real server", f"there are {', '.join(known)}"
+                f"{host} is neither a director nor a real server",
+                f"known hosts: {', '.join(known)}",
             )
         self.kind = "director" if self.topology.directed_by(host) else "server"
         self.events = events
-        self._who = operator_id()
+        self._operator = operator_id()
         self._digest = project.digest()
         self._sessions = Sessions(project.targets(self.directors, lab))
         self.coverage = Coverage(self.directors)
@@ -114,66 +113,73 @@ class Drain:
         self._sessions.close()
 
     def look(self) -> Snapshot:
-        """The directors as they are now; of a director's drain only itself has to answer.
+        """The present state of the directors that answer.
 
         Raises:
-            HostError: one that is needed does not.
+            HostError: a needed director does not answer. The drain of a director needs only itself,
+                the drain of a real server needs all directors.
         """
-        found = look_at(self._sessions)
-        failed = {name: one.line() for name, one in found.items() if isinstance(one, HostError)}
-        self.coverage = Coverage(self.directors, failed)
-        for name, one in found.items():
-            if isinstance(one, HostError) and (self.kind == "server" or name == self.host):
-                raise one
-        return Snapshot(
-            self.topology,
-            {name: one for name, one in found.items() if not isinstance(one, HostError)},
-        )
+        results = look_at(self._sessions)
+        errors = {name: error for name, error in results.items() if isinstance(error, HostError)}
+        reasons = {name: error.line() for name, error in errors.items()}
+        self.coverage = Coverage(self.directors, reasons)
+        for name, error in errors.items():
+            if self.kind == "server" or name == self.host:
+                raise error
+        lives = {name: live for name, live in results.items() if not isinstance(live, HostError)}
+        return Snapshot(self.topology, lives)
 
     def check(self) -> Snapshot:
-        """The directors as they are now. Raises HactlError where the host must not be drained."""
-        seen = self.look()
-        if problem := refusal(seen, self.host):
-            raise problem
-        return seen
-
-    def tell(self, verb: str) -> None:
-        """Tell the directors concerned; a drain that one of them refuses is taken back on the others.
+        """The present state of the directors.
 
         Raises:
-            HostError: one could not be told.
+            HactlError: the host must not be drained.
+            HostError: as `look`.
+        """
+        snapshot = self.look()
+        if problem := refusal(snapshot, self.host):
+            raise problem
+        return snapshot
+
+    def request(self, verb: str) -> None:
+        """Send `drain` or `undrain` to the directors; roll back a drain that a director refuses.
+
+        Raises:
+            HostError: a director did not carry it out.
         """
         directors = self.directors if self.kind == "server" else (self.host,)
-        order = DrainRequest(verb, self.kind, self.host, self._who, self._digest)
-        drain_on_all(self._sessions.of, directors, order, self.events)
+        request = DrainRequest(verb, self.kind, self.host, self._operator, self._digest)
+        drain_on_all(self._sessions.of, directors, request, self.events)
 
-    def wait(self, limit: float, seen: Snapshot) -> tuple[tuple[Remaining, ...], float]:
-        """What is left in the end, and after how many seconds; `seen` is the first look."""
-        looks = chain((lambda: seen,), repeat(self.look))
-        return await_end(lambda: remaining(next(looks)(), self.host), limit, self.events, self.host)
+    def wait(self, limit: float, first: Snapshot) -> tuple[tuple[Remaining, ...], float]:
+        """The work that remains after the wait, and the seconds; `first` is the first snapshot."""
+        snapshots = chain((lambda: first,), repeat(self.look))
+        return await_end(
+            lambda: remaining(next(snapshots)(), self.host), limit, self.events, self.host
+        )
 
 
 def await_end(
-    left: Callable[[], tuple[Remaining, ...]], limit: float, events: Events, host: str
+    remaining: Callable[[], tuple[Remaining, ...]], limit: float, events: Events, host: str
 ) -> tuple[tuple[Remaining, ...], float]:
-    """Look until nothing is left or `limit` seconds have passed; says each time it is another.
+    """Wait until no work remains or `limit` seconds have passed; report every change.
 
     Raises:
-        KeyboardInterrupt: after a word that the host stays drained.
+        KeyboardInterrupt: after a note that the host stays drained.
     """
-    began, said = time.monotonic(), ""
+    began, reported = time.monotonic(), ""
     try:
         while True:
-            rest = left()
+            work = remaining()
             passed = time.monotonic() - began
-            if not rest or passed >= limit:
-                return rest, passed
-            if describe(rest) != said:
-                said = describe(rest)
-                events.host(host, f"waiting: {said}")
+            if not work or passed >= limit:
+                return work, passed
+            if describe(work) != reported:
+                reported = describe(work)
+                events.host(host, f"waiting: {reported}")
             time.sleep(min(POLL_INTERVAL, max(0.0, limit - passed)))
     except KeyboardInterrupt:
-        events.note(f"{host} stays drained; `hactl undrain {host}` gives it back")
+        events.note(f"{host} stays drained; `hactl undrain {host}` returns it to service")
         raise
 
 
@@ -181,12 +187,14 @@ def command(
     host: Host,
     inventory: InventoryPath = None,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for what is left.")
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for open connections.")
     ] = 300,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Take a host out of service without a lost request, until `undrain`.
+    """Take a host out of service without a lost request.
 
-    A real server gets no new connections, a director hands its addresses over. Exit 1 when something is left."""
+    A real server gets no new connections; a director hands its VIPs over. Wait
+    until nothing is left on the host. `hactl undrain` returns it to service.
+    Exit 1 when something is left after the wait."""
     raise typer.Exit(drain(load(inventory), host, wait=wait, json=json, lab=lab))

@@ -1,4 +1,4 @@
-"""`hactl failover-test`: the drills, run one after the other on every front end, and their report."""
+"""`hactl failover-test`: run the drills one after the other on every front end, and report."""
 
 from __future__ import annotations
 
@@ -58,21 +58,24 @@ def failover_test(
     json: bool,
     lab: bool,
 ) -> Exit:
-    """Run the drills and show what clients saw. Exit 1 where a drill failed or could not be run.
+    """Run the drills and show their effect on clients.
+
+    Returns 1 where a drill failed or did not run.
 
     Raises:
-        UsageError: an unknown drill, nobody to probe from, or nobody who agreed to real hosts being broken.
-        Broken: a front end is not as it should be; nothing was done.
+        UsageError: a drill is unknown, no host can send the requests, or the operator did not
+            confirm that real hosts may be broken.
+        Broken: a front end has a problem before the drills; nothing was done.
         HactlError: a host cannot be reached.
     """
     check(project)
     chosen = chosen_drills(drills)
     client = client_of(project, from_controller)
-    wanted = (*site_hosts(project), *((client,) if client else ()))
-    targets = project.targets(wanted, lab)
+    hosts = (*site_hosts(project), *((client,) if client else ()))
+    targets = project.targets(hosts, lab)
     name = project.lab_name if lab or in_lab(project.lab_name, targets.values()) else ""
     if not name and not yes:
-        _ask(site_hosts(project), chosen)
+        _confirm(site_hosts(project), chosen)
     console = Console()
     try:
         result = run_drills(
@@ -88,18 +91,22 @@ def failover_test(
         print_json(result.json())
     else:
         Screen().show(lines(result))
-    if report is not None:  # last: a folder that cannot be written must not cost the figures
+    if report is not None:  # last: an unwritable folder must not hide the figures
         for path in write(result, report):
             console.note(f"wrote {path}")
     return Exit.OK if result.ok else Exit.FAILED
 
 
 def chosen_drills(names: Sequence[str]) -> tuple[type[Drill], ...]:
-    """The drills of these names in their order, all where there are none. Raises UsageError for an unknown one."""
+    """The drills of these names, in the order of the registry; all drills without names.
+
+    Raises:
+        UsageError: there is no drill of a name.
+    """
     for name in names:
         if name not in NAMES:
             raise UsageError(
-                f"failover-test: there is no drill {name}", f"there are {', '.join(NAMES)}"
+                f"failover-test: there is no drill {name}", f"the drills are {', '.join(NAMES)}"
             )
     return tuple(drill for drill in DRILLS if not names or drill.name in names)
 
@@ -112,32 +119,36 @@ def site_hosts(project: Project) -> tuple[str, ...]:
 
 
 def client_of(project: Project, from_controller: bool) -> str:
-    """The host to probe from, empty for this machine. Raises UsageError where there is none to take."""
+    """The host that sends the test requests; empty for this machine.
+
+    Raises:
+        UsageError: no host can send them.
+    """
     topology = project.topology
     if idle := topology.idle_clients():
         return idle[0]
     if not from_controller:
         raise UsageError(
             "failover-test: the inventory has no client to probe from",
-            "put a host that is neither director nor real server into the group `clients`; or pass --from-controller: "
-            "this machine may see the site through a router, whose ARP table is then the one that matters",
+            "put a host that is neither director nor real server into the group `clients`; "
+            "or pass --from-controller: behind a router, the router's ARP table is measured",
         )
-    ours = [
+    local_hosts = [
         host for host in site_hosts(project) if any(map(_is_local, topology.hosts[host].address))
     ]
-    if ours:
+    if local_hosts:
         raise UsageError(
-            f"failover-test: this machine is {ours[0]} and cannot be the client",
-            "a director does not balance its own connections, a real server answers them itself: probe from another",
+            f"failover-test: this machine is {local_hosts[0]} and cannot be the client",
+            "a director does not balance its own connections, and a real server answers its own: "
+            "use another host",
         )
     return ""
 
 
 def _is_local(address: IPv4Address | IPv6Address) -> bool:
-    """Whether this machine has an address: only then can a socket be bound to it."""
-    with socket.socket(
-        socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM
-    ) as probe:
+    """Whether this machine has the address: only then can a socket be bound to it."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))
         except OSError:
@@ -154,13 +165,14 @@ def run_drills(
     client: str = "",
     events: Events,
 ) -> Drills:
-    """Run the drills on hosts that may be broken. `lab` is the lab they are in, empty for hosts of one's own.
+    """Run the drills on hosts that may be broken.
 
-    `targets` must hold every director and real server, and `client`, which is empty for this machine.
+    `lab` is the name of their lab, empty for real hosts. `targets` has every director, every real
+    server and `client`, which is empty for this machine.
 
     Raises:
-        Broken: a front end is not as it should be; nothing was done.
-        Locked: a deploy is at work on a host, or another run of drills; nothing was done.
+        Broken: a front end has a problem before the drills; nothing was done.
+        Locked: a deploy or another run of drills holds a host; nothing was done.
         HactlError: a host cannot be reached.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -169,7 +181,7 @@ def run_drills(
         events.note(text)
     with (
         Sessions(targets) as sessions,
-        HostLocks(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as hold,
+        HostLocks(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as locks,
     ):
         session: Callable[[], Session] = (lambda: sessions.of(client)) if client else local_session
         site = Environment(project.topology, sessions, session, services, lab, events)
@@ -177,11 +189,12 @@ def run_drills(
         for text in site.leftovers:
             events.note(text)
         _refuse_broken(site)
-        about, configurations = versions(sessions, site.hosts)
+        host_versions, configurations = versions(sessions, site.hosts)
         with site.watch:
-            results = _run_all(site, chosen_drills(drills), hold)
-        if left := site.watchers_left():
-            results[-1] = replace(results[-1], ok=False, messages=(*left, *results[-1].messages))
+            results = _run_all(site, chosen_drills(drills), locks)
+        if messages := site.watchers_left():
+            last = results[-1]
+            results[-1] = replace(last, ok=False, messages=(*messages, *last.messages))
     secrets = project.inventory.secrets
     return Drills(
         inventory=str(project.path),
@@ -189,36 +202,41 @@ def run_drills(
         started=started,
         drills=tuple(results),
         topology=_parts(project),
-        vips=tuple(str(vip.address) for one in project.topology.frontends for vip in one.vips),
-        versions=about,
+        vips=tuple(
+            str(vip.address) for frontend in project.topology.frontends for vip in frontend.vips
+        ),
+        versions=host_versions,
         configurations={host: mask(text, secrets) for host, text in configurations.items()},
     )
 
 
 def _refuse_broken(site: Environment) -> None:
-    found = [text for one in site.topology.frontends for text in site.broken(one)]
-    if found:
-        listed = "\n  ".join(dict.fromkeys(found))
+    """Raise Broken where a front end has a problem already."""
+    problems = [text for frontend in site.topology.frontends for text in site.broken(frontend)]
+    if problems:
+        listed = "\n  ".join(dict.fromkeys(problems))
         raise Broken(
             f"the site is broken before any drill; nothing was done:\n  {listed}",
-            "hactl verify says more",
+            "hactl verify shows more",
         )
 
 
 def _run_all(
-    site: Environment, drills: Sequence[type[Drill]], hold: HostLocks
+    site: Environment, drills: Sequence[type[Drill]], locks: HostLocks
 ) -> list[DrillResult]:
+    """The results of all drills on all front ends."""
     results = []
     for drill in drills:
         for frontend in site.topology.frontends:
-            hold.renew()
-            results.append(_run_one(site, drill(), frontend))
+            locks.renew()
+            results.append(_run_drill(site, drill(), frontend))
             with suppress(HactlError):
                 site.watch.restart()
     return results
 
 
-def _run_one(site: Environment, drill: Drill, frontend: ResolvedFrontend) -> DrillResult:
+def _run_drill(site: Environment, drill: Drill, frontend: ResolvedFrontend) -> DrillResult:
+    """The result of a drill on a front end; not run where the front end has a problem already."""
     began = time.monotonic()
     if broken := site.broken(frontend):
         text = f"not run: the front end is broken before it: {'; '.join(broken)}"
@@ -231,30 +249,34 @@ def _run_one(site: Environment, drill: Drill, frontend: ResolvedFrontend) -> Dri
 
 
 def _parts(project: Project) -> dict[str, tuple[str, str]]:
-    topology, directors, servers = (
-        project.topology,
-        project.topology.directors(),
-        project.topology.real_servers(),
-    )
+    """The function and the address of each host that the report shows."""
+    topology = project.topology
     addresses = topology.addresses()
     kinds = dict.fromkeys(topology.clients, "client")
-    kinds |= dict.fromkeys(servers, "real server") | dict.fromkeys(directors, "director")
+    kinds |= dict.fromkeys(topology.real_servers(), "real server")
+    kinds |= dict.fromkeys(topology.directors(), "director")
     return {
         host: (kinds[host], addresses.get(host, "")) for host in topology.hosts if host in kinds
     }
 
 
-def _ask(hosts: Sequence[str], drills: Sequence[type[Drill]]) -> None:
+def _confirm(hosts: Sequence[str], drills: Sequence[type[Drill]]) -> None:
+    """Ask whether real hosts may be broken.
+
+    Raises:
+        UsageError: the operator refused, or there is no terminal.
+    """
     names = ", ".join(drill.name for drill in drills if not drill.lab_only)
     if not sys.stdin.isatty():
         raise UsageError(
-            "failover-test: these hosts are not in a lab, and there is nobody to ask; nothing was done",
+            "failover-test: these hosts are not in a lab, and there is no terminal to ask on; "
+            "nothing was done",
             "pass --yes",
         )
     sys.stderr.write(
         f"This breaks {', '.join(hosts)} on purpose: {names}.\n"
-        "Every fault is undone after some seconds, by its host itself after a minute or two at the latest.\n"
-        "Go on? [y/N] "
+        "Every fault is removed after some seconds; at the latest after two minutes, by its host.\n"
+        "Continue? [y/N] "
     )
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
@@ -266,20 +288,23 @@ def command(
     drill: DrillNames = None,
     report: ReportFolder = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before breaking real hosts.")
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask for confirmation before breaking real hosts."),
     ] = False,
     from_controller: Annotated[
         bool,
         typer.Option(
-            "--from-controller", help="Probe from this machine, where the inventory has no client."
+            "--from-controller",
+            help="Without a client in the inventory, send requests from this machine.",
         ),
     ] = False,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Break the front end on purpose, one drill after the other, and measure what clients see.
+    """Break the front end on purpose and measure the outage.
 
-    Every fault is undone, by its host itself if need be."""
+    The drills run one after the other. Every fault is removed again; if hactl
+    dies, the host removes it. Exit 1 when a drill failed or could not run."""
     raise typer.Exit(
         failover_test(
             load(inventory),

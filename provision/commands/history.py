@@ -1,4 +1,4 @@
-"""`hactl history`: the generations that were confirmed on each host."""
+"""`hactl history`: list the confirmed deploys of each host."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ MARK = {"create": "+", "update": "~", "remove": "-"}
 
 
 def history(project: Project, *, host: str, diff: int | None, json: bool, lab: bool) -> Exit:
-    """List every host's generations, or show what generation `diff` changed.
+    """List the generations of every host, or show the changes of generation `diff`.
 
     Raises:
-        UsageError: all hosts were asked, and none has the generation `diff`.
-        HactlError: a host could not be asked; the others are shown first.
+        UsageError: all hosts answered, and no host has the generation `diff`.
+        HactlError: a host does not answer; the other hosts are shown first.
     """
-    with open_logs(project.targets(project.managed(host), lab)) as (found, asked):
-        coverage = asked.coverage
+    with open_logs(project.targets(project.managed(host), lab)) as (logs, reading):
+        coverage = reading.coverage
         if diff is not None:
-            shown = _of_number(found, diff, coverage)
+            shown = _of_number(logs, diff, coverage)
             lines = (*diff_lines(shown), *_unseen_lines(diff, shown, coverage))
         else:
-            shown = {name: chronicle.generations for name, chronicle in found.items()}
+            shown = {name: log.generations for name, log in logs.items()}
             lines = (*table_lines(shown, coverage),)
         document = _json(shown, diffs=diff is not None) | coverage.json()
         print_json(document) if json else Screen().show(lines)
-    asked.raise_failures()
+    reading.raise_failures()
     return Exit.OK
 
 
@@ -58,83 +58,89 @@ def history(project: Project, *, host: str, diff: int | None, json: bool, lab: b
 def open_logs(
     targets: Mapping[str, Target],
 ) -> Iterator[tuple[dict[str, GenerationLog], Inspection]]:
-    """The chronicles of all targets, read at once and still open, and what kept others from being read."""
-    found: dict[str, GenerationLog] = {}
-    asked = Inspection(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
+    """The logs of all targets, read in parallel and still open; the inspection has the failures."""
+    logs: dict[str, GenerationLog] = {}
+    reading = Inspection(seconds=dict.fromkeys(targets, 0.0), hosts=tuple(targets))
     with ExitStack() as stack:
 
         def read(target: Target) -> None:
             try:
                 session = stack.enter_context(connect(target))
-                found[target.host] = stack.enter_context(open_generation_log(session))
+                logs[target.host] = stack.enter_context(open_generation_log(session))
             except HactlError as error:
-                asked.failures[target.host] = not_ready(error)
+                reading.failures[target.host] = not_ready(error)
 
         run_parallel(read, targets.values())
-        yield {host: found[host] for host in targets if host in found}, asked
+        yield {host: logs[host] for host in targets if host in logs}, reading
 
 
 def _of_number(
-    found: Mapping[str, GenerationLog], number: int, coverage: Coverage
+    logs: Mapping[str, GenerationLog], number: int, coverage: Coverage
 ) -> dict[str, tuple[Generation, ...]]:
-    shown = {}
-    for host, chronicle in found.items():
-        wanted = tuple(
-            generation for generation in chronicle.generations if generation.number == number
-        )
-        if wanted:
-            shown[host] = wanted
+    """The generations with this number, for the hosts that have any.
+
+    Raises:
+        UsageError: all hosts answered, and no host has it.
+    """
+    by_host = {
+        host: tuple(generation for generation in log.generations if generation.number == number)
+        for host, log in logs.items()
+    }
+    shown = {host: generations for host, generations in by_host.items() if generations}
     if not shown and not coverage.unseen:
         raise no_such_generation(number)
     return shown
 
 
 def _unseen_lines(number: int, shown: Container[str], coverage: Coverage) -> Iterator[Line]:
-    """On which hosts it is not known whether they have a generation, and who of the others has it not."""
+    """A line with the hosts that lack the generation, and a line for each silent host."""
     without = [host for host in coverage.seen if host not in shown]
     if coverage.unseen and without:
         yield f"{', '.join(without)}: no generation {number}", DIM
     for host in coverage.unseen:
-        yield f"{host}: could not be asked; whether it has a generation {number} is unknown", RED
+        yield f"{host}: did not answer; whether it has a generation {number} is unknown", RED
 
 
 def no_such_generation(number: int) -> UsageError:
+    """The error for a generation that no host has."""
     return UsageError(f"no host has a generation {number}", "hactl history lists them")
 
 
-def table_lines(kept: Mapping[str, tuple[Generation, ...]], coverage: Coverage) -> Iterator[Line]:
-    """A table of at most 80 columns, newest first; `*` marks a host's present generation, `?` one that is unknown."""
-    width = min(max((len(host) for host in (*kept, *coverage.unseen)), default=4), 14)
+def table_lines(
+    by_host: Mapping[str, tuple[Generation, ...]], coverage: Coverage
+) -> Iterator[Line]:
+    """A table of at most 80 columns, newest generation first.
+
+    `*` marks the present generation of a host, `?` a host that did not answer.
+    """
+    width = min(max((len(host) for host in (*by_host, *coverage.unseen)), default=4), 14)
     yield (
         f"{'HOST':<{width}}   GEN  {'CONFIRMED (UTC)':<16}  {'BY':<12}  {'INVENTORY':<12}  CHANGES",
         BOLD,
     )
-    for host, generations in kept.items():
+    for host, generations in by_host.items():
         if not generations:
-            yield f"{shortened(host, width):<{width}}     -  nothing was ever confirmed here", DIM
+            yield f"{shortened(host, width):<{width}}     -  no deploy was ever confirmed here", DIM
         for generation in reversed(generations):
             mark = "*" if generation is generations[-1] else " "
             when, who = generation.when[:16].replace("T", " "), shortened(generation.who, 12)
-            line = f"{shortened(host, width):<{width}}  {generation.number:>4}{mark} {when:<16}  {who:<12}"
-            yield (
-                f"{line}  {shortened(generation.digest, 12):<12}  {generation.counts}".rstrip(),
-                "",
-            )
+            digest = shortened(generation.digest, 12)
+            start = f"{shortened(host, width):<{width}}  {generation.number:>4}{mark}"
+            line = f"{start} {when:<16}  {who:<12}  {digest:<12}  {generation.counts}"
+            yield line.rstrip(), ""
             if generation.note:
                 yield f"{' ' * width}         {generation.note}", DIM
     for host in coverage.unseen:
-        yield f"{shortened(host, width):<{width}}     ?  unknown: the host could not be asked", RED
+        yield f"{shortened(host, width):<{width}}     ?  unknown: the host did not answer", RED
 
 
 def diff_lines(shown: Mapping[str, tuple[Generation, ...]]) -> Iterator[Line]:
-    """What one generation changed on each host, secrets masked as they were when it was planned."""
+    """The changes of a generation on each host; the plan masked their secrets."""
     for host, generations in shown.items():
         for generation in generations:
             note = f" ({generation.note})" if generation.note else ""
-            yield (
-                f"{host}: generation {generation.number}{note}, {generation.when} by {generation.who}",
-                BOLD,
-            )
+            confirmed = f"{generation.when} by {generation.who}"
+            yield f"{host}: generation {generation.number}{note}, {confirmed}", BOLD
             for change in generation.changes:
                 yield from _change_lines(change)
 
@@ -148,14 +154,14 @@ def _change_lines(change: RecordedChange) -> Iterator[Line]:
         yield f"      {text}", COLOURS.get(text[:1], "")
 
 
-def _json(kept: Mapping[str, tuple[Generation, ...]], *, diffs: bool = False) -> dict[str, Any]:
+def _json(by_host: Mapping[str, tuple[Generation, ...]], *, diffs: bool = False) -> dict[str, Any]:
     return {
         "hosts": {
             host: [
                 _entry(generation, generation is generations[-1], diffs)
                 for generation in generations
             ]
-            for host, generations in kept.items()
+            for host, generations in by_host.items()
         }
     }
 
@@ -172,26 +178,29 @@ def _entry(generation: Generation, current: bool, diffs: bool) -> dict[str, Any]
     entry["changes"] = {action: actions.count(action) for action in MARK}
     if not diffs:
         return {**entry, "current": current}
-    made = [
-        {"kind": c.kind, "name": c.name, "action": c.action, "detail": c.detail}
-        for c in generation.changes
+    rows = [
+        {
+            "kind": change.kind,
+            "name": change.name,
+            "action": change.action,
+            "detail": change.detail,
+            "diff": list(change.diff),
+        }
+        for change in generation.changes
     ]
-    return {
-        **entry,
-        "made": [
-            {**row, "diff": list(c.diff)} for row, c in zip(made, generation.changes, strict=True)
-        ],
-    }
+    return {**entry, "made": rows}
 
 
 def command(
     inventory: InventoryPath = None,
     host: Limit = "",
     diff: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Show what generation N changed.")
+        int | None, typer.Option(metavar="N", min=1, help="Show the changes of generation N.")
     ] = None,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """List what was confirmed on each host: when, by whom, from which inventory."""
+    """List the confirmed deploys of each host.
+
+    Each line has the time, the operator and the digest of the inventory."""
     raise typer.Exit(history(load(inventory), host=host, diff=diff, json=json, lab=lab))

@@ -1,4 +1,4 @@
-"""The starter inventory of `hactl init`: a few answers in, a commented file out."""
+"""`hactl init`: write a commented starter inventory from a few answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Answers:
-    """What a starter inventory needs: hosts are given as `NAME=ADDRESS`, the master first."""
+    """The answers for a starter inventory; hosts are `NAME=ADDRESS`, the master first."""
 
     vip: str = ""
     directors: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Answers:
 
 
 def ask(known: Answers) -> Answers:
-    """Ask on the terminal for what is not known yet; several hosts are separated by blanks."""
+    """Ask on the terminal for the missing answers; blanks separate several hosts."""
     return Answers(
         known.vip or _question("Virtual IP address"),
         known.directors or tuple(_question("Directors, master first, as NAME=ADDRESS …").split()),
@@ -46,17 +46,17 @@ def _question(text: str) -> str:
 
 
 def write(path: Path, answers: Answers) -> None:
-    """Write the inventory; an existing file is never overwritten.
+    """Write the inventory; never overwrite an existing file.
 
     Raises:
-        UsageError: an answer is not what it should be, or the file exists or cannot be written.
+        UsageError: an answer is wrong, or the file exists or cannot be written.
     """
     text = compose(answers)
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         raise UsageError(
-            f"init: {path} exists already; it was left as it is", "name another file"
+            f"init: {path} exists already; it was not changed", "name another file"
         ) from None
     except OSError as error:
         raise UsageError(f"init: cannot write {path}: {error.strerror}") from None
@@ -68,7 +68,7 @@ def compose(answers: Answers) -> str:
     """The text of the inventory.
 
     Raises:
-        UsageError: an address or a name is not one, or a group would be empty.
+        UsageError: an address or a name is invalid, or a group would be empty.
     """
     _address("--vip", answers.vip)
     if not 0 < answers.port < 65536:
@@ -104,7 +104,7 @@ def _hosts(option: str, answers: tuple[str, ...]) -> str:
 
 
 def _quoted(address: str) -> str:
-    """A value that YAML reads as text: an IPv6 address has colons."""
+    """The address as YAML text: an IPv6 address has colons, so it needs quotes."""
     return f'"{address}"' if ":" in address else address
 
 
@@ -155,21 +155,26 @@ _CLIENTS = """\
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="The inventory file to write.")] = Path(
-        "inventory.yml"
-    ),
-    vip: Annotated[str, typer.Option(help="The virtual IP address.")] = "",
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The inventory file to write.")
+    ] = Path("inventory.yml"),
+    vip: Annotated[str, typer.Option(metavar="ADDRESS", help="The virtual IP address.")] = "",
     director: Annotated[
-        list[str] | None, typer.Option(help="NAME=ADDRESS, master first; repeat.")
+        list[str] | None,
+        typer.Option(metavar="NAME=ADDRESS", help="A director; may be repeated, the master first."),
     ] = None,
-    real_server: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS; repeat.")] = None,
+    real_server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ADDRESS", help="A real server; may be repeated."),
+    ] = None,
     client: Annotated[
-        str, typer.Option(help="NAME=ADDRESS of a host that is neither, to probe from.")
+        str, typer.Option(metavar="NAME=ADDRESS", help="A separate host that sends test requests.")
     ] = "",
     port: Annotated[int, typer.Option(help="The service's TCP port.")] = 80,
 ) -> None:
-    """Write a commented starter inventory."""
+    """Write a commented starter inventory.
 
+    Without --vip, --director and --real-server it asks on the terminal."""
     answers = Answers(vip, tuple(director or ()), tuple(real_server or ()), client, port)
     if not (vip and director and real_server):
         if not sys.stdin.isatty():

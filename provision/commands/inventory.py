@@ -17,16 +17,18 @@ from provision.inventory.reader import read_inventory
 
 def command(
     inventory: InventoryPath = None,
-    list_all: Annotated[bool, typer.Option("--list", help="All groups and hosts.")] = False,
-    host: Annotated[str, typer.Option(help="The variables of one host.")] = "",
+    list_all: Annotated[bool, typer.Option("--list", help="Print all groups and hosts.")] = False,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Print the variables of this host.")
+    ] = "",
 ) -> None:
-    """Print Ansible's dynamic-inventory JSON."""
-
+    """Print the inventory as Ansible's dynamic-inventory JSON."""
     if list_all == bool(host):
         raise UsageError("inventory: give either --list or --host NAME")
-    read = read_inventory(inventory_path(inventory))
-    if host and host not in read.hosts:
+    contents = read_inventory(inventory_path(inventory))
+    if host and host not in contents.hosts:
         raise UsageError(
-            f"inventory: no host {host} in {read.path}", f"it has {', '.join(read.hosts)}"
+            f"inventory: {contents.path} has no host {host}",
+            f"its hosts are {', '.join(contents.hosts)}",
         )
-    print_json(read.host_to_ansible(host) if host else read.to_ansible())
+    print_json(contents.host_to_ansible(host) if host else contents.to_ansible())

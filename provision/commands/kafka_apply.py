@@ -1,4 +1,4 @@
-"""`hactl kafka apply`: plan, ask, carry the plan out, say what became of each step."""
+"""`hactl kafka apply`: plan, ask, carry out the plan, and print the result of each step."""
 
 from __future__ import annotations
 
@@ -26,38 +26,40 @@ from provision.kafka.ssh_tunnel import cluster_of
 
 
 def apply(project: Project, *, prune: bool, yes: bool, json: bool, lab: bool) -> Exit:
-    """Plan, ask, carry the plan out, and say what became of each step.
+    """Plan, ask, carry out the plan, and print the result of each step.
 
     Raises:
-        InputError: something is wanted that Kafka cannot do, with its place; nothing was changed.
-        UsageError: nobody agreed; nothing was changed.
-        HactlError: something cannot be done now, or is not as it was when it was shown; nothing was changed.
+        InputError: the inventory asks for something that Kafka cannot do; nothing was changed.
+        UsageError: the operator did not confirm; nothing was changed.
+        HactlError: a step cannot be done now, or the cluster changed after the plan was shown;
+            nothing was changed.
         Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
+        HostError: the cluster does not answer.
     """
     check(project)
     cluster = cluster_of(project)
     name = cluster.model.name
     with cluster_login(ConnectionOptions(project, lab)) as login:
-        found = current_plan(cluster, login, prune)
-        refuse(cluster, found)
-        Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, found))
-        if found.steps and not yes:
+        cluster_plan = current_plan(cluster, login, prune)
+        refuse(cluster, cluster_plan)
+        Screen(sys.stderr if json else sys.stdout).show(plan_lines(name, cluster_plan))
+        if cluster_plan.steps and not yes:
             if not confirm():
                 raise UsageError("not confirmed; nothing was changed")
-            _unchanged(found, current_plan(cluster, login, prune))
-        applied = apply_plan(cluster, login, found)
+            _require_same(cluster_plan, current_plan(cluster, login, prune))
+        applied = apply_plan(cluster, login, cluster_plan)
     if json:
         print_json(applied_document(name, applied))
-    elif found.steps:
+    elif cluster_plan.steps:
         Screen().show(applied_lines(name, applied))
     return Exit.OK if applied.complete else Exit.INTERRUPTED if applied.interrupted else Exit.FAILED
 
 
-def _unchanged(shown: ClusterPlan, now: ClusterPlan) -> None:
+def _require_same(shown: ClusterPlan, now: ClusterPlan) -> None:
+    """Raise HactlError where the plan now is not the plan that was shown."""
     if shown.steps != now.steps:
-        what = "the cluster is not as it was when the plan was made: somebody else has changed it"
-        raise HactlError(what, "plan again\n  Nothing was changed.")
+        message = "the cluster changed after the plan was made: somebody else changed it"
+        raise HactlError(message, "plan again\n  Nothing was changed.")
 
 
 def command(
@@ -67,7 +69,8 @@ def command(
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Plan, ask, then make users, topics, rights (ACLs) and quotas as planned, in this order.
+    """Plan, ask, and change the cluster.
 
-    Exit 1 where not all of it is done: what is done stays, and the next run goes on."""
+    The order is users, topics, rights (ACLs), quotas. Exit 1 when a step was not
+    done: finished steps stay, and the next run resumes."""
     raise typer.Exit(apply(load(inventory), prune=prune, yes=yes, json=json, lab=lab))

@@ -1,7 +1,7 @@
-"""`hactl kafka clients`: for each user the files that a client logs in with. Pure but for the folder they go to.
+"""`hactl kafka clients`: write the login files of each user's clients.
 
-`USER.producer.conf` and `USER.consumer.conf` are Java's, and whole in themselves; `USER.librdkafka.conf` and `USER.py`
-(confluent-kafka, kafka-python) name `ca.pem`, which lies beside them.
+`USER.producer.conf` and `USER.consumer.conf` are for Java and need no other file.
+`USER.librdkafka.conf` and `USER.py` (confluent-kafka, kafka-python) name `ca.pem` beside them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CA = "ca.pem"
 
 @dataclass(frozen=True)
 class ClientLogin:
-    """What a user's client must know: where to bootstrap, how to log in, its group (empty: no ACL names one)."""
+    """The settings of a user's client; `group` is empty where no ACL names a group."""
 
     user: str
     password: str
@@ -46,10 +46,10 @@ class ClientLogin:
 
 
 def clients(project: Project, out: Path, users: Sequence[str]) -> None:
-    """Write the files of these users, by default of all but super users, into a folder of their own.
+    """Write the files of these users into a private folder; default: all users but super users.
 
     Raises:
-        UsageError: there is no such user, or others may read the folder.
+        UsageError: there is no such user, or other users may read the folder.
         HactlError: no front end has a broker behind it, or the folder cannot be written.
         InputError: a certificate cannot be read.
     """
@@ -58,39 +58,37 @@ def clients(project: Project, out: Path, users: Sequence[str]) -> None:
     if unknown:
         raise UsageError(
             f"kafka clients: there is no user {unknown[0]}",
-            f"there are {', '.join(cluster.model.users)}",
+            f"the users are {', '.join(cluster.model.users)}",
         )
     chosen = users or [
         user for user in cluster.model.users if user not in cluster.model.all_super_users
     ]
     if not chosen:
         raise UsageError(
-            "kafka clients: the inventory has no user but super users", "name it: --user"
+            "kafka clients: the inventory has super users only", "name a user with --user"
         )
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for user in chosen:
-        found |= files(_client(project, cluster, user), out.absolute())
-    write(out, found)
-    print(
-        f"{len(found)} files for {', '.join(chosen)} in {out}: with passwords, so nobody else may read them"
-    )
+        contents |= files(_client(project, cluster, user), out.absolute())
+    write(out, contents)
+    names = ", ".join(chosen)
+    print(f"{len(contents)} files for {names} in {out}, readable for you only: they have passwords")
 
 
 def _client(project: Project, cluster: KafkaCluster, user: str) -> ClientLogin:
     model = cluster.model
     names = cluster.bootstraps(project.topology.frontends)
     if not names:
-        why = "a client would have no address that outlives a broker"
         raise HactlError(
-            f"no front end has a broker behind it: {why}",
-            "add a service with them as `real_servers:`",
+            "no front end has a broker behind it: "
+            "a client would have no address that outlives a broker",
+            "add a service with the brokers as `real_servers:`",
         )
     ca = trusted(cluster) if cluster.certificates else ""
     bootstrap = tuple(endpoint.join(name, model.port) for name in names)
-    own = model.users[user]
     return ClientLogin(
         user,
-        own.password,
+        model.users[user].password,
         bootstrap,
         listener(cluster),
         model.mechanisms[0],
@@ -100,31 +98,32 @@ def _client(project: Project, cluster: KafkaCluster, user: str) -> ClientLogin:
 
 
 def group(cluster: KafkaCluster, user: str) -> str:
-    """A group that the user's ACLs let it read with: the first that is named, else one that begins as allowed."""
+    """A group that the user's ACLs allow: the first that they name, else one with their prefix."""
     patterns = allowed_patterns(cluster.model.users[user].acls, "groups", "Read")
     exact = [pattern for pattern in patterns if not pattern.endswith("*")]
     return next(iter(exact), f"{patterns[0][:-1]}{user}" if patterns else "")
 
 
 def files(client: ClientLogin, folder: Path) -> dict[str, bytes]:
-    """A user's files by name; `folder` is where they will be. The same for the same inventory."""
-    found = {
+    """A user's files by name, for `folder`; the same inventory gives the same files."""
+    contents = {
         f"{client.user}.producer.conf": _java(client, {"acks": "all"}),
         f"{client.user}.consumer.conf": _java(client, _group(client, "group.id")),
         f"{client.user}.librdkafka.conf": _librdkafka(client, folder / CA),
         f"{client.user}.py": _python(client),
     }
-    return found | ({CA: client.ca.encode()} if client.ca else {})
+    return contents | ({CA: client.ca.encode()} if client.ca else {})
 
 
 def _group(client: ClientLogin, key: str) -> dict[str, str]:
     return {key: client.group} if client.group else {}
 
 
-def _java(client: ClientLogin, more: Mapping[str, properties.Value]) -> bytes:
-    """A file for Java's clients. When no broker it knows is left, a client asks the VIP again (KIP-899, from 3.8 on).
+def _java(client: ClientLogin, settings: Mapping[str, properties.Value]) -> bytes:
+    """A file for Java's clients.
 
-    `use_all_dns_ips`: every address of the bootstrap name is tried (KIP-302).
+    `rebootstrap`: when no known broker answers, the client asks the VIP again (KIP-899, since 3.8).
+    `use_all_dns_ips`: the client tries every address of the bootstrap name (KIP-302).
     """
     login = jaas.LoginModule(
         MECHANISMS[client.mechanism], {"username": client.user, "password": client.password}
@@ -143,15 +142,15 @@ def _java(client: ClientLogin, more: Mapping[str, properties.Value]) -> bytes:
             "sasl.mechanism": client.mechanism,
             "sasl.jaas.config": jaas.property_value(login),
             **trust,
-            **more,
+            **settings,
         }
     )
 
 
 def _confluent(client: ClientLogin) -> dict[str, str]:
-    """Settings by librdkafka's names: those that any version knows, since one that it does not know stops a client.
+    """Settings by librdkafka's names, known to every version: an unknown setting stops a client.
 
-    So there is no `metadata.recovery.strategy`, to which newer ones give the value that counts here by themselves.
+    `metadata.recovery.strategy` is left out; its default in newer versions is the needed value.
     """
     return {
         "bootstrap.servers": ",".join(client.bootstrap),
@@ -165,18 +164,18 @@ def _confluent(client: ClientLogin) -> dict[str, str]:
 
 
 def _librdkafka(client: ClientLogin, ca: Path) -> bytes:
-    """One setting a line, as kcat -F and others read it: nothing is escaped, which the passwords allow."""
+    """One setting a line, as `kcat -F` reads it. No value is escaped: passwords need no escapes."""
     settings = _confluent(client) | ({"ssl.ca.location": str(ca)} if client.ca else {})
     for value in settings.values():
         if "\n" in value or value != value.strip():
             raise HactlError(
-                f"{value!r} cannot be told to librdkafka on one line", "choose another folder"
+                f"librdkafka cannot read {value!r} on one line", "choose another folder"
             )
     return "".join(f"{key}={value}\n" for key, value in settings.items()).encode()
 
 
 def _kafka_python(client: ClientLogin) -> dict[str, object]:
-    """Settings by kafka-python's names, of version 2 and 3."""
+    """Settings by the names of kafka-python 2 and 3."""
     return {
         "bootstrap_servers": list(client.bootstrap),
         "security_protocol": client.protocol,
@@ -188,10 +187,8 @@ def _kafka_python(client: ClientLogin) -> dict[str, object]:
 
 def _python(client: ClientLogin) -> bytes:
     """A module with a mapping for each of the two libraries."""
-    lines = [
-        f'"""How {client.user} logs in to Kafka: CONFLUENT_KAFKA and KAFKA_PYTHON, and GROUP for consumers."""',
-        "",
-    ]
+    names = "CONFLUENT_KAFKA and KAFKA_PYTHON, and GROUP for consumers"
+    lines = [f'"""How {client.user} logs in to Kafka: {names}."""', ""]
     lines += (
         ["from pathlib import Path", "", f'CA = str(Path(__file__).with_name("{CA}"))']
         if client.ca
@@ -213,35 +210,38 @@ def _mapping(name: str, settings: Mapping[str, object], ca: str) -> Iterator[str
     yield "}"
 
 
-def write(out: Path, found: Mapping[str, bytes]) -> None:
-    """Put files into a folder that only its owner may enter; each is replaced in one step, and no link is followed.
+def write(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files into a folder that only its owner may enter.
+
+    Each file is replaced atomically, and no link is followed.
 
     Raises:
-        UsageError: it is a link, another user's, or open to others.
-        HactlError: it cannot be written.
+        UsageError: the folder is a link, belongs to another user, or is open to other users.
+        HactlError: the folder cannot be written.
     """
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise UsageError(
-            f"--out {out}: {error.strerror}", "name a folder, or one that does not exist yet"
+            f"--out {out}: {error.strerror}", "name a folder, or a folder that does not exist yet"
         ) from None
     try:
-        about = os.fstat(folder)
-        if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
+        status = os.fstat(folder)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             raise UsageError(
-                f"--out {out}: others may look into it", f"chmod 700 {out}, or name another folder"
+                f"--out {out}: other users may read it", f"chmod 700 {out}, or name another folder"
             )
-        for name, data in found.items():
-            _put(folder, name, data)
+        for name, data in contents.items():
+            _replace(folder, name, data)
     except OSError as error:
         raise HactlError(f"{out} cannot be written: {error.strerror}") from None
     finally:
         os.close(folder)
 
 
-def _put(folder: int, name: str, data: bytes) -> None:
+def _replace(folder: int, name: str, data: bytes) -> None:
+    """Replace a file of the folder atomically."""
     staged = f".{name}.{os.getpid()}"
     file = os.open(
         staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder
@@ -257,16 +257,19 @@ def _put(folder: int, name: str, data: bytes) -> None:
 
 def command(
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where to; nobody else may enter it.")
+        Path, typer.Option(metavar="FOLDER", help="The folder to write to; only you may enter it.")
     ],
     inventory: InventoryPath = None,
     user: Annotated[
         list[str] | None,
-        typer.Option(metavar="USER", help="Only this one; repeat. Default: all but the admin."),
+        typer.Option(
+            metavar="USER",
+            help="Write only this user's files; may be repeated. Default: all but super users.",
+        ),
     ] = None,
 ) -> None:
-    """Write the files that each user's clients log in with, passwords included.
+    """Write the login files of each user's clients.
 
-    For Java (producer.conf, consumer.conf), librdkafka and Python, and the CA's certificate."""
-
+    The files are for Java (producer.conf, consumer.conf), librdkafka and Python.
+    They have the passwords and the certificate of the CA."""
     clients(load(inventory), out, user or [])

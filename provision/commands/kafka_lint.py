@@ -1,4 +1,4 @@
-"""`hactl kafka lint`: all rules over the files given."""
+"""`hactl kafka lint`: apply all rules to the given files."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from provision.core.errors import Exit
 
 
 def report(paths: Iterable[Path], form: Format) -> Exit:
-    """Print every finding; exit 3 where one is an error.
+    """Print every finding; returns 3 where a finding is an error.
 
     Raises:
         UsageError: a file cannot be read.
     """
-    found = KAFKA.findings(read(paths))
-    sys.stdout.write(show(KAFKA.rules, found, form))
-    return Exit.OK if all(finding.severity != "error" for finding in found) else Exit.INPUT
+    findings = KAFKA.findings(read(paths))
+    sys.stdout.write(show(KAFKA.rules, findings, form))
+    return Exit.OK if all(finding.severity != "error" for finding in findings) else Exit.INPUT
 
 
 def command(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="All that belong together.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="All files of the cluster, together.", show_default=False
+        ),
     ],
     form: LintFormat = Format.TEXT,
 ) -> None:
-    """Find mistakes in the files of brokers, clients and ZooKeeper, in JAAS files and scripts, looked at together."""
+    """Find mistakes in files of brokers, clients and ZooKeeper.
+
+    JAAS files and start scripts may be among the files. The rules check all files
+    together. Exit 0 without an error, 3 with an error."""
     raise typer.Exit(report(files, form))

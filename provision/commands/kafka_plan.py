@@ -1,4 +1,4 @@
-"""`hactl kafka plan`: what would change in a cluster."""
+"""`hactl kafka plan`: show what would change in a cluster."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ from provision.kafka.ssh_tunnel import cluster_of
 
 
 def plan(project: Project, *, prune: bool, json: bool, lab: bool) -> Exit:
-    """Show what would change about the cluster's users, topics, rights and quotas.
+    """Show the planned changes of the cluster's users, topics, ACLs and quotas.
 
     Raises:
-        InputError: something is wanted that Kafka cannot do, with its place.
-        HactlError: something cannot be done now.
+        InputError: the inventory asks for something that Kafka cannot do; names the place.
+        HactlError: a change cannot be made now.
         Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
+        HostError: the cluster does not answer.
     """
     check(project)
     cluster = cluster_of(project)
     with cluster_login(ConnectionOptions(project, lab)) as login:
-        found = current_plan(cluster, login, prune)
-    refuse(cluster, found)
+        cluster_plan = current_plan(cluster, login, prune)
+    refuse(cluster, cluster_plan)
     if json:
-        print_json(plan_document(cluster.model.name, found))
+        print_json(plan_document(cluster.model.name, cluster_plan))
     else:
-        Screen().show(plan_lines(cluster.model.name, found))
-    return Exit.CHANGES if found.steps else Exit.OK
+        Screen().show(plan_lines(cluster.model.name, cluster_plan))
+    return Exit.CHANGES if cluster_plan.steps else Exit.OK
 
 
 def command(
     inventory: InventoryPath = None, prune: Prune = False, json: Json = False, lab: Lab = False
 ) -> None:
-    """Show what would change about a cluster's users, topics, rights (ACLs) and quotas.
+    """Show what would change in the cluster.
 
+    The plan covers users, topics, rights (ACLs) and quotas.
     Exit 0 when there is nothing to do, 2 when there are changes."""
     raise typer.Exit(plan(load(inventory), prune=prune, json=json, lab=lab))

@@ -1,4 +1,4 @@
-"""The words of `hactl kafka` that ask a running cluster."""
+"""`hactl kafka replicas`: show the state of every replica, or whether a broker may go down."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ from provision.kafka.replicas.problems import troubles
 from provision.kafka.replicas.state_machine import machine
 
 POLL_INTERVAL = 2.0
-"""Seconds between two looks of a watch."""
+"""Seconds between two screens of `--watch`."""
 
 MAX_CHANGES_SHOWN = 8
-"""How many of the latest changes a watched screen shows."""
+"""How many of the latest changes `--watch` shows."""
 
 MAX_REASONS = 10
-"""How many reasons against a broker's going down are shown; as JSON all of them."""
+"""How many reasons against a shutdown are shown; JSON has all of them."""
 
 
-def replicas(way: ConnectionOptions, *, watch: bool, broker: int | None, json: bool) -> Exit:
-    """Show every replica's state, or answer whether a broker may go down.
+def replicas(connection: ConnectionOptions, *, watch: bool, broker: int | None, json: bool) -> Exit:
+    """Show the state of every replica, or whether a broker may go down.
 
-    Returns 0 when all partitions are whole (the broker may go), 1 when not; a watch ends with 1 where it saw a
-    transition that cannot be.
+    Returns 0 when every partition is healthy, or the broker may go down; 1 otherwise. A watch
+    returns 1 when it saw an impossible transition.
 
     Raises:
-        UsageError: options that exclude each other, no cluster, or a broker that it does not have.
+        UsageError: options exclude each other, or there is no cluster, or no such broker.
         Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
+        HostError: the cluster does not answer.
     """
     if watch and (json or broker is not None):
         raise UsageError("kafka replicas: --watch goes with neither --json nor --gate")
-    with cluster_login(way) as asked:
+    with cluster_login(connection) as login:
         if watch:
-            return _watch(asked)
-        cluster = _once(asked)
+            return _watch(login)
+        cluster = _fetch(login)
     if broker is not None:
         return _gate(cluster, broker, json)
     if json:
@@ -67,24 +67,27 @@ def replicas(way: ConnectionOptions, *, watch: bool, broker: int | None, json: b
     return Exit.FAILED if troubles(cluster) else Exit.OK
 
 
-def _once(asked: Login) -> Cluster:
+def _fetch(login: Login) -> Cluster:
     from provision.kafka.replicas.fetch import look
 
-    return ask(asked, look)
+    return ask(login, look)
 
 
 def _gate(cluster: Cluster, broker: int, json: bool) -> Exit:
-    known = {*cluster.brokers, *(id_ for each in cluster.partitions for id_ in each.replicas)}
+    """Print whether a broker may go down, and the reasons against it."""
+    known = {*cluster.brokers}
+    known |= {id_ for partition in cluster.partitions for id_ in partition.replicas}
     known |= set(cluster.quorum.voters) if cluster.quorum else set()
     if broker not in known:
         raise UsageError(
             f"kafka replicas: there is no broker {broker}",
-            f"there are {', '.join(map(str, sorted(known)))}",
+            f"the brokers are {', '.join(map(str, sorted(known)))}",
         )
     verdict = gate(cluster, broker)
     if json:
         refusals = [
-            {"rule": each.rule, "about": each.about, "why": each.why} for each in verdict.refusals
+            {"rule": refusal.rule, "about": refusal.about, "why": refusal.why}
+            for refusal in verdict.refusals
         ]
         stalled = [str(name) for name in verdict.stalled]
         print_json(
@@ -103,45 +106,45 @@ def _verdict_lines(verdict: GateVerdict) -> Iterator[Line]:
         yield f"  and {len(verdict.refusals) - MAX_REASONS} more", RED
     if verdict.stalled:
         names = ", ".join(map(str, verdict.stalled[:MAX_REASONS]))
-        more = (
-            f" and {len(verdict.stalled) - MAX_REASONS} more"
-            if len(verdict.stalled) > MAX_REASONS
-            else ""
+        others = len(verdict.stalled) - MAX_REASONS
+        more = f" and {others} more" if others > 0 else ""
+        yield (
+            f"  These partitions stop while it is down, without a spare replica: {names}{more}",
+            YELLOW,
         )
-        yield f"  Without it stall, since they have no replica to spare: {names}{more}", YELLOW
 
 
-def _watch(asked: Login) -> Exit:
-    """A new screen at each look until Ctrl-C; a look that fails is said, and the next one made."""
-    screen, news = Screen(), deque[Transition](maxlen=MAX_CHANGES_SHOWN)
+def _watch(login: Login) -> Exit:
+    """Show a new screen every `POLL_INTERVAL` until Ctrl-C; show an error and try again."""
+    screen, latest = Screen(), deque[Transition](maxlen=MAX_CHANGES_SHOWN)
     before: Cluster | None = None
     impossible = False
     try:
-        for now in _looks(asked):
+        for now in _polls(login):
             if isinstance(now, HostError):
                 if before is None and not isinstance(now, ClusterTimeout):
                     raise now
                 screen.show([(now.line(), RED)])
                 continue
             now = remembered(before, now) if before else now
-            found = check(states(before), states(now), machine(now.version)) if before else ()
-            impossible = impossible or not all(each.legal for each in found)
-            news.extend(found)
+            transitions = check(states(before), states(now), machine(now.version)) if before else ()
+            impossible = impossible or not all(transition.legal for transition in transitions)
+            latest.extend(transitions)
             screen.clear()
-            screen.show(show.lines(now, states(now), news))
+            screen.show(show.lines(now, states(now), latest))
             before = now
     except KeyboardInterrupt:
         sys.stdout.write("\n")
     return Exit.FAILED if impossible else Exit.OK
 
 
-def _looks(asked: Login) -> Iterator[Cluster | HostError]:
-    """What is seen every two seconds, for ever, over one connection until it fails and then over the next."""
+def _polls(login: Login) -> Iterator[Cluster | HostError]:
+    """The cluster or an error every `POLL_INTERVAL`, without end; opens failed logins again."""
     from provision.kafka.replicas.fetch import look
 
     while True:
         try:
-            with connected(asked) as admin:
+            with connected(login) as admin:
                 while True:
                     yield look(admin)
                     time.sleep(POLL_INTERVAL)
@@ -155,19 +158,19 @@ def command(
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Show a new screen every two seconds, until Ctrl-C.")
     ] = False,
     gate: Annotated[
-        int | None, typer.Option(metavar="BROKER", help="May this broker go down now?")
+        int | None, typer.Option(metavar="BROKER", help="Show whether this broker may go down now.")
     ] = None,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Show the state of every replica, and what is wrong; or answer whether a broker may go down.
+    """Show the state of every replica.
 
-    Asks the inventory's cluster, or another by --bootstrap or --client. Exit 0 when all is whole (or the broker may
-    go), 1 when not, 4 when the cluster cannot be reached."""
-
+    With --gate, show whether a broker may go down. The cluster is that of the
+    inventory, or of --bootstrap or --client. Exit 0 when every partition is healthy
+    (or the broker may go down), 1 otherwise, 4 when the cluster cannot be reached."""
     project = load(inventory) if inventory or not (bootstrap or client) else None
     raise typer.Exit(
         replicas(

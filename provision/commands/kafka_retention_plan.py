@@ -1,4 +1,4 @@
-"""`hactl kafka retention plan`: what a topic's parameters come to."""
+"""`hactl kafka retention plan`: show how long records are kept and how much disk they need."""
 
 from __future__ import annotations
 
@@ -32,46 +32,58 @@ if TYPE_CHECKING:
     from kafka import KafkaAdminClient
 
 
-def retention_plan(topics: list[str], use: Use, way: ConnectionOptions, *, json: bool) -> Exit:
-    """Show what the topics' parameters come to; of `use` the rate, the keys and the bytes of a record count.
+def retention_plan(
+    topics: list[str], use: Use, connection: ConnectionOptions, *, json: bool
+) -> Exit:
+    """Show the retention plan of the topics; `use` has the rate, the keys and the record size.
 
-    What the inventory names and the cluster does not have yet is planned as the inventory has it.
-    Returns 0, 1 where a broker has not the room or Kafka would refuse the parameters, 4 where a broker that is to keep
-    it did not answer.
+    A topic that only the inventory has is planned from the inventory. Returns 0; 1 where a broker
+    has too little disk or Kafka would refuse a parameter; 4 where a broker of the topic is silent.
 
     Raises:
-        UsageError: no such topic.
+        UsageError: there is no such topic.
         Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
+        HostError: the cluster does not answer.
     """
-    with cluster_login(way) as found:
-        seen = ask(found, lambda admin: _seen(admin, topics, way.project))
-    used = [replace(use, partitions=each.partitions, replicas=each.replicas) for each in seen]
-    plans = [plan(each.topic, each.cleaner, use) for each, use in zip(seen, used, strict=True)]
-    if json:
-        print_json([show.document(made, each.room) for made, each in zip(plans, seen, strict=True)])
-    else:
-        for made, each in zip(plans, seen, strict=True):
-            Screen().show(show.lines(made, each.room))
-    holds = all(made.fits(each.room) for made, each in zip(plans, seen, strict=True))
-    unseen = any(made.unseen(each.room) for made, each in zip(plans, seen, strict=True))
-    return Exit.FAILED if not holds else Exit.UNREACHABLE if unseen else Exit.OK
-
-
-def _seen(admin: KafkaAdminClient, topics: list[str], project: Project | None) -> list[TopicInfo]:
-    """The topics as they are or, where there are none yet, as the inventory has them."""
-    seen, missing = look(admin, topics)
-    named = cluster_of(project).model.topics if project else {}
-    there = {each.topic.name for each in seen}
-    coming = [
-        name for name in (missing if topics else named) if name in named and name not in there
+    with cluster_login(connection) as login:
+        infos = ask(login, lambda admin: _topic_infos(admin, topics, connection.project))
+    plans = [
+        (
+            plan(
+                info.topic,
+                info.cleaner,
+                replace(use, partitions=info.partitions, replicas=info.replicas),
+            ),
+            info.room,
+        )
+        for info in infos
     ]
-    if unknown := [name for name in missing if name not in named]:
+    if json:
+        print_json([show.document(topic_plan, disk) for topic_plan, disk in plans])
+    else:
+        for topic_plan, disk in plans:
+            Screen().show(show.lines(topic_plan, disk))
+    if not all(topic_plan.fits(disk) for topic_plan, disk in plans):
+        return Exit.FAILED
+    unseen = any(topic_plan.unseen(disk) for topic_plan, disk in plans)
+    return Exit.UNREACHABLE if unseen else Exit.OK
+
+
+def _topic_infos(
+    admin: KafkaAdminClient, topics: list[str], project: Project | None
+) -> list[TopicInfo]:
+    """The topics of the cluster, and the topics that only the inventory has."""
+    infos, missing = look(admin, topics)
+    in_inventory = cluster_of(project).model.topics if project else {}
+    in_cluster = {info.topic.name for info in infos}
+    candidates = missing if topics else in_inventory
+    planned = [name for name in candidates if name in in_inventory and name not in in_cluster]
+    if unknown := [name for name in missing if name not in in_inventory]:
         raise UsageError(f"kafka retention plan: there is no topic {', '.join(unknown)}")
-    if project is None or not coming:
-        return seen
-    room = free(admin)
-    return seen + [planned_topic(cluster_of(project), name, room) for name in coming]
+    if project is None or not planned:
+        return infos
+    free_bytes = free(admin)
+    return infos + [planned_topic(cluster_of(project), name, free_bytes) for name in planned]
 
 
 def command(
@@ -80,20 +92,21 @@ def command(
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
     rate: Annotated[
-        float | None, typer.Option(min=0, help="Bytes a second that are written into the topic.")
+        float | None, typer.Option(min=0, help="Bytes written into the topic per second.")
     ] = None,
-    keys: Annotated[int | None, typer.Option(min=1, help="Different keys in the topic.")] = None,
+    keys: Annotated[int | None, typer.Option(min=1, help="Number of keys in the topic.")] = None,
     record_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Bytes of a record, as it is stored.")
+        int | None, typer.Option(min=1, help="Bytes of a stored record.")
     ] = None,
     lab: Lab = False,
     json: Json = False,
 ) -> None:
-    """Show what a topic's parameters come to: bytes, deadlines, keys a pass, contradictions.
+    """Show how much disk a topic needs, and when records go.
 
-    Exit 0, 1 where a broker has not the room or Kafka would refuse it, 4 when the cluster or such a broker cannot be
-    reached."""
-
+    The plan also shows how many keys the cleaner takes in a pass, and parameters
+    that contradict each other. Exit 0 when all fits, 1 when a broker has too little
+    disk or Kafka would refuse a parameter, 4 when the cluster or a broker of the
+    topic cannot be reached."""
     use = Use(1, rate=rate, keys=keys, record_bytes=record_bytes)
-    way = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
-    raise typer.Exit(retention_plan(topics or [], use, way, json=json))
+    connection = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
+    raise typer.Exit(retention_plan(topics or [], use, connection, json=json))

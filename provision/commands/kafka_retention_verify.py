@@ -1,4 +1,4 @@
-"""`hactl kafka retention verify`: a probe topic shows on the brokers what a topic keeps and loses."""
+"""`hactl kafka retention verify`: prove a topic's retention on the brokers with a probe topic."""
 
 from __future__ import annotations
 
@@ -32,67 +32,72 @@ if TYPE_CHECKING:
     from provision.kafka.retention.probe.topic import Probe
 
 
-def retention_verify(topics: list[str], way: ConnectionOptions, *, wait: float, json: bool) -> Exit:
-    """Watch a probe beside each topic and judge it by its plan; without names all topics but internal ones.
+def retention_verify(
+    topics: list[str], connection: ConnectionOptions, *, wait: float, json: bool
+) -> Exit:
+    """Compare a probe of each topic with the topic's plan; default: all topics but internal topics.
 
-    Returns 0 when all is as planned, 1 when not.
+    Returns 0 when every probe follows its plan, 1 otherwise.
 
     Raises:
-        UsageError: no such topic, or it would take longer than `wait` seconds.
+        UsageError: there is no such topic, or a probe takes longer than `wait` seconds.
         Unreachable: the cluster cannot be logged in to.
-        HostError: it does not answer.
+        HostError: the cluster does not answer.
         HactlError: there is nothing to verify, or the probe cannot be removed.
     """
     from provision.kafka.retention.probe import show as probe_show
     from provision.kafka.retention.probe.run import longest, run
 
-    with cluster_login(way) as found, connected(found) as admin:
+    with cluster_login(connection) as login, connected(login) as admin:
         probes = _probes(admin, topics)
-        for each in probes:
-            if each.design.longest > wait * 1000:
-                takes = (
-                    f"{each.design.original.name} takes {math.ceil(each.design.longest / 1000)} s"
-                )
+        for probe in probes:
+            if probe.design.longest > wait * 1000:
+                seconds = math.ceil(probe.design.longest / 1000)
+                takes = f"{probe.design.original.name} takes {seconds} s, longer than {wait:g} s"
                 raise UsageError(
-                    f"kafka retention verify: {takes}, longer than {wait:g} s: {probe_show.waits(each.design)}",
+                    f"kafka retention verify: {takes}: {probe_show.waits(probe.design)}",
                     "--wait SECONDS sets another limit",
                 )
-        _clear(found, admin, [each.design.original.name for each in probes])
-        told = Screen(sys.stderr) if json else Screen()
-        for each in probes:
-            told.show(probe_show.header(each))
-        with _waiting(longest(probes) / 1000) as progress:
-            verdicts = run(found, admin, probes, progress)
+        _remove_leftovers(login, admin, [probe.design.original.name for probe in probes])
+        screen = Screen(sys.stderr) if json else Screen()
+        for probe in probes:
+            screen.show(probe_show.header(probe))
+        with _progress(longest(probes) / 1000) as progress:
+            verdicts = run(login, admin, probes, progress)
     if json:
-        print_json([probe_show.document(each) for each in verdicts])
+        print_json([probe_show.document(verdict) for verdict in verdicts])
     else:
         for verdict in verdicts:
             Screen().show(probe_show.verdict(verdict))
-    return Exit.OK if all(each.ok for each in verdicts) else Exit.FAILED
+    return Exit.OK if all(verdict.ok for verdict in verdicts) else Exit.FAILED
 
 
 def _probes(admin: KafkaAdminClient, topics: list[str]) -> list[Probe]:
-    """A probe for each topic; a topic that cannot be verified is an error where it was named, else left out."""
+    """A probe for each topic.
+
+    A topic that cannot be verified is an error where the operator named it; else it is skipped.
+    """
     from provision.kafka.retention.probe.design import design
     from provision.kafka.retention.probe.topic import PREFIX, probe
 
-    seen, missing = look(admin, topics)
+    infos, missing = look(admin, topics)
     if missing:
         raise UsageError(f"kafka retention verify: the cluster has no topic {', '.join(missing)}")
     probes = []
-    for each in (
-        seen if topics else [each for each in seen if not each.topic.name.startswith(PREFIX)]
-    ):
-        if not each.first:
+    for info in infos:
+        if not topics and info.topic.name.startswith(PREFIX):
+            continue
+        if not info.first:
             raise HactlError(
-                f"{each.topic.name}: nobody leads its first partition", "see `hactl kafka replicas`"
+                f"{info.topic.name}: its first partition has no leader",
+                "see `hactl kafka replicas`",
             )
-        if not each.removable:
+        if not info.removable:
             raise HactlError(
                 "delete.topic.enable is false on the brokers: a probe could not be removed"
             )
         try:
-            probes.append(probe(design(each.topic, each.cleaner), each))
+            probes.append(probe(design(info.topic, info.cleaner), info))
         except HactlError as error:
             if topics:
                 raise
@@ -102,29 +107,29 @@ def _probes(admin: KafkaAdminClient, topics: list[str]) -> list[Probe]:
     return probes
 
 
-def _clear(found: Login, admin: KafkaAdminClient, topics: list[str]) -> None:
-    """Remove what killed runs left."""
+def _remove_leftovers(login: Login, admin: KafkaAdminClient, topics: list[str]) -> None:
+    """Remove the probes of killed runs."""
     from provision.kafka.retention.probe.topic import leftovers, remove
 
     if names := leftovers(admin, topics):
-        remove(found, names)
-        sys.stderr.write(f"removed {', '.join(names)}, which a killed run had left\n")
+        remove(login, names)
+        sys.stderr.write(f"removed {', '.join(names)}, the leftovers of a killed run\n")
 
 
 @contextmanager
-def _waiting(longest: float) -> Iterator[Callable[[float], None]]:
-    """Says on a terminal, on one line, for how long has been waited."""
-    shown = sys.stderr.isatty()
+def _progress(limit: float) -> Iterator[Callable[[float], None]]:
+    """A function that shows the seconds of the wait on one line of a terminal."""
+    is_terminal = sys.stderr.isatty()
 
-    def say(seconds: float) -> None:
-        if shown:
-            sys.stderr.write(f"\r\x1b[K  {seconds:.0f} s of {longest:.0f} s at most")
+    def show(seconds: float) -> None:
+        if is_terminal:
+            sys.stderr.write(f"\r\x1b[K  {seconds:.0f} s of {limit:.0f} s at most")
             sys.stderr.flush()
 
     try:
-        yield say
+        yield show
     finally:
-        if shown:
+        if is_terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
@@ -135,16 +140,16 @@ def command(
     bootstrap: Bootstrap = "",
     client: ClientFile = None,
     wait: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Refuse what would take longer.")
+        float, typer.Option(min=1, metavar="SECONDS", help="Refuse a probe that would take longer.")
     ] = 600,
     lab: Lab = False,
     json: Json = False,
 ) -> None:
-    """Show on the brokers that a topic keeps and loses what its plan says. The topic itself is not touched.
+    """Prove on the brokers that a topic keeps what its plan says.
 
-    A probe topic beside it, with its parameters and the times among them shortened, is written to, watched and removed.
-    Exit 0, 1 where it is otherwise than planned, 4 when the cluster cannot be reached, 64 where it would take longer
-    than --wait."""
-
-    way = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
-    raise typer.Exit(retention_verify(topics or [], way, wait=wait, json=json))
+    The topic itself is not touched. A probe topic gets its parameters, with shorter
+    times; hactl writes records into the probe, watches them go, and removes it.
+    Exit 0 when the probe follows the plan, 1 otherwise, 4 when the cluster cannot
+    be reached, 64 when the probe would take longer than --wait."""
+    connection = ConnectionOptions(load(inventory) if inventory else None, lab, bootstrap, client)
+    raise typer.Exit(retention_verify(topics or [], connection, wait=wait, json=json))

@@ -1,4 +1,4 @@
-"""`hactl kafka roll`: the nodes of a cluster restarted, one at a time, with nothing lost."""
+"""`hactl kafka roll`: restart the nodes of a cluster one at a time, without a lost record."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ COLOURS = {"rolled": GREEN, "untouched": "", "stopped": RED}
 
 
 def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> Exit:
-    """Restart the nodes on the hosts of `limit` (all by default), each when the cluster can spare it.
+    """Restart the nodes on the hosts of `limit` (default: all), each when the cluster can spare it.
 
-    Returns 0 when all were, 1 when the roll ended before, 130 after Ctrl-C.
+    Returns 0 when all nodes were restarted, 1 when the roll ended before, 130 after Ctrl-C.
 
     Raises:
-        UsageError: no cluster, no node in `limit`, or nobody agreed; nothing was changed.
+        UsageError: there is no cluster, `limit` has no node, or the operator did not confirm;
+            nothing was changed.
         Locked: a deploy or another roll holds a host; nothing was changed.
         HostError: the cluster, a host or a director does not answer; nothing was changed.
     """
@@ -57,44 +58,48 @@ def roll(project: Project, *, limit: str, yes: bool, json: bool, lab: bool) -> E
     with (
         Sessions(project.targets(hosts, lab)) as sessions,
         administrator(project, sessions.of) as login,
-        _held(cluster, sessions) as held,
+        _locked_hosts(cluster, sessions) as locked,
     ):
-        pool = DirectorDrains(project.topology, sessions, operator_id(), project.digest(), console)
-        plan = _plan(cluster, scope, held, pool, ask(login, look))
+        drains = DirectorDrains(
+            project.topology, sessions, operator_id(), project.digest(), console
+        )
+        plan = _plan(cluster, scope, locked, drains, ask(login, look))
         console.done()
         Screen(sys.stderr if json else sys.stdout).show(plan.lines())
         if not yes and not confirm("Restart them?"):
             raise UsageError("not confirmed; nothing was changed")
-        fates, code = _carry_out(plan, cluster, held, pool, login, console)
+        results, code = _carry_out(plan, cluster, locked, drains, login, console)
     console.done()
     if json:
-        print_json(
-            {
-                "ok": code == Exit.OK,
-                "resumed": plan.resumed,
-                "nodes": [fate.json() for fate in fates],
-            }
-        )
+        entries = [result.json() for result in results]
+        print_json({"ok": code == Exit.OK, "resumed": plan.resumed, "nodes": entries})
     else:
-        Screen().show(result_lines(fates, code))
+        Screen().show(result_lines(results, code))
     return code
 
 
 def _scope(project: Project, cluster: KafkaCluster, limit: str) -> tuple[KafkaNode, ...]:
-    chosen = project.managed(limit)
-    found = tuple(node for node in cluster.nodes if node.host in chosen)
-    if not found:
+    """The nodes on the hosts of `limit`.
+
+    Raises:
+        UsageError: there are none.
+    """
+    hosts_in_limit = project.managed(limit)
+    nodes = tuple(node for node in cluster.nodes if node.host in hosts_in_limit)
+    if not nodes:
         hosts = ", ".join(node.host for node in cluster.nodes)
-        raise UsageError(f"kafka roll: {limit} has no node of the cluster", f"there are {hosts}")
-    return found
+        raise UsageError(
+            f"kafka roll: {limit} has no node of the cluster", f"the nodes are on {hosts}"
+        )
+    return nodes
 
 
 @contextmanager
-def _held(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, LockedHost]]:
-    """All nodes' hosts, locked in the order of the inventory: also those that stay as they are keep still meanwhile."""
-    for one in sessions.all().values():
-        if isinstance(one, HostError):
-            raise one
+def _locked_hosts(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, LockedHost]]:
+    """All nodes' hosts, locked in inventory order: no deploy may touch them during the roll."""
+    for session in sessions.all().values():
+        if isinstance(session, HostError):
+            raise session
     with ExitStack() as stack:
         yield {
             node.host: stack.enter_context(
@@ -106,59 +111,56 @@ def _held(cluster: KafkaCluster, sessions: Sessions) -> Iterator[dict[str, Locke
 
 @dataclass(frozen=True)
 class RollPlan:
-    """What a roll is about to do: whom it restarts, in which order by now, and whom a roll before left drained.
+    """The plan of a roll: the nodes to restart, in order.
 
-    `done` are the hosts that a roll before has restarted, `mark` tells of that roll. `stalled` names partitions.
+    An interrupted roll is resumed: `mark` describes it, `done` are the hosts that it restarted,
+    `drained` the nodes that it left drained. `stalled` are the partitions that stop meanwhile.
     """
 
     todo: tuple[KafkaNode, ...]
-    left: tuple[KafkaNode, ...]
+    drained: tuple[KafkaNode, ...]
     done: tuple[str, ...]
     mark: RollMarker | None
     stalled: tuple[str, ...]
 
     @property
     def resumed(self) -> dict[str, str] | None:
-        """Which roll this one goes on with, as JSON."""
+        """The resumed roll, as JSON."""
         return {"who": self.mark.who, "when": self.mark.when} if self.mark else None
 
     def lines(self) -> Iterator[Line]:
-        """The plan as it is shown."""
+        """The lines of the plan."""
         if self.mark:
             done = f"; {', '.join(self.done)} restarted already" if self.done else ""
-            yield f"Going on with what {self.mark.who} began {self.mark.when}{done}.", YELLOW
-        if self.left:
-            yield (
-                f"Drained by it, and given back first: {', '.join(node.host for node in self.left)}.",
-                YELLOW,
-            )
+            yield f"Resuming the roll of {self.mark.who} from {self.mark.when}{done}.", YELLOW
+        if self.drained:
+            hosts = ", ".join(node.host for node in self.drained)
+            yield f"It left these drained; they return to service first: {hosts}.", YELLOW
         if self.stalled:
-            yield (
-                f"These stall meanwhile, having no replica to spare: {', '.join(self.stalled)}.",
-                YELLOW,
-            )
+            names = ", ".join(self.stalled)
+            yield f"These partitions stop meanwhile, without a spare replica: {names}.", YELLOW
         hosts = ", ".join(node.host for node in self.todo)
-        yield (
-            (f"Restarted one at a time: {hosts}." if self.todo else "Nothing is left to restart."),
-            "",
-        )
+        yield f"Restart one at a time: {hosts}." if self.todo else "No node is left to restart.", ""
 
 
 def _plan(
     cluster: KafkaCluster,
     scope: Sequence[KafkaNode],
-    held: Mapping[str, LockedHost],
-    pool: DirectorDrains,
-    seen: Cluster,
+    locked: Mapping[str, LockedHost],
+    drains: DirectorDrains,
+    state: Cluster,
 ) -> RollPlan:
-    pool.look(*(node.host for node in cluster.nodes))
-    todo = [node for node in scope if not held[node.host].unit.rolled]
-    marks = [mark for node in scope if (mark := held[node.host].unit.mark)]
-    stalled = {str(name) for node in todo for name in gate(seen, node.id).stalled}
+    """The plan, from the marks of an interrupted roll on the hosts and the state of the cluster."""
+    drains.look(*(node.host for node in cluster.nodes))
+    todo = [node for node in scope if not locked[node.host].unit.rolled]
+    marks = [mark for node in scope if (mark := locked[node.host].unit.mark)]
+    stalled = {str(name) for node in todo for name in gate(state, node.id).stalled}
     return RollPlan(
-        order(seen, todo),
+        order(state, todo),
         tuple(
-            node for node in cluster.nodes if node.host in pool.drained_by_roll and node not in todo
+            node
+            for node in cluster.nodes
+            if node.host in drains.drained_by_roll and node not in todo
         ),
         tuple(node.host for node in scope if node not in todo),
         min(marks, key=lambda mark: mark.when, default=None),
@@ -169,38 +171,38 @@ def _plan(
 def _carry_out(
     plan: RollPlan,
     cluster: KafkaCluster,
-    held: Mapping[str, LockedHost],
-    pool: DirectorDrains,
+    locked: Mapping[str, LockedHost],
+    drains: DirectorDrains,
     login: Login,
     console: Console,
 ) -> tuple[list[NodeResult], Exit]:
-    """Mark, roll, and forget the marks when there is nothing left to do."""
+    """Mark the hosts, restart their nodes, and remove the marks when all are restarted."""
     for node in plan.todo:
-        if held[node.host].unit.mark is None:
-            held[node.host].mark()
-    sight = Poller(cluster.nodes, lambda: ask(login, look), console)
-    course = Roller(sight, held, pool, console, plan.done)
-    well = course.run(plan.todo, plan.left)
-    if well:
+        if locked[node.host].unit.mark is None:
+            locked[node.host].mark()
+    poller = Poller(cluster.nodes, lambda: ask(login, look), console)
+    roller = Roller(poller, locked, drains, console, plan.done)
+    finished = roller.run(plan.todo, plan.drained)
+    if finished:
         for host in (*plan.done, *(node.host for node in plan.todo)):
-            with suppress(
-                HostError
-            ):  # what is marked and restarted counts as rolled: the next run forgets it
-                held[host].unmark()
-    code = Exit.INTERRUPTED if course.interrupted else Exit.OK if well else Exit.FAILED
-    return list(course.results.values()), code
+            # A mark may stay: its node counts as restarted, and the next run removes the mark.
+            with suppress(HostError):
+                locked[host].unmark()
+    code = Exit.INTERRUPTED if roller.interrupted else Exit.OK if finished else Exit.FAILED
+    return list(roller.results.values()), code
 
 
-def result_lines(fates: Sequence[NodeResult], code: Exit) -> Iterator[Line]:
-    """A line a node, what there is to say of it below, the counts."""
-    width = max(len(fate.host) for fate in fates)
-    for fate in fates:
-        seconds = f"{fate.seconds:7.1f} s" if fate.seconds else ""
-        yield f"{fate.host:<{width}}  {fate.outcome:<9}{seconds}".rstrip(), COLOURS[fate.outcome]
-        yield from ((f"{'':<{width}}  {line}", "") for line in fate.message.splitlines())
-    outcomes = [fate.outcome for fate in fates]
+def result_lines(results: Sequence[NodeResult], code: Exit) -> Iterator[Line]:
+    """A line for each node with its messages below it, then the counts."""
+    width = max(len(result.host) for result in results)
+    for result in results:
+        seconds = f"{result.seconds:7.1f} s" if result.seconds else ""
+        line = f"{result.host:<{width}}  {result.outcome:<9}{seconds}".rstrip()
+        yield line, COLOURS[result.outcome]
+        yield from ((f"{'':<{width}}  {text}", "") for text in result.message.splitlines())
+    outcomes = [result.outcome for result in results]
     counts = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in COLOURS if kind in outcomes)
-    yield f"Roll: {counts}." + (" Run it again to go on." if code != Exit.OK else ""), "1"
+    yield f"Roll: {counts}." + (" Run it again to resume." if code != Exit.OK else ""), "1"
 
 
 def command(
@@ -210,7 +212,9 @@ def command(
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Restart a cluster's nodes one at a time, each drained, and the next when all is in sync again.
+    """Restart the cluster's nodes one at a time.
 
-    A run that was cut off is gone on with. Exit 1 where it ended before all were restarted."""
+    Each node is drained first. The next node follows when all replicas are in sync
+    again. An interrupted run is resumed. Exit 1 when the run ended before all nodes
+    were restarted."""
     raise typer.Exit(roll(load(inventory), limit=limit, yes=yes, json=json, lab=lab))

@@ -1,4 +1,4 @@
-"""`hactl kafka verify`: log in to where clients are, ask, and say it in a few lines."""
+"""`hactl kafka verify`: check from a client's host what each user may and may not do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from provision.kafka.verify.show import lines
 
 
 def verify(project: Project, *, json: bool, lab: bool) -> Exit:
-    """Ask everything that follows from the inventory. Returns 0, 1 for a failed check, 4 where nothing was reached.
+    """Check every consequence of the inventory.
+
+    Returns 0, 1 for a failed check, 4 where the cluster was not reached.
 
     Raises:
         UsageError: the inventory has no cluster.
@@ -43,9 +45,9 @@ def verify(project: Project, *, json: bool, lab: bool) -> Exit:
     )
     with (
         Sessions(project.targets(tuple(hosts), lab)) as sessions,
-        site(project, cluster, sessions, lab) as found,
+        verify_environment(project, cluster, sessions, lab) as environment,
     ):
-        result = run(found, Console().note)
+        result = run(environment, Console().note)
     if json:
         print_json(result.json())
     else:
@@ -54,21 +56,21 @@ def verify(project: Project, *, json: bool, lab: bool) -> Exit:
 
 
 @contextmanager
-def site(
+def verify_environment(
     project: Project, cluster: KafkaCluster, sessions: Sessions, lab: bool
 ) -> Iterator[VerifyEnvironment]:
-    """Brokers are asked from where clients are; members of the ensemble each from its own host."""
+    """The connections: to brokers from a client's host, to ZooKeeper from its members' hosts."""
     for host in project.topology.idle_clients()[:1]:
         sessions.of(host)
-    by_place = {member.endpoint: member.host for member in cluster.members}
+    host_of = {member.endpoint: member.host for member in cluster.members}
     with (
         client(project, sessions.of, user=cluster.model.admin, lab=lab) as admin,
-        tunnel(lambda host, port: sessions.of(by_place[host]).forward(host, port)) as way,
+        tunnel(lambda host, port: sessions.of(host_of[host]).forward(host, port)) as tunnels,
     ):
 
         def member(address: Address) -> socket.socket:
             try:
-                return connect_through(way, *address)
+                return connect_through(tunnels, *address)
             except OSError as error:
                 raise Refused(UNREACHABLE, error.strerror or str(error)) from None
 
@@ -76,8 +78,10 @@ def site(
 
 
 def command(inventory: InventoryPath = None, json: Json = False, lab: Lab = False) -> None:
-    """Log in as each user from where clients are: what it may do must work, what it may not must be refused.
+    """Check what each user may and may not do.
 
-    Writes one marked record (key `hactl-verify`) into each topic that a user may write to or read, whatever else is in
-    it. Exit 0 when all is as it must be, 1 when not, 4 when nothing can be reached."""
+    Log in as each user from a client's host: allowed requests must succeed, and
+    all others must be refused. Writes one marked record (key `hactl-verify`) into
+    each topic that a user may read or write. Exit 0 when all checks pass, 1 when
+    a check fails, 4 when the cluster cannot be reached."""
     raise typer.Exit(verify(load(inventory), json=json, lab=lab))

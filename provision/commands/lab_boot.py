@@ -15,6 +15,7 @@ def command(
     host: LabHost,
     inventory: LabInventory = None,
 ) -> None:
-    """Give a lab host its power back."""
+    """Give a lab host its power back.
 
+    The host boots again."""
     control.boot(inventory_path(inventory).stem, host, note)

@@ -15,6 +15,7 @@ def command(
     host: LabHost,
     inventory: LabInventory = None,
 ) -> None:
-    """Cut a lab host's power."""
+    """Cut the power of a lab host.
 
+    The host stops at once; `hactl lab boot` starts it again."""
     control.cut(inventory_path(inventory).stem, host, note)

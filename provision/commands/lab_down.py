@@ -1,4 +1,4 @@
-"""`hactl lab down`: take a lab away."""
+"""`hactl lab down`: remove a lab."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from provision.lab import control
 
 
 def command(inventory: InventoryPath = None) -> None:
-    """Take the lab away.
+    """Remove the lab.
 
-    Nothing of it stays on this machine, also after a crash."""
-
+    Nothing of it stays on this machine, even after a crash."""
     control.down(inventory_path(inventory).stem, note)

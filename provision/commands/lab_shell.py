@@ -14,21 +14,18 @@ from provision.commands.options import (
 from provision.lab import control
 
 CONTEXT_SETTINGS = {"allow_interspersed_args": False}
-"""What follows the host is the command there, options included."""
+"""The words after the host are the command on the host, options included."""
 
 
 def command(
     host: LabHost,
     command: Annotated[
-        list[str] | None, typer.Argument(help="A command instead of a shell.")
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Run this command instead of a shell."),
     ] = None,
     inventory: LabInventory = None,
 ) -> None:
     """Open a shell on a lab host, or run one command there."""
-
     words = command or []
-    raise typer.Exit(
-        control.shell(
-            inventory_path(inventory).stem, host, words[1:] if words[:1] == ["--"] else words
-        )
-    )
+    words = words[1:] if words[:1] == ["--"] else words
+    raise typer.Exit(control.shell(inventory_path(inventory).stem, host, words))

@@ -1,4 +1,4 @@
-"""`hactl lab status`: which hosts of a lab run."""
+"""`hactl lab status`: show which hosts of a lab run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from provision.core.terminal import print_json
 
 
 def lab_status(name: str, json: bool) -> Exit:
-    """Show a lab's hosts; exit 1 where the lab is not up or a host of it is not running."""
+    """Show a lab's hosts; returns 1 where the lab is not up or a host does not answer SSH."""
     from provision.lab.control import status
 
     state = status(name)
@@ -32,7 +32,7 @@ def lab_status(name: str, json: bool) -> Exit:
         )
         return Exit.OK if ok else Exit.FAILED
     if state is None:
-        print(f"lab {name} is not up; `hactl lab up` brings it up")
+        print(f"lab {name} is not up; `hactl lab up` boots it")
         return Exit.FAILED
     for host in hosts:
         answer = (
@@ -44,5 +44,7 @@ def lab_status(name: str, json: bool) -> Exit:
 
 
 def command(inventory: InventoryPath = None, json: Json = False) -> None:
-    """Show which hosts of the lab run."""
+    """Show which hosts of the lab run.
+
+    Exit 0 when every host answers SSH, 1 otherwise."""
     raise typer.Exit(lab_status(inventory_path(inventory).stem, json))

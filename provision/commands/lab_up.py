@@ -14,10 +14,10 @@ from provision.deploy.project import Project
 
 
 def lab_up(project: Project) -> None:
-    """Boot every host of the inventory in a lab of its own.
+    """Boot every host of the inventory in a lab.
 
     Raises:
-        LabError: a host has no literal address, or the machine cannot carry the lab.
+        LabError: a host has no literal address, or the machine is too small for the lab.
     """
     from provision.lab.control import up
     from provision.lab.plan import LabSpec
@@ -27,11 +27,11 @@ def lab_up(project: Project) -> None:
     up(spec, Console().note)
 
 
-def collect_jars(project: Project, say: Callable[[str], None]) -> None:
-    """Put Kafka's jars where the lab's nodes see them, if that is where the inventory says that they are.
+def collect_jars(project: Project, log: Callable[[str], None]) -> None:
+    """Download Kafka's jars to the lab's shared folder, if the inventory names that folder.
 
     Raises:
-        LabError: Maven Central cannot be asked, or it is no version whose jars are known.
+        LabError: Maven Central does not answer, or the jars of the version are not known.
     """
     from provision.desired.kafka_distribution import collect
     from provision.lab.command_lines import SHARE
@@ -39,11 +39,11 @@ def collect_jars(project: Project, say: Callable[[str], None]) -> None:
 
     model = project.topology.kafka.model if project.topology.kafka else None
     if model and model.distribution.jars == f"{SHARE}/kafka/{model.version}":
-        collect(model.version, cache_root() / "share" / "kafka", say)
+        collect(model.version, cache_root() / "share" / "kafka", log)
 
 
 def lab_hosts(project: Project) -> list[tuple[str, str, bool]]:
-    """The hosts of the inventory for its lab: name, address, whether it is a director.
+    """The hosts of the inventory for its lab: name, address, and whether the host is a director.
 
     Raises:
         LabError: a host has no literal address.
@@ -51,12 +51,15 @@ def lab_hosts(project: Project) -> list[tuple[str, str, bool]]:
     directors, addresses = set(project.topology.directors()), project.topology.addresses()
     unknown = [name for name in project.inventory.hosts if name not in addresses]
     if unknown:
-        what = f"the address of {', '.join(unknown)} is not known: the lab asks no name server"
-        raise LabError(what, "give each a literal `ansible_host`, or an `address` beside it")
+        message = f"the address of {', '.join(unknown)} is unknown: the lab asks no name server"
+        raise LabError(
+            message, "give each host a literal `ansible_host`, or an `address` beside it"
+        )
     return [(name, address, name in directors) for name, address in addresses.items()]
 
 
 def command(inventory: InventoryPath = None) -> None:
-    """Boot every host of the inventory. Needs root."""
+    """Boot every host of the inventory.
 
+    Needs root."""
     lab_up(load(inventory))

@@ -1,4 +1,4 @@
-"""`hactl lint`: mistakes that no single host's parser can see."""
+"""`hactl lint`: find mistakes in an inventory."""
 
 from __future__ import annotations
 
@@ -17,5 +17,7 @@ from provision.commands.options import (
 def command(
     inventory: InventoryPath = None, json: Json = False, form: LintFormat = Format.TEXT
 ) -> None:
-    """Find mistakes that no single host's parser can see."""
+    """Find mistakes in an inventory before any host sees them.
+
+    It also finds mistakes that no parser on a single host can see."""
     raise typer.Exit(report(load(inventory), Format.JSON if json else form))

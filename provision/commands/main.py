@@ -1,6 +1,6 @@
-"""The command line: find the command's module, run it, map how it ended to an exit code.
+"""The command line: find the command's module, run it, and turn its result into an exit code.
 
-A command's module is imported when the command is run, so that nobody waits for the imports of all others.
+A command's module is imported when the command runs: no command waits for the imports of another.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ SETTINGS: dict[str, Any] = {
 
 
 class CommandGroup(TyperGroup):
-    """Commands whose modules are named by their words: `hactl lab up` is `provision/commands/lab_up.py`.
+    """Commands, each in the module of its name: `hactl lab up` is `provision/commands/lab_up.py`.
 
-    Each module has a function `command`, and may have `CONTEXT_SETTINGS`. `summaries` are the first lines of the
-    commands' docstrings, so that help needs no command's module.
+    Each module has a function `command`, and may have `CONTEXT_SETTINGS`. `summaries` are the first
+    lines of the commands' docstrings: help imports no command's module.
     """
 
     words: ClassVar[str] = ""
     summaries: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names of all commands and groups, in the order of help."""
+        """The names of all commands and groups, in the order in which help lists them."""
         return [*self.summaries, *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name, its module imported; None where there is none."""
+        """The command of this name, its module imported; None where no command has the name."""
         if cmd_name not in self.summaries:
             return super().get_command(ctx, cmd_name)
         name = f"{self.words}{cmd_name}".replace("-", "_").replace(" ", "_")
@@ -60,7 +60,7 @@ class CommandGroup(TyperGroup):
         return get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # Click passes it
-        """Write the list of commands without importing any."""
+        """Write the list of commands and import no command."""
         groups = [(name, self.commands[name].get_short_help_str(80)) for name in self.commands]
         with formatter.section("Commands"):
             formatter.write_dl([*self.summaries.items(), *groups])
@@ -112,8 +112,8 @@ app.add_typer(lab_app, name="lab")
 app.add_typer(kafka_app, name="kafka")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(show: bool) -> None:
+    if show:
         typer.echo(f"hactl {__version__}")
         raise typer.Exit
 
@@ -127,47 +127,49 @@ def hactl(
         ),
     ] = False,
 ) -> None:
-    """Provision and prove a high-availability front end: LVS and Keepalived before web and Kafka nodes."""
+    """Provision and test a high-availability front end.
+
+    LVS and Keepalived balance the load of web and Kafka nodes.
+    """
 
 
-#: Typer carries its own copy of Click from some version on and names only the leaves of its exceptions.
-_BadUsage: type[Exception] = typer.BadParameter.__mro__[2]
+_UsageException: type[Exception] = typer.BadParameter.__mro__[2]
+"""Click's base class of usage errors; newer versions of Typer hide it in a copy of Click."""
 
 
 def main() -> None:
-    """Run the command line; the one place where errors become text and an exit code."""
-    # Imports make objects that stay: to collect after every 700 costs a seventh of the time and finds nothing.
+    """Run the command line; only this function turns errors into text and an exit code."""
+    # Imported objects stay: to collect after every 700 of them wastes a seventh of the time.
     gc.set_threshold(100_000)
-    # Passwords are in memory: none shall be left in a core file. The hard limit stays for what is started from here.
+    # No core file: the memory holds passwords. The hard limit stays for hactl's children.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _end_as_interrupted()
     try:
         code = app(standalone_mode=False)
         if code == Exit.INTERRUPTED and not isinstance(code, Exit):
-            _say(
-                "interrupted"
-            )  # Typer makes a bare 130 of KeyboardInterrupt; a command that returns it has said more
+            # A bare 130 is Typer's own; a command that returns Exit.INTERRUPTED printed a message.
+            _print_error("interrupted")
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        _print_error("interrupted")
         sys.exit(Exit.INTERRUPTED)
-    except _BadUsage as error:
-        error.show()  # type: ignore[attr-defined]  # prints the usage line and what is wrong
+    except _UsageException as error:
+        error.show()  # type: ignore[attr-defined]  # prints the usage line and the error
         sys.exit(Exit.USAGE)
     except HactlError as error:
-        _say(str(error))
+        _print_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        sys.stdout = None  # the reader went away; nothing is left to flush
+        sys.stdout = None  # the reader closed the pipe: there is nothing to flush
         sys.exit(Exit.OK)
     finally:
-        gc.freeze()  # at exit the interpreter collects what is not frozen: 0.1 s for memory that goes anyway
+        gc.freeze()  # without it, the interpreter collects all objects at exit, which takes 0.1 s
 
 
 def _end_as_interrupted() -> None:
-    """Take SIGTERM and a closed terminal for Ctrl-C, so that what is open is undone; `nohup` stays in force."""
+    """Treat SIGTERM and a closed terminal as Ctrl-C, so that clean-ups run; obey `nohup`."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
@@ -177,6 +179,6 @@ def _end_as_interrupted() -> None:
             signal.signal(number, interrupt)
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     """Print an error on standard error, in red on a terminal."""
     Screen(sys.stderr).show([(plain(text), RED)])

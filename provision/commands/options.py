@@ -1,4 +1,4 @@
-"""The words that several commands take, and how the inventory is found."""
+"""Arguments and options that several commands share, and the search for the inventory file."""
 
 from __future__ import annotations
 
@@ -26,42 +26,56 @@ InventoryPath = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 LintFormat = Annotated[
-    Format, typer.Option("--format", help="sarif: for code scanning; github: notes in a workflow.")
+    Format,
+    typer.Option("--format", help="sarif: for code scanning; github: annotations in a workflow."),
 ]
 Lab = Annotated[
-    bool, typer.Option("--lab", help="Log in to the inventory's lab instead of the hosts it names.")
+    bool, typer.Option("--lab", help="Log in to the inventory's lab instead of its real hosts.")
 ]
 
-Limit = Annotated[str, typer.Option(help="Only these hosts or groups, separated by commas.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Limit = Annotated[
+    str,
+    typer.Option(metavar="HOSTS", help="Only these hosts or groups, separated by commas."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DrillNames = Annotated[
     list[str] | None,
-    typer.Option("--drill", metavar="NAME", help="Only this drill; repeat. Default: all."),
+    typer.Option(
+        "--drill", metavar="NAME", help="Run only this drill; may be repeated. Default: all."
+    ),
 ]
 ReportFolder = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page here.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Write JSON, JUnit and an HTML page to this folder."),
 ]
 Host = Annotated[
     str, typer.Argument(metavar="HOST", help="A real server or a director.", show_default=False)
 ]
-LabHost = Annotated[str, typer.Argument(help="A host of the lab.")]
-LabInventory = Annotated[Path | None, typer.Option("--inventory", "-i", help="Whose lab.")]
+LabHost = Annotated[str, typer.Argument(metavar="HOST", help="A host of the lab.")]
+LabInventory = Annotated[
+    Path | None,
+    typer.Option("--inventory", "-i", metavar="INVENTORY", help="The inventory of the lab."),
+]
 Topics = Annotated[
-    list[str] | None, typer.Argument(metavar="TOPIC...", help="Default: all but internal ones.")
+    list[str] | None,
+    typer.Argument(metavar="TOPIC", help="Default: all topics except internal topics."),
 ]
 Bootstrap = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Brokers to ask first, separated by commas.")
+    str, typer.Option(metavar="HOST:PORT", help="Bootstrap brokers, separated by commas.")
 ]
 ClientFile = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="The client's properties: protocol, SASL, TLS, bootstrap.servers."
+        metavar="FILE", help="A client's properties file: protocol, SASL, TLS, bootstrap.servers."
     ),
 ]
 InventoryOption = Annotated[
     Path | None,
     typer.Option(
-        "-i", "--inventory", metavar="INVENTORY", help="Its cluster, through SSH to the brokers."
+        "-i",
+        "--inventory",
+        metavar="INVENTORY",
+        help="Use the cluster of this inventory, over SSH to its brokers.",
     ),
 ]
 Prune = Annotated[
@@ -74,56 +88,59 @@ Prune = Annotated[
 
 
 def inventory_path(given: Path | None) -> Path:
-    """The inventory to work on: the argument, else `HACTL_INVENTORY`, else `inventories/lab.yml` in this folder.
+    """The path of the inventory: the argument, else `HACTL_INVENTORY`, else the default.
 
-    Where no file stands under a name that is given, and an example that comes with hactl is called exactly so, the
-    example is meant. It is never taken without being named: nobody's hosts are in it.
+    The default is `inventories/lab.yml` in this folder.
+    A given name without a file may be the name of an example that hactl ships: then the example is
+    the inventory. An example is never the default: its hosts are not the operator's.
 
     Raises:
-        InputError: `inventory-missing`, where nothing is given and there is no such file.
+        InputError: `inventory-missing`, where no name is given and the default does not exist.
     """
-    named = given or _from_environment()
-    if named is not None:
-        return _shipped_example(named) or named
+    path = given or _from_environment()
+    if path is not None:
+        return _shipped_example(path) or path
     default = Path(DEFAULT_INVENTORY)
     if not default.exists():
-        what = f"no inventory is given, HACTL_INVENTORY is not set, and {Path.cwd()} has no {DEFAULT_INVENTORY}"
-        fix = "name the file, set HACTL_INVENTORY to it, or write one with `hactl init`"
-        why = "hactl does not guess which hosts are meant"
-        raise InputError(
-            [Problem(Position(DEFAULT_INVENTORY), "inventory-missing", what, why, fix)]
+        problem = Problem(
+            Position(DEFAULT_INVENTORY),
+            "inventory-missing",
+            "no inventory is given, HACTL_INVENTORY is not set, "
+            f"and {Path.cwd()} has no {DEFAULT_INVENTORY}",
+            "hactl does not guess which hosts to use",
+            "name the file, set HACTL_INVENTORY to it, or write an inventory with `hactl init`",
         )
+        raise InputError([problem])
     return default
 
 
 def _from_environment() -> Path | None:
-    """The file that `HACTL_INVENTORY` names; None where it is unset or empty."""
+    """The file that `HACTL_INVENTORY` names; None where the variable is unset or empty."""
     name = os.environ.get("HACTL_INVENTORY")
     return Path(name) if name else None
 
 
-def _shipped_example(named: Path) -> Path | None:
-    """The example of this name that comes with hactl; None where a file of that name is here."""
-    if (
-        named.exists()
-        or named.is_absolute()
-        or len(named.parts) != 2
-        or named.parent.name != "inventories"
-    ):
+def _shipped_example(path: Path) -> Path | None:
+    """The shipped example of this name; None where there is no example, or the path exists here."""
+    if path.exists() or path.is_absolute() or path.parent != Path("inventories"):
         return None
     from provision.core.shipped import shipped
 
-    example = shipped("inventories") / named.name
+    example = shipped("inventories") / path.name
     return example if example.is_file() else None
 
 
 def note(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     sys.stderr.write(f"{text}\n")
 
 
 def load(given: Path | None) -> Project:
-    """The inventory, read and checked. Raises InputError."""
+    """Read and check the inventory.
+
+    Raises:
+        InputError: the inventory is missing or wrong.
+    """
     from provision.deploy import project
 
     return project.load(inventory_path(given))

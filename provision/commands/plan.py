@@ -1,4 +1,4 @@
-"""`hactl plan`: what a deploy would change."""
+"""`hactl plan`: show what a deploy would change."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ def plan(project: Project, limit: str, json: bool, lab: bool) -> Exit:
     """Show what a deploy would change.
 
     Raises:
-        HactlError: a host could not be looked at; the other hosts' plan is shown first.
+        HactlError: a host could not be inspected; the plan of the other hosts is shown first.
     """
     check(project)
     console = Console()
     targets = project.targets(project.managed(limit), lab)
-    with inspect(targets, project.render, project.inventory.secrets, console) as found:
+    with inspect(targets, project.render, project.inventory.secrets, console) as inspection:
         cluster = ClusterDeploy.of(project, limit)
-        cluster.make_plan(found)
+        cluster.make_plan(inspection)
         console.done()
         if json:
-            print_json(plan_json(found.plans, found.coverage) | cluster.plan_json())
+            print_json(plan_json(inspection.plans, inspection.coverage) | cluster.plan_json())
         else:
-            Screen().show([*plan_lines(found.plans, found.coverage), *cluster.plan_lines()])
-        found.raise_failures()
-        if making := new_ca_notice(project, found.plans):
-            console.note(making)
+            Screen().show(
+                [*plan_lines(inspection.plans, inspection.coverage), *cluster.plan_lines()]
+            )
+        inspection.raise_failures()
+        if notice := new_ca_notice(project, inspection.plans):
+            console.note(notice)
         cluster.raise_failure()
-        return Exit.CHANGES if found.changes() + cluster.changes() else Exit.OK
+        return Exit.CHANGES if inspection.changes() + cluster.changes() else Exit.OK
 
 
 def command(

@@ -1,4 +1,4 @@
-"""The lab of a rehearsal: the hosts of one inventory, or of two, for as long as the rehearsal lasts and no longer."""
+"""The lab of a rehearsal: the hosts of one or two inventories, removed when the rehearsal ends."""
 
 from __future__ import annotations
 
@@ -20,81 +20,85 @@ SUFFIX = "-rehearsal"
 
 
 def name_of(project: Project) -> str:
-    """The lab's name: never that of a lab somebody brought up for this inventory, and at most 32 characters long."""
+    """The name of the lab, at most 32 characters; the inventory's own lab has another name."""
     return lab_name(project.path.stem)[: 32 - len(SUFFIX)].rstrip("-") + SUFFIX
 
 
 def spec_of(project: Project, other: Project | None) -> LabSpec:
-    """The lab in which the inventory can be deployed, and `other` over it: every host of both.
+    """The lab for a deploy of the inventory and of `other` after it: every host of both.
 
-    A host that is a director in either is one.
+    A host that is a director in one of the inventories is a director in the lab.
 
     Raises:
-        InputError: the same host has different addresses in both, or two hosts have one.
-        LabError: a host has no address the lab can use.
+        InputError: a host has two addresses in the inventories, or two hosts have the same address.
+        LabError: a host has no address that the lab can use.
     """
-    hosts = {name: (address, directs) for name, address, directs in lab_hosts(project)}
+    hosts = {name: (address, director) for name, address, director in lab_hosts(project)}
     problems = []
-    for name, address, directs in lab_hosts(other) if other else ():
-        owner = next((known for known, (taken, _) in hosts.items() if taken == address), name)
-        known, directed = hosts.get(name, (address, False))
-        if owner != name or known != address:
+    for name, address, director in lab_hosts(other) if other else ():
+        owner = next((host for host, (used, _) in hosts.items() if used == address), name)
+        first_address, was_director = hosts.get(name, (address, False))
+        if owner != name or first_address != address:
             assert other is not None
-            problems.append(_clash(project, other, name, address, owner, known))
-        hosts[name] = (known, directs or directed)
+            problems.append(_clash(project, other, name, address, owner, first_address))
+        hosts[name] = (first_address, director or was_director)
     if problems:
         raise InputError(problems)
-    return LabSpec.of(name_of(project), [(name, *rest) for name, rest in hosts.items()])
+    return LabSpec.of(name_of(project), [(name, *host) for name, host in hosts.items()])
 
 
 def _clash(
-    project: Project, other: Project, name: str, address: str, owner: str, known: str
+    project: Project, other: Project, name: str, address: str, owner: str, first_address: str
 ) -> Problem:
-    what = f"{name} has the address {address} here"
-    was = (
-        f"which is {owner}'s in {project.path}"
+    """The problem of a host whose address or name changes between the inventories."""
+    difference = (
+        f"which is the address of {owner} in {project.path}"
         if owner != name
-        else f"and {known} in {project.path}"
+        else f"and {first_address} in {project.path}"
     )
     return Problem(
         other.topology.node(name).position,
         "change-moves-host",
-        f"{what}, {was}",
-        "a deploy does not renumber or rename hosts, so there is no such change to rehearse",
+        f"{name} has the address {address} here, {difference}",
+        "a deploy does not renumber or rename hosts, so this change cannot be rehearsed",
         "give the host the same name and address in both inventories",
     )
 
 
 @contextmanager
-def lab_of(spec: LabSpec, progress: Events, say: Events) -> Iterator[None]:
-    """Fresh hosts for the length of the block; they are gone after it, however it ends.
+def lab_of(spec: LabSpec, progress: Events, note: Events) -> Iterator[None]:
+    """New hosts for the block; they are removed after it, however it ends.
 
-    What a killed rehearsal left is removed first.
+    The leftovers of a killed rehearsal are removed first.
 
     Raises:
-        LabError: a rehearsal of this inventory is running, or the machine cannot carry the lab.
+        LabError: a rehearsal of this inventory is running, or the machine is too small for the lab.
     """
     if os.geteuid() != 0:
         raise LabError(
-            "a rehearsal needs root, as its lab's hosts do", "run the command again with sudo"
+            "a rehearsal needs root, because its lab does", "run the command again with sudo"
         )
-    with _only_one(spec.name):
+    with _rehearsal_lock(spec.name):
         if down(spec.name, progress):
-            say(f"lab {spec.name}: removed what an earlier rehearsal had left")
+            note(f"lab {spec.name}: removed the leftovers of an earlier rehearsal")
         try:
             up(spec, progress)
             yield
         except KeyboardInterrupt as interruption:
-            say(f"{str(interruption) or 'interrupted'}: taking lab {spec.name} away")
+            note(f"{str(interruption) or 'interrupted'}: removing lab {spec.name}")
             raise
         finally:
-            with _undisturbed():
+            with _signals_ignored():
                 down(spec.name, progress)
 
 
 @contextmanager
-def _only_one(name: str) -> Iterator[None]:
-    """Hold the rehearsal's lock; the kernel frees it when we die."""
+def _rehearsal_lock(name: str) -> Iterator[None]:
+    """Hold the lock of the rehearsal; the kernel releases it when this process dies.
+
+    Raises:
+        LabError: another process holds it.
+    """
     path = cache_root() / "locks" / f"{name}.run"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -103,14 +107,14 @@ def _only_one(name: str) -> Iterator[None]:
         except BlockingIOError:
             raise LabError(
                 f"{name}: a rehearsal of this inventory is running",
-                "wait for its end, or interrupt it",
+                "wait until it ends, or interrupt it",
             ) from None
         yield
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nothing that asks for an end is heard for the length of the block."""
+def _signals_ignored() -> Iterator[None]:
+    """Ignore SIGINT, SIGTERM and SIGHUP during the block."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
     try:

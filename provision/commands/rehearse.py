@@ -1,4 +1,4 @@
-"""`hactl rehearse`: an inventory tried in a lab of its own from the first boot to the last drill, and away with it."""
+"""`hactl rehearse`: try an inventory in a lab: boot, deploy, verify, drills, remove the lab."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ from provision.kafka.resources.deploy import ClusterDeploy
 from provision.lab.plan import LabSpec
 from provision.prober.services import services_of
 
-#: Seconds beyond its own timers within which a deployed front end must be as `verify` wants it: checkers find servers.
 SETTLE_TIMEOUT = 15.0
+"""Seconds after the front end's own timers in which health checks must find the servers."""
 
 
 def rehearse(
@@ -64,66 +64,68 @@ def rehearse(
     report: Path | None,
     json: bool,
 ) -> Exit:
-    """Boot, deploy, verify; with `other` deploy that over it under load and verify again; drills, report, away with it.
+    """Boot, deploy, verify, drill, report, and remove the lab.
 
-    Returns the exit code of the first stage that failed. Ctrl-C takes the lab away, too.
+    With `other`, deploy it under load after the first inventory, and verify again. Ctrl-C removes
+    the lab, too. Returns the exit code of the first failed step.
 
     Raises:
         InputError: an inventory is wrong, or the two do not fit into one lab.
         UsageError: there is no drill of a name in `drills`.
-        LabError: there is no host to probe from.
+        LabError: the inventory has no client to send requests.
     """
-    for one in filter(None, (project, other)):
-        check(one)
+    for inventory in filter(None, (project, other)):
+        check(inventory)
     chosen_drills(drills)
     client = _client(project, other)
     spec = spec_of(project, other)
     console = Console()
     screen = Screen(sys.stderr if json else sys.stdout)
-    stages = Steps(screen, console)
-    first = with_authority(
-        replace(project, lab=spec.name)
-    )  # kept nowhere: its brokers go with the lab
+    steps = Steps(screen, console)
+    # The CA is not kept: its brokers go with the lab.
+    first = with_authority(replace(project, lab=spec.name))
     second = other and with_authority(replace(other, lab=spec.name), first)
-    run = _Rehearsal(first, second, client, stages, Progress(console))
-    run.all(spec, drills, report, console)
+    run = _Rehearsal(first, second, client, steps, Progress(console))
+    run.run_all(spec, drills, report, console)
     if json:
         print_json(run.json())
     else:
         screen.show(run.lines())
-    return stages.exit_code
+    return steps.exit_code
 
 
 def _client(project: Project, other: Project | None) -> str:
-    """The host to probe from: one of what is there in the end, else of what was there before."""
-    clients = [host for one in (other, project) if one for host in one.topology.idle_clients()]
+    """The host that sends requests: a client of the last inventory, else of the first."""
+    inventories = [inventory for inventory in (other, project) if inventory]
+    clients = [host for inventory in inventories for host in inventory.topology.idle_clients()]
     if not clients:
         raise LabError(
-            f"{project.path} has no client: there is nothing to probe from, so nothing would be proven",
-            "name a host that is neither director nor real server in the group `clients`; the lab makes it",
+            f"{project.path} has no client: no host can send requests, so nothing would be proven",
+            "name a host that is neither director nor real server in the group `clients`; "
+            "the lab boots it",
         )
     return clients[0]
 
 
 @dataclass
 class _Rehearsal:
-    """A rehearsal under way: what is rehearsed, and what has come of it so far."""
+    """A running rehearsal: its inventories and the results so far."""
 
     project: Project
     other: Project | None
     client: str
-    stages: Steps
+    steps: Steps
     progress: Progress
     verified: Verification | None = None
     verified_again: Verification | None = None
     change: ChangeRun | None = None
     drilled: Drills | None = None
 
-    def all(
+    def run_all(
         self, spec: LabSpec, drills: Sequence[str], report: Path | None, console: Console
     ) -> None:
-        """Run the stages; one without which the next would prove nothing ends the run."""
-        run = self.stages.run
+        """Run the steps; end where the later steps would prove nothing."""
+        run = self.steps.run
         with ExitStack() as lab:
             if not run("lab up", lambda: _up(lab, spec, self.project, self.progress, console)):
                 return
@@ -131,79 +133,77 @@ class _Rehearsal:
                 run("verify", self.verify_first)
                 if self._changed():
                     run("drills", lambda: self.drill(drills))
-                    if report and self.drilled:
-                        done = self.drilled
-                        run(
-                            "report",
-                            lambda: f"{write(done, report)[-1]} and beside it the same as data",
-                        )
+                    if report and (drilled := self.drilled):
+                        run("report", lambda: _report(drilled, report))
             run("lab down", lambda: _down(lab))
 
     def _changed(self) -> bool:
-        """Deploy the other inventory, if there is one; whether the drills have something to run on."""
+        """Deploy the other inventory, if there is one; returns whether the drills can run."""
         if self.other is None:
             return True
-        self.stages.run("change", self.deploy_change)
+        self.steps.run("change", self.deploy_change)
         if self.change is None:
             return False
-        self.stages.run("verify again", self.verify_again)
+        self.steps.run("verify again", self.verify_again)
         return True
 
     def deploy(self, project: Project) -> str:
-        """Deploy an inventory into the lab, asking nobody; returns how much that was."""
+        """Deploy an inventory into the lab without a question; returns the counts of its plan."""
         targets = project.targets(project.managed(), lab=True)
-        with inspect(targets, project.render, project.inventory.secrets, self.progress) as found:
-            found.raise_failures()
-            prepare(project, found, self.progress, lab=True)
-            results, code = carry_out(project, found, 0, self.progress, lab=True)
-            if found.interrupted:
+        with inspect(
+            targets, project.render, project.inventory.secrets, self.progress
+        ) as inspection:
+            inspection.raise_failures()
+            prepare(project, inspection, self.progress, lab=True)
+            results, code = carry_out(project, inspection, 0, self.progress, lab=True)
+            if inspection.interrupted:
                 raise KeyboardInterrupt
             if code != Exit.OK:
-                bad = (
+                failed = (
                     f"{result.host}: {result.outcome}: {result.message}"
                     for result in results
                     if result.exit_code
                 )
-                error = HactlError("\n".join(bad))
+                error = HactlError("\n".join(failed))
                 error.exit_code = code
                 raise error
-            self._deploy_cluster(project, found)
-            return plan_counts(found.plans, found.coverage).removeprefix("Plan: ")
+            self._deploy_cluster(project, inspection)
+            return plan_counts(inspection.plans, inspection.coverage).removeprefix("Plan: ")
 
-    def _deploy_cluster(self, project: Project, found: Inspection) -> None:
-        """Make the cluster's users, topics and rights what the inventory says, where it says anything of them."""
+    def _deploy_cluster(self, project: Project, inspection: Inspection) -> None:
+        """Deploy the users, topics and ACLs of the inventory's Kafka cluster, if it has any."""
         cluster = ClusterDeploy.of(project)
-        cluster.carry_out(found, self.progress)
+        cluster.carry_out(inspection, self.progress)
         cluster.raise_failure()
         if cluster.applied and not cluster.applied.complete:
             raise HactlError("\n".join(line for line, _ in cluster.applied_lines()))
 
     def verify_first(self) -> str:
-        """Verify what was deployed first."""
+        """Verify the first inventory."""
         self.verified = self._verify(self.project)
         return verdict(self.verified)
 
     def verify_again(self) -> str:
-        """Verify what the change made of it."""
+        """Verify the other inventory."""
         assert self.other
         self.verified_again = self._verify(self.other)
         return verdict(self.verified_again)
 
     def _verify(self, project: Project) -> Verification:
-        """Verify, again and again for as long as the front end may need to come to rest after a deploy."""
+        """Verify, and repeat it for as long as the front end may need to settle after a deploy."""
         from provision.checks.verify.run import run  # pytest and testinfra take a moment to import
 
         deadline = time.monotonic() + last_step(project.topology) + SETTLE_TIMEOUT
         with sessions(project, lab=True) as opened:
             while (
-                not (found := run(project, opened, self.progress)).ok
+                not (result := run(project, opened, self.progress)).ok
                 and time.monotonic() < deadline
             ):
                 time.sleep(1)
-        return found
+        return result
 
     def deploy_change(self) -> str:
-        """Deploy the other inventory while clients ask for the services that are in both; sets `change`."""
+        """Deploy the other inventory under load on the services of both; sets `change`."""
         other = self.other
         assert other
         before, after = self.project.topology, other.topology
@@ -218,7 +218,7 @@ class _Rehearsal:
         return self.change.summary()
 
     def drill(self, names: Sequence[str]) -> str:
-        """Run the drills on what is deployed now; sets `drilled`."""
+        """Run the drills on the deployed front ends; sets `drilled`."""
         project = self.other or self.project
         targets = project.targets(
             tuple(dict.fromkeys((*site_hosts(project), self.client))), lab=True
@@ -239,55 +239,67 @@ class _Rehearsal:
         """The document of `rehearse --json`."""
         again = self.verified_again
         return {
-            "ok": self.stages.exit_code == Exit.OK,
-            "stages": [stage.json() for stage in self.stages.done],
+            "ok": self.steps.exit_code == Exit.OK,
+            "stages": [step.json() for step in self.steps.done],
             "verify": self.verified and self.verified.json(),
             "change": self.change and {**self.change.json(), "verify": again and again.json()},
             "drills": self.drilled and self.drilled.json(),
         }
 
     def lines(self) -> Iterator[Line]:
-        """What verifying found amiss, what clients saw of the change, the drills' table, the verdict."""
-        for found, project in ((self.verified, self.project), (self.verified_again, self.other)):
-            if found and project and not found.ok:
+        """The failed checks, the effect of the change on clients, the drills, the verdict."""
+        for result, project in ((self.verified, self.project), (self.verified_again, self.other)):
+            if result and project and not result.ok:
                 yield "", ""
-                yield from verify_lines(found, project.topology)
+                yield from verify_lines(result, project.topology)
         if self.change:
             yield "", ""
             yield from lines(self.change)
         if self.drilled:
             yield "", ""
             yield from terminal.lines(self.drilled)
-        ok = self.stages.exit_code == Exit.OK
-        bad = ", ".join(stage.name for stage in self.stages.done if not stage.ok)
+        ok = self.steps.exit_code == Exit.OK
+        failed = ", ".join(step.name for step in self.steps.done if not step.ok)
         yield "", ""
-        seconds = sum(stage.seconds for stage in self.stages.done)
-        yield f"Rehearsal: {'passed' if ok else f'failed: {bad}'}; {seconds:.0f} s.", BOLD
+        seconds = sum(step.seconds for step in self.steps.done)
+        yield f"Rehearsal: {'passed' if ok else f'failed: {failed}'}; {seconds:.0f} s.", BOLD
 
 
 def _up(
     lab: ExitStack, spec: LabSpec, project: Project, progress: Progress, console: Console
 ) -> str:
+    """Boot the lab; returns the counts of its hosts."""
     collect_jars(project, console.note)
     lab.enter_context(lab_of(spec, lambda text: progress.host("lab", text), console.note))
     directors = sum(host.kind == "director" for host in spec.hosts)
-    return f"{directors} directors, {len(spec.hosts) - directors} other hosts, all fresh"
+    return f"{directors} directors, {len(spec.hosts) - directors} other hosts, all new"
+
+
+def _report(drilled: Drills, folder: Path) -> str:
+    """Write the report; returns a message with its page."""
+    return f"{write(drilled, folder)[-1]}, with the same data as JSON and JUnit beside it"
 
 
 def _down(lab: ExitStack) -> str:
+    """Remove the lab."""
     lab.close()
-    return "nothing of it is left here"
+    return "removed; nothing is left on this machine"
 
 
-def verdict(found: Verification) -> str:
-    """The counts of a verification. Raises HactlError with them where a check failed."""
-    bad = sum(not check.ok for check in found.checks)
-    skipped = sum(check.skipped is not None for check in found.checks)
-    counts = f"{len(found.checks) - skipped - bad} checks passed, {bad} failed, {skipped} skipped"
-    if found.ok:
+def verdict(result: Verification) -> str:
+    """The counts of a verification.
+
+    Raises:
+        HactlError: a check failed; the message has the counts.
+    """
+    failed = sum(not check.ok for check in result.checks)
+    skipped = sum(check.skipped is not None for check in result.checks)
+    passed = len(result.checks) - skipped - failed
+    counts = f"{passed} checks passed, {failed} failed, {skipped} skipped"
+    if result.ok:
         return counts
     error = HactlError(counts)
-    error.exit_code = found.exit
+    error.exit_code = result.exit
     raise error
 
 
@@ -295,14 +307,16 @@ def command(
     inventory: InventoryPath = None,
     change: Annotated[
         Path | None,
-        typer.Option(metavar="OTHER", help="Then deploy this inventory over it, under load."),
+        typer.Option(metavar="OTHER", help="Then deploy this inventory, under load."),
     ] = None,
     drill: DrillNames = None,
     report: ReportFolder = None,
     json: Json = False,
 ) -> None:
-    """Try an inventory in a lab of its own: boot, deploy, verify, drills, report, and away with it. Needs root."""
+    """Try an inventory in a lab of its own: deploy and drills.
 
+    Boot the hosts, deploy, verify, run the drills, write the report, and remove
+    the lab. Needs root."""
     other = load(change) if change else None
     raise typer.Exit(
         rehearse(load(inventory), other, drills=tuple(drill or ()), report=report, json=json)

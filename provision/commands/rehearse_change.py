@@ -1,6 +1,7 @@
-"""A change under load: what clients of the services that stay see while another inventory is deployed over the first.
+"""Measure what clients see while another inventory is deployed over the first.
 
-The prober asks every service that both inventories have, from before the deploy until the front end has settled.
+The prober sends requests to every service that both inventories have, from before the deploy until
+the front end has settled.
 """
 
 from __future__ import annotations
@@ -27,25 +28,31 @@ from provision.prober.measure import (
 from provision.prober.record import Advert, ProbeService, Recording, Request
 from provision.prober.session import Prober
 
-#: Long-lived connections, over all services.
 CONNECTIONS = 200
-#: Seconds of requests before the deploy begins, to know what is usual.
-FLOOR_SECONDS = 3.0
-#: Seconds without a bad request after which the front end has settled.
+"""Long-lived connections, over all services."""
+
+BASELINE_SECONDS = 3.0
+"""Seconds of requests before the deploy begins: the baseline of response times."""
+
 QUIET_SECONDS = 3.0
-#: Seconds after the deploy at which it counts as settled in any case; the figures then say what was not.
+"""Seconds without a failed or slow request after which the front end has settled."""
+
 SETTLE_TIMEOUT = 60.0
-#: Columns for a service's name, so that a line fits into 80.
+"""Seconds after the front end's own timers at which the measurement ends in any case."""
+
+PROBER_TIMEOUT = 900.0
+"""Seconds after which the prober ends by itself, in case the controller has died."""
+
 NAME_WIDTH = 36
-#: Seconds after which the prober ends by itself, should the controller be gone.
-LIMIT = 900.0
+"""Columns for a service's name, so that a line fits into 80."""
 
 
 @dataclass(frozen=True)
-class ServiceSeen:
-    """What clients saw of one service; `outage_ms` is the longest run of failed or late requests.
+class ServiceFigures:
+    """The figures of one service; `outage_ms` is the longest run of failed or slow requests.
 
-    `established` long-lived connections were open when the deploy began; `survived` of them were not lost.
+    `established` long-lived connections were open when the deploy began; `survived` of them stayed
+    open.
     """
 
     name: str
@@ -59,13 +66,13 @@ class ServiceSeen:
 
 @dataclass(frozen=True)
 class ChangeRun:
-    """How a change looked from outside: the services in both inventories, those that went, those that came.
+    """A change as clients saw it: the services of both inventories, removed services, new services.
 
-    `plan` counts what the deploy changed. `usual_ms` is the slowest good answer before it began; `seconds` is the
-    time until the front end had settled.
+    `plan` has the counts of the deploy. `usual_ms` is the slowest good answer before it began;
+    `seconds` is the time until the front end had settled.
     """
 
-    services: tuple[ServiceSeen, ...] = ()
+    services: tuple[ServiceFigures, ...] = ()
     gone: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     plan: str = ""
@@ -75,11 +82,11 @@ class ChangeRun:
 
     @property
     def ok(self) -> bool:
-        """Whether no request to a service that stays failed."""
+        """Whether no request to a service of both inventories failed."""
         return not any(service.failed_requests for service in self.services)
 
     def summary(self) -> str:
-        """What clients saw of it, in one line."""
+        """The plan and the failed requests, in one line."""
         if not self.services:
             return self.plan
         requests = sum(service.requests for service in self.services)
@@ -110,74 +117,85 @@ class ChangeRun:
 def compare(
     before: Iterable[ProbeService], after: Iterable[ProbeService]
 ) -> tuple[tuple[ProbeService, ...], ChangeRun]:
-    """The services that are in both, by address and port, and a Change that names those that go and come."""
+    """The services in both inventories, and a run that names removed and new services."""
     old = {(service.address, service.port): service for service in before}
     new = {(service.address, service.port): service for service in after}
     gone = tuple(service.name for key, service in old.items() if key not in new)
-    come = tuple(service.name for key, service in new.items() if key not in old)
-    return tuple(service for key, service in old.items() if key in new), ChangeRun(
-        gone=gone, new=come
-    )
+    added = tuple(service.name for key, service in new.items() if key not in old)
+    kept = tuple(service for key, service in old.items() if key in new)
+    return kept, ChangeRun(gone=gone, new=added)
 
 
 def unmanaged(before: Topology, after: Topology) -> tuple[str, ...]:
-    """A message for each host that `after` no longer names: a deploy cannot take anything from it."""
+    """A message for each host that `after` does not have: a deploy removes nothing from it."""
     return tuple(
-        f"{host} is in the first inventory only: what was deployed there stays; move it to the group `decommissioned`"
+        f"{host} is in the first inventory only, so a deploy removes nothing from it; "
+        "move it to the group `decommissioned`"
         for host in before.managed()
         if host not in after.hosts
     )
 
 
-def judge(recording: Recording, began: float) -> tuple[ServiceSeen, ...]:
-    """What each service looked like from `began` (the client's clock) on; earlier requests tell what is usual."""
-    floor = floor_of(recording, began)
+def judge(recording: Recording, began: float) -> tuple[ServiceFigures, ...]:
+    """The figures of each service from `began` (client clock); what was before is the baseline."""
+    slow_ms = slow_after(baseline_of(recording, began))
     return tuple(
-        _seen(recording, index, began, slow_after(floor))
+        _service_figures(recording, index, began, slow_ms)
         for index, _service in enumerate(recording.services)
     )
 
 
-def floor_of(recording: Recording, began: float) -> Baseline:
-    """The noise floor: the requests before the deploy began."""
+def baseline_of(recording: Recording, began: float) -> Baseline:
+    """The figures of the requests before the deploy began."""
     return noise(request for request in recording.requests if request.start < began)
 
 
-def _seen(recording: Recording, index: int, began: float, late: float) -> ServiceSeen:
+def _service_figures(
+    recording: Recording, index: int, began: float, slow_ms: float
+) -> ServiceFigures:
     requests = [
         request
         for request in recording.requests
         if request.service == index and request.start >= began
     ]
-    own = survivors((one for one in recording.connections if one.service == index), began)
-    return ServiceSeen(
+    connections = (
+        connection for connection in recording.connections if connection.service == index
+    )
+    kept = survivors(connections, began)
+    return ServiceFigures(
         recording.services[index].name,
         len(requests),
         failed(requests),
         slowest(requests),
-        outage(requests, late),
-        own.established,
-        own.survived,
+        outage(requests, slow_ms),
+        kept.established,
+        kept.survived,
     )
 
 
-def settled(requests: Iterable[Request], late: float, since: float, now: float) -> bool:
-    """Whether no request between `since` and `now` was bad, and `QUIET_SECONDS` of good ones are behind us."""
+def settled(requests: Iterable[Request], slow_ms: float, since: float, now: float) -> bool:
+    """Whether the last `QUIET_SECONDS` had good requests only and began after `since`."""
     recent = [request for request in requests if request.start >= now - QUIET_SECONDS]
-    return now - since >= QUIET_SECONDS and bool(recent) and not outage(recent, late)
+    return now - since >= QUIET_SECONDS and bool(recent) and not outage(recent, slow_ms)
 
 
 def split_brains(adverts: Sequence[Advert], topology: Topology) -> tuple[str, ...]:
-    """A message for each time in which two directors advertised one VRID: both held its addresses then."""
-    names = {str(address): host for host, one in topology.hosts.items() for address in one.address}
-    return tuple(
-        f"split brain: {' and '.join(sorted(names.get(source, source) for source in rivalry.sources))} both advertised "
-        f"VRID {rivalry.vrid} for {rivalry.end - rivalry.start:.1f} s"
-        for frontend in topology.frontends
-        for rivalry in split_brain_intervals(
-            adverts, frontend.vrrp.virtual_router_id, frontend.vrrp.interval
-        )
-    )
+    """A message for each split brain: two directors advertised one VRID and held its VIPs."""
+    names = {
+        str(address): host
+        for host, settings in topology.hosts.items()
+        for address in settings.address
+    }
+    messages = []
+    for frontend in topology.frontends:
+        vrrp = frontend.vrrp
+        for split in split_brain_intervals(adverts, vrrp.virtual_router_id, vrrp.interval):
+            hosts = " and ".join(sorted(names.get(source, source) for source in split.sources))
+            seconds = split.end - split.start
+            messages.append(
+                f"split brain: {hosts} both advertised VRID {split.vrid} for {seconds:.1f} s"
+            )
+    return tuple(messages)
 
 
 def under_load(
@@ -187,28 +205,32 @@ def under_load(
     deploy: Callable[[], str],
     after: Topology,
 ) -> ChangeRun:
-    """Call `deploy` while the prober asks `services` from the client behind `session`; returns what it saw.
+    """Call `deploy` while the prober sends requests to `services` from the client of `session`.
 
-    `deploy` deploys `after` and returns what it changed, in words.
+    `deploy` deploys the inventory of `after` and returns the counts of its plan.
 
     Raises:
-        HostError: the prober cannot run there, or was lost; whatever `deploy` raises.
-        LabError: the services were not served before the deploy began.
+        HostError: the prober cannot run on the client, or was lost; or an error of `deploy`.
+        LabError: the services did not answer before the deploy began.
     """
     if not services:
-        message = (
-            "no service is in both inventories: there was nothing to ask while it was deployed"
-        )
+        message = "no service is in both inventories: no requests were sent while it was deployed"
         return replace(outline, plan=deploy(), messages=(*outline.messages, message))
-    with Prober.start(session, services, connections=CONNECTIONS, limit_seconds=LIMIT) as prober:
+    with Prober.start(
+        session, services, connections=CONNECTIONS, limit_seconds=PROBER_TIMEOUT
+    ) as prober:
         _warm_up(prober)
         began = prober.to_client(time.monotonic())
-        floor = floor_of(prober.recording(), began - 1)  # later ones may have no answer yet
-        if not floor.requests or floor.failed:
-            what = f"{floor.failed} of {floor.requests} requests failed before the change began"
-            raise LabError(what, "hactl verify on the first inventory says why")
+        # Requests of the last second may have no answer yet.
+        baseline = baseline_of(prober.recording(), began - 1)
+        if not baseline.requests or baseline.failed:
+            failures = f"{baseline.failed} of {baseline.requests} requests failed"
+            raise LabError(
+                f"{failures} before the change began",
+                "hactl verify on the first inventory says why",
+            )
         plan = deploy()
-        _await_rest(prober, slow_after(floor), last_step(after))
+        _wait_until_settled(prober, slow_after(baseline), last_step(after))
         seconds = prober.to_client(time.monotonic()) - began
         recording = prober.stop()
     return replace(
@@ -219,60 +241,68 @@ def under_load(
             *outline.messages,
             *split_brains(recording.adverts, after),
             *prober.messages,
-            *_doubts(recording),
+            *_measurement_problems(recording),
         ),
-        usual_ms=floor.slowest_ms,
+        usual_ms=baseline.slowest_ms,
         seconds=seconds,
     )
 
 
 def last_step(topology: Topology) -> float:
-    """Seconds after a deploy until the last director may take back what is its own (RFC 5798 §6.1, preempt_delay)."""
+    """Seconds after a deploy until the last director may preempt (RFC 5798 §6.1, preempt_delay)."""
     return max(
-        (each.crash_bound + (each.vrrp.preempt_delay or 0.0) for each in topology.frontends),
+        (
+            frontend.crash_bound + (frontend.vrrp.preempt_delay or 0.0)
+            for frontend in topology.frontends
+        ),
         default=0.0,
     )
 
 
 def _warm_up(prober: Prober) -> None:
-    """Until the long-lived connections are open, `FLOOR_SECONDS` at least and four times that at most."""
+    """Wait for the long-lived connections: at least `BASELINE_SECONDS`, at most four times that."""
     began = time.monotonic()
-    while (passed := time.monotonic() - began) < 4 * FLOOR_SECONDS:
+    while (passed := time.monotonic() - began) < 4 * BASELINE_SECONDS:
         time.sleep(0.2)
-        if passed >= FLOOR_SECONDS and prober.established >= CONNECTIONS:
+        if passed >= BASELINE_SECONDS and prober.established >= CONNECTIONS:
             return
 
 
-def _await_rest(prober: Prober, late: float, waits: float) -> None:
+def _wait_until_settled(prober: Prober, slow_ms: float, timers: float) -> None:
+    """Wait `timers` seconds for the directors, then for good requests, `SETTLE_TIMEOUT` at most."""
     deployed = time.monotonic()
-    while time.monotonic() - deployed < waits + SETTLE_TIMEOUT:
+    while time.monotonic() - deployed < timers + SETTLE_TIMEOUT:
         time.sleep(0.5)
         prober.check()
         now = prober.to_client(time.monotonic())
-        if time.monotonic() - deployed < waits:
+        if time.monotonic() - deployed < timers:
             continue
-        # Answers of the last moment are still under way, so they are not asked for yet.
+        # Requests of the last second may have no answer yet.
         requests = [request for request in prober.recording().requests if request.start < now - 1]
-        if settled(requests, late, prober.to_client(deployed) + waits, now - 1):
+        if settled(requests, slow_ms, prober.to_client(deployed) + timers, now - 1):
             return
 
 
-def _doubts(recording: Recording) -> Iterable[str]:
+def _measurement_problems(recording: Recording) -> Iterable[str]:
+    """Messages about a loaded client, and about a jump of its clock."""
     if recording.late > 0.1:
-        yield f"the client was {recording.late * 1000:.0f} ms late with a request of its own: the machine is loaded"
+        late_ms = recording.late * 1000
+        yield f"the client sent a request {late_ms:.0f} ms late: the machine is loaded"
     if abs(recording.wall_jump) > 0.1:
-        yield f"the client's wall clock jumped by {recording.wall_jump:.1f} s; the figures do not depend on it"
+        jump = f"the client's wall clock jumped by {recording.wall_jump:.1f} s"
+        yield f"{jump}; the figures do not depend on it"
 
 
 def lines(change: ChangeRun) -> Iterator[Line]:
-    """What clients saw, a line a service; then what went, what came and what else there is to say."""
+    """A line for each service, then the removed services, the new services and the messages."""
     width = min(NAME_WIDTH, max((len(service.name) for service in change.services), default=0))
     if change.services:
         yield f"{'':<{width}} requests failed   slowest    outage    kept", DIM
     for service in change.services:
-        slow = "-" if service.slowest_ms is None else f"{service.slowest_ms:.0f} ms"
+        slowest_ms = "-" if service.slowest_ms is None else f"{service.slowest_ms:.0f} ms"
         name = service.name if len(service.name) <= width else f"{service.name[: width - 1]}…"
-        figures = f"{service.requests:>8} {service.failed_requests:>6} {slow:>9} {service.outage_ms:>6.0f} ms"
+        requests = f"{service.requests:>8} {service.failed_requests:>6}"
+        figures = f"{requests} {slowest_ms:>9} {service.outage_ms:>6.0f} ms"
         kept = f"{service.survived}/{service.established}"
         yield f"{name:<{width}} {figures} {kept:>7}", RED if service.failed_requests else GREEN
     yield from ((f"gone: {name}", "") for name in change.gone)

@@ -1,4 +1,4 @@
-"""`hactl render`: everything that would be on each host; no host is asked."""
+"""`hactl render`: show the files and settings of each host; no host is asked."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from provision.desired.items import File, Item
 
 
 def render(project: Project, host: str, out: Path | None) -> None:
-    """Print every file and setting of each host (secrets masked), or write trees below `out` (secrets included).
+    """Print every file and setting of each host, secrets masked; or write file trees to `out`.
+
+    The trees include the secrets.
 
     Raises:
-        UsageError: `host` is not a host hactl has something to do with.
+        UsageError: hactl does not manage `host`.
     """
     check(project)
     for name in project.managed(host):
         desired = project.render(name, Facts())
-        for path in (
-            item.name for item in desired.items if isinstance(item, File) and not item.known
-        ):
-            note = f"{name}: {path} is not whole: this machine has no CA of the cluster, and the first deploy makes it"
-            sys.stderr.write(f"{note}\n")
+        for item in desired.items:
+            if isinstance(item, File) and not item.known:
+                note = "this machine has no CA of the cluster; the first deploy creates the CA"
+                sys.stderr.write(f"{name}: {item.name} is incomplete: {note}\n")
         if out is not None:
             _write_tree(out / name, desired.of("file"))
             continue
@@ -51,26 +52,27 @@ def _print_item(host: str, item: Item, secrets: frozenset[str]) -> None:
 
 
 def _write_tree(folder: Path, files: tuple[Item, ...]) -> None:
-    """Write the files as a tree that only its owner can read: contents are real, secrets included."""
+    """Write the files, secrets included, as a tree that only its owner can read."""
     for item in files:
         assert isinstance(item, File)
         path = folder / item.name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        path.unlink(missing_ok=True)  # an old file may be readable by others
+        path.unlink(missing_ok=True)  # other users may be able to read an old file
         path.touch(mode=0o600)
         path.write_bytes(item.content)
 
 
 def command(
     inventory: InventoryPath = None,
-    host: Annotated[str, typer.Option(help="Only this host.")] = "",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Show only this host.")] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Write a tree per host here, secrets included.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a file tree per host here, secrets included."),
     ] = None,
 ) -> None:
-    """Show what would be on each host, asking none.
+    """Show the files and settings of each host.
 
-    Facts come from `hactl_facts` in the inventory or are assumed; secrets are masked."""
-
+    No host is asked: facts come from `hactl_facts` in the inventory, or are
+    assumed. Secrets are masked."""
     render(load(inventory), host, out)

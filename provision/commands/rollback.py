@@ -1,4 +1,4 @@
-"""`hactl rollback`: the hosts as they were at a generation, by way of a deploy."""
+"""`hactl rollback`: return the hosts to an earlier generation by a deploy."""
 
 from __future__ import annotations
 
@@ -27,94 +27,91 @@ from provision.hosts.agent.generations import Generation, GenerationLog
 def rollback(
     project: Project, *, to: int | None, limit: str, yes: bool, json: bool, lab: bool
 ) -> Exit:
-    """Make the hosts again what they were at a generation, on the very way of a deploy: plan, question, rollout order.
+    """Deploy generation `to` as `hactl deploy` deploys an inventory: plan, ask, rollout order.
 
-    Without `to`, the one before the last run. A last run that was rolled back left nothing to take back.
+    Without `to`, deploy the generation before the last run. If the last run was rolled back, the
+    hosts have that generation already.
 
     Raises:
-        UsageError: there is no such generation.
-        HactlError: exit 3 where a host goes not back so far; else a host could not be asked. Nothing was changed.
+        UsageError: no host has this generation.
+        HactlError: with exit code 3, a host keeps no generation so old; otherwise a host does not
+            answer. Nothing was changed.
     """
     targets = project.targets(project.managed(limit), lab)
-    with open_logs(targets) as (found, asked):
-        if asked.failures:
-            return refuse(asked, json)
-        number = target_number(found) if to is None else to
-        chosen = choose(found, number)
+    with open_logs(targets) as (logs, reading):
+        if reading.failures:
+            return refuse(reading, json)
+        number = target_number(logs) if to is None else to
+        chosen = choose(logs, number)
         stored = {
-            host: found[host].desired(generation.number) for host, generation in chosen.items()
+            host: logs[host].desired(generation.number) for host, generation in chosen.items()
         }
-    digest = next(
-        (each.digest for each in chosen.values() if each.number == number), _newest(chosen).digest
-    )
-    secrets = project.inventory.secrets.union(*(each.secrets for each in stored.values()))
+    newest = max(chosen.values(), key=lambda generation: generation.number)
+    secrets = project.inventory.secrets.union(*(state.secrets for state in stored.values()))
 
     def render(host: str, _facts: Facts) -> DesiredHost:
         return stored[host].desired
 
-    wanted = DeployTarget(render, secrets, f"rollback to {number}", digest)
-    return push(project, targets, wanted, yes=yes, serial=0, json=json, lab=lab)
+    rolled_back = DeployTarget(render, secrets, f"rollback to {number}", newest.digest)
+    return push(project, targets, rolled_back, yes=yes, serial=0, json=json, lab=lab)
 
 
-def target_number(found: Mapping[str, GenerationLog]) -> int:
-    """The state before the last run, whether that was confirmed or not.
+def target_number(logs: Mapping[str, GenerationLog]) -> int:
+    """The newest generation before the last run, confirmed or not.
 
     Raises:
-        HactlError: exit 3 where there is none.
+        HactlError: with exit code 3, no host has an earlier generation.
     """
-    numbers = {
-        generation.number for chronicle in found.values() for generation in chronicle.generations
-    }
-    last = max({0, *numbers, *(chronicle.attempt for chronicle in found.values())})
-    before = {number for number in numbers if number < last}
-    if not before:
+    numbers = {generation.number for log in logs.values() for generation in log.generations}
+    last = max({0, *numbers, *(log.attempt for log in logs.values())})
+    earlier = {number for number in numbers if number < last}
+    if not earlier:
         raise _too_far(
-            "no host has a generation before its present one", "hactl history lists what there is"
+            "no host has a generation before its present one", "hactl history lists the generations"
         )
-    return max(before)
+    return max(earlier)
 
 
-def choose(found: Mapping[str, GenerationLog], number: int) -> dict[str, Generation]:
-    """Each host's generation at `number`.
+def choose(logs: Mapping[str, GenerationLog], number: int) -> dict[str, Generation]:
+    """For each host its generation `number`, or the newest generation before it.
 
     Raises:
-        UsageError: no host has that very number.
-        HactlError: exit 3 where a host has none so old.
+        UsageError: no host has a generation of this number.
+        HactlError: with exit code 3, a host keeps no generation so old.
     """
-    if not any(
-        generation.number == number for each in found.values() for generation in each.generations
-    ):
+    numbers = {generation.number for log in logs.values() for generation in log.generations}
+    if number not in numbers:
         raise no_such_generation(number)
-    chosen = {host: chronicle.up_to(number) for host, chronicle in found.items()}
+    chosen = {host: log.up_to(number) for host, log in logs.items()}
     missing = [host for host, generation in chosen.items() if generation is None]
     if missing:
-        what = f"{', '.join(missing)}: nothing confirmed at generation {number} or before is kept there"
         raise _too_far(
-            what, "nothing was changed; leave them out with --limit, or choose a later generation"
+            f"{', '.join(missing)}: no generation up to {number} is kept there",
+            "nothing was changed; exclude the hosts with --limit, or choose a later generation",
         )
     return {host: generation for host, generation in chosen.items() if generation is not None}
 
 
-def _too_far(what: str, hint: str) -> HactlError:
-    error = HactlError(what, hint)
+def _too_far(message: str, hint: str) -> HactlError:
+    error = HactlError(message, hint)
     error.exit_code = Exit.INPUT
     return error
-
-
-def _newest(chosen: Mapping[str, Generation]) -> Generation:
-    return max(chosen.values(), key=lambda generation: generation.number)
 
 
 def command(
     inventory: InventoryPath = None,
     to: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The generation; default: the one before."),
+        typer.Option(
+            metavar="N", min=1, help="The generation; default: the generation before the last run."
+        ),
     ] = None,
     limit: Limit = "",
     yes: Yes = False,
     json: Json = False,
     lab: Lab = False,
 ) -> None:
-    """Make the hosts again what they were at a generation: plan, ask, then as a deploy."""
+    """Return the hosts to an earlier deploy.
+
+    Plan, ask, and change the hosts, as a deploy does."""
     raise typer.Exit(rollback(load(inventory), to=to, limit=limit, yes=yes, json=json, lab=lab))

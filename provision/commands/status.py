@@ -1,4 +1,4 @@
-"""`hactl status`: what the site does right now."""
+"""`hactl status`: show the present state of the site."""
 
 from __future__ import annotations
 
@@ -26,65 +26,66 @@ from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 
 POLL_INTERVAL = 2.0
-"""Seconds between two screens."""
+"""Seconds between two screens of `--watch`."""
 
 HOST_TIMEOUT = 10.0
-"""Seconds after which a watched host that has not answered is shown as one that does not."""
+"""Seconds after which a watched host without an answer is shown as a host that does not answer."""
 
 DRIFT_INTERVAL = 60.0
-"""Seconds between two comparisons with the inventory while watching: each is a second exec on every host."""
+"""Seconds between two comparisons with the inventory: each costs one more exec on every host."""
 
 MAX_CHANGES_SHOWN = 6
-"""How many of the latest changes a watched screen shows."""
+"""How many of the latest changes `--watch` shows."""
 
 
 def status(project: Project, *, watch: bool, json: bool, prometheus: bool, lab: bool) -> Exit:
-    """Show what every front end, service and host does; with `watch` again and again until Ctrl-C.
+    """Show the state of every front end, service and host; with `watch` repeat it until Ctrl-C.
 
-    Returns 0, 1 where something is wrong, 4 where a host could not be looked at; for Prometheus 0, since the figures
-    say so themselves.
+    Returns 0 where all is well, 1 where something is wrong, 4 where a host does not answer. For
+    Prometheus it always returns 0: the figures show the problems.
 
     Raises:
-        UsageError: more than one way to show it is asked for.
+        UsageError: more than one output format is given.
     """
     if watch + json + prometheus > 1:
         raise UsageError("status: give one of --watch, --json and --prometheus")
     with Sessions(project.targets(project.managed(), lab)) as sessions:
-        rounds = Poller(project, sessions)
+        poller = Poller(project, sessions)
         if watch:
-            _watch(project, rounds)
+            _watch(project, poller)
             return Exit.OK
-        found = status_of(project.path.name, rounds.once())
+        state = status_of(project.path.name, poller.once())
     if json:
-        print_json(found.json())
+        print_json(state.json())
     elif prometheus:
-        sys.stdout.write(exposition(found))
+        sys.stdout.write(exposition(state))
         return Exit.OK
     else:
-        Screen().show(status_lines(found))
-    return _exit(found)
+        Screen().show(status_lines(state))
+    return _exit(state)
 
 
-def _exit(found: Status) -> Exit:
-    if any(host.problem for host in found.hosts):
+def _exit(state: Status) -> Exit:
+    if any(host.problem for host in state.hosts):
         return Exit.UNREACHABLE
-    return Exit.OK if found.ok else Exit.FAILED
+    return Exit.OK if state.ok else Exit.FAILED
 
 
-def _watch(project: Project, rounds: Poller) -> None:
-    """A new screen every two seconds; the changes seen meanwhile stand below it."""
-    screen, news = Screen(), deque[str](maxlen=MAX_CHANGES_SHOWN)
+def _watch(project: Project, poller: Poller) -> None:
+    """Show a new screen every `POLL_INTERVAL` until Ctrl-C, with the latest changes below it."""
+    screen, latest = Screen(), deque[str](maxlen=MAX_CHANGES_SHOWN)
     before: Status | None = None
-    compared = -DRIFT_INTERVAL
+    last_comparison = -DRIFT_INTERVAL
     try:
         while True:
             began = time.monotonic()
-            compare = began - compared >= DRIFT_INTERVAL
-            compared = began if compare else compared
-            now = status_of(project.path.name, rounds.take(HOST_TIMEOUT, drift=compare), before)
-            news.extend(changes(before, now) if before else ())
+            compare = began - last_comparison >= DRIFT_INTERVAL
+            last_comparison = began if compare else last_comparison
+            polled = poller.take(HOST_TIMEOUT, drift=compare)
+            now = status_of(project.path.name, polled, before)
+            latest.extend(changes(before, now) if before else ())
             screen.clear()
-            screen.show(status_lines(now, tuple(news)))
+            screen.show(status_lines(now, tuple(latest)))
             before = now
             time.sleep(max(0.2, began + POLL_INTERVAL - time.monotonic()))
     except KeyboardInterrupt:
@@ -94,17 +95,18 @@ def _watch(project: Project, rounds: Poller) -> None:
 def command(
     inventory: InventoryPath = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Show a new screen every two seconds, until Ctrl-C.")
     ] = False,
     json: Json = False,
     prometheus: Annotated[
-        bool, typer.Option("--prometheus", help="Print Prometheus's text format.")
+        bool, typer.Option("--prometheus", help="Print the text format of Prometheus.")
     ] = False,
     lab: Lab = False,
 ) -> None:
-    """Show who holds what, which real servers answer, and what is wrong.
+    """Show VIP holders, health of real servers, and problems.
 
-    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not answer."""
+    Exit 0 when all is well, 1 when something is wrong, 4 when a host does not
+    answer."""
     raise typer.Exit(
         status(load(inventory), watch=watch, json=json, prometheus=prometheus, lab=lab)
     )

@@ -1,4 +1,4 @@
-"""The stages of a long run: each is timed, says how it ended in one line, and the first failure gives the exit code."""
+"""The steps of a long run, timed and shown; the first failure gives the exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from provision.core.terminal import GREEN, RED, Line, Screen, wrapped
 
 @dataclass(frozen=True)
 class StepResult:
-    """One stage as it ended; `seconds` is how long it took."""
+    """The result of a step; `seconds` is its duration."""
 
     name: str
     ok: bool
@@ -24,7 +24,7 @@ class StepResult:
     exit_code: Exit = Exit.OK
 
     def json(self) -> dict[str, Any]:
-        """The stage's entry in `rehearse --json`."""
+        """The step's entry in `rehearse --json`."""
         return {
             "name": self.name,
             "ok": self.ok,
@@ -33,33 +33,33 @@ class StepResult:
         }
 
     def lines(self) -> Iterator[Line]:
-        """Its line for the operator; a longer message goes on below it."""
+        """The line for the operator; the lines of a long message follow."""
         head = f"{self.name:<14} {'ok' if self.ok else 'failed':<7} {self.seconds:6.1f} s  "
-        first, *rest = self.message.splitlines() or [""]
+        first, *others = self.message.splitlines() or [""]
         yield from wrapped(first, GREEN if self.ok else RED, first=head, rest=" " * len(head))
-        for line in rest:
+        for line in others:
             yield from wrapped(line.strip(), first="  ", rest="    ")
 
 
 class Progress:
-    """What goes on within a stage: its steps on a terminal's live line, what is worth a line of its own everywhere."""
+    """The progress of a step: hosts on a terminal's live line, notes as lines everywhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = sys.stderr.isatty()
 
     def host(self, host: str, text: str) -> None:
-        """One host got one step further."""
+        """Show the progress of a host."""
         if self._live:
             self._console.host(host, text)
 
     def note(self, text: str) -> None:
-        """Something about the whole stage."""
+        """Print a line about the whole step."""
         self._console.note(text)
 
 
 class Steps:
-    """The stages run so far, each shown on `screen` when it ends."""
+    """The steps so far; each is shown on `screen` when it ends."""
 
     def __init__(self, screen: Screen, console: Console) -> None:
         self.done: list[StepResult] = []
@@ -67,19 +67,19 @@ class Steps:
         self._console = console
 
     def run(self, name: str, job: Callable[[], str]) -> bool:
-        """Run a job that returns what to say of it, or raises HactlError where it fails; returns whether it did not."""
+        """Run a job that returns its message or raises HactlError; returns whether it succeeded."""
         began = time.monotonic()
         try:
             message, code = job(), Exit.OK
         except HactlError as error:
             message, code = str(error), error.exit_code
         self._console.done()
-        stage = StepResult(name, code == Exit.OK, time.monotonic() - began, message, code)
-        self.done.append(stage)
-        self._screen.show(stage.lines())
-        return stage.ok
+        step = StepResult(name, code == Exit.OK, time.monotonic() - began, message, code)
+        self.done.append(step)
+        self._screen.show(step.lines())
+        return step.ok
 
     @property
     def exit_code(self) -> Exit:
-        """That of the first stage that failed."""
-        return next((stage.exit_code for stage in self.done if not stage.ok), Exit.OK)
+        """The exit code of the first failed step; 0 where no step failed."""
+        return next((step.exit_code for step in self.done if not step.ok), Exit.OK)

@@ -1,4 +1,7 @@
-"""One line about each command, for the lists of `--help`: no command's module is imported for them."""
+"""One line about each command, for the lists of `--help`: they import no command's module.
+
+A command's docstring begins with the same line.
+"""
 
 from __future__ import annotations
 

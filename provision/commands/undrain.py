@@ -1,4 +1,4 @@
-"""`hactl undrain`: give a drained host its work back."""
+"""`hactl undrain`: return a drained host to service."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from provision.deploy.project import Project
 
 
 def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
-    """Give a host its work back.
+    """Return a host to service.
 
     Raises:
-        HostError: a director cannot be told.
+        HostError: a director does not carry the command out.
     """
     console = Console()
-    with Drain(project, host, lab, console) as work:
-        work.tell("undrain")
+    with Drain(project, host, lab, console) as job:
+        job.request("undrain")
     console.done()
-    result = document(host, work.kind, False) | work.coverage.json()
+    result = document(host, job.kind, False) | job.coverage.json()
     print_json(result) if json else print(f"{host}: in service")
     return Exit.OK
 
@@ -36,5 +36,5 @@ def undrain(project: Project, host: str, *, json: bool, lab: bool) -> Exit:
 def command(
     host: Host, inventory: InventoryPath = None, json: Json = False, lab: Lab = False
 ) -> None:
-    """Give a drained host its work back."""
+    """Return a drained host to service."""
     raise typer.Exit(undrain(load(inventory), host, json=json, lab=lab))

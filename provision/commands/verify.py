@@ -1,4 +1,4 @@
-"""`hactl verify`: look at the hosts and the wire, judge, and say it in a few lines."""
+"""`hactl verify`: inspect the hosts and the network, and print the failed checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from provision.inventory.topology import Topology
 
 
 def verify(project: Project, *, json: bool, junit: Path | None, lab: bool) -> Exit:
-    """Lint, look, judge, report. Returns 0, 1 for a failed check, 4 where a host could not be looked at.
+    """Lint, inspect, check, report.
+
+    Returns 0, 1 for a failed check, 4 where a host could not be inspected.
 
     Raises:
         InputError: the inventory is wrong.
@@ -44,12 +46,12 @@ def verify(project: Project, *, json: bool, junit: Path | None, lab: bool) -> Ex
 
 
 def sessions(project: Project, lab: bool) -> Sessions:
-    """Logins to all that is looked at: the managed hosts, and the first client."""
+    """Logins to all inspected hosts: the managed hosts and the first client."""
     return Sessions(project.targets((*project.managed(), *project.topology.clients[:1]), lab))
 
 
 def lines(result: Verification, topology: Topology) -> Iterator[Line]:
-    """A line a host with its counts, then what failed and why, what was skipped and why, and the totals."""
+    """The counts of each host, the failed checks, the skipped checks and remarks, the totals."""
     width = max((len(name) for name, _ in _parts(result, topology)), default=0)
     for name, checks in _parts(result, topology):
         failed = sum(not check.ok for check in checks)
@@ -67,7 +69,7 @@ def lines(result: Verification, topology: Topology) -> Iterator[Line]:
 
 
 def _parts(result: Verification, topology: Topology) -> list[tuple[str, list[Check]]]:
-    """The checks by what they are about: each host with its part, the front ends, the operator's own."""
+    """The checks by subject: the hosts, the front ends, the operator's own tests."""
     parts: dict[str, list[Check]] = {}
     for check in result.checks:
         parts.setdefault(_part(check, topology), []).append(check)
@@ -78,46 +80,47 @@ def _parts(result: Verification, topology: Topology) -> list[tuple[str, list[Che
 
 
 def _part(check: Check, topology: Topology) -> str:
+    """The subject of a check."""
     if check.host:
         return _titled(check.host, topology)
     return "your own tests" if "/" in check.name.partition(" ")[0] else "front ends"
 
 
 def _titled(host: str, topology: Topology) -> str:
-    """A host and its part, aligned with the others."""
+    """A host and its function, aligned with the other hosts."""
     groups = {
         "director": topology.directors(),
         "real server": topology.real_servers(),
         "client": topology.clients,
     }
-    part = next((part for part, hosts in groups.items() if host in hosts), "")
-    return f"{host:<{max(map(len, topology.hosts))}}  {part}"
+    function = next((name for name, hosts in groups.items() if host in hosts), "")
+    return f"{host:<{max(map(len, topology.hosts))}}  {function}"
 
 
 def _failures(checks: Sequence[Check]) -> Iterator[Line]:
-    """What failed: each message once, with all checks that say it."""
-    said: dict[tuple[str, str], list[str]] = {}
+    """The failed checks: each message once, with the checks that gave it."""
+    names_by_message: dict[tuple[str, str], list[str]] = {}
     for check in checks:
         if not check.ok:
-            said.setdefault((check.host, check.message), []).append(check.name)
-    for (host, message), names in said.items():
+            names_by_message.setdefault((check.host, check.message), []).append(check.name)
+    for (host, message), names in names_by_message.items():
         yield "", ""
-        what = names[0] if len(names) == 1 else f"{len(names)} checks"
-        yield f"{host}: {what}" if host else what, RED
+        title = names[0] if len(names) == 1 else f"{len(names)} checks"
+        yield f"{host}: {title}" if host else title, RED
         for line in message.splitlines():
             yield from wrapped(line, first="  ", rest="    ")
 
 
 def _remarks(checks: Sequence[Check]) -> Iterator[Line]:
-    """Why checks were skipped, each reason once, and what passed ones have to say."""
-    said: dict[str, list[str]] = {}
+    """The reasons of skipped checks, each reason once, and the remarks of passed checks."""
+    names_by_text: dict[str, list[str]] = {}
     for check in checks:
         text = check.skipped if check.skipped is not None else check.message if check.ok else ""
         if text:
-            said.setdefault(text, []).append(check.name)
-    if said:
+            names_by_text.setdefault(text, []).append(check.name)
+    if names_by_text:
         yield "", ""
-    for text, names in said.items():
+    for text, names in names_by_text.items():
         kinds = ", ".join(dict.fromkeys(name.partition(" ")[0] for name in names))
         yield from wrapped(f"{kinds}: {text}", DIM, rest="  ")
 
@@ -136,11 +139,12 @@ def command(
     inventory: InventoryPath = None,
     json: Json = False,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to this file.")
     ] = None,
     lab: Lab = False,
 ) -> None:
-    """Look at every host and at the wire, and say what is not as it should be.
+    """Check every host and the network; change nothing.
 
-    Changes nothing. Tests of your own in `tests/` beside the inventory run as well."""
+    Your own tests in the folder `tests/` beside the inventory run, too. Exit 0 when
+    all is well, 1 when a check failed, 4 when a host could not be inspected."""
     raise typer.Exit(verify(load(inventory), json=json, junit=junit, lab=lab))

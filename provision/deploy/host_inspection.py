@@ -1,13 +1,13 @@
-"""Inspect a site: how each host differs from the inventory, manual changes included.
+"""Inspect hosts: how each differs from the inventory, manual changes included. Nothing is changed.
 
-`plan`, `deploy` and `verify` all use this module, so they always agree about drift. Nothing
-changes.
+Plan, deploy, verify, status and doctor all use these functions: they always count the same drift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from provision.core.errors import HostError
 from provision.core.facts import Facts
@@ -17,9 +17,23 @@ from provision.desired.items import DesiredHost
 from provision.hosts.agent.look import look_with
 from provision.hosts.agent.observe import observe
 from provision.hosts.channel import Session
-from provision.hosts.live.health import health
+from provision.hosts.live.health import Health, health
+from provision.hosts.live.state import LiveHost
 
 Render = Callable[[str, Facts], DesiredHost]
+
+
+@dataclass(frozen=True)
+class LiveAnswer:
+    """A running host's answer: its live state, and the last results of its health checks."""
+
+    live: LiveHost
+    health: Mapping[str, Health]
+
+    @classmethod
+    def of(cls, live: LiveHost, sections: Mapping[str, Sequence[str]]) -> LiveAnswer:
+        """The answer of an agent that prints the section `checks`: `status` and `doctor` do."""
+        return cls(live, health(sections.get("checks", ())))
 
 
 def inspect_host(session: Session, render: Render, secrets: frozenset[str]) -> HostPlan:
@@ -38,23 +52,40 @@ def compare(
 ) -> dict[str, HostPlan]:
     """The plans with the manual changes that one host's state does not show.
 
-    It takes one more exec on two kinds of directors. A director that holds an address which another
-    host holds too is asked whether it is master. A director whose table lacks a real server is
-    asked for the results of its health checks. If a host does not answer, its plan stays the same.
+    Each host in doubt gets one more exec. A host that does not answer keeps its plan.
     """
-    plans = dict(plans)
-    lives, health_by_host = {}, {}
-    hosts = (*manual_edits.needs_vrrp_state(plans), *manual_edits.needs_check_log(plans))
-    for host in dict.fromkeys(hosts):
+    answers = {}
+    for host in _in_doubt(plans):
         with suppress(HostError):
-            lives[host], sections = look_with(session_of(host), "status")
-            health_by_host[host] = health(sections.get("checks", ()))
+            answers[host] = LiveAnswer.of(*look_with(session_of(host), "status"))
+    return with_manual_edits(plans, answers)
+
+
+def with_manual_edits(
+    plans: Mapping[str, HostPlan], answers: Mapping[str, LiveAnswer]
+) -> dict[str, HostPlan]:
+    """The plans with the manual changes that only the answers of the hosts in doubt show. Pure.
+
+    Two hosts have the same VIP: the answer of a director says whether it is master. A table lacks a
+    real server: the answer says whether a health check removed it. A host without an answer keeps
+    its plan.
+    """
+    edited = dict(plans)
+    doubtful = {host: answers[host] for host in _in_doubt(plans) if host in answers}
+    lives = {host: answer.live for host, answer in doubtful.items()}
     for host, change in manual_edits.manually_added_vips(plans, lives):
-        plans[host] = plans[host].with_changes(change)
-    for host, live in lives.items():
-        plans[host] = plans[host].with_changes(
+        edited[host] = edited[host].with_changes(change)
+    for host, answer in doubtful.items():
+        edited[host] = edited[host].with_changes(
             *manual_edits.manually_removed_servers(
-                plans[host], health_by_host[host], live.ipvs_saved
+                plans[host], answer.health, answer.live.ipvs_saved
             )
         )
-    return plans
+    return edited
+
+
+def _in_doubt(plans: Mapping[str, HostPlan]) -> tuple[str, ...]:
+    """The hosts whose live state says whether they are master, or what removed a real server."""
+    return tuple(
+        dict.fromkeys((*manual_edits.needs_vrrp_state(plans), *manual_edits.needs_check_log(plans)))
+    )

@@ -1,4 +1,4 @@
-"""The command line: exit codes, output channels and the cost of starting."""
+"""The command line: exit codes, output channels and the time of a start."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import REPOSITORY
+from tests.waiting import wait_until
 
 HACTL = Path(sys.executable).parent / "hactl"
 LAB = REPOSITORY / "inventories" / "lab.yml"
@@ -38,7 +39,7 @@ def hactl(
 
 
 def test_help_is_quick() -> None:
-    """Imports stay lazy: the best of eight starts takes under 150 ms of processor time, whatever else runs here."""
+    """Imports stay lazy: the best of eight starts takes under 150 ms of processor time."""
     best = min(_processor_seconds("--help") for _ in range(8))
     assert best < 0.150, f"hactl --help took {best:.3f} s"
 
@@ -56,7 +57,7 @@ def _processor_seconds(*arguments: str) -> float:
     "words", [["nope"], ["plan", "--nope"], ["deploy", "--serial", "x"], ["inventory"], []]
 )
 def test_wrong_usage_is_64_never_2(words: list[str]) -> None:
-    """2 means that a plan has changes; a script must be able to tell the two apart."""
+    """2 means that a plan has changes; a script must be able to distinguish them."""
     done = hactl(*words)
     assert done.returncode == 64
     assert "Traceback" not in done.stderr
@@ -74,11 +75,21 @@ def test_wrong_input_is_3_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["lint"], ["render"], ["plan"], ["verify"], ["status"], ["doctor"], ["inventory", "--list"], ["kafka", "plan"],
-        ["lab", "status"], ["lab", "down"], ["drain", "web1"], ["history"],
+        ["lint"],
+        ["render"],
+        ["plan"],
+        ["verify"],
+        ["status"],
+        ["doctor"],
+        ["inventory", "--list"],
+        ["kafka", "plan"],
+        ["lab", "status"],
+        ["lab", "down"],
+        ["drain", "web1"],
+        ["history"],
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_without_an_inventory_every_command_says_what_is_missing(
     words: list[str], tmp_path: Path
 ) -> None:
@@ -88,7 +99,7 @@ def test_without_an_inventory_every_command_says_what_is_missing(
     assert "hactl init" in done.stderr
 
 
-def test_an_example_that_comes_with_hactl_is_meant_where_it_is_named_and_no_file_here_is(
+def test_a_shipped_example_is_used_where_it_is_named_and_no_such_file_is_here(
     tmp_path: Path,
 ) -> None:
     assert "0 findings" in hactl("lint", "inventories/lab.yml", cwd=tmp_path).stdout
@@ -102,7 +113,7 @@ def test_an_example_that_comes_with_hactl_is_meant_where_it_is_named_and_no_file
     assert '"mine"' in hactl("inventory", "--list", cwd=tmp_path).stdout
 
 
-def test_an_empty_hactl_inventory_is_none(tmp_path: Path) -> None:
+def test_an_empty_hactl_inventory_counts_as_unset(tmp_path: Path) -> None:
     assert "inventory-missing" in hactl("lint", cwd=tmp_path, HACTL_INVENTORY="").stderr
 
 
@@ -124,7 +135,7 @@ def test_limit_to_nothing_is_refused() -> None:
 
 
 def test_shell_completion_is_offered() -> None:
-    """The script that `hactl --install-completion` installs; the option itself asks which shell it was called from."""
+    """The script that `hactl --install-completion` installs, without the detection of the shell."""
     environment = {**os.environ, "_HACTL_COMPLETE": "source_bash"}
     done = subprocess.run(
         [HACTL], env=environment, text=True, capture_output=True, timeout=60, check=False
@@ -133,7 +144,7 @@ def test_shell_completion_is_offered() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_who_is_asked_to_end_waits_for_no_silent_host(
+def test_a_signal_ends_a_command_that_waits_for_a_silent_host(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     mark = tmp_path / "connecting"
@@ -145,16 +156,17 @@ def test_who_is_asked_to_end_waits_for_no_silent_host(
         LAB.read_text().replace("-F /run/hactl/lab/lab/ssh_config", f"-o ProxyCommand={proxy}")
     )
     with subprocess.Popen([HACTL, "plan", path], stderr=subprocess.PIPE, text=True) as running:
-        while not mark.exists():
-            assert running.poll() is None
-            time.sleep(0.02)
+        wait_until(
+            lambda: mark.exists() or running.poll() is not None, 60, what="the first connection"
+        )
+        assert running.poll() is None
         began = time.monotonic()
         running.send_signal(number)
-        _, said = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=30)
         assert time.monotonic() - began < 2, "a second, and one for a busy machine"
-    assert running.returncode == 130, said
-    assert "interrupted while the hosts were looked at: nothing was changed\n" in said
-    assert said.endswith("\ninterrupted\n") and "Traceback" not in said
+    assert running.returncode == 130, errors
+    assert "interrupted while the hosts were looked at: nothing was changed\n" in errors
+    assert errors.endswith("\ninterrupted\n") and "Traceback" not in errors
     assert [pid for pid in mark.read_text().split() if Path(f"/proc/{pid}").exists()] == [], (
-        "nor do its helpers"
+        "its proxy commands ended, too"
     )

@@ -175,15 +175,15 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     ),
     "rollback --yes --json": ((3, []), (4, HALF | SOME), (4, NOBODY | NONE)),
     "history": (
-        (0, ["lvs1     -  nothing was ever confirmed here", "web2     -  nothing was ever confirmed here"]),
-        (4, ["lvs1     -  nothing was ever confirmed here", "lvs2     ?  unknown: the host could not be asked"]),
-        (4, ["lvs1     ?  unknown: the host could not be asked", "web2     ?  unknown"]),
+        (0, ["lvs1     -  no deploy was ever confirmed here", "web2     -  no deploy was ever confirmed here"]),
+        (4, ["lvs1     -  no deploy was ever confirmed here", "lvs2     ?  unknown: the host did not answer"]),
+        (4, ["lvs1     ?  unknown: the host did not answer", "web2     ?  unknown"]),
     ),
     "history --json": ((0, ALL), (4, {**SOME, "hosts": {"lvs1": [], "web1": []}}), (4, {**NONE, "hosts": {}})),
     "history --diff 1": (
         (64, ["no host has a generation 1"]),
-        (4, ["lvs1, web1: no generation 1", "lvs2: could not be asked; whether it has a generation 1 is unknown"]),
-        (4, ["lvs1: could not be asked; whether it has a generation 1 is unknown"]),
+        (4, ["lvs1, web1: no generation 1", "lvs2: did not answer; whether it has a generation 1 is unknown"]),
+        (4, ["lvs1: did not answer; whether it has a generation 1 is unknown"]),
     ),
     "history --diff 1 --json": ((64, []), (4, {**SOME, "hosts": {}}), (4, {**NONE, "hosts": {}})),
     "status": (

@@ -1,4 +1,4 @@
-"""On a lab: status tells what is there, and the doctor names each fault that is made, one after the other."""
+"""On a lab: status shows the site, and the doctor names the cause of each fault."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INVENTORY = REPOSITORY / "inventories/lab.yml"
 
 
 class Ward:
-    """The lab's hosts with their logins open: faults are made there, and the doctor looks."""
+    """The lab's hosts with open logins: tests make faults there, and the doctor inspects them."""
 
     def __init__(self, project: Project, sessions: Sessions) -> None:
         self.project, self.sessions = project, sessions

@@ -1,4 +1,4 @@
-"""How long a drain waits, what it says meanwhile, and what it ends with."""
+"""The wait of a drain: its end, its messages and its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from provision.deploy.drain import Remaining
 from tests.hosts.told import Told
 
 
-def left(count: int) -> tuple[Remaining, ...]:
+def remaining(count: int) -> tuple[Remaining, ...]:
     return (Remaining("lvs1", f"{count} connections", count),) if count else ()
 
 
@@ -19,28 +19,28 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "POLL_INTERVAL", 0.01)
 
 
-def test_it_waits_wait_until_clear_is_left_and_says_each_change_once() -> None:
-    told, looks = Told(), iter([3, 3, 1, 0])
-    rest, seconds = await_end(lambda: left(next(looks)), 60, told, "web2")
-    assert rest == () and 0.02 < seconds < 5
+def test_it_waits_until_no_work_remains_and_reports_each_change_once() -> None:
+    told, counts = Told(), iter([3, 3, 1, 0])
+    work, seconds = await_end(lambda: remaining(next(counts)), 60, told, "web2")
+    assert work == () and 0.02 < seconds < 5
     assert told.lines == [
         "web2: waiting: 3 connections on lvs1",
         "web2: waiting: 1 connections on lvs1",
     ]
 
 
-def test_it_does_not_wait_for_ever() -> None:
-    rest, seconds = await_end(lambda: left(2), 0.05, Told(), "web2")
-    assert rest == left(2) and 0.05 <= seconds < 5
+def test_it_stops_waiting_after_the_limit() -> None:
+    work, seconds = await_end(lambda: remaining(2), 0.05, Told(), "web2")
+    assert work == remaining(2) and 0.05 <= seconds < 5
 
 
-def test_without_a_wait_it_looks_once() -> None:
-    looks = []
-    rest, _ = await_end(lambda: looks.append(1) or left(1), 0, Told(), "web2")  # type: ignore[func-returns-value]
-    assert (len(looks), rest) == (1, left(1))
+def test_without_a_wait_it_checks_once() -> None:
+    counts = iter([1])
+    work, _ = await_end(lambda: remaining(next(counts)), 0, Told(), "web2")
+    assert (list(counts), work) == ([], remaining(1))
 
 
-def test_interrupted_it_says_that_the_host_stays_drained() -> None:
+def test_an_interrupted_wait_reports_that_the_host_stays_drained() -> None:
     told = Told()
 
     def interrupted() -> tuple[Remaining, ...]:
@@ -48,4 +48,4 @@ def test_interrupted_it_says_that_the_host_stays_drained() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         await_end(interrupted, 60, told, "web2")
-    assert told.lines == ["web2 stays drained; `hactl undrain web2` gives it back"]
+    assert told.lines == ["web2 stays drained; `hactl undrain web2` returns it to service"]

@@ -1,6 +1,6 @@
-"""Drains, a decommission and drift by hand on a whole lab, clients asking all the time: nobody loses a request.
+"""Drains, a decommission and manual changes on a lab under load: no request is lost.
 
-One lab; each test leaves it as it found it.
+All tests share one lab, and each test restores it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Asked:
 
 @contextmanager
 def asked(connections: int = 0) -> Iterator[Asked]:
-    """A request every 10 ms, and long-lived connections, from the client, for as long as the block takes."""
+    """A request every 10 ms from the client during the block, beside long-lived connections."""
     service = ProbeService("web", f"web {VIP}:80", VIP, 80, "/")
     session, found = connect(lab_target(NAME, "client")), Asked()
     with Prober.start(session, [service], cadence=0.01, connections=connections) as prober:
@@ -192,7 +192,8 @@ def test_a_table_changed_by_hand_is_seen_and_put_right_without_losing_the_addres
     site.ssh("lvs1", "echo >/etc/keepalived/extra.conf")
     site.ssh(
         "lvs2",
-        f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7; ipvsadm -d {SELECTOR} -r 192.168.227.103:80",
+        f"ipvsadm -e {SELECTOR} -r 192.168.227.104:80 -g -w 7; "
+        f"ipvsadm -d {SELECTOR} -r 192.168.227.103:80",
     )
     planned = site.plan()
     assert planned["lvs1"] == [{"kind": "virtual", "name": SELECTOR, "action": "create"}]
@@ -215,7 +216,8 @@ def test_a_table_changed_by_hand_is_seen_and_put_right_without_losing_the_addres
     site.assert_in_step()
     site.ssh(
         "lvs1",
-        "ipvsadm -D -t 10.9.9.9:25; ip addr del 10.7.7.7/32 dev eth0; rm /etc/keepalived/extra.conf",
+        "ipvsadm -D -t 10.9.9.9:25; ip addr del 10.7.7.7/32 dev eth0; "
+        "rm /etc/keepalived/extra.conf",
     )
 
 

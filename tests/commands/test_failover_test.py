@@ -1,4 +1,4 @@
-"""What `hactl failover-test` refuses before it touches anything, in the operator's words."""
+"""`hactl failover-test` refuses wrong arguments before it changes anything."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ CLIENT = {**HOSTS, "client": {"ansible_host": "192.168.227.100"}}
 CLIENTS = {**GROUPS, "clients": ("client",)}
 
 
-def project(**rest: Any) -> Project:
+def project(**settings: Any) -> Project:
     """A project of the usual front end."""
     return Project(
-        Path("inventory.yml"), inventory([frontend()], **rest), topology([frontend()], **rest)
+        Path("inventory.yml"),
+        inventory([frontend()], **settings),
+        topology([frontend()], **settings),
     )
 
 
-def test_all_drills_unless_some_are_named_and_always_in_their_order() -> None:
+def test_the_default_is_all_drills_and_their_order_is_fixed() -> None:
     assert tuple(drill.name for drill in chosen_drills(())) == NAMES
     chosen = chosen_drills(("power-cut", "hand-over"))
     assert [drill.name for drill in chosen] == ["hand-over", "power-cut"]
 
 
-def test_an_unknown_drill_is_named_with_those_there_are() -> None:
+def test_an_unknown_drill_is_refused_with_the_known_names() -> None:
     with pytest.raises(UsageError) as raised:
         chosen_drills(("powercut",))
     assert raised.value.exit_code == Exit.USAGE
@@ -38,12 +40,12 @@ def test_an_unknown_drill_is_named_with_those_there_are() -> None:
     assert all(name in str(raised.value) for name in NAMES)
 
 
-def test_the_client_is_a_host_with_no_other_part() -> None:
+def test_the_client_is_a_host_without_another_function() -> None:
     assert client_of(project(hosts=CLIENT, groups=CLIENTS), from_controller=False) == "client"
     assert "client" not in site_hosts(project(hosts=CLIENT, groups=CLIENTS))
 
 
-def test_without_a_client_the_controller_is_offered_and_why_it_is_worse() -> None:
+def test_without_a_client_the_message_offers_the_controller_and_warns() -> None:
     with pytest.raises(UsageError) as raised:
         client_of(project(), from_controller=False)
     assert "--from-controller" in str(raised.value)
@@ -52,16 +54,18 @@ def test_without_a_client_the_controller_is_offered_and_why_it_is_worse() -> Non
 
 
 def test_a_director_cannot_be_the_client() -> None:
-    """A director does not balance connections of its own; 127.0.0.1 is surely an address of this machine."""
-    ours = {**HOSTS, "lvs2": {"ansible_host": "127.0.0.1"}}
+    """A director does not balance its own connections; 127.0.0.1 is an address of this machine."""
+    hosts = {**HOSTS, "lvs2": {"ansible_host": "127.0.0.1"}}
     with pytest.raises(UsageError, match="this machine is lvs2"):
-        client_of(project(hosts=ours), from_controller=True)
+        client_of(project(hosts=hosts), from_controller=True)
 
 
-def test_real_hosts_are_not_broken_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    """Input is no terminal here, so that nobody can be asked."""
+def test_real_hosts_are_not_broken_without_a_confirmation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Standard input is no terminal here, so nobody can confirm."""
     site = project(hosts=CLIENT, groups=CLIENTS, ansible_user="root")
-    with pytest.raises(UsageError, match="nobody to ask; nothing was done"):
+    with pytest.raises(UsageError, match="no terminal to ask on; nothing was done"):
         failover_test(
             site,
             drills=("hand-over",),

@@ -1,4 +1,4 @@
-"""`hactl init`: the starter inventory is one that hactl itself accepts, and bad answers never write a file."""
+"""`hactl init`: hactl accepts the starter inventory, and a bad answer never writes a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOOD = Answers(
 )
 
 
-def test_the_starter_describes_the_front_end_it_was_asked_for(tmp_path: Path) -> None:
+def test_the_starter_describes_the_front_end_of_the_answers(tmp_path: Path) -> None:
     path = tmp_path / "inventory.yml"
     write(path, GOOD)
     project = load(path)
@@ -34,7 +34,7 @@ def test_an_ipv6_front_end_is_quoted_so_that_yaml_reads_text(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("answers", "says"),
+    ("answers", "message"),
     [
         (
             Answers("no-address", GOOD.directors, GOOD.real_servers),
@@ -52,10 +52,10 @@ def test_an_ipv6_front_end_is_quoted_so_that_yaml_reads_text(tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_bad_answer_is_named(answers: Answers, says: str) -> None:
+def test_a_bad_answer_is_named(answers: Answers, message: str) -> None:
     with pytest.raises(UsageError, match=None) as caught:
         compose(answers)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

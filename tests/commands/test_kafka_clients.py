@@ -6,6 +6,7 @@ import runpy
 import stat
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_java_files_are_read_back_as_the_login_of_the_inventory(
     found = login("", out / f"{user}.{kind}.conf")
     assert found.bootstrap == (("192.0.2.10", 9092),)
     assert (found.protocol, found.mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
-    assert (found.user, found.password) == (user, USERS[user]["password"])
+    assert (found.user, found.password) == (user, cast(dict[str, str], USERS[user])["password"])
     assert found.tls and found.tls.check_hostname
     (trusted,) = found.tls.get_ca_certs()
     assert trusted["subject"] == ((("commonName", "hactl CA for Kafka kafka"),),)
@@ -127,7 +128,7 @@ def test_only_their_owner_may_read_them(out: Path) -> None:
 def test_a_folder_that_others_may_enter_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "open"
     out.mkdir(mode=0o755)
-    with pytest.raises(UsageError, match="others may look into it"):
+    with pytest.raises(UsageError, match="other users may read it"):
         clients(project(tmp_path), out, [])
     assert list(out.iterdir()) == [] and stat.S_IMODE(out.stat().st_mode) == 0o755
 
@@ -148,7 +149,9 @@ def test_a_link_is_followed_neither_as_the_folder_nor_in_it(tmp_path: Path) -> N
 
 
 def test_an_unknown_user_and_a_cluster_without_a_vip_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no user nobody\n  there are admin, orders, audit, check"):
+    with pytest.raises(
+        UsageError, match="no user nobody\n  the users are admin, orders, audit, check"
+    ):
         clients(project(tmp_path), tmp_path / "none", ["nobody"])
     found = project(tmp_path)
     bare = type(found)(
@@ -185,7 +188,7 @@ def java(one: RunningBroker, main: str, *words: str, said: str = "") -> str:
 
 @pytest.mark.kafka
 def test_real_clients_take_them(tmp_path: Path) -> None:
-    """Java's, librdkafka and Python's; only the VIP is replaced, which no test on one machine has."""
+    """Clients of Java, librdkafka and Python; only the VIP is replaced: one machine has none."""
     import confluent_kafka
     import kafka
 

@@ -1,4 +1,4 @@
-"""What the inventory alone has is planned as well."""
+"""A topic that only the inventory has is planned, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.commands.kafka_retention_plan import _seen
+from provision.commands.kafka_retention_plan import _topic_infos
 from provision.core.errors import UsageError
 from provision.deploy.project import load
 from provision.kafka.retention.fetch import look
@@ -16,7 +16,7 @@ from tests.kafka.site import Site, until
 
 
 @pytest.mark.kafka
-def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(
+def test_a_topic_that_the_cluster_lacks_is_planned_from_the_inventory(
     kraft_site: Site, tmp_path: Path
 ) -> None:
     project = load(inventory(tmp_path))
@@ -24,15 +24,17 @@ def test_what_the_cluster_does_not_have_yet_is_planned_from_the_inventory(
     with kraft_site.admin() as admin:
         until(
             lambda: (
-                [each.overrides for each in look(admin, ["audit"])[0]] == [{"retention.ms": "5000"}]
+                [info.overrides for info in look(admin, ["audit"])[0]] == [{"retention.ms": "5000"}]
             )
         )
-        time.sleep(2)  # until the other brokers have heard of it as well, whoever is asked
-        there, coming = _seen(admin, ["audit", "orders"], project)
-        everything = {each.topic.name for each in _seen(admin, [], project)}
+        time.sleep(2)  # until every broker knows the topic, because any broker may be asked
+        existing, planned = _topic_infos(admin, ["audit", "orders"], project)
+        all_names = {info.topic.name for info in _topic_infos(admin, [], project)}
         with pytest.raises(UsageError, match="no topic none"):
-            _seen(admin, ["none", "orders"], project)
-    assert (there.topic.name, there.topic.retention_ms, there.partitions) == ("audit", 5_000, 1)
-    assert (coming.topic.name, coming.topic.retention_ms, coming.partitions) == ("orders", 1_000, 4)
-    assert set(coming.room) == {1, 2, 3}
-    assert {"audit", "orders"} <= everything
+            _topic_infos(admin, ["none", "orders"], project)
+    topic = existing.topic
+    assert (topic.name, topic.retention_ms, existing.partitions) == ("audit", 5_000, 1)
+    topic = planned.topic
+    assert (topic.name, topic.retention_ms, planned.partitions) == ("orders", 1_000, 4)
+    assert set(planned.room) == {1, 2, 3}
+    assert {"audit", "orders"} <= all_names

@@ -1,6 +1,6 @@
-"""Rolls of real brokers under load, which run as processes without hosts.
+"""A roll of real brokers under load: its gate, order and waits; processes stand in for hosts.
 
-The whole of it, with systemd, directors and the VIP, is in test_roll_lab.py.
+test_roll_lab.py has the same with systemd, directors and the VIP.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NODES = tuple(KafkaNode(f"kafka{id_}", id_, "127.0.0.1", True, True) for id_ in 
 
 
 class Process:
-    """A node's host, as far as a roll sees it."""
+    """A node's host with the methods that a roll uses."""
 
     def __init__(self, site: Site, id_: int) -> None:
         self.site, self.id = site, id_
@@ -54,7 +54,7 @@ class Process:
 
 
 class NoFrontEnd:
-    """Nobody sends these brokers anything."""
+    """No front end sends connections to these brokers."""
 
     drained_by_roll: frozenset[str] = frozenset()
 

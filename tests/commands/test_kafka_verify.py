@@ -1,4 +1,4 @@
-"""`hactl kafka verify` and its inventory."""
+"""`hactl kafka verify` needs a cluster in the inventory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from tests.kafka.inventory import project
 
 
 def test_an_inventory_without_a_cluster_is_wrong_usage(tmp_path: Path) -> None:
-    found = project(tmp_path, tls=None)
+    site = project(tmp_path, tls=None)
     with pytest.raises(UsageError, match="has no variable `kafka`"):
-        verify(replace(found, topology=replace(found.topology, kafka=None)), json=False, lab=False)
+        verify(replace(site, topology=replace(site.topology, kafka=None)), json=False, lab=False)

@@ -1,10 +1,10 @@
-"""A host that hangs holds up one round, not the next, and what it says at last is not taken for news."""
+"""A host that hangs delays one round only, and its late answer is not shown."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -12,14 +12,16 @@ from provision.commands import polling
 from provision.core.errors import HostError
 from provision.deploy.project import load
 from provision.hosts.live.state import LiveHost
+from provision.hosts.sessions import Sessions
 from tests import REPOSITORY
 from tests.hosts.live.building import healthy
+from tests.waiting import wait_until
 
 INVENTORY = REPOSITORY / "inventories/lab.yml"
 
 
 class Logins:
-    """Logins to nowhere, by name."""
+    """Sessions that are the names of their hosts."""
 
     targets = ("lvs1", "lvs2")
 
@@ -28,44 +30,50 @@ class Logins:
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> tuple[polling.Poller, dict[str, Any]]:
-    """Rounds over two hosts; `waits` holds back a host's answer, `fails` refuses it."""
+def site(
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[polling.Poller, dict[str, threading.Event | str]]:
+    """A poller of two hosts, and by host an event to wait for, or the message of its error."""
     project = load(INVENTORY)
     lives = healthy(project.topology)
-    ways: dict[str, Any] = {}
+    delays: dict[str, threading.Event | str] = {}
 
     def look(host: str, agent: str) -> tuple[LiveHost, dict[str, list[str]]]:
         assert agent == "status"
-        way = ways.get(host)
-        if isinstance(way, threading.Event):
-            way.wait(5)
-        elif way:
-            raise HostError(host, way)
+        delay = delays.get(host)
+        if isinstance(delay, threading.Event):
+            delay.wait(5)
+        elif delay:
+            raise HostError(host, delay)
         return lives[host], {"clock": ["5.0"]}
 
     monkeypatch.setattr(polling, "look_with", look)
-    return polling.Poller(project, Logins()), ways  # type: ignore[arg-type]
+    return polling.Poller(project, cast(Sessions, Logins())), delays
 
 
-def test_a_host_that_hangs_does_not_hold_up_the_next_round(
-    site: tuple[polling.Poller, dict[str, Any]],
+def test_a_host_that_hangs_does_not_delay_the_next_round(
+    site: tuple[polling.Poller, dict[str, threading.Event | str]],
 ) -> None:
-    found, ways = site
-    ways["lvs1"] = late = threading.Event()
-    first = found.take(0.2, drift=False)
+    poller, delays = site
+    delays["lvs1"] = late = threading.Event()
+    first = poller.take(0.2, drift=False)
     assert set(first.snapshot.lives) == {"lvs2"} and "no answer for" in first.errors["lvs1"]
     began = time.monotonic()
-    assert set(found.take(5, drift=False).snapshot.lives) == {"lvs2"}
+    assert set(poller.take(5, drift=False).snapshot.lives) == {"lvs2"}
     assert time.monotonic() - began < 1
     late.set()
-    del ways["lvs1"]
-    time.sleep(0.2)
-    assert set(found.take(5, drift=False).snapshot.lives) == {"lvs1", "lvs2"}
+    del delays["lvs1"]
+    wait_until(
+        lambda: set(poller.take(5, drift=False).snapshot.lives) == {"lvs1", "lvs2"},
+        what="lvs1 answers again",
+    )
 
 
-def test_a_host_that_fails_is_asked_again(site: tuple[polling.Poller, dict[str, Any]]) -> None:
-    found, ways = site
-    ways["lvs2"] = "the connection was lost"
-    assert found.take(5, drift=False).errors == {"lvs2": "lvs2: the connection was lost"}
-    del ways["lvs2"]
-    assert found.take(5, drift=False).errors == {}
+def test_a_host_that_fails_is_polled_again(
+    site: tuple[polling.Poller, dict[str, threading.Event | str]],
+) -> None:
+    poller, delays = site
+    delays["lvs2"] = "the connection was lost"
+    assert poller.take(5, drift=False).errors == {"lvs2": "lvs2: the connection was lost"}
+    del delays["lvs2"]
+    assert poller.take(5, drift=False).errors == {}

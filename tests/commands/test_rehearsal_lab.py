@@ -1,4 +1,4 @@
-"""The lab of a rehearsal: its name, its hosts, and that there is one at a time."""
+"""The lab of a rehearsal: its name, its hosts and its lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provision.commands.rehearsal_lab import _only_one, name_of, spec_of
+from provision.commands.rehearsal_lab import _rehearsal_lock, name_of, spec_of
 from provision.core.errors import InputError, LabError
 from provision.deploy.project import Project
 from provision.inventory.topology import build
@@ -19,12 +19,12 @@ from tests.inventory.building import GROUPS, HOSTS, frontend, inventory
 def project(
     hosts: Mapping[str, Any] = HOSTS, groups: Mapping[str, Any] = GROUPS, path: str = "site.yml"
 ) -> Project:
-    read = inventory([frontend()], hosts, groups)
-    return Project(Path(path), read, build(read))
+    contents = inventory([frontend()], hosts, groups)
+    return Project(Path(path), contents, build(contents))
 
 
 @pytest.mark.parametrize("stem", ["lab", "a" * 32, "b" * 21 + "-x", "lab-rehearsal"])
-def test_the_lab_is_never_one_that_the_inventory_has(stem: str) -> None:
+def test_the_name_differs_from_that_of_the_inventorys_own_lab(stem: str) -> None:
     name = name_of(project(path=f"{stem}.yml"))
     assert name == lab_name(name)
     assert name != lab_name(stem)
@@ -42,7 +42,7 @@ def test_both_inventories_fit_into_the_lab() -> None:
     assert [host.kind for host in spec.hosts] == ["director", "director", "node", "node", "node"]
 
 
-def test_a_host_that_becomes_a_director_is_one_from_the_start() -> None:
+def test_a_host_that_becomes_a_director_boots_as_a_director() -> None:
     added = {**HOSTS, "lvs3": {"ansible_host": "192.168.227.105"}}
     before = project(added, {**GROUPS, "clients": ("lvs3",)})
     after = project(added, {**GROUPS, "directors": ("lvs1", "lvs2", "lvs3")})
@@ -62,11 +62,12 @@ def test_a_host_that_moves_cannot_be_rehearsed() -> None:
 
 
 def test_a_host_that_is_renamed_cannot_be_rehearsed() -> None:
-    named = {("page2" if name == "web2" else name): own for name, own in HOSTS.items()}
+    renamed = {("page2" if name == "web2" else name): settings for name, settings in HOSTS.items()}
     with pytest.raises(InputError) as raised:
-        spec_of(project(), project(named, {**GROUPS, "web": ("web1", "page2")}))
-    assert "page2 has the address 192.168.227.104 here, which is web2's in site.yml" in str(
-        raised.value
+        spec_of(project(), project(renamed, {**GROUPS, "web": ("web1", "page2")}))
+    assert (
+        "page2 has the address 192.168.227.104 here, which is the address of web2 in site.yml"
+        in str(raised.value)
     )
 
 
@@ -74,10 +75,10 @@ def test_only_one_rehearsal_of_an_inventory_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HACTL_CACHE", str(tmp_path))
-    with _only_one("site-rehearsal"):
-        with pytest.raises(LabError, match="is running"), _only_one("site-rehearsal"):
+    with _rehearsal_lock("site-rehearsal"):
+        with pytest.raises(LabError, match="is running"), _rehearsal_lock("site-rehearsal"):
             pass
-        with _only_one("other-rehearsal"):
+        with _rehearsal_lock("other-rehearsal"):
             pass
-    with _only_one("site-rehearsal"):
+    with _rehearsal_lock("site-rehearsal"):
         pass

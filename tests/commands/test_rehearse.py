@@ -1,4 +1,4 @@
-"""`hactl rehearse` as an operator runs it: a whole one with a change, and one that is interrupted."""
+"""`hactl rehearse` as an operator runs it: one with a change, and one that is interrupted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANGE = REPOSITORY / "docs" / "examples" / "change" / "lab.yml"
 NAME = "lab-rehearsal"
 
 STRADDLING = 2
-"""Handshakes that one director began with the old servers and the other goes on with by the new ones, which differ."""
+"""Handshakes that begin on one director with the old servers and end on the other with the new."""
 
 whole = [
     pytest.mark.proof,
@@ -56,7 +56,7 @@ def remains() -> list[str]:
 
 
 def additive() -> str:
-    """The example of a change with web2 kept: whoever removes a real server cuts the requests it is answering."""
+    """The example of a change, with web2 kept: a removed real server loses its requests."""
     text = CHANGE.read_text()
     start = text.index("    decommissioned:")
     kept = "        web2: {ansible_host: 192.168.227.104}\n"
@@ -75,12 +75,12 @@ def hashed(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
-    """One rehearsal of the shipped lab and of what is added to it; its JSON and the folder of its report."""
+    """One rehearsal of the shipped lab with a change: its JSON, and the folder of its report."""
     folder = tmp_path_factory.mktemp("report")
     first, other = folder / "lab.yml", folder / "next.yml"
     first.write_text(hashed(LAB.read_text()))
     other.write_text(hashed(additive()))
-    words = [
+    words: list[str | Path] = [
         HACTL,
         "rehearse",
         first,
@@ -177,6 +177,6 @@ def test_a_rehearsal_that_is_interrupted_takes_its_lab_away() -> None:
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=120)
     assert running.returncode == 130, said
-    assert f"interrupted: taking lab {NAME} away" in said
+    assert f"interrupted: removing lab {NAME}" in said
     assert "Traceback" not in said
     assert remains() == []

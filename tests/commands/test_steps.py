@@ -1,4 +1,4 @@
-"""Stages: each is shown when it ends, and the first failure decides."""
+"""Steps: each is shown when it ends, and the first failure gives the exit code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from provision.core.events import Console
 from provision.core.terminal import Screen
 
 
-def stages() -> tuple[Steps, io.StringIO]:
-    shown = io.StringIO()
-    return Steps(Screen(shown), Console(io.StringIO())), shown
+def new_steps() -> tuple[Steps, io.StringIO]:
+    """Steps, and the stream that shows them."""
+    screen = io.StringIO()
+    return Steps(Screen(screen), Console(io.StringIO())), screen
 
 
 def fail(error: BaseException) -> str:
@@ -22,26 +23,30 @@ def fail(error: BaseException) -> str:
 
 
 def test_the_first_failure_gives_the_exit_code() -> None:
-    run, shown = stages()
-    assert run.run("deploy", lambda: "4 hosts")
-    assert run.exit_code == Exit.OK
-    assert not run.run("verify", lambda: fail(Unreachable("web1", "no answer", "is it on?")))
-    assert not run.run("drills", lambda: fail(HactlError("1 failed")))
-    assert run.exit_code == Exit.UNREACHABLE
-    lines = shown.getvalue().splitlines()
+    steps, screen = new_steps()
+    assert steps.run("deploy", lambda: "4 hosts")
+    code_before: int = steps.exit_code
+    assert code_before == Exit.OK
+    assert not steps.run("verify", lambda: fail(Unreachable("web1", "no answer", "is it on?")))
+    assert not steps.run("drills", lambda: fail(HactlError("1 failed")))
+    assert steps.exit_code == Exit.UNREACHABLE
+    lines = screen.getvalue().splitlines()
     assert lines[0].split() == ["deploy", "ok", "0.0", "s", "4", "hosts"]
     assert lines[1].endswith("web1: no answer")
     assert lines[2] == "  is it on?"
-    assert run.done[1].json() == {
-        "name": "verify", "ok": False, "seconds": 0.0, "message": "web1: no answer\n  is it on?",
-    }  # fmt: skip
+    assert steps.done[1].json() == {
+        "name": "verify",
+        "ok": False,
+        "seconds": 0.0,
+        "message": "web1: no answer\n  is it on?",
+    }
 
 
-def test_an_interruption_is_not_a_stage_that_failed() -> None:
-    run, _ = stages()
+def test_an_interruption_is_not_a_failed_step() -> None:
+    steps, _ = new_steps()
     with pytest.raises(KeyboardInterrupt):
-        run.run("drills", lambda: fail(KeyboardInterrupt()))
-    assert run.done == []
+        steps.run("drills", lambda: fail(KeyboardInterrupt()))
+    assert steps.done == []
 
 
 @pytest.mark.parametrize("message", ["word " * 60, "x" * 200, "", "first\n" + "second " * 30])

@@ -1,4 +1,4 @@
-"""What a verify run shows: counts a host, each failure once with its reason, nothing wider than a terminal."""
+"""The output of a verify run: counts of each host, each failure once, at most 80 columns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from provision.deploy.project import load
 from tests import REPOSITORY
 
 TOPOLOGY = load(REPOSITORY / "inventories/lab.yml").topology
-LONG = (
-    "web1 is missing from -t 192.168.227.10:80; 192.168.227.103:80 is not in the table: its check fails, or "
-    * 3
+LONG = 3 * (
+    "web1 is missing from -t 192.168.227.10:80; "
+    "192.168.227.103:80 is not in the table: its check fails, or "
 )
 
 
@@ -26,8 +26,12 @@ def shown(*checks: Check) -> list[str]:
 
 def test_counts_by_host_in_the_inventorys_order() -> None:
     assert shown(
-        check("one_holder web"), check("listeners", "web1"), check("table", "lvs1"), check("clock", "client"),
-        check("tests/test_own.py::test_it"), check("arp", "web1"),
+        check("one_holder web"),
+        check("listeners", "web1"),
+        check("table", "lvs1"),
+        check("clock", "client"),
+        check("tests/test_own.py::test_it"),
+        check("arp", "web1"),
     ) == [
         "lvs1    director       1 ok",
         "web1    real server    2 ok",
@@ -35,7 +39,7 @@ def test_counts_by_host_in_the_inventorys_order() -> None:
         "front ends             1 ok",
         "your own tests         1 ok",
         "Verify: 6 checks passed, 0 failed, 0 skipped in 2.3 s.",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_failure_with_its_reason() -> None:
@@ -47,17 +51,20 @@ def test_a_failure_with_its_reason() -> None:
     assert text[-1].startswith("Verify: 1 checks passed, 1 failed, 0 skipped")
 
 
-def test_what_many_checks_say_is_said_once() -> None:
-    gone = "web2: no route to host\n  is it up?"
+def test_a_message_of_many_checks_is_shown_once() -> None:
+    unreachable = "web2: no route to host\n  is it up?"
     text = shown(
-        *(check(name, "web2", message=gone, ok=False) for name in ("arp", "clock", "lo_vips")),
+        *(
+            check(name, "web2", message=unreachable, ok=False)
+            for name in ("arp", "clock", "lo_vips")
+        ),
         check("a"),
     )
     assert text.count("web2: 3 checks") == 1
     assert sum("no route to host" in line for line in text) == 1
 
 
-def test_why_something_was_skipped_and_what_else_is_worth_knowing() -> None:
+def test_the_reasons_of_skipped_checks_and_the_remarks_of_passed_checks() -> None:
     text = shown(
         check("serves_vip 192.168.227.10:80", "web1", skipped="no client"),
         check("serves_vip 192.168.227.10:80", "web2", skipped="no client"),
@@ -73,5 +80,5 @@ def test_why_something_was_skipped_and_what_else_is_worth_knowing() -> None:
     assert text[-1] == "Verify: 1 checks passed, 0 failed, 3 skipped in 2.3 s."
 
 
-def test_a_run_that_proved_nothing_says_so() -> None:
+def test_a_run_without_a_passed_check_proves_nothing() -> None:
     assert shown(check("own_vrids web", skipped="no client"))[-1].endswith("Nothing was proved.")

@@ -13,7 +13,7 @@ from tests.memory import MemoryChannel
 class Host:
     """A host that is as `desired` says, or fresh; `table` is its IPVS table, `log` what its health checks said.
 
-    `address` is on eth0, with its prefix. A file that differs from what is asked for is answered with its content.
+    `address` is on eth0, with its prefix; a `|` separates several. A file that differs from what is asked for is answered with its content.
     """
 
     execs = 0
@@ -34,7 +34,7 @@ class Host:
     def run_agent(self, text: str) -> MemoryChannel:
         """What the agent that is started answers."""
         self.agents.append(
-            next(name for name in ("observe", "look", "status") if text == program(name))
+            next(name for name in ("observe", "look", "status", "doctor") if text == program(name))
         )
         if text == program("observe"):
             return MemoryChannel(
@@ -45,7 +45,7 @@ class Host:
             "ipvs_saved": self._table,
             "end": [],
         }
-        if text == program("status"):
+        if text in (program("status"), program("doctor")):
             sections = {"checks": self._log, **sections}
         text = "".join(
             f"\x1f{name}\n" + "".join(f"{line}\n" for line in lines)

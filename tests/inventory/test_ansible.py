@@ -54,7 +54,7 @@ def as_json(value: Any) -> Any:
 def in_plain(value: Any) -> Any:
     """Ansible's JSON, with the ciphertexts of `!vault` values decrypted by Ansible."""
     if isinstance(value, dict) and "__ansible_vault" in value:
-        from ansible.parsing.vault import VaultLib, VaultSecret  # type: ignore[import-untyped]
+        from ansible.parsing.vault import VaultLib, VaultSecret
 
         vault = VaultLib([("default", VaultSecret(PASSWORD.read_bytes().strip()))])
         return vault.decrypt(value["__ansible_vault"].encode()).decode()

@@ -47,9 +47,9 @@ FILES = st.dictionaries(
 
 def theirs(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Variables of every host and members of every group, by Ansible's classes."""
-    from ansible.inventory.manager import InventoryManager  # type: ignore[import-untyped]
-    from ansible.parsing.dataloader import DataLoader  # type: ignore[import-untyped]
-    from ansible.vars.manager import VariableManager  # type: ignore[import-untyped]
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.vars.manager import VariableManager
 
     loader = DataLoader()
     loader.set_basedir(str(path.parent))

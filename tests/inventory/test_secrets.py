@@ -19,7 +19,7 @@ ANSIBLE_VAULT = Path(sys.executable).parent / "ansible-vault"
 
 def encrypt(text: str, password: bytes, vault_id: str | None = None) -> str:
     """A vault text made by Ansible's library."""
-    from ansible.parsing.vault import VaultLib, VaultSecret  # type: ignore[import-untyped]
+    from ansible.parsing.vault import VaultLib, VaultSecret
 
     vault = VaultLib([(vault_id or "default", VaultSecret(password))])
     return str(vault.encrypt(text, vault_id=vault_id).decode())

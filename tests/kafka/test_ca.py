@@ -416,7 +416,7 @@ def test_without_a_ca_client_files_are_refused_and_render_names_the_incomplete_f
     assert "copy that folder from the machine that deployed first" in clients.stderr
     shown = hactl(home, "render", str(first.path))
     assert shown.returncode == 0
-    assert "kafka1: /etc/kafka/node.pem is not whole" in shown.stderr
+    assert "kafka1: /etc/kafka/node.pem is incomplete" in shown.stderr
     assert list(home.iterdir()) == []
 
 

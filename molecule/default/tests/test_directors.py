@@ -1,4 +1,4 @@
-"""What each director must be, and what they must be together."""
+"""The state of each director, and of all directors together."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def test_keepalived_is_enabled_and_running(director: Host) -> None:
 
 def test_the_live_table_is_the_rules_file(director: Host) -> None:
     rules = director.file("/etc/ipvsadm.rules").content_string.splitlines()
-    wanted = sorted(line for line in rules if not line.startswith("#"))
+    expected = sorted(line for line in rules if not line.startswith("#"))
     live = director.check_output("ipvsadm --save --numeric").splitlines()
-    assert len(wanted) == 3  # the service and its two real servers
-    assert sorted(line.strip() for line in live) == wanted
+    assert len(expected) == 3  # the service and its two real servers
+    assert sorted(line.strip() for line in live) == expected
 
 
 def test_connections_are_synchronised_and_no_client_is_redirected(director: Host) -> None:

@@ -1,4 +1,4 @@
-"""What a client gets to see."""
+"""The front end as a client sees it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_real_servers_answer_in_turn(client: Host) -> None:
     ).splitlines()
     turns = [page for page in pages if page]
     assert Counter(turns) == {f"this is {name}!": 3 for name in GROUPS["web"]}
-    assert all(page != after for page, after in pairwise(turns))
+    assert all(page != next_page for page, next_page in pairwise(turns))
 
 
 def test_only_the_holder_answers_arp(client: Host, directors: list[Host]) -> None:

@@ -1,4 +1,4 @@
-"""What clients may see of each fault, judged by the figures that `hactl failover-test` wrote down."""
+"""The effect of each fault on clients, from the figures of `hactl failover-test`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from testinfra.host import Host
 
 REPORT = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "report"
 AGAIN = REPORT.with_name("again")
-#: Faults of a director; long-lived connections must outlive each of them.
 DIRECTOR = (
     "hand-over",
     "failback",
@@ -23,6 +22,8 @@ DIRECTOR = (
     "vrrp-blocked",
     "power-cut",
 )
+"""Faults of a director; long-lived connections survive each of them."""
+
 REAL_SERVER = (
     "real-server-stop",
     "real-server-flap",
@@ -34,15 +35,15 @@ VIP = "192.168.233.10"
 
 @pytest.fixture(scope="session")
 def drills() -> dict[str, Any]:
-    """The drills of the run by their names; of one that was done once more, the second."""
+    """The drills of the run by name; the second result of a drill that was repeated."""
     reports = [folder / "report.json" for folder in (REPORT, AGAIN)]
-    every = [
+    results = [
         drill
         for report in reports
         if report.exists()
         for drill in json.loads(report.read_text())["drills"]
     ]
-    return {drill["name"]: drill for drill in every}
+    return {drill["name"]: drill for drill in results}
 
 
 @pytest.fixture(params=DIRECTOR)
@@ -51,7 +52,7 @@ def director_drill(request: pytest.FixtureRequest, drills: dict[str, Any]) -> An
     return drills[request.param]
 
 
-def test_all_drills_were_run(drills: dict[str, Any]) -> None:
+def test_all_drills_ran(drills: dict[str, Any]) -> None:
     assert sorted(drills) == sorted((*DIRECTOR, *REAL_SERVER))
 
 
@@ -69,15 +70,14 @@ def test_every_connection_survives(director_drill: Any) -> None:
 
 
 def test_one_director_holds_the_vip_afterwards(director_drill: Any) -> None:
-    # While the adverts are blocked both must hold it: that is what this drill is about.
+    # While the adverts are blocked, both directors hold it: this drill makes a split brain.
     assert len(director_drill["holders"]) == (2 if director_drill["name"] == "vrrp-blocked" else 1)
 
 
-def test_a_power_cut_is_over_within_its_bound_and_within_a_second(drills: dict[str, Any]) -> None:
+def test_the_outage_of_a_power_cut_is_within_its_bound_and_a_second(drills: dict[str, Any]) -> None:
     drill = drills["power-cut"]
-    assert (
-        0 < drill["outage_ms"] <= min(drill["bound_ms"] + drill["noise"]["slowest_ms"] + 5, 1000)
-    ), drill
+    bound_ms = drill["bound_ms"] + drill["noise"]["slowest_ms"] + 5
+    assert 0 < drill["outage_ms"] <= min(bound_ms, 1000), drill
 
 
 def test_a_stop_costs_150_ms_at_most(drills: dict[str, Any]) -> None:
@@ -95,13 +95,13 @@ def test_split_brain_is_named(drills: dict[str, Any]) -> None:
     assert any("split brain" in message for message in drills["vrrp-blocked"]["messages"])
 
 
-def test_the_report_is_whole() -> None:
+def test_the_report_is_complete() -> None:
     cases = ElementTree.parse(REPORT / "junit.xml").getroot().iter("testcase")
     assert len(list(cases)) == len((*DIRECTOR, *REAL_SERVER))
     assert "power-cut" in (REPORT / "report.html").read_text()
 
 
-def test_no_director_keeps_anything_of_the_drills(director: Host) -> None:
+def test_the_drills_left_nothing_on_a_director(director: Host) -> None:
     assert director.run("ls -A /run/hactl/fault 2>/dev/null").stdout == ""
     assert "hactl_drill" not in director.run("nft list tables 2>/dev/null").stdout
     assert director.service("keepalived").is_running

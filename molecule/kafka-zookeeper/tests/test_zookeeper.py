@@ -1,4 +1,4 @@
-"""What the ensemble must be: one leader, and nothing for whoever does not say who he is."""
+"""The ensemble has one leader, and refuses clients without a login."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ with socket.create_connection(("127.0.0.1", 2181), 5) as connection:
 
 
 class Member(NamedTuple):
-    """A member of the ensemble as two clients of ZooKeeper's own see it."""
+    """A member of the ensemble, asked by ZooKeeper's command line client."""
 
     host: Host
 
     def as_broker(self, words: str) -> str:
-        """What ZooKeeper says to somebody with the brokers' login."""
-        return self._said(f"{JAVA} {LOGIN} {ZOOKEEPER} {words}")
+        """The answer to a client with the login of the brokers."""
+        return self._output(f"{JAVA} {LOGIN} {ZOOKEEPER} {words}")
 
     def as_nobody(self, words: str) -> str:
-        """What it says to somebody without any."""
-        return self._said(f"{JAVA} {ZOOKEEPER} {words}")
+        """The answer to a client without a login."""
+        return self._output(f"{JAVA} {ZOOKEEPER} {words}")
 
-    def _said(self, command: str) -> str:
-        ran = self.host.run(f"timeout 60 {command}")
-        return ran.stdout + ran.stderr
+    def _output(self, command: str) -> str:
+        done = self.host.run(f"timeout 60 {command}")
+        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,15 @@ def test_each_member_is_enabled_and_running(broker: Host) -> None:
     assert service.is_running
 
 
-def test_one_of_them_leads(pytestconfig: pytest.Config) -> None:
-    said = [log_in(name, pytestconfig).check_output(SRVR) for name in GROUPS["brokers"]]
-    modes = sorted(line for text in said for line in text.splitlines() if line.startswith("Mode: "))
+def test_one_member_leads(pytestconfig: pytest.Config) -> None:
+    answers = [log_in(name, pytestconfig).check_output(SRVR) for name in GROUPS["brokers"]]
+    modes = sorted(
+        line for text in answers for line in text.splitlines() if line.startswith("Mode: ")
+    )
     assert modes == ["Mode: follower", "Mode: follower", "Mode: leader"]
 
 
-def test_its_secrets_are_its_own(broker: Host) -> None:
+def test_only_root_and_zookeeper_can_read_its_secrets(broker: Host) -> None:
     file = broker.file("/etc/hactl/zookeeper/jaas.conf")
     assert (file.mode, file.user, file.group) == (0o640, "root", "zookeeper")
 
@@ -67,7 +69,7 @@ def test_a_write_without_a_login_is_refused(member: Member) -> None:
     assert "intruder" not in member.as_broker("ls /")
 
 
-def test_passwords_of_users_are_for_brokers_alone(member: Member) -> None:
+def test_only_brokers_can_read_the_passwords_of_users(member: Member) -> None:
     granted = member.as_broker("getAcl /config/users")
     assert "'sasl,'kafka" in granted
     assert "'world,'anyone" not in granted

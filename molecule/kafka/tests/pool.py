@@ -1,4 +1,4 @@
-"""The brokers that the directors send clients to."""
+"""The brokers to which the directors send clients, and waits for them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from collections.abc import Callable
 
 from testinfra.host import Host
 
-#: Seconds for Java, the logs, the quorum and the checks.
-START = 90
+START_TIMEOUT = 90
+"""Seconds for Java, the logs, the quorum and the health checks."""
 
 
 def pools(directors: list[Host], vip: str) -> list[set[str]]:
-    """The real servers with a weight in each director's table."""
+    """The real servers with a weight above 0 in each director's table."""
     tables = [host.check_output("ipvsadm --save --numeric") for host in directors]
     lines = [
         [line.split() for line in table.splitlines() if line.startswith(f"-a -t {vip}:9092")]
         for table in tables
     ]
-    return [{words[4].split(":")[0] for words in each if words[-1] != "0"} for each in lines]
+    return [{words[4].split(":")[0] for words in table if words[-1] != "0"} for table in lines]
 
 
-def until(what: Callable[[], bool], seconds: float) -> float:
-    """Wait until `what` holds; the seconds that took. Fails after so many."""
-    began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < seconds, f"not after {seconds} s"
+def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
+    """Wait until the condition holds; fail after `timeout` seconds, naming what did not come."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
         time.sleep(0.2)
-    return time.monotonic() - began
 
 
-def until_whole(directors: list[Host], vip: str) -> None:
+def wait_until_complete(directors: list[Host], vip: str) -> None:
     """Wait until every director has all three brokers."""
-    until(lambda: all(len(each) == 3 for each in pools(directors, vip)), START)
+    wait_until(
+        lambda: all(len(pool) == 3 for pool in pools(directors, vip)),
+        START_TIMEOUT,
+        "three brokers in each table",
+    )

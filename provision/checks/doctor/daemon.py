@@ -155,7 +155,8 @@ def left_behind(case: DoctorCase) -> Iterator[Symptom]:
         lines = tuple(
             f"- {change.kind} {change.name}  {change.detail}".rstrip()
             for change in changes
-            if change.action == "remove"
+            # Without a ledger entry, somebody added it by hand.
+            if change.action == "remove" and change.entry
         )
         if lines:
             symptom = "it has items that the inventory no longer gives it"

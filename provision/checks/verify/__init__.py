@@ -1,1 +1,1 @@
-"""`hactl verify`: the testinfra suite that travels with hactl, and the run of it."""
+"""`hactl verify`: the testinfra suite that hactl ships, and its run."""

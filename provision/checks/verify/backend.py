@@ -1,4 +1,4 @@
-"""testinfra's `host` over hactl's own logins: strict host keys, jump hosts, proxy commands, sudo as everywhere else."""
+"""testinfra's `host` over hactl's logins, with their host keys, jump hosts, proxies and sudo."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from provision.hosts.channel import Channel
 from provision.hosts.sessions import Sessions
 
 _END = b"\x1f"
+"""The first byte of the last line, which has the exit status."""
+
 _WRAPPED = "(\n%s\n) </dev/null\nprintf '\\n\\037%%s\\n' $?\n"
 
 
 class SessionBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no type information
-    """Runs testinfra's commands on one host, one exec each, as root."""
+    """Runs testinfra's commands on one host as root, each in one exec."""
 
     NAME = "hactl"
 
@@ -24,10 +26,10 @@ class SessionBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no typ
         self._sessions = sessions
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:  # noqa: ARG002  # testinfra's signature
-        """What a command prints and how it ends; its words are quoted by testinfra.
+        """The output and the exit status of a command; testinfra quotes its words.
 
         Raises:
-            HostError: the host cannot be reached, or says nothing for a minute.
+            HostError: the host cannot be reached, or is silent for a minute.
         """
         text = self.get_command(command, *args)
         channel = self._sessions.of(self.hostname).run_agent(_WRAPPED % text)
@@ -38,12 +40,12 @@ class SessionBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no typ
             channel.close()
 
     def get_encoding(self) -> str:
-        """UTF-8; testinfra would start a Python on the host to ask."""
+        """UTF-8; testinfra would start a Python process on the host to get it."""
         return "utf-8"
 
 
 def _read(channel: Channel) -> tuple[int, bytes]:
-    """The exit status and all output up to the line that says it; 255 where that never came."""
+    """The exit status and the output; 255 where the line with the status never came."""
     lines: list[bytes] = []
     while (line := channel.read_line()) is not None:
         if line.startswith(_END):
@@ -53,7 +55,7 @@ def _read(channel: Channel) -> tuple[int, bytes]:
 
 
 def testinfra_host(sessions: Sessions, name: str) -> Host:
-    """The object that testinfra's tests call `host`."""
+    """The object `host` of testinfra's tests."""
     backend = SessionBackend(sessions, name)
     host = Host(backend)
     backend.set_host(host)

@@ -1,7 +1,8 @@
-"""The pytest plugin of a verify run: the fixtures tests ask for, what they are parametrised by, what became of them.
+"""The pytest plugin of a verify run: fixtures, parameters, and the collected results.
 
-A test may take `snapshot`, `topology` and `host` (testinfra's, once for every managed host, or for those of the marker
-`hosts`, by names of hosts and groups). The parameters of the suite's own tests are named in `_parameters`.
+A test may take `snapshot`, `topology` and `host`. `host` is testinfra's; the test runs once for
+every managed host, or for the hosts and groups that the marker `hosts` names. `_parameters` has the
+parameters of the suite's own tests.
 """
 
 from __future__ import annotations
@@ -30,27 +31,30 @@ Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
 def refuse(findings: Iterable[LiveFinding], about: str = "") -> None:
-    """Fail the test with the findings, a line each; pass where there are none.
+    """Fail the test with a line for each finding; pass where there is no finding.
 
-    A finding names its host, unless that is the one the test is `about`.
+    The line of a finding names its host, except for the host `about`.
     """
-    if lines := [str(replace(each, host="") if each.host == about else each) for each in findings]:
+    lines = [
+        str(replace(finding, host="") if finding.host == about else finding) for finding in findings
+    ]
+    if lines:
         pytest.fail("\n".join(lines), pytrace=False)
 
 
 @dataclass(eq=False)  # pluggy wants to hash it
 class VerifyPlugin:
-    """Gives tests what they ask for and collects a Check for each."""
+    """Gives tests their fixtures and parameters, and collects a Check for each test."""
 
     project: Project
     sessions: Sessions
-    found: VerifySnapshot
+    state: VerifySnapshot
     checks: list[Check] = field(default_factory=list)
 
     @pytest.fixture(scope="session")
     def snapshot(self) -> VerifySnapshot:
-        """Everything as it was found when the run began."""
-        return self.found
+        """The state at the begin of the run."""
+        return self.state
 
     @pytest.fixture(scope="session")
     def topology(self) -> Topology:
@@ -60,7 +64,7 @@ class VerifyPlugin:
     @pytest.fixture(scope="session")
     def host(self, request: pytest.FixtureRequest) -> Host:
         """testinfra's host, one after the other."""
-        self.found.require(request.param)
+        self.state.require(request.param)
         return testinfra_host(self.sessions, request.param)
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -68,13 +72,14 @@ class VerifyPlugin:
         config.addinivalue_line(
             "markers", "hosts(*names): run on these hosts and groups, not on all managed hosts"
         )
-        config.addinivalue_line("markers", "wire: asks the wire from the client")
+        config.addinivalue_line("markers", "wire: sends requests from the client")
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrise a test by the inventory.
 
         Raises:
-            CollectError: a name in the marker `hosts` is neither a host nor a group, or stands for no managed host.
+            CollectError: the marker `hosts` has a name that is neither a host nor a group, or
+                that means no managed host.
         """
         if "host" in metafunc.fixturenames:
             marker = metafunc.definition.get_closest_marker("hosts")
@@ -86,23 +91,23 @@ class VerifyPlugin:
                 metafunc.parametrize(name, values, ids=list(map(_id, values)))
 
     def _marked(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The hosts that the marker's names stand for, in inventory order."""
-        inventory, wanted = self.project.inventory, set[str]()
+        """The hosts that the marker's names mean, in inventory order."""
+        inventory, hosts = self.project.inventory, set[str]()
         for name in names:
             members = {name} if name in inventory.hosts else set[str]()
             members |= set(inventory.members(name)) if name in inventory.groups else set()
             if not members:
                 raise pytest.Collector.CollectError(
-                    f"the marker `hosts` names {name}, and no host is called or in it"
+                    f"the marker `hosts` names {name}, which is no host and no group with hosts"
                 )
-            wanted |= members
-        if stray := wanted - set(self.sessions.targets):
+            hosts |= members
+        if unmanaged := hosts - set(self.sessions.targets):
             raise pytest.Collector.CollectError(
-                f"the marker `hosts` names {', '.join(stray)}: not managed by hactl"
+                f"the marker `hosts` names {', '.join(unmanaged)}: not managed by hactl"
             )
-        if not wanted:
-            raise pytest.Collector.CollectError("the marker `hosts` names nothing")
-        return tuple(host for host in self.sessions.targets if host in wanted)
+        if not hosts:
+            raise pytest.Collector.CollectError("the marker `hosts` names no host")
+        return tuple(host for host in self.sessions.targets if host in hosts)
 
     @cached_property
     def _parameters(self) -> dict[str, Sequence[Any]]:
@@ -117,22 +122,22 @@ class VerifyPlugin:
             "real_server_check": REAL_SERVER,
             "frontend": topology.frontends,
             "frontend_check": FRONTEND,
-            "vip": tuple(self.found.seen.vips()),
+            "vip": tuple(self.state.seen.vips()),
             "served": served(topology.frontends),
         }
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Name each test as the results do, and drop those that have nothing to be about (no real servers, say)."""
-        items[:] = [item for item in items if not (_is_own(item) and "NOTSET" in item.name)]
+        """Name each test's check and host; drop tests without a subject (no real servers)."""
+        items[:] = [item for item in items if not (_is_in_suite(item) and "NOTSET" in item.name)]
         for item in items:
-            name, host = _named(item)
+            name, host = _name_and_host(item)
             item.user_properties += [("check", name), ("host", host)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A finding, or a host that is not reached, is its message and no traceback."""
+        """Report a finding or an unreachable host as its message, without a traceback."""
         report = yield
         error = call.excinfo and call.excinfo.value
         if isinstance(error, HactlError) or (
@@ -142,36 +147,33 @@ class VerifyPlugin:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what became of a test: its call, and a set-up or tear-down that did not pass."""
+        """Keep the result of a test's call, and of a set-up or tear-down that failed."""
         if report.when == "call" or not report.passed:
             properties = dict(report.user_properties)
             name, host = str(properties["check"]), str(properties["host"])
             skipped = _reason(report) if report.skipped else None
-            message = (
-                str(properties.get("note", ""))
-                if report.passed
-                else _message(report)
-                if report.failed
-                else ""
-            )
+            message = _message(report) if report.failed else ""
+            if report.passed:
+                message = str(properties.get("note", ""))
             self.checks.append(
                 Check(name, host, not report.failed, skipped, report.duration, message)
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be collected is a failure."""
+        """Report a file that cannot be collected as a failed check."""
         if report.failed:
             self.checks.append(
                 Check(report.nodeid or OWN_TESTS, "", False, None, 0.0, report.longreprtext.strip())
             )
 
 
-def _is_own(item: pytest.Item) -> bool:
+def _is_in_suite(item: pytest.Item) -> bool:
+    """Whether hactl ships the test."""
     return SUITE in item.path.parents
 
 
 def _id(value: Any) -> str:
-    """The name of a parameter's value in a test's id: a check's, a front end's, or itself."""
+    """The name of a parameter's value in a test's id."""
     if isinstance(value, ResolvedFrontend):
         return value.name
     if isinstance(value, ServerAddress):
@@ -180,14 +182,14 @@ def _id(value: Any) -> str:
     return str(name)
 
 
-def _named(item: pytest.Item) -> tuple[str, str]:
-    """The name of a test's check and the host it is about, empty for a whole front end."""
+def _name_and_host(item: pytest.Item) -> tuple[str, str]:
+    """The name of a test's check and its host, which is empty for a whole front end."""
     parameters = (
         item.callspec.params
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
         else {}
     )
-    if not _is_own(item):
+    if not _is_in_suite(item):
         return item.nodeid, str(parameters.get("host", ""))
     check, host = item.name.partition("[")[0].removeprefix("test_"), ""
     subject = ""
@@ -204,6 +206,7 @@ def _named(item: pytest.Item) -> tuple[str, str]:
 
 
 def _reason(report: pytest.TestReport) -> str:
+    """The reason of a skipped test."""
     return (
         str(report.longrepr[2]).removeprefix("Skipped: ")
         if isinstance(report.longrepr, tuple)
@@ -212,7 +215,7 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 def _message(report: pytest.TestReport) -> str:
-    """What a failed test says: a finding's words as they are, of an operator's own test its place and assertion."""
+    """The message of a failed test: a finding, or place and assertion of an operator's test."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return report.longreprtext.strip()

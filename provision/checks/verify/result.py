@@ -1,4 +1,4 @@
-"""How a verify run came out. Plain values."""
+"""The result of a verify run: plain values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from provision.core.errors import Exit
 
 SUITE = Path(__file__).parent / "suite"
-"""The tests that travel with hactl."""
+"""The tests that hactl ships."""
 
 OWN_TESTS = "tests"
-"""The folder beside the inventory where an operator's own tests are."""
+"""The folder beside the inventory with the operator's own tests."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One test: what it is about, and what became of it.
+    """The result of one test.
 
-    `host` is empty for a front end as a whole. `skipped` is the reason where it could not be done. `message` says what
-    is wrong, or, of a check that passed, what is worth knowing.
+    `host` is empty for a whole front end. `skipped` is the reason why the test was not made.
+    `message` is the failure, or a remark of a check that passed.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """A whole run: the checks in order, the hosts that could not be looked at, and how long it took in seconds."""
+    """A whole run: the checks, the hosts that were not inspected, the duration in seconds."""
 
     checks: tuple[Check, ...]
     unreachable: tuple[str, ...] = ()
@@ -52,14 +52,14 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and something passed: a run that tested nothing proves nothing."""
+        """Whether no check failed and one passed: a run without a passed check proves nothing."""
         return all(check.ok for check in self.checks) and any(
             check.skipped is None for check in self.checks
         )
 
     @property
     def exit(self) -> Exit:
-        """0, 1 for a failed check, 4 where a host could not be looked at."""
+        """0, 1 for a failed check, 4 where a host could not be inspected."""
         return Exit.UNREACHABLE if self.unreachable else Exit.OK if self.ok else Exit.FAILED
 
     def json(self) -> dict[str, Any]:

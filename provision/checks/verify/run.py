@@ -1,6 +1,6 @@
-"""Runs the suite, and an operator's own tests beside the inventory, with pytest in this process.
+"""Run the suite and the operator's own tests beside the inventory, with pytest in this process.
 
-Nothing is printed and nothing written but the JUnit file that was asked for.
+It prints nothing, and writes only the JUnit file, where one is given.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ from provision.hosts.sessions import Sessions
 def run(
     project: Project, sessions: Sessions, events: Events, junit: Path | None = None
 ) -> Verification:
-    """Look at everything once, then judge it; `sessions` are those of all managed hosts and the client.
+    """Inspect the site once, then check it; `sessions` has all managed hosts and the client.
 
     Raises:
-        HactlError: pytest itself could not do its work.
+        HactlError: pytest itself failed.
     """
     started = time.monotonic()
     with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as pool:
         taken = pool.submit(take, project, sessions, events)
-        import_module(
-            "provision.checks.verify.plugin"
-        )  # pytest takes a moment: spent while hosts are asked
+        # The import of pytest takes a moment: it runs while the hosts answer.
+        import_module("provision.checks.verify.plugin")
         snapshot = taken.result()
     checks = examine(project, sessions, snapshot, junit)
     return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
@@ -45,54 +44,56 @@ def run(
 def examine(
     project: Project, sessions: Sessions, snapshot: VerifySnapshot, junit: Path | None = None
 ) -> tuple[Check, ...]:
-    """Judge what was found: a check for each test of the suite and each of the operator's own.
+    """Check the snapshot: a check for each test of the suite and for each of the operator's tests.
 
     Raises:
-        HactlError: pytest itself could not do its work.
+        HactlError: pytest itself failed.
     """
     import pytest
 
     from provision.checks.verify.plugin import VerifyPlugin
 
     plugin = VerifyPlugin(project, sessions, snapshot)
-    own = project.path.parent.resolve() / OWN_TESTS
-    beside = str(project.path.parent.resolve())
-    words = ["-c", str(SUITE / "pytest.ini"), "--rootdir", beside, "--confcutdir", beside]
-    words += [
-        "--import-mode=importlib",
-        "-o",
-        f"pythonpath={own}",
-        "--capture=sys",
-        "-p",
-        "no:cacheprovider",
-    ]
-    words += ["--continue-on-collection-errors"]
-    words += [f"--junit-xml={junit}"] if junit else []
-    words += [str(SUITE), *([str(own)] if own.is_dir() else [])]
-    with _quiet(own) as output:
-        code = pytest.main(words, plugins=[plugin])
+    folder = project.path.parent.resolve()
+    own_tests = folder / OWN_TESTS
+    arguments = ["-c", str(SUITE / "pytest.ini"), "--rootdir", str(folder)]
+    arguments += ["--confcutdir", str(folder), "--import-mode=importlib"]
+    arguments += ["-o", f"pythonpath={own_tests}", "--capture=sys", "-p", "no:cacheprovider"]
+    arguments += ["--continue-on-collection-errors"]
+    arguments += [f"--junit-xml={junit}"] if junit else []
+    arguments += [str(SUITE), *([str(own_tests)] if own_tests.is_dir() else [])]
+    with _isolated(own_tests) as output:
+        code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
-    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if code not in ended and all(check.ok for check in plugin.checks):
+    expected = (
+        pytest.ExitCode.OK,
+        pytest.ExitCode.TESTS_FAILED,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    )
+    if code not in expected and all(check.ok for check in plugin.checks):
         raise HactlError(f"pytest ended with {code!r}", output.getvalue().strip()[-2000:])
-    return (*plugin.checks, *_nothing(own, plugin.checks))
+    return (*plugin.checks, *_missing_tests(own_tests, plugin.checks))
 
 
-def _nothing(own: Path, checks: list[Check]) -> Iterator[Check]:
-    """An operator's folder of tests in which pytest finds none: a typing mistake must not look like a success."""
-    if own.is_dir() and not any(check.name.startswith(f"{OWN_TESTS}/") for check in checks):
-        message = f"no test was found in {own}: files are called test_*.py, functions test_*"
+def _missing_tests(own_tests: Path, checks: list[Check]) -> Iterator[Check]:
+    """A failed check where the operator's folder has no test, because of a typing mistake."""
+    if own_tests.is_dir() and not any(check.name.startswith(f"{OWN_TESTS}/") for check in checks):
+        message = f"{own_tests} has no test: name the files test_*.py, and the functions test_*"
         yield Check(f"{OWN_TESTS}/", "", False, None, 0.0, message)
 
 
 @contextlib.contextmanager
-def _quiet(own: Path) -> Iterator[io.StringIO]:
-    """Keep pytest from printing, from leaving compiled files beside tests, and from taking in whatever is installed.
+def _isolated(own_tests: Path) -> Iterator[io.StringIO]:
+    """Keep pytest from printing, from writing compiled files, and from loading installed plugins.
 
-    The operator's modules are forgotten, for there may be a second run in this process.
+    The operator's modules are unloaded at the end: this process may run them again.
     """
-    kept, bytecode, output = dict(os.environ), sys.dont_write_bytecode, io.StringIO()
+    environment, dont_write_bytecode, output = (
+        dict(os.environ),
+        sys.dont_write_bytecode,
+        io.StringIO(),
+    )
     sys.dont_write_bytecode = True
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -100,9 +101,9 @@ def _quiet(own: Path) -> Iterator[io.StringIO]:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             yield output
     finally:
-        sys.dont_write_bytecode = bytecode
+        sys.dont_write_bytecode = dont_write_bytecode
         os.environ.clear()
-        os.environ.update(kept)
+        os.environ.update(environment)
         for name, module in list(sys.modules.items()):
-            if own in Path(getattr(module, "__file__", None) or "/").parents:
+            if own_tests in Path(getattr(module, "__file__", None) or "/").parents:
                 del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Everything the suite's checks are about, taken once: all hosts at the same time, and the wire from the client."""
+"""The state that the suite checks: all hosts at the same time, and the network from the client."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from provision.prober.wire import ask
 
 @dataclass(frozen=True)
 class VerifySnapshot:
-    """What was found: the hosts that could be looked at, the errors of the others, and what the wire said.
+    """The inspected hosts, the errors of the other hosts, and the network's answers.
 
-    `changes` is what a deploy would change on each managed host, `unknown` the files there that cannot be compared.
+    `changes` are the changes of a deploy on each managed host, `unknown` its files that cannot be
+    compared.
     """
 
     seen: Snapshot
@@ -34,14 +35,18 @@ class VerifySnapshot:
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def require(self, *hosts: str) -> None:
-        """Raise the HostError of the first of these hosts that could not be looked at."""
+        """Check that these hosts were inspected.
+
+        Raises:
+            HostError: the error of the first host that was not.
+        """
         for host in hosts:
             if host in self.errors:
                 raise self.errors[host]
 
 
 def take(project: Project, sessions: Sessions, events: Events) -> VerifySnapshot:
-    """Look at every managed host and the client at once, compare the former with the inventory, and ask the wire.
+    """Inspect the managed hosts and the client in parallel, and send the client's questions.
 
     A host that cannot be reached is in `errors`.
 
@@ -52,29 +57,34 @@ def take(project: Project, sessions: Sessions, events: Events) -> VerifySnapshot
     client = topology.clients[0] if topology.clients else ""
     managed = set(topology.managed())
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="verify") as pool:
-        looks = {host: pool.submit(_look, sessions, host, events) for host in sessions.targets}
-        plans = {
-            host: pool.submit(_plan, project, sessions, host, looks[host])
-            for host in managed & set(looks)
+        live_futures = {
+            host: pool.submit(_look, sessions, host, events) for host in sessions.targets
         }
-        near = {host: looks[host] for host in topology.real_servers() if host in looks}
-        wire = pool.submit(_ask, project, sessions, client, near)
-        found, errors = _sorted(looks)
-        results = {host: plan.result() for host, plan in plans.items()}
+        plan_futures = {
+            host: pool.submit(_plan, project, sessions, host, live_futures[host])
+            for host in managed & set(live_futures)
+        }
+        real_servers = {
+            host: live_futures[host] for host in topology.real_servers() if host in live_futures
+        }
+        wire = pool.submit(_ask, project, sessions, client, real_servers)
+        lives, errors = _results(live_futures)
+        results = {host: future.result() for host, future in plan_futures.items()}
         answers = wire.result()
-    errors |= {host: result for host, result in results.items() if isinstance(result, HostError)}
-    known = compare(
+    errors |= {host: error for host, error in results.items() if isinstance(error, HostError)}
+    plans = compare(
         {host: plan for host, plan in results.items() if isinstance(plan, HostPlan)}, sessions.of
     )
-    changes = {host: plan.changes for host, plan in known.items()}
-    unknown = {host: plan.unknown for host, plan in known.items() if plan.unknown}
-    return VerifySnapshot(Snapshot(topology, found), errors, changes, answers, unknown)
+    changes = {host: plan.changes for host, plan in plans.items()}
+    unknown = {host: plan.unknown for host, plan in plans.items() if plan.unknown}
+    return VerifySnapshot(Snapshot(topology, lives), errors, changes, answers, unknown)
 
 
-def _sorted(
-    looks: Mapping[str, Future[LiveHost | HostError]],
+def _results(
+    futures: Mapping[str, Future[LiveHost | HostError]],
 ) -> tuple[dict[str, LiveHost], dict[str, HostError]]:
-    results = {host: future.result() for host, future in looks.items()}
+    """The inspected hosts, and the errors of the other hosts."""
+    results = {host: future.result() for host, future in futures.items()}
     lives = {host: live for host, live in results.items() if isinstance(live, LiveHost)}
     return lives, {host: error for host, error in results.items() if isinstance(error, HostError)}
 
@@ -90,11 +100,11 @@ def _look(sessions: Sessions, host: str, events: Events) -> LiveHost | HostError
 
 
 def _plan(
-    project: Project, sessions: Sessions, host: str, looked: Future[LiveHost | HostError]
+    project: Project, sessions: Sessions, host: str, live: Future[LiveHost | HostError]
 ) -> HostPlan | HostError:
-    """What a deploy would change on a host; after the look, since a slow host does not do two things faster at once."""
-    if isinstance(failed := looked.result(), HostError):
-        return failed
+    """The plan of a host, after its look: a slow host does not run two execs faster in parallel."""
+    if isinstance(failure := live.result(), HostError):
+        return failure
     try:
         return inspect_host(sessions.of(host), project.render, project.inventory.secrets)
     except HostError as error:
@@ -105,21 +115,21 @@ def _ask(
     project: Project,
     sessions: Sessions,
     client: str,
-    near: Mapping[str, Future[LiveHost | HostError]],
+    real_servers: Mapping[str, Future[LiveHost | HostError]],
 ) -> WireAnswers:
-    """The wire's answers; asked as soon as the real servers' hardware addresses are known."""
+    """The network's answers; the questions need the real servers' hardware addresses."""
     if not client:
         return WireAnswers(
-            reason="the inventory has no host in the group `clients`, from where the wire could be asked"
+            reason="the group `clients` has no host, so the network could not be checked"
         )
-    lives, _ = _sorted(near)
-    asked = questions(Snapshot(project.topology, lives))
+    lives, _ = _results(real_servers)
+    asked_questions = questions(Snapshot(project.topology, lives))
     try:
         session = sessions.of(client)
     except HostError as error:
         return WireAnswers(client, reason=str(error), failed=True)
     try:
-        answers = ask(session, asked)
+        answers = ask(session, asked_questions)
     except HostError as error:
         return WireAnswers(client, reason=str(error), failed=session.is_dead())
-    return WireAnswers(client, dict(zip(asked, answers, strict=True)))
+    return WireAnswers(client, dict(zip(asked_questions, answers, strict=True)))

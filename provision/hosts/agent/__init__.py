@@ -20,8 +20,8 @@ TRANSACTION = (
 PARTS = {
     "observe": ("common", "facts", "drained", "observe"),
     "look": ("common", "drained", "vrrp", "look"),
-    "status": ("common", "status", "drained", "vrrp", "look"),
-    "doctor": ("common", "diagnostics", "drained", "vrrp", "look"),
+    "status": ("common", "checks", "status", "drained", "vrrp", "look"),
+    "doctor": ("common", "checks", "diagnostics", "drained", "vrrp", "look"),
     "fault": ("common", "fault"),
     "watch": ("common", "watch"),
     "versions": ("common", "versions"),

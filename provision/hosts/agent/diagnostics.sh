@@ -91,6 +91,7 @@ look_further() {
     processes
     filters
     log
+    health_checks
     managers
     full_disks
     tunnel_paths

@@ -24,14 +24,8 @@ recall_handover() { # FILE:NUMBER, what is added to the director's priority (kee
     set -f
 }
 
-recall_checks() { # what the health checks of this boot said last
-    section checks
-    ! have journalctl || journalctl -qb --no-pager -o short-unix -n 300 -u keepalived \
-        -t Keepalived_healthcheckers 2>/dev/null
-}
-
 look_further() {
     recall_generation
     recall_handover
-    [ "$pid" = 0 ] || recall_checks
+    health_checks
 }

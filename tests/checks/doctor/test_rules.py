@@ -11,6 +11,7 @@ from provision.checks.doctor.text_output import report_lines
 from provision.checks.verify.wire import WireAnswers
 from provision.deploy.plan import Change
 from provision.hosts.live.state import Listener, LiveUnit
+from provision.hosts.protocol import LedgerEntry
 from tests import REPOSITORY
 from tests.checks.doctor.building import LAB, case, diagnosed, log, report
 from tests.hosts.live.building import healthy
@@ -273,12 +274,18 @@ def test_a_path_without_ping_answers_is_not_judged_and_hides_no_other_path(line:
 
 
 def test_an_item_that_is_on_the_host_but_no_longer_in_the_inventory() -> None:
-    stale = Change("address", "192.168.227.99/32", "remove", "from lo")
+    ledger = LedgerEntry("address", "192.168.227.99/32")
+    stale = Change("address", "192.168.227.99/32", "remove", "from lo", entry=ledger)
     result = report(changes={"web1": (stale, Change("file", "/etc/x", "update", "content"))})
     assert diagnosed(result) == [("left-behind", "web1")]
     assert result.diagnoses[0].symptom.evidence[0].lines == (
         "- address 192.168.227.99/32  from lo",
     )
+
+
+def test_an_address_added_by_hand_was_never_in_the_inventory() -> None:
+    stray = Change("address", "192.168.227.10/32", "remove", "from eth0: added by hand")
+    assert diagnosed(report(changes={"web1": (stray,)})) == []
 
 
 def test_strict_mode_selinux_and_hand_overs() -> None:

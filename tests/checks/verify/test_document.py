@@ -1,4 +1,4 @@
-"""docs/verify.md lists every check there is, and its example of own tests is one that runs."""
+"""docs/verify.md lists every check, and its example of an operator's tests runs."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def test_every_check_is_listed() -> None:
 def test_the_example_of_own_tests(
     project: Project, well: VerifySnapshot, own: Callable[[str], None]
 ) -> None:
-    """As far as it goes without hosts: what asks one fails at the login, which is to nowhere."""
+    """Without hosts: a test that needs a host fails at the login."""
     own(re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)[0])
     checks = {
         name: check for (name, _), check in run(project, well).items() if name.startswith("tests/")
     }
     assert checks["tests/test_own.py::test_two_directors"].ok
     assert checks["tests/test_own.py::test_little_traffic"].ok
-    asked = {name.partition("::")[2]: check for name, check in checks.items() if check.host}
-    assert set(asked) == {
+    on_hosts = {name.partition("::")[2]: check for name, check in checks.items() if check.host}
+    assert set(on_hosts) == {
         "test_page_names_its_server[web1]", "test_page_names_its_server[web2]",
         "test_enough_memory[lvs1]", "test_enough_memory[lvs2]",
     }  # fmt: skip
-    assert all("127.0.0.1" in check.message for check in asked.values())
+    assert all("127.0.0.1" in check.message for check in on_hosts.values())

@@ -1,4 +1,4 @@
-"""The suite run by pytest in this process, on hosts as a look would find them: what becomes of each test."""
+"""The suite in this process, on healthy hosts and on hosts with one difference."""
 
 from __future__ import annotations
 
@@ -21,40 +21,35 @@ from provision.deploy.project import Project, load
 from provision.hosts.live.snapshot import Snapshot
 from provision.hosts.sessions import Sessions
 from provision.hosts.target import Target
-from tests import REPOSITORY
+from tests.checks.verify.edited_lab import lab_project
 from tests.hosts.live.building import healthy
 
-LAB = REPOSITORY / "inventories/lab.yml"
 HOSTS = ("lvs1", "lvs2", "web1", "web2", "client")
-NOBODY = WireAnswers(reason="nobody was asked")
+NOT_ASKED = WireAnswers(reason="no question was sent")
 
 Examine = Callable[..., dict[tuple[str, str], Check]]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """The inventory of the lab in a folder of its own, without the lab's login."""
-    lines = LAB.read_text().splitlines()
-    path = tmp_path / "site.yml"
-    path.write_text("\n".join(line for line in lines if "ansible_ssh_common_args" not in line))
-    return load(path)
+    return lab_project(tmp_path)
 
 
 @pytest.fixture
 def well(project: Project) -> VerifySnapshot:
-    """A site that is well, of which the wire was not asked."""
+    """A healthy site; no question was sent to its network."""
     managed = project.topology.managed()
     return VerifySnapshot(
         Snapshot(project.topology, healthy(project.topology)),
         {},
         dict.fromkeys(managed, ()),
-        NOBODY,
+        NOT_ASKED,
     )
 
 
 @pytest.fixture
 def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Write an operator's own test file; in this process, a `tests.conftest` is loaded already: ours."""
+    """Writes an operator's test file; unloads this suite's `tests.conftest`."""
     monkeypatch.delitem(sys.modules, "tests.conftest", raising=False)
 
     def write(text: str) -> None:
@@ -68,12 +63,12 @@ def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
 def run(
     project: Project, snapshot: VerifySnapshot, junit: Path | None = None
 ) -> dict[tuple[str, str], Check]:
-    """The checks by name and host, all of different ones."""
+    """The checks by name and host, which no two checks share."""
     sessions = Sessions({host: Target(host, "127.0.0.1", port=9) for host in HOSTS})
     checks = examine(project, sessions, snapshot, junit)
-    found = {(check.name, check.host): check for check in checks}
-    assert len(found) == len(checks), "two checks have the same name"
-    return found
+    by_name = {(check.name, check.host): check for check in checks}
+    assert len(by_name) == len(checks), "two checks have the same name"
+    return by_name
 
 
 def test_each_check_on_each_host_it_is_about(project: Project, well: VerifySnapshot) -> None:
@@ -95,10 +90,10 @@ def test_each_check_on_each_host_it_is_about(project: Project, well: VerifySnaps
         "serves_vip 192.168.227.10:80",
         "own_vrids web",
     }
-    assert set(skipped.values()) == {"nobody was asked"}
+    assert set(skipped.values()) == {"no question was sent"}
 
 
-def test_a_finding_is_a_failure_with_its_words(project: Project, well: VerifySnapshot) -> None:
+def test_a_finding_is_a_failure_with_its_message(project: Project, well: VerifySnapshot) -> None:
     lives = well.seen.lives
     broken = Snapshot(project.topology, {**lives, "web1": replace(lives["web1"], listeners=())})
     checks = run(project, replace(well, seen=broken))
@@ -125,16 +120,16 @@ def test_what_a_deploy_would_change_is_a_failure(project: Project, well: VerifyS
     assert "file /etc/keepalived/keepalived.conf (content)" in check.message
 
 
-def test_a_host_that_cannot_be_reached_fails_its_checks_alone(
+def test_a_host_that_cannot_be_reached_fails_only_its_own_checks(
     project: Project, well: VerifySnapshot
 ) -> None:
     lives = {host: live for host, live in well.seen.lives.items() if host != "web2"}
-    gone = replace(
+    unreachable = replace(
         well,
         seen=Snapshot(project.topology, lives),
         errors={"web2": Unreachable("web2", "no route", "look")},
     )
-    checks = run(project, gone)
+    checks = run(project, unreachable)
     failed = {host for (_, host), check in checks.items() if not check.ok}
     assert failed == {"web2"}
     assert {check.message for check in checks.values() if not check.ok} == {
@@ -216,11 +211,14 @@ def test_a_marker_that_names_nothing_fails(
     [
         ("def test_it(:\n", "SyntaxError"),
         ("import nosuchmodule\n", "nosuchmodule"),
-        ("def check_it():\n    pass\n", "no test was found"),
-        ("import pytest\n\n@pytest.mark.host('web')\ndef test_it():\n    pass\n", "'host' not found in `markers`"),
+        ("def check_it():\n    pass\n", "has no test: name the files"),
+        (
+            "import pytest\n\n@pytest.mark.host('web')\ndef test_it():\n    pass\n",
+            "'host' not found in `markers`",
+        ),
         ("def test_it(no_fixture):\n    pass\n", "no_fixture"),
     ],
-)  # fmt: skip
+)
 def test_own_tests_that_cannot_run_fail(
     project: Project, well: VerifySnapshot, own: Callable[[str], None], text: str, words: str
 ) -> None:
@@ -229,15 +227,15 @@ def test_own_tests_that_cannot_run_fail(
     failed = [check for check in checks if not check.ok]
     assert len(failed) == 1
     assert words in failed[0].message
-    assert len(checks) > 40, "and the suite's own checks were made all the same"
+    assert len(checks) > 40, "the checks of the suite run in any case"
 
 
-def test_with_nat_nobody_is_asked_for_the_vip(project: Project) -> None:
+def test_with_nat_no_real_server_is_asked_for_the_vip(project: Project) -> None:
     project.path.write_text(project.path.read_text().replace("forward: dr", "forward: nat"))
     changed = load(project.path)
     lives = healthy(changed.topology)
     managed = dict.fromkeys(changed.topology.managed(), ())
-    checks = run(changed, VerifySnapshot(Snapshot(changed.topology, lives), {}, managed, NOBODY))
+    checks = run(changed, VerifySnapshot(Snapshot(changed.topology, lives), {}, managed, NOT_ASKED))
     assert all(check.ok for check in checks.values())
     assert {
         name for name, _ in checks if name.startswith("serves_vip") or "NOTSET" in name
@@ -258,9 +256,7 @@ def test_nothing_is_printed_and_the_operators_options_do_not_matter(
 
 def test_junit_has_every_check(project: Project, well: VerifySnapshot, tmp_path: Path) -> None:
     checks = run(project, well, tmp_path / "junit.xml")
-    cases = list(
-        ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase")
-    )  # our own file
+    cases = list(ElementTree.parse(tmp_path / "junit.xml").getroot().iter("testcase"))
     assert len(cases) == len(checks)
     assert sum(case.find("skipped") is not None for case in cases) == 4
 
@@ -283,7 +279,7 @@ def test_exit_codes(checks: list[Check], unreachable: tuple[str, ...], code: Exi
     assert result.json()["ok"] is (code is Exit.OK)
 
 
-def test_an_error_about_a_host_is_required_of_nobody_else(well: VerifySnapshot) -> None:
+def test_only_the_tests_of_a_failed_host_raise_its_error(well: VerifySnapshot) -> None:
     failed = replace(well, errors={"web2": HostError("web2", "gone")})
     failed.require("web1", "lvs1")
     with pytest.raises(HostError, match="gone"):

@@ -1,4 +1,4 @@
-"""What the wire's answers mean, by example."""
+"""The meaning of the network's answers, by example."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BY_MAC = ByMac(VIP, 80, MAC1)
 
 
 def wire(**changes: Any) -> WireAnswers:
-    """What a client on the VIP's network hears when all is well, one kind of answer changed (`who_has`, `by_mac`…)."""
+    """The answers to a client on a healthy network, with changes by kind (`who_has`, `by_mac`…)."""
     well: dict[str, tuple[Question, dict[str, Any]]] = {
         "who_has": (WhoHas(VIP), {"macs": (LVS1,)}),
         "on_link": (OnLink(VIP), {"interface": "eth0"}),
@@ -56,23 +56,23 @@ def advert(source: str, at: float = 0.0, vrid: int = 10, priority: int = 100) ->
     return Advert(at, source, vrid, priority, 3)
 
 
-def said(findings: Iterable[LiveFinding]) -> list[str]:
+def texts(findings: Iterable[LiveFinding]) -> list[str]:
     return [str(finding) for finding in findings]
 
 
 def test_all_is_well() -> None:
-    assert said(vip_answers(WELL, wire(), VIP)) == []
-    assert said(serves_vip(WELL, wire(), WEB1)) == []
-    assert said(own_vrids(WELL, wire(), WEB)) == []
+    assert texts(vip_answers(WELL, wire(), VIP)) == []
+    assert texts(serves_vip(WELL, wire(), WEB1)) == []
+    assert texts(own_vrids(WELL, wire(), WEB)) == []
 
 
-def test_what_is_asked() -> None:
-    asked = questions(WELL)
-    assert set(asked) == {
+def test_each_question_is_sent_once() -> None:
+    sent = questions(WELL)
+    assert set(sent) == {
         LISTEN, WhoHas(VIP), OnLink(VIP), BY_MAC, ByMac(VIP, 80, MAC2), OnLink("192.168.227.103"),
         OnLink("192.168.227.104"),
     }  # fmt: skip
-    assert len(asked) == len(set(asked))
+    assert len(sent) == len(set(sent))
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(0.1, 0.42), (1, 2.4), (30, 5.0)])
@@ -89,63 +89,68 @@ def test_with_nat_a_real_server_does_not_have_the_vip() -> None:
 
 def test_every_address_of_a_service_is_asked_for() -> None:
     site = topology([frontend(vips=[VIP, "fd00:227::10"])], hosts=DUAL)
-    assert {str(one) for one in served(site.frontends)} == {f"{VIP}:80", "[fd00:227::10]:80"}
+    assert {str(address) for address in served(site.frontends)} == {
+        f"{VIP}:80",
+        "[fd00:227::10]:80",
+    }
     assert OnLink("fd00:227::103") in questions(seen(site))
 
 
 def test_a_real_server_that_answers_arp() -> None:
-    found = list(vip_answers(WELL, wire(who_has={"macs": (LVS1, MAC2)}), VIP))
-    assert [(each.host, each.what) for each in found] == [
+    findings = list(vip_answers(WELL, wire(who_has={"macs": (LVS1, MAC2)}), VIP))
+    assert [(finding.host, finding.what) for finding in findings] == [
         ("web2", f"web2 answers for {VIP}, and does not hold it")
     ]
-    assert "arp_ignore" in found[0].fix
+    assert "arp_ignore" in findings[0].fix
 
 
-def test_a_stranger_that_answers_arp() -> None:
-    found = said(vip_answers(WELL, wire(who_has={"macs": ("02:00:00:00:00:99",)}), VIP))
-    assert len(found) == 1
-    assert f"take {VIP} off it" in found[0]
+def test_another_machine_that_answers_arp() -> None:
+    messages = texts(vip_answers(WELL, wire(who_has={"macs": ("02:00:00:00:00:99",)}), VIP))
+    assert len(messages) == 1
+    assert f"remove {VIP} from it" in messages[0]
 
 
 def test_nobody_answers() -> None:
-    found = said(vip_answers(WELL, wire(who_has={"macs": ()}), VIP))
-    assert found == [f"nobody answers for {VIP}; client asked and got no answer; lvs1 has it; "
-                     "no client can reach it; see the other checks"]  # fmt: skip
+    messages = texts(vip_answers(WELL, wire(who_has={"macs": ()}), VIP))
+    assert messages == [
+        f"nobody answers for {VIP}; client got no answer to its request; lvs1 has it; "
+        "no client can reach it; see the other checks"
+    ]
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"reply": "silent"}, "a black hole for every connection it is given"),
+        ({"reply": "silent"}, "every forwarded connection is lost"),
         ({"reply": "rst"}, "refuses connections to 192.168.227.10:80; client got a reset"),
         ({"reply": "silent", "macs": (MAC2,)}, "web2 does"),
     ],
 )
 def test_a_real_server_that_does_not_answer_for_the_vip(answer: dict[str, Any], words: str) -> None:
-    found = list(serves_vip(WELL, wire(by_mac=answer), WEB1))
-    assert [each.host for each in found] == ["web1"]
-    assert words in str(found[0])
+    findings = list(serves_vip(WELL, wire(by_mac=answer), WEB1))
+    assert [finding.host for finding in findings] == ["web1"]
+    assert words in str(findings[0])
 
 
 def test_split_brain() -> None:
     both = (advert("192.168.227.101"), advert("192.168.227.102", priority=99))
-    found = said(own_vrids(WELL, wire(listen={"adverts": both}), WEB))
-    assert len(found) == 1
-    assert found[0].startswith(
+    messages = texts(own_vrids(WELL, wire(listen={"adverts": both}), WEB))
+    assert len(messages) == 1
+    assert messages[0].startswith(
         "split brain: lvs1 and lvs2 both advertise VRID 10; 1 from 192.168.227.101 (priority 100)"
     )
 
 
-def test_somebody_elses_vrrp_with_our_vrid() -> None:
+def test_another_router_with_our_vrid() -> None:
     stranger = (advert("192.168.227.101"), advert("192.168.227.77"))
-    found = said(own_vrids(WELL, wire(listen={"adverts": stranger}), WEB))
-    assert len(found) == 1
-    assert "192.168.227.77, which is no director of web, advertises VRID 10" in found[0]
+    messages = texts(own_vrids(WELL, wire(listen={"adverts": stranger}), WEB))
+    assert len(messages) == 1
+    assert "192.168.227.77, which is no director of web, advertises VRID 10" in messages[0]
 
 
-def test_other_vrids_are_not_ours_to_judge() -> None:
+def test_other_vrids_are_not_checked() -> None:
     others = (advert("192.168.227.101"), advert("192.168.227.77", vrid=77))
-    assert said(own_vrids(WELL, wire(listen={"adverts": others}), WEB)) == []
+    assert texts(own_vrids(WELL, wire(listen={"adverts": others}), WEB)) == []
 
 
 def test_both_families_may_have_one_vrid() -> None:
@@ -154,7 +159,7 @@ def test_both_families_may_have_one_vrid() -> None:
     both = (advert("192.168.227.101"), advert("fd00:227::102"))
     listen = questions(seen(site))[0]
     heard = WireAnswers("client", {listen: Answer(listen, adverts=both)})
-    assert said(own_vrids(seen(site), heard, site.frontends[0])) == []
+    assert texts(own_vrids(seen(site), heard, site.frontends[0])) == []
 
 
 @pytest.mark.parametrize(
@@ -164,23 +169,25 @@ def test_both_families_may_have_one_vrid() -> None:
         ({"who_has": {"problem": "no route to it"}}, "client: no route to it"),
     ],
 )
-def test_where_the_vip_cannot_be_asked_for(changes: dict[str, Any], words: str) -> None:
+def test_no_check_of_a_vip_that_the_client_cannot_ask_for(
+    changes: dict[str, Any], words: str
+) -> None:
     with pytest.raises(Unavailable, match=words):
-        said(vip_answers(WELL, wire(**changes), VIP))
+        texts(vip_answers(WELL, wire(**changes), VIP))
 
 
-def test_where_a_real_server_cannot_be_asked() -> None:
+def test_no_check_of_a_real_server_behind_a_gateway() -> None:
     with pytest.raises(Unavailable, match="gateway"):
-        said(serves_vip(WELL, wire(server={"interface": ""}), WEB1))
+        texts(serves_vip(WELL, wire(server={"interface": ""}), WEB1))
 
 
-def test_where_no_advert_gets_to() -> None:
+def test_no_check_of_vrids_without_adverts() -> None:
     with pytest.raises(
-        Unavailable, match="no advert of VRID 10 gets to client: it is on another network"
+        Unavailable, match="no advert of VRID 10 reaches client: it is on another network"
     ):
-        said(own_vrids(WELL, wire(listen={"adverts": ()}), WEB))
+        texts(own_vrids(WELL, wire(listen={"adverts": ()}), WEB))
 
 
 def test_without_a_client() -> None:
     with pytest.raises(Unavailable, match="nobody there"):
-        said(vip_answers(WELL, WireAnswers(reason="nobody there"), VIP))
+        texts(vip_answers(WELL, WireAnswers(reason="nobody there"), VIP))

@@ -20,7 +20,7 @@ def shown(plan: RollPlan) -> list[str]:
 
 def test_the_plan_shows_the_order_of_the_nodes() -> None:
     assert shown(RollPlan(NODES, (), (), None, ())) == [
-        "Restarted one at a time: kafka1, kafka2, kafka3."
+        "Restart one at a time: kafka1, kafka2, kafka3."
     ]
 
 
@@ -35,7 +35,7 @@ def test_the_plan_of_a_resumed_roll_names_the_interrupted_one_and_the_nodes_stil
         "Restarted one at a time: kafka1.",
     ]
     assert plan.resumed == {"who": mark.who, "when": mark.when}
-    assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "Nothing is left to restart."
+    assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "No node is left to restart."
 
 
 def test_the_end_of_a_roll_shows_the_result_of_every_node() -> None:

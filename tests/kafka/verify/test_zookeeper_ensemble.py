@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from provision.commands.kafka_verify import site
+from provision.commands.kafka_verify import verify_environment
 from provision.core.errors import Exit
 from provision.hosts.sessions import Sessions
 from provision.hosts.ssh import SshSession
@@ -105,7 +105,9 @@ def test_an_ensemble_that_accepts_a_write_without_a_login_is_a_failure_and_stays
         assert "zookeeper" in children(broker), "it serves"
         (write,) = results_of(broker.verify(), "zookeeper-write")
         assert (write.ok, write.answer) == (False, "created")
-        with site(broker.project, broker.cluster, LoopbackSessions({}), lab=False) as environment:
+        with verify_environment(
+            broker.project, broker.cluster, LoopbackSessions({}), lab=False
+        ) as environment:
             answer, _ = zookeeper_write(environment, write.check)
             assert answer == "created", "through the member's host"
         assert "hactl" not in children(broker)

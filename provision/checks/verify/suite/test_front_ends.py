@@ -1,4 +1,4 @@
-"""Every front end as a whole: who holds its addresses, and what the wire says from the client's side."""
+"""Checks of every front end: the holders of its VIPs, and the network as the client sees it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from provision.inventory.frontends import ResolvedFrontend
 
 
 @pytest.fixture(autouse=True)
-def _asked(snapshot: VerifySnapshot, request: pytest.FixtureRequest) -> None:
-    """A client that cannot be reached is a failure of what is asked from it, not a reason to skip."""
+def _require_client(snapshot: VerifySnapshot, request: pytest.FixtureRequest) -> None:
+    """Fail the client's checks where the client cannot be reached; they are not skipped."""
     if request.node.get_closest_marker("wire") and snapshot.wire.failed:
         pytest.fail(snapshot.wire.reason, pytrace=False)
 
@@ -27,14 +27,14 @@ def _asked(snapshot: VerifySnapshot, request: pytest.FixtureRequest) -> None:
 def test_front_end(
     frontend: ResolvedFrontend, frontend_check: FrontendCheck, snapshot: VerifySnapshot
 ) -> None:
-    """Every check of `provision.hosts.live.checks.FRONTEND`, on every front end."""
+    """Every check of `provision.hosts.live.checks.FRONTEND`, for every front end."""
     snapshot.require(*(director.host for director in frontend.directors))
     refuse(frontend_check(snapshot.seen, frontend))
 
 
 @pytest.mark.wire
 def test_vip_answers(vip: str, snapshot: VerifySnapshot) -> None:
-    """The holder's hardware address alone answers for the VIP."""
+    """Only the holder's hardware address answers for the VIP."""
     try:
         refuse(vip_answers(snapshot.seen, snapshot.wire, vip))
     except Unavailable as reason:
@@ -43,7 +43,7 @@ def test_vip_answers(vip: str, snapshot: VerifySnapshot) -> None:
 
 @pytest.mark.wire
 def test_serves_vip(served: ServerAddress, snapshot: VerifySnapshot) -> None:
-    """Each real server answers for the VIP when it is addressed by its hardware address."""
+    """Each real server answers for the VIP on its own hardware address."""
     try:
         snapshot.require(served.host)
         refuse(serves_vip(snapshot.seen, snapshot.wire, served), served.host)
@@ -53,7 +53,7 @@ def test_serves_vip(served: ServerAddress, snapshot: VerifySnapshot) -> None:
 
 @pytest.mark.wire
 def test_own_vrids(frontend: ResolvedFrontend, snapshot: VerifySnapshot) -> None:
-    """The front end's VRID is spoken by one of its directors, and by nobody else."""
+    """Only one director of the front end advertises its VRID."""
     try:
         refuse(own_vrids(snapshot.seen, snapshot.wire, frontend))
     except Unavailable as reason:

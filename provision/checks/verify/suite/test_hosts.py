@@ -1,4 +1,4 @@
-"""Every managed host by itself: it is as the inventory says, and what it does has the effect it should have."""
+"""Checks of every managed host: it follows the inventory, and works as intended."""
 
 from __future__ import annotations
 
@@ -14,26 +14,31 @@ from provision.hosts.live.table import foreign_services
 
 
 def test_installed(managed: str, snapshot: VerifySnapshot) -> None:
-    """A deploy would change nothing: files, parameters, addresses and units are the inventory's, and every unit runs
-    what is installed."""
+    """A deploy would change nothing, and every unit runs the installed files.
+
+    The check covers files, kernel parameters, addresses, units and the IPVS table.
+    """
     snapshot.require(managed)
     if changes := snapshot.changes[managed]:
         items = ", ".join(
             f"{change.kind} {change.name} ({change.detail or change.action})" for change in changes
         )
-        what, fix = (
+        finding = LiveFinding(
+            "installed",
+            managed,
             f"differs from the inventory in {items}",
-            "`hactl plan` shows it, `hactl deploy` mends it",
+            fix="`hactl plan` shows the difference, `hactl deploy` removes it",
         )
-        refuse([LiveFinding("installed", managed, what, fix=fix)], managed)
+        refuse([finding], managed)
     if unknown := snapshot.unknown.get(managed):
         pytest.skip(
-            f"not compared: {', '.join(unknown)}; this machine lacks the cluster's CA, and `hactl plan` says more"
+            f"not compared: {', '.join(unknown)}; "
+            "this machine lacks the cluster's CA, and `hactl plan` says more"
         )
 
 
 def test_host(any_host: str, host_check: HostCheck, snapshot: VerifySnapshot) -> None:
-    """Every check of `provision.hosts.live.checks.HOST`, on every host of the inventory."""
+    """Every check of `provision.hosts.live.checks.HOST`, on every host."""
     snapshot.require(any_host)
     refuse(host_check(snapshot.seen, any_host), any_host)
 
@@ -55,7 +60,7 @@ def test_real_server(
 def test_foreign_services(
     director: str, snapshot: VerifySnapshot, record_property: Callable[[str, object], None]
 ) -> None:
-    """Services of the table that are not hactl's are left alone; it is good to know of them."""
+    """Report services of the table that the inventory does not have; they are no failure."""
     snapshot.require(director)
     if foreign := foreign_services(snapshot.seen, director):
         record_property(
