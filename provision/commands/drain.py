@@ -27,6 +27,7 @@ from provision.deploy.drain import (
     directors_of,
     drain_on_all,
     refusal,
+    remaining,
 )
 from provision.deploy.operator import operator_id
 from provision.deploy.project import Project

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from provision.checks.status.build import HostLog, PollResult
+from provision.checks.status.build import HostLog, PollResult, parse_host_log
 from provision.core.errors import HactlError, HostError
 from provision.deploy.host_inspection import LiveAnswer, inspect_host, with_manual_edits
 from provision.deploy.plan import HostPlan
