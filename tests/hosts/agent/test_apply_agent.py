@@ -213,7 +213,7 @@ def test_a_rollback_that_failed_is_tried_once_more_before_anything_else(host: Lo
     for mended in (True, False):
         with begin(host, ops, *FILES) as transaction:
             host.write("units/k.service/broken", "")
-            with pytest.raises(ApplyFailed, match="tries once more"):
+            with pytest.raises(ApplyFailed, match="tries again"):
                 transaction.roll_back()
         wait_until(lambda: not host.exists("run/hactl/lock"))
         with pytest.raises(Locked, match="run deploy again"):
