@@ -155,7 +155,7 @@ def _director_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
             for live, _, own in seen.instances(frontend)
             if own and own.state in ("MASTER", "BACKUP")
         ]
-        others = [name for name in able if name != host and not seen.lives[name].out]
+        others = [name for name in able if name != host and not seen.lives[name].drained_by]
         if not others:
             rest = [each.host for each in frontend.directors if each.host != host]
             why = ", ".join(f"{name} is {_condition(seen, name)}" for name in rest)
@@ -168,7 +168,7 @@ def _director_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
 
 def _condition(seen: Snapshot, host: str) -> str:
     live = seen.lives.get(host)
-    return "not reachable" if live is None else "drained" if live.out else "not ready to take over"
+    return "not reachable" if live is None else "drained" if live.drained_by else "not ready to take over"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class RealServerWithoutVip(ServerDrill):
 
     def _vips(self, stage: DrillContext) -> list[tuple[str, str, str]]:
         """Address with prefix, device and label of each VIP on the victim."""
-        found = Snapshot(stage.topology, stage.lives).wanted(self.victim(stage)).lo_vips
+        found = Snapshot(stage.topology, stage.lives).expected(self.victim(stage)).lo_vips
         return [
             (vip.cidr, vip.device, vip.label or vip.device)
             for vip in found
@@ -60,7 +60,7 @@ class RealServerWithoutVip(ServerDrill):
         """What the victim says to a connection for the VIP, put on the wire to its own MAC."""
         host = self.victim(stage)
         vip = self._vips(stage)[0][0].partition("/")[0]
-        mac = stage.lives[host].macs[Snapshot(stage.topology, stage.lives).wanted(host).interface]
+        mac = stage.lives[host].macs[Snapshot(stage.topology, stage.lives).expected(host).interface]
         ports = {
             service.model.port
             for service in stage.frontend.services

@@ -48,7 +48,7 @@ class Sessions:
             return session
 
     def all(self, hosts: Iterable[str] | None = None) -> dict[str, SshSession | HostError]:
-        """Return the logins of hosts, all by default, opened in parallel. Failed ones are errors."""
+        """Return the logins of hosts, all by default, opened in parallel, or their errors."""
         names = list(self.targets if hosts is None else hosts)
         return dict(zip(names, run_parallel(self._login, names), strict=True))
 

@@ -186,7 +186,7 @@ def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
 
         thread = threading.Thread(target=cut)
         thread.start()
-        with pytest.raises(ApplyFailed, match="undoes them by itself") as failure:
+        with pytest.raises(ApplyFailed, match="rolls them back") as failure:
             begin(session, Op("unit", ("-", "daemon-reload")), Op("unit", ("-", "daemon-reload")))
         thread.join()
         assert failure.value.outcome == "unknown"

@@ -186,7 +186,7 @@ def _taken_out(case: DoctorCase, host: str) -> dict[str, list[LogLine]]:
 )
 def sync_inert(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if case.seen.wanted(host).sync is None:
+        if case.seen.expected(host).sync is None:
             continue
         trace = case.traces[host]
         shown = [Evidence(host, "ipvsadm -Ln --daemon", tuple(trace.of("sync")) or ("(none)",))]

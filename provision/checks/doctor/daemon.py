@@ -84,7 +84,7 @@ def keepalived_hung(case: DoctorCase) -> Iterator[Symptom]:
         if (
             not stopped(case, host)
             and not live.vrrp
-            and case.seen.wanted(host).instances
+            and case.seen.expected(host).instances
             and waiting
         ):
             symptom = "Keepalived does not say what state it is in, and sends no adverts"
@@ -268,7 +268,7 @@ def selinux_denied(case: DoctorCase) -> Iterator[Symptom]:
 )
 def no_ipvs(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if case.seen.wanted(host).services and not list(case.traces[host].of("ipvs_module")):
+        if case.seen.expected(host).services and not list(case.traces[host].of("ipvs_module")):
             lines = [
                 line for line in case.traces[host].log if re.search("ipvs|IPVS|ip_vs", line.text)
             ]

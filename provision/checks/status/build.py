@@ -144,7 +144,7 @@ def _director(
                 _without_answer(live),
                 handover=raised,
                 sync=sync,
-                drained=live.out,
+                drained=live.drained_by,
             )
         else:
             yield _instance(looked, live, own, raised, sync)
@@ -174,7 +174,7 @@ def _instance(
         own.errors,
         None,
         sync,
-        live.out,
+        live.drained_by,
     )
 
 

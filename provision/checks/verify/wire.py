@@ -95,7 +95,7 @@ def questions(seen: Snapshot) -> tuple[Question, ...]:
 
 def mac_of(seen: Snapshot, host: str) -> str:
     """The hardware address of the interface a host faces the clients with, lower case."""
-    return seen.lives[host].macs.get(seen.wanted(host).interface, "").lower()
+    return seen.lives[host].macs.get(seen.expected(host).interface, "").lower()
 
 
 def own_address(seen: Snapshot, one: ServerAddress) -> str:

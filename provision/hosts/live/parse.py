@@ -89,7 +89,7 @@ def live_host(
             services=tuple(ipvs_services(sections.get("ipvs", ()))),
             sync=tuple(_sync(sections.get("sync", ()))),
             drained={host: words for host, words in drains.items() if host != "."},
-            out=drains.get(".", ""),
+            drained_by=drains.get(".", ""),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise LookError(f"{type(error).__name__}: {error}") from error

@@ -68,7 +68,7 @@ class LiveServer:
 
 @dataclass(frozen=True)
 class LiveService:
-    """A virtual service in the kernel's table. `selector` is ipvsadm's: `-t 10.0.0.1:80`, `-f 1`."""
+    """A virtual service in the kernel's table. `selector` is ipvsadm's: `-t HOST:PORT`, `-f 1`."""
 
     selector: str
     scheduler: str
@@ -101,8 +101,8 @@ class LiveHost:
     `clock` is its wall clock minus the controller's at the same moment, in seconds, exact to half
     of `round_trip`. `macs` maps interfaces to hardware addresses; `carriers` says whether their
     link is up. `sysctls` maps dotted names to values. `drained` maps the real servers that are
-    drained on this director to the operator and the time. `out` has the operator and the time if
-    the director itself is drained, else it is empty. `ipvs_saved` has the lines of
+    drained on this director to the operator and the time. `drained_by` has the operator and the
+    time if the director itself is drained, else it is empty. `ipvs_saved` has the lines of
     `ipvsadm --save --numeric`. `vrrp` is empty if no Keepalived answers.
     """
 
@@ -122,7 +122,7 @@ class LiveHost:
     services: tuple[LiveService, ...] = ()
     sync: tuple[LiveSyncDaemon, ...] = ()
     drained: Mapping[str, str] = field(default_factory=dict)
-    out: str = ""
+    drained_by: str = ""
 
     def holds(self, address: str) -> bool:
         """Whether it has `address` on an interface other than the loopback."""

@@ -111,12 +111,12 @@ def test_whoever_looks_sees_it(director: LocalHost) -> None:
     assert list(live.drained) == ["web2"] and re.fullmatch(
         rf"ops@desk, {WHEN}", live.drained["web2"]
     )
-    assert live.out.startswith("ops@desk, ")
+    assert live.drained_by.startswith("ops@desk, ")
     _, observed = observe(director, lambda _: DesiredHost("lvs1"))
-    assert observed.drained == {**live.drained, ".": live.out}
+    assert observed.drained == {**live.drained, ".": live.drained_by}
     carry_out(director, order("undrain", "server", "web2"))
     carry_out(director, order("undrain", "director", "lvs1"))
-    assert (look(director).drained, look(director).out) == ({}, "")
+    assert (look(director).drained, look(director).drained_by) == ({}, "")
 
 
 def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_guard_that_came_first_is_told(host: LocalHost) -> None:
     one.arm()
     one.inject()
     assert eventually(lambda: is_up(host) and nothing_left(host))
-    with pytest.raises(HostError, match="undone after 1 s by its guard"):
+    with pytest.raises(HostError, match="the guard undid the fault after 1 s"):
         one.undo()
 
 
@@ -192,7 +192,7 @@ def test_a_fault_that_does_not_take_hold_says_so_and_changes_nothing(host: Local
     one = fault(host)
     one.arm()
     with pytest.raises(
-        HostError, match=r"unit-stop did not take hold: nginx.service is not running"
+        HostError, match=r"unit-stop could not be injected: nginx.service is not running"
     ):
         one.inject()
     assert host.calls() == []

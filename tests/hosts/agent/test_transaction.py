@@ -81,7 +81,7 @@ def test_prepare_apply_confirm() -> None:
             "rollback_failed",
             "look at the host: late start k",
         ),
-        (["failed|2|bad"], "unknown", "undoes them by itself"),
+        (["failed|2|bad"], "unknown", "rolls them back"),
         (["confirmed"], "unknown", "the agent answered 'confirmed'"),
     ],
 )

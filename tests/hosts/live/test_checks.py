@@ -183,7 +183,7 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
     "a stranger in the table": (
         {"lvs1": {"ipvs_saved": (*LVS1.ipvs_saved, f"-a -t {VIP}:80 -r 10.0.0.9:80 -g -w 1")}},
         ("table", "lvs1"),
-        f"`ipvsadm -d -t {VIP}:80 -r 10.0.0.9:80` takes it out",
+        f"`ipvsadm -d -t {VIP}:80 -r 10.0.0.9:80` removes it",
     ),
     "no sync daemon": ({"lvs2": {"sync": ()}}, ("sync_daemons", "lvs2"), "sync daemon does not run"),
     "another sync id": (
@@ -216,7 +216,7 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
     "ARP asked": (
         {"web1": with_sysctl(WEB1, all__arp_announce="1", eth0__arp_announce="0")},
         ("arp", "web1"),
-        "asks ARP in the VIPs' name",
+        "sends ARP requests from the VIPs",
     ),
     "a strict filter": (
         {"web1": with_sysctl(WEB1, all__rp_filter="1")}, ("rp_filter", "web1"), "all 1, eth0 0"
