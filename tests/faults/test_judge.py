@@ -26,7 +26,7 @@ def ended(code: int, **outcomes: str) -> Ended:
 TRUE = [
     (ended(0, a="changed", b="unchanged"), {"a": NEW, "b": OLD}),
     (
-        ended(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"),
+        ended(1, a="failed: the host rolls them back", b="rolled_back: as it was"),
         {"a": OLD, "b": OLD},
     ),
     (ended(1, a="failed: either did or took them back", b="changed"), {"a": NEW, "b": NEW}),
@@ -42,7 +42,7 @@ FALSE = [
     (ended(0, a="rolled_back"), {"a": OLD}),
     (ended(1, a="changed"), {"a": NEW}),
     (ended(1, a="rolled_back"), {"a": NEW}),
-    (ended(1, a="failed: the host undoes them by itself"), {"a": NEW}),
+    (ended(1, a="failed: the host rolls them back"), {"a": NEW}),
     (ended(1, a="failed: either did or took them back"), {"a": "-/etc/x"}),
     (ended(1, a="failed: rollback failed, look at the host"), {"a": OLD}),
     (ended(1), {"a": OLD}),

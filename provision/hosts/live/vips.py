@@ -66,9 +66,7 @@ def _second_holder(snapshot: Snapshot, hosts: tuple[str, ...], vip: str) -> str:
     idle = [host for host in hosts if host not in masters]
     if idle and len(masters) == 1:
         interface = _interface(snapshot.lives[idle[0]], vip)
-        return (
-            f"only {masters[0]} is master: run `ip address del {vip} dev {interface}` on {idle[0]}"
-        )
+        return f"only {masters[0]} is master: `ip address del {vip} dev {interface}` on {idle[0]}"
     if not masters:
         return (
             "no Keepalived there says that it is master: "

@@ -97,7 +97,7 @@ def test_how_a_transaction_can_fail(answers: list[str], outcome: str, words: str
 def test_a_confirmation_without_an_answer_is_not_called_a_rollback() -> None:
     begun = prepare(transaction("applied"), Payload((), b""), "kim", "d", 60)
     begun.apply()
-    with pytest.raises(ApplyFailed, match="either did or took them back") as failure:
+    with pytest.raises(ApplyFailed, match="either kept the changes or rolled them back") as failure:
         begun.confirm()
     assert failure.value.outcome == "unknown"
 
