@@ -116,7 +116,7 @@ def test_some_requests_are_greetings_where_the_service_speaks_tls(
         for at, request in enumerate(recording.requests)
         if (request.done or 0) > (request.connect or 9)
     ]
-    assert greeted == list(range(0, len(recording.requests), exchange.SPARSE))
+    assert greeted == list(range(0, len(recording.requests), exchange.TLS_INTERVAL))
 
 
 def test_a_server_that_accepts_and_says_nothing_is_found_out(lan: Lan, certificate: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_server_that_accepts_and_says_nothing_is_found_out(lan: Lan, certifica
     finally:
         server.kill()
         server.wait()
-    assert measure.failed(recording.requests) >= 200 * 4 // exchange.SPARSE - 2
+    assert measure.failed(recording.requests) >= 200 * 4 // exchange.TLS_INTERVAL - 2
 
 
 def test_what_speaks_something_else_is_only_connected_to(lan: Lan) -> None:
