@@ -119,7 +119,7 @@ class PendingQuestion:
                 self.answer["macs"].append(packet.mac)
         elif packet.flags & packets.SYN:
             self.answer["reply"] = "syn-ack"
-            # The kernel's own RST would go to the director, and the connection would stay half-open.
+            # The kernel's RST would go to the director, and leave the connection half-open.
             self._segment(next_sequence, packets.RST)
         else:
             self.answer["reply"] = "rst"
