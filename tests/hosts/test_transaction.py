@@ -1,4 +1,4 @@
-"""Transactions over a real sshd: what a change costs, and that a connection that dies leaves the host as it was."""
+"""Transactions over a real sshd: their cost, and the rollback after a lost connection."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from provision.hosts.agent.observe import Observed, observe
 from provision.hosts.agent.payload import Op, Payload, build_payload
 from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare
 from provision.hosts.ssh import SshSession
-from tests.hosts.agent.scenario import wait_until
 from tests.hosts.conftest import Net
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ssh
 
@@ -95,11 +95,8 @@ def forwarding(net: Net) -> int:
     return int(shown.stdout)
 
 
-def wait_until_back(net: Net, before: dict[str, str], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while state(net) != before:
-        assert time.monotonic() < end, (state(net), before)
-        time.sleep(0.1)
+def wait_until_back(net: Net, before: dict[str, str], timeout: float = 15) -> None:
+    wait_until(lambda: state(net) == before, timeout, 0.1, what=f"the state {before}")
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +169,7 @@ def test_a_connection_cut_before_the_confirmation(net: Net, session: SshSession)
 
 
 def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
-    """The step that the cut falls into is slow; the agent notices, finishes it and undoes what was done."""
+    """The connection is lost in a slow step. The agent notices, ends the step and rolls back."""
     before = state(net)
     slow = net.near.path("/usr/local/bin/systemctl")
     slow.write_text("#!/bin/sh\nsleep 1\nexit 0\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
+import http.client
 import socket
 import threading
 from collections.abc import Iterator

@@ -16,7 +16,8 @@ from provision.prober import measure
 from provision.prober.client import exchange
 from provision.prober.record import ProbeService
 from provision.prober.session import Prober
-from tests.prober.lan import Lan, until
+from tests.prober.lan import Lan
+from tests.waiting import wait_until
 
 SERVER = """
 import socket, ssl, sys
@@ -103,7 +104,7 @@ def test_some_requests_are_greetings_where_the_service_speaks_tls(
     try:
         assert server.stdout and server.stdout.readline() == "ready\n"
         with Prober.start(lan.session(), [web], connections=0) as prober:
-            until("no requests", 5, lambda: len(prober.recording().requests) > 100)
+            wait_until(lambda: len(prober.recording().requests) > 100, 5, what="no requests")
             recording = prober.stop()
     finally:
         server.kill()
@@ -138,7 +139,7 @@ def test_what_speaks_something_else_is_only_connected_to(lan: Lan) -> None:
     with lan.b.web(84):
         web = ProbeService("web", "web", lan.b.address, 84, opening="tls")
         with Prober.start(lan.session(), [web], connections=0) as prober:
-            until("no requests", 5, lambda: len(prober.recording().requests) > 20)
+            wait_until(lambda: len(prober.recording().requests) > 20, 5, what="no requests")
             recording = prober.stop()
     assert prober.services[0].opening == ""
     assert "plain connections are measured; it answers no TLS client" in prober.messages[0]

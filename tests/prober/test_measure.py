@@ -78,7 +78,7 @@ def test_no_outage_is_longer_than_what_was_affected(
 
 def test_the_noise_floor() -> None:
     floor = measure.noise([*requests((98, GOOD), (2, 0.01)), Request(0, 9.0, None, None, "reset")])
-    assert floor == Baseline(101, 1, pytest.approx(2), pytest.approx(10), pytest.approx(10))
+    assert floor == pytest.approx((101, 1, 2, 10, 10))
     assert measure.noise([]) == Baseline(0, 0, 0, 0, 0)
 
 

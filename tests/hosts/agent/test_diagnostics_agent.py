@@ -1,4 +1,4 @@
-"""The ways to real servers in tunnels, tried from a director: what is asked, and what is told of it."""
+"""Paths to real servers in tunnels: the packets that a director sends, and its report."""
 
 from __future__ import annotations
 

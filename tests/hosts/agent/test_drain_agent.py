@@ -1,4 +1,4 @@
-"""The drain agent on a scratch root under several shells: what it writes and refuses, what the other agents see."""
+"""The drain agent under several shells: its files, its refusals, and other agents' view of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.hosts.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
 
-SYSTEMCTL = "#!/bin/sh\nprintf 'MainPID=0\\nId=keepalived.service\\nActiveState=active\\nUnitFileState=enabled\\n'\n"
+STATES = "MainPID=0\\nId=keepalived.service\\nActiveState=active\\nUnitFileState=enabled\\n"
+SYSTEMCTL = f"#!/bin/sh\nprintf '{STATES}'\n"
 WHEN = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 

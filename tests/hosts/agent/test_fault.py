@@ -1,4 +1,4 @@
-"""Faults with a guard: injected on command, undone by a word, by silence, by the guard, or by the next run."""
+"""Faults: injected on command; undone by command, end of input, the guard, or the next run."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from provision.hosts.agent import program
 from provision.hosts.agent.payload import Op, build_payload
 from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare, recover
 from tests.hosts.agent.local import LocalHost
-from tests.hosts.agent.scenario import FILES, everything, leftovers, sha, wait_until
+from tests.hosts.agent.scenario import FILES, everything, leftovers, sha
 from tests.hosts.agent.test_outliving import boot, cut_power
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 

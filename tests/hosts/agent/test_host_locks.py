@@ -1,4 +1,4 @@
-"""The lock of a host: drills and deploys exclude each other. On real agents under several shells."""
+"""The lock of a host: drills and deploys exclude each other. Real agents, several shells."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, cast
 import pytest
 
 from provision.core.errors import Exit, Locked
-from provision.hosts.agent import host_locks
+from provision.hosts.agent import host_locks, program
 from provision.hosts.agent.host_locks import HostLocks
 from provision.hosts.agent.payload import Op, build_payload
 from provision.hosts.agent.transaction import prepare
 from tests.hosts.agent.local import LocalHost
 from tests.hosts.agent.namespace import Logins
-from tests.hosts.agent.scenario import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 
@@ -67,7 +67,7 @@ def test_a_host_that_was_lost_is_locked_again(host: LocalHost) -> None:
         host.channels[-1].process.wait()
 
         def is_locked_again() -> bool:
-            """A child of the dead agent may still read a heartbeat, so one attempt may not be enough."""
+            """A child of the dead agent may still read a heartbeat: one try may not do."""
             run.renew()
             return len(host.channels) > 1
 
@@ -80,9 +80,9 @@ def test_a_host_that_was_lost_is_locked_again(host: LocalHost) -> None:
 def test_a_host_that_hears_nothing_unlocks_itself(
     host: LocalHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection was cut on the way, so the agent sees no end of it. With words it stays locked."""
+    """The agent sees no end of a connection that was cut. With words the host stays locked."""
     text = (
-        host_locks.program("hold")
+        program("hold")
         .replace("SILENCE_TIMEOUT=60", "SILENCE_TIMEOUT=1")
         .replace("POLL_INTERVAL=5", "POLL_INTERVAL=1")
     )

@@ -1,4 +1,4 @@
-"""What the look agent tells of a host, on a scratch root; a process answers the signal as Keepalived does."""
+"""The look agent on a scratch root. A process answers the signal as Keepalived does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ case $* in
 -Ln)
     echo 'TCP  192.168.227.10:80 rr'
     echo '  -> 192.168.227.103:80           Route   1      3          7' ;;
-'-Ln --daemon') echo 'backup sync daemon (mcast=eth0, syncid=10, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)' ;;
+'-Ln --daemon')
+    printf '%s' 'backup sync daemon (mcast=eth0, syncid=10, maxlen=1472, '
+    echo 'group=224.0.0.81, port=8848, ttl=1)' ;;
 esac
 """
 

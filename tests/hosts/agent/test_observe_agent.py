@@ -57,16 +57,19 @@ def test_facts_of_a_red_hat_host(host: LocalHost) -> None:
 RULESETS = {
     "nothing": ("", "none"),
     "accepts": (
-        "table inet f {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}",
+        "table inet f {\n\tchain input {\n"
+        "\t\ttype filter hook input priority filter; policy accept;\n\t}\n}",
         "none",
     ),
     "policy": (
-        "table inet f {\n\tchain i {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}",
+        "table inet f {\n\tchain i {\n"
+        "\t\ttype filter hook input priority filter; policy drop;\n\t}\n}",
         "nftables",
     ),
     "rule": (
         "table ip f {\n\tchain i {\n\t\ttype filter hook input priority 0; policy accept;\n"
-        "\t\ttcp dport 22 accept\n\t\tcounter packets 0 bytes 0 reject with icmp type admin-prohibited\n\t}\n}",
+        "\t\ttcp dport 22 accept\n"
+        "\t\tcounter packets 0 bytes 0 reject with icmp type admin-prohibited\n\t}\n}",
         "nftables",
     ),
     "jump": (
@@ -102,13 +105,13 @@ def test_a_file_as_desired_is_not_sent_back(host: LocalHost) -> None:
 def test_a_file_that_differs_comes_with_its_bytes(host: LocalHost) -> None:
     content = bytes(range(256)) * 3 + b"end\nfile\x1fx"
     host.write("/etc/odd name$(id)'\"\\", content).chmod(0o4750)
-    wanted = [File("/etc/odd name$(id)'\"\\", b"new"), File("/etc/absent", b""), Package("dash")]
-    seen = look(host, *wanted)
-    found = seen.items["file", wanted[0].name]
-    assert found.content == content
-    assert found.attributes is not None and found.attributes["mode"] == "4750"
-    assert seen.items["file", "/etc/absent"].attributes is None
-    assert seen.items["package", "dash"].attributes == {}
+    odd = File("/etc/odd name$(id)'\"\\", b"new")
+    observed = look(host, odd, File("/etc/absent", b""), Package("dash"))
+    item = observed.items["file", odd.name]
+    assert item.content == content
+    assert item.attributes is not None and item.attributes["mode"] == "4750"
+    assert observed.items["file", "/etc/absent"].attributes is None
+    assert observed.items["package", "dash"].attributes == {}
 
 
 def test_a_large_file_is_named_but_not_sent(host: LocalHost) -> None:
@@ -222,7 +225,7 @@ class TestCurrent:
         assert self.current(host) == "no"
 
     def test_edited_by_hand_and_reloaded_and_put_back(self, host: LocalHost) -> None:
-        """The right file lies there, and the wrong one is loaded; the unit's last change of state tells."""
+        """The file is right, but the unit has loaded another: its last state change is older."""
         host.write("etc/k.conf", "new\n")
         self.started(host, ago=30)
         self.stamp(host, "inv77", File("/etc/k.conf", b"new\n").sha256)

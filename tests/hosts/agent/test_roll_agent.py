@@ -1,4 +1,4 @@
-"""The roll agent on a scratch root under several shells: the lock, the mark that outlives everything, the restart."""
+"""The roll agent under several shells: the lock, the mark that outlives it, the restart."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What the agents of status and doctor tell beside the look, on a scratch root under several shells."""
+"""The further sections of the agents of status and doctor, under several shells."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.agent
 
 JOURNALCTL = r"""#!/bin/sh
 case $* in
-*Keepalived_healthcheckers*) echo '5.0 h Keepalived_healthcheckers[7]: TCP connection to [10.0.0.3]:tcp:80 success.' ;;
+*Keepalived_healthcheckers*)
+    echo '5.0 h Keepalived_healthcheckers[7]: TCP connection to [10.0.0.3]:tcp:80 success.' ;;
 *)
     echo '4.0 h Keepalived_vrrp[8]: (VI_web) Entering MASTER STATE'
     echo '6.0 h Keepalived_vrrp[8]: Printing VRRP as json for process(8) on signal' ;;
@@ -44,27 +46,33 @@ def tools(host: LocalHost) -> LocalHost:
 
 
 def test_status_recalls_the_newest_generation_hand_overs_and_the_checks(tools: LocalHost) -> None:
-    for number, who in ((9, "old"), (10, "ops@desk"), (2, "older")):
+    for number, operator in ((9, "old"), (10, "ops@desk"), (2, "older")):
         folder = tools.root / f"var/lib/hactl/generations/{number}"
         folder.mkdir(parents=True)
-        about = f'{{"format": 1, "number": {number}, "who": "{who}", "when": "2026-11-22", "digest": "3f"}}'
-        (folder / "about.gz").write_bytes(gzip.compress(about.encode()))
+        about = {
+            "format": 1,
+            "number": number,
+            "who": operator,
+            "when": "2026-11-22",
+            "digest": "3f",
+        }
+        (folder / "about.gz").write_bytes(gzip.compress(json.dumps(about).encode()))
     tools.write("var/lib/hactl/handover/web", "100\n")
     tools.write("var/lib/hactl/handover/db", "0\n")
     tools.write("var/lib/hactl/handover/README", "what this is\n")
     live, sections = look_with(tools, "status")
-    found = recalled(sections)
-    assert found.generation == GenerationStatus(10, "ops@desk", "2026-11-22", "3f")
-    assert found.handover == {"web": 100}
-    assert [(key, word.well) for key, word in found.health.items()] == [("[10.0.0.3]:tcp:80", True)]
+    log = recalled(sections)
+    assert log.generation == GenerationStatus(10, "ops@desk", "2026-11-22", "3f")
+    assert log.handover == {"web": 100}
+    assert [(key, word.well) for key, word in log.health.items()] == [("[10.0.0.3]:tcp:80", True)]
     assert live.units["keepalived.service"].active == "active"
     assert tools.execs == 1
 
 
 def test_status_of_a_host_that_recalls_nothing(host: LocalHost) -> None:
     host.command("systemctl", SYSTEMCTL.replace("MainPID=1", "MainPID=0"))
-    found = recalled(look_with(host, "status")[1])
-    assert (found.generation, found.handover, found.health) == (None, {}, {})
+    log = recalled(look_with(host, "status")[1])
+    assert (log.generation, log.handover, log.health) == (None, {}, {})
 
 
 def test_doctor_traces_filters_and_the_log_without_our_own_questions(tools: LocalHost) -> None:

@@ -1,4 +1,4 @@
-"""The payload of a transaction and what its endings mean; real transactions are in tests/agent and tests/remote."""
+"""A transaction's payload and its endings. Other tests of this folder run real transactions."""
 
 from __future__ import annotations
 

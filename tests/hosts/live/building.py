@@ -1,4 +1,4 @@
-"""Hosts as a look finds them when all is well, made from the topology alone; tests then break one thing."""
+"""Healthy hosts as a look finds them, made from the topology. Tests then break one thing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def healthy(topology: Topology) -> dict[str, LiveHost]:
 
 
 def seen(topology: Topology, **changes: Mapping[str, Any]) -> Snapshot:
-    """What was seen of healthy hosts, some of their fields changed: `seen(topology, lvs1={"clock": 3.0})`."""
+    """A snapshot of healthy hosts with changed fields: `seen(topology, lvs1={"clock": 3.0})`."""
     lives = healthy(topology)
     return Snapshot(
         topology, {host: replace(live, **changes.get(host, {})) for host, live in lives.items()}

@@ -50,7 +50,8 @@ def test_words_are_found_by_the_place_in_the_table() -> None:
     said = health(
         [
             *TCP,
-            "1795325520.1 lvs1 Keepalived_healthcheckers[687]: ICMP connection to [fd00::3] success.",
+            "1795325520.1 lvs1 Keepalived_healthcheckers[687]: "
+            "ICMP connection to [fd00::3] success.",
         ]
     )
     assert [word.well for word in words_on(said, "192.168.227.103:80")] == [False]
@@ -63,7 +64,10 @@ def test_a_new_process_knows_nothing_of_the_old_ones_words() -> None:
 
 
 def test_ipv6_and_http() -> None:
-    line = "1.5 lvs1 Keepalived_healthcheckers[1]: HTTP_CHECK on service [fd00::3]:tcp:80 failed after 3 retries."
+    line = (
+        "1.5 lvs1 Keepalived_healthcheckers[1]: "
+        "HTTP_CHECK on service [fd00::3]:tcp:80 failed after 3 retries."
+    )
     assert health([line])["[fd00::3]:tcp:80"].reason == "HTTP_CHECK failed after 3 retries"
 
 

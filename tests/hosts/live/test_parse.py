@@ -31,11 +31,15 @@ FWM  7 IPv6 mh
 ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
 1: lo    inet 192.168.227.10/32 scope global lo:0\\       valid_lft forever preferred_lft forever
-2: eth0    inet 192.168.227.101/24 brd 192.168.227.255 scope global dynamic eth0\\       valid_lft 8s preferred_lft 8s
-2: eth0    inet 192.168.227.11/32 scope global eth0:vip\\       valid_lft forever preferred_lft forever
+2: eth0    inet 192.168.227.101/24 brd 192.168.227.255 scope global dynamic eth0\\  \
+     valid_lft 8s preferred_lft 8s
+2: eth0    inet 192.168.227.11/32 scope global eth0:vip\\  \
+     valid_lft forever preferred_lft forever
 2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever
-3: vrrp.10@eth0    inet6 fd00::10/128 scope global nodad \\       valid_lft forever preferred_lft forever
-4: ppp0    inet 10.0.0.1 peer 10.0.0.2/32 scope global ppp0\\       valid_lft forever preferred_lft forever
+3: vrrp.10@eth0    inet6 fd00::10/128 scope global nodad \\  \
+     valid_lft forever preferred_lft forever
+4: ppp0    inet 10.0.0.1 peer 10.0.0.2/32 scope global ppp0\\  \
+     valid_lft forever preferred_lft forever
 """.splitlines()
 
 
@@ -55,13 +59,20 @@ def test_a_clock_of_whole_seconds_is_known_worse() -> None:
 
 def test_the_table() -> None:
     assert read({"ipvs": IPVS}).services == (
-        LiveService("-t 192.168.227.10:80", "wlc", (
-            LiveServer("192.168.227.103", 80, "dr", 1, 12, 345), LiveServer("192.168.227.104", 80, "nat", 0, 0, 0),
-        )),
-        LiveService("-u [fd00:227::10]:53", "rr", (LiveServer("fd00:227::103", 53, "tun", 100, 0, 1),)),
+        LiveService(
+            "-t 192.168.227.10:80",
+            "wlc",
+            (
+                LiveServer("192.168.227.103", 80, "dr", 1, 12, 345),
+                LiveServer("192.168.227.104", 80, "nat", 0, 0, 0),
+            ),
+        ),
+        LiveService(
+            "-u [fd00:227::10]:53", "rr", (LiveServer("fd00:227::103", 53, "tun", 100, 0, 1),)
+        ),
         LiveService("-f 7", "rr", ()),
         LiveService("-f 7 -6", "mh", (LiveServer("fd00:227::103", 0, "local", 1, 0, 0),)),
-    )  # fmt: skip
+    )
 
 
 def test_addresses() -> None:
@@ -88,7 +99,10 @@ def test_a_vip_is_held_on_any_interface_but_the_loopback() -> None:
 
 
 def test_sync_daemons() -> None:
-    line = "master sync daemon (mcast=eth0.7, syncid=10, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)"
+    line = (
+        "master sync daemon (mcast=eth0.7, syncid=10, maxlen=1472, "
+        "group=224.0.0.81, port=8848, ttl=1)"
+    )
     assert read({"sync": [line]}).sync == (LiveSyncDaemon("master", "eth0.7", 10),)
 
 
@@ -146,7 +160,7 @@ def test_a_vip_with_its_prefix_and_device() -> None:
         {"ipvs": ["TCP  10.0.0.1:80 rr", "  -> 10.0.0.2:80 Route"]},
         {"listeners": ["tcp LISTEN 0 128 0.0.0.0:ssh 0.0.0.0:*"]},
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_said(sections: Mapping[str, Sequence[str]]) -> None:
     with pytest.raises(LookError):
         read(sections)
