@@ -76,7 +76,7 @@ class Namespace:
         run("ip", "netns", "add", name)
         run("ip", "-n", name, "link", "set", "lo", "up")
 
-    def link(self, other: Namespace, own: str, theirs: str) -> None:
+    def link(self, other: Namespace, near: str, far: str) -> None:
         """A wire to another namespace, with an address on either end."""
         device = f"to-{other.name[-1]}"
         back = f"to-{self.name[-1]}"
@@ -95,7 +95,7 @@ class Namespace:
             "netns",
             other.name,
         )
-        for name, end, address in ((self.name, device, own), (other.name, back, theirs)):
+        for name, end, address in ((self.name, device, near), (other.name, back, far)):
             run("ip", "-n", name, "addr", "add", f"{address}/30", "dev", end)
             run("ip", "-n", name, "link", "set", end, "up")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,8 +176,7 @@ def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
     try:
 
         def cut() -> None:
-            while not net.near.path("/etc/hactl/new.conf").exists():
-                time.sleep(0.02)
+            wait_until(net.near.path("/etc/hactl/new.conf").exists, interval=0.02)
             net.near.cut()
 
         thread = threading.Thread(target=cut)

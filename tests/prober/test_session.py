@@ -26,7 +26,7 @@ def record(
 ) -> Recording:
     """0.5 s of quiet, a fault, `after` more seconds."""
     with Prober.start(lan.session(), [service(lan.a, port, path)], connections=40) as prober:
-        wait_until(lambda: prober.established == 40, 3, what="no connections")
+        wait_until(lambda: prober.established == 40, 3, what="open connections")
         time.sleep(0.5)
         fault()
         time.sleep(after)
@@ -80,7 +80,7 @@ def test_a_dropped_syn_that_is_given_up_is_a_timeout(lan: Lan) -> None:
         lan.a.fault("drop") as host,
         Prober.start(lan.session(), [service(lan.a)], connections=5) as prober,
     ):
-        wait_until(lambda: prober.established == 5, 3, what="no connections")
+        wait_until(lambda: prober.established == 5, 3, what="open connections")
         host.hit(80, 8000)
         time.sleep(0.3)
         recording = prober.stop()
@@ -172,7 +172,7 @@ def test_a_page_is_asked_for_where_there_is_one(
     lan: Lan, path: str, kept: str | None, words: str
 ) -> None:
     with Prober.start(lan.session(), [service(lan.a, path=path)], connections=1) as prober:
-        wait_until(lambda: prober.established == 1, 5, what="no connection")
+        wait_until(lambda: prober.established == 1, 5, what="an open connection")
         time.sleep(0.5)
         recording = prober.stop()
     assert prober.services[0].path == kept == recording.services[0].path
@@ -185,7 +185,7 @@ def test_a_server_that_closes_after_each_answer_loses_no_connection(
 ) -> None:
     server = lan.b.popen(sys.executable, "-m", "http.server", "82", "--directory", str(tmp_path))
     try:
-        wait_until(lambda: ":82 " in lan.b.call("ss", "-Hltn"), 5, what="no server")
+        wait_until(lambda: ":82 " in lan.b.call("ss", "-Hltn"), 5, what="a listening server")
         with Prober.start(lan.session(), [service(lan.b, 82)], connections=10) as prober:
             time.sleep(1.3)
             recording = prober.stop()
@@ -198,7 +198,7 @@ def test_a_server_that_closes_after_each_answer_loses_no_connection(
 
 def test_nothing_is_left_on_either_side(lan: Lan) -> None:
     with lan.b.web(83), Prober.start(lan.session(), [service(lan.b, 83)], connections=10) as prober:
-        wait_until(lambda: prober.established == 10, 3, what="no connections")
+        wait_until(lambda: prober.established == 10, 3, what="open connections")
         assert len(prober.stop().requests) > 100
         for host in (lan.client, lan.b):
             assert (
@@ -256,9 +256,9 @@ def test_a_wall_clock_that_is_set_is_noticed_and_moves_nothing(
     lan: Lan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client's clock is set forward by an hour: the test changes the program's clock."""
-    asked, said = "wall = time.time()", "wall = time.time() + 3600 * (self.load.started > 50)"
+    old, new = "wall = time.time()", "wall = time.time() + 3600 * (self.load.started > 50)"
     plain = program.message
-    monkeypatch.setattr(program, "message", lambda settings: _edited(plain(settings), asked, said))
+    monkeypatch.setattr(program, "message", lambda settings: _edited(plain(settings), old, new))
     with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
         time.sleep(0.6)
         recording = prober.stop()
@@ -298,7 +298,7 @@ def test_it_ends_when_its_controller_is_killed(lan: Lan) -> None:
         wait_until(
             lambda: not prober.exists() or "State:\tZ" in (prober / "status").read_text(),
             2,
-            what="the prober lives on",
+            what="the end of the prober",
         )
 
 

@@ -20,7 +20,7 @@ SSHD = ProbeService("web", "sshd", "10.77.0.2", 22)
 
 def test_records_come_over_ssh_and_the_clocks_are_compared(session: SshSession) -> None:  # noqa: F811
     with Prober.start(session, [SSHD], cadence=0.02, connections=2) as prober:
-        wait_until(lambda: prober.established == 2, 3, what="no connections")
+        wait_until(lambda: prober.established == 2, 3, what="open connections")
         time.sleep(0.3)
         assert abs(prober.offset) <= prober.uncertainty + 0.001, "one machine has one clock"
         recording = prober.stop()

@@ -129,7 +129,7 @@ def test_a_host_that_passes_the_question_on_is_not_taken_for_the_answer(lan: Lan
 def test_what_is_behind_a_gateway_cannot_be_asked(lan: Lan) -> None:
     lan.client.call("ip", "route", "add", "192.0.2.0/24", "via", lan.a.address)
     try:
-        near, far, who, none = ask(
+        near, far, owners, unroutable = ask(
             lan.session(),
             [OnLink(VIP), OnLink("192.0.2.1"), WhoHas("192.0.2.1"), WhoHas("198.51.100.1")],
         )
@@ -137,12 +137,12 @@ def test_what_is_behind_a_gateway_cannot_be_asked(lan: Lan) -> None:
         lan.client.call("ip", "route", "del", "192.0.2.0/24")
     assert (near.interface, far.interface) == ("eth0", "")
     assert (
-        who.problem
+        owners.problem
         == f"192.0.2.1 is not on a network of the client's: it is reached through {lan.a.address}"
     )
-    assert none.problem == "the client has no route to 198.51.100.1"
-    (own,) = ask(lan.session(), [ByMac(lan.client.address, 80, lan.a.mac)])
-    assert own.problem == f"{lan.client.address} is an address of the client itself"
+    assert unroutable.problem == "the client has no route to 198.51.100.1"
+    (itself,) = ask(lan.session(), [ByMac(lan.client.address, 80, lan.a.mac)])
+    assert itself.problem == f"{lan.client.address} is an address of the client itself"
 
 
 def test_all_questions_take_the_time_of_one(lan: Lan) -> None:
@@ -153,8 +153,10 @@ def test_all_questions_take_the_time_of_one(lan: Lan) -> None:
 
 def test_without_raw_sockets_an_answer_says_so(lan: Lan) -> None:
     session = lan.session("setpriv", "--bounding-set", "-net_raw")
-    who, listen = ask(session, [WhoHas(VIP), Listen(0.1)])
-    assert "may not use raw sockets" in who.problem and "may not use raw sockets" in listen.problem
+    owners, listen = ask(session, [WhoHas(VIP), Listen(0.1)])
+    assert (
+        "may not use raw sockets" in owners.problem and "may not use raw sockets" in listen.problem
+    )
 
 
 def test_a_session_that_cannot_run_it_is_a_host_error(lan: Lan) -> None:
@@ -168,7 +170,7 @@ def test_adverts_of_all_kinds_are_heard_and_two_masters_named(lan: Lan, tmp_path
         wait_until(
             lambda: "10.78.0.63" in lan.a.call("ip", "-4", "-o", "addr"),
             8,
-            what="no router took its address",
+            what="a router with its address",
         )
         (heard,) = ask(lan.session(), [Listen(1.2)])
         speakers = {

@@ -51,8 +51,8 @@ def unprivileged(
     try:
         yield sighting
     finally:
-        found = json.loads(process.communicate(timeout=20)[0])
-        sighting.seen, sighting.rounds = found["seen"], found["rounds"]
+        report = json.loads(process.communicate(timeout=20)[0])
+        sighting.seen, sighting.rounds = report["seen"], report["rounds"]
 
 
 @pytest.fixture

@@ -154,14 +154,14 @@ def holding(root: Path, secret: str, since: float) -> list[str]:
         "-type",
         "f",
     ]
-    found = subprocess.run(
+    searched = subprocess.run(
         [*words, "-exec", "grep", "-laF", "--", secret, "{}", "+"],
         cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
-    return found.stdout.split()
+    return searched.stdout.split()
 
 
 def test_secrets_are_in_no_argument_no_environment_no_output_and_no_other_file(

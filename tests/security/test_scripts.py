@@ -59,14 +59,14 @@ def run_as_master(folder: Path, notify: Any) -> tuple[str, str]:
     script.chmod(0o755)
     (folder / "out").mkdir()
     (folder / "out").chmod(0o777)
-    found = topology(
+    site = topology(
         [frontend(vrrp={"virtual_router_id": 10, "advert_int": 0.1, "notify_master": notify})],
         hosts=DUAL,
     )
     text = render_file(
         shipped("roles") / "keepalived" / "templates",
         "keepalived.conf.j2",
-        host_variables(found, "lvs1", Facts()),
+        host_variables(site, "lvs1", Facts()),
     )
     (folder / "keepalived.conf").write_text(text)
     log = folder / "log"

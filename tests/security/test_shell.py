@@ -169,11 +169,14 @@ def project(folder: Path, host: str, vip: str, password: str) -> Project:
 def test_a_hostile_inventory_is_refused_or_its_words_stay_words(where: str, hostile: str) -> None:
     words = {"host": "lvs1", "vip": "192.168.227.10", "password": "s3cret", where: hostile}
     with tempfile.TemporaryDirectory() as name, contextlib.suppress(InputError):
-        found = project(Path(name), **words)
-        host = next(iter(found.topology.directors()))
+        hostile_project = project(Path(name), **words)
+        host = next(iter(hostile_project.topology.directors()))
         assert "/" not in host and not host.startswith((".", "-"))
         desired = render_host(
-            found.topology, found.inventory, host, Facts(default_interface="eth0")
+            hostile_project.topology,
+            hostile_project.inventory,
+            host,
+            Facts(default_interface="eth0"),
         )
         for item in desired.of("file"):
             assert isinstance(item, File)
@@ -220,8 +223,8 @@ def test_contents_and_paths_arrive_as_they_are(shell: LocalHost, hostile: str) -
     path = f"/etc/as-it-is/{name}"
     with contextlib.suppress(ProtocolError):
         begin(shell, install(path), hostile.encode()).confirm()
-        wanted = DesiredHost("web1", (File(path, hostile.encode(), "0640", ME, GROUP),))
-        _, seen = observe(shell, lambda _facts: wanted)
-        assert seen.items["file", path].attributes == wanted.items[0].attributes()
+        desired = DesiredHost("web1", (File(path, hostile.encode(), "0640", ME, GROUP),))
+        _, observed = observe(shell, lambda _facts: desired)
+        assert observed.items["file", path].attributes == desired.items[0].attributes()
         (shell.root / path.lstrip("/")).unlink()
     assert ran(shell) == []

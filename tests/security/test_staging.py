@@ -30,7 +30,7 @@ TOOLS = ("mktemp", "cat", "chown", "chmod", "mv", "ln", "cp", "tar", "sync", "rm
 @contextmanager
 def modes(root: Path) -> Iterator[dict[str, int]]:
     """Collect the files below `root` with the secret, and all their modes during the block."""
-    seen: dict[str, int] = {}
+    modes_by_path: dict[str, int] = {}
     stop = threading.Event()
 
     def look() -> None:
@@ -41,14 +41,16 @@ def modes(root: Path) -> Iterator[dict[str, int]]:
                     try:
                         if SECRET.encode() in path.read_bytes():
                             at = str(path.relative_to(root))
-                            seen[at] = seen.get(at, 0) | path.stat().st_mode & 0o7777
+                            modes_by_path[at] = (
+                                modes_by_path.get(at, 0) | path.stat().st_mode & 0o7777
+                            )
                     except OSError:
                         continue
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield seen
+        yield modes_by_path
     finally:
         stop.set()
         thread.join()

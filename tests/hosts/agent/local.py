@@ -255,14 +255,14 @@ class LocalHost:
 
     def snapshot(self) -> dict[str, tuple[str, str]]:
         """All that a rollback must bring back: paths with their mode, bytes or link target."""
-        found = {}
+        entries = {}
         for top in ("etc", "var", "run", "proc/sys", "sys", "units"):
             base = self.root / top
             for path in [base, *base.rglob("*")] if base.exists() else []:
                 if path.name in ("log", "pids", "pid", "hactl.log"):
                     continue
                 with contextlib.suppress(FileNotFoundError):  # an agent may be at work
-                    found[str(path.relative_to(self.root))] = (
+                    entries[str(path.relative_to(self.root))] = (
                         oct(path.lstat().st_mode),
                         content_of(path),
                     )
@@ -270,7 +270,7 @@ class LocalHost:
             " ".join(line.split("\\")[0].split()[1:])
             for line in self.read("addresses").splitlines()
         )
-        return {**found, "addresses": ("", "\n".join(addresses))}
+        return {**entries, "addresses": ("", "\n".join(addresses))}
 
     def run_agent(self, program: str) -> LocalChannel:
         self.execs += 1

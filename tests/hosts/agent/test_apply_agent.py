@@ -61,10 +61,10 @@ def test_confirmed_changes_stay(host: LocalHost) -> None:
 
 def test_after_a_confirmed_change_the_unit_is_current(host: LocalHost) -> None:
     begin(host, everything(host), *FILES).confirm()
-    wanted = (File("/etc/k.conf", CONFIG, "0640", ME, GROUP, unit="k.service"), Unit("k.service"))
-    _, seen = observe(host, lambda _facts: DesiredHost("web1", wanted))
-    for item in wanted:
-        assert seen.items[item.kind, item.name].attributes == item.attributes()
+    items = (File("/etc/k.conf", CONFIG, "0640", ME, GROUP, unit="k.service"), Unit("k.service"))
+    _, observed = observe(host, lambda _facts: DesiredHost("web1", items))
+    for item in items:
+        assert observed.items[item.kind, item.name].attributes == item.attributes()
 
 
 def test_a_host_that_owns_nothing_any_more_keeps_no_ledger(host: LocalHost) -> None:
@@ -364,14 +364,14 @@ def test_no_process_outlives_its_transaction(host: LocalHost) -> None:
     marker = f"HACTL_ROOT={host.root}".encode()
 
     def ours() -> list[str]:
-        found = []
+        lines = []
         for entry in Path("/proc").glob("[0-9]*/environ"):
             try:
                 if marker in entry.read_bytes():
-                    found.append(entry.parent.name)
+                    lines.append(entry.parent.name)
             except OSError:
                 continue
-        return found
+        return lines
 
     wait_until(lambda: ours() == [], 3)
 

@@ -180,7 +180,7 @@ def test_the_agent_says_what_it_does_not_know(host: LocalHost) -> None:
     channel = host.run_agent(program("apply"))
     payload = build_payload(everything(host), FILES).archive
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"nonsense\n")
-    said = []
+    lines = []
     while line := channel.read_line():
-        said.append(line)
-    assert any(b"not told to go" in line for line in said), said
+        lines.append(line)
+    assert any(b"not told to go" in line for line in lines), lines

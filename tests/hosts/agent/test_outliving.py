@@ -59,14 +59,14 @@ def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Local
 def processes(host: LocalHost) -> list[int]:
     """All that run for this host."""
     marker = f"HACTL_ROOT={host.root}\0".encode()
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
             if marker in entry.read_bytes():
-                found.append(int(entry.parent.name))
+                pids.append(int(entry.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def cut_power(host: LocalHost) -> None:
@@ -182,10 +182,10 @@ exec /bin/rm "$@"
 
 def on_disk(host: LocalHost) -> dict[str, tuple[str, str]]:
     """What a power cut leaves: files, and which units are enabled."""
-    found = host.snapshot()
+    entries = host.snapshot()
     return {
         name: state
-        for name, state in found.items()
+        for name, state in entries.items()
         if name.startswith(("etc", "var")) or "/enabled" in name
     }
 

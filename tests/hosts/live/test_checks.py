@@ -32,14 +32,16 @@ SHIPPED = sorted((REPOSITORY / "inventories").glob("*.yml"))
 
 def found(judged: Iterable[LiveFinding]) -> dict[tuple[str, str], str]:
     """Each finding's words by check and host."""
-    return {(each.check, each.host): str(each) for each in judged}
+    return {(finding.check, finding.host): str(finding) for finding in judged}
 
 
 def without(live: LiveHost, address: str, interface: str) -> dict[str, Any]:
     """The host's addresses but one."""
     return {
         "addresses": tuple(
-            own for own in live.addresses if (own.address, own.interface) != (address, interface)
+            entry
+            for entry in live.addresses
+            if (entry.address, entry.interface) != (address, interface)
         )
     }
 
@@ -334,8 +336,8 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_broken_is_named(case: str) -> None:
     changes, (check, host), words = BROKEN[case]
-    said = found(judge(seen(LAB, **changes)))
-    assert words in said.get((check, host), ""), said
+    findings = found(judge(seen(LAB, **changes)))
+    assert words in findings.get((check, host), ""), findings
 
 
 def test_each_judgement_has_an_example() -> None:
@@ -375,16 +377,18 @@ def test_a_loose_filter_drops_nothing() -> None:
 
 def test_forwarding_with_nat() -> None:
     live = healthy(NAT)["lvs1"]
-    said = found(judge(seen(NAT, lvs1={"sysctls": {**live.sysctls, "net.ipv4.ip_forward": "0"}})))
-    assert set(said) == {("forwarding", "lvs1")}
+    findings = found(
+        judge(seen(NAT, lvs1={"sysctls": {**live.sysctls, "net.ipv4.ip_forward": "0"}}))
+    )
+    assert set(findings) == {("forwarding", "lvs1")}
 
 
 def test_with_nat_it_listens_on_its_own_address() -> None:
     assert (
         judge(seen(NAT, web1={"listeners": (Listener("tcp", "192.168.227.103", 80, "", 4),)})) == []
     )
-    said = found(judge(seen(NAT, web1={"listeners": (Listener("tcp", VIP, 80, "", 4),)})))
-    assert "not on 192.168.227.103 port 80" in said["listeners", "web1"]
+    findings = found(judge(seen(NAT, web1={"listeners": (Listener("tcp", VIP, 80, "", 4),)})))
+    assert "not on 192.168.227.103 port 80" in findings["listeners", "web1"]
 
 
 @pytest.mark.parametrize("settings", [{"nopreempt": True}, {"preempt_delay": 60}])
@@ -410,8 +414,8 @@ def test_the_sorry_server_in_the_table_is_news() -> None:
     site = topology([frontend(services=[service(sorry_server="192.168.227.110")])])
     live = healthy(site)["lvs1"]
     lines = (live.ipvs_saved[0], f"-a -t {VIP}:80 -r 192.168.227.110:80 -g -w 1")
-    said = [str(each) for each in judge(seen(site, lvs1={"ipvs_saved": lines}))]
-    assert any("the sorry server answers" in each for each in said), said
+    findings = [str(each) for each in judge(seen(site, lvs1={"ipvs_saved": lines}))]
+    assert any("the sorry server answers" in each for each in findings), findings
 
 
 def test_a_weight_that_a_check_sets_is_its_business() -> None:
@@ -454,8 +458,8 @@ def test_one_front_end_alone() -> None:
 
 
 def grown(live: LiveHost, **growth: int) -> VrrpInstance:
-    own = live.vrrp[0]
-    return replace(own, **{name: getattr(own, name) + more for name, more in growth.items()})
+    entry = live.vrrp[0]
+    return replace(entry, **{name: getattr(entry, name) + more for name, more in growth.items()})
 
 
 @pytest.mark.parametrize(
@@ -478,6 +482,6 @@ def test_adverts_between_two_looks(
     lvs1: dict[str, int], lvs2: dict[str, int], host: str | None, words: str
 ) -> None:
     after = seen(LAB, lvs1={"vrrp": (grown(LVS1, **lvs1),)}, lvs2={"vrrp": (grown(LVS2, **lvs2),)})
-    said = list(adverts(LAB.frontends[0], seen(LAB), after))
-    assert [each.host for each in said] == ([host] if host else [])
-    assert all(words in str(each) for each in said)
+    findings = list(adverts(LAB.frontends[0], seen(LAB), after))
+    assert [each.host for each in findings] == ([host] if host else [])
+    assert all(words in str(each) for each in findings)

@@ -76,11 +76,11 @@ def test_the_table() -> None:
 
 
 def test_addresses() -> None:
-    found = [
-        (own.interface, f"{own.address}/{own.prefix}", own.label)
-        for own in read({"addresses": ADDRESSES}).addresses
+    addresses = [
+        (entry.interface, f"{entry.address}/{entry.prefix}", entry.label)
+        for entry in read({"addresses": ADDRESSES}).addresses
     ]
-    assert found == [
+    assert addresses == [
         ("lo", "127.0.0.1/8", "lo"),
         ("lo", "192.168.227.10/32", "lo:0"),
         ("eth0", "192.168.227.101/24", "eth0"),
@@ -141,8 +141,8 @@ def test_a_vip_with_its_prefix_and_device() -> None:
         "release_master": 4,
         "addr_list_err": 5,
     }
-    own = read({"vrrp": [json.dumps([{"data": data, "stats": stats}])]}).vrrp[0]
-    assert (own.state, own.vips, own.errors, own.released_master) == (
+    entry = read({"vrrp": [json.dumps([{"data": data, "stats": stats}])]}).vrrp[0]
+    assert (entry.state, entry.vips, entry.errors, entry.released_master) == (
         "STOP",
         ("fd00::10", "fd00::11"),
         5,
@@ -218,13 +218,13 @@ def test_a_table_survives_being_printed(
     live = read({"ipvs": listed, "ipvs_saved": saved})
     expected = {f"-t {at(address, port)}": servers for address, port, servers in table}
     assert {
-        each.selector: [(own.address, own.port, own.weight) for own in each.servers]
-        for each in live.services
+        service.selector: [(entry.address, entry.port, entry.weight) for entry in service.servers]
+        for service in live.services
     } == expected
     assert {
         selector: {place: int(rule.split()[-1]) for place, rule in servers.items()}
         for selector, (_, servers) in saved_table(live.ipvs_saved).items()
     } == {
-        selector: {at(*own[:2]): own[2] for own in servers}
+        selector: {at(*entry[:2]): entry[2] for entry in servers}
         for selector, servers in expected.items()
     }
