@@ -168,7 +168,13 @@ def _director_refusals(seen: Snapshot, host: str) -> Iterator[tuple[str, str]]:
 
 def _condition(seen: Snapshot, host: str) -> str:
     live = seen.lives.get(host)
-    return "not reachable" if live is None else "drained" if live.drained_by else "not ready to take over"
+    return (
+        "not reachable"
+        if live is None
+        else "drained"
+        if live.drained_by
+        else "not ready to take over"
+    )
 
 
 @dataclass(frozen=True)

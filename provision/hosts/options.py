@@ -134,5 +134,5 @@ def _lines(path: Path, depth: int) -> Iterator[str]:
         for pattern in shlex.split(" ".join(words[1:])):
             home = path.parent if path.is_relative_to("/etc") else Path("~/.ssh").expanduser()
             absolute = str(home / Path(pattern).expanduser())
-            for match in sorted(glob.glob(absolute)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            for match in sorted(glob.glob(absolute)):  # noqa: PTH207 - it may be absolute
                 yield from _lines(Path(match), depth + 1)

@@ -161,7 +161,7 @@ def test_a_connection_cut_before_the_confirmation(net: Net, session: SshSession)
     before = state(net)
     transaction = begin(session)
     net.near.cut()
-    with pytest.raises(ApplyFailed, match="either did or took them back") as failure:
+    with pytest.raises(ApplyFailed, match="either kept the changes or rolled them back") as failure:
         transaction.confirm()
     assert failure.value.outcome == "unknown"
     wait_until_back(net, before)

@@ -414,8 +414,8 @@ def test_the_sorry_server_in_the_table_is_news() -> None:
     site = topology([frontend(services=[service(sorry_server="192.168.227.110")])])
     live = healthy(site)["lvs1"]
     lines = (live.ipvs_saved[0], f"-a -t {VIP}:80 -r 192.168.227.110:80 -g -w 1")
-    findings = [str(each) for each in judge(seen(site, lvs1={"ipvs_saved": lines}))]
-    assert any("the sorry server answers" in each for each in findings), findings
+    findings = [str(finding) for finding in judge(seen(site, lvs1={"ipvs_saved": lines}))]
+    assert any("the sorry server answers" in finding for finding in findings), findings
 
 
 def test_a_weight_that_a_check_sets_is_its_business() -> None:
@@ -453,7 +453,7 @@ def test_one_front_end_alone() -> None:
     site = topology([frontend(), second])
     changes = {"web1": {"listeners": ()}}
     web, api = site.frontends
-    assert [each.check for each in judge(seen(site, **changes), web)] == ["listeners"]
+    assert [finding.check for finding in judge(seen(site, **changes), web)] == ["listeners"]
     assert judge(seen(site, **changes), api) == []
 
 
@@ -483,5 +483,5 @@ def test_adverts_between_two_looks(
 ) -> None:
     after = seen(LAB, lvs1={"vrrp": (grown(LVS1, **lvs1),)}, lvs2={"vrrp": (grown(LVS2, **lvs2),)})
     findings = list(adverts(LAB.frontends[0], seen(LAB), after))
-    assert [each.host for each in findings] == ([host] if host else [])
-    assert all(words in str(each) for each in findings)
+    assert [finding.host for finding in findings] == ([host] if host else [])
+    assert all(words in str(finding) for finding in findings)
