@@ -175,7 +175,7 @@ def _director_refusals(snapshot: Snapshot, host: str) -> Iterator[tuple[str, str
             for live, _, instance in snapshot.instances(frontend)
             if instance and instance.state in ("MASTER", "BACKUP")
         ]
-        if not any(name != host and not snapshot.lives[name].out for name in ready):
+        if not any(name != host and not snapshot.lives[name].drained_by for name in ready):
             states = ", ".join(
                 f"{director.host} is {_director_state(snapshot, director.host)}"
                 for director in frontend.directors
@@ -187,7 +187,13 @@ def _director_refusals(snapshot: Snapshot, host: str) -> Iterator[tuple[str, str
 
 def _director_state(snapshot: Snapshot, host: str) -> str:
     live = snapshot.lives.get(host)
-    return "not reachable" if live is None else "drained" if live.out else "not ready to take over"
+    return (
+        "not reachable"
+        if live is None
+        else "drained"
+        if live.drained_by
+        else "not ready to take over"
+    )
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class RealServerWithoutVip(ServerDrill):
         snapshot = Snapshot(context.topology, context.live_hosts)
         return [
             (vip.cidr, vip.device, vip.label or vip.device)
-            for vip in snapshot.wanted(self.victim(context)).lo_vips
+            for vip in snapshot.expected(self.victim(context)).lo_vips
             if vip.cidr.partition("/")[0] in context.vips
         ]
 
@@ -61,7 +61,7 @@ class RealServerWithoutVip(ServerDrill):
         host = self.victim(context)
         vip = self._vips(context)[0][0].partition("/")[0]
         snapshot = Snapshot(context.topology, context.live_hosts)
-        mac = context.live_hosts[host].macs[snapshot.wanted(host).interface]
+        mac = context.live_hosts[host].macs[snapshot.expected(host).interface]
         ports = {
             service.model.port
             for service in context.frontend.services

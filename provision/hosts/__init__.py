@@ -1,1 +1,1 @@
-"""SSH, the agents with their Python ends, and readings of running hosts; nothing about what should be there."""
+"""SSH, the agents with their Python ends, and observations of hosts; no desired state."""

@@ -1,4 +1,4 @@
-"""What `observe` and `apply` need of a connection, whatever carries it."""
+"""The interfaces of a connection to a host: a session that starts agents, and a running agent."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from typing import Protocol
 
 
 class Channel(Protocol):
-    """A running agent. Every method raises HostError when the connection is lost or silent for too long."""
+    """A running agent. Methods raise HostError if the connection is lost or silent too long."""
 
     def send(self, data: bytes) -> None:
-        """Give the agent all of `data`."""
+        """Send all of `data` to the agent."""
 
     def read_line(self) -> bytes | None:
-        """The next line with its newline, or None at the end of the output."""
+        """Return the next line with its newline, or None at the end of the output."""
 
     def read_exact(self, count: int) -> bytes:
-        """Exactly `count` bytes."""
+        """Return exactly `count` bytes."""
 
     def end_input(self) -> None:
         """Close the agent's standard input."""
 
     def exit_status(self, timeout: float) -> int:
-        """The agent's exit status, awaited for at most `timeout` seconds; -1 where none comes."""
+        """Return the agent's exit status, or -1 if none comes within `timeout` seconds."""
 
     def close(self) -> None:
-        """Let go of the agent. It undoes what is not confirmed."""
+        """Close the connection to the agent, which rolls back changes that are not confirmed."""
 
 
 class Session(Protocol):
-    """A host that agents can be run on."""
+    """A host that agents can run on."""
 
     @property
     def host(self) -> str:
@@ -36,7 +36,7 @@ class Session(Protocol):
 
     @property
     def execs(self) -> int:
-        """How many agents were started so far."""
+        """The number of agents that were started so far."""
 
     def run_agent(self, program: str) -> Channel:
         """Start the agent whose text is `program`, as root."""

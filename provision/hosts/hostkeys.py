@@ -1,4 +1,4 @@
-"""Host keys: known ones only, unless the operator's ssh_config says to accept new ones."""
+"""Host keys: unknown keys are refused, unless the operator's ssh_config accepts new ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _recording = threading.Lock()
 
 
 class UnknownKey(SSHException):
-    """A host whose key nobody vouches for."""
+    """A host key that is in no known_hosts file, or that is revoked."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -27,9 +27,10 @@ class UnknownKey(SSHException):
 
 
 def load_known_hosts(client: paramiko.SSHClient, target: Target) -> None:
-    """Give a client all keys that the target's known_hosts files hold, but for revoked ones and certificates'.
+    """Load the keys of the target's known_hosts files into a client.
 
-    Files that are not there hold none; a damaged line holds none either, as with ssh(1).
+    Revoked keys and those of certificate authorities are left out. Missing files and damaged lines
+    are ignored, as ssh(1) does.
     """
     revoked = _revoked(target)
     for line in _lines(target):
@@ -49,19 +50,24 @@ def _lines(target: Target) -> Iterator[str]:
 
 
 def _revoked(target: Target) -> frozenset[str]:
-    """The keys that known_hosts files revoke, for whatever host: `@revoked PATTERN TYPE KEY` (sshd(8))."""
-    words = (line.split() for line in _lines(target))
-    return frozenset(each[3] for each in words if each[0] == "@revoked" and len(each) > 3)
+    """Return the keys that known_hosts files revoke for any host.
+
+    The lines are `@revoked PATTERN TYPE KEY` (sshd(8)).
+    """
+    rows = (line.split() for line in _lines(target))
+    return frozenset(words[3] for words in rows if words[0] == "@revoked" and len(words) > 3)
 
 
 def _refuse_revoked(target: Target, hostname: str, key: paramiko.PKey) -> None:
     if key.get_base64() in _revoked(target):
-        what = f"the host key of {hostname} is revoked ({key.get_name()} {key.fingerprint})"
-        raise UnknownKey(what, "it was stolen or is no longer used: give the host another key")
+        raise UnknownKey(
+            f"the host key of {hostname} is revoked ({key.get_name()} {key.fingerprint})",
+            "it was stolen or is no longer used: give the host another key",
+        )
 
 
 class RefuseUnknown(paramiko.MissingHostKeyPolicy):
-    """OpenSSH's `StrictHostKeyChecking yes`: an unknown key ends the connection."""
+    """Ends the connection for an unknown key: OpenSSH's `StrictHostKeyChecking yes`."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -72,21 +78,24 @@ class RefuseUnknown(paramiko.MissingHostKeyPolicy):
         hostname: str,
         key: paramiko.PKey,
     ) -> None:
-        """Raise UnknownKey with the fingerprint and the way to record it."""
+        """Raise UnknownKey with the fingerprint and the command that records the key."""
         _refuse_revoked(self.target, hostname, key)
         raise UnknownKey(
             f"the host key of {hostname} is not known ({key.get_name()} {key.fingerprint})",
-            f"compare the fingerprint with the host's own, then: {_record_command(self.target)}",
+            f"compare the fingerprint with that on the host, then: {_record_command(self.target)}",
         )
 
 
 class RecordNew(RefuseUnknown):
-    """OpenSSH's `accept-new`: an unknown key is written to the first known_hosts file; a changed one is refused."""
+    """Records an unknown key in the first known_hosts file, and refuses a changed one.
+
+    This is OpenSSH's `StrictHostKeyChecking accept-new`.
+    """
 
     def missing_host_key(
         self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
     ) -> None:
-        """Append the key. Raises UnknownKey where it is revoked or there is no file to write it to."""
+        """Append the key. Raises UnknownKey if it is revoked or if there is no file to write to."""
         _refuse_revoked(self.target, hostname, key)
         if not self.target.known_hosts:
             return super().missing_host_key(client, hostname, key)
@@ -99,15 +108,15 @@ class RecordNew(RefuseUnknown):
 
 
 def changed_key(target: Target, error: BadHostKeyException) -> Unreachable:
-    """The error for a host that shows another key than the known one, with both fingerprints."""
+    """Return the error for a host whose key differs from the known key, with both fingerprints."""
     known, shown = error.expected_key, error.key
     name = _key_name(target)
     files = " ".join(target.known_hosts[:1])
     return Unreachable(
         target.host,
         f"the host key of {name} has changed: known is {known.get_name()} {known.fingerprint}, "
-        f"it shows {shown.get_name()} {shown.fingerprint}",
-        "somebody may be listening in between; if the host was reinstalled: "
+        f"the host sent {shown.get_name()} {shown.fingerprint}",
+        "somebody may intercept the connection; if the host was reinstalled: "
         f"ssh-keygen -R '{name}'{f' -f {files}' if files else ''}",
     )
 

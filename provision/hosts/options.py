@@ -1,7 +1,7 @@
-"""OpenSSH's options as hactl understands them: from arguments in an inventory, and from ssh_config files.
+"""OpenSSH's options that hactl understands: ssh arguments of an inventory, and ssh_config files.
 
-Option names are lower-case, as `paramiko.SSHConfig` gives them. What hactl has no use for and what does no harm when
-left out is listed in IGNORED; everything else is refused rather than silently dropped.
+Option names are lower-case, as `paramiko.SSHConfig` gives them. IGNORED lists options that hactl
+does not need and that do no harm without effect. All other options are refused.
 """
 
 from __future__ import annotations
@@ -21,33 +21,37 @@ def _names(text: str) -> frozenset[str]:
 
 
 USED = _names(
-    """batchmode connecttimeout globalknownhostsfile hostkeyalias hostname identitiesonly identityfile port
-    proxycommand proxyjump stricthostkeychecking user userknownhostsfile"""
+    """batchmode connecttimeout globalknownhostsfile hostkeyalias hostname identitiesonly
+    identityfile port proxycommand proxyjump stricthostkeychecking user userknownhostsfile"""
 )
-"""The options of ssh_config(5) that change what hactl does."""
+"""The options of ssh_config(5) that have an effect."""
 
 IGNORED = _names(
-    """addkeystoagent addressfamily checkhostip ciphers compression connectionattempts controlmaster controlpath
-    controlpersist escapechar forwardagent forwardx11 gssapiauthentication hashknownhosts hostkeyalgorithms
-    kbdinteractiveauthentication kexalgorithms loglevel macs numberofpasswordprompts passwordauthentication
-    permitlocalcommand preferredauthentications pubkeyacceptedalgorithms pubkeyacceptedkeytypes
-    pubkeyauthentication requesttty sendenv serveralivecountmax serveraliveinterval tcpkeepalive updatehostkeys
-    verifyhostkeydns visualhostkey"""
+    """addkeystoagent addressfamily checkhostip ciphers compression connectionattempts controlmaster
+    controlpath controlpersist escapechar forwardagent forwardx11 gssapiauthentication
+    hashknownhosts hostkeyalgorithms kbdinteractiveauthentication kexalgorithms loglevel macs
+    numberofpasswordprompts passwordauthentication permitlocalcommand preferredauthentications
+    pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication requesttty sendenv
+    serveralivecountmax serveraliveinterval tcpkeepalive updatehostkeys verifyhostkeydns
+    visualhostkey"""
 )
-"""Options that may be given and have no effect here."""
+"""Options that are accepted and have no effect."""
 
 _VALUED = {"i": "identityfile", "J": "proxyjump", "l": "user", "p": "port"}
 _FLAGS = frozenset("46ACTaknqtvx")
 
 
 class OptionError(ValueError):
-    """An argument or a file that hactl cannot use; the message says which and why."""
+    """An argument or a file that hactl cannot use. The message names it and the reason."""
 
 
 def parse_args(text: str) -> dict[str, str]:
-    """The options in a line of ssh(1) arguments; `-F`'s file is under the key `F`. The first of two equal ones wins.
+    """Return the options in a line of ssh(1) arguments. The first of two values counts.
 
-    Raises OptionError for quotes that do not close and for arguments hactl does not know.
+    The key `F` holds the file of `-F`.
+
+    Raises:
+        OptionError: a quote is not closed, or an argument is unknown.
     """
     try:
         words = iter(shlex.split(text))
@@ -60,7 +64,7 @@ def parse_args(text: str) -> dict[str, str]:
     return options
 
 
-def _argument(word: str, rest: Iterator[str]) -> Iterable[tuple[str, str]]:
+def _argument(word: str, following_words: Iterator[str]) -> Iterable[tuple[str, str]]:
     if len(word) < 2 or word[0] != "-":
         raise OptionError(f"{word!r} is not an option of ssh")
     letter = word[1]
@@ -68,7 +72,7 @@ def _argument(word: str, rest: Iterator[str]) -> Iterable[tuple[str, str]]:
         return ()
     if letter not in {"F", "o", *_VALUED}:
         raise OptionError(f"the option {word!r} of ssh is not supported")
-    value = word[2:] or next(rest, "")
+    value = word[2:] or next(following_words, "")
     if not value:
         raise OptionError(f"the option {word!r} of ssh needs a value")
     if letter == "o":
@@ -77,32 +81,33 @@ def _argument(word: str, rest: Iterator[str]) -> Iterable[tuple[str, str]]:
 
 
 def _assignment(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found:
-        name, found, value = text.partition(" ")
+    name, separator, value = text.partition("=")
+    if not separator:
+        name, separator, value = text.partition(" ")
     key = name.strip().lower()
     if key not in USED | IGNORED:
         raise OptionError(f"the option {name.strip()!r} of ssh_config is not supported")
-    if not found or not value.strip():
+    if not separator or not value.strip():
         raise OptionError(f"the option {name.strip()!r} of ssh_config needs a value")
     return key, value.strip().strip('"')
 
 
 def lookup(name: str, config_file: str = "") -> Mapping[str, str | list[str]]:
-    """What ssh_config says of a host: `config_file`, or the user's file and then the system's.
+    """Return the options of a host in `config_file`, or in the user's file and then the system's.
 
-    Raises OptionError where a named file is missing or a file cannot be parsed.
+    Raises:
+        OptionError: the named file is missing, or a file cannot be parsed.
     """
     if config_file == "none":
         return {}
     if config_file:
         if not Path(config_file).expanduser().is_file():
             raise OptionError(f"the ssh_config file {config_file} does not exist")
-        return _parsed(config_file).lookup(name)
+        return _ssh_config(config_file).lookup(name)
     merged: dict[str, str | list[str]] = {}
     for path in ("~/.ssh/config", "/etc/ssh/ssh_config"):
         if Path(path).expanduser().is_file():
-            for key, value in _parsed(path).lookup(name).items():
+            for key, value in _ssh_config(path).lookup(name).items():
                 if key == "hostname" and value == name:
                     continue
                 merged.setdefault(key, value)
@@ -110,7 +115,7 @@ def lookup(name: str, config_file: str = "") -> Mapping[str, str | list[str]]:
 
 
 @functools.lru_cache(maxsize=32)
-def _parsed(path: str) -> SSHConfig:
+def _ssh_config(path: str) -> SSHConfig:
     config = SSHConfig()
     try:
         config.parse(io.StringIO("\n".join(_lines(Path(path).expanduser(), depth=0))))
@@ -120,7 +125,7 @@ def _parsed(path: str) -> SSHConfig:
 
 
 def _lines(path: Path, depth: int) -> Iterator[str]:
-    """The lines of a file with its `Include`s in place, which paramiko does not know."""
+    """Yield the lines of a file with its `Include`s expanded, which paramiko does not do."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         words = line.strip().replace("=", " ", 1).split()
         if not words or words[0].lower() != "include" or depth > 8:
@@ -128,5 +133,6 @@ def _lines(path: Path, depth: int) -> Iterator[str]:
             continue
         for pattern in shlex.split(" ".join(words[1:])):
             home = path.parent if path.is_relative_to("/etc") else Path("~/.ssh").expanduser()
-            for match in sorted(glob.glob(str(home / Path(pattern).expanduser()))):  # noqa: PTH207 - may be absolute
+            absolute = str(home / Path(pattern).expanduser())
+            for match in sorted(glob.glob(absolute)):  # noqa: PTH207 - it may be absolute
                 yield from _lines(Path(match), depth + 1)

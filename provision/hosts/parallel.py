@@ -1,4 +1,4 @@
-"""Many hosts at once, in threads that nobody has to wait for: a Ctrl-C does not wait for one that says nothing."""
+"""Jobs on many hosts in parallel. A Ctrl-C does not wait for a host that is silent."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 PARALLEL = 32
-"""How many hosts are talked to at once: each costs the controller 3 ms of CPU, and sshd's MaxStartups is per host."""
+"""Maximum number of hosts at work at the same time.
+
+A host costs the controller 3 ms of processor time. sshd's MaxStartups counts for each host alone.
+"""
 
 AWAKE = 0.2
-"""Seconds after which a wait looks whether a signal came: CPython does not wake it for one that came as it began."""
+"""Seconds after which a wait checks for a signal.
+
+CPython does not end a wait for a signal that came just as the wait began.
+"""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def run_parallel(job: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """The results of `job` for all items, in their order, PARALLEL at a time. Raises what the first that fails raises.
+    """Return the results of `job` for all items, in their order. PARALLEL jobs run at a time.
 
-    Whatever ends the wait, a KeyboardInterrupt above all, ends it at once: jobs that have begun go on by themselves,
-    for as long as the process lives, and no other begins.
+    The first error of a job is raised. It ends the wait at once, as a KeyboardInterrupt does. No
+    other job begins then. Running jobs continue in the background while the process lives.
     """
     todo: SimpleQueue[tuple[int, Item]] = SimpleQueue()
     done: SimpleQueue[tuple[int, Callable[[], Result]]] = SimpleQueue()
-    for one in enumerate(items):
-        todo.put(one)
-    count, left = todo.qsize(), threading.Event()
+    for indexed_item in enumerate(items):
+        todo.put(indexed_item)
+    count, stopped = todo.qsize(), threading.Event()
 
     def work() -> None:
-        while not left.is_set():
+        while not stopped.is_set():
             try:
                 index, item = todo.get_nowait()
             except Empty:
@@ -48,12 +54,12 @@ def run_parallel(job: Callable[[Item], Result], items: Iterable[Item]) -> list[R
                 continue
             results[index] = outcome()
     finally:
-        left.set()
+        stopped.set()
     return [results[index] for index in range(count)]
 
 
 def _outcome(job: Callable[[Item], Result], item: Item) -> Callable[[], Result]:
-    """What the job returns or raises, for whoever asks."""
+    """Run the job. Return a function that returns the job's result or raises its error."""
     try:
         result = job(item)
     except BaseException as error:

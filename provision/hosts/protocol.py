@@ -1,7 +1,7 @@
-"""The agents' protocol (docs/architecture.md): what is said to them and what they answer, as bytes.
+"""The agents' protocol (docs/agent-protocol.md): requests and answers as bytes.
 
-Pure functions. Fields are joined by US (0x1F): the shell's `IFS` treats it, unlike a tab, as a separator that
-keeps empty fields.
+Pure functions. Fields are joined by US (0x1F). Unlike a tab it is no white space to the shell's
+`IFS`, so empty fields are kept.
 """
 
 from __future__ import annotations
@@ -15,23 +15,29 @@ from provision.desired.items import WATCHED, DesiredHost, File, Item, Sysctl, Un
 
 SEPARATOR = "\x1f"
 MARKER = b"hactl-agent\n"
-"""The bootstrap's first line: what a login shell printed before it is not ours."""
+"""The bootstrap's first line. Output before it comes from the login shell and is ignored."""
 
-BOOTSTRAP = 'echo hactl-agent; IFS= read -r n; p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
-"""The constant command of every exec; it holds no single quote, `!` or backslash that a login shell could act on."""
+BOOTSTRAP = (
+    "echo hactl-agent; IFS= read -r n; "
+    'p=$(dd bs="$n" count=1 iflag=fullblock 2>/dev/null); eval "$p"'
+)
+"""The constant command of every exec.
 
-_OURS = re.compile(r"/etc/(hactl|keepalived)|/usr/local/lib/hactl|/etc/systemd/system/.*\.d")
+It has no single quote, `!` or backslash, which a login shell could interpret.
+"""
+
+_OWN_FOLDERS = re.compile(r"/etc/(hactl|keepalived)|/usr/local/lib/hactl|/etc/systemd/system/.*\.d")
 _FORBIDDEN = re.compile(r"[\x00\n\x1f]")
 _SYSCTL = re.compile(r"[A-Za-z0-9_@:+-]+(?:[./][A-Za-z0-9_@:+-]+)*")
 
 
 class ProtocolError(ValueError):
-    """Something cannot be said in the protocol, or an answer does not follow it."""
+    """A value cannot be sent in the protocol, or an answer does not follow it."""
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One thing hactl put on a host and owns there; `detail` is what its removal needs to know."""
+    """One item that hactl put on a host and owns there. `detail` has what its removal needs."""
 
     kind: str
     name: str
@@ -40,7 +46,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class LockHolder:
-    """Who holds a host; `since` is the host's UTC time, `alive` says whether that run still exists."""
+    """The owner of a host's lock: `since` is the host's UTC time, `alive` if that run exists."""
 
     who: str
     since: str
@@ -48,7 +54,7 @@ class LockHolder:
 
 
 def encode_line(*fields: str) -> bytes:
-    """One line of the protocol. Raises ProtocolError for a field with US, newline or NUL in it."""
+    """Return one line of the protocol. Raises ProtocolError for a field with US, newline or NUL."""
     for field in fields:
         if _FORBIDDEN.search(field):
             raise ProtocolError(
@@ -58,18 +64,18 @@ def encode_line(*fields: str) -> bytes:
 
 
 def decode_line(line: bytes) -> tuple[str, ...]:
-    """The fields of one line; bytes that are no UTF-8 survive as surrogates."""
+    """Return the fields of one line. Bytes that are not UTF-8 are kept as surrogates."""
     return tuple(line.rstrip(b"\n").decode("utf-8", "surrogateescape").split(SEPARATOR))
 
 
 def encode_program(program: str) -> bytes:
-    """What the bootstrap reads: the length in bytes, the program."""
+    """Return the input of the bootstrap: the length in bytes, and the program."""
     text = program.encode()
     return f"{len(text)}\n".encode() + text
 
 
 def sysctl_path(name: str) -> str:
-    """The file of a kernel parameter, by sysctl(8)'s rule: dots and slashes change places after the first dot.
+    """Return the file of a kernel parameter: dots and slashes change places (sysctl(8)).
 
     `net.ipv4.conf.eth0/100.arp_ignore` is the parameter of the interface `eth0.100`.
     """
@@ -78,7 +84,7 @@ def sysctl_path(name: str) -> str:
     return "/proc/sys/" + name.translate(str.maketrans("./", "/."))
 
 
-def _question(item: Item, files_of: Mapping[str, Sequence[str]]) -> bytes:
+def _request_line(item: Item, files_of: Mapping[str, Sequence[str]]) -> bytes:
     if isinstance(item, File):
         return encode_line("file", item.name, item.sha256)
     if isinstance(item, Sysctl):
@@ -88,7 +94,7 @@ def _question(item: Item, files_of: Mapping[str, Sequence[str]]) -> bytes:
     return encode_line(item.kind, item.name)
 
 
-def _ledger_question(entry: LedgerEntry) -> bytes:
+def _ledger_request_line(entry: LedgerEntry) -> bytes:
     if entry.kind == "file":
         return encode_line("file", entry.name, "-")
     if entry.kind == "sysctl":
@@ -97,67 +103,78 @@ def _ledger_question(entry: LedgerEntry) -> bytes:
 
 
 def folders(desired: DesiredHost) -> tuple[str, ...]:
-    """The folders of managed files that are hactl's own or its daemons': what else is there counts beside ours."""
+    """Return the folders of managed files that belong to hactl or its daemons.
+
+    Other entries in these folders are reported as unmanaged.
+    """
     parents = (item.name.rpartition("/")[0] for item in desired.items if isinstance(item, File))
-    return tuple(dict.fromkeys(parent for parent in parents if _OURS.fullmatch(parent)))
+    return tuple(dict.fromkeys(parent for parent in parents if _OWN_FOLDERS.fullmatch(parent)))
 
 
 def encode_request(desired: DesiredHost, ledger: Iterable[LedgerEntry] = ()) -> bytes:
-    """The items to look at, desired or in the ledger, preceded by their length in bytes.
+    """Return the request for the desired items and those of the ledger, after its length in bytes.
 
-    A file of the ledger alone is asked for with the digest `-`: its content is not wanted.
+    A file that is only in the ledger has the digest `-`: the agent then sends no content.
     """
     files_of: dict[str, list[str]] = {}
     for item in desired.items:
         if isinstance(item, File) and item.unit:
             files_of.setdefault(item.unit, []).append(item.name)
-    lines = [_question(item, files_of) for item in desired.items if item.kind not in WATCHED]
+    lines = [_request_line(item, files_of) for item in desired.items if item.kind not in WATCHED]
     lines += [encode_line("folder", folder) for folder in folders(desired)]
     known = {(item.kind, item.name) for item in desired.items}
-    lines += [_ledger_question(entry) for entry in ledger if (entry.kind, entry.name) not in known]
+    lines += [
+        _ledger_request_line(entry) for entry in ledger if (entry.kind, entry.name) not in known
+    ]
     data = b"".join(lines)
     return f"{max(len(data), 1)}\n".encode() + (data or b"\n")
 
 
 def encode_ledger(entries: Iterable[LedgerEntry]) -> bytes:
-    """The ledger file: lines that the observe agent prints as they are."""
+    """Return the ledger file. The observe agent prints its lines unchanged."""
     return b"".join(
         encode_line("ledger", entry.kind, entry.name, *entry.detail) for entry in entries
     )
 
 
 def decode_ledger(fields: Sequence[str]) -> LedgerEntry:
-    """One `ledger` line's fields, the word `ledger` left off."""
+    """Return the entry of a `ledger` line; `fields` are those after the word `ledger`."""
     if len(fields) < 2:
         raise ProtocolError("the host's ledger is damaged")
     return LedgerEntry(fields[0], fields[1], tuple(fields[2:]))
 
 
 def decode_lock(fields: Sequence[str]) -> LockHolder:
-    """The fields of a `lock` or `locked` line, its first word left off."""
+    """Return the lock's owner from a `lock` or `locked` line; `fields` are those after the word."""
     who, since, alive = (*fields, "", "", "")[:3]
     return LockHolder(who, since, alive == "yes")
 
 
 def decode_drains(lines: Iterable[str]) -> dict[str, str]:
-    """Lines `HOST WHO WHEN` of what is drained (agent/drained.sh), as `WHO, WHEN` by host; `.` is the host itself."""
-    found = {}
+    """Return the drains of lines `HOST WHO WHEN` (drained.sh), as `WHO, WHEN` by host.
+
+    The host `.` is the host that the lines come from.
+    """
+    drains = {}
     for line in lines:
         host, _, words = line.strip().partition(" ")
-        who, _, when = words.partition(" ")
-        found[host] = f"{who or 'somebody'}, {when or 'unknown'}"
-    return found
+        operator, _, when = words.partition(" ")
+        drains[host] = f"{operator or 'somebody'}, {when or 'unknown'}"
+    return drains
 
 
 def decode_facts(lines: Iterable[Sequence[str]]) -> Facts:
-    """Facts from the fields of the `fact` lines, the word `fact` left off; unknown names are ignored."""
+    """Return the facts of the `fact` lines, given their fields after that word.
+
+    Unknown names are ignored.
+    """
     interfaces: list[Interface] = []
     values: dict[str, str] = {}
-    for name, *rest in lines:
-        if name == "interface" and rest:
-            interfaces.append(Interface(rest[0], tuple(rest[1:])))
-        elif rest:
-            values[name] = rest[0]
+    for name, *fields in lines:
+        if name == "interface" and fields:
+            interfaces.append(Interface(fields[0], tuple(fields[1:])))
+        elif fields:
+            values[name] = fields[0]
     texts = (
         "os_family",
         "os_id",

@@ -1,4 +1,4 @@
-"""Logins to several hosts that stay open: opened in parallel, and opened again when they have died."""
+"""Logins to hosts that stay open: opened in parallel, and reopened after a lost connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.hosts.target import Target
 
 
 class Sessions:
-    """The logins of a run, by host. A context manager: leaving it closes them all."""
+    """The logins of a run, by host. A context manager: the end of the block closes all logins."""
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.targets = dict(targets)
@@ -32,11 +32,11 @@ class Sessions:
         self.close()
 
     def of(self, host: str) -> SshSession:
-        """The login of a host, a new one where there is none or its connection is dead.
+        """Return the login of a host. Log in if there is no login or its connection is lost.
 
         Raises:
-            Unreachable: the host cannot be logged in to.
-            UsageError: it is not one of this run's hosts.
+            Unreachable: the login failed.
+            UsageError: the host does not belong to this run.
         """
         if host not in self.targets:
             raise UsageError(f"{host} is not one of {', '.join(self.targets)}")
@@ -48,7 +48,7 @@ class Sessions:
             return session
 
     def all(self, hosts: Iterable[str] | None = None) -> dict[str, SshSession | HostError]:
-        """The logins of several hosts (all of them by default), opened at once; the error for one that has none."""
+        """Return the logins of hosts, all by default, opened in parallel, or their errors."""
         names = list(self.targets if hosts is None else hosts)
         return dict(zip(names, run_parallel(self._login, names), strict=True))
 
@@ -59,7 +59,7 @@ class Sessions:
             return error
 
     def drop(self, host: str) -> None:
-        """Close a host's login where there is one; the next `of` opens another."""
+        """Close a host's login, if there is one. The next `of` opens a new login."""
         session = self._open.pop(host, None)
         if session is not None:
             session.close()

@@ -1,7 +1,8 @@
-"""Connections: Fabric's Connection over a socket of our own, and agents on raw channels of it.
+"""SSH logins: Fabric's Connection over a socket that hactl opens, with agents on raw channels.
 
-Our own socket, because paramiko never sets TCP_NODELAY (44 ms an exec otherwise); raw channels, because Fabric's `run`
-polls. Fabric accepts unknown host keys by default; the policy here refuses them.
+hactl opens the socket because paramiko never sets TCP_NODELAY: each exec would take 44 ms more.
+The channels are raw because Fabric's `run` polls. Fabric accepts unknown host keys by default;
+hactl refuses them.
 """
 
 from __future__ import annotations
@@ -36,21 +37,20 @@ from provision.hosts.protocol import BOOTSTRAP, MARKER, encode_program
 from provision.hosts.target import Target
 from provision.hosts.transport import Connected, dial
 
-SILENCE = 60.0
-"""Seconds without a word from an agent after which the connection counts as lost; a busy agent says `alive` every 5."""
+SILENCE_TIMEOUT = 60.0
+"""Seconds of silence after which a connection counts as lost. Agents say `alive` every 5 s."""
 
-FORWARD = 10.0
-"""Seconds for a connection that is opened from a host."""
+FORWARD_TIMEOUT = 10.0
+"""Seconds to open a connection from a host to another address."""
 
 PROMPT = "hactl-password:"
-"""What sudo asks with, so that it is known whether it asks and the password is sent only then."""
+"""The prompt of sudo. The password is sent only after sudo has printed it."""
 
-ATTEMPTS = 3
-"""How often a connection is begun: sshd's MaxStartups drops some of many at once, seen as a missing banner."""
+MAX_ATTEMPTS = 3
+"""Attempts to connect. sshd's MaxStartups drops some of many connections: no banner comes then."""
 
-logging.getLogger("paramiko").addHandler(
-    logging.NullHandler()
-)  # it prints tracebacks for dropped connections
+# Without a handler, paramiko prints tracebacks for dropped connections.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class AgentChannel:
@@ -62,48 +62,53 @@ class AgentChannel:
         self._buffer = bytearray()
         self._started = False
         self._errors = bytearray()
-        channel.settimeout(SILENCE)
-        # Both streams share one window: an unread stderr would block stdout at 2 MiB.
-        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
-        self._drain.start()
+        channel.settimeout(SILENCE_TIMEOUT)
+        # Both streams share one window: unread standard error would block the output at 2 MiB.
+        self._stderr_reader = threading.Thread(target=self._read_stderr, daemon=True)
+        self._stderr_reader.start()
 
     def _read_stderr(self) -> None:
-        """Keep the end of standard error, and answer sudo where it asks there; a second question is a refusal."""
-        asked = 0
+        """Keep the last 64 KiB of standard error, and answer sudo's prompt.
+
+        A second prompt means that sudo refused the password: the channel is closed.
+        """
+        answered_prompts = 0
         with contextlib.suppress(OSError, EOFError):
             while data := self._channel.recv_stderr(65536):
                 self._errors = (self._errors + data)[-65536:]
-                questions = 0 if self._started else self._errors.count(PROMPT.encode())
-                if asked == 0 and questions:
+                prompts = 0 if self._started else self._errors.count(PROMPT.encode())
+                if answered_prompts == 0 and prompts:
                     self._channel.sendall(self._session.target.become_password.encode() + b"\n")
-                elif questions > 1:
+                elif prompts > 1:
                     self._channel.close()
-                asked = questions
+                answered_prompts = prompts
 
     @property
     def stderr(self) -> str:
-        """The last 64 KiB that the agent, its sudo and the login shell wrote to standard error."""
-        self._drain.join(1)
+        """The last 64 KiB of standard error, from the agent, sudo and the login shell."""
+        self._stderr_reader.join(1)
         return self._errors.decode("utf-8", "replace").replace(PROMPT, "").strip()
 
     def send(self, data: bytes) -> None:
-        """Give the agent all of `data`. Raises HostError when the connection is lost."""
+        """Send all of `data` to the agent. Raises HostError if the connection is lost."""
         try:
             self._channel.sendall(data)
         except (OSError, EOFError) as error:
             raise self._lost(error) from error
 
     def read_line(self) -> bytes | None:
-        """The agent's next line, or None at the end of its output.
+        """Return the agent's next line, or None at the end of its output.
 
-        Raises HostError when the connection is lost or silent for SILENCE seconds, or when the agent never began.
+        Raises:
+            HostError: the connection is lost or silent for SILENCE_TIMEOUT seconds, or the agent
+                did not start.
         """
         if not self._started:
             self.await_start()
         return self._next_line()
 
     def read_exact(self, count: int) -> bytes:
-        """Exactly `count` bytes. Raises HostError where the output ends before."""
+        """Return exactly `count` bytes. Raises HostError if the output ends earlier."""
         while len(self._buffer) < count:
             if not self._fill():
                 raise HostError(self._session.host, "the connection was lost")
@@ -112,10 +117,10 @@ class AgentChannel:
         return data
 
     def await_start(self) -> None:
-        """Read up to the bootstrap's marker. Raises HostError with sudo's words where it does not come."""
+        """Read up to the bootstrap's marker. Without it, raise HostError with sudo's message."""
         while (line := self._next_line()) != MARKER:
             if line is None:
-                raise self._never_began()
+                raise self._start_error()
         self._started = True
 
     def end_input(self) -> None:
@@ -124,12 +129,12 @@ class AgentChannel:
             self._channel.shutdown_write()
 
     def exit_status(self, timeout: float) -> int:
-        """The exit status, awaited for `timeout` seconds at most; -1 where none comes."""
+        """Return the exit status, or -1 if none comes within `timeout` seconds."""
         self._channel.status_event.wait(timeout)
         return self._channel.exit_status
 
     def close(self) -> None:
-        """Close the channel; the agent then undoes what is not confirmed."""
+        """Close the channel. The agent then rolls back changes that are not confirmed."""
         with contextlib.suppress(OSError, EOFError):  # the connection may be gone already
             self._channel.close()
 
@@ -153,17 +158,17 @@ class AgentChannel:
 
     def _lost(self, error: OSError | EOFError) -> HostError:
         if isinstance(error, TimeoutError):
-            return HostError(self._session.host, f"no answer for {SILENCE:.0f} seconds")
+            return HostError(self._session.host, f"no answer for {SILENCE_TIMEOUT:.0f} seconds")
         return HostError(self._session.host, "the connection was lost")
 
-    def _never_began(self) -> HostError:
+    def _start_error(self) -> HostError:
         if self._session.is_dead():
             return HostError(self._session.host, "the connection was lost; nothing was changed")
         return explain_start(self._session.target, self.stderr, self.exit_status(2))
 
 
 def explain_start(target: Target, stderr: str, status: int) -> HostError:
-    """The error for an agent that never began: mostly sudo's refusal."""
+    """Return the error for an agent that did not start. Most often sudo refused."""
     words = " ".join(stderr.split())[-300:]
     if not target.become:
         return HostError(
@@ -180,7 +185,7 @@ def explain_start(target: Target, stderr: str, status: int) -> HostError:
         "not found": "install sudo, or log in as root",
     }
     hint = next(
-        (hint for words_of, hint in hints.items() if words_of in words), "try `sudo -n true` there"
+        (hint for message, hint in hints.items() if message in words), "try `sudo -n true` there"
     )
     return HostError(
         target.host, f"sudo refused {target.user}: {words or f'status {status}'}", hint
@@ -188,7 +193,7 @@ def explain_start(target: Target, stderr: str, status: int) -> HostError:
 
 
 class SshSession:
-    """A logged-in connection. `execs` counts the agents it started."""
+    """A login to a host. `execs` counts the agents that it started."""
 
     def __init__(
         self, target: Target, connection: fabric.Connection, close: Callable[[], None]
@@ -215,30 +220,34 @@ class SshSession:
         self.close()
 
     def is_dead(self) -> bool:
-        """Whether the connection under the channels is gone."""
+        """Whether the connection is lost."""
         transport = self._connection.transport
         return transport is None or not transport.is_active()
 
     def forward(self, address: str, port: int) -> paramiko.Channel:
-        """A connection from this host to another address (direct-tcpip). Raises HostError where there is no way."""
+        """Connect from this host to an address (direct-tcpip). Raises HostError if it fails."""
         try:
             transport: paramiko.Transport = self._connection.transport
             return transport.open_channel(
-                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=FORWARD
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=FORWARD_TIMEOUT
             )
         except (OSError, EOFError, SSHException) as error:
-            why = getattr(error, "text", "") or str(error) or "the connection was lost"
-            hint = "may sshd there forward (AllowTcpForwarding)?" if "prohibited" in why else ""
+            reason = getattr(error, "text", "") or str(error) or "the connection was lost"
+            hint = "may sshd there forward (AllowTcpForwarding)?" if "prohibited" in reason else ""
             raise HostError(
-                self.host, f"cannot connect from there to {address} port {port}: {why}", hint
+                self.host, f"cannot connect from there to {address} port {port}: {reason}", hint
             ) from None
 
     def run_agent(self, program: str) -> AgentChannel:
-        """Start an agent as root. Raises HostError where the login cannot become root or the connection is gone."""
+        """Start an agent as root.
+
+        Raises:
+            HostError: the login cannot become root, or the connection is lost.
+        """
         command = _command(self.target)
         try:
-            raw = self._connection.transport.open_session(timeout=SILENCE)
-            raw.settimeout(SILENCE)
+            raw = self._connection.transport.open_session(timeout=SILENCE_TIMEOUT)
+            raw.settimeout(SILENCE_TIMEOUT)
             raw.exec_command(command)
         except (OSError, EOFError, SSHException) as error:
             raise HostError(
@@ -248,12 +257,13 @@ class SshSession:
         self.execs += 1
         channel = AgentChannel(self, raw)
         if self.target.become and self.target.become_password:
-            channel.await_start()  # a sudo that refuses the password would take more input for a second try
+            # A sudo that refuses the password would read the program as a second password.
+            channel.await_start()
         channel.send(encode_program(program))
         return channel
 
     def close(self) -> None:
-        """Close the connection and everything it was carried by."""
+        """Close the connection, and its jump hosts and proxy command."""
         with contextlib.suppress(Exception):
             self._connection.client.close()
         self._close()
@@ -275,45 +285,47 @@ def _command(target: Target) -> str:
 def connect(target: Target) -> SshSession:
     """Log in to a host, through its proxy command or jump hosts.
 
-    Raises Unreachable, whose message says at which step and what to do about it. Only beginning the connection is
-    tried again; a refused login or host key is final.
+    Only the beginning of the connection is retried. A refused login or host key is final.
+
+    Raises:
+        Unreachable: the message says which step failed and what to do.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        dialled = dial(target, login)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        connected = dial(target, login)
         try:
-            connection = login(target, dialled)
+            connection = login(target, connected)
         except _Retry as error:
-            dialled.close()
-            if attempt == ATTEMPTS:
-                raise _no_banner(target, dialled, error) from error
+            connected.close()
+            if attempt == MAX_ATTEMPTS:
+                raise _no_banner(target, connected, error) from error
             time.sleep(0.4 * attempt)
         except BaseException:
-            dialled.close()
+            connected.close()
             raise
         else:
-            return SshSession(target, connection, dialled.close)
+            return SshSession(target, connection, connected.close)
     raise AssertionError("unreachable")
 
 
 class _Retry(Exception):
-    """The server closed the connection, or said nothing, before the login began."""
+    """The server closed the connection or sent nothing before the login began."""
 
 
-def _no_banner(target: Target, dialled: Connected, error: Exception) -> Unreachable:
-    why = dialled.complaint() or str(error)
+def _no_banner(target: Target, connected: Connected, error: Exception) -> Unreachable:
+    reason = connected.stderr_text() or str(error)
     hint = (
         "is it an SSH server, and its proxy command right?"
         if target.proxy_command
         else "is sshd running there?"
     )
     return Unreachable(
-        target.host, f"no SSH server answers at {target.address} port {target.port}: {why}", hint
+        target.host, f"no SSH server answers at {target.address} port {target.port}: {reason}", hint
     )
 
 
-def login(target: Target, dialled: Connected) -> fabric.Connection:
-    """Authenticate over a socket that is connected. Raises Unreachable."""
-    connection = _connection(target, dialled.sock)
+def login(target: Target, connected: Connected) -> fabric.Connection:
+    """Authenticate over a connected socket. Raises Unreachable."""
+    connection = _connection(target, connected.sock)
     try:
         connection.open()
     except BadHostKeyException as error:
@@ -363,16 +375,16 @@ def _connection(target: Target, sock: socket.socket | paramiko.Channel) -> fabri
 
 
 def _refused(target: Target, error: AuthenticationException) -> Unreachable:
-    who = f"{target.user}@{target.address}"
+    account = f"{target.user}@{target.address}"
     if isinstance(error, PasswordRequiredException):
         return Unreachable(
             target.host,
-            f"the private key for {who} needs its passphrase",
+            f"the private key for {account} needs its passphrase",
             f"ssh-add {' '.join(target.key_files)}",
         )
-    tried = ", ".join(target.key_files) or "the agent's keys and those in ~/.ssh"
+    keys = ", ".join(target.key_files) or "the agent's keys and those in ~/.ssh"
     return Unreachable(
         target.host,
-        f"the login {who} was refused ({error})",
-        f"tried {tried}; add the public key to that user's authorized_keys: ssh-copy-id {who}",
+        f"the login {account} was refused ({error})",
+        f"tried {keys}; add the public key to that user's authorized_keys: ssh-copy-id {account}",
     )

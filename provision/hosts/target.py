@@ -1,4 +1,4 @@
-"""Where a host is and how to log in to it: Ansible's connection variables joined with ssh_config."""
+"""Login data of a host: Ansible's connection variables, combined with ssh_config."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _UNSAFE_USER = re.compile(r"^-|[\s'\"`$;&<>|(){}\x00-\x1f\x7f]|\\$")
 
 @dataclass(frozen=True)
 class Target:
-    """A host's login. Passwords never show in its representation.
+    """The login data of a host. Its representation has no passwords.
 
-    `proxy_command` has its tokens filled in; `jumps` are passed through in order. `strict` false means OpenSSH's
-    `accept-new`: an unknown host key is recorded, a changed one refused all the same. `timeout` is in seconds.
+    `proxy_command` has its tokens filled in. The connection goes through `jumps` in order. If
+    `strict` is false, an unknown host key is recorded and a changed key is still refused, as with
+    OpenSSH's `accept-new`. `timeout` is in seconds.
     """
 
     host: str
@@ -47,15 +48,16 @@ class Target:
 
     @classmethod
     def of(cls, host: Host) -> Target:
-        """The login that a host's variables describe.
+        """Return the login data of a host's variables.
 
-        Raises InputError at the variable that cannot be used, or that asks for a way in that hactl lacks.
+        Raises:
+            InputError: a variable is wrong, or asks for a connection that hactl does not support.
         """
         return _Reader(host).target()
 
 
 def from_options(host: str, name: str, options: Mapping[str, Any], config_file: str = "") -> Target:
-    """The target that `ssh NAME` with these options would log in to. Raises OptionError."""
+    """Return the target of `ssh NAME` with these options. Raises OptionError."""
     known = lookup(name, config_file)
     merged: dict[str, Any] = {**known, **options}
     files = _list(options.get("identityfile")) + _list(known.get("identityfile"))
@@ -88,24 +90,23 @@ def from_options(host: str, name: str, options: Mapping[str, Any], config_file: 
 def _proxy(
     host: str, merged: Mapping[str, Any], config_file: str
 ) -> tuple[str, tuple[Target, ...]]:
-    """The proxy command or the jump hosts; a `none` in either place means neither."""
+    """Return the proxy command or the jump hosts. The value `none` means neither of them."""
     jump = merged.get("proxyjump")
     if jump and str(jump).lower() != "none":
         hops = [_hop(host, text.strip(), config_file) for text in str(jump).split(",")]
-        return "", tuple(hop for before in hops for hop in (*before.jumps, before))
+        return "", tuple(jump for hop in hops for jump in (*hop.jumps, hop))
     command = merged.get("proxycommand")
     return ("", ()) if command is None or str(command).lower() == "none" else (str(command), ())
 
 
 def _hop(host: str, text: str, config_file: str) -> Target:
-    """One jump host, `[USER@]NAME[:PORT]` or the same as `ssh://`; it has its own section in ssh_config."""
-    rest = text.removeprefix("ssh://")
-    user, _, place = rest.rpartition("@")
-    name, port = place, ""
-    if place.startswith("["):
-        name, _, port = place[1:].partition("]")
-    elif place.count(":") == 1:
-        name, _, port = place.partition(":")
+    """Return one jump host, `[USER@]NAME[:PORT]` or `ssh://…`, with its own ssh_config section."""
+    user, _, location = text.removeprefix("ssh://").rpartition("@")
+    name, port = location, ""
+    if location.startswith("["):
+        name, _, port = location[1:].partition("]")
+    elif location.count(":") == 1:
+        name, _, port = location.partition(":")
     if not name:
         raise OptionError(f"the jump host {text!r} has no name")
     options = {"user": user, "port": port.lstrip(":")}
@@ -115,34 +116,34 @@ def _hop(host: str, text: str, config_file: str) -> Target:
 
 
 def _refuse_unsafe(name: str, address: str, user: str) -> None:
-    """Raise OptionError where these would be more than words to the shell that runs a proxy command.
+    """Raise OptionError for values with characters that the shell of a proxy command interprets.
 
-    Nothing can be quoted, for they may stand inside quotes there: so they are refused, as OpenSSH 9.6 does
+    Quoting is not safe, since the command may already quote them. OpenSSH 9.6 refuses them too
     (CVE-2023-51385).
     """
-    for text, unsafe, what in (
+    for text, unsafe, kind in (
         (name, _UNSAFE_ADDRESS, "host"),
         (address, _UNSAFE_ADDRESS, "host"),
         (user, _UNSAFE_USER, "user"),
     ):
         if unsafe.search(text):
             raise OptionError(
-                f"{text!a} is no name of a {what}: a shell would read it as something else"
+                f"{text!a} is not the name of a {kind}: a shell would interpret its characters"
             )
 
 
 def _filled(command: str, tokens: Mapping[str, str]) -> str:
-    """A proxy command with its tokens filled in; `_refuse_unsafe` has seen the values."""
+    """Return a proxy command with its tokens filled in. `_refuse_unsafe` has checked the values."""
     parts = command.split("%%")
-    for mark, value in tokens.items():
-        parts = [part.replace(mark, value) for part in parts]
+    for token, value in tokens.items():
+        parts = [part.replace(token, value) for part in parts]
     return "%".join(parts)
 
 
 def _known_hosts(merged: Mapping[str, Any]) -> tuple[str, ...]:
     user = str(merged.get("userknownhostsfile", " ".join(KNOWN_HOSTS))).split()
-    everybody = str(merged.get("globalknownhostsfile", " ".join(GLOBAL_KNOWN_HOSTS))).split()
-    return tuple(str(Path(file).expanduser()) for file in (*user, *everybody) if file != "none")
+    system = str(merged.get("globalknownhostsfile", " ".join(GLOBAL_KNOWN_HOSTS))).split()
+    return tuple(str(Path(file).expanduser()) for file in (*user, *system) if file != "none")
 
 
 def _list(value: Any) -> list[str]:
@@ -166,13 +167,13 @@ def _is_yes(value: Any) -> bool:
 
 
 class _Reader:
-    """Reads one host's connection variables and points at the one that is wrong."""
+    """Reads a host's connection variables. Its errors have the position of the wrong variable."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
 
     def target(self) -> Target:
-        self._refuse_other_ways()
+        self._refuse_other_connections()
         options: dict[str, Any] = {}
         for option, names in (
             ("port", ("ansible_port", "ansible_ssh_port")),
@@ -203,12 +204,12 @@ class _Reader:
         )
 
     def _password(self, *names: str) -> str:
-        """A password, which is one line: what came after it would be read as something else."""
+        """Return a password, which must be one line: sudo would read a second line as an answer."""
         text = self._first(*names)
         if set(text) & set("\n\r\0"):
             name = next(name for name in names if self.host.var(name) not in (None, ""))
             raise self._problem(
-                name, "a password holds a line's end or a NUL", "write it in one line"
+                name, "a password contains a newline or a NUL", "write it in one line"
             )
         return text
 
@@ -225,7 +226,7 @@ class _Reader:
         except OptionError as error:
             raise self._problem(name, str(error)) from error
 
-    def _refuse_other_ways(self) -> None:
+    def _refuse_other_connections(self) -> None:
         for name, allowed in (
             ("ansible_connection", ("ssh", "smart", "paramiko", "paramiko_ssh")),
             ("ansible_become_method", ("sudo", "ansible.builtin.sudo")),
@@ -235,8 +236,10 @@ class _Reader:
             if value and value not in allowed:
                 raise self._problem(name, f"{name}: {value} is not supported", f"use {allowed[0]}")
 
-    def _problem(self, name: str, what: str, fix: str = "") -> InputError:
+    def _problem(self, name: str, message: str, fix: str = "") -> InputError:
         node = self.host.vars.get(name)
         position: Position = node.position if node is not None else self.host.position
-        why = "hactl reaches every host over SSH with the same options that ssh(1) would use"
-        return InputError([Problem(position, "ssh-args", what, why, fix or "remove or correct it")])
+        reason = "hactl connects to every host over SSH with the options that ssh(1) would use"
+        return InputError(
+            [Problem(position, "ssh-args", message, reason, fix or "remove or correct it")]
+        )

@@ -1,6 +1,6 @@
-"""A proxy on the loopback interface whose connections leave through SSH logins of hosts (CONNECT, RFC 9110 §9.3.6).
+"""An HTTP proxy on the loopback interface, through SSH logins (CONNECT, RFC 9110 §9.3.6).
 
-What a client library must reach, brokers for one, lies where the hosts are, where SSH may be the only way to.
+Client libraries must reach servers beside the hosts, such as brokers. SSH may be the only way.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from provision.core.errors import HostError
 from provision.formats import endpoint
 
 REQUEST_TIMEOUT = 10.0
-"""Seconds for a client's request, and for the connection that it asks for."""
+"""Seconds for a client's request, and for the connection that it requests."""
 
 CHUNK = 65536
 MAX_REQUEST_BYTES = 4096
-"""Bytes of a request at most."""
+"""Maximum bytes of a request."""
 
 
 class Stream(Protocol):
-    """A connection: a socket, or a channel of SSH."""
+    """A connection: a socket or an SSH channel."""
 
     def recv(self, count: int, /) -> bytes: ...
     def sendall(self, data: bytes, /) -> object: ...
@@ -36,12 +36,12 @@ class Stream(Protocol):
 
 
 Dial = Callable[[str, int], Stream]
-"""Connects to a host and port. Raises HostError where there is no way."""
+"""Connects to a host and port. Raises HostError if it cannot connect."""
 
 
 @contextmanager
 def tunnel(dial: Dial) -> Iterator[str]:
-    """The URL of the proxy, which ends with the block. Its password keeps others on this machine out."""
+    """Run a proxy until the block ends; gives its URL. The password keeps other local users out."""
     password = secrets.token_urlsafe(18)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         proxy = _Proxy(server, dial, password)
@@ -53,18 +53,21 @@ def tunnel(dial: Dial) -> Iterator[str]:
 
 
 def connect_through(url: str, host: str, port: int) -> socket.socket:
-    """A connection to `host` and `port` through the proxy at `url`.
+    """Connect to `host` and `port` through the proxy at `url`.
 
     Raises:
-        OSError: there is no way; `strerror` says why in the words of whoever tried.
+        OSError: the proxy cannot connect; `strerror` is the reason that the proxy gives.
     """
-    place = urlsplit(url)
-    connection = socket.create_connection((place.hostname or "", place.port or 0), REQUEST_TIMEOUT)
+    proxy = urlsplit(url)
+    connection = socket.create_connection((proxy.hostname or "", proxy.port or 0), REQUEST_TIMEOUT)
     try:
-        login = base64.b64encode(f"{place.username}:{place.password}".encode()).decode()
-        asked = f"CONNECT {endpoint.join(host, port)} HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"
+        login = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+        request = (
+            f"CONNECT {endpoint.join(host, port)} HTTP/1.1\r\n"
+            f"Proxy-Authorization: Basic {login}\r\n\r\n"
+        )
         connection.settimeout(2 * REQUEST_TIMEOUT)
-        connection.sendall(asked.encode())
+        connection.sendall(request.encode())
         status = _head(connection).split("\r\n")[0]
     except BaseException:
         connection.close()
@@ -76,7 +79,10 @@ def connect_through(url: str, host: str, port: int) -> socket.socket:
 
 
 def _head(connection: socket.socket) -> str:
-    """A request or an answer up to its empty line, byte by byte: what follows belongs to whom the way leads to."""
+    """Read a request or an answer up to its empty line.
+
+    It is read byte by byte: the bytes after it belong to the connection itself.
+    """
     data = b""
     while not data.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -87,7 +93,7 @@ def _head(connection: socket.socket) -> str:
 
 
 class _Proxy:
-    """Takes connections until it is closed, and then ends those that are open."""
+    """Accepts connections until it is closed, and then ends the open ones."""
 
     def __init__(self, server: socket.socket, dial: Dial, password: str) -> None:
         self._server, self._dial = server, dial
@@ -97,18 +103,18 @@ class _Proxy:
         self._closed = False
 
     def serve(self) -> None:
-        """Take connections, each in threads of its own."""
+        """Accept connections, and serve each of them in a thread."""
         while True:
             try:
                 connection, _ = self._server.accept()
             except OSError:
                 return
             threading.Thread(
-                target=self._take, args=(connection,), name="tunnel", daemon=True
+                target=self._serve_client, args=(connection,), name="tunnel", daemon=True
             ).start()
 
     def close(self) -> None:
-        """End everything."""
+        """Stop accepting, and end all connections."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)  # close() alone leaves accept() waiting
         with self._lock:
@@ -117,16 +123,16 @@ class _Proxy:
         for stream in streams:
             _end(stream)
 
-    def _take(self, near: socket.socket) -> None:
-        with contextlib.suppress(OSError, EOFError), self._kept(near):
+    def _serve_client(self, near: socket.socket) -> None:
+        with contextlib.suppress(OSError, EOFError), self._tracked(near):
             near.settimeout(REQUEST_TIMEOUT)
-            host, port = self._asked(near)
+            host, port = self._read_request(near)
             try:
                 far = self._dial(host, port)
             except HostError as error:
                 near.sendall(f"HTTP/1.1 502 {error.line()}\r\n\r\n".encode("latin-1", "replace"))
                 return
-            with self._kept(far):
+            with self._tracked(far):
                 near.sendall(b"HTTP/1.1 200 connected\r\n\r\n")
                 near.settimeout(None)
                 back = threading.Thread(target=_pump, args=(far, near), name="tunnel", daemon=True)
@@ -135,8 +141,8 @@ class _Proxy:
                 back.join()
 
     @contextmanager
-    def _kept(self, stream: Stream) -> Iterator[None]:
-        """Have it ended with the proxy, or at the end of the block."""
+    def _tracked(self, stream: Stream) -> Iterator[None]:
+        """End the stream with the proxy, or at the end of the block."""
         with self._lock:
             if self._closed:
                 _end(stream)
@@ -148,22 +154,26 @@ class _Proxy:
                 self._open.discard(stream)
             _end(stream)
 
-    def _asked(self, near: socket.socket) -> tuple[str, int]:
-        """Where a request leads. Raises ConnectionError, after an answer, for one that is not to be served."""
-        words, *headers = _head(near).split("\r\n")
-        given = next(
+    def _read_request(self, near: socket.socket) -> tuple[str, int]:
+        """Return the host and port of a request.
+
+        Raises:
+            ConnectionError: the request was refused, and the client has the answer.
+        """
+        request, *headers = _head(near).split("\r\n")
+        login = next(
             (
-                each[20:].strip()
-                for each in headers
-                if each.lower().startswith("proxy-authorization:")
+                header[20:].strip()
+                for header in headers
+                if header.lower().startswith("proxy-authorization:")
             ),
             "",
         )
-        if not secrets.compare_digest(given.encode(), self._login.encode()):
+        if not secrets.compare_digest(login.encode(), self._login.encode()):
             near.sendall(b"HTTP/1.1 407 who are you\r\n\r\n")
             raise ConnectionError("a stranger")
-        method, place, _ = (*words.split(" "), "", "", "")[:3]
-        host, port = endpoint.split(place)
+        method, destination, _ = (*request.split(" "), "", "", "")[:3]
+        host, port = endpoint.split(destination)
         if method != "CONNECT" or not port.isdecimal():
             near.sendall(b"HTTP/1.1 400 CONNECT HOST:PORT\r\n\r\n")
             raise ConnectionError("another request")
@@ -171,7 +181,7 @@ class _Proxy:
 
 
 def _pump(source: Stream, sink: Stream) -> None:
-    """Carry bytes one way until there are no more, and say so at the other end."""
+    """Copy bytes from source to sink until the source ends, and then end the sink's input."""
     with contextlib.suppress(OSError, EOFError):
         while data := source.recv(CHUNK):
             sink.sendall(data)

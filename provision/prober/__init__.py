@@ -1,1 +1,1 @@
-"""The prober: a program on the client that asks the VIP all the time, and what its records mean."""
+"""The prober: a program on the client that sends requests to the VIPs, and its records' figures."""

@@ -1,4 +1,4 @@
-"""What the prober's lines add up to. No I/O."""
+"""The collector builds a recording from the prober's lines. No I/O."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from provision.prober.record import Advert, ArpClaim, Connection, ProbeService, 
 
 
 def heard(lines: Iterable[Sequence[Any]]) -> tuple[tuple[Advert, ...], tuple[ArpClaim, ...]]:
-    """Adverts and claims from the lines in which the client tells them."""
-    every = list(lines)
-    adverts = tuple(Advert(*fields) for kind, *fields in every if kind == "advert")
-    return adverts, tuple(ArpClaim(*fields) for kind, *fields in every if kind == "claim")
+    """Return the adverts and claims of the client's lines."""
+    rows = list(lines)
+    adverts = tuple(Advert(*fields) for kind, *fields in rows if kind == "advert")
+    return adverts, tuple(ArpClaim(*fields) for kind, *fields in rows if kind == "claim")
 
 
 class Collector:
-    """Puts a recording together. `alive` counts the open long-lived connections; `ended` says that all has come.
+    """Builds a recording. `alive` counts the open long-lived connections; `ended`: it is complete.
 
-    Request n belongs to service n modulo their number and was due at `begin` + n × cadence / their number.
+    With s services, request n belongs to service n modulo s. It was due at
+    `begin` + n × cadence / s.
     """
 
     def __init__(self, services: tuple[ProbeService, ...], cadence: float, begin: float) -> None:
@@ -36,22 +37,22 @@ class Collector:
         self._wall = 0.0
         self._late = 0.0
 
-    def take(self, said: Mapping[str, Any]) -> None:
+    def take(self, line: Mapping[str, Any]) -> None:
         """Add one of the client's lines of records."""
-        for number, connect, done, error in said["requests"]:
+        for number, connect, done, error in line["requests"]:
             self._requests[number] = self._request(number, connect, done, error)
-        for what, number, at, *service in said["connections"]:
-            if what == "open":
+        for event, number, at, *service in line["connections"]:
+            if event == "open":
                 self._connections[number] = Connection(service[0], at)
             else:
-                change = {"closed": at} if what == "closed" else {"lost": at, "error": what}
+                change = {"closed": at} if event == "closed" else {"lost": at, "error": event}
                 self._connections[number] = dataclasses.replace(self._connections[number], **change)
-        adverts, claims = heard(said["heard"])
+        adverts, claims = heard(line["heard"])
         self._adverts += adverts
         self._claims += claims
-        self._started = said["started"]
-        self._wall, self._late = said["wall"], said["late"]
-        self.alive, self.ended = said["alive"], said["end"]
+        self._started = line["started"]
+        self._wall, self._late = line["wall"], line["late"]
+        self.alive, self.ended = line["alive"], line["end"]
 
     def _request(self, number: int, connect: int | None, done: int | None, error: str) -> Request:
         return Request(
@@ -63,7 +64,7 @@ class Collector:
         )
 
     def recording(self) -> Recording:
-        """Everything so far; what was begun and has not ended has neither `done` nor an error."""
+        """Return the recording so far. Requests without an end have neither `done` nor an error."""
         requests = (
             self._requests.get(number) or self._request(number, None, None, "")
             for number in range(self._started)

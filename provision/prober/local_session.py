@@ -1,4 +1,4 @@
-"""A session on the controller itself."""
+"""A session that runs agents on the controller."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from provision.hosts.channel import Channel
 from provision.hosts.protocol import BOOTSTRAP, MARKER, encode_program
 
 HOST = "controller"
-"""What the controller is called in messages."""
+"""The controller's name in messages."""
 
 
 class LocalChannel:
-    """An agent in a process of our own, started by `command`."""
+    """An agent in a local process, started by `command`."""
 
     def __init__(self, command: Sequence[str]) -> None:
         pipe = subprocess.PIPE
@@ -28,7 +28,7 @@ class LocalChannel:
             pass
 
     def send(self, data: bytes) -> None:
-        """Give the agent all of `data`."""
+        """Send all of `data` to the agent."""
         try:
             self._input.write(data)
             self._input.flush()
@@ -36,11 +36,11 @@ class LocalChannel:
             raise HostError(HOST, "the agent ended") from error
 
     def read_line(self) -> bytes | None:
-        """The next line, or None at the end of the output."""
+        """Return the next line, or None at the end of the output."""
         return self._output.readline() or None
 
     def read_exact(self, count: int) -> bytes:
-        """Exactly `count` bytes."""
+        """Return exactly `count` bytes."""
         data = self._output.read(count)
         if len(data) < count:
             raise HostError(HOST, "the agent ended")
@@ -52,14 +52,14 @@ class LocalChannel:
             self._input.close()
 
     def exit_status(self, timeout: float) -> int:
-        """The exit status, -1 where none comes in time."""
+        """Return the exit status, or -1 if none comes within `timeout` seconds."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return -1
 
     def close(self) -> None:
-        """End the agent: by the end of its input, else by force."""
+        """End the agent's input, and kill it if it does not end."""
         self.end_input()
         if self.exit_status(2) == -1:
             self._process.kill()
@@ -67,7 +67,7 @@ class LocalChannel:
 
 
 class LocalSession:
-    """Runs agents on the controller with its own rights, by the words of `shell`."""
+    """Runs agents on the controller with the user's rights. `shell` is the command of the shell."""
 
     def __init__(self, shell: Sequence[str] = ("/bin/sh",)) -> None:
         self.execs = 0
@@ -75,7 +75,7 @@ class LocalSession:
 
     @property
     def host(self) -> str:
-        """What the controller is called in messages."""
+        """The controller's name in messages."""
         return HOST
 
     def run_agent(self, program: str) -> Channel:

@@ -1,4 +1,4 @@
-"""The client's program as one message: its modules and settings, for the agent `probe`."""
+"""The client's program as a message to the agent `probe`: its modules and its settings."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MODULES = (
     "service_checks",
     "main",
 )
-"""In the order in which they need one another; the last holds `main`."""
+"""The modules, each after those that it imports; the last module has the function `main`."""
 
 
 def message(settings: Mapping[str, Any]) -> bytes:
-    """What the agent reads: a length, the modules with their full names, the settings."""
+    """Return the agent's input: a length, the modules with their full names, and the settings."""
     folder = resources.files(PACKAGE)
     parents = ["provision", "provision.prober", PACKAGE]
     modules = [(name, "") for name in parents]
@@ -42,14 +42,18 @@ def message(settings: Mapping[str, Any]) -> bytes:
 
 
 def start(session: Session, settings: Mapping[str, Any]) -> Channel:
-    """Run the program with these settings. Raises HostError where no agent can be started."""
+    """Run the program with these settings. Raises HostError if no agent can be started."""
     channel = session.run_agent(program("probe"))
     channel.send(message(settings))
     return channel
 
 
 def read(channel: Channel, host: str) -> dict[str, Any]:
-    """The program's next line. Raises HostError for its complaint, for its end, and for a lost connection."""
+    """Return the program's next line.
+
+    Raises:
+        HostError: the program reports an error or has ended, or the connection is lost.
+    """
     line = channel.read_line()
     if line is None:
         raise HostError(
@@ -58,10 +62,10 @@ def read(channel: Channel, host: str) -> dict[str, Any]:
             "is python3 complete there? try `python3 -I -c pass`",
         )
     try:
-        said: dict[str, Any] = bounded_json.loads(line)
+        record: dict[str, Any] = bounded_json.loads(line)
     except ValueError:
         text = line.decode(errors="replace").strip()[:200]
-        raise HostError(host, f"the prober said something unexpected: {text}") from None
-    if "error" in said:
-        raise HostError(host, f"the prober cannot go on: {said['error']}", said.get("fix", ""))
-    return said
+        raise HostError(host, f"the prober printed something unexpected: {text}") from None
+    if "error" in record:
+        raise HostError(host, f"the prober failed: {record['error']}", record.get("fix", ""))
+    return record

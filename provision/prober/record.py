@@ -1,4 +1,4 @@
-"""What the prober writes down. Times are seconds on the client's monotonic clock, which no wall clock moves."""
+"""The prober's records. Times are seconds on the client's monotonic clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProbeService:
-    """One virtual service to ask: every request is a new TCP connection, and an HTTP GET of `path` where there is one.
+    """A virtual service: every request is a new TCP connection, with a GET of `path` if set.
 
-    `name` is for people: `web 192.168.227.10:80`. `host` is the Host of the GET, empty for the address. Instead of a
-    GET, `opening` may be `tls` (up to the ServerHello) or `kafka` (ApiVersions).
+    `name` is for operators: `web 192.168.227.10:80`. `host` is the Host of the GET, empty for the
+    address. `opening` replaces the GET: `tls` (up to the ServerHello) or `kafka` (ApiVersions).
     """
 
     frontend: str
@@ -24,11 +24,11 @@ class ProbeService:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: `service` is an index, `start` when it was due, whether or not the one before had ended.
+    """One request. `service` is an index. `start` is the time at which it was due.
 
-    `connect` and `done` are seconds from `start`; None where it never came so far. `error` is empty for a good one,
-    else refused, reset, timeout, unreachable or answer (not an HTTP 2xx or 3xx); `done` is then when it failed, None
-    for a timeout.
+    `connect` and `done` are seconds from `start`, None for an event that has not happened. `error`
+    is empty for a good request, else refused, reset, timeout, unreachable or answer (not an HTTP
+    2xx or 3xx). `done` is then the time of the failure, None for a timeout.
     """
 
     service: int
@@ -40,10 +40,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One long-lived connection: open from `opened`; `lost` is when it broke, None for one that did not.
+    """One long-lived connection, open from `opened`. `lost` is the time of its loss, or None.
 
-    `closed` is when the server ended it in good order, between two answers; another was opened in its place. `error`
-    says how it was lost: reset, timeout, unreachable or answer (it ended in the middle of one).
+    `closed` is the time at which the server closed it in good order, between two answers; the
+    prober then opened another. `error` is the kind of loss: reset, timeout, unreachable, or answer
+    (it ended in the middle of an answer).
     """
 
     service: int
@@ -55,7 +56,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Advert:
-    """A VRRP advert seen on the client's wire (RFC 5798 §5.2); `source` is the director's address."""
+    """A VRRP advert on the client's network (RFC 5798 §5.2). `source` is the director's address."""
 
     at: float
     source: str
@@ -66,7 +67,7 @@ class Advert:
 
 @dataclass(frozen=True, slots=True)
 class ArpClaim:
-    """A gratuitous ARP packet or unsolicited neighbour advertisement: `mac` says that it has `address`."""
+    """A gratuitous ARP packet or unsolicited neighbour advertisement: `mac` claims `address`."""
 
     at: float
     address: str
@@ -75,10 +76,10 @@ class ArpClaim:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All that was written down; requests in the order of their start.
+    """All records of a run. The requests are in the order of their start.
 
-    `wall_jump` is how far the client's wall clock moved against its monotonic one while it ran, in seconds; `late` is
-    the greatest delay in seconds with which the prober itself began a request.
+    `wall_jump` is the change of the client's wall clock against its monotonic clock during the run,
+    in seconds. `late` is the prober's own greatest delay in beginning a request, in seconds.
     """
 
     services: tuple[ProbeService, ...]

@@ -1,7 +1,8 @@
-"""What of an inventory can be probed."""
+"""The services of an inventory that the prober can probe."""
 
 from __future__ import annotations
 
+from provision.formats import endpoint
 from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 from provision.inventory.model.checks import Check, HttpCheck, KafkaCheck, SslCheck
 from provision.inventory.topology import Topology
@@ -9,26 +10,27 @@ from provision.prober.record import ProbeService
 
 
 def services_of(topology: Topology) -> tuple[tuple[ProbeService, ...], tuple[str, ...]]:
-    """Every TCP service on every VIP, and a message for each service that cannot be probed (UDP, fwmark alone).
+    """Return the TCP services on all VIPs, and a message for each service without a probe.
 
-    Its checks say what it speaks: Kafka, TLS, or HTTP, where `path` is the first url of its check, else `/`. The prober
-    tries that and falls back to plain connections.
+    UDP services and services by fwmark alone cannot be probed. The protocol follows from the health
+    checks: Kafka, TLS, or HTTP with the first url of the check, else `/`. If that gets no good
+    answer, the prober uses plain connections.
     """
     encrypted = topology.kafka is not None and topology.kafka.certificates is not None
-    found: list[ProbeService] = []
+    services: list[ProbeService] = []
     messages: list[str] = []
     for frontend in topology.frontends:
         for service in frontend.services:
-            why = _unfit(service)
-            if why:
-                messages.append(f"{frontend.name}: {_described(service)} is not probed: {why}")
+            reason = _unfit(service)
+            if reason:
+                messages.append(f"{frontend.name}: {_described(service)} is not probed: {reason}")
             else:
-                found += _probes(frontend, service, encrypted)
-    return tuple(found), tuple(messages)
+                services += _probes(frontend, service, encrypted)
+    return tuple(services), tuple(messages)
 
 
 def _unfit(service: ResolvedService) -> str:
-    """Why a service cannot be probed; empty for one that can."""
+    """Return the reason why a service cannot be probed; empty if it can."""
     if service.model.protocol != "tcp":
         return f"a probe needs connections, {service.model.protocol.upper()} has none"
     if service.model.port is None:
@@ -50,21 +52,21 @@ def _probes(
     assert port is not None
     opening = _opening(service, encrypted)
     path, host = (None, service.model.virtualhost or "") if opening else _page(service)
-    found = []
+    services = []
     for vip in service.vips:
-        place = f"[{vip.address}]" if vip.family == 6 else str(vip.address)
-        name = f"{frontend.name} {place}:{port}"
-        found.append(ProbeService(frontend.name, name, str(vip.address), port, path, host, opening))
-    return found
+        address = str(vip.address)
+        name = f"{frontend.name} {endpoint.join(address, port)}"
+        services.append(ProbeService(frontend.name, name, address, port, path, host, opening))
+    return services
 
 
 def _checks(service: ResolvedService) -> tuple[Check, ...]:
     options = [server.options for server in service.real_servers]
-    return (*service.model.check, *(check for own in options for check in own.check or ()))
+    return (*service.model.check, *(check for option in options for check in option.check or ()))
 
 
 def _opening(service: ResolvedService, encrypted: bool) -> str:
-    """What is said first on a connection that is not HTTP's; `encrypted` is whether the Kafka cluster wants TLS."""
+    """Return the first exchange of a service without HTTP; `encrypted`: brokers use TLS."""
     for check in _checks(service):
         if isinstance(check, KafkaCheck):
             return "tls" if encrypted else "kafka"
@@ -74,7 +76,7 @@ def _opening(service: ResolvedService, encrypted: bool) -> str:
 
 
 def _page(service: ResolvedService) -> tuple[str, str]:
-    """The path and the host name that its checks ask for; the host name is empty for the address itself."""
+    """Return the path and the host name of the checks. The host name is empty for the address."""
     default = service.model.virtualhost or ""
     for check in _checks(service):
         if isinstance(check, HttpCheck):

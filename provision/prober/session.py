@@ -1,4 +1,4 @@
-"""The controller's side of a running prober: start it on the client, collect its records, compare the clocks."""
+"""The controller's end of a running prober: it starts it, collects records and compares clocks."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from provision.prober.local_session import LocalSession
 from provision.prober.record import ProbeService, Recording
 
 REQUEST_TIMEOUT = 3.0
-"""Seconds for each request: a lost SYN comes again after 1 s (RFC 6298 §2), and then shows as a slow answer."""
+"""Seconds for a request. A lost SYN is repeated after 1 s (RFC 6298 §2): a slow answer."""
 
-SILENCE = 5.0
-"""Seconds without a line, of which twenty a second should come, after which the prober counts as gone."""
+SILENCE_TIMEOUT = 5.0
+"""Seconds without a line after which the prober counts as gone. It prints twenty lines a second."""
 
 OPENINGS = {"tls": "it answers no TLS client", "kafka": "it answers no Kafka client"}
-"""What is said of a service that is not what it was taken for."""
+"""Messages for services that do not speak the expected protocol, by `opening`."""
 
 PINGS = 8
-"""Exchanges by which the clocks are compared at the start; the one with the shortest round trip counts."""
+"""Exchanges that compare the clocks at the start. The one with the shortest round trip counts."""
 
 
 class Prober:
-    """A prober at work. `services` are what it really asks: plain connections where its trial got no good answer.
+    """A running prober. `services` are the probed services.
 
-    `messages` are for the operator: what is not measured, and why.
+    A service has plain connections if its preflight check got no good answer. `messages` tell the
+    operator which measurements are missing, and why.
     """
 
     services: tuple[ProbeService, ...]
@@ -48,7 +49,7 @@ class Prober:
         self._lock = threading.Lock()
         self._samples = 0
         self._best = (float("inf"), 0.0)
-        self._compared = threading.Event()
+        self._pong_received = threading.Event()
         ready = program.read(channel, host)
         self.services = tuple(
             service if answers else dataclasses.replace(service, path=None, opening="")
@@ -56,7 +57,7 @@ class Prober:
         )
         self.messages = _messages(services, ready["ready"])
         self._collector = Collector(self.services, cadence, ready["begin"])
-        self._heard = time.monotonic()
+        self._last_line_at = time.monotonic()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -70,10 +71,13 @@ class Prober:
         connections: int = 200,
         limit_seconds: float = 600.0,
     ) -> Prober:
-        """Start asking every service each `cadence` seconds, with `connections` long-lived ones spread over them.
+        """Start a prober that sends each service a request every `cadence` seconds.
 
-        It ends by itself after `limit_seconds`, or when the connection to it goes. Raises HostError where the client
-        cannot run it.
+        `connections` long-lived connections are spread over the services. The prober ends after
+        `limit_seconds`, or when the connection to it is lost.
+
+        Raises:
+            HostError: the client cannot run it.
         """
         if not services:
             raise HostError(
@@ -82,7 +86,8 @@ class Prober:
         settings = {
             "task": "load",
             "services": [
-                (each.address, each.port, each.path, each.host, each.opening) for each in services
+                (service.address, service.port, service.path, service.host, service.opening)
+                for service in services
             ],
             "cadence": cadence,
             "connections": connections,
@@ -92,7 +97,7 @@ class Prober:
         channel = program.start(session, settings)
         try:
             prober = cls(session.host, channel, services, cadence)
-            prober._compare()
+            prober._compare_clocks()
         except BaseException:
             channel.close()
             raise
@@ -107,50 +112,56 @@ class Prober:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End it; nothing is raised here."""
+        """End the prober. Nothing is raised."""
         with contextlib.suppress(HostError, OSError):
             self._channel.close()
         self._reader.join(5)
 
     @property
     def offset(self) -> float:
-        """Seconds to add to the controller's monotonic clock to get the client's."""
+        """Seconds to add to the controller's monotonic clock to get the client's clock."""
         return self._best[1]
 
     @property
     def uncertainty(self) -> float:
-        """By how many seconds `offset` can be wrong: half the round trip of its best sample."""
+        """Maximum error of `offset` in seconds: half the round trip of the best sample."""
         return self._best[0] / 2
 
     def to_client(self, moment: float) -> float:
-        """A `time.monotonic()` of the controller on the client's clock."""
+        """Return a `time.monotonic()` of the controller as a time of the client's clock."""
         return moment + self.offset
 
     @property
     def established(self) -> int:
-        """How many long-lived connections are open now. Raises HostError when the prober is gone."""
+        """The number of open long-lived connections. Raises HostError if the prober is gone."""
         self.check()
         return self._collector.alive
 
     def check(self) -> None:
-        """Raise HostError when the prober is gone: the connection was lost or hangs, or its time limit came."""
+        """Raise HostError if the prober hangs, its time is over, or the connection is lost."""
         if self._error:
             raise self._error
-        if not self._collector.ended and time.monotonic() - self._heard > SILENCE:
+        if not self._collector.ended and time.monotonic() - self._last_line_at > SILENCE_TIMEOUT:
             raise HostError(
-                self._host, f"nothing was heard from the prober for {SILENCE:.0f} seconds"
+                self._host, f"nothing was heard from the prober for {SILENCE_TIMEOUT:.0f} seconds"
             )
 
     def recording(self) -> Recording:
-        """All records up to 0.2 s ago, from any thread and after any loss; unanswered requests have no `done`."""
+        """Return the records up to 0.2 s ago, also after a loss. Open requests have no `done`.
+
+        Any thread may call it.
+        """
         with self._lock:
             return self._collector.recording()
 
     def stop(self) -> Recording:
-        """Begin no more requests, wait for the answers still due (3 s at most), end it and return everything.
+        """End the prober, wait for the last answers (at most 3 s), and return all records.
 
-        Each long-lived connection is asked once more: one that does not answer is lost. Raises HostError when the
-        prober was gone already; `recording` then has what came before.
+        No more requests begin. Each long-lived connection gets a last request, and is lost without
+        an answer.
+
+        Raises:
+            HostError: the prober is gone; `recording` has the records so far.
         """
         self.check()
         self._channel.send(b"stop\n")
@@ -161,12 +172,12 @@ class Prober:
         self._channel.close()
         return self.recording()
 
-    def _compare(self) -> None:
-        """Compare the clocks: one exchange after the other."""
+    def _compare_clocks(self) -> None:
+        """Compare the clocks by several exchanges, one after the other."""
         for _ in range(PINGS):
-            self._compared.clear()
+            self._pong_received.clear()
             self._ping()
-            if not self._compared.wait(5):
+            if not self._pong_received.wait(5):
                 self.check()
                 raise HostError(self._host, "the prober does not answer")
             self.check()
@@ -177,49 +188,50 @@ class Prober:
         self._channel.send(b"ping %d\n" % self._samples)
 
     def _read(self) -> None:
-        """Take in what the prober says, until its end."""
+        """Collect the prober's lines until its end."""
         try:
             while not self._collector.ended:
-                said = program.read(self._channel, self._host)
-                self._heard = time.monotonic()
-                if "pong" in said:
-                    self._pong(said, self._heard)
+                line = program.read(self._channel, self._host)
+                self._last_line_at = time.monotonic()
+                if "pong" in line:
+                    self._pong(line, self._last_line_at)
                 else:
                     with self._lock:
-                        self._collector.take(said)
+                        self._collector.take(line)
         except (HostError, OSError, ValueError) as error:
             self._error = (
                 error
                 if isinstance(error, HostError)
                 else HostError(self._host, "the connection was lost")
             )
-        self._compared.set()
+        self._pong_received.set()
 
-    def _pong(self, said: dict[str, Any], now: float) -> None:
-        """One sample: the client's time is that of the middle of the exchange, give or take half of it."""
-        if said["pong"] != self._samples:
+    def _pong(self, line: dict[str, Any], now: float) -> None:
+        """Take one sample: the client's time is in the middle of the exchange, ± half of it."""
+        if line["pong"] != self._samples:
             return
-        trip = now - self._sent
-        if trip < self._best[0]:
-            self._best = (trip, said["at"] - (now + self._sent) / 2)
-        self._compared.set()
+        round_trip = now - self._sent
+        if round_trip < self._best[0]:
+            self._best = (round_trip, line["at"] - (now + self._sent) / 2)
+        self._pong_received.set()
 
 
 def _messages(services: Sequence[ProbeService], ready: dict[str, Any]) -> tuple[str, ...]:
-    found = list(ready["notes"])
-    for service, answers, persistent, said in zip(
+    messages = list(ready["notes"])
+    for service, answers, persistent, answer in zip(
         services, ready["answers"], ready["persistent"], ready["said"], strict=True
     ):
         if (service.path or service.opening) and not answers:
-            wanted = OPENINGS.get(service.opening) or f"GET {service.path} got no page"
-            found.append(f"{service.name}: plain connections are measured; {wanted} ({said})")
+            problem = OPENINGS.get(service.opening) or f"GET {service.path} got no page"
+            messages.append(f"{service.name}: plain connections are measured; {problem} ({answer})")
         elif service.path and answers and not persistent:
-            found.append(
-                f"{service.name}: the server ends each connection after an answer; the long-lived ones idle"
+            messages.append(
+                f"{service.name}: the server ends each connection after an answer; "
+                "the long-lived ones idle"
             )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(messages))
 
 
 def local_session() -> Session:
-    """A session on the controller itself, for an inventory without a client."""
+    """Return a session on the controller, for an inventory without a client."""
     return LocalSession()

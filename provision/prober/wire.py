@@ -1,4 +1,4 @@
-"""Questions to the wire, asked from the client: who has an address, who answers for it, who speaks VRRP."""
+"""Network queries from the client: owners of an address, answers of a MAC, and VRRP adverts."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from provision.prober.record import Advert, ArpClaim
 
 @dataclass(frozen=True)
 class WhoHas:
-    """Every MAC that answers an ARP request (RFC 826) or neighbour solicitation (RFC 4861 §7.2) for `address`."""
+    """The MACs that answer ARP (RFC 826) or neighbour solicitation (RFC 4861 §7.2)."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class MacOf:
-    """The MAC under which the client's own neighbour table has `address`: where it really sends to now."""
+    """The MAC of `address` in the client's neighbour table: the client sends its packets there."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class ByMac:
-    """What the host with `mac` says to a connection to `address`, put on the wire past ARP and the directors."""
+    """The answer of the host with `mac` to a SYN for `address`, sent past ARP and the directors."""
 
     address: str
     port: int
@@ -38,9 +38,10 @@ class ByMac:
 
 @dataclass(frozen=True)
 class Listen:
-    """Every VRRP advert and every claim of an address that passes within `seconds`.
+    """The VRRP adverts and address claims of the next `seconds`.
 
-    Heard where the addresses of the other questions are; without any, on every Ethernet interface of the client.
+    The client listens on the interfaces of the other questions' addresses, else on all its Ethernet
+    interfaces.
     """
 
     seconds: float
@@ -65,12 +66,13 @@ _KINDS: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the wire said to `question`.
+    """The answer to `question`.
 
-    `macs` are the answers to WhoHas and MacOf, lower case, none when nobody answered; for ByMac, who answered in the
-    place of the host asked. `reply` is ByMac's: `syn-ack`, `rst` or `silent`. `interface` is OnLink's, empty where a
-    gateway is between. `problem` says why a question could not be asked, such as an address that is not on the link;
-    nothing else means anything then.
+    `macs` are the MACs of WhoHas and MacOf in lower case, empty without an answer. For ByMac they
+    are the MACs of other hosts that answered. `reply` is the answer of ByMac: `syn-ack`, `rst` or
+    `silent`. `interface` is the answer of OnLink, empty behind a gateway. `problem` is the reason
+    why a question could not be asked, such as an address that is not on the link. The other fields
+    have no meaning then.
     """
 
     question: Question
@@ -83,39 +85,42 @@ class Answer:
 
 
 def ask(session: Session, questions: Sequence[Question]) -> tuple[Answer, ...]:
-    """The answers in the order of the questions, all asked at once by one exec on the client.
+    """Ask all questions at once, by one exec on the client. Return the answers in their order.
 
-    It takes as long as the longest `Listen`, 0.6 s at least. Raises HostError without python3 on the client, without
-    the right to raw sockets, or when the connection is lost.
+    It takes as long as the longest `Listen`, and at least 0.6 s.
+
+    Raises:
+        HostError: the client has no python3 or no right to raw sockets, or the connection is lost.
     """
     channel = program.start(
         session, {"task": "ask", "questions": [settings(question) for question in questions]}
     )
     try:
-        said = program.read(channel, session.host)
+        output = program.read(channel, session.host)
     finally:
         channel.close()
     return tuple(
-        answer(question, found, said)
-        for question, found in zip(questions, said["answers"], strict=True)
+        answer(question, fields, output)
+        for question, fields in zip(questions, output["answers"], strict=True)
     )
 
 
 def settings(question: Question) -> dict[str, Any]:
-    """A question as the client's program reads it."""
+    """Return a question as the client's program reads it."""
     return {"kind": _KINDS[type(question)], **dataclasses.asdict(question)}
 
 
-def answer(question: Question, found: Mapping[str, Any], said: Mapping[str, Any]) -> Answer:
-    """What the client's program `said`, of which `found` is its answer to `question`."""
+def answer(question: Question, fields: Mapping[str, Any], output: Mapping[str, Any]) -> Answer:
+    """Return the answer to `question` from its `fields` in the client's whole `output`."""
     if isinstance(question, Listen):
         adverts, claims = heard(
-            line for line in said["heard"] if line[1] <= said["begin"] + question.seconds
+            line for line in output["heard"] if line[1] <= output["begin"] + question.seconds
         )
-        return Answer(question, adverts=adverts, claims=claims, problem=said["problem"])
-    macs, reply, interface = (
-        tuple(found["macs"]),
-        found.get("reply", ""),
-        found.get("interface", ""),
+        return Answer(question, adverts=adverts, claims=claims, problem=output["problem"])
+    return Answer(
+        question,
+        tuple(fields["macs"]),
+        fields.get("reply", ""),
+        fields.get("interface", ""),
+        problem=fields.get("problem", ""),
     )
-    return Answer(question, macs, reply, interface, problem=found.get("problem", ""))

@@ -84,7 +84,7 @@ def test_a_server_in_a_table_of_ipvsadm_cannot_be_drained() -> None:
 
 def test_the_last_director_stays() -> None:
     assert refused("lvs1") == ""
-    assert "(lvs2 is drained)" in refused("lvs1", lvs2={"out": BY})
+    assert "(lvs2 is drained)" in refused("lvs1", lvs2={"drained_by": BY})
     assert "(lvs2 is not ready to take over)" in refused("lvs1", lvs2={"vrrp": ()})
 
 

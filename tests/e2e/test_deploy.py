@@ -27,7 +27,7 @@ def test_the_plan_of_new_hosts(first: First) -> None:
 def test_the_first_deploy_changes_every_host_in_two_execs(first: First) -> None:
     assert first.deployed.code == 0, first.deployed
     document = first.deployed.json
-    assert set(document) == {"ok", "hosts"}
+    assert set(document) == {"ok", "hosts", "hosts_seen", "hosts_total", "unseen"}
     assert document["ok"] is True
     assert list(document["hosts"]) == list(MANAGED)
     for host, result in document["hosts"].items():

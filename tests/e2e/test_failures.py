@@ -274,7 +274,7 @@ def test_a_connection_lost_in_mid_apply(site: Site) -> None:
     hang_up(site, "web1", test_logins)
     assert run.end() == 1, run.shown
     assert re.search("web1 +failed", run.shown), run.shown
-    assert "the host undoes them by itself" in run.shown
+    assert "the host rolls them back" in run.shown
     assert "No change was kept." in run.shown
     await_rollback(site)
 

@@ -26,7 +26,7 @@ def result(code: int, **reports: str) -> CommandResult:
 TRUE = [
     (result(0, a="changed", b="unchanged"), {"a": NEW, "b": OLD}),
     (
-        result(1, a="failed: the host undoes them by itself", b="rolled_back: as it was"),
+        result(1, a="failed: the host rolls them back", b="rolled_back: as it was"),
         {"a": OLD, "b": OLD},
     ),
     (result(1, a="failed: either did or took them back", b="changed"), {"a": NEW, "b": NEW}),
@@ -42,7 +42,7 @@ FALSE = [
     (result(0, a="rolled_back"), {"a": OLD}),
     (result(1, a="changed"), {"a": NEW}),
     (result(1, a="rolled_back"), {"a": NEW}),
-    (result(1, a="failed: the host undoes them by itself"), {"a": NEW}),
+    (result(1, a="failed: the host rolls them back"), {"a": NEW}),
     (result(1, a="failed: either did or took them back"), {"a": "-/etc/x"}),
     (result(1, a="failed: rollback failed, look at the host"), {"a": OLD}),
     (result(1), {"a": OLD}),

@@ -1,4 +1,4 @@
-"""A host without a connection: what the agents that only look would answer about it."""
+"""A host without a connection: the answers of its read-only agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.memory import MemoryChannel
 
 
 class Host:
-    """A host that is as `desired` says, or fresh; `table` is its IPVS table, `log` what its health checks said.
+    """A host in the desired state, or a fresh host.
 
     `address` is on eth0, with its prefix; a `|` separates several. A file that differs from what is asked for is answered with its content.
     """
@@ -32,14 +32,13 @@ class Host:
         self._table, self._log = table, log
 
     def run_agent(self, text: str) -> MemoryChannel:
-        """What the agent that is started answers."""
+        """Return the answer of the agent."""
         self.agents.append(
             next(name for name in ("observe", "look", "status", "doctor") if text == program(name))
         )
         if text == program("observe"):
-            return MemoryChannel(
-                b"".join(line.replace(b"|", b"\x1f") + more for line, more in self._observed())
-            )
+            answer = (line.replace(b"|", b"\x1f") + content for line, content in self._observed())
+            return MemoryChannel(b"".join(answer))
         sections: Mapping[str, Sequence[str]] = {
             "clock": ["1.5"],
             "ipvs_saved": self._table,
@@ -61,13 +60,13 @@ class Host:
             "facts-end",
         ]
         items = [self._answer(item) for item in self._items if item.kind not in ("vip", "virtual")]
-        rest = [*(f"table|{line}" for line in self._table), "end"]
-        return [*_lines(facts), *items, *_lines(rest)]
+        table = [f"table|{line}" for line in self._table]
+        return [*_lines(facts), *items, *_lines([*table, "end"])]
 
     def _answer(self, item: Item) -> tuple[bytes, bytes]:
         if isinstance(item, File) and not self._fresh:
-            line = f"file|{item.name}|file|{item.sha256}|{item.mode}|{item.owner}|{item.group}|{len(item.content)}\n"
-            return line.encode(), item.content
+            fields = ("file", item.name, "file", item.sha256, item.mode, item.owner, item.group)
+            return "|".join((*fields, f"{len(item.content)}\n")).encode(), item.content
         return f"{_state(item, self._fresh)}\n".encode(), b""
 
     def forward(self, address: str, port: int) -> None:

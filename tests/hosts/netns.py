@@ -1,4 +1,4 @@
-"""Hosts of our own: a network namespace, an overlay of this machine's root that is thrown away, and a real sshd."""
+"""Test hosts: a network namespace, a temporary overlay of this machine's root, and a real sshd."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.waiting import wait_until
 
 CLONE_NEWNET = 0x40000000
 Result = TypeVar("Result")
@@ -37,7 +38,8 @@ if [ -n "$users" ]; then
         chroot "$root" useradd -m -s /bin/sh "$user"
         echo "$user:right horse" | chroot "$root" chpasswd
     done
-    printf '%s\\n' 'Defaults !fqdn' 'free ALL=(ALL) NOPASSWD: ALL' 'asked ALL=(ALL) ALL' >"$root/etc/sudoers"
+    printf '%s\\n' 'Defaults !fqdn' 'free ALL=(ALL) NOPASSWD: ALL' 'asked ALL=(ALL) ALL' \
+        >"$root/etc/sudoers"
 fi
 exec chroot "$root" /usr/sbin/sshd -D -e -f /etc/hactl-test/sshd_config
 """
@@ -74,7 +76,7 @@ class Namespace:
         run("ip", "netns", "add", name)
         run("ip", "-n", name, "link", "set", "lo", "up")
 
-    def link(self, other: Namespace, own: str, theirs: str) -> None:
+    def link(self, other: Namespace, near: str, far: str) -> None:
         """A wire to another namespace, with an address on either end."""
         device = f"to-{other.name[-1]}"
         back = f"to-{self.name[-1]}"
@@ -93,7 +95,7 @@ class Namespace:
             "netns",
             other.name,
         )
-        for name, end, address in ((self.name, device, own), (other.name, back, theirs)):
+        for name, end, address in ((self.name, device, near), (other.name, back, far)):
             run("ip", "-n", name, "addr", "add", f"{address}/30", "dev", end)
             run("ip", "-n", name, "link", "set", end, "up")
 
@@ -145,13 +147,15 @@ class Server:
         )
         self.wait_for("Server listening on 0.0.0.0 port 22")
 
-    def wait_for(self, words: str, seconds: float = 15) -> None:
-        end = time.monotonic() + seconds
-        while words not in self.log.read_text(errors="replace"):
-            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text(
-                errors="replace"
-            )
-            time.sleep(0.02)
+    def wait_for(self, text: str, timeout: float = 15) -> None:
+        """Wait for a text in sshd's log."""
+
+        def is_logged() -> bool:
+            log = self.log.read_text(errors="replace")
+            assert text in log or self.process.poll() is None, log
+            return text in log
+
+        wait_until(is_logged, timeout, 0.02, what=f"{text!r} in {self.log}")
 
     def path(self, name: str) -> Path:
         """A file of the server, seen from here."""
@@ -175,7 +179,7 @@ class Server:
         return [int(pid) for pid in children.split()]
 
     def cut(self) -> None:
-        """Kill the processes that serve connections, as if the line had gone; what they started is left alone."""
+        """Kill the processes that serve connections, as a lost line would; not their children."""
         for pid in self.connections():
             with contextlib.suppress(
                 FileNotFoundError, ProcessLookupError

@@ -1,4 +1,4 @@
-"""Many jobs at once: their results in order, the first failure, and a wait that ends when it is told to."""
+"""Parallel jobs: their results in order, the first failure, and a wait that a signal ends."""
 
 from __future__ import annotations
 

@@ -69,10 +69,10 @@ def test_a_dead_one_is_opened_again(net: Net, within: Within) -> None:
 
 def test_all_at_once_and_the_error_of_the_one_that_is_gone(within: Within) -> None:
     def test(sessions: Sessions) -> None:
-        found = sessions.all()
-        assert list(found) == ["web1", "web2"]
-        assert isinstance(found["web1"], SshSession)
-        assert isinstance(found["web2"], Unreachable)
+        results = sessions.all()
+        assert list(results) == ["web1", "web2"]
+        assert isinstance(results["web1"], SshSession)
+        assert isinstance(results["web2"], Unreachable)
         assert list(sessions.all(["web1"])) == ["web1"]
 
     within(test)
@@ -88,11 +88,11 @@ def test_a_host_that_is_none_of_the_runs(within: Within) -> None:
 
 def test_looks_at_the_one_that_is_there(within: Within) -> None:
     def test(sessions: Sessions) -> None:
-        found = look_at(sessions)
-        live, error = found["web1"], found["web2"]
+        results = look_at(sessions)
+        live, error = results["web1"], results["web2"]
         assert isinstance(error, Unreachable)
         assert not isinstance(live, HostError)
-        assert any(own.address == "10.77.0.2" for own in live.addresses)
+        assert any(entry.address == "10.77.0.2" for entry in live.addresses)
         assert abs(live.clock) < 1
 
     within(test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,11 @@ def test_a_look_costs_one_exec(net: Net, session: SshSession) -> None:
 
 
 def test_connecting_and_looking_is_quick(
-    net: Net, known: Path, record_property: pytest.RecordProperty
+    net: Net, known: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """One machine, two shared cores: some 35 ms to connect and 60 or more for the look, by the number of packages.
+    """On two shared cores: about 35 ms to connect, and 60 ms or more to look, by packages.
 
-    Without TCP_NODELAY each exec would cost 44 ms more.
+    Without TCP_NODELAY each exec would take 44 ms more.
     """
     times = []
     for _ in range(5):
@@ -137,7 +138,10 @@ class TestProxies:
     ) -> None:
         """As sshd's MaxStartups does: the first connection ends before its banner."""
         flag = tmp_path / "flag"
-        command = f"[ -e {flag} ] || {{ touch {flag}; exit 1; }}; exec nsenter --net={net.client.path} nc 10.77.0.2 22"
+        command = (
+            f"[ -e {flag} ] || {{ touch {flag}; exit 1; }}; "
+            f"exec nsenter --net={net.client.path} nc 10.77.0.2 22"
+        )
         net.connect(net.target(known, proxy_command=f"sh -c '{command}'")).close()
         assert flag.exists()
 

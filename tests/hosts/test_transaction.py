@@ -1,11 +1,10 @@
-"""Transactions over a real sshd: what a change costs, and that a connection that dies leaves the host as it was."""
+"""Transactions over a real sshd: their cost, and the rollback after a lost connection."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +19,8 @@ from provision.hosts.agent.observe import Observed, observe
 from provision.hosts.agent.payload import Op, Payload, build_payload
 from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare
 from provision.hosts.ssh import SshSession
-from tests.hosts.agent.scenario import wait_until
 from tests.hosts.conftest import Net
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ssh
 
@@ -95,11 +94,8 @@ def forwarding(net: Net) -> int:
     return int(shown.stdout)
 
 
-def wait_until_back(net: Net, before: dict[str, str], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while state(net) != before:
-        assert time.monotonic() < end, (state(net), before)
-        time.sleep(0.1)
+def wait_until_back(net: Net, before: dict[str, str], timeout: float = 15) -> None:
+    wait_until(lambda: state(net) == before, timeout, 0.1, what=f"the state {before}")
 
 
 @pytest.fixture(autouse=True)
@@ -165,14 +161,14 @@ def test_a_connection_cut_before_the_confirmation(net: Net, session: SshSession)
     before = state(net)
     transaction = begin(session)
     net.near.cut()
-    with pytest.raises(ApplyFailed, match="either did or took them back") as failure:
+    with pytest.raises(ApplyFailed, match="either kept the changes or rolled them back") as failure:
         transaction.confirm()
     assert failure.value.outcome == "unknown"
     wait_until_back(net, before)
 
 
 def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
-    """The step that the cut falls into is slow; the agent notices, finishes it and undoes what was done."""
+    """The connection is lost in a slow step. The agent notices, ends the step and rolls back."""
     before = state(net)
     slow = net.near.path("/usr/local/bin/systemctl")
     slow.write_text("#!/bin/sh\nsleep 1\nexit 0\n")
@@ -180,13 +176,12 @@ def test_a_connection_cut_in_mid_apply(net: Net, session: SshSession) -> None:
     try:
 
         def cut() -> None:
-            while not net.near.path("/etc/hactl/new.conf").exists():
-                time.sleep(0.02)
+            wait_until(net.near.path("/etc/hactl/new.conf").exists, interval=0.02)
             net.near.cut()
 
         thread = threading.Thread(target=cut)
         thread.start()
-        with pytest.raises(ApplyFailed, match="undoes them by itself") as failure:
+        with pytest.raises(ApplyFailed, match="rolls them back") as failure:
             begin(session, Op("unit", ("-", "daemon-reload")), Op("unit", ("-", "daemon-reload")))
         thread.join()
         assert failure.value.outcome == "unknown"

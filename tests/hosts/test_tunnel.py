@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
+import http.client
 import socket
 import threading
 from collections.abc import Iterator
@@ -54,15 +54,15 @@ def test_bytes_pass_both_ways_and_the_end_of_one_is_not_the_end_of_the_other(ech
 
 
 def test_an_address_of_ipv6_is_given_on_as_it_is(echo: int) -> None:
-    asked = []
+    destinations = []
 
     def dial(host: str, port: int) -> socket.socket:
-        asked.append((host, port))
+        destinations.append((host, port))
         return socket.create_connection(("127.0.0.1", echo))
 
     with tunnel(dial) as url:
         connect_through(url, "2001:db8::1", 9092).close()
-    assert asked == [("2001:db8::1", 9092)]
+    assert destinations == [("2001:db8::1", 9092)]
 
 
 def test_who_has_not_the_password_gets_nowhere(echo: int) -> None:

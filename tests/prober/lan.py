@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +32,23 @@ class Host:
         self.address, self.address6 = f"10.78.0.{number}", f"fd78::{number}"
         self.mac = f"02:00:00:00:78:0{number}"
         wire = f"p{number}"
-        run("ip", "-n", space.name, "link", "add", "eth0", "address", self.mac, "type", "veth",
-            "peer", "name", wire, "netns", switch.name)  # fmt: skip
+        run(
+            "ip",
+            "-n",
+            space.name,
+            "link",
+            "add",
+            "eth0",
+            "address",
+            self.mac,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            wire,
+            "netns",
+            switch.name,
+        )
         run("ip", "-n", switch.name, "link", "set", wire, "master", "br0", "up")
         self.add(f"{self.address}/24", "eth0")
         self.add(f"{self.address6}/64", "eth0", "nodad")
@@ -112,11 +126,3 @@ class Lan:
 def service(host: Host, port: int = 80, path: str | None = "/") -> ProbeService:
     """A service of a host itself."""
     return ProbeService("web", f"web {host.address}:{port}", host.address, port, path)
-
-
-def until(what: str, seconds: float, ready: object) -> None:
-    """Wait for `ready()`; `what` is said when it does not come."""
-    end = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < end, what
-        time.sleep(0.02)

@@ -16,7 +16,8 @@ from provision.prober import measure
 from provision.prober.client import exchange
 from provision.prober.record import ProbeService
 from provision.prober.session import Prober
-from tests.prober.lan import Lan, until
+from tests.prober.lan import Lan
+from tests.waiting import wait_until
 
 SERVER = """
 import socket, ssl, sys
@@ -41,10 +42,10 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
-def answer_of(context: ssl.SSLContext, said: bytes) -> bytes:
+def answer_of(context: ssl.SSLContext, hello: bytes) -> bytes:
     """What a TLS server sends to the first words of a client."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    incoming.write(said)
+    incoming.write(hello)
     try:
         context.wrap_bio(incoming, outgoing, server_side=True).do_handshake()
     except ssl.SSLError:  # it wants more, or it refuses
@@ -59,10 +60,10 @@ def test_a_tls_server_greets_back_again_and_again(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest
     context.load_cert_chain(certificate)
-    asked = exchange.of("tls", None, "")
-    assert asked is not None
+    request = exchange.of("tls", None, "")
+    assert request is not None
     for _ in range(2):
-        assert asked.good(answer_of(context, asked.request)[: asked.length])
+        assert request.good(answer_of(context, request.request)[: request.length])
 
 
 def test_an_alert_is_no_greeting(certificate: Path) -> None:
@@ -79,16 +80,16 @@ def test_the_name_of_a_host_is_told() -> None:
 
 
 def test_a_broker_tells_its_versions() -> None:
-    asked = exchange.of("kafka", None, "")
-    assert asked is not None
-    (length,) = struct.unpack(">i", asked.request[:4])
-    assert length == len(asked.request) - 4
-    key, version, correlation = struct.unpack(">hhi", asked.request[4:12])
+    request = exchange.of("kafka", None, "")
+    assert request is not None
+    (length,) = struct.unpack(">i", request.request[:4])
+    assert length == len(request.request) - 4
+    key, version, correlation = struct.unpack(">hhi", request.request[4:12])
     assert (key, version) == (18, 0)  # ApiVersions
-    assert asked.good(struct.pack(">iihi", 10, correlation, 0, 0)[: asked.length])
-    assert not asked.good(struct.pack(">iihi", 10, correlation, 35, 0)[: asked.length])
-    assert not asked.good(struct.pack(">iihi", 10, correlation + 1, 0, 0)[: asked.length])
-    assert not asked.good(b"HTTP/1.1 400")
+    assert request.good(struct.pack(">iihi", 10, correlation, 0, 0)[: request.length])
+    assert not request.good(struct.pack(">iihi", 10, correlation, 35, 0)[: request.length])
+    assert not request.good(struct.pack(">iihi", 10, correlation + 1, 0, 0)[: request.length])
+    assert not request.good(b"HTTP/1.1 400")
 
 
 def test_a_plain_service_is_asked_nothing() -> None:
@@ -103,7 +104,7 @@ def test_some_requests_are_greetings_where_the_service_speaks_tls(
     try:
         assert server.stdout and server.stdout.readline() == "ready\n"
         with Prober.start(lan.session(), [web], connections=0) as prober:
-            until("no requests", 5, lambda: len(prober.recording().requests) > 100)
+            wait_until(lambda: len(prober.recording().requests) > 100, 5, what="requests")
             recording = prober.stop()
     finally:
         server.kill()
@@ -116,7 +117,7 @@ def test_some_requests_are_greetings_where_the_service_speaks_tls(
         for at, request in enumerate(recording.requests)
         if (request.done or 0) > (request.connect or 9)
     ]
-    assert greeted == list(range(0, len(recording.requests), exchange.SPARSE))
+    assert greeted == list(range(0, len(recording.requests), exchange.TLS_INTERVAL))
 
 
 def test_a_server_that_accepts_and_says_nothing_is_found_out(lan: Lan, certificate: Path) -> None:
@@ -131,14 +132,14 @@ def test_a_server_that_accepts_and_says_nothing_is_found_out(lan: Lan, certifica
     finally:
         server.kill()
         server.wait()
-    assert measure.failed(recording.requests) >= 200 * 4 // exchange.SPARSE - 2
+    assert measure.failed(recording.requests) >= 200 * 4 // exchange.TLS_INTERVAL - 2
 
 
 def test_what_speaks_something_else_is_only_connected_to(lan: Lan) -> None:
     with lan.b.web(84):
         web = ProbeService("web", "web", lan.b.address, 84, opening="tls")
         with Prober.start(lan.session(), [web], connections=0) as prober:
-            until("no requests", 5, lambda: len(prober.recording().requests) > 20)
+            wait_until(lambda: len(prober.recording().requests) > 20, 5, what="requests")
             recording = prober.stop()
     assert prober.services[0].opening == ""
     assert "plain connections are measured; it answers no TLS client" in prober.messages[0]

@@ -78,7 +78,7 @@ def test_no_outage_is_longer_than_what_was_affected(
 
 def test_the_noise_floor() -> None:
     floor = measure.noise([*requests((98, GOOD), (2, 0.01)), Request(0, 9.0, None, None, "reset")])
-    assert floor == Baseline(101, 1, pytest.approx(2), pytest.approx(10), pytest.approx(10))
+    assert floor == pytest.approx((101, 1, 2, 10, 10))
     assert measure.noise([]) == Baseline(0, 0, 0, 0, 0)
 
 
@@ -127,10 +127,10 @@ def test_two_masters_are_known_within_three_adverts() -> None:
         heard = adverts(A, *(0.2 * at for at in range(20))) + adverts(
             B, *(1 + phase + 0.2 * at for at in range(5))
         )
-        (found,) = measure.split_brain_intervals(heard, 10, 0.2)
-        assert found.sources == (A, B) and found.start == pytest.approx(1 + phase)
-        assert found.known - found.start <= 0.6
-        assert found.end == pytest.approx(2, abs=0.2)
+        (split_brain,) = measure.split_brain_intervals(heard, 10, 0.2)
+        assert split_brain.sources == (A, B) and split_brain.start == pytest.approx(1 + phase)
+        assert split_brain.known - split_brain.start <= 0.6
+        assert split_brain.end == pytest.approx(2, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,9 @@ def test_other_routers_and_the_other_family_do_not_count() -> None:
 def test_two_masters_are_found_at_any_interval(phase: float, interval: float, count: int) -> None:
     first = [at * interval for at in range(count)]
     second = [interval * (at + 0.02 + phase) for at in range(count)]
-    (found,) = measure.split_brain_intervals(adverts(A, *first) + adverts(B, *second), 10, interval)
-    assert math.isclose(found.start, second[0]) and found.known <= second[0] + 3 * interval
+    (split_brain,) = measure.split_brain_intervals(
+        adverts(A, *first) + adverts(B, *second), 10, interval
+    )
+    assert (
+        math.isclose(split_brain.start, second[0]) and split_brain.known <= second[0] + 3 * interval
+    )

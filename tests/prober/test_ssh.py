@@ -12,7 +12,7 @@ from provision.prober.record import ProbeService
 from provision.prober.session import Prober
 from provision.prober.wire import OnLink, ask
 from tests.hosts.conftest import Net, known, net, session  # noqa: F401
-from tests.prober.lan import until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.ssh
 SSHD = ProbeService("web", "sshd", "10.77.0.2", 22)
@@ -20,7 +20,7 @@ SSHD = ProbeService("web", "sshd", "10.77.0.2", 22)
 
 def test_records_come_over_ssh_and_the_clocks_are_compared(session: SshSession) -> None:  # noqa: F811
     with Prober.start(session, [SSHD], cadence=0.02, connections=2) as prober:
-        until("no connections", 3, lambda: prober.established == 2)
+        wait_until(lambda: prober.established == 2, 3, what="open connections")
         time.sleep(0.3)
         assert abs(prober.offset) <= prober.uncertainty + 0.001, "one machine has one clock"
         recording = prober.stop()

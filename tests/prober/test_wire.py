@@ -1,4 +1,4 @@
-"""Questions to a real wire: two hosts that share an address, hosts that lack it, routers that speak VRRP."""
+"""Queries on a real network: two hosts with one address, hosts without it, VRRP routers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from provision.core.errors import HostError
 from provision.prober import measure
 from provision.prober.session import Prober
 from provision.prober.wire import ByMac, Listen, MacOf, OnLink, WhoHas, ask
-from tests.prober.lan import VIP, VIP6, Host, Lan, service, until
+from tests.prober.lan import VIP, VIP6, Host, Lan, service
+from tests.waiting import wait_until
 
 ROUTER = """
 global_defs {{ router_id {name} }}
@@ -43,6 +44,16 @@ vrrp_instance two {{
     advert_int 1
     virtual_ipaddress {{ 10.78.0.63/32 }}
 }}
+"""
+
+
+BLOCK_VRRP = """
+table inet deaf {
+    chain in {
+        type filter hook input priority 0;
+        ip protocol 112 drop; ip6 nexthdr 112 drop;
+    }
+}
 """
 
 
@@ -93,7 +104,7 @@ def test_the_clients_own_table_is_read(lan: Lan) -> None:
 
 @pytest.mark.parametrize("vip", [VIP, VIP6])
 def test_a_real_server_is_asked_for_the_vip_by_its_mac(lan: Lan, vip: str) -> None:
-    """Both have the service; a has the VIP, b lacks it: the black hole that a check of b's own address does not see."""
+    """Both have the service, but only a has the VIP: a check of b's address does not show it."""
     with lan.b.web(80), address([lan.a], "lo"):
         there, closed, hole = ask(
             lan.session(),
@@ -118,7 +129,7 @@ def test_a_host_that_passes_the_question_on_is_not_taken_for_the_answer(lan: Lan
 def test_what_is_behind_a_gateway_cannot_be_asked(lan: Lan) -> None:
     lan.client.call("ip", "route", "add", "192.0.2.0/24", "via", lan.a.address)
     try:
-        near, far, who, none = ask(
+        near, far, owners, unroutable = ask(
             lan.session(),
             [OnLink(VIP), OnLink("192.0.2.1"), WhoHas("192.0.2.1"), WhoHas("198.51.100.1")],
         )
@@ -126,12 +137,12 @@ def test_what_is_behind_a_gateway_cannot_be_asked(lan: Lan) -> None:
         lan.client.call("ip", "route", "del", "192.0.2.0/24")
     assert (near.interface, far.interface) == ("eth0", "")
     assert (
-        who.problem
+        owners.problem
         == f"192.0.2.1 is not on a network of the client's: it is reached through {lan.a.address}"
     )
-    assert none.problem == "the client has no route to 198.51.100.1"
-    (own,) = ask(lan.session(), [ByMac(lan.client.address, 80, lan.a.mac)])
-    assert own.problem == f"{lan.client.address} is an address of the client itself"
+    assert unroutable.problem == "the client has no route to 198.51.100.1"
+    (itself,) = ask(lan.session(), [ByMac(lan.client.address, 80, lan.a.mac)])
+    assert itself.problem == f"{lan.client.address} is an address of the client itself"
 
 
 def test_all_questions_take_the_time_of_one(lan: Lan) -> None:
@@ -142,8 +153,10 @@ def test_all_questions_take_the_time_of_one(lan: Lan) -> None:
 
 def test_without_raw_sockets_an_answer_says_so(lan: Lan) -> None:
     session = lan.session("setpriv", "--bounding-set", "-net_raw")
-    who, listen = ask(session, [WhoHas(VIP), Listen(0.1)])
-    assert "may not use raw sockets" in who.problem and "may not use raw sockets" in listen.problem
+    owners, listen = ask(session, [WhoHas(VIP), Listen(0.1)])
+    assert (
+        "may not use raw sockets" in owners.problem and "may not use raw sockets" in listen.problem
+    )
 
 
 def test_a_session_that_cannot_run_it_is_a_host_error(lan: Lan) -> None:
@@ -152,12 +165,12 @@ def test_a_session_that_cannot_run_it_is_a_host_error(lan: Lan) -> None:
 
 
 def test_adverts_of_all_kinds_are_heard_and_two_masters_named(lan: Lan, tmp_path: Path) -> None:
-    """Two real routers, at first friends; then VRRP is blocked between them: both speak, which must be noticed."""
+    """Two real routers: when VRRP is blocked between them, both advertise: a split brain."""
     with router(lan.a, tmp_path, 150), router(lan.b, tmp_path, 100):
-        until(
-            "no router took its address",
-            8,
+        wait_until(
             lambda: "10.78.0.63" in lan.a.call("ip", "-4", "-o", "addr"),
+            8,
+            what="a router with its address",
         )
         (heard,) = ask(lan.session(), [Listen(1.2)])
         speakers = {
@@ -170,8 +183,7 @@ def test_adverts_of_all_kinds_are_heard_and_two_masters_named(lan: Lan, tmp_path
 
         with Prober.start(lan.session(), [service(lan.a)], connections=0) as prober:
             time.sleep(0.5)
-            lan.b.call("nft", "-f", "-", text="table inet deaf { chain in { type filter hook input priority 0; "
-                       "ip protocol 112 drop; ip6 nexthdr 112 drop; }; }")  # fmt: skip
+            lan.b.call("nft", "-f", "-", text=BLOCK_VRRP)
             try:
                 time.sleep(1.2)
             finally:

@@ -1,4 +1,4 @@
-"""A host in a scratch folder that everybody can enter, and an unprivileged user on it who watches and plants links."""
+"""A host in a scratch folder, and an unprivileged user who reads files and plants links."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sighting:
 def unprivileged(
     secret: str, folders: list[Path], links: Mapping[Path, Path] | None = None
 ) -> Iterator[Sighting]:
-    """A user without any right who looks for `secret` and plants `links`, again and again, while the block runs."""
+    """Run an unprivileged user who searches `secret` and plants `links` until the block ends."""
     script = Path(__file__).with_name("spy.py").read_text()
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", script, str(NOBODY)],
@@ -51,8 +51,8 @@ def unprivileged(
     try:
         yield sighting
     finally:
-        found = json.loads(process.communicate(timeout=20)[0])
-        sighting.seen, sighting.rounds = found["seen"], found["rounds"]
+        report = json.loads(process.communicate(timeout=20)[0])
+        sighting.seen, sighting.rounds = report["seen"], report["rounds"]
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""An unprivileged user of a host, in a process of its own: reads what it can, and plants symbolic links.
+"""An unprivileged user of a host in a separate process: it reads files and plants symbolic links.
 
-Argument: the user's number. Standard input: one JSON line `{"folders": […], "secret": …, "links": {PATH: TARGET}}`; the
-end of the input ends it. Standard output: `ready`, then one JSON line with the paths in which the secret could be read,
-and how often everything was looked at.
+The argument is the user's number. The standard input is one JSON line
+`{"folders": […], "secret": …, "links": {PATH: TARGET}}`; the end of the input ends the process. The
+standard output is `ready`, then one JSON line with the paths of files in which the secret could be
+read, and the number of rounds.
 """
 
 from __future__ import annotations

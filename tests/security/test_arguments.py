@@ -1,4 +1,4 @@
-"""Where a deploy's secrets are: every command of both ends is traced, and every byte that is printed is looked at."""
+"""A deploy's secrets: every command of both ends is traced, and all output is searched."""
 
 from __future__ import annotations
 
@@ -93,13 +93,19 @@ class Desk:
         env = {**os.environ, "SUDO": PASSWORD, "APP": SECRET, "NO_COLOR": "1"}
         return subprocess.run(
             [*tracer, HACTL, *words, str(self.inventory)],
-            env=env, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            env=env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
 
 @contextmanager
 def traced(pid: int, trace: Path) -> Iterator[None]:
-    """Every command that `pid` and what comes of it start, with all its arguments and its whole environment."""
+    """Trace the commands of `pid` and its children, with all arguments and environments."""
     words = [
         "-f",
         "-qq",
@@ -133,7 +139,7 @@ def desk(net: Net, tmp_path: Path) -> Iterator[Desk]:
 
 
 def holding(root: Path, secret: str, since: float) -> list[str]:
-    """The files of a host that hold a secret and were written since; what is compressed is not looked into."""
+    """Return the files with a secret that were written since. Compressed files are not read."""
     words = [
         "find",
         "etc",
@@ -148,14 +154,14 @@ def holding(root: Path, secret: str, since: float) -> list[str]:
         "-type",
         "f",
     ]
-    found = subprocess.run(
+    searched = subprocess.run(
         [*words, "-exec", "grep", "-laF", "--", secret, "{}", "+"],
         cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
-    return found.stdout.split()
+    return searched.stdout.split()
 
 
 def test_secrets_are_in_no_argument_no_environment_no_output_and_no_other_file(
@@ -204,13 +210,17 @@ def test_a_secret_in_an_argument_or_an_environment_would_be_seen(
 
 
 def test_a_process_that_holds_secrets_leaves_no_core_file() -> None:
-    """RLIMIT_CORE is 0 in the very process; systemd-coredump and apport keep to it as well (core(5))."""
+    """RLIMIT_CORE is 0 in the process. systemd-coredump and apport obey it, too (core(5))."""
     code = (
-        "import resource, sys; from provision.commands.main import main; sys.argv = ['hactl', '--help']\n"
+        "import resource, sys; from provision.commands.main import main\n"
+        "sys.argv = ['hactl', '--help']\n"
         "try: main()\nexcept SystemExit: print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
     )
     done = subprocess.run(
         ["sh", "-c", 'ulimit -S -c unlimited; exec "$@"', "sh", sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=30, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "0"

@@ -1,4 +1,4 @@
-"""Symbolic links that an unprivileged user plants on a host are never followed, and no name of ours can be foreseen."""
+"""hactl never follows planted symbolic links, and nobody can predict its file names."""
 
 from __future__ import annotations
 
@@ -122,14 +122,16 @@ def test_links_and_folders_of_root_are_as_good_as_any(host: LocalHost) -> None:
 
 
 def test_no_name_in_a_shared_folder_can_be_foreseen(host: LocalHost, victim: Path) -> None:
-    """Links at every name that was ever used before, planted again and again while the transaction goes on."""
+    """A user plants links at all earlier names, again and again during the transaction."""
     folder = shared(host)
     (folder / "z.conf").write_bytes(b"old\n")
-    path, names = "/srv/shared/z.conf", []
+    path = "/srv/shared/z.conf"
+    names: list[str] = []
     for tool in ("ln", "cp", "rm", "mktemp", "mv"):
         host.command(
             tool,
-            f'#!/bin/sh\nsleep 0.02\necho "$*" >>"$HACTL_ROOT/calls"\n/bin/{tool} "$@" || exit\nsleep 0.02\n',
+            '#!/bin/sh\nsleep 0.02\necho "$*" >>"$HACTL_ROOT/calls"\n'
+            f'/bin/{tool} "$@" || exit\nsleep 0.02\n',
         )
     before = sha(b"old\n")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Keepalived's scripts run as nobody; one that is to run as root does so only where nobody else can change it."""
+"""Keepalived's scripts run as nobody. Only scripts that root alone can change run as root."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ ip link set lo up
 ip link add eth0 type veth peer name eth1
 ip link set eth0 up; ip link set eth1 up
 ip addr add 192.168.227.101/24 dev eth0
-mount -t tmpfs none /var/lib/hactl 2>/dev/null || { mkdir -p /var/lib/hactl && mount -t tmpfs none /var/lib/hactl; }
+mkdir -p /var/lib/hactl
+mount -t tmpfs none /var/lib/hactl
 mkdir /var/lib/hactl/handover
-exec keepalived --vrrp --dont-fork --log-console --log-detail -f "$0/keepalived.conf" -p "$0/pid" -r "$0/vrrp.pid"
+exec keepalived --vrrp --dont-fork --log-console --log-detail \\
+    -f "$0/keepalived.conf" -p "$0/pid" -r "$0/vrrp.pid"
 """
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder of root below folders of root, unlike /tmp; everybody may enter it, as Keepalived's scripts must."""
+    """Make a folder of root below folders of root, unlike /tmp. Everybody may enter it."""
     path = Path(tempfile.mkdtemp(prefix="hactl-security-", dir="/var/lib"))
     path.chmod(0o755)
     yield path
@@ -57,22 +59,25 @@ def run_as_master(folder: Path, notify: Any) -> tuple[str, str]:
     script.chmod(0o755)
     (folder / "out").mkdir()
     (folder / "out").chmod(0o777)
-    found = topology(
+    site = topology(
         [frontend(vrrp={"virtual_router_id": 10, "advert_int": 0.1, "notify_master": notify})],
         hosts=DUAL,
     )
     text = render_file(
         shipped("roles") / "keepalived" / "templates",
         "keepalived.conf.j2",
-        host_variables(found, "lvs1", Facts()),
+        host_variables(site, "lvs1", Facts()),
     )
     (folder / "keepalived.conf").write_text(text)
     log = folder / "log"
     with log.open("wb") as file:
         process = subprocess.Popen(
             ["unshare", "--net", "--mount", "sh", "-ec", RUN, str(folder)],
-            stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     end = time.monotonic() + 15
     try:
         while "Entering MASTER STATE" not in log.read_text(errors="replace"):

@@ -1,4 +1,4 @@
-"""Hostile words of an inventory meet real shells: each is refused where it stands, or arrives as it is. None is run."""
+"""Hostile values of an inventory in real shells: refused, or passed unchanged, and never run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,25 @@ pytestmark = pytest.mark.agent
 #: What a shell would run, if any read it, makes this file in the folder it is in.
 PWNED = "pwned"
 RUNS = [
-    f"$(touch {PWNED})", f"`touch {PWNED}`", f"; touch {PWNED};", f"\ntouch {PWNED}\n", f"' ; touch {PWNED} ; '",
-    f'" ; touch {PWNED} ; "', f"| touch {PWNED}", f"&& touch {PWNED}", f"& touch {PWNED} &", f"<(touch {PWNED})",
-    f"${{x:-$(touch {PWNED})}}", f"\\$(touch {PWNED})", f"x\x1f$(touch {PWNED})", f"x\x00$(touch {PWNED})",
-    f"x\r\ntouch {PWNED}\r\n", f"-oProxyCommand=touch${{IFS}}{PWNED}", f"{{touch,{PWNED}}}", f"é'$(touch {PWNED})'",
-]  # fmt: skip
+    f"$(touch {PWNED})",
+    f"`touch {PWNED}`",
+    f"; touch {PWNED};",
+    f"\ntouch {PWNED}\n",
+    f"' ; touch {PWNED} ; '",
+    f'" ; touch {PWNED} ; "',
+    f"| touch {PWNED}",
+    f"&& touch {PWNED}",
+    f"& touch {PWNED} &",
+    f"<(touch {PWNED})",
+    f"${{x:-$(touch {PWNED})}}",
+    f"\\$(touch {PWNED})",
+    f"x\x1f$(touch {PWNED})",
+    f"x\x00$(touch {PWNED})",
+    f"x\r\ntouch {PWNED}\r\n",
+    f"-oProxyCommand=touch${{IFS}}{PWNED}",
+    f"{{touch,{PWNED}}}",
+    f"é'$(touch {PWNED})'",
+]
 HOSTILE = st.one_of(
     st.sampled_from(RUNS),
     st.builds(
@@ -68,7 +82,7 @@ def encodable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-# ------------------------------------------------------------------------------------------------- on the controller
+# ------------------------------------------------------------------------------ on the controller
 
 
 @given(
@@ -81,7 +95,7 @@ def encodable(text: str) -> bool:
 @example(f"`touch {PWNED}`", "name", '"%h" "%r"')
 @settings(max_examples=120, deadline=None)
 def test_a_proxy_command_runs_nothing_of_a_name(hostile: str, where: str, tokens: str) -> None:
-    """The one place where hactl, as ssh(1) does, has a shell read text that an inventory's values are put in."""
+    """A shell reads inventory values in one place only: a proxy command, as with ssh(1)."""
     with scratch() as folder:
         place = Position("lab.yml", 1)
         values = {
@@ -116,7 +130,7 @@ def test_a_password_is_one_line(name: str, line: str) -> None:
     """What came behind its end would be read by the shell that sudo starts, not by sudo."""
     place = Position("lab.yml", 3, 7)
     with pytest.raises(
-        InputError, match=r"lab.yml:3:7: .*a password holds a line's end"
+        InputError, match=r"lab.yml:3:7: .*a password contains a newline"
     ) as failure:
         Target.of(Host("web1", place, {name: Node(line, place, secret=True)}, ()))
     assert "one" not in str(failure.value).replace("one line", "")
@@ -125,8 +139,13 @@ def test_a_password_is_one_line(name: str, line: str) -> None:
 def project(folder: Path, host: str, vip: str, password: str) -> Project:
     """The project of an inventory that holds these. Raises InputError."""
     vrrp = {"virtual_router_id": 10, "version": 2, "advert_int": 1, "auth_pass": password}
-    frontend = {"name": "web", "vips": [vip], "directors": "directors", "vrrp": vrrp}
-    frontend["services"] = [{"port": 80, "real_servers": "web", "check": {"type": "tcp"}}]
+    frontend = {
+        "name": "web",
+        "vips": [vip],
+        "directors": "directors",
+        "vrrp": vrrp,
+        "services": [{"port": 80, "real_servers": "web", "check": {"type": "tcp"}}],
+    }
     directors = {
         host: {"ansible_host": "192.168.227.101"},
         "lvs2": {"ansible_host": "192.168.227.102"},
@@ -150,11 +169,14 @@ def project(folder: Path, host: str, vip: str, password: str) -> Project:
 def test_a_hostile_inventory_is_refused_or_its_words_stay_words(where: str, hostile: str) -> None:
     words = {"host": "lvs1", "vip": "192.168.227.10", "password": "s3cret", where: hostile}
     with tempfile.TemporaryDirectory() as name, contextlib.suppress(InputError):
-        found = project(Path(name), **words)
-        host = next(iter(found.topology.directors()))
+        hostile_project = project(Path(name), **words)
+        host = next(iter(hostile_project.topology.directors()))
         assert "/" not in host and not host.startswith((".", "-"))
         desired = render_host(
-            found.topology, found.inventory, host, Facts(default_interface="eth0")
+            hostile_project.topology,
+            hostile_project.inventory,
+            host,
+            Facts(default_interface="eth0"),
         )
         for item in desired.of("file"):
             assert isinstance(item, File)
@@ -162,7 +184,7 @@ def test_a_hostile_inventory_is_refused_or_its_words_stay_words(where: str, host
             assert "touch" not in item.validate
 
 
-# --------------------------------------------------------------------------------------------------- on the hosts
+# ----------------------------------------------------------------------------------- on the hosts
 
 
 @pytest.fixture(scope="module", params=["dash", "busybox", "bash"])
@@ -177,7 +199,7 @@ def ran(host: LocalHost) -> list[Path]:
 @given(HOSTILE.filter(encodable), st.integers(0, 8))
 @settings(max_examples=20, deadline=None)
 def test_an_agent_runs_nothing_of_its_data(shell: LocalHost, hostile: str, place: int) -> None:
-    """In every place where a value can be: contents, paths, parameters, addresses, units, parsers, owners."""
+    """In all places of values: contents, paths, parameters, addresses, units, parsers, owners."""
     every = [
         install(f"/etc/app/{hostile}"),
         install("/etc/app/conf", validate=f"test -e {hostile} %s"),
@@ -201,8 +223,8 @@ def test_contents_and_paths_arrive_as_they_are(shell: LocalHost, hostile: str) -
     path = f"/etc/as-it-is/{name}"
     with contextlib.suppress(ProtocolError):
         begin(shell, install(path), hostile.encode()).confirm()
-        wanted = DesiredHost("web1", (File(path, hostile.encode(), "0640", ME, GROUP),))
-        _, seen = observe(shell, lambda _facts: wanted)
-        assert seen.items["file", path].attributes == wanted.items[0].attributes()
+        desired = DesiredHost("web1", (File(path, hostile.encode(), "0640", ME, GROUP),))
+        _, observed = observe(shell, lambda _facts: desired)
+        assert observed.items["file", path].attributes == desired.items[0].attributes()
         (shell.root / path.lstrip("/")).unlink()
     assert ran(shell) == []

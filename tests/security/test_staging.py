@@ -1,4 +1,4 @@
-"""A file with a password is never readable by more users than it will be, at no moment of a transaction."""
+"""During a transaction, a file with a password has never more readers than at its end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SECRET = "correct horse battery"  # noqa: S105
 OLD = f"password {SECRET} before\n".encode()
 NEW = f"password {SECRET} after\n".encode()
 
-#: Each step of the agent takes its time, so that whatever is wrong between two of them lasts long enough to be seen.
+#: Slow tools: a wrong mode between two steps of the agent lasts long enough to be seen.
 SLOW = '#!/bin/sh\nsleep 0.01\n{tool} "$@" || exit\nsleep 0.01\n'
 TOOLS = ("mktemp", "cat", "chown", "chmod", "mv", "ln", "cp", "tar", "sync", "rm", "gzip")
 
 
 @contextmanager
 def modes(root: Path) -> Iterator[dict[str, int]]:
-    """Every file below `root` that held the secret while the block ran, with all the permissions it ever had."""
-    seen: dict[str, int] = {}
+    """Collect the files below `root` with the secret, and all their modes during the block."""
+    modes_by_path: dict[str, int] = {}
     stop = threading.Event()
 
     def look() -> None:
@@ -41,14 +41,16 @@ def modes(root: Path) -> Iterator[dict[str, int]]:
                     try:
                         if SECRET.encode() in path.read_bytes():
                             at = str(path.relative_to(root))
-                            seen[at] = seen.get(at, 0) | path.stat().st_mode & 0o7777
+                            modes_by_path[at] = (
+                                modes_by_path.get(at, 0) | path.stat().st_mode & 0o7777
+                            )
                     except OSError:
                         continue
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield seen
+        yield modes_by_path
     finally:
         stop.set()
         thread.join()
@@ -56,7 +58,7 @@ def modes(root: Path) -> Iterator[dict[str, int]]:
 
 @pytest.fixture
 def slow(host: LocalHost) -> LocalHost:
-    """A host with an old password in a file of mode 0640, whose tools are slow; all its folders can be entered."""
+    """A host with slow tools and an old password in a file of mode 0640. Its folders are open."""
     for tool in TOOLS:
         host.command(tool, SLOW.format(tool=f"/bin/{tool}"))
     host.write("etc/k.conf", OLD).chmod(0o640)
@@ -91,7 +93,7 @@ def test_nobody_else_can_ever_read_it(slow: LocalHost, ending: str) -> None:
 
 
 def test_the_owner_to_be_is_the_first_who_can(slow: LocalHost) -> None:
-    """It is given away before its mode is set: its new owner could read it anyway, and nobody else can."""
+    """The owner is set before the mode: only the new owner, who may read it, could read it."""
     with modes(slow.root) as seen:
         begin(slow, change(owner="nobody"), NEW, NEW).confirm()
     assert (slow.root / "etc/new/n.conf").stat().st_uid == NOBODY

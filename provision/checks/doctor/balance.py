@@ -212,7 +212,7 @@ def _removals(case: DoctorCase, host: str) -> dict[str, list[LogLine]]:
 )
 def sync_inert(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
-        if case.snapshot.wanted(host).sync is None:
+        if case.snapshot.expected(host).sync is None:
             continue
         trace = case.traces[host]
         daemons = tuple(trace.lines("sync")) or ("(none)",)

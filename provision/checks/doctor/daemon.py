@@ -85,7 +85,7 @@ def keepalived_hung(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         live, trace = case.snapshot.lives[host], case.traces[host]
         waiting = [line for line in trace.lines("processes") if re.search(r"\) [TtD] ", line)]
-        expected = case.snapshot.wanted(host).instances
+        expected = case.snapshot.expected(host).instances
         if not is_stopped(case, host) and not live.vrrp and expected and waiting:
             symptom = "Keepalived does not report its state, and sends no adverts"
             cause = (
@@ -252,7 +252,7 @@ def selinux_denied(case: DoctorCase) -> Iterator[Symptom]:
 def no_ipvs(case: DoctorCase) -> Iterator[Symptom]:
     for host in case.directors:
         trace = case.traces[host]
-        if case.snapshot.wanted(host).services and not list(trace.lines("ipvs_module")):
+        if case.snapshot.expected(host).services and not list(trace.lines("ipvs_module")):
             lines = [line for line in trace.log if re.search("ipvs|IPVS|ip_vs", line.text)]
             release = " ".join(trace.lines("release"))
             cause = f"kernel {release} has no IPVS, or the module is not loaded"

@@ -148,7 +148,7 @@ def _instances(poll: PollResult, frontend: ResolvedFrontend, host: str) -> Itera
         if instance is None:
             state = _state_without_answer(live)
             yield DirectorStatus(
-                host, expected.name, state, handover=handover, sync=sync, drained=live.out
+                host, expected.name, state, handover=handover, sync=sync, drained=live.drained_by
             )
         else:
             yield _instance(live, instance, log.clock, handover, sync)
@@ -177,7 +177,7 @@ def _instance(
         instance.errors,
         None,
         sync,
-        live.out,
+        live.drained_by,
     )
 
 

@@ -99,7 +99,7 @@ def questions(seen: Snapshot) -> tuple[Question, ...]:
 
 def mac_of(seen: Snapshot, host: str) -> str:
     """The hardware address, in lower case, of the interface that a host has towards the clients."""
-    return seen.lives[host].macs.get(seen.wanted(host).interface, "").lower()
+    return seen.lives[host].macs.get(seen.expected(host).interface, "").lower()
 
 
 def own_address(seen: Snapshot, service: ServerAddress) -> str:

@@ -1,4 +1,4 @@
-"""The programs that run on the hosts: POSIX sh, sent over the wire, never installed."""
+"""The agents: POSIX sh programs that hactl sends to the hosts and never installs there."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PARTS = {
     "hold": ("common", "transaction", "lock"),
     "roll": ("common", "transaction", "roll"),
 }
-"""The files that make up each agent, in order."""
+"""The shell parts of the agents, by agent, in the order in which they are joined."""
 
 
 @functools.cache
 def program(name: str) -> str:
-    """The text of one of the agents in PARTS."""
+    """Return the text of an agent in PARTS."""
     folder = resources.files(__name__)
     return "".join(
         folder.joinpath(f"{part}.sh").read_text(encoding="utf-8") for part in PARTS[name]

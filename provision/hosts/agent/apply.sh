@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Apply: make the listed changes as one transaction; undo them unless the controller confirms.
+# Apply: make the listed changes as one transaction. Without the controller's confirmation, roll back.
 
-each_op() { # FUNCTION: calls it with the fields of every op
+each_op() { # FUNCTION: call it with the fields of every op
     index=0
     for op in $ops; do
         index=$((index + 1))
@@ -12,14 +12,14 @@ each_op() { # FUNCTION: calls it with the fields of every op
     done
 }
 
-lead() { # before all: where the files are
+lead() { # collect the folders of the files
     case $1 in
     stage) collect_ways "$R$3" ;;
     remove) collect_ways "$R$2" ;;
     esac
 }
 
-prepare() { # first pass: everything that takes space, before anything changes
+prepare() { # first pass, before any change: write everything that takes space
     case $1 in
     stage) stage "$2" "$R$3" ;;
     package) kept=$kept${kept:+ }$2 package_index=$index ;;
@@ -28,10 +28,10 @@ prepare() { # first pass: everything that takes space, before anything changes
     esac
 }
 
-check() { # second pass: with the packages there, ownership and the parsers
+check() { # second pass, with the packages installed: owners, modes and the parsers
     case $1 in
     package) say step "$index" ok ;;
-    stray) no_master_of "$2" "$3" ;; # asked again where it is taken off; here nothing has changed yet
+    stray) no_master_of "$2" "$3" ;; # checked again just before the removal; no change has been made yet
     stage)
         shift
         nth=$1 path=$R$2
@@ -42,7 +42,7 @@ check() { # second pass: with the packages there, ownership and the parsers
     esac
 }
 
-intend() { # third pass: the journal of what would outlive a power cut
+intend() { # third pass: the journal entries of changes that outlive a power cut
     case $1 in
     file) remember "$R$3" "$2" ;;
     remove) remember "$R$2" ;;
@@ -50,7 +50,7 @@ intend() { # third pass: the journal of what would outlive a power cut
     esac
 }
 
-change() { # fourth pass: the changes themselves
+change() { # fourth pass: make the changes
     case $1 in
     stage | package) return ;;
     file) swap "$2" "$R$3" "$4" ;;
@@ -62,7 +62,7 @@ change() { # fourth pass: the changes themselves
         change_address del "$2" "$3"
         ;;
     module) load_module "$2" ;;
-    await) hear reached go ;; # what comes next happens on several hosts at once
+    await) hear reached go ;; # several hosts make the next changes at the same moment
     unit)
         shift
         change_unit "$@"
@@ -72,14 +72,14 @@ change() { # fourth pass: the changes themselves
         shift
         begin_checks "$@"
         ;;
-    ledger) ledger=$2 ;; # put in place by the confirmation, as is the generation
+    ledger) ledger=$2 ;; # the confirmation puts ledger and generation in place
     generation) about=$2 desired=$3 ;;
     *) fail "unknown operation $1" ;;
     esac
     say step "$index" ok
 }
 
-role_of() { # ADDRESS: sets `role` to what Keepalived is of it, master or backup; empty where it does not say
+role_of() { # ADDRESS: set `role` to Keepalived's role for it, master or backup; empty for unknown
     role='' rest=$json
     while :; do
         case $rest in *'"iname"'*) ;; *) return ;; esac
@@ -91,7 +91,7 @@ role_of() { # ADDRESS: sets `role` to what Keepalived is of it, master or backup
     done
 }
 
-no_master_of() { # ADDRESS/PREFIX DEVICE: who became its master since the plan was made keeps it
+no_master_of() { # ADDRESS/PREFIX DEVICE: refuse if this host became its master since the plan was made
     has_address "$1" "$2" || return 0
     state_of keepalived.service
     pid=${state#*MainPID=}
@@ -106,7 +106,7 @@ no_master_of() { # ADDRESS/PREFIX DEVICE: who became its master since the plan w
     esac
 }
 
-listen() { # WORD: a child waits for the controller's next one, and ends with a status that says which it was
+listen() { # WORD: a child waits for the controller's next word; its exit status says which word came
     (
         while IFS= read -r word <&3; do
             : >"$work/heard"
@@ -125,7 +125,7 @@ listen() { # WORD: a child waits for the controller's next one, and ends with a 
     echo $child >"$work/$announced" || fail "no space in $STATE"
 }
 
-hear() { # ANNOUNCEMENT WORD: questions are answered; end of file, any other word, a signal or the deadline undo everything
+hear() { # ANSWER WORD: answer questions until WORD comes; any other word, end of input, signal or deadline rolls back
     announced=$1
     listen "$2"
     say "$1"
@@ -145,7 +145,7 @@ hear() { # ANNOUNCEMENT WORD: questions are answered; end of file, any other wor
     rm -f "$work/$1"
 }
 
-lay_out() { # what the confirmation puts in place, ready to be renamed
+lay_out() { # prepare ledger and generation, which the confirmation renames into place
     [ -z "$ledger" ] || { mv "$work/files/$ledger" "$work/ledger" && chmod 644 "$work/ledger"; } || return 1
     [ -z "$about" ] || lay_generation "$about" "$desired"
 }
@@ -160,15 +160,15 @@ finish() {
     say confirmed
 }
 
-unpack() { # the controller's archive: `ops` and files/N
+unpack() { # unpack the controller's archive: `ops` and files/N
     said=$(dd bs="$length" count=1 iflag=fullblock 2>/dev/null | tar -xf - -C "$work" 2>&1) || {
-        release # where there is no space for the archive, there is none for a log
+        release # without space for the archive there is none for a log
         refuse "cannot unpack into $STATE: $(printf '%s\n' "$said" | printable)"
     }
     ops=$(cat "$work/ops")
 }
 
-begin() { # lock, and somebody beside who undoes
+begin() { # lock the host, and start the watch and the guard, which can roll back
     IFS=$US read -r who inventory deadline number counts
     IFS= read -r length || exit 1
     IFS=$NL
@@ -184,7 +184,7 @@ begin() { # lock, and somebody beside who undoes
     unpack
 }
 
-get_ready() { # everything that may fail without a change
+get_ready() { # do everything that can fail before a change is made
     each_op lead
     check_ways
     each_op prepare
@@ -205,12 +205,12 @@ transact() {
     done
     begin
     get_ready
-    hear ready go # nothing but packages has changed so far
+    hear ready go # up to here only packages have changed
     olds='' places='' to_link=$NL ledger='' about=''
     each_op intend
     sync_journal
     each_op change
-    hear applied confirm # from here on the deadline runs
+    hear applied confirm # the deadline begins here
     finish
 }
 

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# What both agents begin with. The parts of an agent are joined into one program (provision/hosts/agent/__init__.py).
+# The beginning of every agent. The parts of an agent are joined into one program (agent/__init__.py).
 #
-# Protocol: docs/architecture.md. Fields are separated by US (0x1F), which is not white space to `read` and IFS, so
-# that an empty field stays a field. Unquoted expansions split on purpose: `set -f` keeps them from globbing.
-# Every fork costs milliseconds on a slow host: one call for all files, all units, all packages.
+# The protocol is in docs/agent-protocol.md. Fields are separated by US (0x1F). It is no white space
+# to `read` and IFS, so empty fields are kept. Unquoted expansions split on purpose; `set -f` keeps
+# them from globbing. Every fork takes milliseconds on a slow host: use one call for all files, all
+# units and all packages.
 
 set -uf
 export LC_ALL=C
@@ -17,7 +18,7 @@ TAB=${US#?}
 US=${US%?}
 IFS=$NL
 
-say() { # one line; its fields joined by US
+say() { # FIELDS: print one line, the fields joined by US
     IFS=$US
     printf '%s\n' "$*" 2>/dev/null
     said=$?
@@ -27,7 +28,7 @@ say() { # one line; its fields joined by US
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-alive() { # PID: does it run? Nobody may have waited for it yet.
+alive() { # PID: true if the process runs; a zombie does not count
     kill -0 "$1" 2>/dev/null && { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     case $stat in *') Z '*) return 1 ;; esac
 }

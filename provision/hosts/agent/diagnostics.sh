@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Trace: what explains a symptom, beside the look: filters, logs, neighbours, processes. A part that comes before the
-# look, which calls `look_further`.
+# Diagnostics: filters, logs, neighbours and processes, which explain a symptom. This part comes
+# before the look, which calls `look_further`.
 
-filters() { # the packet filters; those of iptables as well where they are not nft's own
+filters() { # the packet filters of nft, and those of iptables that nft does not have
     section filters
     ! have nft || nft list ruleset 2>/dev/null
     for tables in iptables-legacy-save ip6tables-legacy-save iptables-save ip6tables-save; do
@@ -11,23 +11,23 @@ filters() { # the packet filters; those of iptables as well where they are not n
     done
 }
 
-processes() { # of keepalived: number, name, state, parent (proc(5), /proc/PID/stat)
+processes() { # Keepalived's processes: number, name, state, parent (proc(5), /proc/PID/stat)
     section processes
     set +f
     grep -sh '^[0-9]* (keepalived' "$R"/proc/[0-9]*/stat
     set -f
 }
 
-log() { # what keepalived and systemd said about it since the boot, and SELinux's refusals
+log() { # Keepalived's log since the boot, systemd's messages about it, and SELinux's denials
     section log
-    # not the answers to our own questions
+    # without Keepalived's log lines about hactl's own requests
     ! have journalctl || journalctl -qb --no-pager -o short-unix -n 3000 -u keepalived 2>/dev/null |
         grep -v 'Printing VRRP as json' | tail -n 400
     section denied
     ! have tail || tail -n 2000 "$R/var/log/audit/audit.log" 2>/dev/null | grep 'avc: .*keepalived' | tail -n 5
 }
 
-managers() { # who else may take addresses away
+managers() { # network managers, which may remove addresses
     section managers
     systemctl is-active systemd-networkd NetworkManager 2>/dev/null
     section networkd
@@ -37,14 +37,14 @@ managers() { # who else may take addresses away
     set -f
 }
 
-full_disks() { # file systems of this machine that can be written and have no room (df(1) -P; -l asks no other machine)
+full_disks() { # writable local file systems without free space (df(1) -P; -l: no network file systems)
     section full_disks
     df -Pl 2>/dev/null | while IFS=' ' read -r device blocks used free part place; do
         [ "$free" != 0 ] || [ "$blocks" = 0 ] || [ ! -w "$place" ] || printf '%s\n' "$device $blocks $used $free $part $place"
     done
 }
 
-tunnel_paths() { # ADDRESS DEVICE MTU SMALL LARGE of each real server in a tunnel: does a packet come back, and one of that size?
+tunnel_paths() { # ADDRESS DEVICE MTU SMALL LARGE: for real servers in tunnels, are small and large packets answered?
     section tunnel_paths
     [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
     asked=$NL
@@ -63,7 +63,7 @@ tunnel_paths() { # ADDRESS DEVICE MTU SMALL LARGE of each real server in a tunne
     wait
 }
 
-tunnel_path() { # ADDRESS: what a tunnel carries may be as long as the interface takes (RFC 2003 3.1)
+tunnel_path() { # ADDRESS: a packet in a tunnel may be as large as the interface's MTU (RFC 2003 3.1)
     have ping || {
         printf '%s no-ping\n' "$1"
         return
@@ -79,7 +79,7 @@ tunnel_path() { # ADDRESS: what a tunnel carries may be as long as the interface
     printf '%s %s %s %s %s\n' "$1" "$device" "$mtu" $small $large
 }
 
-comes_back() { # SIZE ADDRESS: one of two that nobody may fragment
+comes_back() { # SIZE ADDRESS: true if at least one of two unfragmented packets is answered
     ping -n -q -c 2 -i 0.2 -W 1 -M 'do' -s "$1" "$2" >/dev/null 2>&1
 }
 
@@ -103,7 +103,7 @@ look_further() {
     grep -snE '^[[:space:]]*(vrrp_strict|strict_mode)' "$R/etc/keepalived/keepalived.conf"
     section ipvs_module
     [ ! -e "$R/proc/net/ip_vs" ] || echo loaded
-    section synced # connections by origin
+    section synced # numbers of synchronised connections by origin
     [ ! -r "$R/proc/net/ip_vs_conn_sync" ] || for origin in LOCAL SYNC; do
         printf '%s %s\n' $origin "$(grep -c " ESTABLISHED .*$origin" "$R/proc/net/ip_vs_conn_sync")"
     done

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Leave: real servers that are about to be taken out of the table get no new connections, for as long as somebody listens.
+# Drain weights: real servers that will leave the table get the weight 0, and so no new connections.
 #
-# The data begins with lines `SELECTOR OPTIONS-WITH-PLACE` in ipvsadm's words, up to an empty one; the answer is `eased`.
-# Each `count` is answered with the table, a line `row` each, and `counted`; `gone` ends it. Whatever else ends it, the
-# end of the input above all, gives those that are still in the table their weight back.
+# The data begins with lines `SELECTOR OPTIONS-WITH-PLACE` in ipvsadm's words, up to an empty line.
+# The answer is `eased`. Each `count` is answered with the table, a line `row` for each of its lines,
+# and `counted`. `gone` ends the agent. Any other end, above all the end of the input, restores the
+# weights of the servers that are still in the table.
 
 trap : PIPE
 ask=''
@@ -14,7 +15,7 @@ read_entries() {
     done
 }
 
-edit() { # WEIGHT SELECTOR OPTIONS: only what is there is changed
+edit() { # WEIGHT SELECTOR OPTIONS: set the weight; a server that is not in the table is not added
     weight=$1 before=${3%%-w *} after=${3#*-w }
     case "$after " in *' '*) after=${after#"${after%% *}"} ;; esac
     IFS=' '
@@ -22,7 +23,7 @@ edit() { # WEIGHT SELECTOR OPTIONS: only what is there is changed
     IFS=$NL
 }
 
-weight_now() { # SELECTOR OPTIONS: sets `weight`, empty where it is not in the table
+weight_now() { # SELECTOR OPTIONS: set `weight`; empty if the server is not in the table
     place=${2#-r }
     weight=''
     for row in $saved; do
@@ -40,7 +41,7 @@ ease() {
         set -- $line
         IFS=$NL
         weight_now "$@"
-        case $weight in '' | 0) continue ;; esac # not there, or drained already
+        case $weight in '' | 0) continue ;; esac # not in the table, or drained already
         eased=$eased$NL$weight$US$line
         edit 0 "$@"
     done

@@ -1,13 +1,14 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Drain: take a real server, or this director, out of service for as long as somebody wants, or give it back.
+# Drain: take a real server or this director out of service, or return it to service.
 #
-# The first line of the data says what: `drain|undrain server|director NAME WHO INVENTORY-DIGEST`. It answers `done` or
-# `failed MESSAGE`. Keepalived sees the files change (inotify), and reads them at each start and reload.
+# The first line of the data is `drain|undrain server|director NAME WHO INVENTORY-DIGEST`. The answer
+# is `done` or `failed MESSAGE`. Keepalived watches the files (inotify), and reads them at each start
+# and reload.
 
 umask 022
 trap : PIPE
 STATE=$R/var/lib/hactl
-LOWEST=-2147483647 # whatever the weight, the sum is not above 0; one less would be "the server is down" to Keepalived
+LOWEST=-2147483647 # with any weight, the sum is not above 0; one less would be "the server is down" to Keepalived
 LAST=-253          # the same for a priority of 1 to 254
 
 refuse() {
@@ -17,7 +18,7 @@ refuse() {
 
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 
-put() { # FILE TEXT: in one step, so that Keepalived reads the old or the new
+put() { # FILE TEXT: replace the file in one step, so that Keepalived reads the old or the new text
     if fresh=$(mktemp "${1%/*}/.${1##*/}.hactl-XXXXXX") && printf '%s\n' "$2" >"$fresh" && chmod 644 "$fresh" &&
         sync "$fresh" && mv -f "$fresh" "$1" && sync "${1%/*}"; then
         return
@@ -26,7 +27,7 @@ put() { # FILE TEXT: in one step, so that Keepalived reads the old or the new
     refuse "cannot write ${1#"$R"}: is the disk full or read-only?"
 }
 
-priorities() { # NUMBER: into each front end's hand-over file
+priorities() { # NUMBER: write it into each front end's hand-over file
     set +f
     set -- "$1" "$STATE"/handover/*
     set -f
@@ -37,7 +38,7 @@ priorities() { # NUMBER: into each front end's hand-over file
     done
 }
 
-drain_server() { # done before, it stays as it was: who, and since when
+drain_server() { # a repeated drain keeps the first operator and time
     ! { IFS=' ' read -r number _ <"$STATE/drain/$name"; } 2>/dev/null || [ "$number" != $LOWEST ] ||
         return 0
     put "$STATE/drain/$name" "$LOWEST $who $(now)"
@@ -45,7 +46,7 @@ drain_server() { # done before, it stays as it was: who, and since when
 
 undrain_server() { put "$STATE/drain/$name" 0; }
 
-drain_director() { # the mark first: whatever starts from here on stays last in line
+drain_director() { # write the mark first: a Keepalived that starts after it gets the lowest priority
     [ -e "$STATE/drained" ] || put "$STATE/drained" "$who $(now)"
     priorities $LAST
 }
@@ -55,7 +56,7 @@ undrain_director() {
     priorities 0
 }
 
-record() { # a line in this host's log, with the generation that it has
+record() { # write a line with the present generation to this host's log
     log=$R/var/log/hactl.log number=0
     set +f
     for folder in "$STATE"/generations/*; do

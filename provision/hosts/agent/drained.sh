@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Drained: what is drained here on purpose. A part of every agent that looks.
+# Drained: the drains on this host. A part of every agent that looks.
 
-drained_lines() { # `HOST WHO WHEN` for each real server that gets no new connections from here; for this host itself `. WHO WHEN`
+drained_lines() { # print `HOST WHO WHEN` for each drained real server, and `. WHO WHEN` for this host
     set +f
     set -- "$R"/var/lib/hactl/drain/*
     set -f

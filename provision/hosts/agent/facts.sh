@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# What the host is.
+# Facts of the host.
 
 os_facts() {
     id='' id_like='' version=''
@@ -22,14 +22,14 @@ os_facts() {
     say fact os_id "$id"
     say fact os_version "$version"
     hostname='' kernel=''
-    # Strings can be read a byte at a time from /proc/sys, numbers cannot: after the first byte they end.
+    # The shell reads byte by byte. In /proc/sys this works for strings; numbers end after one byte.
     { read -r hostname <"$R/proc/sys/kernel/hostname"; } 2>/dev/null
     { read -r kernel <"$R/proc/sys/kernel/osrelease"; } 2>/dev/null
     say fact hostname "$hostname"
     say fact kernel "$kernel"
 }
 
-interface_facts() { # global addresses; those on lo are VIPs or 127/8, never the address a host is reached at
+interface_facts() { # global addresses; lo has only VIPs and 127/8, no address to reach the host at
     addresses=$(ip -o addr show) || die 'the ip tool does not work; install iproute2'
     device='' line_out=''
     for line in $addresses; do
@@ -50,7 +50,7 @@ interface_facts() { # global addresses; those on lo are VIPs or 127/8, never the
     say fact default_interface "$default"
 }
 
-default_interface() { # of the default route with the lowest metric, IPv4 before IPv6
+default_interface() { # set `default` to that of the route with the lowest metric, IPv4 before IPv6
     default='' lowest=''
     while IFS=" $TAB" read -r device destination _ _ _ _ metric mask _; do
         [ "$destination$mask" = 0000000000000000 ] || continue
@@ -68,7 +68,7 @@ default_interface() { # of the default route with the lowest metric, IPv4 before
 keepalived_fact() {
     version=''
     packages=''
-    if have dpkg-query; then # all of them: the status file is read whole for a single one, too
+    if have dpkg-query; then # all packages: dpkg reads the whole status file even for one
         packages=$NL$(dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Version}\n' 2>/dev/null)$NL
         case $packages in
         *"$NL"?i\ 'keepalived '*)
@@ -87,7 +87,7 @@ keepalived_fact() {
     say fact keepalived_version "$version"
 }
 
-filters() { # does a base chain hooked to input refuse anything, itself or in a chain it jumps to?
+filters() { # RULESET: true if a base chain of the hook input refuses packets, itself or by a jump
     chain='' jumps='' refuses=''
     for line in $1; do
         case $line in

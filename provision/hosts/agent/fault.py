@@ -1,7 +1,8 @@
-"""Faults on a host: injected on command, undone on command, and by a guard on the host where no command comes.
+"""Faults on a host: injected and undone on command, or undone by a guard on the host.
 
-The vocabulary is the agent's (agent/fault.sh): `unit-stop UNIT`, `unit-kill UNIT`, `unit-flap UNIT TIMES SECONDS`,
-`vrrp-block`, `address-del ADDRESS/PREFIX DEVICE LABEL`, `file-write PATH VALUE`.
+The agent (fault.sh) knows these faults: `unit-stop UNIT`, `unit-kill UNIT`,
+`unit-flap UNIT TIMES SECONDS`, `vrrp-block`, `address-del ADDRESS/PREFIX DEVICE LABEL`,
+`file-write PATH VALUE`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from provision.hosts.sessions import Sessions
 
 @dataclass(frozen=True)
 class FaultSpec:
-    """A fault to inject: on which host, of which kind, with which arguments."""
+    """A fault to inject: the host, the kind of fault and its arguments."""
 
     host: str
     kind: str
@@ -28,7 +29,7 @@ class FaultSpec:
 
 
 class Fault:
-    """One fault on one host. `limit` is in whole seconds, after which the host undoes the fault by itself."""
+    """One fault on one host. After `limit` whole seconds the guard on the host undoes it."""
 
     def __init__(self, sessions: Sessions, name: str, spec: FaultSpec, limit: int) -> None:
         self.spec = spec
@@ -39,22 +40,27 @@ class Fault:
         self._channel: Channel | None = None
 
     def arm(self) -> None:
-        """Get the host ready; the guard runs from here on. Raises HostError with nothing changed but left-overs undone.
+        """Undo faults that an earlier run left, start the guard, and prepare the host.
 
         Raises:
-            Locked: another run is breaking this host right now.
+            Locked: another run injects a fault on this host now.
+            HostError: the host is not ready; no fault was injected.
         """
         self._channel = self._sessions.of(self.spec.host).run_agent(program("fault"))
-        order = encode_line(
+        request = encode_line(
             "inject", self._name, str(self.limit), self.spec.kind, *self.spec.arguments
         )
-        self._channel.send(order)
+        self._channel.send(request)
         while (fields := self._answer())[0] == "leftover":
             self.leftovers += (fields[1],)
         self._expect(fields, "ready")
 
     def inject(self) -> float:
-        """Inject it; returns the `time.monotonic()` just before the word went out. Raises HostError where it fails."""
+        """Inject the fault. Return the `time.monotonic()` just before the command was sent.
+
+        Raises:
+            HostError: the injection failed.
+        """
         assert self._channel is not None
         moment = time.monotonic()
         self._channel.send(encode_line("go"))
@@ -62,13 +68,14 @@ class Fault:
         return moment
 
     def finish(self) -> None:
-        """Wait for the end of a fault that takes a while. Raises HostError."""
+        """Wait until a fault that takes some time has ended. Raises HostError."""
         self._expect(self._answer(), "done")
 
     def undo(self) -> None:
-        """Undo it, over a new login where the first is lost. Nothing happens where it was undone or never armed.
+        """Undo the fault, over a new login if the first is lost. No effect if there is no fault.
 
-        Raises HostError where the fault stays, and says until when; or where the guard came first.
+        Raises:
+            HostError: the fault remains, and the message says until when; or the guard undid it.
         """
         channel, self._channel = self._channel, None
         if channel is None:
@@ -76,20 +83,18 @@ class Fault:
         try:
             channel.send(encode_line("undo"))
             fields = _read(self.spec.host, channel)
-            while fields[0] in (
-                "leftover",
-                "ready",
-                "injected",
-                "done",
-            ):  # interrupted before this was read
+            # An interrupted run has not read these answers.
+            while fields[0] in ("leftover", "ready", "injected", "done"):
                 fields = _read(self.spec.host, channel)
         except HostError:
             fields = self._undo_by_another_login()
         finally:
             channel.close()
         if fields[0] == "undone" and fields[1:] == ("guard",):
-            what = f"the fault was undone after {self.limit} s by its guard, before the drill had ended"
-            raise HostError(self.spec.host, what, "was the connection lost, or the host too slow?")
+            message = f"the guard undid the fault after {self.limit} s, before the drill ended"
+            raise HostError(
+                self.spec.host, message, "was the connection lost, or the host too slow?"
+            )
         if fields[0] != "undone":
             raise HostError(
                 self.spec.host, f"the fault could not be undone: {' '.join(fields[1:])}"
@@ -104,8 +109,12 @@ class Fault:
             fields = _read(host, channel)
             channel.close()
         except HostError as error:
-            what = f"the connection was lost while the fault was in place; the guard on {host} undoes it within"
-            raise HostError(host, f"{what} {self.limit} s", str(error)) from error
+            raise HostError(
+                host,
+                "the connection was lost while the fault was in place; "
+                f"the guard on {host} undoes it within {self.limit} s",
+                str(error),
+            ) from error
         return fields[:1]
 
     def _answer(self) -> tuple[str, ...]:
@@ -116,21 +125,31 @@ class Fault:
         if fields[0] == word:
             return
         if fields[0] == "busy":
-            what = f"another run is breaking this host right now ({fields[1]})"
-            raise Locked(
-                self.spec.host, what, "wait for it; a dead one's fault is undone by its guard"
-            )
+            raise _busy(self.spec.host, fields[1])
         raise HostError(
-            self.spec.host, f"the fault {self.spec.kind} did not take hold: {' '.join(fields[1:])}"
+            self.spec.host,
+            f"the fault {self.spec.kind} could not be injected: {' '.join(fields[1:])}",
         )
+
+
+def _busy(host: str, name: str) -> Locked:
+    return Locked(
+        host,
+        f"another run injects a fault on this host now ({name})",
+        "wait until it ends; if that run died, the guard on the host undoes its fault",
+    )
 
 
 def traces(
     sessions: Sessions, hosts: Iterable[str]
 ) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
-    """What drills could leave on each host (files, packet filters, processes), and the left-over faults it undid.
+    """Return, by host, the traces of drills and the names of the left-over faults that it undid.
 
-    Raises HostError for a host that cannot be asked, Locked where another run is at work.
+    Traces are files, packet filters and processes.
+
+    Raises:
+        HostError: a host cannot be asked.
+        Locked: another run injects a fault on a host.
     """
     names = list(hosts)
     return dict(zip(names, run_parallel(lambda host: _traces(sessions, host), names), strict=True))
@@ -138,27 +157,23 @@ def traces(
 
 def _traces(sessions: Sessions, host: str) -> tuple[frozenset[str], tuple[str, ...]]:
     channel = sessions.of(host).run_agent(program("fault"))
-    found, leftovers = set(), []
+    lines, leftovers = set(), []
     try:
         channel.send(encode_line("traces"))
         while (fields := _read(host, channel))[0] != "end":
             if fields[0] == "trace":
-                found.add(" ".join(fields[1:]))
+                lines.add(" ".join(fields[1:]))
             elif fields[0] == "leftover":
                 leftovers.append(fields[1])
             elif fields[0] == "busy":
-                raise Locked(
-                    host,
-                    f"another run is breaking this host right now ({fields[1]})",
-                    "wait for it",
-                )
+                raise _busy(host, fields[1])
             else:
                 raise HostError(
                     host, f"a fault of an earlier run could not be undone: {' '.join(fields[1:])}"
                 )
     finally:
         channel.close()
-    return frozenset(found), tuple(leftovers)
+    return frozenset(lines), tuple(leftovers)
 
 
 def _read(host: str, channel: Channel) -> tuple[str, ...]:

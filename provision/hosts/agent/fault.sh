@@ -1,24 +1,26 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# A fault with a guard: one fault of a fixed vocabulary is injected and undone again, whatever becomes of the controller.
+# Fault: inject one of the known faults, and undo it again, also without the controller.
 #
-# The first line of the data says what to do:
-#   inject NAME SECONDS KIND ARGUMENT...   answers `leftover NAME` for each fault of a dead run, which it undoes first,
-#                                          then `ready`; `go` injects (`injected`, and `done` where that takes a while);
-#                                          `undo`, any other word and the end of the input undo (`undone`).
-#   undo NAME                              undoes that fault from a second login (`undone`).
-#   traces                                 undoes left-overs, then says what drills could leave behind, and `end`.
-#   guard NAME SECONDS                     what a fault starts beside itself: it undoes after so many seconds.
-# `busy NAME`, `failed MESSAGE` and `undo_failed MESSAGE` end it.
+# The first line of the data is the request:
+#   inject NAME SECONDS KIND ARGUMENT...   Undo the faults of dead runs (`leftover NAME` for each), and
+#                                          answer `ready`. `go` injects the fault (`injected`, later
+#                                          `done` for a fault that takes some time). `undo`, any other
+#                                          word and the end of the input undo it (`undone`).
+#   undo NAME                              Undo that fault from a second login (`undone`).
+#   traces                                 Undo left-overs, print the traces of drills, and `end`.
+#   guard NAME SECONDS                     The fault's own guard: undo it after these seconds.
+# `busy NAME`, `failed MESSAGE` and `undo_failed MESSAGE` end the agent.
 #
-# A fault is a folder of that name with the line of its kind and arguments, what its undoing needs, and the numbers of
-# the processes that look after it. Undoing may be done twice over; `undoing` in the folder keeps it to one at a time.
+# A fault is a folder with its name. The folder holds the kind and the arguments in one line, the data
+# that undoing needs, and the numbers of its processes. Undoing may be repeated. The folder `undoing`
+# in it allows one process at a time to undo.
 
 umask 077
 trap : PIPE
 FAULTS=$R/run/hactl/fault
 TABLE=hactl_drill
 
-next_line() { # sets `line` to the next one of standard input
+next_line() { # set `line` to the next line of standard input
     IFS= read -r line || line=''
 }
 
@@ -28,11 +30,11 @@ why() { tr -s '\000-\037\177' ' ' <"$folder/log" | tail -c 300; }
 
 run() { "$@" >"$folder/log" 2>&1 </dev/null; }
 
-begin() { # from here on there is something to undo
+begin() { # record the fault: from here on it must be undone
     printf '%s\n' "$record" >"$folder/fault" || refuse "cannot write $folder"
 }
 
-lives() { # FILE: whether the process it names lives
+lives() { # FILE: true if the process with the number in the file runs
     pid=''
     { IFS= read -r pid <"$1"; } 2>/dev/null
     [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
@@ -51,11 +53,11 @@ undo_unit_stop() { # UNIT
     unit_is active "$1" || run systemctl start "$1"
 }
 
-inject_unit_kill() { # UNIT: all its processes, with no time for a last word
+inject_unit_kill() { # UNIT: kill all its processes at once, so that none can react
     unit_is active "$1" || refuse "$1 is not running"
     begin
-    # At once (Linux 5.14, cgroup.kill): one after the other, Keepalived's children hear of their parent's death (a SIGTERM
-    # by prctl(2)) and begin to say goodbye, and are killed half-way through taking the table down.
+    # Linux 5.14 has cgroup.kill. Killed one by one, Keepalived's children get a SIGTERM at their
+    # parent's death (prctl(2)), begin to clear the table, and are killed in the middle of that.
     group=$R/sys/fs/cgroup$(systemctl show -p ControlGroup --value "$1")
     if [ -w "$group/cgroup.kill" ]; then
         echo 1 >"$group/cgroup.kill"
@@ -83,8 +85,8 @@ inject_unit_flap() { # UNIT TIMES SECONDS
 
 undo_unit_flap() { undo_unit_stop "$@"; }
 
-# VRRP is protocol 112; a version 2 router with AH sends to the same group (RFC 2338 §5.3.6). Dropped before any
-# firewall or connection tracking sees it, and only what comes in: this host's own adverts go on.
+# VRRP is protocol 112; a version 2 router with AH sends to the same group (RFC 2338 §5.3.6). Incoming
+# adverts are dropped before any firewall or connection tracking. This host still sends adverts.
 inject_vrrp_block() {
     begin
     if have nft; then
@@ -114,7 +116,7 @@ inject_address_del() { # ADDRESS/PREFIX DEVICE LABEL
     there=$(ip -o addr show dev "$2" to "$1" 2>/dev/null)
     case $there in
     '') refuse "$1 is not on $2" ;;
-    *' deprecated '*) : >"$folder/deprecated" ;; # an IPv6 address that no connection of this host's own may use
+    *' deprecated '*) : >"$folder/deprecated" ;; # an IPv6 address that this host does not use as a source
     esac
     begin
     run ip addr del "$1" dev "$2" || refuse "ip addr del $1: $(why)"
@@ -127,7 +129,7 @@ undo_address_del() { # ADDRESS/PREFIX DEVICE LABEL
     [ -n "$(ip -o addr show dev "$device" to "$cidr" 2>/dev/null)" ] || run ip addr add "$cidr" dev "$device" "$@"
 }
 
-inject_file_write() { # PATH VALUE: written in place, as the daemon that tracks the file watches its inode's folder
+inject_file_write() { # PATH VALUE: write in place, since Keepalived watches the file's folder
     case $1 in *..*) refuse "$1 is no hand-over file" ;; /var/lib/hactl/handover/*) ;; *) refuse "$1 is no hand-over file" ;; esac
     [ -f "$R$1" ] || refuse "$1 does not exist"
     cat "$R$1" >"$folder/content" || refuse "cannot read $1"
@@ -141,18 +143,18 @@ undo_file_write() { # PATH VALUE
 
 # ---------------------------------------------------------------------------------------------------- the frame
 
-refuse() { # the fault cannot be injected: what was done of it is undone
+refuse() { # MESSAGE: the fault cannot be injected; undo its first steps
     message=$*
     undo || message="$message; and its undoing failed: $problem"
     say failed "$message"
     exit 1
 }
 
-undo() { # of $folder, by whoever comes first; sets `problem`
+undo() { # undo the fault in $folder, unless another process does it already; set `problem`
     [ -d "$folder" ] || return 0
     if ! mkdir "$folder/undoing" 2>/dev/null; then
         waited=0
-        while [ -d "$folder" ] && [ $waited -lt 60 ]; do # the other one is at it
+        while [ -d "$folder" ] && [ $waited -lt 60 ]; do # the other process is undoing it
             sleep 1
             waited=$((waited + 1))
         done
@@ -177,7 +179,7 @@ undo() { # of $folder, by whoever comes first; sets `problem`
         file-write) undo_file_write "$@" ;;
         esac || {
             problem="$kind $*: $(why)"
-            rmdir "$folder/undoing" # somebody may try again
+            rmdir "$folder/undoing" # another attempt is possible
             return 1
         }
     fi
@@ -188,14 +190,14 @@ undo() { # of $folder, by whoever comes first; sets `problem`
 undo_and_say() {
     trap '' HUP INT TERM
     [ -d "$folder" ] || {
-        say undone guard # it came before us: the time was up
+        say undone guard # the time was up, and the guard has undone it
         exit 0
     }
     if undo; then say undone; else say undo_failed "$problem"; fi
     exit 0
 }
 
-undo_leftovers() { # what a run that died left behind; one that lives keeps this host to itself
+undo_leftovers() { # undo the faults of dead runs; a live run refuses any other run
     [ -d "$FAULTS" ] || return 0
     set +f
     for folder in "$FAULTS"/*; do
@@ -214,7 +216,7 @@ undo_leftovers() { # what a run that died left behind; one that lives keeps this
     done
 }
 
-arm() { # NAME SECONDS: the guard is a process of its own session, fed from a file: it needs neither us nor the login
+arm() { # NAME SECONDS: start the guard in a session of its own; it does not need this login
     printf '%s\n' "${p-}" >"$folder/program"
     printf 'guard%s%s%s%s\n' "$US" "$1" "$US" "$2" >"$folder/order"
     set -- sh "$folder/program"
@@ -273,10 +275,10 @@ guard() { # NAME SECONDS
     undo
 }
 
-traces() { # files, packet filters and processes of drills; the patterns do not match the command that looks for them
+traces() { # files, packet filters and processes of drills; the patterns do not match this grep itself
     undo_leftovers
     find "$R/run/hactl" -mindepth 1 2>/dev/null | while IFS= read -r path; do
-        case ${path#"$R"} in /run/hactl/lock | /run/hactl/lock/*) ;; *) say trace file "${path#"$R"}" ;; esac # the run's own
+        case ${path#"$R"} in /run/hactl/lock | /run/hactl/lock/*) ;; *) say trace file "${path#"$R"}" ;; esac # this run has the lock
     done
     ! have nft || nft list tables 2>/dev/null | while IFS= read -r table; do say trace table "$table"; done
     set +f

@@ -1,9 +1,10 @@
-"""Generations: every confirmed change of a host, kept on that host.
+"""Generations: the confirmed changes of a host, kept on that host.
 
-`/var/lib/hactl/generations/N` (root's alone) holds two gzipped JSON documents: `about.gz`, who confirmed what, when and
-from which inventory; `desired.gz`, all that the host should look like from then on, file contents and secrets included.
-The numbers are given per run: hosts that a run left unchanged do not have its number, so a host's state at N is its
-newest generation up to N.
+The folder `/var/lib/hactl/generations/N` is readable by root alone. It holds two gzipped JSON
+documents. `about.gz` records the operator, the time, the inventory and the changes. `desired.gz`
+is the desired state of the host from then on, with file contents and secrets.
+A run has one number for all its hosts. A host that the run left unchanged does not have that
+number. The state of a host at N is therefore its newest generation up to N.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ FORMAT = 1
 _ALL = (Package, Module, Sysctl, File, Address, Unit, VipItem, VirtualService)
 KINDS: Mapping[str, type[Item]] = {kind.kind: kind for kind in _ALL}
 DIFF_LINES = 1000
-"""How many lines of one file's diff are kept."""
+"""Maximum number of lines that are kept of one file's diff."""
 SIGNS = {"create": "+", "update": "~", "remove": "-"}
 
 
 @dataclass(frozen=True)
 class RecordedChange:
-    """One change that a generation made: as the plan showed it, secrets masked."""
+    """One change of a generation, as the plan showed it, with secrets masked."""
 
     kind: str
     name: str
@@ -57,7 +58,10 @@ class RecordedChange:
 
 @dataclass(frozen=True)
 class Generation:
-    """One confirmed run on one host. `when` is the controller's time, UTC, ISO 8601; `note` says what else there is."""
+    """One confirmed run on one host.
+
+    `when` is the controller's time (UTC, ISO 8601). `note` is a remark for the operator.
+    """
 
     number: int
     who: str
@@ -68,7 +72,7 @@ class Generation:
 
     @property
     def counts(self) -> str:
-        """How many things were created, updated, removed: `+3 ~2 -1`, without what there was none of."""
+        """The numbers of created, updated and removed items: `+3 ~2 -1`. Zeros are left out."""
         actions = [change.action for change in self.changes]
         return " ".join(
             f"{sign}{actions.count(action)}" for action, sign in SIGNS.items() if action in actions
@@ -77,7 +81,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Stored:
-    """A desired state read back, and the secrets in it, to be masked wherever it is shown."""
+    """A desired state that was read back. `secrets` must be masked wherever it is shown."""
 
     desired: DesiredHost
     secrets: frozenset[str]
@@ -104,31 +108,35 @@ def _unzipped(data: bytes) -> dict[str, Any]:
 
 
 def write_about(generation: Generation) -> bytes:
-    """`about.gz`: the same bytes for the same generation."""
+    """Return `about.gz`: the same bytes for the same generation."""
     return _zipped(dataclasses.asdict(generation))
 
 
 def read_about(data: bytes) -> Generation:
-    """The generation that `about.gz` tells of. Raises Unreadable."""
+    """Return the generation that `about.gz` describes. Raises Unreadable."""
     document = _unzipped(data)
     try:
-        made = tuple(
+        changes = tuple(
             RecordedChange(**{**change, "diff": tuple(change["diff"])})
             for change in document.pop("changes")
         )
-        return Generation(**document, changes=made)
+        return Generation(**document, changes=changes)
     except (TypeError, KeyError) as error:
         raise Unreadable("another version of hactl wrote it") from error
 
 
 def write_desired(desired: DesiredHost, secrets: Iterable[str]) -> bytes:
-    """`desired.gz`: the host's items, and those of the secrets that occur in its files."""
+    """Return `desired.gz`: the items of the host and the secrets that occur in its files."""
     contents = [item.content for item in desired.items if isinstance(item, File)]
-    held = sorted(
+    used = sorted(
         secret for secret in secrets if any(secret.encode() in content for content in contents)
     )
     return _zipped(
-        {"host": desired.host, "secrets": held, "items": [_row(item) for item in desired.items]}
+        {
+            "host": desired.host,
+            "secrets": used,
+            "items": [_row(item) for item in desired.items],
+        }
     )
 
 
@@ -140,7 +148,7 @@ def _row(item: Item) -> dict[str, Any]:
 
 
 def read_desired(data: bytes) -> Stored:
-    """The desired state in `desired.gz`. Raises Unreadable."""
+    """Return the desired state in `desired.gz`. Raises Unreadable."""
     document = _unzipped(data)
     try:
         items = tuple(_item(row) for row in document["items"])
@@ -159,10 +167,10 @@ def _item(row: dict[str, Any]) -> Item:
 
 
 class GenerationLog:
-    """What one host has kept, read over a channel that stays open for more; a context manager.
+    """The generations of one host, read over a channel that stays open. A context manager.
 
-    `generations` are in ascending order; `attempt` is the number of the last run there, whatever became of it, 0 where
-    that is not known any more.
+    `generations` are in ascending order. `attempt` is the number of the last run on the host,
+    confirmed or not; 0 if the number is unknown.
     """
 
     def __init__(self, host: str, channel: Channel) -> None:
@@ -183,11 +191,18 @@ class GenerationLog:
         self._channel.close()
 
     def up_to(self, number: int) -> Generation | None:
-        """The host's state at `number`: its newest generation up to there."""
-        return next((found for found in reversed(self.generations) if found.number <= number), None)
+        """Return the state of the host at `number`: its newest generation up to that number."""
+        return next(
+            (
+                generation
+                for generation in reversed(self.generations)
+                if generation.number <= number
+            ),
+            None,
+        )
 
     def desired(self, number: int) -> Stored:
-        """The desired state of a generation that it has. Raises HostError where it cannot be read."""
+        """Return the desired state of a generation. Raises HostError if it cannot be read."""
         self._channel.send(f"{number}\n".encode())
         _, length = self._line()
         try:
@@ -217,7 +232,11 @@ class GenerationLog:
 
 
 def open_generation_log(session: Session) -> GenerationLog:
-    """Read what a host has kept; one exec. Raises HostError with the host untouched."""
+    """Read the generations of a host in one exec.
+
+    Raises:
+        HostError: they cannot be read; the host is unchanged.
+    """
     channel = session.run_agent(program("generations"))
     try:
         return GenerationLog(session.host, channel)

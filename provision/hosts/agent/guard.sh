@@ -1,14 +1,15 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Who undoes when the agent cannot: a watch beside it, and a guard outside the login's session.
+# Watch and guard: they roll back if the agent cannot. The watch runs beside the agent; the guard runs
+# outside the login's session.
 
-PATIENCE=60 # seconds without a word from the controller, before anything was changed
+SILENCE_TIMEOUT=60 # maximum seconds without a word from the controller, before `go`
 
-watch() { # runs beside: tells the controller we live, takes over should the main shell be killed
+watch() { # run beside the main shell: say `alive`, and roll back if the main shell is killed
     trap '' HUP
     trap : PIPE
     beat=0
     while alive $MAIN; do
-        sleep 1 >/dev/null 2>&1 3<&- # it must not hold the channel open
+        sleep 1 >/dev/null 2>&1 3<&- # sleep must not hold the channel open
         beat=$((beat + 1))
         [ $((beat % 5)) != 0 ] || say alive || kill -HUP $MAIN 2>/dev/null
     done
@@ -28,13 +29,13 @@ watch() { # runs beside: tells the controller we live, takes over should the mai
     say rolled_back "$kept"
 }
 
-end_reader() { # of a main shell that died just now: it holds the channel open; later its number may be another's
+end_reader() { # end the reader of a main shell that just died, since it holds the channel open
     for announced in "$work/ready" "$work/reached" "$work/applied"; do
         [ ! -e "$announced" ] || kill "$(cat "$announced")" 2>/dev/null
     done
 }
 
-start_guard() { # under the service manager: whoever ends the login, ends all that belongs to it
+start_guard() { # start it under the service manager: a login manager may kill all processes of the login
     printf '%s\n' "${p-}" >"$work/agent" 2>"$work/log" || fail "cannot keep the agent in $STATE: $(reason)"
     set -- sh "$work/agent" guard "$watchdog" "$deadline"
     if [ -z "$R" ] && [ -d /run/systemd/system ] && have systemd-run; then
@@ -44,9 +45,9 @@ start_guard() { # under the service manager: whoever ends the login, ends all th
     "$@" >/dev/null 2>&1 </dev/null 3<&- &
 }
 
-guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent and watch were killed together
+guard() { # WATCHDOG DEADLINE: keep the deadlines, and roll back if agent and watch were killed together
     trap '' HUP
-    work=${0%/*} applied=$2 ready=$PATIENCE
+    work=${0%/*} applied=$2 ready=$SILENCE_TIMEOUT
     while [ -d "$work" ] && [ ! -e "$work/left" ]; do
         holder_of
         if [ -z "$pid" ] || alive "$pid" || alive "$1"; then
@@ -59,13 +60,13 @@ guard() { # WATCHDOG DEADLINE: keeps the deadlines, and takes over when agent an
     done
 }
 
-deadlines() { # of one second
+deadlines() { # count down by one second
     if [ -e "$work/applied" ]; then
         applied=$((applied - 1))
         [ $applied -gt 0 ] || too_late
     elif [ -e "$work/ready" ] || [ -e "$work/reached" ]; then
         ready=$((ready - 1))
-        [ ! -e "$work/heard" ] || ready=$PATIENCE
+        [ ! -e "$work/heard" ] || ready=$SILENCE_TIMEOUT
         rm -f "$work/heard"
         [ $ready -gt 0 ] || too_late
     fi
@@ -76,8 +77,8 @@ too_late() {
     kill -TERM "$pid" 2>/dev/null
 }
 
-told_to_end() { # by the guard, or by whoever else
+told_to_end() { # on SIGTERM, by the guard or by another process
     [ -e "$work/late" ] || fail 'interrupted by a signal'
-    { [ ! -e "$work/ready" ] && [ ! -e "$work/reached" ]; } || fail "nothing was heard from the controller for $PATIENCE seconds"
+    { [ ! -e "$work/ready" ] && [ ! -e "$work/reached" ]; } || fail "nothing was heard from the controller for $SILENCE_TIMEOUT seconds"
     fail 'not confirmed before the deadline'
 }

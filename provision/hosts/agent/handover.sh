@@ -1,15 +1,15 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# What a transaction answers while it waits for the controller: what the host holds, and a hand-over of its addresses.
+# Hand-over: the questions that a waiting transaction answers about its host, and the hand-over of VIPs.
 #
-# A director whose number in its hand-over files is lowered goes on as master until another has taken over, since that one
-# refuses adverts of a lower priority than its own (RFC 5798 6.4.2). The files belong to the transaction: whatever ends
-# it, the confirmation, an undoing or a boot, puts the numbers back, after everything else.
+# A director with a lowered number in its hand-over files stays master until another director has taken
+# over: that director ignores adverts with a lower priority than its own (RFC 5798 6.4.2). The numbers
+# belong to the transaction. Its end, by confirmation, rollback or boot, restores them last of all.
 
 DIRECTOR=$R/etc/hactl/director
 HANDOVER=/var/lib/hactl/handover
-LOWEST=-253 # less is a fault to Keepalived
+LOWEST=-253 # Keepalived takes a lower number for a fault
 
-tell() { # the addresses and the table as they are now
+tell() { # print the present addresses and table
     for line in $(ip -o addr show 2>/dev/null); do
         say address "$line"
     done
@@ -21,7 +21,7 @@ tell() { # the addresses and the table as they are now
     say told
 }
 
-hand_over() { # answers how many files were lowered: none where no Keepalived of ours tracks any
+hand_over() { # lower the numbers, and print how many files changed: 0 if hactl manages no Keepalived here
     lowered=0
     [ ! -r "$DIRECTOR" ] || while IFS= read -r line; do
         case $line in *..*) ;; "handover $HANDOVER/"*) lower "$R${line#handover }" ;; esac
@@ -38,7 +38,7 @@ lower() { # FILE
     lowered=$((lowered + 1))
 }
 
-end_hand_over() { # JOURNAL-LINES, last first: the numbers as they were before the first hand-over
+end_hand_over() { # JOURNAL-LINES, last first: restore the numbers before the first hand-over
     for step in $1; do
         case $step in handover"$US"*) ;; *) continue ;; esac
         IFS=$US

@@ -1,16 +1,16 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Generations, read: what was confirmed on this host, and the desired state of one of them. Changes nothing.
+# History: print the generations of this host, and the desired state of a generation. Changes nothing.
 
 GENERATIONS=$R/var/lib/hactl/generations
 
-show() { # WORD FILE: its length, then its bytes
+show() { # WORD FILE: print the word and the file's length, then its bytes
     length=0
     [ ! -r "$2" ] || length=$(wc -c <"$2")
     say "$1" $((length))
     [ $((length)) = 0 ] || cat "$2"
 }
 
-attempted() { # the last one, whatever became of it
+attempted() { # the number of the last run, confirmed or not
     line=$(tail -n 1 "$R/var/log/hactl.log" 2>/dev/null)
     line=${line#* generation=}
     line=${line%% *}
@@ -26,7 +26,7 @@ for folder in "$GENERATIONS"/*; do
 done
 set -f
 attempted
-while IFS= read -r wanted; do # the controller asks when it has heard all hosts
+while IFS= read -r wanted; do # the controller asks after it has read all hosts
     case $wanted in '' | *[!0-9]*) break ;; esac
     show desired "$GENERATIONS/$wanted/desired.gz"
 done

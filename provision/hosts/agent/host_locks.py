@@ -1,4 +1,4 @@
-"""The hosts of a run of drills, locked for it: a deploy meanwhile would break what is measured, and be broken."""
+"""Locks on the hosts of a run of drills: a deploy would disturb the drills, and they the deploy."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from provision.hosts.protocol import decode_line, encode_line
 from provision.hosts.sessions import Sessions
 
 HEARTBEAT_INTERVAL = 15.0
-"""Seconds between two words to each host; it lets go after 60 without one (agent/hold.sh)."""
+"""Seconds between two words to each host. It unlocks itself after 60 s without one (lock.sh)."""
 
-ENDING = 5.0
-"""Seconds for the agents to let go: who comes next finds no lock."""
+UNLOCK_TIMEOUT = 5.0
+"""Maximum seconds to wait for the agents to unlock their hosts before the next run begins."""
 
 
 class HostLocks:
-    """Hosts that no deploy may touch until the block ends; a context manager. One exec on each.
+    """Hosts that no deploy may change until the block ends. A context manager. One exec a host.
 
-    Entering raises Locked where a deploy is at work on one of them, or another run of drills, and holds none then.
+    Entering raises Locked if a deploy or another run of drills has locked one of the hosts. No host
+    is locked then.
     """
 
     def __init__(self, sessions: Sessions, hosts: Iterable[str], who: str) -> None:
@@ -33,16 +34,16 @@ class HostLocks:
         self._hosts = tuple(hosts)
         self._who = who
         self._channels: dict[str, Channel] = {}
-        self._over = threading.Event()
-        self._beats = threading.Thread(target=self._beat, daemon=True, name="hold")
+        self._stopped = threading.Event()
+        self._heartbeat = threading.Thread(target=self._send_heartbeats, daemon=True, name="hold")
 
     def __enter__(self) -> HostLocks:
         try:
-            run_parallel(self._take, self._hosts)
+            run_parallel(self._lock, self._hosts)
         except BaseException:
-            self._let_go()
+            self._unlock_all()
             raise
-        self._beats.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(
@@ -51,21 +52,20 @@ class HostLocks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._over.set()
-        self._beats.join(ENDING)
-        self._let_go()
+        self._stopped.set()
+        self._heartbeat.join(UNLOCK_TIMEOUT)
+        self._unlock_all()
 
     def renew(self) -> None:
-        """Take hosts again that were lost meanwhile: a drill cuts their power, or their connection."""
-        self._say_so()
+        """Lock hosts again whose lock was lost: a drill cuts their power or their connection."""
+        self._send_heartbeat()
         for host in self._hosts:
             if host not in self._channels:
-                with suppress(
-                    HostError
-                ):  # it is not there yet, or has not noticed yet: the drills say what is wrong
-                    self._take(host)
+                # A host may still be down, or still hold the old lock. The drills report that.
+                with suppress(HostError):
+                    self._lock(host)
 
-    def _take(self, host: str) -> None:
+    def _lock(self, host: str) -> None:
         channel = self._sessions.of(host).run_agent(program("hold"))
         try:
             channel.send(encode_line(self._who))
@@ -79,25 +79,25 @@ class HostLocks:
             raise
         self._channels[host] = channel
 
-    def _beat(self) -> None:
-        while not self._over.wait(HEARTBEAT_INTERVAL):
-            self._say_so()
+    def _send_heartbeats(self) -> None:
+        while not self._stopped.wait(HEARTBEAT_INTERVAL):
+            self._send_heartbeat()
 
-    def _say_so(self) -> None:
-        """Tell each host that somebody is still there, and forget those that cannot be told."""
+    def _send_heartbeat(self) -> None:
+        """Send a heartbeat to each host, and forget hosts that cannot be reached."""
         for host, channel in tuple(self._channels.items()):
             try:
                 channel.send(encode_line("beat"))
             except HostError:
                 self._channels.pop(host, None)
 
-    def _let_go(self) -> None:
-        run_parallel(_end, tuple(self._channels.values()))
+    def _unlock_all(self) -> None:
+        run_parallel(_unlock, tuple(self._channels.values()))
 
 
-def _end(channel: Channel) -> None:
-    """Let go of a host, and wait until it has."""
+def _unlock(channel: Channel) -> None:
+    """Unlock a host, and wait until it is unlocked."""
     with suppress(HostError):
         channel.end_input()
-        channel.exit_status(ENDING)
+        channel.exit_status(UNLOCK_TIMEOUT)
     channel.close()

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
 # Kernel parameters, modules, addresses, and the table of virtual services.
 
-fold() { # words joined by single blanks, in `folded`
+fold() { # TEXT: set `folded` to its words, joined by single blanks
     IFS=" $TAB"
     set -- $1
     IFS=' '
@@ -25,7 +25,7 @@ load_module() { # NAME
     run modprobe "$1" || fail "cannot load the module $1: $(reason)"
 }
 
-has_address() { # ADDRESS/PREFIX DEVICE: sets `shown` to its line
+has_address() { # ADDRESS/PREFIX DEVICE: true if the device has it; set `shown` to its line
     shown=$(ip -o addr show dev "$2" 2>/dev/null)
     for shown in $shown; do
         case $shown in *" inet $1 "* | *" inet6 $1 "*) return 0 ;; esac
@@ -68,7 +68,7 @@ edit_table() { # -A|-a|-E|-e|-D|-d SELECTOR OPTIONS
     return $said
 }
 
-change_table() { # -A|-a|-E|-e SELECTOR OPTIONS BEFORE: the options before; of what is added the server's, `-r PLACE`
+change_table() { # -A|-a|-E|-e SELECTOR OPTIONS BEFORE: options before the change; for -a `-r PLACE`
     case $1 in -A | -a) ! in_table "$2${4:+ $4}" || return 0 ;; esac
     case $1 in
     -A) note table -D "$2" '' ;;
@@ -78,7 +78,7 @@ change_table() { # -A|-a|-E|-e SELECTOR OPTIONS BEFORE: the options before; of w
     edit_table "$1" "$2" "$3" || fail "ipvsadm $1 $2 $3: $(reason)"
 }
 
-checker() { # sets `checker` to the process of Keepalived's checks, empty where there is none
+checker() { # set `checker` to the process of Keepalived's checks, empty for none
     state_of keepalived.service
     parent=${state#*MainPID=} checker=''
     parent=${parent%% *}
@@ -90,7 +90,7 @@ checker() { # sets `checker` to the process of Keepalived's checks, empty where 
     checker=''
 }
 
-in_table() { # ENTRY...: are all of them? `SELECTOR`, or `SELECTOR -r PLACE`
+in_table() { # ENTRY...: true if the table has all of them: `SELECTOR`, or `SELECTOR -r PLACE`
     saved=$NL$(ipvsadm -Sn 2>/dev/null)
     for entry; do
         case $entry in *' -r '*) entry="-a $entry" ;; *) entry="-A $entry" ;; esac
@@ -98,13 +98,14 @@ in_table() { # ENTRY...: are all of them? `SELECTOR`, or `SELECTOR -r PLACE`
     done
 }
 
-# Keepalived believes that what it once put into the table is there, and a reload asks nobody. Its checker alone is killed:
-# its parent starts another, which fills the table and takes what is there as it is. The addresses stay where they are.
+# Keepalived assumes that the table still has its entries, and a reload does not check that. So only its
+# checker is killed. The parent starts a new checker, which fills the table and keeps present entries.
+# The VIPs stay where they are.
 begin_checks() { # ENTRY...
     ! in_table "$@" || return 0
     checker
     [ -n "$checker" ] || fail 'cannot find the process of the checks: systemctl restart keepalived'
-    kill -KILL "$checker" 2>"$work/log" || fail "cannot end the checks: $(reason)"
+    kill -KILL "$checker" 2>"$work/log" || fail "cannot stop the checks: $(reason)"
     tries=0
     until in_table "$@"; do
         tries=$((tries + 1))

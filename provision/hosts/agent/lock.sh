@@ -1,24 +1,25 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Hold: keep this host for one run, locked as for a deploy, for as long as somebody is there.
+# Lock: keep this host locked for one run, as for a deploy.
 #
-# The first line of the data is WHO; it answers `held`, or what a deploy would be told. Whatever line comes then says that
-# somebody is still there: a connection that was cut in the middle may never end here. The end of the input lets go.
+# The first line of the data is WHO. The answer is `held`, or the refusal that a deploy would get. Any
+# later line means that the controller is still there: a broken connection may never end here. The end
+# of the input unlocks the host.
 
-SILENCE=60 # seconds without a word
-EVERY=5
+SILENCE_TIMEOUT=60 # maximum seconds without a line
+POLL_INTERVAL=5    # seconds between two checks
 
 let_go() {
     kill "$listening" 2>/dev/null
     rm -rf "$RUN/lock"
 }
 
-listen() { # beside: ends the wait when no word came for that long
+listen() { # run beside: end the wait after too long a silence
     silent=0
-    while sleep $EVERY && alive $MAIN; do
-        silent=$((silent + EVERY))
+    while sleep $POLL_INTERVAL && alive $MAIN; do
+        silent=$((silent + POLL_INTERVAL))
         [ ! -e "$RUN/lock/heard" ] || silent=0
         rm -f "$RUN/lock/heard"
-        [ $silent -lt $SILENCE ] || kill -TERM $MAIN
+        [ $silent -lt $SILENCE_TIMEOUT ] || kill -TERM $MAIN
     done
 }
 

@@ -1,25 +1,28 @@
-"""A node's host during a roll: locked, and restarted when told. The other end is provision/hosts/agent/roll.sh."""
+"""A node's host during a roll: it is locked, and its unit is restarted. The agent is roll.sh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
 
-from provision.core.errors import HostError, Locked
+from provision.core.errors import HostError
 from provision.hosts.agent import program
-from provision.hosts.agent.transaction import locked_error
+from provision.hosts.agent.transaction import refusal
 from provision.hosts.channel import Session
-from provision.hosts.protocol import decode_line, decode_lock, encode_line
+from provision.hosts.protocol import decode_line, encode_line
 
 UNIT = "kafka.service"
 
-ENDING = 5.0
-"""Seconds for the agent to let go of the host."""
+UNLOCK_TIMEOUT = 5.0
+"""Maximum seconds to wait for the agent to unlock the host."""
 
 
 @dataclass(frozen=True)
 class RollMarker:
-    """What a roll left on a host: which process it is to replace (systemd's invocation id), who began it and when."""
+    """The mark of a roll on a host: the process to replace, the operator and the time.
+
+    `invocation` is systemd's invocation id of that process.
+    """
 
     invocation: str
     who: str
@@ -28,7 +31,7 @@ class RollMarker:
 
 @dataclass(frozen=True)
 class UnitState:
-    """The node's unit as it is: its invocation id, new with each start, and the mark of a roll that has not ended."""
+    """The node's unit: `invocation` is new with each start, `mark` is of an unfinished roll."""
 
     invocation: str
     active: bool
@@ -36,23 +39,28 @@ class UnitState:
 
     @property
     def rolled(self) -> bool:
-        """Whether the process that ran when the roll began has been replaced. False without a roll."""
+        """Whether the roll has replaced the process that ran at its start. False without a roll."""
         return self.mark is not None and self.active and self.invocation != self.mark.invocation
 
 
 class LockedHost:
-    """A host that is locked until the block ends: no deploy and no second roll changes it. A context manager.
+    """A host that no deploy and no other roll may change until the block ends. A context manager.
 
-    Takes one exec. Each method raises HostError where the connection is lost.
+    Takes one exec. Each method raises HostError if the connection is lost.
     """
 
     def __init__(self, session: Session, who: str) -> None:
-        """Lock it. Raises Locked where somebody else has, HostError where the agent cannot be run."""
+        """Lock the host.
+
+        Raises:
+            Locked: somebody else has locked it.
+            HostError: the agent cannot be run.
+        """
         self.host = session.host
         self._channel = session.run_agent(program("roll"))
         try:
             self._channel.send(encode_line(UNIT, who))
-            self.unit = self._hear_unit()
+            self.unit = self._read_unit()
         except BaseException:
             self._channel.close()
             raise
@@ -66,57 +74,58 @@ class LockedHost:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go. Where all is well its end is awaited, so that who comes next finds no lock."""
+        """Unlock the host. Without an error, wait until it is unlocked for the next run."""
         if kind is None:
             self._channel.end_input()
-            self._channel.exit_status(ENDING)
+            self._channel.exit_status(UNLOCK_TIMEOUT)
         self._channel.close()
 
     def look(self) -> UnitState:
-        """Look again."""
+        """Read the state of the unit again."""
         return self._ask("look")
 
     def mark(self) -> UnitState:
-        """Remember, on the host's disk, which process a roll is to replace. Raises HostError where it cannot."""
+        """Record on the host's disk the process that the roll must replace.
+
+        Raises:
+            HostError: the host cannot write it.
+        """
         return self._ask("mark")
 
     def unmark(self) -> None:
-        """The roll is over."""
+        """Remove the mark: the roll is over."""
         self._channel.send(encode_line("unmark"))
-        self._hear("unmarked")
+        self._read_answer("unmarked")
 
     def restart(self) -> None:
-        """Stop and start the unit, and wait until its process runs. Raises HostError with the unit's last words.
+        """Restart the unit, and wait until its process runs.
 
-        It is one job of systemd's: it comes to its end even if the controller does not see it.
+        It is one systemd job, which also finishes without the controller.
+
+        Raises:
+            HostError: the restart failed; the message has the unit's last log lines.
         """
         self._channel.send(encode_line("restart"))
-        self._hear("restarted")
+        self._read_answer("restarted")
 
     def _ask(self, word: str) -> UnitState:
         self._channel.send(encode_line(word))
-        self.unit = self._hear_unit()
+        self.unit = self._read_unit()
         return self.unit
 
-    def _hear_unit(self) -> UnitState:
-        invocation, active, marked, who, when = self._hear("node")
+    def _read_unit(self) -> UnitState:
+        invocation, active, marked, who, when = self._read_answer("node")
         return UnitState(
             invocation, active == "yes", RollMarker(marked, who, when) if marked else None
         )
 
-    def _hear(self, wanted: str) -> list[str]:
+    def _read_answer(self, expected: str) -> list[str]:
         while True:
             line = self._channel.read_line()
             word, *fields = decode_line(line) if line else ("",)
-            if word == wanted:
+            if word == expected:
                 return fields
             if word != "alive":
-                raise self._complaint(word, fields)
-
-    def _complaint(self, word: str, fields: list[str]) -> HostError:
-        if word == "locked":
-            return locked_error(self.host, decode_lock(fields))
-        if word == "unfinished":
-            what = f"a deploy of {fields[0]} since {fields[1] or 'unknown'} was cut off there"
-            return Locked(self.host, what, "run deploy again: it undoes that run first")
-        return HostError(self.host, " ".join(fields) or "the connection was lost")
+                raise refusal(self.host, word, fields) or HostError(
+                    self.host, " ".join(fields) or "the connection was lost"
+                )

@@ -1,4 +1,4 @@
-"""Look at running hosts: one exec each, nothing changed, all at once."""
+"""Looks at running hosts: read-only, one exec a host, all hosts in parallel."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from provision.hosts.live.state import LiveHost
 from provision.hosts.parallel import run_parallel
 from provision.hosts.sessions import Sessions
 
-_MARK = b"\x1f"
+_SECTION = b"\x1f"
 
 
 def look(session: Session) -> LiveHost:
-    """A host as it is right now; takes one exec, and read-only.
+    """Return the present state of a host. Takes one exec and changes nothing.
 
     Raises:
-        HostError: the connection was lost, or the host lacks a tool without which nothing can be said.
+        HostError: the connection was lost, or the host lacks a tool that the look needs.
     """
     return look_with(session, "look")[0]
 
 
 def look_with(session: Session, agent: str) -> tuple[LiveHost, Sections]:
-    """A host as it is right now, and all that the agent printed: one that ends with the look and prints more before.
+    """Return the present state of a host, and all sections that the agent printed.
+
+    `agent` is `look`, or an agent that prints more sections before those of the look.
 
     Raises:
         HostError: as `look`.
     """
-    began, begun = time.time(), time.monotonic()
+    wall_start, start = time.time(), time.monotonic()
     channel = session.run_agent(program(agent))
     sections: Sections = {}
     lines: list[str] = []
     round_trip = 0.0
     try:
         while (line := channel.read_line()) is not None:
-            if line.startswith(_MARK):
+            if line.startswith(_SECTION):
                 lines = sections.setdefault(line[1:].decode("ascii", "replace").strip(), [])
             else:
-                round_trip = (
-                    round_trip or time.monotonic() - begun
-                )  # the first line of all is the clock's
+                # The first line of all is the clock's.
+                round_trip = round_trip or time.monotonic() - start
                 lines.append(line.decode("utf-8", "replace").rstrip("\n"))
     finally:
         channel.close()
@@ -53,21 +54,25 @@ def look_with(session: Session, agent: str) -> tuple[LiveHost, Sections]:
         )
     try:
         return live_host(
-            session.host, sections, began + round_trip / 2, round_trip, time.monotonic() - begun
+            session.host,
+            sections,
+            wall_start + round_trip / 2,
+            round_trip,
+            time.monotonic() - start,
         ), sections
     except LookError as error:
         raise HostError(
-            session.host, f"what it says about itself cannot be read: {error}"
+            session.host, f"the output of the agent `{agent}` cannot be read: {error}"
         ) from error
 
 
 def look_all(sessions: Mapping[str, Session | HostError]) -> dict[str, LiveHost | HostError]:
-    """All hosts at once, in the order given; the error of one that could not be logged in to or looked at."""
+    """Look at all hosts in parallel. Failed hosts have their error instead. The order is kept."""
     return dict(zip(sessions, run_parallel(_look, sessions.values()), strict=True))
 
 
 def look_at(sessions: Sessions, *hosts: str) -> dict[str, LiveHost | HostError]:
-    """Log in to the hosts named (all of them by default) where need be, and look at them, all at once."""
+    """Look at the hosts, all of them by default, in parallel. Log in where no login is open."""
     return look_all(sessions.all(hosts or None))
 
 

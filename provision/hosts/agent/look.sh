@@ -1,19 +1,19 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Look: print what this host does right now. Changes nothing; Keepalived's own answer, a file, is read and removed.
+# Look: print the present state of this host. Changes nothing; Keepalived's answer, a file, is removed.
 #
-# The tools' output goes over as it is, a section each, headed by a line of US and the section's name; the controller
-# reads it. The last section is `end`: output without it is a dropped connection.
+# The tools' output is printed unchanged, a section for each tool. A section begins with a line of US
+# and its name. The last section is `end`: output without it means a lost connection.
 
 section() { printf '%s%s\n' "$US" "$1"; }
 
-clock() { # seconds since the epoch, with a fraction where date knows it
+clock() { # seconds since the epoch, with a fraction if date(1) can print it
     now=$(date +%s.%N)
     case $now in *[!0-9.]* | *.) now=${now%%.*} ;; esac
     section clock
     printf '%s\n' "$now"
 }
 
-kernel() { # one grep for all: a fork costs more than a file, and a number in /proc/sys must be read in one go
+kernel() { # one grep for all files: a fork is slower, and a number in /proc/sys must be read at once
     section files
     cd "${R:-/}" || return
     set +f
@@ -32,7 +32,7 @@ listeners() { # --cgroup names the unit without a walk through /proc; iproute2 b
     printf '%s\n' "$sockets"
 }
 
-owners() { # sets `units`: keepalived, and the units that own a listener
+owners() { # set `units` to Keepalived's and the units that own a listener
     units=$NL'keepalived.service'
     for line in $sockets; do
         case $line in *cgroup:*.service*) ;; *) continue ;; esac
@@ -43,12 +43,12 @@ owners() { # sets `units`: keepalived, and the units that own a listener
     done
 }
 
-show_units() { # sets `pid`, Keepalived's main process
+show_units() { # print the units, and set `pid` to Keepalived's main process
     states=$(systemctl show -p Id,ActiveState,UnitFileState,MainPID -- $units 2>/dev/null) || states=''
     pid=0
     case $states in
     *'Id=keepalived.service'*)
-        for line in ${states%%"$NL$NL"*}; do # the first asked is the first answered
+        for line in ${states%%"$NL$NL"*}; do # systemctl answers in the order of the arguments
             case $line in MainPID=*) pid=${line#*=} ;; esac
         done
         ;;
@@ -63,7 +63,7 @@ tell_vrrp() {
     printf '%s\n' "$json"
 }
 
-table() { # the kernel's; absent where nothing has loaded it
+table() { # the kernel's table; no section if the module is not loaded
     [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
     section ipvs_saved
     ipvsadm -Sn 2>/dev/null
@@ -84,6 +84,6 @@ ip -o addr show 2>/dev/null
 section drained
 drained_lines
 table
-! have look_further || look_further # what another agent that ends with this one wants to know as well
+! have look_further || look_further # the further sections of another agent
 tell_vrrp
 section end

@@ -1,4 +1,4 @@
-"""Look at a host: its facts, and the state of everything it should have. One exec, nothing changed."""
+"""Observes a host: its facts, and the state of all desired items. One exec; nothing is changed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from provision.hosts.protocol import (
     encode_request,
 )
 
-_DROPPED = "the connection was lost while looking at the host; nothing was changed"
+_DROPPED = "the connection was lost while hactl read the host's state; nothing was changed"
 
 
 @dataclass(frozen=True)
 class ObservedItem:
-    """What was found of one item.
+    """The state of one item on the host.
 
-    `attributes` has the keys of the desired item's `attributes()`, or is None where the item is absent. What stands at
-    a file's path but is no regular file has `{"type": "other"}`. `content` is a file's bytes where they differ from
-    the desired ones and are at most 1 MiB.
+    `attributes` has the keys of the desired item's `attributes()`. It is None if the item is
+    absent, and `{"type": "other"}` if the path of a file holds no regular file. `content` is the
+    content of a file that differs from the desired content and has at most 1 MiB.
     """
 
     kind: str
@@ -43,12 +43,14 @@ class ObservedItem:
 
 @dataclass(frozen=True)
 class Observed:
-    """A host as it was found. `items` holds the desired ones and those of the ledger, by kind and name.
+    """The state of a host.
 
-    `unfinished` is a run that was cut off there and neither kept nor undone yet; `generation` the newest confirmed one,
-    0 where there is none. `drained` are the real servers that get no new connections from it, with who drained them and
-    when; under `.` is the same of the host itself. `table` are the lines of `ipvsadm --save --numeric`, `loopback` the
-    global addresses on lo, `entries` what lies in the folders of `protocol.folders`.
+    `items` holds the desired items and those of the ledger, by kind and name. `unfinished` is an
+    interrupted run that is neither kept nor rolled back yet. `generation` is the newest confirmed
+    generation, 0 for none. `drained` maps drained real servers to the operator and the time of the
+    drain; the key `.` stands for the host itself. `table` has the lines of
+    `ipvsadm --save --numeric`, `loopback` the global addresses on lo, and `entries` the paths in
+    the folders of `protocol.folders`.
     """
 
     facts: Facts
@@ -66,22 +68,23 @@ class Observed:
 def observe(
     session: Session, render: Callable[[Facts], DesiredHost]
 ) -> tuple[DesiredHost, Observed]:
-    """Ask the host for its facts, render for them, and ask for the state of the result: one exec.
+    """Read the host's facts, render the desired state for them, and read its items. One exec.
 
-    Raises HostError (or what `render` raises) with the host untouched.
+    Raises:
+        HostError: the host cannot be read; it is unchanged. Errors of `render` are raised as well.
     """
     channel = session.run_agent(program("observe"))
     try:
-        seen = _read_facts(session.host, channel)
-        desired = render(seen.facts)
-        channel.send(encode_request(desired, seen.ledger))
+        observed = _read_facts(session.host, channel)
+        desired = render(observed.facts)
+        channel.send(encode_request(desired, observed.ledger))
         items, others = _read_items(session.host, channel)
     except ProtocolError as error:
         raise HostError(session.host, str(error), "nothing was changed") from error
     finally:
         channel.close()
     return desired, replace(
-        seen,
+        observed,
         items=MappingProxyType(items),
         table=tuple(others["table"]),
         loopback=tuple(others["loopback"]),
@@ -100,7 +103,7 @@ def _next(host: str, channel: Channel) -> tuple[str, ...]:
 
 
 def _read_facts(host: str, channel: Channel) -> Observed:
-    """What the host tells before it is asked for any item."""
+    """Read what the host prints before it is asked for items: facts, ledger, lock and drains."""
     facts: list[Sequence[str]] = []
     ledger: list[LedgerEntry] = []
     lock = unfinished = None
@@ -129,7 +132,7 @@ def _read_facts(host: str, channel: Channel) -> Observed:
 def _read_items(
     host: str, channel: Channel
 ) -> tuple[dict[tuple[str, str], ObservedItem], Mapping[str, list[str]]]:
-    """The items asked for, and what there is besides, by kind: table, loopback, entry."""
+    """Read the requested items, and the unrequested lines by kind: table, loopback, entry."""
     items: dict[tuple[str, str], ObservedItem] = {}
     others: dict[str, list[str]] = {"table": [], "loopback": [], "entry": []}
     while (fields := _next(host, channel))[0] != "end":
@@ -143,16 +146,16 @@ def _read_items(
 
 def _decode_item(fields: Sequence[str], channel: Channel) -> ObservedItem:
     try:
-        kind, name, state, *rest = fields
+        kind, name, state, *values = fields
         if kind == "file":
-            return _decode_file(name, state, rest, channel)
+            return _decode_file(name, state, values, channel)
         if kind == "sysctl":
-            return ObservedItem(kind, name, {"value": rest[0]} if state == "yes" else None)
+            return ObservedItem(kind, name, {"value": values[0]} if state == "yes" else None)
         if kind == "address":
             return ObservedItem(kind, name, {"device": state} if state else None)
         if kind == "unit":
             return ObservedItem(
-                kind, name, {"enabled": state, "active": rest[0], "current": rest[1]}
+                kind, name, {"enabled": state, "active": values[0], "current": values[1]}
             )
         if kind in ("package", "module"):
             return ObservedItem(kind, name, {} if state == "yes" else None)
@@ -161,10 +164,10 @@ def _decode_item(fields: Sequence[str], channel: Channel) -> ObservedItem:
     raise ProtocolError(f"the agent answered {kind!r}, which is no kind of item")
 
 
-def _decode_file(name: str, state: str, rest: Sequence[str], channel: Channel) -> ObservedItem:
+def _decode_file(name: str, state: str, values: Sequence[str], channel: Channel) -> ObservedItem:
     if state != "file":
         return ObservedItem("file", name, None if state == "absent" else {"type": "other"})
-    digest, mode, owner, group, length = rest
+    digest, mode, owner, group, length = values
     content = channel.read_exact(int(length)) if int(length) else None
     attributes = {"sha256": digest, "mode": mode.zfill(4), "owner": owner, "group": group}
     return ObservedItem("file", name, attributes, content)

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Observe: print this host's facts, then the state of the items that are asked for. Changes nothing.
+# Observe: print this host's facts, then the state of the requested items. Changes nothing.
 
 die() {
     say error "$*"
@@ -8,7 +8,7 @@ die() {
 
 # ---------------------------------------------------------------------------------------------------- request
 
-read_request() { # sorts what is asked into newline-separated lists
+read_request() { # sort the requested items into newline-separated lists
     IFS= read -r length || exit 1
     request=$(dd bs="$length" count=1 iflag=fullblock 2>/dev/null)
     files='' sysctls='' units='' rpms=''
@@ -25,7 +25,7 @@ read_request() { # sorts what is asked into newline-separated lists
     done
 }
 
-next_line() { # sets `first` and `rest` from a text
+next_line() { # TEXT: set `first` to its first line and `rest` to the others
     first=${1%%"$NL"*}
     case $1 in
     *"$NL"*) rest=${1#*"$NL"} ;;
@@ -33,7 +33,7 @@ next_line() { # sets `first` and `rest` from a text
     esac
 }
 
-probe_files() { # sets `table`: for each regular file a line PATH US SHA256 US MODE OWNER GROUP SIZE CTIME
+probe_files() { # set `table` to a line PATH US SHA256 US MODE OWNER GROUP SIZE CTIME for each regular file
     table=$NL
     [ -n "$files" ] || return 0
     stats=$(stat -c '%a %U %G %s %Z' $files) || die 'stat cannot read the managed files'
@@ -42,12 +42,12 @@ probe_files() { # sets `table`: for each regular file a line PATH US SHA256 US M
         next_line "$stats"
         stat=$first stats=$rest
         next_line "$digests"
-        digest=${first#\\} digests=$rest # a leading backslash marks a name that sha256sum had to escape
+        digest=${first#\\} digests=$rest # sha256sum marks an escaped name with a leading backslash
         table=$table${path#"$R"}$US${digest%% *}$US$stat$NL
     done
 }
 
-entry_of() { # sets `digest` and `stat` of a path; both empty where it is no regular file
+entry_of() { # PATH: set `digest` and `stat`; both are empty if it is no regular file
     digest='' stat=''
     case $table in *"$NL$1$US"*) ;; *) return 1 ;; esac
     digest=${table#*"$NL$1$US"}
@@ -56,12 +56,12 @@ entry_of() { # sets `digest` and `stat` of a path; both empty where it is no reg
     digest=${digest%%"$US"*}
 }
 
-probe_sysctls() { # grep, because a number in /proc/sys must be read in one go
+probe_sysctls() { # with grep, because a number in /proc/sys must be read at once
     values=$NL
     [ -z "$sysctls" ] || values=$NL$(grep -H '' $sysctls 2>/dev/null)$NL
 }
 
-probe_units() { # sets `states`: for each unit its properties, a newline each, and an empty line
+probe_units() { # set `states` to the properties of the units, a line each, with an empty line after each unit
     states=''
     [ -n "$units" ] || return 0
     states=$(systemctl show -p \
@@ -79,7 +79,7 @@ probe_packages() {
 
 # ---------------------------------------------------------------------------------------------------- items
 
-show_file() { # PATH SHA256, or - for the latter where the content is of no interest
+show_file() { # PATH SHA256; `-` for the digest: do not print the content
     if [ -L "$R$1" ] || { [ -e "$R$1" ] && [ ! -f "$R$1" ]; }; then
         say file "$1" other '' '' '' '' 0
     elif entry_of "$1"; then
@@ -151,7 +151,7 @@ show_module() {
     fi
 }
 
-unit_state() { # takes the next unit's properties off `states`
+unit_state() { # read the next unit's properties from `states` and remove them there
     enabled='' active='' pid='' invocation='' began=0 changed=0
     while [ -n "$states" ]; do
         next_line "$states"
@@ -169,7 +169,7 @@ unit_state() { # takes the next unit's properties off `states`
     [ -n "$invocation" ] || invocation=$pid
 }
 
-sysv_enabled() { # an init script counts as enabled where a start link in a multi-user runlevel names it
+sysv_enabled() { # UNIT: true if a multi-user runlevel has a start link of the init script
     set +f
     for link in "$R"/etc/rc[2345].d/S[0-9][0-9]"${1%.service}"; do
         set -f
@@ -179,20 +179,20 @@ sysv_enabled() { # an init script counts as enabled where a start link in a mult
     return 1
 }
 
-boot_time() { # seconds since the epoch, worked out once
+boot_time() { # set `booted`, in seconds since the epoch, once
     [ -z "${booted-}" ] || return 0
-    read -r uptime <"$R/proc/uptime" # systemd counts from boot: this machine's, in a container the outer one's
+    read -r uptime <"$R/proc/uptime" # systemd counts from the boot of the machine, in a container of the outer machine
     booted=$(($(date +%s) - ${uptime%%.*}))
 }
 
-stamped() { # HEAD: is the stamp about what this process loaded last?
+stamped() { # HEAD: true if the stamp is about the last load of this process
     case $1 in
-    "boot "*) [ "$began" -ge "${1#boot }" ] ;; # about whatever starts after that moment
+    "boot "*) [ "$began" -ge "${1#boot }" ] ;; # valid for any process that starts after that moment
     *) [ "$1" = "$invocation $changed" ] ;;
     esac
 }
 
-is_current() { # NAME [CHECK [FILE...]]: does the running unit run what is installed?
+is_current() { # NAME [CHECK [FILE...]]: true if the running unit has loaded the installed files
     name=$1 check=${2-}
     shift
     [ $# = 0 ] || shift
@@ -215,7 +215,7 @@ is_current() { # NAME [CHECK [FILE...]]: does the running unit run what is insta
         [ "$stamp" = "${stamp%%"$NL"*}$want" ] || return 1
     elif [ "$newest" -gt 0 ]; then
         boot_time
-        [ $((booted + changed / 1000000 - 1)) -gt "$newest" ] || return 1 # a second's slack: the clocks are rounded
+        [ $((booted + changed / 1000000 - 1)) -gt "$newest" ] || return 1 # a second's tolerance: the clocks are rounded
     fi
     [ -n "$check" ] || return 0
     IFS=' '
@@ -257,7 +257,7 @@ show_items() {
     done
 }
 
-show_folder() { # PATH: what is in it, whoever put it there
+show_folder() { # PATH: print all its entries, managed or not
     set +f
     for entry in "$R$1"/*; do
         set -f
@@ -266,7 +266,7 @@ show_folder() { # PATH: what is in it, whoever put it there
     set -f
 }
 
-show_loopback() { # what lo has besides 127/8 and ::1
+show_loopback() { # addresses on lo other than 127/8 and ::1
     for line in $addresses; do
         case $line in *': lo '*' scope global '*) ;; *) continue ;; esac
         IFS=' '
@@ -276,14 +276,14 @@ show_loopback() { # what lo has besides 127/8 and ::1
     done
 }
 
-show_table() { # the kernel's, where there is one
+show_table() { # the kernel's table, if it is loaded
     [ -e "$R/proc/net/ip_vs" ] && have ipvsadm || return 0
     for line in $(ipvsadm -Sn 2>/dev/null); do
         say table "$line"
     done
 }
 
-unfinished_line() { # of a run that was cut off: neither confirmed nor undone
+unfinished_line() { # an interrupted run, neither confirmed nor rolled back
     set +f
     for run in "$R"/var/lib/hactl/run-??????; do
         set -f
@@ -296,7 +296,7 @@ unfinished_line() { # of a run that was cut off: neither confirmed nor undone
     set -f
 }
 
-generation_line() { # the newest one
+generation_line() { # the newest generation
     newest=0
     set +f
     for generation in "$R"/var/lib/hactl/generations/*; do

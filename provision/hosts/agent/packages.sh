@@ -1,13 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Packages: installed in one command, without starting anything, never taken away.
+# Packages: installed in one command, without a start of their services, and never removed.
 
 install_packages() { # NAME...
     if have apt-get; then
-        # SYSTEMD_OFFLINE makes systemctl in the maintainer scripts do nothing: no daemon starts before its files are there.
+        # With SYSTEMD_OFFLINE, systemctl does nothing in maintainer scripts: no daemon starts without its files.
         set -- env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 SYSTEMD_OFFLINE=1 apt-get -qy \
             -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
             --no-install-recommends install -- "$@"
-        run "$@" || { # unknown, or known from an index that has aged
+        run "$@" || { # the package index may be old
             run apt-get -qy -o DPkg::Lock::Timeout=120 update
             run "$@" || fail "apt-get install failed: $(reason)"
         }

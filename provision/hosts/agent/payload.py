@@ -1,4 +1,4 @@
-"""What a transaction sends: its operations, and the archive that carries them with their files. Pure."""
+"""The payload of a transaction: an archive of its operations and their files. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MINIMUM_ARGS = {
     "ledger": 1,
     "generation": 2,
 }
-"""The verbs of the apply agent and the fields that each needs at least."""
+"""The verbs of the apply agent, with the minimum number of fields of each verb."""
 
 
 @dataclass(frozen=True)
 class Op:
-    """One line for the apply agent: a verb and its fields, as docs/architecture.md lists them."""
+    """One line for the apply agent: a verb and its fields, as docs/agent-protocol.md lists them."""
 
     verb: str
     args: tuple[str, ...] = ()
@@ -38,16 +38,20 @@ class Op:
 
 @dataclass(frozen=True)
 class Payload:
-    """What a transaction sends: its ops, and the tar archive that carries them with their files."""
+    """The payload of a transaction: its ops, and the tar archive with these ops and their files."""
 
     ops: tuple[Op, ...]
     archive: bytes
 
 
 def build_payload(ops: Sequence[Op], files: Sequence[bytes] = ()) -> Payload:
-    """The archive holds `ops` and `files/1`, `files/2`, …: the same bytes for the same input.
+    """Return the payload. Its archive holds `ops`, `files/1`, `files/2`, …
 
-    Raises ProtocolError for a field that cannot be sent, ValueError for an op the agent does not know.
+    The same input gives the same bytes.
+
+    Raises:
+        ProtocolError: a field cannot be sent.
+        ValueError: the agent does not know an op.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Recover: end what a run left that was cut off, before anybody looks at this host again.
+# Recover: end an interrupted run, before another run looks at this host.
 
 recover() {
     find_unfinished || {
@@ -9,13 +9,13 @@ recover() {
     read_run
     mkdir -p "$RUN" && chmod 755 "$RUN"
     make_lock $$ || take_over $$ || say_locked
-    [ -d "$work" ] || { # whoever was quicker has done it
+    [ -d "$work" ] || { # another run was faster and has ended it
         rm -rf "$RUN/lock"
         say nothing
         exit
     }
-    last_try=yes # a host must not be kept from every further deploy
-    settle 'the run was cut off'
+    last_try=yes # a failed rollback must not prevent all further deploys
+    settle 'the run was interrupted'
     [ -z "$problems" ] || {
         say rollback_failed "$problems"
         exit 2

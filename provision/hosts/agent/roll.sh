@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Roll: hold a node's host for a controller that restarts a cluster node by node, and restart its unit when told.
+# Roll: lock a node's host for a controller that restarts a cluster node by node, and restart its unit.
 #
-# The first line of the data is `UNIT WHO`. The host is locked as for a deploy, for as long as somebody listens; then it
-# answers `node INVOCATION ACTIVE(yes|no) MARKED WHO WHEN`. The mark is a line in the host's state: which process ran
-# when a roll began; it outlives the controller. Words: `look` (`node …` again), `mark`, `unmark`, `restart`.
-# `restart` is one job of systemd's, which goes on whatever becomes of this agent: `alive` until `restarted` or `failed WHY`.
+# The first line of the data is `UNIT WHO`. The host is locked as for a deploy until the agent ends. The
+# answer is `node INVOCATION ACTIVE(yes|no) MARKED WHO WHEN`. The mark is a line in the host's state: the
+# process that ran when a roll began. It outlives the controller. The words are `look` (`node …` again),
+# `mark`, `unmark` and `restart`. `restart` is one systemd job, which does not need this agent to finish:
+# `alive` until `restarted` or `failed WHY`.
 
 MARK=$STATE/kafka-roll
 
@@ -23,7 +24,7 @@ tell_node() {
     say node "$invocation" $active "$marked" "$marker" "$when"
 }
 
-mark() { # what runs now, is to be replaced; `-` where nothing ever ran
+mark() { # mark the present process as the one to replace; `-` if none ever ran
     if mkdir -p "$STATE" && chmod 755 "$STATE" && fresh=$(mktemp "$STATE/.kafka-roll-XXXXXX") &&
         printf '%s\n' "${invocation:--}$US$who$US$(now)" >"$fresh" && sync "$fresh" && mv -f "$fresh" "$MARK" &&
         sync "$STATE"; then
@@ -35,11 +36,11 @@ mark() { # what runs now, is to be replaced; `-` where nothing ever ran
     return 1
 }
 
-last_words() { # what the unit itself said, for the operator
+last_words() { # the last log lines of the unit, for the operator
     ! have journalctl || journalctl -q --no-pager -n 4 -o cat -u "$unit" 2>/dev/null | tail -c 500 | tr -s '\000-\037\177' ' '
 }
 
-restart() { # its own time-outs bound it (TimeoutStopSec=)
+restart() { # the unit's time-outs limit the duration (TimeoutStopSec=)
     systemctl restart "$unit" >/dev/null 2>&1 </dev/null 3<&- &
     job=$!
     while alive $job; do

@@ -1,4 +1,4 @@
-"""One host's transaction: what to do, sent as one payload, and how it ended."""
+"""The transaction of one host: its changes are sent as one payload, applied, and confirmed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from provision.hosts.channel import Channel, Session
 from provision.hosts.protocol import LockHolder, decode_line, decode_lock, encode_line
 
 HEARTBEAT_INTERVAL = 10.0
-"""Seconds between two words to a host that waits; it gives up after 60 s of silence (agent/guard.sh)."""
+"""Seconds between two words to a waiting host. It gives up after 60 s without one (guard.sh)."""
 
 REFUSED = "was refused by its parser"
-"""What the agent says of a staged file that its `validate` command does not accept."""
+"""The agent's words for a staged file that its `validate` command does not accept (files.sh)."""
 
 
 @dataclass(frozen=True)
 class TransactionStep:
-    """What became of one op; `index` counts from 1 in the order of the ops, `message` says why it failed.
+    """The result of one op.
 
-    `at` is when that was heard, by `time.monotonic()`.
+    `index` counts the ops from 1. `message` is the reason of a failure. `at` is the moment of the
+    answer, by `time.monotonic()`.
     """
 
     index: int
@@ -35,10 +36,10 @@ class TransactionStep:
 
 
 class ApplyFailed(HostError):
-    """A transaction that did not end confirmed.
+    """A transaction that was not confirmed.
 
-    `outcome` is `rolled_back` (the host is as it was), `rollback_failed` (it is not) or `unknown` (the connection died
-    before the host could say).
+    `outcome` is `rolled_back` (the host is as it was), `rollback_failed` (it is not) or `unknown`
+    (the connection was lost before the host answered).
     """
 
     def __init__(
@@ -51,16 +52,20 @@ class ApplyFailed(HostError):
 
 @dataclass(frozen=True)
 class HostState:
-    """What a host holds: the lines of `ip -o addr show` and of `ipvsadm --save --numeric`."""
+    """The addresses and the IPVS table of a host.
+
+    They are the lines of `ip -o addr show` and of `ipvsadm --save --numeric`.
+    """
 
     addresses: tuple[str, ...] = ()
     ipvs: tuple[str, ...] = ()
 
 
 class Transaction:
-    """One host's changes: prepared, then applied, then confirmed. Whatever is left unconfirmed is undone.
+    """The changes of one host: prepared, then applied, then confirmed. Else they are rolled back.
 
-    Until `apply` nothing but missing packages has changed on the host. `ops` are what the host was sent.
+    Before `apply` the host has changed nothing but installed missing packages. `ops` were sent to
+    the host.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Transaction:
 
     @property
     def steps(self) -> tuple[TransactionStep, ...]:
-        """What became of each op so far."""
+        """The results of the ops so far."""
         return tuple(self._steps)
 
     def __enter__(self) -> Transaction:
@@ -91,67 +96,81 @@ class Transaction:
         self._channel.close()
 
     def apply(self) -> None:
-        """Make the changes, or what is left of them. Raises ApplyFailed, whose `outcome` says how the host was left."""
+        """Make the changes, or the remaining ones after `reach`.
+
+        Raises:
+            ApplyFailed: a change failed; `outcome` says in which state the host is.
+        """
         self._waiting = False
         self._exchange("go", "applied")
 
     def reach(self) -> None:
-        """Make the changes up to the op `await`; `apply` then makes the rest. Raises ApplyFailed as that."""
+        """Make the changes up to the op `await`. `apply` makes the others. Raises as `apply`."""
         self._exchange("go", "reached")
 
     def look(self) -> HostState:
-        """What the host holds now; before `apply` as well as after it. Raises ApplyFailed where it ended instead."""
-        found: dict[str, list[str]] = {"address": [], "ipvs": []}
-        self._exchange("look", "told", found)
-        return HostState(tuple(found["address"]), tuple(found["ipvs"]))
+        """Return the host's present addresses and table, before `apply` or after it.
+
+        Raises:
+            ApplyFailed: the transaction has ended.
+        """
+        lines: dict[str, list[str]] = {"address": [], "ipvs": []}
+        self._exchange("look", "told", lines)
+        return HostState(tuple(lines["address"]), tuple(lines["ipvs"]))
 
     def hand_over(self) -> int:
-        """Lower the host's priority, so that another director takes its addresses; returns how many files said so.
+        """Lower the director's priority, so that another director takes its addresses.
 
-        Whatever ends the transaction takes it back; so does `take_back`. 0 where no Keepalived of hactl's runs there.
-        Raises ApplyFailed where the transaction ended instead.
+        The end of the transaction or `take_back` restores the priority. Return the number of
+        hand-over files that were changed: 0 if hactl manages no Keepalived on the host.
+
+        Raises:
+            ApplyFailed: the transaction has ended.
         """
         return int(self._exchange("hand-over", "handed-over")[0])
 
     def take_back(self) -> None:
-        """Give the host its own priority again. Raises ApplyFailed where the transaction ended instead."""
+        """Restore the host's priority. Raises ApplyFailed if the transaction has ended."""
         self._exchange("take-back", "taken-back")
 
     def _exchange(
-        self, word: str, wanted: str, found: dict[str, list[str]] | None = None
+        self, word: str, expected: str, lines: dict[str, list[str]] | None = None
     ) -> list[str]:
-        """Say a word and read up to the answer `wanted`; its fields."""
+        """Send a word, read up to the answer `expected`, and return the fields of that answer."""
         try:
             _send(self._channel, f"{word}\n".encode())
-            return _follow(self._host, self._channel, wanted, self._steps, found=found)
+            return _read_answers(self._host, self._channel, expected, self._steps, lines=lines)
         except BaseException:
             self._open = self._waiting = False
             self._channel.close()
             raise
 
     def keep_waiting(self) -> None:
-        """Tell a host that waits for its turn that somebody is still there; it gives up after a minute of silence.
+        """Tell a waiting host that the controller is still there.
 
-        Once it was told to apply, this does nothing: from then on only the deadline counts.
+        The host gives up after 60 s without a word. After `apply` this has no effect: then only the
+        deadline counts.
         """
         if self._waiting:
             _send(self._channel, b"wait\n")
 
     def confirm(self) -> None:
-        """Keep the changes and write the ledger. Raises ApplyFailed where the host took them back instead."""
+        """Keep the changes and write the ledger. Raises ApplyFailed if they were rolled back."""
         self._finish(b"confirm\n", "confirmed")
 
     def roll_back(self) -> None:
-        """Undo the changes. Returns when the host is as it was; raises ApplyFailed where that failed."""
+        """Roll the changes back, and wait for it. Raises ApplyFailed if the rollback failed."""
         self._finish(b"undo\n", "rolled_back")
 
-    def _finish(self, word: bytes, wanted: str) -> None:
+    def _finish(self, word: bytes, expected: str) -> None:
         if not self._open:
             raise ValueError("the transaction has ended already")
         self._open = self._waiting = False
         try:
             _send(self._channel, word)
-            _follow(self._host, self._channel, wanted, self._steps, confirming=word == b"confirm\n")
+            _read_answers(
+                self._host, self._channel, expected, self._steps, confirming=word == b"confirm\n"
+            )
         finally:
             self._channel.close()
 
@@ -165,21 +184,25 @@ def prepare(
     number: int = 0,
     counts: str = "",
 ) -> Transaction:
-    """Begin a payload's transaction: lock, install missing packages, stage and validate every file; one exec.
+    """Begin the transaction of a payload in one exec.
 
-    `owner` is shown to whoever finds the host locked. It, the inventory's `digest`, the `number` of the generation that
-    is to come of it and the `counts` of its changes are what the host's log says of it. `deadline` is the number of
-    seconds the host waits for its confirmation, once applied, before it undoes everything by itself.
+    The host is locked, missing packages are installed, and files are staged and validated. Other
+    runs that find the host locked see `owner`. The host's log gets `owner`, the inventory's
+    `digest`, the `number` of the new generation and the `counts` of its changes. After `apply` the
+    host waits `deadline` seconds for the confirmation, and then rolls back.
 
-    Raises Locked, with nothing changed; ApplyFailed, whose `outcome` says how the host was left; HostError or
-    Unreachable when the agent could not be started, with nothing changed.
+    Raises:
+        Locked: the host is locked; nothing was changed.
+        ApplyFailed: `outcome` says in which state the host is.
+        HostError: the agent could not be started; nothing was changed.
+        Unreachable: as HostError.
     """
     channel = session.run_agent(program("apply"))
     steps: list[TransactionStep] = []
     try:
         header = encode_line(owner, digest, str(deadline), str(number or ""), counts)
         _send(channel, header + f"{len(payload.archive)}\n".encode() + payload.archive)
-        _follow(session.host, channel, "ready", steps)
+        _read_answers(session.host, channel, "ready", steps)
     except BaseException:
         channel.close()
         raise
@@ -187,12 +210,12 @@ def prepare(
 
 
 class Keepalive:
-    """Transactions that wait for others to be ready: they are told that somebody is still there; a context manager."""
+    """Keeps transactions alive that wait until the other hosts are ready. A context manager."""
 
     def __init__(self) -> None:
         self._transactions: list[Transaction] = []
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread = threading.Thread(target=self._send_words, daemon=True)
 
     def __enter__(self) -> Keepalive:
         self._thread.start()
@@ -207,35 +230,35 @@ class Keepalive:
         self._done.set()
 
     def add(self, transaction: Transaction) -> None:
-        """Tell this one from now on, until it is applied or ended."""
+        """Keep this transaction alive until it is applied or ended."""
         self._transactions.append(transaction)
 
-    def _tell(self) -> None:
+    def _send_words(self) -> None:
         while not self._done.wait(HEARTBEAT_INTERVAL):
             for transaction in tuple(self._transactions):
                 transaction.keep_waiting()
 
 
 def _send(channel: Channel, data: bytes) -> None:
-    """An agent that refuses ends before it has read everything: its answer counts, not the broken pipe."""
+    """Send data. A broken pipe is no error: an agent that refuses ends before it has read all."""
     try:
         channel.send(data)
     except HostError:
         return
 
 
-def _follow(
+def _read_answers(
     host: str,
     channel: Channel,
-    wanted: str,
+    expected: str,
     steps: list[TransactionStep],
     *,
     confirming: bool = False,
-    found: dict[str, list[str]] | None = None,
+    lines: dict[str, list[str]] | None = None,
 ) -> list[str]:
-    """Read answers up to `wanted`, whose fields are returned; any other ending is raised.
+    """Read answers up to `expected`, and return its fields. Raise the error of any other ending.
 
-    Lines that begin with a key of `found` are collected there.
+    Fields of lines that begin with a key of `lines` are added there.
     """
     failure = ""
     while True:
@@ -251,10 +274,10 @@ def _follow(
         elif word == "failed":
             failure = fields[1].strip()
             steps.append(TransactionStep(int(fields[0]), False, failure))
-        elif word == wanted:
+        elif word == expected:
             return fields
-        elif found is not None and word in found:
-            found[word].append(fields[0])
+        elif lines is not None and word in lines:
+            lines[word].append(fields[0])
         elif word != "alive":
             raise _ending(host, word, fields, failure, steps)
 
@@ -265,12 +288,12 @@ def _ending(
     if locked := refusal(host, word, fields):
         return locked
     if word == "rolled_back":
-        kept = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
+        packages = f"; installed packages stay: {fields[0]}" if fields and fields[0] else ""
         return ApplyFailed(
             host,
             "rolled_back",
             failure or "undone",
-            f"rolled back: the host is as it was{kept}",
+            f"rolled back: the host is as it was{packages}",
             tuple(steps),
         )
     if word == "rollback_failed":
@@ -278,28 +301,30 @@ def _ending(
             host,
             "rollback_failed",
             failure,
-            f"rollback failed, look at the host: {' '.join(fields)}\nthe next deploy, or a reboot, tries once more",
+            f"rollback failed, look at the host: {' '.join(fields)}\n"
+            "the next deploy or a reboot tries again",
             tuple(steps),
         )
     return ApplyFailed(
         host,
         "unknown",
         f"the agent answered {word!r}",
-        "run plan to see how it was left",
+        "run plan to see the state of the host",
         tuple(steps),
     )
 
 
 def _unfinished(host: str, holder: LockHolder) -> Locked:
-    what = f"a run of {holder.who} since {holder.since or 'unknown'} was cut off in mid-apply"
     return Locked(
-        host, what, "nothing else was changed; run deploy again: it undoes that run first"
+        host,
+        f"a run of {holder.who} since {holder.since or 'unknown'} was interrupted in mid-apply",
+        "nothing else was changed; run deploy again: it rolls that run back first",
     )
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """A run that had been cut off and has ended now: `outcome` is `undone`, or `kept` where it had been confirmed."""
+    """An interrupted run that was ended: `outcome` is `undone`, or `kept` if it was confirmed."""
 
     outcome: str
     who: str
@@ -307,9 +332,11 @@ class Recovered:
 
 
 def recover(session: Session) -> Recovered | None:
-    """End what a run left on the host that was cut off; None where there is nothing of the kind. One exec.
+    """End an interrupted run on the host. Return None if there is no interrupted run. One exec.
 
-    Raises Locked where the host is held by a run that lives, ApplyFailed where not all could be undone.
+    Raises:
+        Locked: another run is at work on the host.
+        ApplyFailed: the rollback is not complete.
     """
     channel = session.run_agent(program("recover"))
     try:
@@ -321,30 +348,32 @@ def recover(session: Session) -> Recovered | None:
             return None
         if word in ("undone", "kept"):
             return Recovered(word, fields[0], fields[1])
-        raise _ending(session.host, word, fields, "a run that was cut off could not be undone", [])
+        raise _ending(session.host, word, fields, "an interrupted run could not be rolled back", [])
     finally:
         channel.close()
 
 
 def refusal(host: str, word: str, fields: Sequence[str]) -> Locked | None:
-    """The error for an agent that did not get the host's lock; None where its word says something else."""
+    """Return the error for an agent that could not lock the host; None for any other word."""
     if word == "locked":
         return locked_error(host, decode_lock(fields))
     return _unfinished(host, decode_lock(fields)) if word == "unfinished" else None
 
 
-def _lost(host: str, steps: list[TransactionStep], confirming: bool, why: str = "") -> ApplyFailed:
+def _lost(
+    host: str, steps: list[TransactionStep], confirming: bool, message: str = ""
+) -> ApplyFailed:
     if confirming:
-        hint = "it was told to keep the changes and either did or took them back: run plan to see"
+        hint = "the host either kept the changes or rolled them back: run plan to see"
     else:
-        hint = "nobody confirms the changes, so the host undoes them by itself: run plan to see"
+        hint = "the changes are not confirmed, so the host rolls them back: run plan to see"
     return ApplyFailed(
-        host, "unknown", why or "the connection was lost in mid-apply", hint, tuple(steps)
+        host, "unknown", message or "the connection was lost in mid-apply", hint, tuple(steps)
     )
 
 
 def locked_error(host: str, holder: LockHolder) -> Locked:
-    """The error for a host that somebody else holds, with the command that breaks a stale lock."""
+    """Return the error for a locked host, with the command that removes a stale lock."""
     state = "still running" if holder.alive else "no longer running"
     hint = (
         "wait for it to end"

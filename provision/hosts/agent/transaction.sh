@@ -1,28 +1,29 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# The transaction of the apply agent: lock, journal, and how it ends. The connection may die at any point: output that
-# cannot be written and input that ends both mean "undo", and undoing never needs the connection.
+# The transaction of the apply agent: lock, journal, and its end. The connection may be lost at any
+# point: output that cannot be written and the end of input both mean "roll back". A rollback never
+# needs the connection.
 
 umask 077
-trap : PIPE # caught, not ignored: a write then fails, and commands started here have the default again
-exec 3<&0   # background commands get /dev/null as standard input: the controller's words stay readable on 3
+trap : PIPE # caught, not ignored: a write then fails, and started commands have the default action
+exec 3<&0   # background commands have /dev/null as standard input, and read the controller's words from 3
 RUN=$R/run/hactl
 STATE=$R/var/lib/hactl
 MAIN=$$
 index=0 work='' ops='' staged=$NL watched=$NL watchdog='' child='' kept='' number='' booted='' last_try=''
 
-run() { # a command whose output goes to the log; a signal interrupts the wait, never the command
+run() { # COMMAND...: run it with its output in the log; a signal ends the wait, not the command
     (umask 022 && exec "$@") >"$work/log" 2>&1 </dev/null 3<&- &
     wait $!
 }
 
-within() { # SECONDS COMMAND...: one that may hang; 124 where it did, as timeout(1) has it
+within() { # SECONDS COMMAND...: run a command that may hang; 124 after the time-out, as with timeout(1)
     limit=$1
     shift
     ! have timeout || set -- timeout "$limit" "$@"
     run "$@"
 }
 
-systemctl_in_time() { # VERB UNIT: a minute, and what systemd itself gives the unit to stop and to start
+systemctl_in_time() { # VERB UNIT: time-out is a minute plus systemd's own time-outs to stop and start the unit
     allowed=60
     for property in $(systemctl show -p TimeoutStartUSec,TimeoutStopUSec -- "$2" 2>/dev/null); do
         case $1:$property in
@@ -32,7 +33,7 @@ systemctl_in_time() { # VERB UNIT: a minute, and what systemd itself gives the u
     within $allowed systemctl "$1" "$2"
 }
 
-allow() { # SPANS as systemd writes them, `1min 30s`: added to `allowed`; `infinity` adds nothing
+allow() { # SPANS: add them to `allowed`; systemd writes `1min 30s`, and `infinity` adds nothing
     IFS=' '
     for span in $1; do
         case $span in
@@ -48,17 +49,17 @@ allow() { # SPANS as systemd writes them, `1min 30s`: added to `allowed`; `infin
     IFS=$NL
 }
 
-printable() { # the end of what comes on standard input, as one line
+printable() { # print the end of standard input as one line
     tail -n 6 | tail -c 800 | tr -s '\000-\037\177' ' '
 }
 
-reason() { # what the last command said
+reason() { # the output of the last command
     { printable <"$work/log"; } 2>/dev/null
 }
 
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 
-note() { # the journal: how to undo what comes next
+note() { # FIELDS: write to the journal how to undo the next change
     IFS=$US
     printf '%s\n' "$*" >>"$work/journal" || fail "cannot write the journal in $STATE"
     IFS=$NL
@@ -66,7 +67,7 @@ note() { # the journal: how to undo what comes next
 
 # ---------------------------------------------------------------------------------------------------- the lock
 
-holder_of() { # sets who holds the host: `holder`, `since`, `pid`
+holder_of() { # set `holder`, `since` and `pid` of the lock
     holder=unknown since='' pid=''
     { IFS=$US read -r holder since pid <"$RUN/lock/owner"; } 2>/dev/null
     IFS=$NL
@@ -76,7 +77,7 @@ own_lock() { # PID
     printf '%s\n' "$who$US$since$US$1" >"$RUN/lock/owner.new" && mv -f "$RUN/lock/owner.new" "$RUN/lock/owner"
 }
 
-make_lock() { # PID: lock and owner appear at once, as a lock without an owner would be nobody's; false where there is one
+make_lock() { # PID: make lock and owner in one step, as a lock without an owner is useless; false if locked
     rm -rf "$RUN/lock-$1"
     { mkdir "$RUN/lock-$1" && printf '%s\n' "$who$US$since$US$1" >"$RUN/lock-$1/owner" &&
         mv -T "$RUN/lock-$1" "$RUN/lock"; } 2>/dev/null && return
@@ -84,7 +85,7 @@ make_lock() { # PID: lock and owner appear at once, as a lock without an owner w
     return 1
 }
 
-sweep_locks() { # of who was killed while it made one
+sweep_locks() { # remove the unfinished locks of killed processes
     set +f
     for left in "$RUN"/lock-*; do
         set -f
@@ -93,14 +94,14 @@ sweep_locks() { # of who was killed while it made one
     set -f
 }
 
-take_over() { # PID: get the lock of a holder that died; false where it lives, or somebody else was quicker
+take_over() { # PID: take the lock of a dead holder; false if it lives or another process was faster
     holder_of
     [ -n "$pid" ] && ! alive "$pid" && mkdir "$RUN/lock/after-$pid" 2>/dev/null || return 1
     who=$holder
     own_lock "$1"
 }
 
-take_dead_lock() { # of a run that died before there was anything to undo
+take_dead_lock() { # take the lock of a run that died before it had anything to undo
     holder_of
     [ -n "$pid" ] && ! alive "$pid" && ! find_unfinished && mkdir "$RUN/lock/after-$pid" 2>/dev/null || return 1
     since=$(now)
@@ -138,7 +139,7 @@ take_lock() {
     }
 }
 
-make_work() { # where all of this run is kept until it has ended: on a disk, to outlive a power cut
+make_work() { # make this run's folder, on a disk, so that it outlives a power cut
     work=$(mkdir -p "$STATE" && chmod 755 "$STATE" && mktemp -d "$STATE/run-XXXXXX") 2>/dev/null &&
         printf '%s\n' "$who$US$since$US$inventory$US$number$US$counts" 2>/dev/null >"$work/run" &&
         : >"$work/journal" && : >"$work/log" && return
@@ -146,7 +147,7 @@ make_work() { # where all of this run is kept until it has ended: on a disk, to 
     refuse "no space for a working folder in $STATE"
 }
 
-find_unfinished() { # sets `work` to what a run left that did not come to its end
+find_unfinished() { # set `work` to the folder of an interrupted run; false if there is none
     set +f
     for work in "$STATE"/run-??????; do
         set -f
@@ -157,13 +158,13 @@ find_unfinished() { # sets `work` to what a run left that did not come to its en
     return 1
 }
 
-read_run() { # who had begun what is in `work`
+read_run() { # read the data of the run in `work`
     who=unknown since='' inventory='' number='' counts=''
     { IFS=$US read -r who since inventory number counts <"$work/run"; } 2>/dev/null
     IFS=$NL
 }
 
-hang_up() { # what holds the channel open
+hang_up() { # end the processes that hold the channel open
     [ -z "$watchdog$child" ] || kill $watchdog $child 2>/dev/null
 }
 
@@ -171,31 +172,31 @@ release() {
     hang_up
     disarm
     rm -rf "$work"
-    rmdir "$STATE" 2>/dev/null # where nothing was ever confirmed
+    rmdir "$STATE" 2>/dev/null # if nothing was ever confirmed
     rm -rf "$RUN/lock"
 }
 
 # ---------------------------------------------------------------------------------------------------- ending
 
-take_back() { # WHY: undo, tell the log, let go; sets `problems`
+take_back() { # WHY: undo, write to the log, unlock; set `problems`
     ! going_down || exit 1
     undo
     disarm 2>"$work/log" || problem disarm "$UNIT"
     if [ -z "$problems" ]; then
         record rolled-back "$1"
-        release # first the lock: who reads the answer may begin again at once
+        release # unlock first: the controller may begin a new run as soon as it has the answer
     else
         record rollback-failed "$1"
         leave
     fi
 }
 
-leave() { # what could not be undone or cleared away now may be soon: the next deploy tries again, or the next boot
+leave() { # keep the folder of a failed rollback or clean-up: the next deploy or boot tries again
     hang_up
     if [ -n "$last_try" ]; then
         release
     else
-        mv "$work/watch" "$work/left" 2>/dev/null # ends the guard; a rename takes no space
+        mv "$work/watch" "$work/left" 2>/dev/null # ends the guard; a rename needs no space
         rm -rf "$RUN/lock"
     fi
 }
@@ -216,23 +217,23 @@ fail() {
     roll_back "$*"
 }
 
-refuse() { # before anything could have changed
+refuse() { # MESSAGE: end before any change
     say failed 0 "$*"
     say rolled_back ''
     exit 1
 }
 
-commit() { # one rename is the confirmation: before it a power cut undoes everything, behind it nothing
+commit() { # one rename is the confirmation: a power cut before it rolls back, after it keeps the changes
     sync $places "$work" 2>/dev/null || :
     mv "$work/journal" "$work/confirmed" 2>"$work/log" || fail "cannot confirm: $(reason)"
     sync "$work" 2>/dev/null || :
 }
 
-conclude() { # what a confirmed run still has to do; begun anew where it was cut off
+conclude() { # the clean-up of a confirmed run; may be repeated after an interruption
     if [ -s "$work/ledger" ]; then
         mv -f "$work/ledger" "$STATE/ledger"
     elif [ -e "$work/ledger" ]; then
-        rm -f "$STATE/ledger" # owns nothing any more: a host that was left keeps no ledger
+        rm -f "$STATE/ledger" # hactl owns nothing here any more, so there is no ledger
     fi
     keep_generation
     reversed "$work/confirmed"
@@ -250,11 +251,11 @@ conclude() { # what a confirmed run still has to do; begun anew where it was cut
     if [ -z "$untidy" ]; then release; else leave; fi
 }
 
-take_journal() { # a commit that outlived its shell is one rename, and so is this: the first one decides
+take_journal() { # a late commit is one rename and so is this: the first of the two renames decides
     [ -e "$work/confirmed" ] || mv "$work/journal" "$work/undoing" 2>/dev/null || :
 }
 
-settle() { # WHY: end what a run that died had begun: keep what was confirmed, else undo it; sets `outcome`
+settle() { # WHY: end a dead run: keep a confirmed run, else undo it; set `outcome`
     read_run
     ops=$(cat "$work/ops" 2>/dev/null)
     problems=''
@@ -268,7 +269,7 @@ settle() { # WHY: end what a run that died had begun: keep what was confirmed, e
     fi
 }
 
-record() { # OUTCOME [WHY]: a line in this host's log; of the reason only what hactl says itself, as a parser quotes secrets
+record() { # OUTCOME [WHY]: write to this host's log, without a parser's message, which may quote secrets
     log=$R/var/log/hactl.log
     [ ! -L "$log" ] || return 0
     [ ! -e "$log" ] || [ "$(wc -c <"$log")" -lt 262144 ] || mv -f "$log" "$log.1"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Undoing: backwards through the journal. Every step may be repeated, since whoever undoes may be cut off as well. At boot
-# only what lies on the disk is taken back: parameters, addresses and processes went with the power.
+# Undo: backwards through the journal. Every step may be repeated, since the undo may be interrupted as
+# well. At boot only changes on the disk are undone: parameters, addresses and processes are gone.
 
-reversed() { # JOURNAL: sets `lines` to it, last line first
+reversed() { # JOURNAL: set `lines` to its lines, last line first
     lines=''
     [ -f "$1" ] || return 0
     while IFS= read -r line; do
@@ -10,18 +10,18 @@ reversed() { # JOURNAL: sets `lines` to it, last line first
     done <"$1"
 }
 
-ours() { # PATH N: has this run put its Nth file there?
+ours() { # PATH N: true if this run has put its Nth file there
     case $swapped in *"$NL$1$NL"*) return 0 ;; esac
     [ -n "$2" ] && digest_of "$1" || return 1
     there=$digest
     digest_of "$work/files/$2" && [ "$there" = "$digest" ]
 }
 
-same_file() { # two names of one: the swap was noted, and never came; mv refuses that
+same_file() { # true for two names of one file: the swap was recorded but not made; mv refuses that
     inodes=$(stat -c '%d:%i' "$1" "$2") && [ "${inodes%"$NL"*}" = "${inodes#*"$NL"}" ]
 }
 
-put_back() { # OLD PATH N: the file kept aside, unless the place was never reached and holds what somebody else put there
+put_back() { # OLD PATH N: restore the kept file, unless the run never came to PATH and another process wrote it
     [ -e "$1" ] || return 0
     if [ ! -e "$2" ] || ours "$2" "$3"; then
         mv -f "$1" "$2" || same_file "$1" "$2" || return 1
@@ -30,7 +30,7 @@ put_back() { # OLD PATH N: the file kept aside, unless the place was never reach
     rm -f "$1"
 }
 
-undo_disk() { # one journal line about what lies on the disk
+undo_disk() { # FIELDS: undo one journal line about the disk
     case $1 in
     swapped) swapped=$swapped$2$NL ;;
     unlink) if [ -z "${3-}" ] || ours "$2" "$3"; then rm -f "$2"; fi ;;
@@ -40,7 +40,7 @@ undo_disk() { # one journal line about what lies on the disk
     esac
 }
 
-undo_unit() { # VERB NAME; nothing may be waited for at boot: the others wait for us
+undo_unit() { # VERB NAME; at boot do not wait for a unit, which may wait for this one
     if [ -n "$booted" ] && [ "$1" = stop ]; then
         within 60 systemctl --no-block stop "$2"
     else
@@ -48,22 +48,22 @@ undo_unit() { # VERB NAME; nothing may be waited for at boot: the others wait fo
     fi
 }
 
-undo_running() { # one journal line about what lives in memory
+undo_running() { # FIELDS: undo one journal line about the memory
     case $1 in
     sysctl) printf '%s\n' "$3" >"$2" ;;
     address) "$2_address" "$3" "$4" "${5-}" ;;
     table) edit_table "$2" "$3" "${4-}" ;;
-    module) modprobe -r "$2" 2>/dev/null || : ;; # in use by now: harmless
+    module) modprobe -r "$2" 2>/dev/null || : ;; # the module may be in use by now: harmless
     stamp) if [ -f "$3" ]; then cp -p "$3" "$2"; else rm -f "$2"; fi ;;
     esac
 }
 
-undo_early() { # one journal line of those undone in reverse order
+undo_early() { # FIELDS: undo one journal line, in reverse order
     undo_disk "$@" || return 1
     [ -n "$booted" ] || undo_running "$@"
 }
 
-undo_late() { # one journal line of those that need the old files back first
+undo_late() { # FIELDS: undo one journal line that needs the old files first
     [ "$1" = late ] || return 0
     case $again in *"$NL$2 $3$NL"*) return 0 ;; esac
     again=$again$2' '$3$NL
@@ -75,7 +75,7 @@ undo_late() { # one journal line of those that need the old files back first
         esac
         return
     fi
-    [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of what it was made to load
+    [ "$verb" != reload ] || unit_is active "$3" || verb=start # it died of the new files
     systemctl_in_time $verb "$3" && unit_is_back "$verb" "$3" && stamp_again "$3"
 }
 
@@ -86,7 +86,7 @@ unit_is_back() { # VERB NAME
     }
 }
 
-stamp_again() { # [UNIT]: a unit that took its old files back runs what is installed; at boot, all that will start
+stamp_again() { # [UNIT]: stamp a unit that has loaded its old files again; at boot, all units that will start
     for op in $ops; do
         IFS=$US
         set -- "${1-}" $op
@@ -102,13 +102,13 @@ stamp_again() { # [UNIT]: a unit that took its old files back runs what is insta
     done
 }
 
-problem() { # FIELDS: an undo that did not work
+problem() { # FIELDS: record a failed undo
     IFS=' '
     problems="$problems$*: $(reason); "
     IFS=$NL
 }
 
-undo() { # sets `problems`: what could not be undone
+undo() { # undo everything; set `problems` to the failed steps
     trap '' HUP INT TERM
     problems='' again=$NL watched=$NL swapped=$NL
     if [ -e "$work/undoing" ]; then reversed "$work/undoing"; else reversed "$work/journal"; fi

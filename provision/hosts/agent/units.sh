@@ -1,9 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# systemd units, and the stamps that say what a running one has loaded.
+# systemd units, and the stamps of the files that a running unit has loaded.
 
 unit_is() { systemctl "is-$1" --quiet "$2" 2>/dev/null; } # active|enabled
 
-state_of() { # NAME: sets `state` to its state, main PID and invocation in a line, `changed` to when it last changed
+state_of() { # NAME: set `state` to its state, main PID and invocation, and `changed` to the time of its last change
     state='' changed=''
     for property in $(systemctl show -p ActiveState,MainPID,InvocationID,StateChangeTimestampMonotonic \
         -- "$1" 2>/dev/null); do
@@ -20,14 +20,14 @@ verb() { # VERB NAME
     fail "systemctl $1 $2 failed: $(reason) $(last_words "$2")"
 }
 
-last_words() { # what the unit itself said, for the operator
+last_words() { # UNIT: its last log lines, for the operator
     ! have journalctl || journalctl -q --no-pager -n 4 -o cat -u "$1" 2>/dev/null | tail -c 500 | tr -s '\000-\037\177' ' '
 }
 
 await_reload() { # NAME: as `state_of`, once it is no longer reloading
     state_of "$1"
     tries=0
-    # Of Type=notify, a daemon may say that it is still at it (sd_notify(3), RELOADING=1); on a slow host that shows.
+    # A daemon of Type=notify may report that it is still reloading (sd_notify(3), RELOADING=1).
     while [ $tries -lt 100 ]; do
         case $state in *ActiveState=reloading*) ;; *) break ;; esac
         tries=$((tries + 1))
@@ -36,10 +36,10 @@ await_reload() { # NAME: as `state_of`, once it is no longer reloading
     done
 }
 
-must_run() { # NAME VERB: active afterwards; noted, so that it is looked at again before the confirmation
+must_run() { # NAME VERB: fail if it is not active; record it for the check before the confirmation
     await_reload "$1"
     case $state in *ActiveState=active*) ;; *) fail "$1 is not active after its $2: $(last_words "$1")" ;; esac
-    case $watched in *"$NL$1$US"*) # looked at before: only the last look counts
+    case $watched in *"$NL$1$US"*) # recorded before: only the last record counts
         rest=${watched#*"$NL$1$US"}
         watched=${watched%%"$NL$1$US"*}$NL${rest#*"$NL"}
         ;;
@@ -47,14 +47,14 @@ must_run() { # NAME VERB: active afterwards; noted, so that it is looked at agai
     watched=$watched$1$US$state$US$changed$NL
 }
 
-intend_unit() { # NAME VERB: links of enabled units lie on the disk
+intend_unit() { # NAME VERB: record enable and disable, whose links are on the disk
     case $2 in
     enable) unit_is enabled "$1" || { note unit disable "$1" && to_link=$to_link$1$NL; } ;;
     disable) ! unit_is enabled "$1" || { note late enable "$1" && to_link=$to_link$1$NL; } ;;
     esac
 }
 
-link_unit() { # NAME VERB: where it was not so already
+link_unit() { # NAME VERB: enable or disable it, if that is a change
     case $to_link in *"$NL$1$NL"*) verb "$2" "$1" ;; esac
 }
 
@@ -79,7 +79,7 @@ change_unit() { # NAME VERB [FILE...]
     esac
 }
 
-reload() { # NAME: it must come through with the same main process
+reload() { # NAME: it must keep its main process
     state_of "$1"
     before=$state
     note late reload "$1"
@@ -88,14 +88,14 @@ reload() { # NAME: it must come through with the same main process
     [ "$state" = "$before" ] || fail "$1 did not survive its reload: \"$before\" became \"$state\""
 }
 
-loaded_since() { # NAME: sets `text` to which process has loaded its files, and when; at boot, to whichever comes next
+loaded_since() { # NAME: set `text` to the process that has loaded its files, and the time; at boot to the next process
     if [ -n "$booted" ]; then
         IFS=' ' read -r text _ <"$R/proc/uptime"
         text="boot ${text%.*}${text#*.}0000"
         return
     fi
     case $watched in
-    *"$NL$1$US"*) # just looked at
+    *"$NL$1$US"*) # just recorded
         state=${watched#*"$NL$1$US"}
         state=${state%%"$NL"*}
         changed=${state#*"$US"} state=${state%%"$US"*}
@@ -111,7 +111,7 @@ loaded_since() { # NAME: sets `text` to which process has loaded its files, and 
     text="$text $changed"
 }
 
-write_stamp() { # NAME FILE...: what the running process has loaded
+write_stamp() { # NAME FILE...: record the files that the running process has loaded
     name=$1
     shift
     loaded_since "$name"

@@ -1,4 +1,4 @@
-"""What the drills ran against: programs with their versions, and the directors' live configuration."""
+"""The versions of programs on the hosts of drills, and the directors' configuration on disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from provision.hosts.sessions import Sessions
 def versions(
     sessions: Sessions, hosts: Iterable[str]
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The versions of each host by program, and each director's keepalived.conf, secrets and all.
+    """Return the versions of each host by program, and the directors' keepalived.conf with secrets.
 
-    Raises HostError for a host that cannot be asked.
+    Raises:
+        HostError: a host cannot be asked.
     """
     names = list(hosts)
-    found = dict(
+    answers = dict(
         zip(names, run_parallel(lambda host: _versions(sessions, host), names), strict=True)
     )
     return (
-        {host: programs for host, (programs, _) in found.items()},
-        {host: text for host, (_, text) in found.items() if text},
+        {host: programs for host, (programs, _) in answers.items()},
+        {host: text for host, (_, text) in answers.items() if text},
     )
 
 
@@ -41,5 +42,5 @@ def _versions(sessions: Sessions, host: str) -> tuple[dict[str, str], str]:
     finally:
         channel.close()
     if line is None:
-        raise HostError(host, "the connection was lost while it was asked for its versions")
+        raise HostError(host, "the connection was lost while hactl read its versions")
     return programs, "\n".join(lines)

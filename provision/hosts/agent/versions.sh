@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Versions of what matters in a failover, and Keepalived's configuration as it is on the disk.
+# Versions: of the programs that matter in a failover, and Keepalived's configuration on the disk.
 
 first() { head -n 1 | tr -s '\000-\037\177' ' '; }
 

@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Keepalived's own word on its VRRP instances.
+# VRRP: Keepalived's report on its VRRP instances.
 #
-# It answers SIGJSON with a file in its /tmp, which PrivateTmp may have made its own: hence /proc/PID/root. A build without
-# JSON would die of that signal, so the number is Keepalived's own word.
+# It answers SIGJSON with a file in its /tmp. PrivateTmp may give it a /tmp of its own: hence
+# /proc/PID/root. The signal would kill a build without JSON, so Keepalived is asked for its number.
 
-ask_keepalived() { # of the main process `pid`, 0 where none runs
+ask_keepalived() { # signal the main process `pid`, 0 for none
     signal='' answer=$R/proc/$pid/root/tmp/keepalived.json
     [ "$pid" != 0 ] && have keepalived || return 0
     signal=$(keepalived --signum=JSON 2>/dev/null) || signal=''
@@ -13,10 +13,10 @@ ask_keepalived() { # of the main process `pid`, 0 where none runs
     kill -s "$signal" "$pid" 2>/dev/null || kill "-$signal" "$pid" 2>/dev/null || signal=''
 }
 
-await_keepalived() { # sets `json`, empty after two seconds; asked again, since somebody else who looks may have taken it away
+await_keepalived() { # set `json`, empty after two seconds; repeat the signal, as another look may remove the file
     json='' tries=0
     while [ -n "$signal" ] && [ $tries -lt 40 ]; do
-        # Not in POSIX, but in dash and busybox: the file has to be root's own, not one that somebody put there.
+        # -O is not in POSIX, but in dash and busybox: the file must belong to root, not to another user.
         # shellcheck disable=SC3067
         if [ -f "$answer" ] && [ -O "$answer" ] && [ ! -L "$answer" ]; then
             json=$(cat "$answer" 2>/dev/null)

@@ -1,14 +1,15 @@
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
-# Watching a director: its addresses, as `ip -o` prints them, and the weights in the kernel's IPVS table.
+# Watch: a director's addresses, as `ip -o` prints them, and the weights in the kernel's IPVS table.
 #
-# Addresses come the moment they change, from one `ip monitor`. The table is read at each line of the input: the
-# controller keeps the time, so that looking costs no fork here. The end of the input ends it.
+# One `ip monitor` prints addresses at the moment they change. The table is read at each line of the
+# input: the controller keeps the time, so no fork is needed here. The end of the input ends the agent.
 #
-#   ip -o addr show's lines, `watching`, then ip -o monitor's lines, and in between, whenever it has changed,
-#   `table` and a field for each service and each real server of it, as /proc/net/ip_vs writes them:
-#   `TCP C0A8E30A:0050`, `C0A8E367:0050 1`. `alive` now and then.
+# The output begins with the lines of `ip -o addr show` and `watching`. Then come the lines of
+# `ip -o monitor`. When the table has changed, a line `table` has a field for each service and each of
+# its real servers, as in /proc/net/ip_vs: `TCP C0A8E30A:0050`, `C0A8E367:0050 1`. Every fiftieth line of
+# the input is answered with `alive`.
 
-table() { # sets `now`
+table() { # set `now` to the line of the table
     now=table
     [ -r "$R/proc/net/ip_vs" ] || return 0
     while IFS=' ' read -r word address _ weight _; do

@@ -1,1 +1,1 @@
-"""What the hosts of a front end do right now: looked at over SSH, read-only, and judged against the inventory."""
+"""Checks of running hosts: their present state, read over SSH, compared with the inventory."""

@@ -1,7 +1,7 @@
-"""Every judgement on running hosts, by what it is about, and all of them at once.
+"""All checks of running hosts.
 
-A judgement takes what was seen and a host or a front end and yields a Finding for whatever is not as it should be.
-The name of the function is the name of the check.
+A check takes the snapshot, and a host or a front end. It yields a LiveFinding for each problem. The
+name of the function is the name of the check.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from provision.inventory.frontends import ResolvedFrontend
 HostCheck = Callable[[Snapshot, str], Iterator[LiveFinding]]
 FrontendCheck = Callable[[Snapshot, ResolvedFrontend], Iterator[LiveFinding]]
 
-CLOCKS = 1.0
-"""Seconds by which a host's clock may differ from the others': logs of several hosts are read side by side."""
+MAX_CLOCK_DIFFERENCE = 1.0
+"""Maximum seconds between a host's clock and the median: operators compare logs of hosts."""
 
 
-def clock(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """The clocks agree: their logs are compared, and certificates and leases judged by them."""
-    live = seen.lives[host]
-    apart = live.clock - seen.clock
-    if abs(apart) - live.round_trip / 2 > CLOCKS:
-        what = f"its clock is {abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} the other hosts'"
-        why = f"measured to {live.round_trip / 2:.2f} s"
+def clock(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """The clocks agree: operators compare logs, and certificates and leases depend on the clock."""
+    live = snapshot.lives[host]
+    difference = live.clock - snapshot.clock
+    if abs(difference) - live.round_trip / 2 > MAX_CLOCK_DIFFERENCE:
+        direction = "ahead of" if difference > 0 else "behind"
         yield LiveFinding(
-            "clock", host, what, why, "let it follow a time server: `timedatectl set-ntp true`"
+            "clock",
+            host,
+            f"its clock is {abs(difference):.1f} s {direction} the other hosts'",
+            f"measured to {live.round_trip / 2:.2f} s",
+            "let it follow a time server: `timedatectl set-ntp true`",
         )
 
 
@@ -62,18 +65,23 @@ FRONTEND: tuple[FrontendCheck, ...] = (
 )
 
 
-def judge(seen: Snapshot, frontend: ResolvedFrontend | None = None) -> list[LiveFinding]:
-    """Every finding on all front ends, or on one and its hosts; about hosts that were not looked at nothing is said."""
-    topology = seen.topology
-    chosen = topology.frontends if frontend is None else (frontend,)
-    directors = {each.host for one in chosen for each in one.directors}
-    servers = {host for one in chosen for host in one.real_servers}
-    found = [finding for one in chosen for check in FRONTEND for finding in check(seen, one)]
-    for host in seen.lives:
+def judge(snapshot: Snapshot, frontend: ResolvedFrontend | None = None) -> list[LiveFinding]:
+    """Return the findings on all front ends, or on one front end and its hosts.
+
+    Hosts without a look have no findings.
+    """
+    topology = snapshot.topology
+    frontends = topology.frontends if frontend is None else (frontend,)
+    directors = {director.host for front in frontends for director in front.directors}
+    servers = {host for front in frontends for host in front.real_servers}
+    findings = [
+        finding for front in frontends for check in FRONTEND for finding in check(snapshot, front)
+    ]
+    for host in snapshot.lives:
         if frontend is None or host in directors | servers:
-            found += [finding for check in HOST for finding in check(seen, host)]
+            findings += [finding for check in HOST for finding in check(snapshot, host)]
         if host in directors:
-            found += [finding for check in DIRECTOR for finding in check(seen, host)]
+            findings += [finding for check in DIRECTOR for finding in check(snapshot, host)]
         if host in servers:
-            found += [finding for check in REAL_SERVER for finding in check(seen, host)]
-    return found
+            findings += [finding for check in REAL_SERVER for finding in check(snapshot, host)]
+    return findings

@@ -1,7 +1,8 @@
-"""What Keepalived's health checks last said of each real server, read from its log. Pure.
+"""The last results of Keepalived's health checks by real server, read from its log. Pure.
 
-Keepalived logs a check when its result changes, in the words of check_tcp.c, check_http.c and so on, with the server as
-`[ADDRESS]:protocol:port`; ipwrapper.c tells that it adds, removes or disables it.
+Keepalived logs a check when its result changes. The words come from check_tcp.c, check_http.c and
+so on; the server is `[ADDRESS]:protocol:port`. ipwrapper.c logs that Keepalived adds, removes,
+enables or disables a server.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ _NOISE = ("Activating", "Changing weight", "Initializing")
 
 @dataclass(frozen=True)
 class Health:
-    """`well` is whether the checks passed last, `reason` their words without the server, `at` the host's clock.
+    """The last result of a real server's checks.
 
-    `out_of` are the services, as Keepalived writes them, that it was taken out of and has not come back to: each has
-    checks of its own.
+    `well`: the checks passed. `reason` is their message without the server. `at` is the time by the
+    host's clock. `out_of` has the services, as Keepalived writes them, that it removed the server
+    from and has not added it to again. A service has its own checks of a server.
     """
 
     well: bool
@@ -33,55 +35,52 @@ class Health:
 
 
 def checks(lines: Iterable[str]) -> Iterator[tuple[float, str]]:
-    """What the checker that runs now has said and when, of lines of `journalctl -o short-unix`; not an earlier one."""
-    found = [match.groups() for line in lines if (match := _LINE.match(line))]
-    last = found[-1][1] if found else ""
-    return ((float(at), text) for at, pid, text in found if pid == last)
+    """Return the times and messages of the present checker process, not of an earlier process.
+
+    The lines come from `journalctl -o short-unix`.
+    """
+    entries = [match.groups() for line in lines if (match := _LINE.match(line))]
+    present_pid = entries[-1][1] if entries else ""
+    return ((float(at), text) for at, pid, text in entries if pid == present_pid)
 
 
 def health(lines: Iterable[str]) -> dict[str, Health]:
-    """The last word on each real server, by `[ADDRESS]:protocol:port` as Keepalived writes it.
+    """Return the last result by real server: `[ADDRESS]:protocol:port`, as Keepalived writes it.
 
-    A check of several tries counts once, with the words of its end.
+    A check with several tries counts once, with the message of its last try.
     """
-    found: dict[str, Health] = {}
+    results: dict[str, Health] = {}
     for at, text in checks(lines):
-        named = _SERVER.search(text)
-        if named is None or text.startswith(_NOISE) or "quorum" in text:
+        match = _SERVER.search(text)
+        if match is None or text.startswith(_NOISE) or "quorum" in text:
             continue
-        server, was = named.group(), found.get(named.group())
-        out_of = was.out_of if was else frozenset()
+        server, before = match.group(), results.get(match.group())
+        out_of = before.out_of if before else frozenset()
         if text.startswith((*_IN, *_OUT)):
             well, service = text.startswith(_IN), {text.rpartition(" VS ")[2]}
             out_of = out_of - service if well else out_of | service
-            same = was is not None and was.well == well
-            found[server] = Health(
-                well, was.reason if was and same else "", was.at if was else at, out_of
+            same = before is not None and before.well == well
+            results[server] = Health(
+                well, before.reason if before and same else "", before.at if before else at, out_of
             )
         else:
-            found[server] = Health(_good(text), _without(text, server), at, out_of)
-    return found
+            results[server] = Health(_passed(text), _without_server(text, server), at, out_of)
+    return results
 
 
-def words_on(said: Mapping[str, Health], place: str) -> tuple[Health, ...]:
-    """What `health` has on a server, `ADDRESS:PORT` in the table: of each protocol, and of its address alone."""
+def words_on(results: Mapping[str, Health], place: str) -> tuple[Health, ...]:
+    """Return the results of `ADDRESS:PORT`: of each protocol, and of the address alone."""
     address, port = endpoint.split(place)
-    named = re.compile(rf"\[{re.escape(address)}\](:\w+:{port})?")
-    return tuple(word for name, word in said.items() if named.fullmatch(name))
+    pattern = re.compile(rf"\[{re.escape(address)}\](:\w+:{port})?")
+    return tuple(result for server, result in results.items() if pattern.fullmatch(server))
 
 
-def _good(text: str) -> bool:
+def _passed(text: str) -> bool:
     return any(word in text.lower() for word in ("success", "succeed"))
 
 
-def _without(text: str, server: str) -> str:
-    """A check's words without the server's address, which stands beside them: `TCP_CHECK failed after 1 retries`."""
-    for words in (
-        f" on service {server}",
-        f" to {server}",
-        f" for {server}",
-        f" of {server}",
-        f" {server}",
-    ):
-        text = text.replace(words, "", 1) if words in text else text
+def _without_server(text: str, server: str) -> str:
+    """Return a check's message without the server's address: `TCP_CHECK failed after 1 retries`."""
+    for prefix in (" on service", " to", " for", " of", ""):
+        text = text.replace(f"{prefix} {server}", "", 1)
     return " ".join(text.split()).rstrip(".")

@@ -1,7 +1,7 @@
-"""What the look agent printed, read into a `LiveHost`. Pure: text in, values out.
+"""Parser of the look agent's output: returns a `LiveHost`. Pure.
 
-The sections are the output of ip(8), ss(8), systemctl(1) and ipvsadm(8) as they are, of `grep -H` over files of /proc
-and /sys, and Keepalived's answer to SIGJSON.
+The sections are the unchanged output of ip(8), ss(8), systemctl(1) and ipvsadm(8), of `grep -H`
+over files of /proc and /sys, and Keepalived's answer to SIGJSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Sections = dict[str, list[str]]
 _WILDCARDS = ("0.0.0.0", "::", "*")  # noqa: S104  # compared, never bound
 _SYNC = re.compile(r"(master|backup) sync daemon \(mcast=([^,)]+), syncid=(\d+)")
 _STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT", 97: "STOP", 98: "DELETED"}
-"""Keepalived's `state` (vrrp/include/vrrp.h); the numbers are those of the VRRP MIB as far as they go."""
+"""Keepalived's `state` (vrrp/include/vrrp.h). The numbers from 0 to 2 are those of the VRRP MIB."""
 
 _ERRORS = (
     "packet_len_err",
@@ -45,30 +45,31 @@ _SELECTORS = {"TCP": "-t", "UDP": "-u", "SCTP": "--sctp-service"}
 
 
 class LookError(ValueError):
-    """The agent's output is not what its tools print."""
+    """The agent's output cannot be parsed."""
 
 
 def live_host(
-    host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, took: float
+    host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, duration: float
 ) -> LiveHost:
-    """The host that a look has found; `now` is the controller's wall clock in the middle of `round_trip`.
+    """Return the state of a host that was looked at for `duration` seconds.
+
+    `now` is the controller's wall clock in the middle of `round_trip`.
 
     Raises:
-        LookError: a section cannot be read.
+        LookError: a section cannot be parsed.
     """
     try:
         files = dict(_files(sections.get("files", ())))
-        told = sections["clock"][0]
+        clock = sections["clock"][0]
         drains = decode_drains(sections.get("drained", ()))
-        rounded = (
-            0.0 if "." in told else 1.0
-        )  # a date(1) without fractions tells the second that has begun
+        # A date(1) without fractions rounds down to the second.
+        resolution = 0.0 if "." in clock else 1.0
         return LiveHost(
             host=host,
-            clock=float(told) + rounded / 2 - now,
-            round_trip=round_trip + rounded,
+            clock=float(clock) + resolution / 2 - now,
+            round_trip=round_trip + resolution,
             boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
-            seconds=took,
+            seconds=duration,
             macs=_of_interfaces(files, "address"),
             carriers={
                 name: value == "1" for name, value in _of_interfaces(files, "carrier").items()
@@ -88,15 +89,17 @@ def live_host(
             services=tuple(ipvs_services(sections.get("ipvs", ()))),
             sync=tuple(_sync(sections.get("sync", ()))),
             drained={host: words for host, words in drains.items() if host != "."},
-            out=drains.get(".", ""),
+            drained_by=drains.get(".", ""),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise LookError(f"{type(error).__name__}: {error}") from error
 
 
 def _files(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Paths and their content, white space folded; the interface's name may hold a colon, no value read here does
-    but a hardware address."""
+    """Yield paths and contents, white space folded.
+
+    A path may contain a colon in an interface's name. Of the contents only hardware addresses do.
+    """
     for line in lines:
         kind = next((name for name in ("/address:", "/carrier:") if name in line), "")
         path, _, value = line.partition(kind) if kind else line.rpartition(":")
@@ -105,17 +108,23 @@ def _files(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _of_interfaces(files: Mapping[str, str], name: str) -> dict[str, str]:
     base, end = "sys/class/net/", f"/{name}"
-    named = (item for item in files.items() if item[0].startswith(base) and item[0].endswith(end))
-    return {path[len(base) : -len(end)]: value for path, value in named}
+    return {
+        path[len(base) : -len(end)]: value
+        for path, value in files.items()
+        if path.startswith(base) and path.endswith(end)
+    }
 
 
 def _dotted(path: str) -> str:
-    """A parameter's name by sysctl(8)'s rule: dots and slashes change places."""
+    """Return a parameter's name: dots and slashes change places (sysctl(8))."""
     return path.removeprefix("proc/sys/").translate(str.maketrans("./", "/."))
 
 
 def _listeners(lines: Iterable[str]) -> Iterator[Listener]:
-    """Lines of `ss -lntuH`: protocol, state, queues, local `ADDRESS[%INTERFACE]:PORT`, peer, `cgroup:PATH`."""
+    """Read lines of `ss -lntuH`.
+
+    Their words are protocol, state, two queues, `ADDRESS[%INTERFACE]:PORT`, peer and `cgroup:PATH`.
+    """
     for line in lines:
         words = line.split()
         if len(words) < 6:
@@ -124,15 +133,14 @@ def _listeners(lines: Iterable[str]) -> Iterator[Listener]:
         address = address.partition("%")[0].strip("[]")
         cgroup = next((word for word in words[6:] if word.startswith("cgroup:")), "").split("/")
         unit = next((part for part in cgroup if part.endswith(".service")), "")
-        family = (
-            0 if address == "*" else 6 if ":" in address else 4
-        )  # `*` is ss's word for a socket of both families
+        # `*` is ss's word for a socket of both families.
+        family = 0 if address == "*" else 6 if ":" in address else 4
         name = "*" if address in _WILDCARDS else address
         yield Listener(words[0], name, int(port), unit, family)
 
 
 def _units(lines: Iterable[str]) -> Iterator[LiveUnit]:
-    """Blocks of `systemctl show`, an empty line between them."""
+    """Read the blocks of `systemctl show`, which are separated by an empty line."""
     block: dict[str, str] = {}
     for line in (*lines, ""):
         key, equals, value = line.partition("=")
@@ -152,14 +160,14 @@ def _vrrp(text: str) -> Iterator[VrrpInstance]:
 
 
 def _instance(data: Mapping[str, Any], stats: Mapping[str, int]) -> VrrpInstance:
-    listed = (*data.get("vips", ()), *data.get("evips", ()))
+    vips = (*data.get("vips", ()), *data.get("evips", ()))
     return VrrpInstance(
         name=data["iname"],
         interface=data["ifp_ifname"],
         vrid=data["vrid"],
         state=_STATES.get(data["state"], str(data["state"])),
         priority=data["effective_priority"],
-        vips=tuple(vip.split()[0].partition("/")[0] for vip in listed),
+        vips=tuple(vip.split()[0].partition("/")[0] for vip in vips),
         advert_int=float(data["adver_int"]),
         adverts_received=stats["advert_rcvd"],
         adverts_sent=stats["advert_sent"],
@@ -173,7 +181,7 @@ def _instance(data: Mapping[str, Any], stats: Mapping[str, int]) -> VrrpInstance
 
 
 def ipvs_services(lines: Iterable[str]) -> Iterator[LiveService]:
-    """The table as `ipvsadm -Ln` prints it: a line a service, below it one a real server, after `->`."""
+    """Read the table that `ipvsadm -Ln` prints: a line a service, then `->` and a real server."""
     selector, scheduler = "", ""
     servers: list[LiveServer] = []
     for line in lines:
@@ -190,15 +198,15 @@ def ipvs_services(lines: Iterable[str]) -> Iterator[LiveService]:
 
 
 def _selector(words: Sequence[str]) -> tuple[str, str]:
-    """ipvsadm's option for a service, and its scheduler."""
+    """Return ipvsadm's option for a service, and its scheduler."""
     if words[0] != "FWM":
         return f"{_SELECTORS[words[0]]} {words[1]}", words[2]
-    six = words[2] == "IPv6"
-    return f"-f {words[1]}" + (" -6" if six else ""), words[3 if six else 2]
+    ipv6 = words[2] == "IPv6"
+    return f"-f {words[1]}" + (" -6" if ipv6 else ""), words[3 if ipv6 else 2]
 
 
 def _server(words: Sequence[str]) -> LiveServer:
-    """`-> ADDRESS:PORT Forward Weight ActiveConn InActConn`."""
+    """Read the words of `-> ADDRESS:PORT Forward Weight ActiveConn InActConn`."""
     address, port = endpoint.split(words[1])
     weight, active, inactive = map(int, words[3:6])
     return LiveServer(
@@ -208,5 +216,5 @@ def _server(words: Sequence[str]) -> LiveServer:
 
 def _sync(lines: Iterable[str]) -> Iterator[LiveSyncDaemon]:
     for line in lines:
-        if found := _SYNC.match(line.strip()):
-            yield LiveSyncDaemon(found[1], found[2], int(found[3]))
+        if match := _SYNC.match(line.strip()):
+            yield LiveSyncDaemon(match[1], match[2], int(match[3]))

@@ -1,4 +1,4 @@
-"""Whether a real server listens where its services are asked for."""
+"""The check that a real server listens on the addresses and ports of its services."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from provision.hosts.live.state import Listener, LiveFinding
 from provision.inventory.frontends import RealServer, ResolvedService
 
 
-def listeners(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """Something listens for each service of a real server: on the VIP or on any address, with NAT on its own.
+def listeners(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """A real server listens for each of its services: on the VIP or on any address.
 
-    Bound to its own address alone it passes the directors' checks, and clients get a reset.
+    With NAT it listens on its own address. Without NAT, a listener on its own address alone passes
+    the directors' checks, but clients get a reset.
     """
-    for frontend in seen.topology.served_by(host):
+    for frontend in snapshot.topology.served_by(host):
         for service in frontend.services:
             for server in service.real_servers:
                 if (
@@ -22,41 +23,43 @@ def listeners(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
                     and service.model.protocol in ("tcp", "udp")
                     and service.port(server)
                 ):
-                    yield from _served(seen, service, server)
+                    yield from _missing_listeners(snapshot, service, server)
 
 
-def _served(seen: Snapshot, service: ResolvedService, server: RealServer) -> Iterator[LiveFinding]:
+def _missing_listeners(
+    snapshot: Snapshot, service: ResolvedService, server: RealServer
+) -> Iterator[LiveFinding]:
     port, protocol = service.port(server), service.model.protocol
     bound = [
-        own
-        for own in seen.lives[server.host].listeners
-        if (own.protocol, own.port) == (protocol, port)
+        listener
+        for listener in snapshot.lives[server.host].listeners
+        if (listener.protocol, listener.port) == (protocol, port)
     ]
-    for address in service.addresses:
-        own = server.address(address.version) or server.addresses[0]
-        asked = str(own) if service.forward(server) == "nat" else str(address)
-        if any(_takes(listener, asked) for listener in bound):
+    for vip in service.addresses:
+        server_address = server.address(vip.version) or server.addresses[0]
+        address = str(server_address if service.forward(server) == "nat" else vip)
+        if any(_accepts(listener, address) for listener in bound):
             continue
         if bound:
-            where = ", ".join(sorted({_place(listener) for listener in bound}))
-            what, why = (
-                f"listens on {where}, not on {asked} port {port}",
-                "the checks pass, and clients get a reset",
-            )
-            fix = f"let it listen on {asked} or on any address"
-            yield LiveFinding("listeners", server.host, what, why, fix)
-        else:
-            what = f"nothing listens on {protocol} port {port}"
+            places = ", ".join(sorted({_place(listener) for listener in bound}))
             yield LiveFinding(
                 "listeners",
                 server.host,
-                what,
-                f"{asked} is to be served there",
+                f"listens on {places}, not on {address} port {port}",
+                "the checks pass, and clients get a reset",
+                f"let it listen on {address} or on any address",
+            )
+        else:
+            yield LiveFinding(
+                "listeners",
+                server.host,
+                f"nothing listens on {protocol} port {port}",
+                f"the inventory has a service for {address} there",
                 "start the service",
             )
 
 
-def _takes(listener: Listener, address: str) -> bool:
+def _accepts(listener: Listener, address: str) -> bool:
     family = 6 if ":" in address else 4
     return listener.address == address or (
         listener.address == "*" and listener.family in (0, family)

@@ -1,4 +1,4 @@
-"""What was seen of all hosts, beside what the inventory wants of each: what every judgement starts from."""
+"""The states of all hosts beside the states that the inventory expects: the input of all checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from provision.inventory.topology import Topology
 
 @dataclass(frozen=True)
 class Expected:
-    """What the inventory wants of one host, its interfaces being what they are."""
+    """The state that the inventory expects of one host with its present interfaces."""
 
     interface: str
     instances: tuple[Instance, ...]
@@ -32,43 +32,47 @@ class Expected:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The hosts that were looked at; `topology` may name others, of which nothing is said then."""
+    """The states of the hosts. Hosts of `topology` that are not in `lives` were not looked at."""
 
     topology: Topology
     lives: Mapping[str, LiveHost]
-    _wanted: dict[str, Expected] = field(default_factory=dict, repr=False, compare=False)
+    _expected: dict[str, Expected] = field(default_factory=dict, repr=False, compare=False)
 
-    def wanted(self, host: str) -> Expected:
-        """What the inventory wants of a host that was looked at. Raises InputError where its interface is unknown."""
-        if host not in self._wanted:
-            self._wanted[host] = _wanted(self.topology, self.lives[host])
-        return self._wanted[host]
+    def expected(self, host: str) -> Expected:
+        """Return the expected state of a host that was looked at.
+
+        Raises:
+            InputError: the host's interface is unknown.
+        """
+        if host not in self._expected:
+            self._expected[host] = _expected_of(self.topology, self.lives[host])
+        return self._expected[host]
 
     def directors(self, frontend: ResolvedFrontend) -> Iterator[LiveHost]:
-        """The directors of a front end that were looked at, the best first."""
-        return (self.lives[each.host] for each in frontend.directors if each.host in self.lives)
+        """Return the directors of a front end that were looked at, by falling priority."""
+        return (
+            self.lives[director.host]
+            for director in frontend.directors
+            if director.host in self.lives
+        )
 
     def unseen(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
-        """The directors of a front end that were not looked at: what they hold is unknown."""
-        return tuple(
-            dict.fromkeys(each.host for each in frontend.directors if each.host not in self.lives)
-        )
+        """Return the directors of a front end that were not looked at: their state is unknown."""
+        hosts = (director.host for director in frontend.directors)
+        return tuple(dict.fromkeys(host for host in hosts if host not in self.lives))
 
     def instances(
         self, frontend: ResolvedFrontend
     ) -> Iterator[tuple[LiveHost, Instance, VrrpInstance | None]]:
-        """For each director of a front end, each instance it must run, with the one its Keepalived reports."""
+        """Yield the expected instances of a front end's directors with the running instances."""
         for live in self.directors(frontend):
-            for instance in self.wanted(live.host).instances:
+            for instance in self.expected(live.host).instances:
                 if instance.frontend == frontend.name:
-                    yield (
-                        live,
-                        instance,
-                        next((own for own in live.vrrp if own.name == instance.name), None),
-                    )
+                    running = (vrrp for vrrp in live.vrrp if vrrp.name == instance.name)
+                    yield live, instance, next(running, None)
 
     def vips(self) -> dict[str, ResolvedFrontend]:
-        """Every virtual address and its front end."""
+        """Return the front ends by virtual address."""
         return {
             str(vip.address): frontend
             for frontend in self.topology.frontends
@@ -77,11 +81,11 @@ class Snapshot:
 
     @cached_property
     def clock(self) -> float:
-        """The median of the hosts' clocks, in seconds against the controller's."""
+        """The median of the hosts' clocks, in seconds relative to the controller's."""
         return statistics.median(live.clock for live in self.lives.values())
 
 
-def _wanted(topology: Topology, live: LiveHost) -> Expected:
+def _expected_of(topology: Topology, live: LiveHost) -> Expected:
     facts = topology.hosts[live.host].hactl_facts.over(_facts(live))
     variables: Mapping[str, Any] = host_variables(topology, live.host, facts)
     families = [(4, variables["needs_ip_forward"]), (6, variables["needs_ipv6_forward"])]
@@ -97,10 +101,10 @@ def _wanted(topology: Topology, live: LiveHost) -> Expected:
 
 
 def _facts(live: LiveHost) -> Facts:
-    """As much of the facts as finding the host's interface takes."""
-    found: dict[str, list[str]] = {}
-    for own in live.addresses:
-        if own.interface != "lo" and own.scope == "global":
-            found.setdefault(own.interface, []).append(f"{own.address}/{own.prefix}")
-    interfaces = tuple(Interface(name, tuple(addresses)) for name, addresses in found.items())
-    return Facts(interfaces=interfaces, default_interface=next(iter(found), ""))
+    """Return the facts that are needed to find the host's interface."""
+    cidrs: dict[str, list[str]] = {}
+    for entry in live.addresses:
+        if entry.interface != "lo" and entry.scope == "global":
+            cidrs.setdefault(entry.interface, []).append(f"{entry.address}/{entry.prefix}")
+    interfaces = tuple(Interface(name, tuple(addresses)) for name, addresses in cidrs.items())
+    return Facts(interfaces=interfaces, default_interface=next(iter(cidrs), ""))

@@ -1,4 +1,4 @@
-"""A running host as it was found: addresses, listeners, VRRP, IPVS. Plain values, no I/O."""
+"""The state of a running host: addresses, listeners, VRRP, IPVS. Plain values, no I/O."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from provision.formats.ip_addr import LiveAddress
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that takes connections or datagrams; `address` is `*` for a wildcard of either family.
+    """A socket that accepts connections or datagrams. `address` is `*` for a wildcard address.
 
-    `unit` is the systemd unit that owns it, empty where none does. `family` is 4 or 6 where it takes only that.
+    `unit` is the systemd unit that owns it, empty for none. `family` is 4 or 6, or 0 for both.
     """
 
     protocol: str
@@ -25,10 +25,11 @@ class Listener:
 
 @dataclass(frozen=True)
 class VrrpInstance:
-    """A VRRP instance as its Keepalived reports it; `priority` is the effective one, advert counters count from start.
+    """A VRRP instance as Keepalived reports it. `priority` is the effective priority.
 
-    `errors` sums the packets refused: wrong TTL, checksum, address list, advert interval, authentication, version.
-    `since` is when it took its state, in seconds since the epoch by the host's clock, 0 where it does not say.
+    Counters begin at Keepalived's start. `errors` is the number of refused packets: wrong TTL,
+    checksum, address list, advert interval, authentication or version. `since` is the beginning of
+    its state, in seconds since the epoch by the host's clock, 0 for unknown.
     """
 
     name: str
@@ -50,7 +51,7 @@ class VrrpInstance:
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A real server in the kernel's table, with its connections; `address` has no port."""
+    """A real server in the kernel's table, and its connections. `address` has no port."""
 
     address: str
     port: int
@@ -61,13 +62,13 @@ class LiveServer:
 
     @property
     def place(self) -> str:
-        """Where it is, as ipvsadm writes it: `192.168.227.103:80`, `[fd00::3]:80`."""
+        """The address and port as ipvsadm writes them: `192.0.2.3:80`, `[fd00::3]:80`."""
         return endpoint.join(self.address, self.port)
 
 
 @dataclass(frozen=True)
 class LiveService:
-    """A virtual service in the kernel's table; `selector` is ipvsadm's: `-t 192.168.227.10:80`, `-f 1`."""
+    """A virtual service in the kernel's table. `selector` is ipvsadm's: `-t HOST:PORT`, `-f 1`."""
 
     selector: str
     scheduler: str
@@ -76,7 +77,7 @@ class LiveService:
 
 @dataclass(frozen=True)
 class LiveSyncDaemon:
-    """A connection-sync daemon of the kernel; `role` is master or backup."""
+    """A connection-sync daemon of the kernel. `role` is master or backup."""
 
     role: str
     interface: str
@@ -85,7 +86,7 @@ class LiveSyncDaemon:
 
 @dataclass(frozen=True)
 class LiveUnit:
-    """A systemd unit: `active` and `enabled` as systemctl says, its main process (0: none)."""
+    """A systemd unit: systemctl's words for its states, and its main process (0: none)."""
 
     name: str
     active: str
@@ -95,13 +96,14 @@ class LiveUnit:
 
 @dataclass(frozen=True)
 class LiveHost:
-    """A host as it was found by one look, which took `seconds`.
+    """The state of a host, read by one look that took `seconds`.
 
-    `clock` is its wall clock minus the controller's at the same moment, in seconds, and exact to half of `round_trip`.
-    `macs` maps interfaces to hardware addresses, `carriers` to whether the link is up. `sysctls` maps dotted names to
-    values. `drained` are the real servers that are drained on this director, with who did it and when; `out` says the
-    same of the director itself, empty where it is in service. `ipvs_saved` are the lines of `ipvsadm --save
-    --numeric`. `vrrp` is empty where no Keepalived answers.
+    `clock` is its wall clock minus the controller's at the same moment, in seconds, exact to half
+    of `round_trip`. `macs` maps interfaces to hardware addresses; `carriers` says whether their
+    link is up. `sysctls` maps dotted names to values. `drained` maps the real servers that are
+    drained on this director to the operator and the time. `drained_by` has the operator and the
+    time if the director itself is drained, else it is empty. `ipvs_saved` has the lines of
+    `ipvsadm --save --numeric`. `vrrp` is empty if no Keepalived answers.
     """
 
     host: str
@@ -120,18 +122,18 @@ class LiveHost:
     services: tuple[LiveService, ...] = ()
     sync: tuple[LiveSyncDaemon, ...] = ()
     drained: Mapping[str, str] = field(default_factory=dict)
-    out: str = ""
+    drained_by: str = ""
 
     def holds(self, address: str) -> bool:
         """Whether it has `address` on an interface other than the loopback."""
-        return any(own.address == address and own.interface != "lo" for own in self.addresses)
+        return any(entry.address == address and entry.interface != "lo" for entry in self.addresses)
 
 
 @dataclass(frozen=True)
 class LiveFinding:
-    """Something that is not as it should be: which check found it, where, what and how it is known, what to do.
+    """A problem that a check found: the host, the problem, the evidence and the fix.
 
-    `host` is empty for what no single host is to blame for.
+    `host` is empty for a problem of several hosts together.
     """
 
     check: str

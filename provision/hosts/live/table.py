@@ -1,4 +1,4 @@
-"""The kernel's table of virtual services beside the intended one, and the connection-sync daemons."""
+"""Checks of the kernel's table of virtual services and of the connection-sync daemons."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from provision.inventory.frontends import ResolvedFrontend, ResolvedService
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Where the live table is not the intended one: in the options of a service, or in the real server at `place`.
+    """A difference between the live and the intended table: of a service, or of a real server.
 
-    `place` is empty for the service. `live` is empty for a server that is not in the table, `wanted` for one that
-    nobody wants there. `by_check` says that a health check may have done it.
+    `place` is the real server's, empty for the options of the service. `live` is empty for a server
+    that is missing, `wanted` for a server that does not belong there. `by_check` means that a
+    health check may be the reason.
     """
 
     host: str
@@ -31,57 +32,62 @@ class Difference:
 def differences(
     intended: VirtualService, live: tuple[str, Mapping[str, str]], drained: Container[str]
 ) -> Iterator[Difference]:
-    """The differences of one service; a server that is drained is to have weight 0. Plan and verify judge by these."""
+    """Yield the differences of one service. Drained servers must have weight 0."""
     options, servers = live
     if options != intended.options:
         yield Difference("", "", options, intended.options)
-    destinations = [text.split(" ", 2) for text in intended.servers]
-    for host, place, rule in destinations:
-        wanted = with_weight(rule, 0) if host in drained else rule
+    intended_servers = [text.split(" ", 2) for text in intended.servers]
+    for host, place, intended_rule in intended_servers:
+        expected = with_weight(intended_rule, 0) if host in drained else intended_rule
         actual = servers.get(place, "")
-        if actual != wanted:
-            yield Difference(
-                host, place, actual, wanted, not actual or _by_a_check(intended, actual, wanted)
-            )
-    known = {place for _, place, _ in destinations}
+        if actual != expected:
+            by_check = not actual or _set_by_check(intended, actual, expected)
+            yield Difference(host, place, actual, expected, by_check)
+    intended_places = {place for _, place, _ in intended_servers}
     yield from (
-        Difference("", place, actual, "") for place, actual in servers.items() if place not in known
+        Difference("", place, actual, "")
+        for place, actual in servers.items()
+        if place not in intended_places
     )
 
 
-def _by_a_check(intended: VirtualService, live: str, wanted: str) -> bool:
-    """Whether the two differ in a weight that a check may have set."""
-    if with_weight(live, 0) != with_weight(wanted, 0):
+def _set_by_check(intended: VirtualService, live: str, expected: str) -> bool:
+    """Whether the rules differ only in a weight that a health check may have set."""
+    if with_weight(live, 0) != with_weight(expected, 0):
         return False
     return intended.weights == "any" or (intended.weights == "zero" and weight(live) == 0)
 
 
-def table(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """The live table is the intended one: every service, every real server in it, with its weight and method.
+def table(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """The live table has the intended services, with real servers, weights and forwarding methods.
 
-    A server that is drained has weight 0.
-
-    Services that hactl knows nothing of are left alone; `foreign_services` names them.
+    A drained server has weight 0. Services that hactl does not manage are no problem;
+    `foreign_services` returns them.
     """
-    live = saved_table(seen.lives[host].ipvs_saved)
-    for intended in map(virtual, seen.wanted(host).services):
+    live = saved_table(snapshot.lives[host].ipvs_saved)
+    for intended in map(virtual, snapshot.expected(host).services):
         if intended.name in live:
-            for difference in differences(intended, live[intended.name], seen.lives[host].drained):
+            for difference in differences(
+                intended, live[intended.name], snapshot.lives[host].drained
+            ):
                 yield from _finding(host, intended, difference)
         else:
-            fix = "a reload does not repair a table emptied by hand: `systemctl restart keepalived` here"
-            why = f"the table has {', '.join(live) or 'nothing at all'}"
             yield LiveFinding(
-                "table", host, f"the service {intended.name} is not in the table", why, fix
+                "table",
+                host,
+                f"the service {intended.name} is not in the table",
+                f"the table has {', '.join(live) or 'nothing at all'}",
+                "a reload does not repair a table that was emptied manually: "
+                "`systemctl restart keepalived` here",
             )
 
 
 def entries(
     frontend: ResolvedFrontend, service: ResolvedService
 ) -> Iterator[tuple[IpvsService, dict[str, str]]]:
-    """Each entry of the table that a service makes, with the names of its servers by their address there."""
-    alone = dataclasses.replace(frontend, services=(service,))
-    for entry in ipvs_services((alone,)):
+    """Yield the table entries of a service, with the host names by the real servers' places."""
+    single = dataclasses.replace(frontend, services=(service,))
+    for entry in ipvs_services((single,)):
         places = (server.place for server in entry.servers)
         yield (
             entry,
@@ -89,26 +95,24 @@ def entries(
         )
 
 
-def drained_alike(seen: Snapshot, frontend: ResolvedFrontend) -> Iterator[LiveFinding]:
-    """A server that is drained is so on every director: else a failover would send it connections again."""
-    lives = list(seen.directors(frontend))
+def drained_alike(snapshot: Snapshot, frontend: ResolvedFrontend) -> Iterator[LiveFinding]:
+    """A drained server is drained on every director: else it gets connections after a failover."""
+    lives = list(snapshot.directors(frontend))
     for server in frontend.real_servers:
-        where = [live.host for live in lives if server in live.drained]
+        drained_on = [live.host for live in lives if server in live.drained]
         for live in lives:
-            if where and live.host not in where:
-                what = f"{server} is drained on {', '.join(where)} and not here"
-                why = "a failover would send it connections again"
+            if drained_on and live.host not in drained_on:
                 yield LiveFinding(
                     "drained_alike",
                     live.host,
-                    what,
-                    why,
+                    f"{server} is drained on {', '.join(drained_on)} and not here",
+                    "a failover would send it connections again",
                     f"`hactl drain {server}` again, or `hactl undrain`",
                 )
 
 
 def _finding(host: str, intended: VirtualService, difference: Difference) -> Iterator[LiveFinding]:
-    """What a difference means to the service's clients; nothing where a check sets weights as it likes."""
+    """Yield the finding of a difference; none for a weight that a health check may set freely."""
     name = intended.name
     if not difference.place:
         yield LiveFinding(
@@ -120,37 +124,57 @@ def _finding(host: str, intended: VirtualService, difference: Difference) -> Ite
         )
     elif not difference.wanted and difference.place == intended.sorry:
         if weight(difference.live) != 0:
-            why = "too few real servers are well (`quorum`)"
-            fix = "look at the real servers; `journalctl -u keepalived` has the checks' reasons"
-            yield LiveFinding("table", host, f"the sorry server answers for {name}", why, fix)
+            yield LiveFinding(
+                "table",
+                host,
+                f"the sorry server answers for {name}",
+                "too few real servers are healthy (`quorum`)",
+                "look at the real servers; `journalctl -u keepalived` has the checks' reasons",
+            )
     elif not difference.wanted:
-        what, fix = (
-            f"{difference.place} is in {name} and not in the inventory",
-            f"`ipvsadm -d {name} -r {difference.place}` takes it out",
-        )
-        yield LiveFinding("table", host, what, difference.live, fix)
-    elif not difference.live:
-        why = f"{difference.place} is not in the table: its check fails, or somebody took it out"
-        fix = f"ask it yourself from {host}; `journalctl -u keepalived` has the check's reason"
-        yield LiveFinding("table", host, f"{difference.host} is missing from {name}", why, fix)
-    elif not (difference.by_check and intended.weights == "any"):
         yield LiveFinding(
-            "table", host, *_differs(difference.host, name, difference.live, difference.wanted)
+            "table",
+            host,
+            f"{difference.place} is in {name} and not in the inventory",
+            difference.live,
+            f"`ipvsadm -d {name} -r {difference.place}` removes it",
         )
+    elif not difference.live:
+        yield LiveFinding(
+            "table",
+            host,
+            f"{difference.host} is missing from {name}",
+            f"{difference.place} is not in the table: its check fails, or somebody removed it",
+            f"send it a request from {host}; `journalctl -u keepalived` has the check's reason",
+        )
+    elif not (difference.by_check and intended.weights == "any"):
+        yield _changed_rule(host, name, difference)
 
 
-def _differs(name: str, selector: str, rule: str, wanted: str) -> tuple[str, str, str]:
-    if with_weight(rule, 0) == with_weight(wanted, 0):
-        why = f"{weight(rule)} in place of {weight(wanted)}"
-        fix = "0 takes no new connections: drained, or its check fails under `inhibit_on_failure`"
-        return f"{name} has another weight in {selector}", why, fix
-    return f"{name} has other options in {selector}", f"`{rule}` in place of `{wanted}`", "deploy"
+def _changed_rule(host: str, selector: str, difference: Difference) -> LiveFinding:
+    name, live, expected = difference.host, difference.live, difference.wanted
+    if with_weight(live, 0) == with_weight(expected, 0):
+        return LiveFinding(
+            "table",
+            host,
+            f"{name} has another weight in {selector}",
+            f"{weight(live)} in place of {weight(expected)}",
+            "0 takes no new connections: drained, or its check fails under `inhibit_on_failure`",
+        )
+    return LiveFinding(
+        "table",
+        host,
+        f"{name} has other options in {selector}",
+        f"`{live}` in place of `{expected}`",
+        "deploy",
+    )
 
 
 def reroutes_at_weight_zero(options: str) -> bool:
-    """Whether a service of these options sends new clients of a server with weight 0 to another (ipvsadm(8) -s, -b).
+    """Whether a service sends new clients of a server with weight 0 to another server.
 
-    `dh` never does, `sh` and `mh` with their fallback; else they are refused.
+    `options` are ipvsadm's (ipvsadm(8) -s, -b). `dh` refuses these clients. `sh` and `mh` refuse
+    them without their fallback.
     """
     words = options.split()
     scheduler = words[words.index("-s") + 1] if "-s" in words else ""
@@ -158,37 +182,47 @@ def reroutes_at_weight_zero(options: str) -> bool:
     return scheduler not in ("dh", "sh", "mh") or f"{scheduler}-fallback" in flags
 
 
-def foreign_services(seen: Snapshot, host: str) -> tuple[str, ...]:
-    """The services of the live table that are none of hactl's, by selector."""
-    own = {service.selector for service in seen.wanted(host).services}
+def foreign_services(snapshot: Snapshot, host: str) -> tuple[str, ...]:
+    """Return the selectors of services in the live table that hactl does not manage."""
+    managed = {service.selector for service in snapshot.expected(host).services}
     return tuple(
-        selector for selector in saved_table(seen.lives[host].ipvs_saved) if selector not in own
+        selector
+        for selector in saved_table(snapshot.lives[host].ipvs_saved)
+        if selector not in managed
     )
 
 
-def sync_daemons(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """Connections are synchronised as configured: the daemons run, on the right interface, with the same identifier.
+def sync_daemons(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """The connection-sync daemons run as configured, with the right interface and identifier.
 
-    Unbound, both run on every director; bound to an instance, the sending one on its master and the other elsewhere.
+    A director runs both daemons. If they are bound to an instance, its master runs the sending
+    daemon, and the other directors run the receiving daemon.
     """
-    live, wanted = seen.lives[host], seen.wanted(host).sync
-    if wanted is None:
+    live, expected = snapshot.lives[host], snapshot.expected(host).sync
+    if expected is None:
         return
     roles = {"master", "backup"}
-    if wanted.instance:
-        state = next((own.state for own in live.vrrp if own.name == wanted.instance), "")
+    if expected.instance:
+        state = next((vrrp.state for vrrp in live.vrrp if vrrp.name == expected.instance), "")
         roles = {"master"} if state == "MASTER" else {"backup"}
     running = {daemon.role: daemon for daemon in live.sync}
     fix = "`systemctl restart keepalived` there starts it"
     for role in sorted(roles):
         daemon = running.get(role)
         if daemon is None:
-            why = "connections would break in a failover"
             yield LiveFinding(
-                "sync_daemons", host, f"its {role} sync daemon does not run", why, fix
+                "sync_daemons",
+                host,
+                f"its {role} sync daemon does not run",
+                "connections would break in a failover",
+                fix,
             )
-        elif (daemon.interface, daemon.sync_id) != (wanted.interface, wanted.sync_id):
-            why = f"on {daemon.interface} with id {daemon.sync_id}, not on {wanted.interface} with {wanted.sync_id}"
+        elif (daemon.interface, daemon.sync_id) != (expected.interface, expected.sync_id):
             yield LiveFinding(
-                "sync_daemons", host, f"its {role} sync daemon is not as configured", why, fix
+                "sync_daemons",
+                host,
+                f"its {role} sync daemon is not as configured",
+                f"on {daemon.interface} with id {daemon.sync_id}, "
+                f"not on {expected.interface} with {expected.sync_id}",
+                fix,
             )

@@ -1,4 +1,4 @@
-"""What the directors' Keepalived say they are, beside what the inventory says."""
+"""Checks of VRRP: the states that the directors' Keepalived report, beside the inventory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from provision.inventory.frontends import ResolvedFrontend
 UNIT = "keepalived.service"
 
 
-def keepalived_runs(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """Keepalived runs, starts at boot, and says what it is."""
-    live = seen.lives[host]
+def keepalived_runs(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """Keepalived runs, starts at boot, and reports its state."""
+    live = snapshot.lives[host]
     unit = live.units.get(UNIT)
     if unit is None or unit.active not in ("active", "reloading"):
         state = f"{UNIT} is {unit.active if unit else 'not there'}"
@@ -22,122 +22,135 @@ def keepalived_runs(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
         yield LiveFinding("keepalived_runs", host, "Keepalived does not run", state, fix)
         return
     if unit.enabled not in ("enabled", "static", "alias", "indirect", "generated"):
-        why = f"{UNIT} is {unit.enabled}: after a reboot this director does nothing"
         yield LiveFinding(
             "keepalived_runs",
             host,
             "Keepalived does not start at boot",
-            why,
+            f"{UNIT} is {unit.enabled}: after a reboot this director does nothing",
             "deploy, which enables it",
         )
-    if not live.vrrp and seen.wanted(host).instances:
-        why = "it does not answer SIGJSON: its VRRP process hangs, or this build has no JSON (`keepalived --version`)"
-        fix = "`ps -eo pid,stat,wchan,args | grep keepalived` shows where; `systemctl restart keepalived` ends it"
+    if not live.vrrp and snapshot.expected(host).instances:
         yield LiveFinding(
-            "keepalived_runs", host, "Keepalived does not say what state it is in", why, fix
+            "keepalived_runs",
+            host,
+            "Keepalived does not report its state",
+            "it does not answer SIGJSON: its VRRP process hangs, "
+            "or this build has no JSON (`keepalived --version`)",
+            "`ps -eo pid,stat,wchan,args | grep keepalived` shows where it hangs; "
+            "`systemctl restart keepalived` ends it",
         )
 
 
-def instances(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """The running instances are those of the inventory: names, VRID, advert interval and addresses.
+def instances(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """The running instances match the inventory: names, VRID, advert interval and addresses.
 
-    Two directors that differ in one of these put the VIP on both.
+    If two directors differ in one of these, both hold the VIP.
     """
-    live = seen.lives[host]
+    live = snapshot.lives[host]
     if not live.vrrp:
-        return  # `keepalived_runs` says so
-    running = {own.name: own for own in live.vrrp}
-    wanted = {instance.name: instance for instance in seen.wanted(host).instances}
-    fix = "deploy; had somebody edited keepalived.conf?"
-    for name in [*wanted, *(name for name in running if name not in wanted)]:
+        return  # `keepalived_runs` reports it
+    running = {vrrp.name: vrrp for vrrp in live.vrrp}
+    expected = {instance.name: instance for instance in snapshot.expected(host).instances}
+    fix = "deploy; did somebody edit keepalived.conf?"
+    for name in [*expected, *(name for name in running if name not in expected)]:
         if name not in running:
             yield LiveFinding(
                 "instances", host, f"runs no {name}", f"it runs {', '.join(running)}", fix
             )
-        elif name not in wanted:
+        elif name not in expected:
             yield LiveFinding(
                 "instances", host, f"runs {name}, which is not in the inventory", "", fix
             )
         else:
-            differs = ", ".join(_differences(running[name], wanted[name]))
-            if differs:
+            differences = ", ".join(_differences(running[name], expected[name]))
+            if differences:
                 yield LiveFinding(
-                    "instances", host, f"{name} is not what the inventory says", differs, fix
+                    "instances", host, f"{name} differs from the inventory", differences, fix
                 )
 
 
-def _differences(own: VrrpInstance, wanted: Instance) -> Iterator[str]:
-    vips = {str(vip.address) for vip in (*wanted.vips, *wanted.excluded)}
-    if own.vrid != wanted.vrrp.virtual_router_id:
-        yield f"its VRID is {own.vrid}, not {wanted.vrrp.virtual_router_id}"
-    if abs(own.advert_int - wanted.vrrp.interval) > 0.001:
-        yield f"its advert interval is {own.advert_int:g} s, not {wanted.vrrp.interval:g}"
-    if set(own.vips) != vips:
-        missing, more = sorted(vips - set(own.vips)), sorted(set(own.vips) - vips)
+def _differences(running: VrrpInstance, expected: Instance) -> Iterator[str]:
+    vips = {str(vip.address) for vip in (*expected.vips, *expected.excluded)}
+    if running.vrid != expected.vrrp.virtual_router_id:
+        yield f"its VRID is {running.vrid}, not {expected.vrrp.virtual_router_id}"
+    if abs(running.advert_int - expected.vrrp.interval) > 0.001:
+        yield f"its advert interval is {running.advert_int:g} s, not {expected.vrrp.interval:g}"
+    if set(running.vips) != vips:
+        missing, additional = sorted(vips - set(running.vips)), sorted(set(running.vips) - vips)
         yield "; ".join(
-            f"{words} {', '.join(addresses)}"
-            for words, addresses in (("lacks", missing), ("has", more))
+            f"{verb} {', '.join(addresses)}"
+            for verb, addresses in (("lacks", missing), ("has", additional))
             if addresses
         )
-    if not wanted.vrrp.use_vmac and own.interface != wanted.interface:
-        yield f"it is on {own.interface}, not {wanted.interface}"
+    if not expected.vrrp.use_vmac and running.interface != expected.interface:
+        yield f"it is on {running.interface}, not {expected.interface}"
 
 
-def no_fault(seen: Snapshot, host: str) -> Iterator[LiveFinding]:
-    """No instance is in the FAULT state: it would not take over."""
-    live = seen.lives[host]
-    for own in live.vrrp:
-        if own.state not in ("MASTER", "BACKUP"):
-            down = (
-                "" if live.carriers.get(own.interface, True) else f"{own.interface} has no carrier"
-            )
-            fix = "mend the interface, or what it tracks; `journalctl -u keepalived` names it"
+def no_fault(snapshot: Snapshot, host: str) -> Iterator[LiveFinding]:
+    """No instance is in a state such as FAULT, in which it would not take over."""
+    live = snapshot.lives[host]
+    for vrrp in live.vrrp:
+        if vrrp.state not in ("MASTER", "BACKUP"):
+            has_carrier = live.carriers.get(vrrp.interface, True)
             yield LiveFinding(
                 "no_fault",
                 host,
-                f"{own.name} is in the {own.state} state: it takes nothing over",
-                down,
-                fix,
+                f"{vrrp.name} is in the {vrrp.state} state: it takes nothing over",
+                "" if has_carrier else f"{vrrp.interface} has no carrier",
+                "repair the interface, or the tracked object that `journalctl -u keepalived` names",
             )
 
 
-def heard(seen: Snapshot, frontend: ResolvedFrontend) -> Iterator[LiveFinding]:
-    """A backup has heard its master: since its start there was at least one advert, unless it is alone."""
-    for live, instance, own in seen.instances(frontend):
-        if own and own.state == "BACKUP" and not own.adverts_received:
-            what = f"has heard no advert of VRID {own.vrid}"
-            why = f"received 0 since its start, and yet it is backup of {instance.name}"
+def heard(snapshot: Snapshot, frontend: ResolvedFrontend) -> Iterator[LiveFinding]:
+    """A backup has received at least one advert of its master since its start."""
+    for live, instance, running in snapshot.instances(frontend):
+        if running and running.state == "BACKUP" and not running.adverts_received:
             yield LiveFinding(
                 "heard",
                 live.host,
-                what,
-                why,
+                f"has heard no advert of VRID {running.vrid}",
+                f"received 0 since its start, and yet it is backup of {instance.name}",
                 "look for a filter on protocol 112, and at the switch",
             )
 
 
 def adverts(frontend: ResolvedFrontend, before: Snapshot, after: Snapshot) -> Iterator[LiveFinding]:
-    """Between two looks, at least one advert interval apart: the master sends, backups receive, nothing is refused."""
-    earlier = {(live.host, own.name): own for live, _, own in before.instances(frontend) if own}
-    for live, _, own in after.instances(frontend):
-        was = earlier.get((live.host, own.name)) if own else None
-        if not own or not was or own.adverts_sent < was.adverts_sent:
-            continue  # not the same process any more
-        if own.errors > was.errors:
-            what = f"refused {own.errors - was.errors} adverts of VRID {own.vrid}"
-            why = "wrong TTL, length, addresses, interval or authentication"
-            fix = "somebody else uses this VRID here, or the directors' settings differ; `journalctl -u keepalived`"
-            yield LiveFinding("adverts", live.host, what, why, fix)
-        if own.state == was.state == "MASTER" and own.adverts_sent == was.adverts_sent:
-            what, fix = (
-                f"is master of {own.name} and sends no adverts",
-                "`systemctl restart keepalived` there",
-            )
-            yield LiveFinding(
-                "adverts", live.host, what, f"{own.adverts_sent} sent, as before", fix
-            )
-        if own.state == was.state == "BACKUP" and own.adverts_received == was.adverts_received:
-            what, fix = f"heard no advert of VRID {own.vrid}", "look for a filter on protocol 112"
-            yield LiveFinding(
-                "adverts", live.host, what, f"{own.adverts_received} received, as before", fix
-            )
+    """Between two looks the master sends adverts, backups receive them, and none is refused.
+
+    The looks must be at least one advert interval apart.
+    """
+    earlier = {(live.host, vrrp.name): vrrp for live, _, vrrp in before.instances(frontend) if vrrp}
+    for live, _, now in after.instances(frontend):
+        then = earlier.get((live.host, now.name)) if now else None
+        if (
+            now and then and now.adverts_sent >= then.adverts_sent
+        ):  # else the process is another one
+            yield from _advert_problems(live.host, then, now)
+
+
+def _advert_problems(host: str, then: VrrpInstance, now: VrrpInstance) -> Iterator[LiveFinding]:
+    if now.errors > then.errors:
+        yield LiveFinding(
+            "adverts",
+            host,
+            f"refused {now.errors - then.errors} adverts of VRID {now.vrid}",
+            "wrong TTL, length, addresses, interval or authentication",
+            "another router uses this VRID here, or the directors' settings differ; "
+            "`journalctl -u keepalived`",
+        )
+    if now.state == then.state == "MASTER" and now.adverts_sent == then.adverts_sent:
+        yield LiveFinding(
+            "adverts",
+            host,
+            f"is master of {now.name} and sends no adverts",
+            f"{now.adverts_sent} sent, as before",
+            "`systemctl restart keepalived` there",
+        )
+    if now.state == then.state == "BACKUP" and now.adverts_received == then.adverts_received:
+        yield LiveFinding(
+            "adverts",
+            host,
+            f"heard no advert of VRID {now.vrid}",
+            f"{now.adverts_received} received, as before",
+            "look for a filter on protocol 112",
+        )

@@ -1,4 +1,4 @@
-"""What runs on the client: Python 3.7 and its standard library, sent over the wire, never installed.
+"""The prober's program on the client: Python 3.7 and its standard library, never installed.
 
-These modules import nothing of hactl but each other; nothing else is there. provision/prober/program.py sends them.
+provision/prober/program.py sends these modules. They import no other modules of hactl.
 """

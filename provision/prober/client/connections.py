@@ -1,6 +1,7 @@
-"""The long-lived connections: what a failover breaks although every new request is answered again.
+"""Long-lived connections, which a failover may break although it answers new requests again.
 
-One after the other is visited, each about once a second: opened, asked, or found to be dead.
+The pool visits its connections in turn, about once a second. A visit opens a connection, sends a
+request, or finds that the connection is lost.
 """
 
 from __future__ import annotations
@@ -16,31 +17,31 @@ from typing import Any
 from provision.prober.client.load import RESET_ON_CLOSE, Handlers, LoadService, error_of
 
 LOSS_TIMEOUT = 10.0
-"""Seconds without an answer, or without acknowledgement, after which a connection is lost."""
+"""Seconds without an answer or an acknowledgement after which a connection is lost."""
 
-OPENING = 3.0
-"""Seconds after which an attempt to open one is given up; it was no connection yet."""
+OPEN_TIMEOUT = 3.0
+"""Seconds after which the prober gives up an attempt to open a connection."""
 
-CLOSED, OPENED, IDLE, ASKED = range(4)
+CLOSED, OPENED, IDLE, WAITING = range(4)
 
 
 def head(path: str, host: str) -> bytes:
-    """A request whose answer has no body and leaves the connection open (RFC 9110 §9.3.2)."""
+    """Return a request whose answer has no body and keeps the connection open (RFC 9110 §9.3.2)."""
     return f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hactl\r\n\r\n".encode()
 
 
 def stays_open(answer: bytes) -> bool:
-    """Whether the server says, in an answer's header, that it keeps the connection (RFC 9112 §9.3)."""
+    """Whether the header of an answer says that the server keeps the connection (RFC 9112 §9.3)."""
     lines = answer.lower().split(b"\r\n")
     closing = any(line.startswith(b"connection:") and b"close" in line for line in lines)
     return lines[0].startswith(b"http/1.1") and not closing
 
 
 class LongLivedConnection:
-    """One long-lived connection; `changes` gets what becomes of it."""
+    """One long-lived connection. Its events go to the pool's `changes`."""
 
-    def __init__(self, crowd: ConnectionPool, index: int, service: LoadService) -> None:
-        self.crowd = crowd
+    def __init__(self, pool: ConnectionPool, index: int, service: LoadService) -> None:
+        self.pool = pool
         self.index = index
         self.service = service
         self.state = CLOSED
@@ -50,12 +51,12 @@ class LongLivedConnection:
         self.answer = b""
 
     def visit(self, now: float) -> None:
-        """Do what is due."""
+        """Open the connection, send a request, or give it up."""
         if self.state == CLOSED:
             self._open(now)
-        elif self.state == OPENED and now - self.since > OPENING:
+        elif self.state == OPENED and now - self.since > OPEN_TIMEOUT:
             self._end("")
-        elif self.state == ASKED and now - self.since > LOSS_TIMEOUT:
+        elif self.state == WAITING and now - self.since > LOSS_TIMEOUT:
             self._end("timeout")
         elif self.state == IDLE and self.service.persistent:
             self.ask(now)
@@ -63,7 +64,7 @@ class LongLivedConnection:
     def ask(self, now: float) -> None:
         """Send a request."""
         assert self.sock is not None
-        self.state, self.since, self.answer = ASKED, now, b""
+        self.state, self.since, self.answer = WAITING, now, b""
         try:
             self.sock.send(head(self.service.path or "/", self.service.host))
         except OSError as error:
@@ -83,16 +84,16 @@ class LongLivedConnection:
         ):
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self.state, self.since = OPENED, now
-        self.crowd.handlers[sock.fileno()] = self.ready
+        self.pool.handlers[sock.fileno()] = self.ready
         code = sock.connect_ex(self.service.target)
         if code in (0, errno.EINPROGRESS):
-            self.crowd.poll.register(sock, select.EPOLLOUT)
+            self.pool.poll.register(sock, select.EPOLLOUT)
         else:
             error_of(code)
             self._end("")
 
     def ready(self) -> None:
-        """It is connected, has something to read, or broke."""
+        """Handle an event of the socket: it is connected, has data, or is broken."""
         assert self.sock is not None
         try:
             if self.state == OPENED:
@@ -107,8 +108,8 @@ class LongLivedConnection:
             self._end("")
             return
         self.state = IDLE
-        self.number = self.crowd.opened(self)
-        self.crowd.poll.modify(sock, select.EPOLLIN)
+        self.number = self.pool.opened(self)
+        self.pool.poll.modify(sock, select.EPOLLIN)
 
     def _read(self, sock: socket.socket) -> None:
         try:
@@ -116,8 +117,8 @@ class LongLivedConnection:
         except BlockingIOError:
             return
         if not data:
-            self._end("answer" if self.state == ASKED else "closed")
-        elif self.state == ASKED:
+            self._end("answer" if self.state == WAITING else "closed")
+        elif self.state == WAITING:
             self.answer = (self.answer + data)[-8192:]
             if b"\r\n\r\n" in self.answer:
                 self.state = IDLE
@@ -125,20 +126,26 @@ class LongLivedConnection:
                     self._end("closed")
 
     def _end(self, error: str) -> None:
-        """Close it: `closed` in good order, any other word is how it was lost, nothing where it never was open."""
+        """Close the connection.
+
+        `error` is `closed` in good order, the kind of loss, or empty if it was never open.
+        """
         sock = self.sock
         assert sock is not None
         if self.state != OPENED:
-            self.crowd.changes.append([error, self.number, time.monotonic()])
-            self.crowd.alive -= 1
+            self.pool.changes.append([error, self.number, time.monotonic()])
+            self.pool.alive -= 1
         self.state, self.sock = CLOSED, None
-        if self.crowd.handlers.pop(sock.fileno(), None):
-            with contextlib.suppress(OSError):  # it never got there
-                self.crowd.poll.unregister(sock)
+        if self.pool.handlers.pop(sock.fileno(), None):
+            with contextlib.suppress(OSError):  # it was not registered yet
+                self.pool.poll.unregister(sock)
         sock.close()
 
     def silent(self) -> float:
-        """Seconds since the other side acknowledged anything (tcp_info of linux/tcp.h: tcpi_last_ack_recv)."""
+        """Return the seconds since the last acknowledgement of the server.
+
+        It is `tcpi_last_ack_recv` in `tcp_info` of linux/tcp.h.
+        """
         assert self.sock is not None
         try:
             information = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
@@ -147,19 +154,25 @@ class LongLivedConnection:
         return float(struct.unpack_from("=I", information, 56)[0]) / 1000
 
     def give_up(self) -> None:
-        """Count it as lost, unless it has shown that it lives."""
-        if self.state == ASKED or (self.state == IDLE and self.awaited()):
+        """Count the connection as lost, unless the server has answered."""
+        if self.state == WAITING or (self.state == IDLE and self.awaited()):
             self._end("timeout")
 
     def awaited(self) -> bool:
-        """Whether a sign of life is missing: an answer, or an acknowledgement of a keepalive packet, one a second."""
-        return self.state == ASKED or (
+        """Whether an answer or the acknowledgement of a keepalive packet is missing.
+
+        There is a keepalive packet each second.
+        """
+        return self.state == WAITING or (
             self.state == IDLE and not self.service.persistent and self.silent() > 1.5
         )
 
 
 class ConnectionPool:
-    """All of them, spread over the services. `changes` are lists: what, number, time, and the service for `open`."""
+    """All long-lived connections, spread over the services.
+
+    `changes` are lists of event, number, time, and the service's index for the event `open`.
+    """
 
     def __init__(
         self, poll: select.epoll, handlers: Handlers, services: list[LoadService], count: int
@@ -171,16 +184,16 @@ class ConnectionPool:
         self.numbers = 0
         self.visits = 0
         self.all = [
-            LongLivedConnection(self, at % len(services), services[at % len(services)])
-            for at in range(count)
+            LongLivedConnection(self, number % len(services), services[number % len(services)])
+            for number in range(count)
         ]
 
     def schedule(self, begin: float) -> None:
-        """The first visit is due at `begin`."""
+        """Set the time at which the first visit is due."""
         self.begin = begin
 
     def next_due(self) -> float:
-        """When the next visit is due."""
+        """Return the time at which the next visit is due."""
         return self.begin + self.visits / len(self.all) if self.all else float("inf")
 
     def turn(self, now: float) -> None:
@@ -189,24 +202,24 @@ class ConnectionPool:
             self.all[self.visits % len(self.all)].visit(now)
             self.visits += 1
 
-    def opened(self, lasting: LongLivedConnection) -> int:
-        """Note that one is open; returns its number."""
+    def opened(self, connection: LongLivedConnection) -> int:
+        """Record that a connection is open, and return its number."""
         self.alive += 1
         self.numbers += 1
-        self.changes.append(["open", self.numbers, time.monotonic(), lasting.index])
+        self.changes.append(["open", self.numbers, time.monotonic(), connection.index])
         return self.numbers
 
     def ask_all(self, now: float) -> None:
-        """Ask each that can be asked, for a last time."""
-        for lasting in self.all:
-            if lasting.state == IDLE and lasting.service.persistent:
-                lasting.ask(now)
+        """Send a last request on all idle connections that can have one."""
+        for connection in self.all:
+            if connection.state == IDLE and connection.service.persistent:
+                connection.ask(now)
 
     def awaited(self) -> bool:
-        """Whether a sign of life of any is missing."""
-        return any(lasting.awaited() for lasting in self.all)
+        """Whether a connection still misses an answer."""
+        return any(connection.awaited() for connection in self.all)
 
     def give_up(self) -> None:
-        """Count all as lost that show no sign of life."""
-        for lasting in self.all:
-            lasting.give_up()
+        """Count the connections that miss an answer as lost."""
+        for connection in self.all:
+            connection.give_up()

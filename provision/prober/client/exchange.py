@@ -1,4 +1,4 @@
-"""The first exchange of a connection: what a service is asked, and what a good answer begins with."""
+"""The first exchange of a connection: the request, and the beginning of a good answer."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import struct
 from typing import Callable, NamedTuple
 
 MAX_ANSWER_BYTES = 16384
-"""Bytes of an answer after which it counts as answered: big pages must not fill the network."""
+"""Bytes after which a request counts as answered: big pages must not fill the network."""
 
-CORRELATION = 0x6861
-"""What a Kafka broker repeats in its answer."""
+CORRELATION_ID = 0x6861
+"""The number that a Kafka broker repeats in its answer."""
 
+TLS_INTERVAL = 19
+"""One of so many connections sends a TLS ClientHello. It is a prime: round robin hits all servers.
 
-SPARSE = 19
-"""Of so many connections one is greeted over TLS: a prime, so that schedulers that take turns send it to every server.
-
-A greeting costs a server milliseconds of its processor. 200 a second would be a load test, and a cold Java fails it.
+A handshake takes milliseconds of the server's processor. 200 a second would be a load test, which a
+cold Java process fails.
 """
 
 
 class Exchange(NamedTuple):
-    """`request` is answered once `length` bytes have come, or the service closed; `good` judges the first of them.
+    """A request, and the test of its answer.
 
-    One connection of `every` is asked; the others are good once they are open.
+    The answer is complete after `length` bytes or the end of the connection. `good` tests its first
+    bytes. One of `every` connections sends the request; the others are good once they are open.
     """
 
     request: bytes
@@ -33,48 +34,52 @@ class Exchange(NamedTuple):
 
 
 def of(opening: str, path: str | None, host: str) -> Exchange | None:
-    """The talk that `opening` names, `tls` or `kafka`; else a GET of `path`, or None for plain connections."""
+    """Return the exchange `tls` or `kafka`, else a GET of `path`; None for plain connections."""
     if opening == "tls":
-        return Exchange(client_hello(host), server_hello, 6, SPARSE)
+        return Exchange(client_hello(host), server_hello, 6, TLS_INTERVAL)
     if opening == "kafka":
-        return Exchange(api_versions(), versions_told, 10)
+        return Exchange(api_versions(), good_api_versions, 10)
     return Exchange(get(path, host), good_answer, MAX_ANSWER_BYTES) if path else None
 
 
 def get(path: str, host: str) -> bytes:
-    """A request after whose answer the server closes."""
-    return f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: hactl\r\nConnection: close\r\n\r\n".encode()
+    """Return a request after whose answer the server closes the connection."""
+    headers = f"Host: {host}\r\nUser-Agent: hactl\r\nConnection: close\r\n"
+    return f"GET {path} HTTP/1.0\r\n{headers}\r\n".encode()
 
 
 def good_answer(head: bytes) -> bool:
-    """Whether an answer begins as HTTP 2xx or 3xx does."""
+    """Whether an answer begins as HTTP 2xx or 3xx."""
     return head[:5] == b"HTTP/" and head[8:9] == b" " and head[9:10] in (b"2", b"3")
 
 
 def client_hello(host: str) -> bytes:
-    """The first words of a TLS client (RFC 8446 §4.1.2). Who answers them has done most of a handshake's work."""
-    import ssl  # only where it is needed: a small Python may be without it
+    """Return a TLS ClientHello (RFC 8446 §4.1.2). A server that answers it can do handshakes."""
+    import ssl  # only here: a small Python may not have it
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     outgoing = ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):  # it has spoken, and waits
+    with contextlib.suppress(ssl.SSLWantReadError):  # the ClientHello is written
         context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=host or None).do_handshake()
     return outgoing.read()
 
 
 def server_hello(head: bytes) -> bool:
-    """Whether an answer begins with a record that holds a ServerHello (RFC 8446 §5.1, §4.1.3), and no alert."""
+    """Whether an answer begins with a ServerHello and not with an alert (RFC 8446 §5.1, §4.1.3)."""
     return head[:2] == b"\x16\x03" and head[5:6] == b"\x02"
 
 
 def api_versions() -> bytes:
-    """Kafka's request ApiVersions, version 0, which every broker answers before a login (kafka.apache.org/protocol)."""
-    request = struct.pack(">hhih", 18, 0, CORRELATION, 5) + b"hactl"
+    """Return Kafka's request ApiVersions, version 0 (kafka.apache.org/protocol).
+
+    Every broker answers it before a login.
+    """
+    request = struct.pack(">hhih", 18, 0, CORRELATION_ID, 5) + b"hactl"
     return struct.pack(">i", len(request)) + request
 
 
-def versions_told(head: bytes) -> bool:
-    """Whether an answer is to that request, and no error."""
-    return len(head) >= 10 and struct.unpack(">ih", head[4:10]) == (CORRELATION, 0)
+def good_api_versions(head: bytes) -> bool:
+    """Whether an answer belongs to that request and has no error."""
+    return len(head) >= 10 and struct.unpack(">ih", head[4:10]) == (CORRELATION_ID, 0)

@@ -1,4 +1,4 @@
-"""A packet(7) socket: adverts, claims and answers as they pass, before any firewall of the client sees them."""
+"""A packet(7) socket that captures adverts, claims and answers before the client's firewall."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_ALLMULTI = 263, 1, 2
 VRRP_GROUP, VRRP_GROUP6 = "224.0.0.18", "ff02::12"
 LOAD_WORD, LOAD_HALF, LOAD_BYTE, LOAD_BYTE_X, LOAD_LENGTH_X = 0x20, 0x28, 0x30, 0x50, 0xB1
 EQUAL, ANY_BIT, RETURN = 0x15, 0x45, 0x06
-PACKET_TYPE, VLAN_PRESENT = (
-    0xFFFFF004,
-    0xFFFFF030,
-)  # the kernel's own fields of a packet: linux/filter.h, SKF_AD_*
+# The kernel's fields of a packet: linux/filter.h, SKF_AD_*.
+PACKET_TYPE, VLAN_PRESENT = 0xFFFFF004, 0xFFFFF030
 
 
 class CapturedPacket(NamedTuple):
-    """A packet and when it came, on the monotonic clock; `to_us` says that its frame was addressed to us alone."""
+    """A packet, its monotonic time `at`, and whether its frame was for this host alone."""
 
     at: float
     packet: packets.Packet
@@ -33,9 +31,10 @@ class CapturedPacket(NamedTuple):
 
 
 def accepted(tcp: bool) -> bytes:
-    """The filter (classic BPF): ARP, VRRP, neighbour advertisements, and TCP segments with SYN or RST where wanted.
+    """Return a filter (classic BPF) for ARP, VRRP and neighbour advertisements.
 
-    Not what we send ourselves, and not what belongs to a VLAN above the interface: the kernel has taken the tag off.
+    With `tcp` it accepts segments with SYN or RST, too. It rejects outgoing packets, and packets of
+    a VLAN above the interface, whose tag the kernel has removed.
     """
     segment = packets.TCP if tcp else 255
     code = [
@@ -69,11 +68,16 @@ def accepted(tcp: bool) -> bytes:
 
 
 class CaptureSocket:
-    """One interface. Raises PermissionError without CAP_NET_RAW, OSError for an interface that is not Ethernet."""
+    """A capture on one interface.
+
+    Raises:
+        PermissionError: the process has no CAP_NET_RAW.
+        OSError: the interface is not Ethernet.
+    """
 
     def __init__(self, interface: str, index: int, tcp: bool = False) -> None:
         self.interface = interface
-        # Protocol 0 hears nothing: no packet can come before the filter is there.
+        # Protocol 0 receives nothing: no packet can come before the filter is set.
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.groups: list[socket.socket] = []
         try:
@@ -95,7 +99,7 @@ class CaptureSocket:
         self.sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
     def _join(self, index: int) -> None:
-        """Join VRRP's groups as a host would, so that a switch that watches memberships sends us the adverts too."""
+        """Join VRRP's groups, so that a switch with IGMP or MLD snooping sends the adverts here."""
         allmulti = struct.pack("=iHH8s", index, PACKET_MR_ALLMULTI, 0, b"")
         self.sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, allmulti)
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -108,24 +112,24 @@ class CaptureSocket:
                 else:
                     group = socket.inet_pton(family, VRRP_GROUP6) + struct.pack("=i", index)
                     member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
-            except OSError:  # a family that is switched off has no adverts either
+            except OSError:  # a disabled address family has no adverts either
                 pass
 
     def receive(self) -> Iterator[CapturedPacket]:
-        """Everything that has come."""
+        """Yield the packets that have come."""
         while True:
             try:
                 frame, ancillary, _, address = self.sock.recvmsg(2048, 64)
             except BlockingIOError:
                 return
-            except OSError:  # the interface went down; it comes back with the same socket
+            except OSError:  # the interface is down; the socket works again when it comes back
                 return
             packet = packets.parse(frame)
             if packet is not None:
                 yield CapturedPacket(_moment(ancillary), packet, address[2] == socket.PACKET_HOST)
 
     def send(self, frame: bytes) -> None:
-        """Put a frame on the wire."""
+        """Send a frame."""
         self.sock.send(frame)
 
     def close(self) -> None:
@@ -135,7 +139,7 @@ class CaptureSocket:
 
 
 def _moment(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """The kernel's time stamp of a packet, which is wall time, on the monotonic clock."""
+    """Return the kernel's time stamp of a packet, which is wall time, as monotonic time."""
     now = time.monotonic()
     for level, kind, data in ancillary:
         if (
@@ -145,6 +149,6 @@ def _moment(ancillary: list[tuple[int, int, bytes]]) -> float:
         ):
             seconds, nanoseconds = struct.unpack("@ll", data)
             age: float = time.time() - seconds - nanoseconds * 1e-9
-            if 0 <= age < 1:  # else the wall clock was set meanwhile
+            if 0 <= age < 1:  # else somebody has set the wall clock
                 return now - age
     return now

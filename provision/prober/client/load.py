@@ -1,6 +1,7 @@
-"""The load: request n is due at t0 + n × cadence / services, whatever became of those before it (open loop).
+"""The load, an open loop: request n is due at t0 + n × cadence / services, answered or not.
 
-A closed loop, which waits for an answer before it asks again, hides an outage behind a single slow request.
+A closed loop waits for an answer before its next request, and so hides an outage behind a single
+slow request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Dict
 from provision.prober.client import exchange
 
 RESET_ON_CLOSE = struct.pack("@ii", 1, 0)
-"""SO_LINGER 0: no TIME_WAIT holds a port of ours or a socket of theirs, and IPVS forgets the connection in 10 s."""
+"""SO_LINGER 0: no socket waits in TIME_WAIT, and IPVS forgets the connection in 10 s."""
 
 ERRORS = {
     errno.ECONNREFUSED: "refused",
@@ -32,21 +33,21 @@ ERRORS = {
     errno.EPERM: "unreachable",
 }
 Handlers = Dict[int, "Callable[[], None]"]
-"""What to call when a file descriptor has something to say."""
+"""Functions to call for events on file descriptors."""
 
-OWN_FAULTS = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""The client itself is at its end: no figure would mean anything, so these end the prober."""
+CLIENT_ERRORS = (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""The client has no more resources. They end the prober, since its figures would be wrong."""
 
 
 def error_of(code: int) -> str:
-    """The word of record.py for an errno. Raises OSError for a fault of the client's own."""
-    if code in OWN_FAULTS:
+    """Return the word of record.py for an errno. Raises OSError for the client's own errors."""
+    if code in CLIENT_ERRORS:
         raise OSError(code, "the client cannot open more connections")
     return ERRORS.get(code, "unreachable")
 
 
 class LoadService:
-    """A service to ask; `talk` is None for plain connections."""
+    """A service to probe. `exchange` is None for plain connections."""
 
     def __init__(
         self, address: str, port: int, path: str | None, host: str, opening: str = ""
@@ -55,20 +56,21 @@ class LoadService:
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.path = path
         self.host = host or (f"[{address}]" if ":" in address else address)
-        self.talk = exchange.of(opening, path, host if opening else self.host)
+        self.exchange = exchange.of(opening, path, host if opening else self.host)
         self.persistent = False
 
 
 class LoadRequest:
-    """One request on its way."""
+    """A request without an end."""
 
-    __slots__ = ("answered", "asked", "connected", "due", "head", "number", "service", "sock")
+    __slots__ = ("answered", "connected", "due", "exchange", "head", "number", "service", "sock")
 
     def __init__(self, number: int, turn: int, due: float, service: LoadService) -> None:
         self.number = number
         self.due = due
         self.service = service
-        self.asked = service.talk if service.talk and turn % service.talk.every == 0 else None
+        is_turn = service.exchange and turn % service.exchange.every == 0
+        self.exchange = service.exchange if is_turn else None
         self.connected: float | None = None
         self.head = b""
         self.answered = 0
@@ -76,7 +78,11 @@ class LoadRequest:
 
 
 class Load:
-    """All requests. `finished` are lists of number, connect, done (whole microseconds after due, or None) and error."""
+    """All requests.
+
+    `finished` are lists of number, connect, done and error. `connect` and `done` are whole
+    microseconds after the request was due, or None.
+    """
 
     def __init__(self, poll: select.epoll, handlers: Handlers, services: list[LoadService]) -> None:
         self.poll = poll
@@ -88,27 +94,27 @@ class Load:
         self.late = 0.0
 
     def schedule(self, begin: float, cadence: float, limit: float) -> None:
-        """The first request is due at `begin`; each may take `limit` seconds."""
+        """Set the time of the first request, and the seconds that a request may take."""
         self.begin = begin
         self.step = cadence / len(self.services)
         self.limit = limit
 
     def next_due(self) -> float:
-        """When the next request is due."""
+        """Return the time at which the next request is due."""
         return self.begin + self.started * self.step
 
     def turn(self, now: float) -> None:
         """Begin every request that is due."""
         while self.next_due() <= now:
             due = self.next_due()
-            turn, at = divmod(self.started, len(self.services))
-            request = LoadRequest(self.started, turn, due, self.services[at])
+            turn, index = divmod(self.started, len(self.services))
+            request = LoadRequest(self.started, turn, due, self.services[index])
             self.started += 1
             self.pending.append(request)
             self._open(request)
 
     def expire(self, now: float) -> None:
-        """Give up what has taken too long."""
+        """Give up requests that have taken too long."""
         while self.pending and (
             self.pending[0].sock is None or self.pending[0].due + self.limit <= now
         ):
@@ -117,7 +123,7 @@ class Load:
                 self._end(request, "timeout")
 
     def unanswered(self) -> bool:
-        """Whether an answer is still awaited."""
+        """Whether a request still has no answer."""
         return any(request.sock is not None for request in self.pending)
 
     def _open(self, request: LoadRequest) -> None:
@@ -153,10 +159,10 @@ class Load:
             self._end(request, error_of(code))
             return
         request.connected = time.monotonic()
-        if request.asked is None:
+        if request.exchange is None:
             self._end(request, "", request.connected)
             return
-        sock.send(request.asked.request)
+        sock.send(request.exchange.request)
         self.poll.modify(sock, select.EPOLLIN)
 
     def _read(self, request: LoadRequest, sock: socket.socket) -> None:
@@ -167,9 +173,9 @@ class Load:
         if len(request.head) < 12:
             request.head = (request.head + data)[:12]
         request.answered += len(data)
-        assert request.asked is not None
-        if not data or request.answered >= request.asked.length:
-            self._end(request, "" if request.asked.good(request.head) else "answer")
+        assert request.exchange is not None
+        if not data or request.answered >= request.exchange.length:
+            self._end(request, "" if request.exchange.good(request.head) else "answer")
 
     def _end(self, request: LoadRequest, error: str, at: float = 0.0) -> None:
         sock = request.sock

@@ -1,4 +1,4 @@
-"""The kernel's routes and neighbours, asked over rtnetlink(7): no program to run, the same for both families."""
+"""The kernel's routes and neighbours, over rtnetlink(7): without a program, for both families."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ HEADER = struct.Struct("=IHHII")
 
 
 class Route(NamedTuple):
-    """How an address is reached: by which interface, from which own address, through a gateway (empty: none).
+    """The route to an address: interface, source address and gateway (empty: none).
 
-    `device` is the index of `interface`, which is empty where there is no route; `own`: the address is the client's.
+    `interface` is empty if there is no route. `device` is its index. `own` is true if the address
+    belongs to the client.
     """
 
     interface: str
@@ -34,37 +35,41 @@ NO_ROUTE = Route("", 0, "", "", False)
 
 
 def route(address: str) -> Route:
-    """The route the kernel takes to `address` now."""
+    """Return the kernel's present route to `address`."""
     packed = ipaddress.ip_address(address).packed
     family, bits = (socket.AF_INET, 32) if len(packed) == 4 else (socket.AF_INET6, 128)
     body = struct.pack("=BBBBBBBBI", family, bits, 0, 0, 0, 0, 0, 0, 0) + _attribute(
         RTA_DST, packed
     )
     for payload in _ask(RTM_GETROUTE, 0, body):
-        found = dict(_attributes(payload[12:]))
-        if payload[7] not in (RTN_UNICAST, RTN_LOCAL) or RTA_OIF not in found:
+        attributes = dict(_attributes(payload[12:]))
+        if payload[7] not in (RTN_UNICAST, RTN_LOCAL) or RTA_OIF not in attributes:
             return NO_ROUTE
-        index = struct.unpack("=I", found[RTA_OIF])[0]
-        gateway = found.get(
-            RTA_GATEWAY, found.get(RTA_VIA, b"\0\0")[2:] if RTA_VIA in found else b""
+        index = struct.unpack("=I", attributes[RTA_OIF])[0]
+        gateway = attributes.get(
+            RTA_GATEWAY, attributes.get(RTA_VIA, b"\0\0")[2:] if RTA_VIA in attributes else b""
         )
         name = socket.if_indextoname(index)
         return Route(
-            name, index, _text(gateway), _text(found.get(RTA_PREFSRC, b"")), payload[7] == RTN_LOCAL
+            name,
+            index,
+            _text(gateway),
+            _text(attributes.get(RTA_PREFSRC, b"")),
+            payload[7] == RTN_LOCAL,
         )
     return NO_ROUTE
 
 
 def neighbour(address: str, index: int) -> str:
-    """The hardware address that the kernel has for `address` on an interface; empty for none."""
+    """Return the hardware address that the kernel has for `address` on an interface, or ""."""
     packed = ipaddress.ip_address(address).packed
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     for payload in _ask(
         RTM_GETNEIGH, NLM_F_DUMP, struct.pack("=BBHiHBB", family, 0, 0, 0, 0, 0, 0)
     ):
-        found = dict(_attributes(payload[12:]))
-        if struct.unpack_from("=i", payload, 4)[0] == index and found.get(NDA_DST) == packed:
-            return ":".join(f"{byte:02x}" for byte in found.get(NDA_LLADDR, b""))
+        attributes = dict(_attributes(payload[12:]))
+        if struct.unpack_from("=i", payload, 4)[0] == index and attributes.get(NDA_DST) == packed:
+            return ":".join(f"{byte:02x}" for byte in attributes.get(NDA_LLADDR, b""))
     return ""
 
 
@@ -84,7 +89,7 @@ def _text(packed: bytes) -> str:
 
 
 def _ask(kind: int, flags: int, body: bytes) -> Iterator[bytes]:
-    """The payloads of the kernel's answer; none for an error such as `no route`."""
+    """Yield the payloads of the kernel's answer; none for an error such as `no route`."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
         sock.settimeout(2)
         sock.bind((0, 0))

@@ -1,6 +1,7 @@
-"""Ethernet frames, made and read: ARP, neighbour discovery, VRRP, the beginning of TCP. Pure functions.
+"""Builds and parses Ethernet frames: ARP, neighbour discovery, VRRP, first TCP segments. Pure.
 
-RFC 826 (ARP), RFC 4861 §4 (neighbour messages), RFC 5798 §5.2 (VRRP 3), RFC 3768 §5.3 (VRRP 2), RFC 9293 §3.1 (TCP).
+RFC 826 (ARP), RFC 4861 §4 (neighbour messages), RFC 5798 §5.2 (VRRP 3), RFC 3768 §5.3 (VRRP 2),
+RFC 9293 §3.1 (TCP).
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ class AdvertPacket(NamedTuple):
 
 
 class GratuitousArp(NamedTuple):
-    """`mac` says unasked that it has `address`."""
+    """A claim: `mac` announces without a request that it has `address`."""
 
     address: str
     mac: str
 
 
 class Owner(NamedTuple):
-    """`mac` answers that it has `address`."""
+    """An answer: `mac` has `address`."""
 
     address: str
     mac: str
 
 
 class Segment(NamedTuple):
-    """A TCP segment; `mac` is the one it came from."""
+    """A TCP segment. `mac` is the sender's."""
 
     mac: str
     source: str
@@ -54,23 +55,23 @@ Packet = Union[AdvertPacket, GratuitousArp, Owner, Segment]
 
 
 def mac_text(mac: bytes) -> str:
-    """`02:00:00:00:00:01`."""
+    """Return a hardware address as text: `02:00:00:00:00:01`."""
     return ":".join(f"{byte:02x}" for byte in mac)
 
 
 def mac_bytes(mac: str) -> bytes:
-    """The six bytes of a hardware address."""
+    """Return the six bytes of a hardware address."""
     return bytes(int(part, 16) for part in mac.split(":"))
 
 
 def who_has(mac: bytes, source: str, target: str) -> bytes:
-    """The frame that asks who has `target`: an ARP request or a neighbour solicitation."""
-    wanted = ipaddress.ip_address(target).packed
-    if len(wanted) == 4:
-        body = struct.pack("!HHBBH", 1, IPV4, 6, 4, 1) + mac + _packed(source) + b"\0" * 6 + wanted
+    """Return the frame that asks for the owner of `target`: ARP or neighbour solicitation."""
+    packed = _packed(target)
+    if len(packed) == 4:
+        body = struct.pack("!HHBBH", 1, IPV4, 6, 4, 1) + mac + _packed(source) + b"\0" * 6 + packed
         return BROADCAST + mac + struct.pack("!H", ARP) + body
-    group = _packed("ff02::1:ff00:0")[:13] + wanted[13:]
-    message = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + wanted + b"\x01\x01" + mac
+    group = _packed("ff02::1:ff00:0")[:13] + packed[13:]
+    message = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + packed + b"\x01\x01" + mac
     return _ip(b"\x33\x33" + group[12:], mac, _packed(source), group, ICMPV6, message, 2)
 
 
@@ -81,7 +82,7 @@ def tcp(
     sequence: int,
     flags: int,
 ) -> bytes:
-    """The frame of a TCP segment without data; each pair is source, target."""
+    """Return the frame of a TCP segment without data. The pairs are source and target."""
     options = struct.pack("!BBH", 2, 4, 1400) if flags & SYN else b""
     length = (20 + len(options)) // 4
     segment = struct.pack(
@@ -99,7 +100,10 @@ def _packed(address: str) -> bytes:
 def _ip(
     to: bytes, mac: bytes, source: bytes, target: bytes, protocol: int, payload: bytes, at: int
 ) -> bytes:
-    """An Ethernet frame with an IP packet; the payload's checksum, its pseudo-header included, is put in `at`."""
+    """Return an Ethernet frame with an IP packet.
+
+    The payload's checksum, which includes the pseudo-header, is written at its offset `at`.
+    """
     pseudo = source + target + struct.pack("!II", len(payload), protocol)
     payload = payload[:at] + _checksum(pseudo + payload) + payload[at + 2 :]
     if len(source) == 16:
@@ -115,7 +119,7 @@ def _ip(
 
 
 def _checksum(data: bytes) -> bytes:
-    """RFC 1071."""
+    """Return the Internet checksum (RFC 1071)."""
     words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
     total = sum(words)
     while total >> 16:
@@ -124,7 +128,7 @@ def _checksum(data: bytes) -> bytes:
 
 
 def parse(frame: bytes) -> Packet | None:
-    """What a frame says, None where it says nothing of interest or is cut off."""
+    """Return the packet in a frame, None if it is of another kind or truncated."""
     try:
         kind = struct.unpack_from("!H", frame, 12)[0]
         if kind == ARP:
@@ -170,7 +174,7 @@ def _payload(frame: bytes, source: bytes, protocol: int, data: bytes) -> Packet 
 
 
 def _neighbour(frame: bytes, data: bytes) -> Packet:
-    """A neighbour advertisement; its flag `solicited` (0x40) tells an answer from a claim."""
+    """Read a neighbour advertisement. Its flag `solicited` (0x40) tells an answer from a claim."""
     mac = frame[6:12]
     options = data[24:]
     while len(options) >= 8 and options[1]:

@@ -1,4 +1,4 @@
-"""Whether a service answers as it is expected to, tried once before the load begins."""
+"""The preflight check: one request to each service before the load begins."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ ANSWER_TIMEOUT = 2.0
 
 
 def try_all(services: list[LoadService]) -> list[str]:
-    """Talk to the services, to all at once; returns what each said where it was no good answer.
+    """Send a request to all services at once. Return the answers that are not good, else "".
 
-    Such a one is asked for plain connections from now on.
+    A service without a good answer gets plain connections from then on.
     """
-    said = [""] * len(services)
+    answers = [""] * len(services)
 
-    def attempt(at: int, asked: Exchange) -> None:
-        said[at] = _try(services[at], asked)
+    def attempt(index: int, exchange: Exchange) -> None:
+        answers[index] = _try(services[index], exchange)
 
-    pairs = [(at, each.talk) for at, each in enumerate(services) if each.talk]
+    pairs = [
+        (index, service.exchange) for index, service in enumerate(services) if service.exchange
+    ]
     threads = [threading.Thread(target=attempt, args=pair) for pair in pairs]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return said
+    return answers
 
 
-def _try(service: LoadService, asked: Exchange) -> str:
+def _try(service: LoadService, exchange: Exchange) -> str:
     try:
-        answer = _exchange(service, asked.request, asked.length)
-        if asked.good(answer):
+        answer = _ask(service, exchange.request, exchange.length)
+        if exchange.good(answer):
             if service.path:
-                answer = _exchange(
-                    service, head(service.path, service.host), MAX_ANSWER_BYTES, b"\r\n\r\n"
-                )
+                request = head(service.path, service.host)
+                answer = _ask(service, request, MAX_ANSWER_BYTES, b"\r\n\r\n")
                 service.persistent = stays_open(answer)
             return ""
-        said = (
-            answer.split(b"\r\n")[0][:60].decode("ascii", "replace") or "it closed the connection"
-        )
+        first_line = answer.split(b"\r\n")[0][:60].decode("ascii", "replace")
+        problem = first_line or "it closed the connection"
     except OSError as error:
-        said = error.strerror or str(error)
-    service.talk = None
-    return "".join(letter if letter.isprintable() else "?" for letter in said)
+        problem = error.strerror or str(error)
+    service.exchange = None
+    return "".join(letter if letter.isprintable() else "?" for letter in problem)
 
 
-def _exchange(service: LoadService, request: bytes, length: int, end: bytes | None = None) -> bytes:
-    """The beginning of the answer to a request: `length` bytes, or up to `end` or the close of the connection."""
+def _ask(service: LoadService, request: bytes, length: int, end: bytes | None = None) -> bytes:
+    """Return the beginning of an answer: `length` bytes, or up to `end` or the connection's end."""
     with socket.create_connection(service.target, ANSWER_TIMEOUT) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         sock.sendall(request)

@@ -1,4 +1,4 @@
-"""Questions to the wire: all asked at once, the answers collected until the last of them can have come."""
+"""Network queries: all are sent at once, and the answers are collected for a fixed time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from typing import Any
 from provision.prober.client import netlink, packets
 from provision.prober.client.listener import CapturedPacket, CaptureSocket
 
-WINDOW = 0.6
-"""How long an answer is waited for, in seconds; every question is sent twice within it, a frame may get lost."""
+ANSWER_WINDOW = 0.6
+"""Seconds to wait for answers. Every question is sent twice in it, since a frame may be lost."""
 
-AGAIN = 0.25
+RESEND_DELAY = 0.25
+"""Seconds after which a question is sent again."""
+
 NO_RAW_SOCKETS = "the prober may not use raw sockets there (CAP_NET_RAW)"
 
 
-class Open:
-    """A question on its way: `answer` is what goes back, `wire` where it is asked, None where it is not."""
+class PendingQuestion:
+    """A question with its `answer` so far. `capture` is its interface, None if it is not sent."""
 
-    def __init__(self, question: dict[str, Any], wires: Wires) -> None:
+    def __init__(self, question: dict[str, Any], captures: CaptureSockets) -> None:
         self.kind = question["kind"]
         self.address = question.get("address", "")
         self.answer: dict[str, Any] = {"macs": []}
-        self.wire: CaptureSocket | None = None
+        self.capture: CaptureSocket | None = None
         self.reserved: socket.socket | None = None
         if self.kind == "listen":
             return
@@ -42,7 +44,7 @@ class Open:
                 filter(None, [netlink.neighbour(self.address, self.route.device)])
             )
         else:
-            self._prepare(question, wires)
+            self._prepare(question, captures)
 
     def _problem(self) -> str:
         if not self.route.interface:
@@ -50,12 +52,15 @@ class Open:
         if self.route.own:
             return f"{self.address} is an address of the client itself"
         if self.route.gateway:
-            return f"{self.address} is not on a network of the client's: it is reached through {self.route.gateway}"
+            return (
+                f"{self.address} is not on a network of the client's: "
+                f"it is reached through {self.route.gateway}"
+            )
         return ""
 
-    def _prepare(self, question: dict[str, Any], wires: Wires) -> None:
+    def _prepare(self, question: dict[str, Any], captures: CaptureSockets) -> None:
         try:
-            self.wire = wires.on(self.route)
+            self.capture = captures.on(self.route)
         except PermissionError:
             self.answer["problem"] = NO_RAW_SOCKETS
             return
@@ -63,7 +68,7 @@ class Open:
             self.answer["problem"] = str(error)
             return
         if self.kind == "by-mac":
-            # The kernel keeps a bound port for us and refuses what comes to it, as nobody listens there.
+            # The kernel reserves a bound port, and refuses connections to it, since nobody listens.
             family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
             self.reserved = socket.socket(family, socket.SOCK_STREAM)
             self.reserved.bind((self.route.source, 0))
@@ -73,32 +78,32 @@ class Open:
             self.answer["reply"] = "silent"
 
     def send(self) -> None:
-        """Put the question on the wire, unless it is answered."""
-        if self.wire is None or self.answer.get("reply", "silent") != "silent":
+        """Send the question, unless it is answered."""
+        if self.capture is None or self.answer.get("reply", "silent") != "silent":
             return
         if self.kind == "who-has":
-            self.wire.send(packets.who_has(self.wire.mac, self.route.source, self.address))
+            self.capture.send(packets.who_has(self.capture.mac, self.route.source, self.address))
         else:
             self._segment(self.sequence, packets.SYN)
 
     def _segment(self, sequence: int, flags: int) -> None:
-        assert self.wire is not None
-        macs = (self.wire.mac, packets.mac_bytes(self.mac))
-        self.wire.send(
+        assert self.capture is not None
+        macs = (self.capture.mac, packets.mac_bytes(self.mac))
+        self.capture.send(
             packets.tcp(macs, (self.route.source, self.address), self.ports, sequence, flags)
         )
 
-    def hear(self, wire: CaptureSocket, seen: CapturedPacket) -> None:
+    def take(self, capture: CaptureSocket, captured: CapturedPacket) -> None:
         """Take a packet that may be the answer."""
-        packet = seen.packet
-        if wire is not self.wire:
+        packet = captured.packet
+        if capture is not self.capture:
             return
         if (
             self.kind == "who-has"
             and isinstance(packet, packets.Owner)
             and packet.address == self.address
         ):
-            if seen.to_us and packet.mac not in self.answer["macs"]:
+            if captured.to_us and packet.mac not in self.answer["macs"]:
                 self.answer["macs"].append(packet.mac)
         elif self.kind == "by-mac" and isinstance(packet, packets.Segment):
             ends = (packet.source, packet.port, packet.to_port)
@@ -106,73 +111,74 @@ class Open:
                 self._replied(packet)
 
     def _replied(self, packet: packets.Segment) -> None:
-        after = (self.sequence + 1) & 0xFFFFFFFF
-        if packet.acknowledged != after:
+        next_sequence = (self.sequence + 1) & 0xFFFFFFFF
+        if packet.acknowledged != next_sequence:
             return
         if packet.mac != self.mac:
             if packet.mac not in self.answer["macs"]:
                 self.answer["macs"].append(packet.mac)
         elif packet.flags & packets.SYN:
             self.answer["reply"] = "syn-ack"
-            self._segment(
-                after, packets.RST
-            )  # the kernel's own goes to the director, the half-open one stays here
+            # The kernel's RST would go to the director, and leave the connection half-open.
+            self._segment(next_sequence, packets.RST)
         else:
             self.answer["reply"] = "rst"
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         if self.reserved is not None:
             self.reserved.close()
 
 
-class Wires:
-    """The interfaces in use, each opened once."""
+class CaptureSockets:
+    """The capture sockets by interface."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, CaptureSocket] = {}
 
     def on(self, route: netlink.Route) -> CaptureSocket:
-        """The wire that a route leaves by."""
+        """Return the capture socket of a route's interface, opened if necessary."""
         if route.interface not in self.by_name:
             self.by_name[route.interface] = CaptureSocket(route.interface, route.device, tcp=True)
         return self.by_name[route.interface]
 
     def close(self) -> None:
-        """Close them all."""
-        for wire in self.by_name.values():
-            wire.close()
+        """Close all capture sockets."""
+        for capture in self.by_name.values():
+            capture.close()
 
 
-def ask(questions: list[dict[str, Any]], window: float = WINDOW) -> dict[str, Any]:
-    """The answers, and the adverts and claims heard from `begin` on; answers are waited for `window` seconds.
+def ask(questions: list[dict[str, Any]], window: float = ANSWER_WINDOW) -> dict[str, Any]:
+    """Return the answers of `window` seconds, and the adverts and claims since `begin`.
 
-    They are heard where the other questions' addresses are; without any, on every Ethernet interface.
+    The client listens on the interfaces of the other questions' addresses, else on every Ethernet
+    interface.
     """
-    wires = Wires()
-    asked: list[Open] = []
+    captures = CaptureSockets()
+    pending: list[PendingQuestion] = []
     heard: list[CapturedPacket] = []
     problem = ""
     try:
-        asked = [Open(question, wires) for question in questions]
+        pending = [PendingQuestion(question, captures) for question in questions]
         seconds = max(
             [question["seconds"] for question in questions if question["kind"] == "listen"],
             default=0.0,
         )
         if seconds:
-            problem = _listen(wires, [question.address for question in asked if question.address])
+            addresses = [question.address for question in pending if question.address]
+            problem = _listen(captures, addresses)
         begin = time.monotonic()
-        _collect(wires, asked, heard, max(seconds, window if wires.by_name else 0.0))
+        _collect(captures, pending, heard, max(seconds, window if captures.by_name else 0.0))
     finally:
-        for question in asked:
+        for question in pending:
             question.close()
-        wires.close()
-    answers = [question.answer for question in asked]
+        captures.close()
+    answers = [question.answer for question in pending]
     return {"answers": answers, "begin": begin, "heard": lines(heard), "problem": problem}
 
 
-def _listen(wires: Wires, addresses: list[str]) -> str:
-    """Open the interfaces to listen on; returns what keeps us from hearing anything."""
+def _listen(captures: CaptureSockets, addresses: list[str]) -> str:
+    """Open the interfaces to listen on. Return the problem that prevents it, else ""."""
     routes = [
         route
         for route in map(netlink.route, addresses)
@@ -185,40 +191,45 @@ def _listen(wires: Wires, addresses: list[str]) -> str:
     problem = "the client is on none of the networks to listen on"
     for route in routes:
         try:
-            wires.on(route)
+            captures.on(route)
         except PermissionError:
             return NO_RAW_SOCKETS
-        except OSError:  # the loopback, a tunnel: no Ethernet there
+        except OSError:  # the loopback or a tunnel is not Ethernet
             continue
-    return "" if wires.by_name else problem
+    return "" if captures.by_name else problem
 
 
-def _collect(wires: Wires, asked: list[Open], heard: list[CapturedPacket], seconds: float) -> None:
+def _collect(
+    captures: CaptureSockets,
+    pending: list[PendingQuestion],
+    heard: list[CapturedPacket],
+    seconds: float,
+) -> None:
     begin = time.monotonic()
-    sends = [begin, begin + min(AGAIN, seconds / 2)]
-    by_sock = {wire.sock: wire for wire in wires.by_name.values()}
+    sends = [begin, begin + min(RESEND_DELAY, seconds / 2)]
+    by_sock = {capture.sock: capture for capture in captures.by_name.values()}
     while True:
         now = time.monotonic()
         if sends and now >= sends[0]:
             sends.pop(0)
-            for question in asked:
+            for question in pending:
                 question.send()
-        left = (min([begin + seconds, *sends])) - time.monotonic()
+        wait = min([begin + seconds, *sends]) - time.monotonic()
         if now >= begin + seconds:
             return
-        for sock in select.select(list(by_sock), [], [], max(0.0, left))[0]:
-            for seen in by_sock[sock].receive():
-                heard.append(seen)
-                for question in asked:
-                    question.hear(by_sock[sock], seen)
+        for sock in select.select(list(by_sock), [], [], max(0.0, wait))[0]:
+            for captured in by_sock[sock].receive():
+                heard.append(captured)
+                for question in pending:
+                    question.take(by_sock[sock], captured)
 
 
 def lines(heard: Iterable[CapturedPacket]) -> list[list[Any]]:
-    """Adverts and claims as they go over the wire."""
-    found = []
-    for seen in heard:
-        if isinstance(seen.packet, packets.AdvertPacket):
-            found.append(["advert", seen.at, *seen.packet])
-        elif isinstance(seen.packet, packets.GratuitousArp):
-            found.append(["claim", seen.at, *seen.packet])
-    return found
+    """Return adverts and claims as they are sent to the controller."""
+    rows = []
+    for captured in heard:
+        if isinstance(captured.packet, packets.AdvertPacket):
+            rows.append(["advert", captured.at, *captured.packet])
+        elif isinstance(captured.packet, packets.GratuitousArp):
+            rows.append(["claim", captured.at, *captured.packet])
+    return rows

@@ -29,13 +29,13 @@ while True:
 def answering(
     host: LocalHost, answer: list[dict[str, Any]], wait: float = 0
 ) -> Iterator[tuple[int, Path]]:
-    """Such a process for the host's Keepalived: its number, and where its answer comes, `wait` seconds after a signal.
+    """Run a process as the host's Keepalived. It answers `wait` seconds after a signal.
 
-    Whoever calls makes it the unit's main process.
+    Yield its number and the path of its answer. The caller makes it the unit's main process.
     """
-    own_tmp = host.root / "tmp-of-keepalived"
-    own_tmp.mkdir()
-    path = own_tmp / "keepalived.json"
+    folder = host.root / "tmp-of-keepalived"
+    folder.mkdir()
+    path = folder / "keepalived.json"
     text = json.dumps(answer, separators=(",", ":"))  # as Keepalived 2.2.7 writes it
     argv = [sys.executable, "-c", _PROGRAM, str(wait), text, str(path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
@@ -43,7 +43,7 @@ def answering(
             assert process.stdout and process.stdout.readline() == b"ready\n"
             host.command("keepalived", '#!/bin/sh\n[ "$1" = --signum=JSON ] && echo 12\n')
             (host.root / f"proc/{process.pid}/root").mkdir(parents=True)
-            (host.root / f"proc/{process.pid}/root/tmp").symlink_to(own_tmp)
+            (host.root / f"proc/{process.pid}/root/tmp").symlink_to(folder)
             yield process.pid, path
         finally:
             process.kill()

@@ -1,4 +1,4 @@
-"""A host in a scratch folder: the real agents under a real sh, with `ip`, `systemctl` and the package tools stubbed."""
+"""A host in a scratch folder: real agents under a real sh; stubs for `ip`, `systemctl` etc."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ case "$*" in
 '-o addr show') cat "$file" ;;
 '-o addr show dev '*) grep "^[0-9]*: $5 " "$file" ;;
 'addr add '*)
-    [ ! -e "$HACTL_ROOT/ip-refuses" ] || { echo 'RTNETLINK answers: Operation not permitted' >&2; exit 2; }
+    [ ! -e "$HACTL_ROOT/ip-refuses" ] || {
+        echo 'RTNETLINK answers: Operation not permitted' >&2
+        exit 2
+    }
     echo "9: $5    inet $3 scope global ${7-$5}\\       valid_lft forever" >>"$file" ;;
 'addr del '*) grep -v " inet $3 " "$file" >"$file.new"; mv "$file.new" "$file" ;;
 *) exit 9 ;;
@@ -36,7 +39,11 @@ echo "$*" >>"$units/log"
 verb=$1
 for last; do :; done
 unit=$units/$last
-fresh() { n=$(($(cat "$units/pids" 2>/dev/null || echo 100) + 1)); echo $n >"$units/pids"; echo $n >"$unit/pid"; }
+fresh() {
+    n=$(($(cat "$units/pids" 2>/dev/null || echo 100) + 1))
+    echo $n >"$units/pids"
+    echo $n >"$unit/pid"
+}
 case $verb in
 show)
     properties=$3
@@ -96,10 +103,12 @@ for name; do :; done
 echo "ii $name 1.0" >>"$HACTL_ROOT/packages"
 """,
     "modprobe": r"""#!/bin/sh
-if [ "$1" = -r ]; then rmdir "$HACTL_ROOT/sys/module/$2"; else mkdir -p "$HACTL_ROOT/sys/module/$1"; fi
+modules=$HACTL_ROOT/sys/module
+if [ "$1" = -r ]; then rmdir "$modules/$2"; else mkdir -p "$modules/$1"; fi
 """,
 }
 
+FOREVER = "valid_lft forever preferred_lft forever"
 FILES = {
     "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12"\n',
     "proc/sys/kernel/hostname": "web1\n",
@@ -112,12 +121,13 @@ FILES = {
     "eth1\t00000000\t01E3A8C0\t0003\t0\t0\t200\t00000000\n"
     "eth0\t00000000\t01E3A8C0\t0003\t0\t0\t100\t00000000\n"
     "eth0\t00E3A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n",
-    "addresses": "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n"
-    "1: lo    inet 192.168.227.20/32 scope global lo:5\\       valid_lft forever preferred_lft forever\n"
-    "2: eth0    inet 192.168.227.103/24 brd 192.168.227.255 scope global eth0\\       valid_lft forever\n"
-    "2: eth0    inet6 fd00::103/64 scope global \\       valid_lft forever preferred_lft forever\n"
-    "2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever\n"
-    "3: eth1    inet 10.0.0.3/8 scope global eth1\\       valid_lft forever preferred_lft forever\n",
+    "addresses": f"1: lo    inet 127.0.0.1/8 scope host lo\\       {FOREVER}\n"
+    f"1: lo    inet 192.168.227.20/32 scope global lo:5\\       {FOREVER}\n"
+    "2: eth0    inet 192.168.227.103/24 brd 192.168.227.255 scope global eth0"
+    "\\       valid_lft forever\n"
+    f"2: eth0    inet6 fd00::103/64 scope global \\       {FOREVER}\n"
+    f"2: eth0    inet6 fe80::1/64 scope link \\       {FOREVER}\n"
+    f"3: eth1    inet 10.0.0.3/8 scope global eth1\\       {FOREVER}\n",
     "packages": "ii dash 0.5.12-2\nrc nginx 1.22.1-9\nii keepalived 1:2.2.7-1+b2\nhi held 3\n",
     "units/log": "",
 }
@@ -232,7 +242,7 @@ class LocalHost:
         return os.path.lexists(self.root / name.lstrip("/"))
 
     def unit(self, name: str, **state: str) -> Path:
-        """A unit that is active and enabled and has a PID, unless told otherwise by an empty value."""
+        """Make a unit that is active, enabled and has a PID. An empty value changes that."""
         for key, value in {"active": "yes\n", "enabled": "yes\n", "pid": "77", **state}.items():
             if value:
                 self.write(f"units/{name}/{key}", value)
@@ -245,14 +255,14 @@ class LocalHost:
 
     def snapshot(self) -> dict[str, tuple[str, str]]:
         """All that a rollback must bring back: paths with their mode, bytes or link target."""
-        found = {}
+        entries = {}
         for top in ("etc", "var", "run", "proc/sys", "sys", "units"):
             base = self.root / top
             for path in [base, *base.rglob("*")] if base.exists() else []:
                 if path.name in ("log", "pids", "pid", "hactl.log"):
                     continue
                 with contextlib.suppress(FileNotFoundError):  # an agent may be at work
-                    found[str(path.relative_to(self.root))] = (
+                    entries[str(path.relative_to(self.root))] = (
                         oct(path.lstat().st_mode),
                         content_of(path),
                     )
@@ -260,7 +270,7 @@ class LocalHost:
             " ".join(line.split("\\")[0].split()[1:])
             for line in self.read("addresses").splitlines()
         )
-        return {**found, "addresses": ("", "\n".join(addresses))}
+        return {**entries, "addresses": ("", "\n".join(addresses))}
 
     def run_agent(self, program: str) -> LocalChannel:
         self.execs += 1

@@ -1,4 +1,4 @@
-"""A host that is a network namespace: its addresses and filters are real, its units are stubs in a scratch root."""
+"""A host in a network namespace: real addresses and filters, stubs for units, a scratch root."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Unreachable:
 
 
 class NamespaceHost:
-    """A network namespace with an `eth0` that leads nowhere, and a scratch root for the files: a Session."""
+    """A session: a network namespace with an unconnected `eth0`, and a scratch root for files."""
 
     host = "lvs1"
 

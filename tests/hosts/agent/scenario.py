@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from provision.hosts.agent.payload import Op, build_payload
 from provision.hosts.agent.transaction import Transaction, prepare
@@ -33,7 +32,7 @@ def install(path: str, observed: str = "absent", validate: str = "") -> list[Op]
 
 
 def everything(host: LocalHost) -> list[Op]:
-    """An op of every kind, on a host prepared for it; its files are CONFIG, a unit file, a ledger."""
+    """Return an op of every kind, and prepare the host. Files: CONFIG, a unit file, a ledger."""
     host.write("etc/k.conf", "old\n").chmod(0o600)
     host.write("etc/gone", "bye\n").chmod(0o604)
     host.unit("k.service")
@@ -78,10 +77,3 @@ def leftovers(host: LocalHost) -> list[str]:
         or "hactl-undo" in path
         or "run/hactl/lock" in path
     ]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)

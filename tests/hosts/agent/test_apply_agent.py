@@ -25,8 +25,8 @@ from tests.hosts.agent.scenario import (
     leftovers,
     sha,
     stage,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 
@@ -61,10 +61,10 @@ def test_confirmed_changes_stay(host: LocalHost) -> None:
 
 def test_after_a_confirmed_change_the_unit_is_current(host: LocalHost) -> None:
     begin(host, everything(host), *FILES).confirm()
-    wanted = (File("/etc/k.conf", CONFIG, "0640", ME, GROUP, unit="k.service"), Unit("k.service"))
-    _, seen = observe(host, lambda _facts: DesiredHost("web1", wanted))
-    for item in wanted:
-        assert seen.items[item.kind, item.name].attributes == item.attributes()
+    items = (File("/etc/k.conf", CONFIG, "0640", ME, GROUP, unit="k.service"), Unit("k.service"))
+    _, observed = observe(host, lambda _facts: DesiredHost("web1", items))
+    for item in items:
+        assert observed.items[item.kind, item.name].attributes == item.attributes()
 
 
 def test_a_host_that_owns_nothing_any_more_keeps_no_ledger(host: LocalHost) -> None:
@@ -213,7 +213,7 @@ def test_a_rollback_that_failed_is_tried_once_more_before_anything_else(host: Lo
     for mended in (True, False):
         with begin(host, ops, *FILES) as transaction:
             host.write("units/k.service/broken", "")
-            with pytest.raises(ApplyFailed, match="tries once more"):
+            with pytest.raises(ApplyFailed, match="tries again"):
                 transaction.roll_back()
         wait_until(lambda: not host.exists("run/hactl/lock"))
         with pytest.raises(Locked, match="run deploy again"):
@@ -364,14 +364,14 @@ def test_no_process_outlives_its_transaction(host: LocalHost) -> None:
     marker = f"HACTL_ROOT={host.root}".encode()
 
     def ours() -> list[str]:
-        found = []
+        lines = []
         for entry in Path("/proc").glob("[0-9]*/environ"):
             try:
                 if marker in entry.read_bytes():
-                    found.append(entry.parent.name)
+                    lines.append(entry.parent.name)
             except OSError:
                 continue
-        return found
+        return lines
 
     wait_until(lambda: ours() == [], 3)
 
@@ -382,7 +382,7 @@ def test_an_unreadable_answer_is_an_error_of_the_host(host: LocalHost) -> None:
 
 
 def test_until_it_is_told_to_go_nothing_has_changed(host: LocalHost) -> None:
-    """All hosts validate before the first one changes, so a refusal anywhere leaves all of them as they were."""
+    """All hosts validate before the first change, so a refusal leaves all of them unchanged."""
     host.write("etc/k.conf", "old\n")
     before = host.snapshot()
     ops = install("/etc/k.conf", sha(b"old\n"))
@@ -412,7 +412,7 @@ def test_a_file_that_appeared_otherwise_is_somebody_elses(host: LocalHost) -> No
 
 
 def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None:
-    """systemd itself waits for ever here: Keepalived's parent took the signal, its child is stuck in the kernel."""
+    """systemd waits for ever: Keepalived took the signal, its child hangs in the kernel."""
     host.command(
         "timeout", '#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n'
     )  # a second for a minute
@@ -436,7 +436,7 @@ def test_a_reload_that_hangs_is_given_up_and_taken_back(host: LocalHost) -> None
 def test_a_restart_may_take_what_systemd_gives_the_unit_and_a_minute(
     host: LocalHost, start: str, stop: str, seconds: int
 ) -> None:
-    """A broker moves its leaderships away first; a restart that is given up before systemd gives it up goes on."""
+    """A broker moves its leaderships first. Its restart may take as long as systemd allows."""
     host.command("timeout", '#!/bin/sh\necho "$*" >>"$HACTL_ROOT/limits"\nshift\nexec "$@"\n')
     host.unit("k.service", **{"start-limit": start, "stop-limit": stop})
     begin(host, [Op("unit", ("k.service", "restart")), Op("unit", ("k.service", "reload"))], CONFIG)

@@ -1,4 +1,4 @@
-"""The ways to real servers in tunnels, tried from a director: what is asked, and what is told of it."""
+"""Paths to real servers in tunnels: the packets that a director sends, and its report."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_each_server_in_a_tunnel_is_tried_once_small_and_as_large_as_the_interfa
     sizes = [
         (words[-2], words[-1]) for words in map(str.split, director.read("pings").splitlines())
     ]
-    wanted = [
+    expected = [
         ("1452", "fd00::3"),
         ("1472", "192.168.227.103"),
         ("56", "192.168.227.103"),
         ("56", "fd00::3"),
     ]
-    assert sorted(sizes) == wanted
+    assert sorted(sizes) == expected
 
 
 def test_without_tunnels_nobody_is_asked(director: LocalHost) -> None:

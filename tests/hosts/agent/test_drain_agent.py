@@ -1,4 +1,4 @@
-"""The drain agent on a scratch root under several shells: what it writes and refuses, what the other agents see."""
+"""The drain agent under several shells: its files, its refusals, and other agents' view of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.hosts.agent.local import LocalHost
 
 pytestmark = pytest.mark.agent
 
-SYSTEMCTL = "#!/bin/sh\nprintf 'MainPID=0\\nId=keepalived.service\\nActiveState=active\\nUnitFileState=enabled\\n'\n"
+STATES = "MainPID=0\\nId=keepalived.service\\nActiveState=active\\nUnitFileState=enabled\\n"
+SYSTEMCTL = f"#!/bin/sh\nprintf '{STATES}'\n"
 WHEN = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
@@ -111,12 +112,12 @@ def test_whoever_looks_sees_it(director: LocalHost) -> None:
     assert list(live.drained) == ["web2"] and re.fullmatch(
         rf"ops@desk, {WHEN}", live.drained["web2"]
     )
-    assert live.out.startswith("ops@desk, ")
+    assert live.drained_by.startswith("ops@desk, ")
     _, observed = observe(director, lambda _: DesiredHost("lvs1"))
-    assert observed.drained == {**live.drained, ".": live.out}
+    assert observed.drained == {**live.drained, ".": live.drained_by}
     carry_out(director, order("undrain", "server", "web2"))
     carry_out(director, order("undrain", "director", "lvs1"))
-    assert (look(director).drained, look(director).out) == ({}, "")
+    assert (look(director).drained, look(director).drained_by) == ({}, "")
 
 
 def test_shellcheck_has_nothing_to_say(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Servers that leave get no new connections, and their weight back when nobody listens any more; several shells."""
+"""Servers that leave get the weight 0, and their weights back if the controller is gone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ case $1 in
     while read -r place weight _; do echo "-a {VIP} -r $place -g -w $weight"; done <"$table" ;;
 -Ln)
     echo "TCP  192.168.227.10:80 mh"
-    while read -r place weight active; do echo "  -> $place Route $weight $active 7"; done <"$table" ;;
+    while read -r place weight active; do
+        echo "  -> $place Route $weight $active 7"
+    done <"$table" ;;
 -e)
     echo "$*" >>"$HACTL_ROOT/edits"
     grep -q "^$5 " "$table" || exit 1
@@ -87,7 +89,7 @@ def test_who_leaves_is_who_is_in_the_installed_rules_alone(path: str) -> None:
 
 
 def test_nobody_is_eased_where_nobody_stays() -> None:
-    """A port that changes on all servers, a service that ends: there is nowhere else for new connections to go."""
+    """If a port changes on all servers, or a service ends, new connections have no other server."""
     assert removed_servers(plan(OLD, OLD.replace(":80 -g", ":81 -g"))) == ()
     assert removed_servers(plan(OLD, "# ours\n")) == ()
     assert removed_servers(plan(OLD.replace(" -b mh-fallback", ""), without(3))) == (), (

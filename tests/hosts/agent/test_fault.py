@@ -1,4 +1,4 @@
-"""Faults with a guard: injected on command, undone by a word, by silence, by the guard, or by the next run."""
+"""Faults: injected on command; undone by command, end of input, the guard, or the next run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def fault(
 def orphaned(host: LocalHost) -> Fault:
     """A fault that is in force, its agent killed: only its guard is left."""
     host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
-    one.inject()
+    injected = fault(host)
+    injected.arm()
+    injected.inject()
     host.channels[-1].kill()
     host.channels[-1].process.wait()
-    return one
+    return injected
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 5) -> bool:
@@ -57,24 +57,24 @@ def nothing_left(host: Any) -> bool:
 
 def test_a_fault_is_injected_on_the_word_and_undone_on_the_word(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
+    injected = fault(host)
+    injected.arm()
     assert is_up(host), "arming changes nothing"
     before = time.monotonic()
-    assert before <= one.inject() <= time.monotonic()
+    assert before <= injected.inject() <= time.monotonic()
     assert not is_up(host)
-    one.undo()
+    injected.undo()
     assert is_up(host)
     assert nothing_left(host)
 
 
 def test_undoing_twice_or_what_was_never_armed_does_no_harm(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host)
-    one.undo()
-    one.arm()
-    one.undo()
-    one.undo()
+    injected = fault(host)
+    injected.undo()
+    injected.arm()
+    injected.undo()
+    injected.undo()
     assert is_up(host)
     assert host.calls() == [], "nothing was injected, so that nothing had to be undone"
 
@@ -82,28 +82,28 @@ def test_undoing_twice_or_what_was_never_armed_does_no_harm(host: LocalHost) -> 
 def test_an_interrupted_injection_is_undone_all_the_same(host: LocalHost) -> None:
     """Ctrl-C between the word and its answer."""
     host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
+    injected = fault(host)
+    injected.arm()
     host.channels[-1].send(encode_line("go"))
-    one.undo()
+    injected.undo()
     assert is_up(host)
     assert nothing_left(host)
 
 
 def test_a_dead_connection_undoes_it(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host)
-    one.arm()
-    one.inject()
+    injected = fault(host)
+    injected.arm()
+    injected.inject()
     host.channels[-1].close()
     assert eventually(lambda: is_up(host) and nothing_left(host))
 
 
 def test_the_guard_undoes_it_when_everything_else_is_killed(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host, limit=1)
-    one.arm()
-    one.inject()
+    injected = fault(host, limit=1)
+    injected.arm()
+    injected.inject()
     host.channels[-1].kill()
     assert not is_up(host)
     assert eventually(lambda: is_up(host) and nothing_left(host), 8)
@@ -112,21 +112,21 @@ def test_the_guard_undoes_it_when_everything_else_is_killed(host: LocalHost) -> 
 def test_a_guard_that_came_first_is_told(host: LocalHost) -> None:
     """The figures of such a drill mean nothing: the fault was not there all the time."""
     host.unit("nginx.service")
-    one = fault(host, limit=1)
-    one.arm()
-    one.inject()
+    injected = fault(host, limit=1)
+    injected.arm()
+    injected.inject()
     assert eventually(lambda: is_up(host) and nothing_left(host))
-    with pytest.raises(HostError, match="undone after 1 s by its guard"):
-        one.undo()
+    with pytest.raises(HostError, match="the guard undid the fault after 1 s"):
+        injected.undo()
 
 
 def test_the_guard_ends_with_the_fault(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host, limit=600)
-    one.arm()
+    injected = fault(host, limit=600)
+    injected.arm()
     guard = int(host.read("run/hactl/fault/drill-web/guard"))
     os.kill(guard, 0)
-    one.undo()
+    injected.undo()
 
     def dead() -> bool:
         try:
@@ -150,11 +150,11 @@ def test_what_a_dead_run_left_is_undone_first(host: LocalHost) -> None:
     os.kill(guard, 9)
     assert not is_up(host, "php.service")
 
-    one = fault(host)
-    one.arm()
-    assert one.leftovers == ("old-web",)
+    injected = fault(host)
+    injected.arm()
+    assert injected.leftovers == ("old-web",)
     assert is_up(host, "php.service")
-    one.undo()
+    injected.undo()
     assert nothing_left(host)
 
 
@@ -173,39 +173,39 @@ def test_a_host_that_another_run_is_breaking_is_left_alone(host: LocalHost) -> N
 
 
 def test_a_lost_connection_is_made_up_for_by_another(host: LocalHost) -> None:
-    one = orphaned(host)
+    injected = orphaned(host)
     assert not is_up(host)
-    one.undo()
+    injected.undo()
     assert is_up(host)
     assert nothing_left(host)
 
 
 def test_without_another_connection_the_guard_is_named(host: LocalHost) -> None:
-    one = orphaned(host)
-    one._sessions.host = Unreachable()  # type: ignore[attr-defined]
+    injected = orphaned(host)
+    injected._sessions.host = Unreachable()  # type: ignore[attr-defined]
     with pytest.raises(HostError, match="the guard on web1 undoes it within 60 s"):
-        one.undo()
+        injected.undo()
 
 
 def test_a_fault_that_does_not_take_hold_says_so_and_changes_nothing(host: LocalHost) -> None:
     host.unit("nginx.service", active="")
-    one = fault(host)
-    one.arm()
+    injected = fault(host)
+    injected.arm()
     with pytest.raises(
-        HostError, match=r"unit-stop did not take hold: nginx.service is not running"
+        HostError, match=r"unit-stop could not be injected: nginx.service is not running"
     ):
-        one.inject()
+        injected.inject()
     assert host.calls() == []
     assert eventually(lambda: nothing_left(host))
 
 
 def test_a_flapping_unit_is_up_in_the_end(host: LocalHost) -> None:
     host.unit("nginx.service")
-    one = fault(host, "unit-flap", "nginx.service", "3", "0.05")
-    one.arm()
-    one.inject()
-    one.finish()
-    one.undo()
+    injected = fault(host, "unit-flap", "nginx.service", "3", "0.05")
+    injected.arm()
+    injected.inject()
+    injected.finish()
+    injected.undo()
     assert host.calls() == ["stop nginx.service", "start nginx.service"] * 3
     assert is_up(host)
 
@@ -213,29 +213,29 @@ def test_a_flapping_unit_is_up_in_the_end(host: LocalHost) -> None:
 def test_a_hand_over_file_gets_its_bytes_back(host: LocalHost) -> None:
     path = "/var/lib/hactl/handover/web"
     host.write(path, "0\n")
-    one = fault(host, "file-write", path, "11")
-    one.arm()
-    one.inject()
+    injected = fault(host, "file-write", path, "11")
+    injected.arm()
+    injected.inject()
     assert host.read(path) == "11\n"
-    one.undo()
+    injected.undo()
     assert host.read(path) == "0\n"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/var/lib/hactl/handover/../../../../etc/passwd"])
 def test_no_other_file_can_be_written(host: LocalHost, path: str) -> None:
     host.write("/etc/passwd", "root\n")
-    one = fault(host, "file-write", path, "11")
-    one.arm()
+    injected = fault(host, "file-write", path, "11")
+    injected.arm()
     with pytest.raises(HostError, match="is no hand-over file"):
-        one.inject()
+        injected.inject()
     assert host.read("/etc/passwd") == "root\n"
 
 
 def test_words_that_a_shell_could_act_on_are_data(host: LocalHost) -> None:
-    one = fault(host, "unit-stop", "$(touch $HACTL_ROOT/owned); `touch $HACTL_ROOT/owned` *")
-    one.arm()
+    injected = fault(host, "unit-stop", "$(touch $HACTL_ROOT/owned); `touch $HACTL_ROOT/owned` *")
+    injected.arm()
     with pytest.raises(HostError, match="is not running"):
-        one.inject()
+        injected.inject()
     assert not host.exists("owned")
 
 
@@ -244,11 +244,11 @@ def test_an_address_comes_back_with_its_label_and_flags(namespace: NamespaceHost
     namespace.run("ip", "addr", "add", "2001:db8::10/128", "dev", "lo", "preferred_lft", "0")
     before = namespace.run("ip", "-o", "addr", "show", "dev", "lo")
     for cidr, label in (("192.0.2.10/32", "lo:0"), ("2001:db8::10/128", "lo")):
-        one = fault(namespace, "address-del", cidr, "lo", label)
-        one.arm()
-        one.inject()
+        injected = fault(namespace, "address-del", cidr, "lo", label)
+        injected.arm()
+        injected.inject()
         assert cidr not in namespace.run("ip", "-o", "addr", "show", "dev", "lo")
-        one.undo()
+        injected.undo()
     assert sorted(namespace.run("ip", "-o", "addr", "show", "dev", "lo").splitlines()) == sorted(
         before.splitlines()
     )
@@ -256,13 +256,13 @@ def test_an_address_comes_back_with_its_label_and_flags(namespace: NamespaceHost
 
 def test_a_vrrp_block_is_a_table_of_its_own_and_goes_again(namespace: NamespaceHost) -> None:
     namespace.run("nft", "add", "table", "inet", "filter")
-    one = fault(namespace, "vrrp-block", "-")
-    one.arm()
-    one.inject()
+    injected = fault(namespace, "vrrp-block", "-")
+    injected.arm()
+    injected.inject()
     rules = namespace.run("nft", "list", "ruleset")
     assert "table inet hactl_drill" in rules
     assert "224.0.0.18 drop" in rules
-    one.undo()
+    injected.undo()
     assert namespace.run("nft", "list", "tables").split() == ["table", "inet", "filter"]
 
 

@@ -88,12 +88,12 @@ def test_what_cannot_be_read_is_refused(data: bytes, why: str) -> None:
 
 def answer(*generations: Generation, attempt: int, more: bytes = b"") -> MemorySession:
     """A host that has kept `generations`."""
-    told = b""
+    sent = b""
     for generation in generations:
         data = write_about(generation)
-        told += f"generation\x1f{generation.number}\x1f{len(data)}\n".encode() + data
+        sent += f"generation\x1f{generation.number}\x1f{len(data)}\n".encode() + data
     session = MemorySession()
-    session.channel = MemoryChannel(told + f"attempt\x1f{attempt}\n".encode() + more)
+    session.channel = MemoryChannel(sent + f"attempt\x1f{attempt}\n".encode() + more)
     return session
 
 
@@ -106,8 +106,8 @@ def test_a_hosts_state_at_a_number_is_its_newest_generation_up_to_there() -> Non
     kept = chronicle(9, 10, 2, attempt=11)
     assert [generation.number for generation in kept.generations] == [2, 9, 10]
     assert kept.attempt == 11
-    found = [kept.up_to(number) for number in (1, 2, 8, 10, 99)]
-    assert [generation.number if generation else None for generation in found] == [
+    generations = [kept.up_to(number) for number in (1, 2, 8, 10, 99)]
+    assert [generation.number if generation else None for generation in generations] == [
         None,
         2,
         2,

@@ -1,4 +1,4 @@
-"""What the hosts keep: generations, their bounds, the log; read back by the agent that changes nothing."""
+"""Generations on hosts: their limits, the log, and the agent that reads them back."""
 
 from __future__ import annotations
 

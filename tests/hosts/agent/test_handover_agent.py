@@ -10,8 +10,9 @@ from provision.hosts.agent import program
 from provision.hosts.agent.payload import Op, build_payload
 from provision.hosts.agent.transaction import ApplyFailed, Transaction, prepare, recover
 from tests.hosts.agent.local import LocalHost
-from tests.hosts.agent.scenario import FILES, everything, leftovers, sha, wait_until
+from tests.hosts.agent.scenario import FILES, everything, leftovers, sha
 from tests.hosts.agent.test_outliving import boot, cut_power
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 
@@ -179,7 +180,7 @@ def test_the_agent_says_what_it_does_not_know(host: LocalHost) -> None:
     channel = host.run_agent(program("apply"))
     payload = build_payload(everything(host), FILES).archive
     channel.send(f"kim\x1fd\x1f60\n{len(payload)}\n".encode() + payload + b"nonsense\n")
-    said = []
+    lines = []
     while line := channel.read_line():
-        said.append(line)
-    assert any(b"not told to go" in line for line in said), said
+        lines.append(line)
+    assert any(b"not told to go" in line for line in lines), lines

@@ -1,4 +1,4 @@
-"""What the look agent tells of a host, on a scratch root; a process answers the signal as Keepalived does."""
+"""The look agent on a scratch root. A process answers the signal as Keepalived does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ case $* in
 -Ln)
     echo 'TCP  192.168.227.10:80 rr'
     echo '  -> 192.168.227.103:80           Route   1      3          7' ;;
-'-Ln --daemon') echo 'backup sync daemon (mcast=eth0, syncid=10, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)' ;;
+'-Ln --daemon')
+    printf '%s' 'backup sync daemon (mcast=eth0, syncid=10, maxlen=1472, '
+    echo 'group=224.0.0.81, port=8848, ttl=1)' ;;
 esac
 """
 
@@ -107,9 +109,9 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
     assert live.sysctls["net.ipv4.vs.sync_threshold"] == "1 10"
     assert live.sysctls["net.ipv4.conf.eth0/100.arp_ignore"] == "1"
     assert [
-        (own.interface, own.address, own.prefix, own.label)
-        for own in live.addresses
-        if own.scope == "global"
+        (entry.interface, entry.address, entry.prefix, entry.label)
+        for entry in live.addresses
+        if entry.scope == "global"
     ] == [
         ("lo", "192.168.227.20", 32, "lo:5"),
         ("eth0", "192.168.227.103", 24, "eth0"),
@@ -117,7 +119,8 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
         ("eth1", "10.0.0.3", 8, "eth1"),
     ]
     assert [
-        (own.protocol, own.address, own.port, own.unit, own.family) for own in live.listeners
+        (entry.protocol, entry.address, entry.port, entry.unit, entry.family)
+        for entry in live.listeners
     ] == [
         ("udp", "224.0.0.81", 8848, "keepalived.service", 4),
         ("tcp", "*", 80, "nginx.service", 4),
@@ -131,9 +134,12 @@ def test_everything_in_one_exec(tools: LocalHost, keepalived: Callable[[float], 
     }
     assert live.ipvs_saved == ("-A -t 192.168.227.10:80 -s rr",)
     assert [
-        (own.selector, own.servers[0].active, own.servers[0].inactive) for own in live.services
+        (entry.selector, entry.servers[0].active, entry.servers[0].inactive)
+        for entry in live.services
     ] == [("-t 192.168.227.10:80", 3, 7)]
-    assert [(own.role, own.interface, own.sync_id) for own in live.sync] == [("backup", "eth0", 10)]
+    assert [(entry.role, entry.interface, entry.sync_id) for entry in live.sync] == [
+        ("backup", "eth0", 10)
+    ]
     instance = live.vrrp[0]
     assert (instance.name, instance.state, instance.priority, instance.vips) == (
         "VI_web",
@@ -189,5 +195,5 @@ def test_a_host_with_neither_keepalived_nor_ipvs(tools: LocalHost) -> None:
     tools.command("ss", "#!/bin/sh\n[ $# = 1 ] && echo 'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*'\n")
     live = look(tools)
     assert (live.vrrp, live.ipvs_saved, live.services, live.sync) == ((), (), (), ())
-    assert [(own.port, own.unit) for own in live.listeners] == [(22, "")]
+    assert [(entry.port, entry.unit) for entry in live.listeners] == [(22, "")]
     assert live.units["keepalived.service"].main_pid == 0

@@ -15,14 +15,14 @@ WANTED = DesiredHost("web1", (File("/etc/x", b"new"),))
 
 def test_one_exec_asks_for_facts_and_then_for_what_they_render_to() -> None:
     session = MemorySession("fact|os_family|redhat", "facts-end", "file|/etc/x|absent|||||0", "end")
-    seen: list[Facts] = []
+    rendered: list[Facts] = []
 
     def render(facts: Facts) -> DesiredHost:
-        seen.append(facts)
+        rendered.append(facts)
         return WANTED
 
     desired, observed = observe(session, render)
-    assert desired is WANTED and observed.facts == seen[0] and seen[0].os_family == "redhat"
+    assert desired is WANTED and observed.facts == rendered[0] and rendered[0].os_family == "redhat"
     assert observed.items["file", "/etc/x"].attributes is None
     assert session.execs == 1 and b"/etc/x" in session.channel.told and session.channel.closed
 

@@ -57,16 +57,19 @@ def test_facts_of_a_red_hat_host(host: LocalHost) -> None:
 RULESETS = {
     "nothing": ("", "none"),
     "accepts": (
-        "table inet f {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}",
+        "table inet f {\n\tchain input {\n"
+        "\t\ttype filter hook input priority filter; policy accept;\n\t}\n}",
         "none",
     ),
     "policy": (
-        "table inet f {\n\tchain i {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}",
+        "table inet f {\n\tchain i {\n"
+        "\t\ttype filter hook input priority filter; policy drop;\n\t}\n}",
         "nftables",
     ),
     "rule": (
         "table ip f {\n\tchain i {\n\t\ttype filter hook input priority 0; policy accept;\n"
-        "\t\ttcp dport 22 accept\n\t\tcounter packets 0 bytes 0 reject with icmp type admin-prohibited\n\t}\n}",
+        "\t\ttcp dport 22 accept\n"
+        "\t\tcounter packets 0 bytes 0 reject with icmp type admin-prohibited\n\t}\n}",
         "nftables",
     ),
     "jump": (
@@ -92,29 +95,29 @@ def test_a_host_filters_when_an_input_chain_can_refuse(host: LocalHost, name: st
 
 
 def test_a_file_as_desired_is_not_sent_back(host: LocalHost) -> None:
-    wanted = File("/etc/motd", b"hello\n", owner=ME, group=GROUP)
-    host.write("/etc/motd", wanted.content).chmod(0o644)
-    found = look(host, wanted).items["file", "/etc/motd"]
-    assert found.attributes == wanted.attributes()
-    assert found.content is None
+    desired = File("/etc/motd", b"hello\n", owner=ME, group=GROUP)
+    host.write("/etc/motd", desired.content).chmod(0o644)
+    item = look(host, desired).items["file", "/etc/motd"]
+    assert item.attributes == desired.attributes()
+    assert item.content is None
 
 
 def test_a_file_that_differs_comes_with_its_bytes(host: LocalHost) -> None:
     content = bytes(range(256)) * 3 + b"end\nfile\x1fx"
     host.write("/etc/odd name$(id)'\"\\", content).chmod(0o4750)
-    wanted = [File("/etc/odd name$(id)'\"\\", b"new"), File("/etc/absent", b""), Package("dash")]
-    seen = look(host, *wanted)
-    found = seen.items["file", wanted[0].name]
-    assert found.content == content
-    assert found.attributes is not None and found.attributes["mode"] == "4750"
-    assert seen.items["file", "/etc/absent"].attributes is None
-    assert seen.items["package", "dash"].attributes == {}
+    odd = File("/etc/odd name$(id)'\"\\", b"new")
+    observed = look(host, odd, File("/etc/absent", b""), Package("dash"))
+    item = observed.items["file", odd.name]
+    assert item.content == content
+    assert item.attributes is not None and item.attributes["mode"] == "4750"
+    assert observed.items["file", "/etc/absent"].attributes is None
+    assert observed.items["package", "dash"].attributes == {}
 
 
 def test_a_large_file_is_named_but_not_sent(host: LocalHost) -> None:
     host.write("/etc/big", b"x" * (1 << 20) + b"x")
-    found = look(host, File("/etc/big", b"")).items["file", "/etc/big"]
-    assert found.content is None and found.attributes is not None
+    item = look(host, File("/etc/big", b"")).items["file", "/etc/big"]
+    assert item.content is None and item.attributes is not None
 
 
 def test_a_symbolic_link_or_folder_is_other(host: LocalHost) -> None:
@@ -123,8 +126,8 @@ def test_a_symbolic_link_or_folder_is_other(host: LocalHost) -> None:
     (host.root / "etc/dangling").symlink_to("nowhere")
     (host.root / "etc/folder").mkdir()
     names = ["/etc/link", "/etc/dangling", "/etc/folder"]
-    seen = look(host, *(File(name, b"") for name in names))
-    assert [seen.items["file", name].attributes for name in names] == [{"type": "other"}] * 3
+    observed = look(host, *(File(name, b"") for name in names))
+    assert [observed.items["file", name].attributes for name in names] == [{"type": "other"}] * 3
 
 
 def test_sysctls_are_read_whole_with_their_blanks_folded(host: LocalHost) -> None:
@@ -142,16 +145,18 @@ def test_addresses_and_their_devices(host: LocalHost) -> None:
 
 
 def test_packages_count_when_installed(host: LocalHost) -> None:
-    seen = look(host, *(Package(name) for name in ("keepalived", "held", "nginx", "keep", "das.")))
-    there = {name for (_, name), item in seen.items.items() if item.attributes is not None}
+    observed = look(
+        host, *(Package(name) for name in ("keepalived", "held", "nginx", "keep", "das."))
+    )
+    there = {name for (_, name), item in observed.items.items() if item.attributes is not None}
     assert there == {"keepalived", "held"}
 
 
 def test_modules_loaded_or_built_in(host: LocalHost) -> None:
     (host.root / "sys/module/ip_vs").mkdir()
     host.write("lib/modules/6.1.0-31-cloud-amd64/modules.builtin", "kernel/net/ipv4/tunnel4.ko\n")
-    seen = look(host, *(Module(name) for name in ("ip_vs", "ip-vs", "tunnel4", "ip_vs_rr")))
-    there = {name for (_, name), item in seen.items.items() if item.attributes is not None}
+    observed = look(host, *(Module(name) for name in ("ip_vs", "ip-vs", "tunnel4", "ip_vs_rr")))
+    there = {name for (_, name), item in observed.items.items() if item.attributes is not None}
     assert there == {"ip_vs", "ip-vs", "tunnel4"}
 
 
@@ -160,8 +165,8 @@ def test_units(host: LocalHost) -> None:
     host.unit("b.service", enabled="")
     host.unit("c.service", active="")
     names = ["a.service", "none.service", "b.service", "c.service"]
-    seen = look(host, *(Unit(name) for name in names))
-    states = [tuple((seen.items["unit", name].attributes or {}).values()) for name in names]
+    observed = look(host, *(Unit(name) for name in names))
+    states = [tuple((observed.items["unit", name].attributes or {}).values()) for name in names]
     assert states == [
         ("yes", "yes", "yes"),
         ("no", "no", "yes"),
@@ -173,12 +178,12 @@ def test_units(host: LocalHost) -> None:
 class TestCurrent:
     """Does a unit run what is installed?"""
 
-    wanted = (File("/etc/k.conf", b"new\n", unit="k.service"), Unit("k.service"))
+    desired = (File("/etc/k.conf", b"new\n", unit="k.service"), Unit("k.service"))
 
     def current(self, host: LocalHost, *more: Item) -> str:
-        found = look(host, *self.wanted, *more).items["unit", "k.service"].attributes
-        assert found is not None
-        return found["current"]
+        item = look(host, *self.desired, *more).items["unit", "k.service"].attributes
+        assert item is not None
+        return item["current"]
 
     def started(self, host: LocalHost, ago: float) -> None:
         """The unit began `ago` seconds ago, on a machine that booted 1000 seconds ago."""
@@ -222,7 +227,7 @@ class TestCurrent:
         assert self.current(host) == "no"
 
     def test_edited_by_hand_and_reloaded_and_put_back(self, host: LocalHost) -> None:
-        """The right file lies there, and the wrong one is loaded; the unit's last change of state tells."""
+        """The file is right, but the unit has loaded another: its last state change is older."""
         host.write("etc/k.conf", "new\n")
         self.started(host, ago=30)
         self.stamp(host, "inv77", File("/etc/k.conf", b"new\n").sha256)
@@ -253,8 +258,8 @@ class TestCurrent:
             ("test -f /", "no"),
             ("no-such-command", "no"),
         ):
-            seen = look(host, Unit("k.service", check=command)).items["unit", "k.service"]
-            assert (seen.attributes or {})["current"] == expected, command
+            observed = look(host, Unit("k.service", check=command)).items["unit", "k.service"]
+            assert (observed.attributes or {})["current"] == expected, command
 
 
 def test_the_ledger_is_shown_and_what_it_names_is_looked_at(host: LocalHost) -> None:
@@ -265,11 +270,11 @@ def test_the_ledger_is_shown_and_what_it_names_is_looked_at(host: LocalHost) -> 
     )
     host.write("var/lib/hactl/ledger", encode_ledger(ledger))
     host.write("etc/old", "not to be sent")
-    seen = look(host)
-    assert seen.ledger == ledger
-    assert seen.items["file", "/etc/old"].content is None
-    assert seen.items["sysctl", "net.ipv4.ip_forward"].attributes == {"value": "0"}
-    assert seen.items["address", "192.168.227.20/32"].attributes == {"device": "lo"}
+    observed = look(host)
+    assert observed.ledger == ledger
+    assert observed.items["file", "/etc/old"].content is None
+    assert observed.items["sysctl", "net.ipv4.ip_forward"].attributes == {"value": "0"}
+    assert observed.items["address", "192.168.227.20/32"].attributes == {"device": "lo"}
 
 
 def test_a_lock_is_reported_with_whether_its_holder_lives(host: LocalHost) -> None:

@@ -1,4 +1,4 @@
-"""Whatever ends a transaction - a killed login, a lost connection, a power cut - the host comes back by itself."""
+"""A killed login, a lost connection, a power cut: the host always rolls back by itself."""
 
 from __future__ import annotations
 
@@ -18,20 +18,14 @@ from provision.hosts.agent import program
 from provision.hosts.agent.payload import Op, build_payload
 from provision.hosts.agent.transaction import ApplyFailed, prepare, recover
 from tests.hosts.agent.local import STUBS, LocalChannel, LocalHost
-from tests.hosts.agent.scenario import (
-    CONFIG,
-    FILES,
-    begin,
-    everything,
-    install,
-    leftovers,
-    sha,
-    wait_until,
-)
+from tests.hosts.agent.scenario import CONFIG, FILES, begin, everything, install, leftovers, sha
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.agent
 
 OPS = 18
+"""The number of ops of `everything`."""
+
 SHELLS = ("dash", "busybox", "bash")
 
 
@@ -46,7 +40,7 @@ def started(host: LocalHost, ops: list[Op]) -> LocalChannel:
 
 
 def until_step(channel: LocalChannel, steps: int) -> None:
-    """Read answers up to the one of the `steps`th op that was carried out; beyond the last, up to `applied`."""
+    """Read answers up to that of op number `steps`; after the last op, up to `applied`."""
     while steps >= 0:
         line = channel.read_line()
         assert line, channel.stderr()
@@ -55,7 +49,7 @@ def until_step(channel: LocalChannel, steps: int) -> None:
 
 @pytest.fixture(params=SHELLS)
 def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[LocalHost]]:
-    """One host for each step to be cut off at: at its beginning, between two ops, and when all is applied."""
+    """A host for each interruption: at the beginning, between two ops, and after `applied`."""
     many = [LocalHost(tmp_path / str(step), request.param) for step in range(OPS + 1)]
     yield many
     for host in many:
@@ -65,18 +59,18 @@ def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Local
 def processes(host: LocalHost) -> list[int]:
     """All that run for this host."""
     marker = f"HACTL_ROOT={host.root}\0".encode()
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
             if marker in entry.read_bytes():
-                found.append(int(entry.parent.name))
+                pids.append(int(entry.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def cut_power(host: LocalHost) -> None:
-    """Everything dies at once, and what is in memory goes: /run, parameters, addresses, running units."""
+    """Kill all processes at once, and clear the memory: /run, parameters, addresses, units."""
     for _ in range(3):
         for pid in processes(host):
             with contextlib.suppress(ProcessLookupError):
@@ -98,7 +92,7 @@ def boot(host: LocalHost) -> None:
 
 @pytest.mark.parametrize("way", ["close", "kill_login"])
 def test_cut_off_at_any_step_the_host_is_as_it_was(hosts: list[LocalHost], way: str) -> None:
-    """`kill_login`: a login manager may kill all that a login has started; only what is detached from it survives."""
+    """`kill_login`: a login manager may kill all processes of a login but detached ones."""
     before = []
     for step, host in enumerate(hosts):
         ops = everything(host)
@@ -120,10 +114,15 @@ def test_killed_between_the_note_of_a_swap_and_the_swap(host: LocalHost) -> None
     """The file and the one kept aside are still one: there is nothing to put back."""
     host.write("etc/k.conf", "old\n")
     before = host.snapshot()
-    host.command("mv", """#!/bin/sh
-case "$*" in *.hactl-*k.conf) [ -e "$HACTL_ROOT/once" ] || { : >"$HACTL_ROOT/once"; kill -9 $PPID; exit 1; } ;; esac
+    host.command(
+        "mv",
+        """#!/bin/sh
+case "$*" in
+*.hactl-*k.conf) [ -e "$HACTL_ROOT/once" ] || { : >"$HACTL_ROOT/once"; kill -9 $PPID; exit 1; } ;;
+esac
 exec /bin/mv "$@"
-""")  # fmt: skip
+""",
+    )
     with pytest.raises(ApplyFailed, match="the agent was killed") as failure:
         begin(host, install("/etc/k.conf", sha(b"old\n")), CONFIG)
     assert failure.value.outcome == "rolled_back"
@@ -131,13 +130,18 @@ exec /bin/mv "$@"
 
 
 def test_a_confirmation_that_outlives_its_agent_counts_or_is_undone(host: LocalHost) -> None:
-    """The agent is killed while its last rename is under way: whoever undoes must not miss what that one takes away."""
+    """The agent is killed during its last rename: the rollback must not miss the journal."""
     host.write("etc/k.conf", "old\n")
     before = host.snapshot()
-    host.command("mv", """#!/bin/sh
-case "$*" in *journal*confirmed) kill -9 $PPID; until [ -e "$HACTL_ROOT/go" ]; do sleep 0.01; done ;; esac
+    host.command(
+        "mv",
+        """#!/bin/sh
+case "$*" in
+*journal*confirmed) kill -9 $PPID; until [ -e "$HACTL_ROOT/go" ]; do sleep 0.01; done ;;
+esac
 exec /bin/mv "$@"
-""")  # fmt: skip
+""",
+    )
     host.command(
         "systemctl",
         f"""#!/bin/sh
@@ -152,10 +156,15 @@ exec /bin/mv "$@"
 
 
 def test_what_cannot_be_cleared_away_is_no_host_that_is_as_it_was(host: LocalHost) -> None:
-    host.command("rm", """#!/bin/sh
-case "$*" in *hactl-undo*) [ -e "$HACTL_ROOT/writable" ] || { echo 'rm: Read-only file system' >&2; exit 1; } ;; esac
+    host.command(
+        "rm",
+        """#!/bin/sh
+case "$*" in
+*hactl-undo*) [ -e "$HACTL_ROOT/writable" ] || { echo 'rm: Read-only file system' >&2; exit 1; } ;;
+esac
 exec /bin/rm "$@"
-""")  # fmt: skip
+""",
+    )
     before = host.snapshot()
     transaction = prepare(host, build_payload([Op("module", ("x",))]), "kim@ops", "digest", 60)
     with pytest.raises(
@@ -173,10 +182,10 @@ exec /bin/rm "$@"
 
 def on_disk(host: LocalHost) -> dict[str, tuple[str, str]]:
     """What a power cut leaves: files, and which units are enabled."""
-    found = host.snapshot()
+    entries = host.snapshot()
     return {
         name: state
-        for name, state in found.items()
+        for name, state in entries.items()
         if name.startswith(("etc", "var")) or "/enabled" in name
     }
 
@@ -234,7 +243,7 @@ def test_a_unit_that_starts_after_such_a_boot_is_known_to_run_what_is_installed(
 
 
 def test_on_the_way_down_it_is_left_to_the_next_boot(host: LocalHost) -> None:
-    """A reboot in mid-apply: nothing can be reloaded any more, and an undo that is half done helps nobody."""
+    """In a reboot no unit can be reloaded any more, and half a rollback helps nobody."""
     ops = everything(host)
     before = on_disk(host)
     begin(host, ops, *FILES)
@@ -321,7 +330,7 @@ def test_a_controller_that_fell_silent_before_go_holds_no_host(host: LocalHost) 
 
 
 def test_what_somebody_else_put_in_a_place_never_reached_stays(host: LocalHost) -> None:
-    """The journal is written before the changes: its entries for what was not done yet must do no harm."""
+    """The journal precedes the changes: its entries for later changes must do no harm."""
     host.write("etc/a.conf", "old\n")
     host.unit("k.service", slow="1")
     ops = [Op("unit", ("k.service", "reload")), *install("/etc/a.conf", sha(b"old\n"))]

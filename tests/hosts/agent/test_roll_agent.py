@@ -1,4 +1,4 @@
-"""The roll agent on a scratch root under several shells: the lock, the mark that outlives everything, the restart."""
+"""The roll agent under several shells: the lock, the mark that outlives it, the restart."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_before_anything_is_restarted(node: LocalHost) -> No
 def test_a_deploy_that_was_cut_off_is_ended_first(node: LocalHost) -> None:
     node.write("var/lib/hactl/run-abcdef/run", "kim@desk\x1f2026-11-22T08:00:00Z\x1f\x1f\x1f\n")
     with pytest.raises(
-        Locked, match=r"a deploy of kim@desk since 2026-11-22T08:00:00Z was cut off there"
+        Locked, match=r"a run of kim@desk since 2026-11-22T08:00:00Z was interrupted in mid-apply"
     ):
         LockedHost(node, "ops@desk")
     assert not node.exists("run/hactl/lock")

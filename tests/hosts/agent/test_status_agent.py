@@ -1,8 +1,9 @@
-"""What the agents of status and doctor tell beside the look, on a scratch root under several shells."""
+"""The further sections of the agents of status and doctor, under several shells."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.agent
 
 JOURNALCTL = r"""#!/bin/sh
 case $* in
-*Keepalived_healthcheckers*) echo '5.0 h Keepalived_healthcheckers[7]: TCP connection to [10.0.0.3]:tcp:80 success.' ;;
+*Keepalived_healthcheckers*)
+    echo '5.0 h Keepalived_healthcheckers[7]: TCP connection to [10.0.0.3]:tcp:80 success.' ;;
 *)
     echo '4.0 h Keepalived_vrrp[8]: (VI_web) Entering MASTER STATE'
     echo '6.0 h Keepalived_vrrp[8]: Printing VRRP as json for process(8) on signal' ;;
@@ -44,11 +46,17 @@ def tools(host: LocalHost) -> LocalHost:
 
 
 def test_status_recalls_the_newest_generation_hand_overs_and_the_checks(tools: LocalHost) -> None:
-    for number, who in ((9, "old"), (10, "ops@desk"), (2, "older")):
+    for number, operator in ((9, "old"), (10, "ops@desk"), (2, "older")):
         folder = tools.root / f"var/lib/hactl/generations/{number}"
         folder.mkdir(parents=True)
-        about = f'{{"format": 1, "number": {number}, "who": "{who}", "when": "2026-11-22", "digest": "3f"}}'
-        (folder / "about.gz").write_bytes(gzip.compress(about.encode()))
+        about = {
+            "format": 1,
+            "number": number,
+            "who": operator,
+            "when": "2026-11-22",
+            "digest": "3f",
+        }
+        (folder / "about.gz").write_bytes(gzip.compress(json.dumps(about).encode()))
     tools.write("var/lib/hactl/handover/web", "100\n")
     tools.write("var/lib/hactl/handover/db", "0\n")
     tools.write("var/lib/hactl/handover/README", "what this is\n")

@@ -1,4 +1,4 @@
-"""An address that a hand put on a director: taken off, unless that has become its master since; several shells."""
+"""A manually added address on a director is removed, unless the director is its master by now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ pytestmark = pytest.mark.agent
 
 VIP = "192.168.227.10"
 STRAY = Op("stray", (f"{VIP}/24", "eth0"))
-LINE = f"2: eth0    inet {VIP}/24 scope global secondary eth0\\       valid_lft forever preferred_lft forever\n"
+FOREVER = "valid_lft forever preferred_lft forever"
+LINE = f"2: eth0    inet {VIP}/24 scope global secondary eth0\\       {FOREVER}\n"
 MASTER, BACKUP = 2, 1
 
 

@@ -1,4 +1,4 @@
-"""The table of virtual services put right in a transaction, and back again where that is undone; several shells."""
+"""A transaction corrects the table of virtual services, and a rollback restores it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.agent
 WEB = "-t 192.168.227.10:80"
 EDIT = Op("table", ("-e", WEB, "-r 10.0.0.1:80 -g -w 1", "-r 10.0.0.1:80 -g -w 7"))
 
-#: Writes down what it is told; its table has the service and a server once the process in `checker` has died.
+#: Records its arguments. The table has the service and a server once process `checker` has died.
 IPVSADM = rf"""#!/bin/sh
 [ "$1" = -Sn ] || {{ echo "$*" >>"$HACTL_ROOT/edits"; [ ! -e "$HACTL_ROOT/refuses" ]; exit; }}
 if [ -e "$HACTL_ROOT/checker" ] && kill -0 "$(cat "$HACTL_ROOT/checker")" 2>/dev/null; then exit; fi
@@ -87,7 +87,7 @@ def test_what_ipvsadm_refuses_fails_the_run(director: LocalHost) -> None:
 
 @pytest.fixture
 def checker(director: LocalHost) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with the pid file of Keepalived's checker, whose parent is the unit's main process, 77."""
+    """Run a process with the pid file of Keepalived's checker. Its parent is process 77."""
     with subprocess.Popen(["sleep", "60"]) as process:
         director.write("run/checkers.pid", f"{process.pid}\n")
         director.write("checker", f"{process.pid}\n")
@@ -122,8 +122,13 @@ def test_where_one_server_is_missing_it_begins_anew(
 ) -> None:
     (director.root / "checker").unlink()
     transaction = begun(director, Op("checker", (WEB, f"{WEB} -r 10.0.0.2:80")))
+
+    def fill_the_table() -> None:
+        checker.wait()
+        director.command("ipvsadm", MORE)
+
     threading.Thread(target=checker.wait, daemon=True).start()
-    threading.Thread(target=lambda: (checker.wait(), director.command("ipvsadm", MORE))).start()
+    threading.Thread(target=fill_the_table).start()
     transaction.apply()
     assert checker.wait(5) == -9
     transaction.confirm()

@@ -1,4 +1,4 @@
-"""The payload of a transaction and what its endings mean; real transactions are in tests/agent and tests/remote."""
+"""A transaction's payload and its endings. Other tests of this folder run real transactions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_prepare_apply_confirm() -> None:
             "rollback_failed",
             "look at the host: late start k",
         ),
-        (["failed|2|bad"], "unknown", "undoes them by itself"),
+        (["failed|2|bad"], "unknown", "rolls them back"),
         (["confirmed"], "unknown", "the agent answered 'confirmed'"),
     ],
 )
@@ -97,7 +97,7 @@ def test_how_a_transaction_can_fail(answers: list[str], outcome: str, words: str
 def test_a_confirmation_without_an_answer_is_not_called_a_rollback() -> None:
     begun = prepare(transaction("applied"), Payload((), b""), "kim", "d", 60)
     begun.apply()
-    with pytest.raises(ApplyFailed, match="either did or took them back") as failure:
+    with pytest.raises(ApplyFailed, match="either kept the changes or rolled them back") as failure:
         begun.confirm()
     assert failure.value.outcome == "unknown"
 

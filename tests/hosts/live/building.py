@@ -1,4 +1,4 @@
-"""Hosts as a look finds them when all is well, made from the topology alone; tests then break one thing."""
+"""Healthy hosts as a look finds them, made from the topology. Tests then break one thing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def healthy(topology: Topology) -> dict[str, LiveHost]:
 
 
 def seen(topology: Topology, **changes: Mapping[str, Any]) -> Snapshot:
-    """What was seen of healthy hosts, some of their fields changed: `seen(topology, lvs1={"clock": 3.0})`."""
+    """A snapshot of healthy hosts with changed fields: `seen(topology, lvs1={"clock": 3.0})`."""
     lives = healthy(topology)
     return Snapshot(
         topology, {host: replace(live, **changes.get(host, {})) for host, live in lives.items()}
@@ -37,12 +37,16 @@ def seen(topology: Topology, **changes: Mapping[str, Any]) -> Snapshot:
 
 
 def _host(topology: Topology, host: str, number: int) -> LiveHost:
-    own = topology.hosts[host].address
-    facts = Facts(interfaces=(Interface("eth0", tuple(f"{address}/24" for address in own)),))
-    wanted = host_variables(topology, host, facts)
+    host_addresses = topology.hosts[host].address
+    facts = Facts(
+        interfaces=(Interface("eth0", tuple(f"{address}/24" for address in host_addresses)),)
+    )
+    variables = host_variables(topology, host, facts)
     director, server = host in topology.directors(), host in topology.real_servers()
-    addresses = [LiveAddress("eth0", str(address), 24, "eth0", "global") for address in own]
-    for vip in wanted["real_server_vips"]:
+    addresses = [
+        LiveAddress("eth0", str(address), 24, "eth0", "global") for address in host_addresses
+    ]
+    for vip in variables["real_server_vips"]:
         address, _, prefix = vip.cidr.partition("/")
         addresses.append(LiveAddress("lo", address, int(prefix), vip.label or "lo", "global"))
     for frontend in topology.directed_by(host):
@@ -56,7 +60,7 @@ def _host(topology: Topology, host: str, number: int) -> LiveHost:
             "keepalived.service", "active" if director else "inactive", "enabled", 1
         )
     }
-    daemon = wanted["sync_daemon"]
+    daemon = variables["sync_daemon"]
     return LiveHost(
         host=host,
         clock=0.0,
@@ -67,15 +71,15 @@ def _host(topology: Topology, host: str, number: int) -> LiveHost:
         carriers={"eth0": True, "lo": True},
         addresses=tuple(addresses),
         sysctls={
-            f"net.ipv4.conf.{each}.{name}": value
-            for each in ("all", "eth0")
+            f"net.ipv4.conf.{scope}.{name}": value
+            for scope in ("all", "eth0")
             for name, value in conf.items()
         }
         | {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
         listeners=_listeners(topology, host),
         units=units,
-        vrrp=tuple(_instance(topology, host, instance) for instance in wanted["vrrp_instances"]),
-        ipvs_saved=tuple(line for service in wanted["ipvs_services"] for line in service.saved),
+        vrrp=tuple(_instance(topology, host, instance) for instance in variables["vrrp_instances"]),
+        ipvs_saved=tuple(line for service in variables["ipvs_services"] for line in service.saved),
         sync=tuple(
             LiveSyncDaemon(role, daemon.interface, daemon.sync_id)
             for role in ("master", "backup")
@@ -97,17 +101,19 @@ def _listeners(topology: Topology, host: str) -> tuple[Listener, ...]:
     )
 
 
-def _instance(topology: Topology, host: str, wanted: Any) -> VrrpInstance:
-    frontend = next(each for each in topology.frontends if each.name == wanted.frontend)
+def _instance(topology: Topology, host: str, expected: Any) -> VrrpInstance:
+    frontend = next(
+        frontend for frontend in topology.frontends if frontend.name == expected.frontend
+    )
     master = frontend.master == host
     return VrrpInstance(
-        name=wanted.name,
-        interface=wanted.interface,
-        vrid=wanted.vrrp.virtual_router_id,
+        name=expected.name,
+        interface=expected.interface,
+        vrid=expected.vrrp.virtual_router_id,
         state="MASTER" if master else "BACKUP",
-        priority=wanted.priority,
-        vips=tuple(str(vip.address) for vip in (*wanted.vips, *wanted.excluded)),
-        advert_int=wanted.vrrp.interval,
+        priority=expected.priority,
+        vips=tuple(str(vip.address) for vip in (*expected.vips, *expected.excluded)),
+        advert_int=expected.vrrp.interval,
         adverts_received=5,
         adverts_sent=100 if master else 0,
     )

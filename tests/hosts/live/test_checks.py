@@ -1,4 +1,4 @@
-"""Each judgement by example: what it says of one broken thing, and that nothing is said of what is well."""
+"""The checks by example: the finding for one broken thing, and no finding for a healthy host."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ SHIPPED = sorted((REPOSITORY / "inventories").glob("*.yml"))
 
 def found(judged: Iterable[LiveFinding]) -> dict[tuple[str, str], str]:
     """Each finding's words by check and host."""
-    return {(each.check, each.host): str(each) for each in judged}
+    return {(finding.check, finding.host): str(finding) for finding in judged}
 
 
 def without(live: LiveHost, address: str, interface: str) -> dict[str, Any]:
     """The host's addresses but one."""
     return {
         "addresses": tuple(
-            own for own in live.addresses if (own.address, own.interface) != (address, interface)
+            entry
+            for entry in live.addresses
+            if (entry.address, entry.interface) != (address, interface)
         )
     }
 
@@ -115,7 +117,8 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
     "the VIP on the backup as well": (
         {"lvs2": with_address(LVS2, "eth0", VIP)},
         ("one_holder", ""),
-        f"lvs1 and lvs2 both hold {VIP}; lvs1 on eth0, lvs2 on eth0; lvs1 is MASTER (100), lvs2 is BACKUP (99); "
+        f"lvs1 and lvs2 both hold {VIP}; lvs1 on eth0, lvs2 on eth0; "
+        "lvs1 is MASTER (100), lvs2 is BACKUP (99); "
         f"only lvs1 is master: `ip address del {VIP} dev eth0` on lvs2",
     ),
     "two masters": (
@@ -123,9 +126,15 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
         ("one_holder", ""),
         "they do not hear each other's adverts",
     ),
-    "the VIP nowhere": ({"lvs1": without(LVS1, VIP, "eth0")}, ("one_holder", ""), f"nobody holds {VIP}"),
+    "the VIP nowhere": (
+        {"lvs1": without(LVS1, VIP, "eth0")},
+        ("one_holder", ""),
+        f"nobody holds {VIP}",
+    ),
     "taken off its master": (
-        {"lvs1": without(LVS1, VIP, "eth0")}, ("holder_is_master", "lvs1"), f"does not have {VIP}"
+        {"lvs1": without(LVS1, VIP, "eth0")},
+        ("holder_is_master", "lvs1"),
+        f"does not have {VIP}",
     ),
     "the VIP on a real server": (
         {"lvs1": without(LVS1, VIP, "eth0"), "web1": with_address(WEB1, "eth0", VIP)},
@@ -133,80 +142,151 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
         "is no director of web",
     ),
     "a holder that is no master": (
-        {"lvs1": instance(LVS1, state="BACKUP")}, ("holder_is_master", "lvs1"), "its VI_web is BACKUP"
+        {"lvs1": instance(LVS1, state="BACKUP")},
+        ("holder_is_master", "lvs1"),
+        "its VI_web is BACKUP",
     ),
     "killed, its VIP left behind": (
-        {"lvs1": {"vrrp": ()}}, ("holder_is_master", "lvs1"), "no Keepalived answers there"
+        {"lvs1": {"vrrp": ()}},
+        ("holder_is_master", "lvs1"),
+        "no Keepalived answers there",
     ),
     "a better backup": (
-        {"lvs2": instance(LVS2, priority=150)}, ("best_is_master", "lvs1"), "lvs1 100, lvs2 150"
+        {"lvs2": instance(LVS2, priority=150)},
+        ("best_is_master", "lvs1"),
+        "lvs1 100, lvs2 150",
     ),
     "a deaf backup": (
-        {"lvs2": instance(LVS2, adverts_received=0)}, ("heard", "lvs2"), "has heard no advert of VRID 10"
+        {"lvs2": instance(LVS2, adverts_received=0)},
+        ("heard", "lvs2"),
+        "has heard no advert of VRID 10",
     ),
-    "in fault": ({"lvs2": instance(LVS2, state="FAULT")}, ("no_fault", "lvs2"), "it takes nothing over"),
+    "in fault": (
+        {"lvs2": instance(LVS2, state="FAULT")},
+        ("no_fault", "lvs2"),
+        "it takes nothing over",
+    ),
     "in fault for want of a carrier": (
         {"lvs2": {**instance(LVS2, state="FAULT"), "carriers": {"eth0": False}}},
         ("no_fault", "lvs2"),
         "eth0 has no carrier",
     ),
-    "another VRID": ({"lvs2": instance(LVS2, vrid=11)}, ("instances", "lvs2"), "its VRID is 11, not 10"),
+    "another VRID": (
+        {"lvs2": instance(LVS2, vrid=11)},
+        ("instances", "lvs2"),
+        "its VRID is 11, not 10",
+    ),
     "another interval": (
-        {"lvs2": instance(LVS2, advert_int=1.0)}, ("instances", "lvs2"), "interval is 1 s, not 0.2"
+        {"lvs2": instance(LVS2, advert_int=1.0)},
+        ("instances", "lvs2"),
+        "interval is 1 s, not 0.2",
     ),
     "another address": (
-        {"lvs2": instance(LVS2, vips=("10.0.0.1",))}, ("instances", "lvs2"), f"lacks {VIP}; has 10.0.0.1"
+        {"lvs2": instance(LVS2, vips=("10.0.0.1",))},
+        ("instances", "lvs2"),
+        f"lacks {VIP}; has 10.0.0.1",
     ),
     "an instance too many": (
         {"lvs2": {"vrrp": (*LVS2.vrrp, replace(LVS2.vrrp[0], name="VI_old"))}},
         ("instances", "lvs2"),
         "runs VI_old, which is not in the inventory",
     ),
-    "no Keepalived": ({"lvs2": {"units": {}, "vrrp": ()}}, ("keepalived_runs", "lvs2"), "is not there"),
+    "no Keepalived": (
+        {"lvs2": {"units": {}, "vrrp": ()}},
+        ("keepalived_runs", "lvs2"),
+        "is not there",
+    ),
     "not started at boot": (
-        {"lvs2": {"units": {"keepalived.service": replace(LVS2.units["keepalived.service"], enabled="disabled")}}},
+        {
+            "lvs2": {
+                "units": {
+                    "keepalived.service": replace(
+                        LVS2.units["keepalived.service"], enabled="disabled"
+                    )
+                }
+            }
+        },
         ("keepalived_runs", "lvs2"),
         "does not start at boot",
     ),
-    "a Keepalived that says nothing": ({"lvs2": {"vrrp": ()}}, ("keepalived_runs", "lvs2"), "its VRRP process hangs"),
+    "a Keepalived that says nothing": (
+        {"lvs2": {"vrrp": ()}},
+        ("keepalived_runs", "lvs2"),
+        "its VRRP process hangs",
+    ),
     "an empty table": (
-        {"lvs1": {"ipvs_saved": ()}}, ("table", "lvs1"), f"the service -t {VIP}:80 is not in the table"
+        {"lvs1": {"ipvs_saved": ()}},
+        ("table", "lvs1"),
+        f"the service -t {VIP}:80 is not in the table",
     ),
     "a server out of the table": (
-        {"lvs1": saved(LVS1, "-r 192.168.227.104:80", "")}, ("table", "lvs1"), f"web2 is missing from -t {VIP}:80"
+        {"lvs1": saved(LVS1, "-r 192.168.227.104:80", "")},
+        ("table", "lvs1"),
+        f"web2 is missing from -t {VIP}:80",
     ),
     "another weight": (
-        {"lvs1": saved(LVS1, "104:80 -g -w 1", "104:80 -g -w 0")}, ("table", "lvs1"), "0 in place of 1; 0 takes no new"
+        {"lvs1": saved(LVS1, "104:80 -g -w 1", "104:80 -g -w 0")},
+        ("table", "lvs1"),
+        "0 in place of 1; 0 takes no new",
     ),
-    "another method": ({"lvs1": saved(LVS1, "104:80 -g", "104:80 -m")}, ("table", "lvs1"), "`-m -w 1` in place of"),
-    "another scheduler": ({"lvs1": saved(LVS1, "-s rr", "-s wlc")}, ("table", "lvs1"), "`-s wlc` in place of `-s rr`"),
+    "another method": (
+        {"lvs1": saved(LVS1, "104:80 -g", "104:80 -m")},
+        ("table", "lvs1"),
+        "`-m -w 1` in place of",
+    ),
+    "another scheduler": (
+        {"lvs1": saved(LVS1, "-s rr", "-s wlc")},
+        ("table", "lvs1"),
+        "`-s wlc` in place of `-s rr`",
+    ),
     "a stranger in the table": (
         {"lvs1": {"ipvs_saved": (*LVS1.ipvs_saved, f"-a -t {VIP}:80 -r 10.0.0.9:80 -g -w 1")}},
         ("table", "lvs1"),
-        f"`ipvsadm -d -t {VIP}:80 -r 10.0.0.9:80` takes it out",
+        f"`ipvsadm -d -t {VIP}:80 -r 10.0.0.9:80` removes it",
     ),
-    "no sync daemon": ({"lvs2": {"sync": ()}}, ("sync_daemons", "lvs2"), "sync daemon does not run"),
+    "no sync daemon": (
+        {"lvs2": {"sync": ()}},
+        ("sync_daemons", "lvs2"),
+        "sync daemon does not run",
+    ),
     "another sync id": (
-        {"lvs2": {"sync": (LiveSyncDaemon("master", "eth0", 10), LiveSyncDaemon("backup", "eth0", 9))}},
+        {
+            "lvs2": {
+                "sync": (LiveSyncDaemon("master", "eth0", 10), LiveSyncDaemon("backup", "eth0", 9))
+            }
+        },
         ("sync_daemons", "lvs2"),
         "on eth0 with id 9, not on eth0 with 10",
     ),
     "redirects on one interface": (
-        {"lvs1": with_sysctl(LVS1, eth0__send_redirects="1")}, ("send_redirects", "lvs1"), "all 0, eth0 1"
+        {"lvs1": with_sysctl(LVS1, eth0__send_redirects="1")},
+        ("send_redirects", "lvs1"),
+        "all 0, eth0 1",
     ),
     "redirects on all": (
-        {"lvs1": with_sysctl(LVS1, all__send_redirects="1")}, ("send_redirects", "lvs1"), "all 1, eth0 0"
+        {"lvs1": with_sysctl(LVS1, all__send_redirects="1")},
+        ("send_redirects", "lvs1"),
+        "all 1, eth0 0",
     ),
     "no VIP on lo": (
-        {"web1": without(WEB1, VIP, "lo")}, ("lo_vips", "web1"), f"does not have {VIP} on lo"
+        {"web1": without(WEB1, VIP, "lo")},
+        ("lo_vips", "web1"),
+        f"does not have {VIP} on lo",
     ),
     "a whole network on lo": (
-        {"web1": {**without(WEB1, VIP, "lo"), "addresses": (LiveAddress("lo", VIP, 24, "lo:0", "global"),)}},
+        {
+            "web1": {
+                **without(WEB1, VIP, "lo"),
+                "addresses": (LiveAddress("lo", VIP, 24, "lo:0", "global"),),
+            }
+        },
         ("lo_vips", "web1"),
         f"has {VIP}/24 on lo in place of /32",
     ),
     "a VIP on a director's lo": (
-        {"lvs1": with_address(LVS1, "lo", VIP)}, ("stray_lo_vips", "lvs1"), "is no real server of it"
+        {"lvs1": with_address(LVS1, "lo", VIP)},
+        ("stray_lo_vips", "lvs1"),
+        "is no real server of it",
     ),
     "ARP answered": (
         {"web1": with_sysctl(WEB1, all__arp_ignore="0", eth0__arp_ignore="0")},
@@ -216,33 +296,48 @@ BROKEN: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, str], str]] = {
     "ARP asked": (
         {"web1": with_sysctl(WEB1, all__arp_announce="1", eth0__arp_announce="0")},
         ("arp", "web1"),
-        "asks ARP in the VIPs' name",
+        "sends ARP requests from the VIPs",
     ),
     "a strict filter": (
-        {"web1": with_sysctl(WEB1, all__rp_filter="1")}, ("rp_filter", "web1"), "all 1, eth0 0"
+        {"web1": with_sysctl(WEB1, all__rp_filter="1")},
+        ("rp_filter", "web1"),
+        "all 1, eth0 0",
     ),
-    "nothing listens": ({"web1": {"listeners": ()}}, ("listeners", "web1"), "nothing listens on tcp port 80"),
+    "nothing listens": (
+        {"web1": {"listeners": ()}},
+        ("listeners", "web1"),
+        "nothing listens on tcp port 80",
+    ),
     "only on its own address": (
         {"web1": {"listeners": (Listener("tcp", "192.168.227.103", 80, "nginx.service", 4),)}},
         ("listeners", "web1"),
-        f"listens on 192.168.227.103, not on {VIP} port 80; the checks pass, and clients get a reset",
+        f"listens on 192.168.227.103, not on {VIP} port 80; "
+        "the checks pass, and clients get a reset",
     ),
     "only for IPv6": (
-        {"web1": {"listeners": (Listener("tcp", "*", 80, "", 6),)}}, ("listeners", "web1"), "any IPv6 address"
+        {"web1": {"listeners": (Listener("tcp", "*", 80, "", 6),)}},
+        ("listeners", "web1"),
+        "any IPv6 address",
     ),
     "over UDP in place of TCP": (
-        {"web1": {"listeners": (Listener("udp", "*", 80),)}}, ("listeners", "web1"), "nothing listens"
+        {"web1": {"listeners": (Listener("udp", "*", 80),)}},
+        ("listeners", "web1"),
+        "nothing listens",
     ),
-    "a clock ahead": ({"web1": {"clock": 3.0}}, ("clock", "web1"), "3.0 s ahead of the other hosts'"),
+    "a clock ahead": (
+        {"web1": {"clock": 3.0}},
+        ("clock", "web1"),
+        "3.0 s ahead of the other hosts'",
+    ),
     "a clock behind": ({"lvs2": {"clock": -61.0}}, ("clock", "lvs2"), "61.0 s behind"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_broken_is_named(case: str) -> None:
     changes, (check, host), words = BROKEN[case]
-    said = found(judge(seen(LAB, **changes)))
-    assert words in said.get((check, host), ""), said
+    findings = found(judge(seen(LAB, **changes)))
+    assert words in findings.get((check, host), ""), findings
 
 
 def test_each_judgement_has_an_example() -> None:
@@ -282,16 +377,18 @@ def test_a_loose_filter_drops_nothing() -> None:
 
 def test_forwarding_with_nat() -> None:
     live = healthy(NAT)["lvs1"]
-    said = found(judge(seen(NAT, lvs1={"sysctls": {**live.sysctls, "net.ipv4.ip_forward": "0"}})))
-    assert set(said) == {("forwarding", "lvs1")}
+    findings = found(
+        judge(seen(NAT, lvs1={"sysctls": {**live.sysctls, "net.ipv4.ip_forward": "0"}}))
+    )
+    assert set(findings) == {("forwarding", "lvs1")}
 
 
 def test_with_nat_it_listens_on_its_own_address() -> None:
     assert (
         judge(seen(NAT, web1={"listeners": (Listener("tcp", "192.168.227.103", 80, "", 4),)})) == []
     )
-    said = found(judge(seen(NAT, web1={"listeners": (Listener("tcp", VIP, 80, "", 4),)})))
-    assert "not on 192.168.227.103 port 80" in said["listeners", "web1"]
+    findings = found(judge(seen(NAT, web1={"listeners": (Listener("tcp", VIP, 80, "", 4),)})))
+    assert "not on 192.168.227.103 port 80" in findings["listeners", "web1"]
 
 
 @pytest.mark.parametrize("settings", [{"nopreempt": True}, {"preempt_delay": 60}])
@@ -317,8 +414,8 @@ def test_the_sorry_server_in_the_table_is_news() -> None:
     site = topology([frontend(services=[service(sorry_server="192.168.227.110")])])
     live = healthy(site)["lvs1"]
     lines = (live.ipvs_saved[0], f"-a -t {VIP}:80 -r 192.168.227.110:80 -g -w 1")
-    said = [str(each) for each in judge(seen(site, lvs1={"ipvs_saved": lines}))]
-    assert any("the sorry server answers" in each for each in said), said
+    findings = [str(finding) for finding in judge(seen(site, lvs1={"ipvs_saved": lines}))]
+    assert any("the sorry server answers" in finding for finding in findings), findings
 
 
 def test_a_weight_that_a_check_sets_is_its_business() -> None:
@@ -356,13 +453,13 @@ def test_one_front_end_alone() -> None:
     site = topology([frontend(), second])
     changes = {"web1": {"listeners": ()}}
     web, api = site.frontends
-    assert [each.check for each in judge(seen(site, **changes), web)] == ["listeners"]
+    assert [finding.check for finding in judge(seen(site, **changes), web)] == ["listeners"]
     assert judge(seen(site, **changes), api) == []
 
 
 def grown(live: LiveHost, **growth: int) -> VrrpInstance:
-    own = live.vrrp[0]
-    return replace(own, **{name: getattr(own, name) + more for name, more in growth.items()})
+    entry = live.vrrp[0]
+    return replace(entry, **{name: getattr(entry, name) + more for name, more in growth.items()})
 
 
 @pytest.mark.parametrize(
@@ -385,6 +482,6 @@ def test_adverts_between_two_looks(
     lvs1: dict[str, int], lvs2: dict[str, int], host: str | None, words: str
 ) -> None:
     after = seen(LAB, lvs1={"vrrp": (grown(LVS1, **lvs1),)}, lvs2={"vrrp": (grown(LVS2, **lvs2),)})
-    said = list(adverts(LAB.frontends[0], seen(LAB), after))
-    assert [each.host for each in said] == ([host] if host else [])
-    assert all(words in str(each) for each in said)
+    findings = list(adverts(LAB.frontends[0], seen(LAB), after))
+    assert [finding.host for finding in findings] == ([host] if host else [])
+    assert all(words in str(finding) for finding in findings)

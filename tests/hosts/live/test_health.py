@@ -23,15 +23,15 @@ BACK = """\
 
 
 def test_a_failed_check_says_why_and_since_when() -> None:
-    found = health(TCP)
-    down, up = found["[192.168.227.103]:tcp:80"], found["[192.168.227.104]:tcp:80"]
+    results = health(TCP)
+    down, up = results["[192.168.227.103]:tcp:80"], results["[192.168.227.104]:tcp:80"]
     assert (down.well, down.reason, down.at) == (
         False,
         "TCP_CHECK failed after 1 retries",
         1795325509.80517,
     )
     assert (up.well, up.reason) == (True, "TCP connection success")
-    assert len(found) == 2
+    assert len(results) == 2
 
 
 def test_a_server_that_came_back() -> None:
@@ -47,15 +47,18 @@ def test_a_server_of_two_services_is_out_of_one() -> None:
 
 
 def test_words_are_found_by_the_place_in_the_table() -> None:
-    said = health(
+    results = health(
         [
             *TCP,
-            "1795325520.1 lvs1 Keepalived_healthcheckers[687]: ICMP connection to [fd00::3] success.",
+            "1795325520.1 lvs1 Keepalived_healthcheckers[687]: "
+            "ICMP connection to [fd00::3] success.",
         ]
     )
-    assert [word.well for word in words_on(said, "192.168.227.103:80")] == [False]
-    assert [word.reason for word in words_on(said, "[fd00::3]:80")] == ["ICMP connection success"]
-    assert words_on(said, "192.168.227.103:8") == words_on(said, "192.168.227.10:80") == ()
+    assert [word.well for word in words_on(results, "192.168.227.103:80")] == [False]
+    assert [word.reason for word in words_on(results, "[fd00::3]:80")] == [
+        "ICMP connection success"
+    ]
+    assert words_on(results, "192.168.227.103:8") == words_on(results, "192.168.227.10:80") == ()
 
 
 def test_a_new_process_knows_nothing_of_the_old_ones_words() -> None:
@@ -63,7 +66,10 @@ def test_a_new_process_knows_nothing_of_the_old_ones_words() -> None:
 
 
 def test_ipv6_and_http() -> None:
-    line = "1.5 lvs1 Keepalived_healthcheckers[1]: HTTP_CHECK on service [fd00::3]:tcp:80 failed after 3 retries."
+    line = (
+        "1.5 lvs1 Keepalived_healthcheckers[1]: "
+        "HTTP_CHECK on service [fd00::3]:tcp:80 failed after 3 retries."
+    )
     assert health([line])["[fd00::3]:tcp:80"].reason == "HTTP_CHECK failed after 3 retries"
 
 

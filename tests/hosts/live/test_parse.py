@@ -31,11 +31,15 @@ FWM  7 IPv6 mh
 ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
 1: lo    inet 192.168.227.10/32 scope global lo:0\\       valid_lft forever preferred_lft forever
-2: eth0    inet 192.168.227.101/24 brd 192.168.227.255 scope global dynamic eth0\\       valid_lft 8s preferred_lft 8s
-2: eth0    inet 192.168.227.11/32 scope global eth0:vip\\       valid_lft forever preferred_lft forever
+2: eth0    inet 192.168.227.101/24 brd 192.168.227.255 scope global dynamic eth0\\  \
+     valid_lft 8s preferred_lft 8s
+2: eth0    inet 192.168.227.11/32 scope global eth0:vip\\  \
+     valid_lft forever preferred_lft forever
 2: eth0    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever
-3: vrrp.10@eth0    inet6 fd00::10/128 scope global nodad \\       valid_lft forever preferred_lft forever
-4: ppp0    inet 10.0.0.1 peer 10.0.0.2/32 scope global ppp0\\       valid_lft forever preferred_lft forever
+3: vrrp.10@eth0    inet6 fd00::10/128 scope global nodad \\  \
+     valid_lft forever preferred_lft forever
+4: ppp0    inet 10.0.0.1 peer 10.0.0.2/32 scope global ppp0\\  \
+     valid_lft forever preferred_lft forever
 """.splitlines()
 
 
@@ -55,21 +59,28 @@ def test_a_clock_of_whole_seconds_is_known_worse() -> None:
 
 def test_the_table() -> None:
     assert read({"ipvs": IPVS}).services == (
-        LiveService("-t 192.168.227.10:80", "wlc", (
-            LiveServer("192.168.227.103", 80, "dr", 1, 12, 345), LiveServer("192.168.227.104", 80, "nat", 0, 0, 0),
-        )),
-        LiveService("-u [fd00:227::10]:53", "rr", (LiveServer("fd00:227::103", 53, "tun", 100, 0, 1),)),
+        LiveService(
+            "-t 192.168.227.10:80",
+            "wlc",
+            (
+                LiveServer("192.168.227.103", 80, "dr", 1, 12, 345),
+                LiveServer("192.168.227.104", 80, "nat", 0, 0, 0),
+            ),
+        ),
+        LiveService(
+            "-u [fd00:227::10]:53", "rr", (LiveServer("fd00:227::103", 53, "tun", 100, 0, 1),)
+        ),
         LiveService("-f 7", "rr", ()),
         LiveService("-f 7 -6", "mh", (LiveServer("fd00:227::103", 0, "local", 1, 0, 0),)),
-    )  # fmt: skip
+    )
 
 
 def test_addresses() -> None:
-    found = [
-        (own.interface, f"{own.address}/{own.prefix}", own.label)
-        for own in read({"addresses": ADDRESSES}).addresses
+    addresses = [
+        (entry.interface, f"{entry.address}/{entry.prefix}", entry.label)
+        for entry in read({"addresses": ADDRESSES}).addresses
     ]
-    assert found == [
+    assert addresses == [
         ("lo", "127.0.0.1/8", "lo"),
         ("lo", "192.168.227.10/32", "lo:0"),
         ("eth0", "192.168.227.101/24", "eth0"),
@@ -88,7 +99,10 @@ def test_a_vip_is_held_on_any_interface_but_the_loopback() -> None:
 
 
 def test_sync_daemons() -> None:
-    line = "master sync daemon (mcast=eth0.7, syncid=10, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)"
+    line = (
+        "master sync daemon (mcast=eth0.7, syncid=10, maxlen=1472, "
+        "group=224.0.0.81, port=8848, ttl=1)"
+    )
     assert read({"sync": [line]}).sync == (LiveSyncDaemon("master", "eth0.7", 10),)
 
 
@@ -127,8 +141,8 @@ def test_a_vip_with_its_prefix_and_device() -> None:
         "release_master": 4,
         "addr_list_err": 5,
     }
-    own = read({"vrrp": [json.dumps([{"data": data, "stats": stats}])]}).vrrp[0]
-    assert (own.state, own.vips, own.errors, own.released_master) == (
+    entry = read({"vrrp": [json.dumps([{"data": data, "stats": stats}])]}).vrrp[0]
+    assert (entry.state, entry.vips, entry.errors, entry.released_master) == (
         "STOP",
         ("fd00::10", "fd00::11"),
         5,
@@ -146,7 +160,7 @@ def test_a_vip_with_its_prefix_and_device() -> None:
         {"ipvs": ["TCP  10.0.0.1:80 rr", "  -> 10.0.0.2:80 Route"]},
         {"listeners": ["tcp LISTEN 0 128 0.0.0.0:ssh 0.0.0.0:*"]},
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_said(sections: Mapping[str, Sequence[str]]) -> None:
     with pytest.raises(LookError):
         read(sections)
@@ -204,13 +218,13 @@ def test_a_table_survives_being_printed(
     live = read({"ipvs": listed, "ipvs_saved": saved})
     expected = {f"-t {at(address, port)}": servers for address, port, servers in table}
     assert {
-        each.selector: [(own.address, own.port, own.weight) for own in each.servers]
-        for each in live.services
+        service.selector: [(entry.address, entry.port, entry.weight) for entry in service.servers]
+        for service in live.services
     } == expected
     assert {
         selector: {place: int(rule.split()[-1]) for place, rule in servers.items()}
         for selector, (_, servers) in saved_table(live.ipvs_saved).items()
     } == {
-        selector: {at(*own[:2]): own[2] for own in servers}
+        selector: {at(*entry[:2]): entry[2] for entry in servers}
         for selector, servers in expected.items()
     }
