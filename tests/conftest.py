@@ -1,6 +1,6 @@
-"""In CI nothing is skipped in silence, and what hypothesis tries is the same for the same commit.
+"""In CI no test is skipped in silence, and hypothesis tries the same examples for a commit.
 
-Elsewhere hypothesis goes on looking with new examples each time; what it finds becomes an `@example`.
+Elsewhere hypothesis tries new examples in each run; a finding becomes an `@example`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ settings.load_profile("hactl")
 
 @pytest.fixture(autouse=True, scope="session")
 def kafka_examples(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The shipped inventories with Kafka take passwords from the environment; certificates go with the run."""
+    """Passwords for the shipped Kafka inventories, and a state folder that ends with the run."""
     for user in ("ADMIN", "CHECK", "ORDERS", "BILLING", "ZOOKEEPER", "QUORUM"):
         os.environ.setdefault(f"HACTL_KAFKA_{user}", f"secret-{user.lower()}")
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

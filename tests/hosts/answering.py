@@ -13,7 +13,8 @@ from tests.memory import MemoryChannel
 class Host:
     """A host in the desired state, or a fresh host.
 
-    `address` is on eth0, with its prefix; a `|` separates several. A file that differs from what is asked for is answered with its content.
+    `address` is on eth0, with its prefix; a `|` separates several. A file that differs from the
+    desired one is answered with its content.
     """
 
     execs = 0

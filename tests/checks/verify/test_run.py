@@ -100,7 +100,8 @@ def test_a_finding_is_a_failure_with_its_message(project: Project, well: VerifyS
     assert [key for key, check in checks.items() if not check.ok] == [("listeners", "web1")]
     message = checks["listeners", "web1"].message
     assert message == (
-        "nothing listens on tcp port 80; the inventory has a service for 192.168.227.10 there; start the service"
+        "nothing listens on tcp port 80; "
+        "the inventory has a service for 192.168.227.10 there; start the service"
     )
 
 
