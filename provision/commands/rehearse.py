@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from provision.checks.lint.rules import check
-from provision.checks.verify.result import Verification
+from provision.checks.verify.result import Counts, Verification
 from provision.commands.deploy import carry_out
 from provision.commands.failover_test import chosen_drills, run_drills, site_hosts
 from provision.commands.lab_up import collect_jars
@@ -292,10 +292,7 @@ def verdict(result: Verification) -> str:
     Raises:
         HactlError: a check failed; the message has the counts.
     """
-    failed = sum(not check.ok for check in result.checks)
-    skipped = sum(check.skipped is not None for check in result.checks)
-    passed = len(result.checks) - skipped - failed
-    counts = f"{passed} checks passed, {failed} failed, {skipped} skipped"
+    counts = str(Counts.of(result.checks))
     if result.ok:
         return counts
     error = HactlError(counts)

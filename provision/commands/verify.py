@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from provision.checks.lint.rules import check as lint
-from provision.checks.verify.result import Check, Verification
+from provision.checks.verify.result import Check, Counts, Verification
 from provision.checks.verify.run import run
 from provision.commands.options import (
     InventoryPath,
@@ -19,7 +19,7 @@ from provision.commands.options import (
 )
 from provision.core.errors import Exit
 from provision.core.events import Console
-from provision.core.terminal import BOLD, DIM, GREEN, RED, Line, Screen, print_json, wrapped
+from provision.core.terminal import BOLD, DIM, GREEN, RED, YELLOW, Line, Screen, print_json, wrapped
 from provision.deploy.project import Project
 from provision.hosts.sessions import Sessions
 from provision.inventory.topology import Topology
@@ -54,18 +54,18 @@ def lines(result: Verification, topology: Topology) -> Iterator[Line]:
     """The counts of each host, the failed checks, the skipped checks and remarks, the totals."""
     width = max((len(name) for name, _ in _parts(result, topology)), default=0)
     for name, checks in _parts(result, topology):
-        failed = sum(not check.ok for check in checks)
-        skipped = sum(check.skipped is not None for check in checks)
-        counts = [f"{len(checks) - failed - skipped:3} ok"]
-        counts += [f"{skipped} skipped"] if skipped else []
-        counts += [f"{failed} failed"] if failed else []
+        count = Counts.of(checks)
+        counts = [f"{count.passed:3} ok"]
+        counts += [f"{count.skipped} skipped"] if count.skipped else []
+        counts += [f"{count.unknown} unknown"] if count.unknown else []
+        counts += [f"{count.failed} failed"] if count.failed else []
         yield (
             f"{name:<{width}}  {', '.join(counts)}",
-            RED if failed else "" if skipped == len(checks) else GREEN,
+            _colour(count),
         )
     yield from _failures(result.checks)
     yield from _remarks(result.checks)
-    yield _totals(result), BOLD
+    yield from wrapped(_totals(result), BOLD, rest="  ")
 
 
 def _parts(result: Verification, topology: Topology) -> list[tuple[str, list[Check]]]:
@@ -98,10 +98,10 @@ def _titled(host: str, topology: Topology) -> str:
 
 
 def _failures(checks: Sequence[Check]) -> Iterator[Line]:
-    """The failed checks: each message once, with the checks that gave it."""
+    """The failed and the unknown checks: each message once, with the checks that gave it."""
     names_by_message: dict[tuple[str, str], list[str]] = {}
     for check in checks:
-        if not check.ok:
+        if check.failed or check.unknown:
             names_by_message.setdefault((check.host, check.message), []).append(check.name)
     for (host, message), names in names_by_message.items():
         yield "", ""
@@ -126,13 +126,18 @@ def _remarks(checks: Sequence[Check]) -> Iterator[Line]:
 
 
 def _totals(result: Verification) -> str:
-    failed = sum(not check.ok for check in result.checks)
-    skipped = sum(check.skipped is not None for check in result.checks)
-    passed = len(result.checks) - failed - skipped
-    counts = f"{passed} checks passed, {failed} failed, {skipped} skipped"
-    return f"Verify: {counts} in {result.seconds:.1f} s." + (
-        "" if passed or failed else " Nothing was proved."
+    count = Counts.of(result.checks)
+    seen = f" {result.coverage.counted()} inspected." if result.coverage.unseen else ""
+    return f"Verify: {count} in {result.seconds:.1f} s.{seen}" + (
+        "" if count.passed or count.failed else " Nothing was proved."
     )
+
+
+def _colour(count: Counts) -> str:
+    """The colour of a part: red for a failure, yellow for an unknown, none where all is skipped."""
+    if count.failed:
+        return RED
+    return YELLOW if count.unknown else GREEN if count.passed else ""
 
 
 def command(

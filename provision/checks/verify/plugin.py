@@ -144,6 +144,8 @@ class VerifyPlugin:
             isinstance(error, pytest.fail.Exception) and not error.pytrace
         ):
             report.longrepr = str(error)
+        if error in self.state.errors.values():
+            report.user_properties.append(("unknown", True))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -155,8 +157,9 @@ class VerifyPlugin:
             message = _message(report) if report.failed else ""
             if report.passed:
                 message = str(properties.get("note", ""))
+            unknown = bool(properties.get("unknown", False))
             self.checks.append(
-                Check(name, host, not report.failed, skipped, report.duration, message)
+                Check(name, host, not report.failed, skipped, report.duration, message, unknown)
             )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

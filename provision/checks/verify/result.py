@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provision.core.coverage import Coverage
 from provision.core.errors import Exit
 
 SUITE = Path(__file__).parent / "suite"
@@ -20,7 +22,8 @@ class Check:
     """The result of one test.
 
     `host` is empty for a whole front end. `skipped` is the reason why the test was not made.
-    `message` is the failure, or a remark of a check that passed.
+    `message` is the failure, or a remark of a check that passed. `unknown` says that the host was
+    not inspected: such a check is not `ok`, and has not failed.
     """
 
     name: str
@@ -29,6 +32,12 @@ class Check:
     skipped: str | None
     seconds: float
     message: str = ""
+    unknown: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether something was seen that is wrong."""
+        return not self.ok and not self.unknown
 
     def json(self) -> dict[str, Any]:
         """The check's entry in `verify --json`."""
@@ -37,6 +46,7 @@ class Check:
             "host": self.host,
             "ok": self.ok,
             "skipped": self.skipped,
+            "unknown": self.unknown,
             "seconds": round(self.seconds, 3),
             "message": self.message,
         }
@@ -44,10 +54,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """A whole run: the checks, the hosts that were not inspected, the duration in seconds."""
+    """A whole run: the checks, the hosts that were inspected, the duration in seconds."""
 
     checks: tuple[Check, ...]
-    unreachable: tuple[str, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
     seconds: float = 0.0
 
     @property
@@ -60,8 +70,33 @@ class Verification:
     @property
     def exit(self) -> Exit:
         """0, 1 for a failed check, 4 where a host could not be inspected."""
-        return Exit.UNREACHABLE if self.unreachable else Exit.OK if self.ok else Exit.FAILED
+        return Exit.UNREACHABLE if self.coverage.unseen else Exit.OK if self.ok else Exit.FAILED
 
     def json(self) -> dict[str, Any]:
         """The document of `verify --json`."""
-        return {"ok": self.ok, "checks": [check.json() for check in self.checks]}
+        checks = [check.json() for check in self.checks]
+        return {"ok": self.ok, "checks": checks, **self.coverage.json()}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many checks of a run, or of a part of it, ended in each way."""
+
+    passed: int
+    failed: int
+    unknown: int
+    skipped: int
+
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Counts:
+        """The counts of these checks."""
+        checks = list(checks)
+        failed = sum(check.failed for check in checks)
+        unknown = sum(check.unknown for check in checks)
+        skipped = sum(check.skipped is not None for check in checks)
+        return cls(len(checks) - failed - unknown - skipped, failed, unknown, skipped)
+
+    def __str__(self) -> str:
+        """`47 checks passed, 0 failed, 0 skipped`; unknown ones are counted where there are any."""
+        unknown = f"{self.unknown} unknown, " if self.unknown else ""
+        return f"{self.passed} checks passed, {self.failed} failed, {unknown}{self.skipped} skipped"

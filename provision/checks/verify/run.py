@@ -17,6 +17,7 @@ from pathlib import Path
 
 from provision.checks.verify.result import OWN_TESTS, SUITE, Check, Verification
 from provision.checks.verify.snapshot import VerifySnapshot, take
+from provision.core.coverage import Coverage
 from provision.core.errors import HactlError
 from provision.core.events import Events
 from provision.deploy.project import Project
@@ -38,7 +39,9 @@ def run(
         import_module("provision.checks.verify.plugin")
         snapshot = taken.result()
     checks = examine(project, sessions, snapshot, junit)
-    return Verification(checks, tuple(snapshot.errors), time.monotonic() - started)
+    reasons = {host: error.line() for host, error in snapshot.errors.items()}
+    coverage = Coverage(tuple(sessions.targets), reasons)
+    return Verification(checks, coverage, time.monotonic() - started)
 
 
 def examine(

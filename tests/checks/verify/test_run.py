@@ -15,6 +15,7 @@ from provision.checks.verify.result import Check, Verification
 from provision.checks.verify.run import examine
 from provision.checks.verify.snapshot import VerifySnapshot
 from provision.checks.verify.wire import WireAnswers
+from provision.core.coverage import Coverage
 from provision.core.errors import Exit, HostError, Unreachable
 from provision.deploy.plan import Change
 from provision.deploy.project import Project, load
@@ -121,7 +122,7 @@ def test_what_a_deploy_would_change_is_a_failure(project: Project, well: VerifyS
     assert "file /etc/keepalived/keepalived.conf (content)" in check.message
 
 
-def test_a_host_that_cannot_be_reached_fails_only_its_own_checks(
+def test_the_checks_of_a_host_that_cannot_be_reached_are_unknown(
     project: Project, well: VerifySnapshot
 ) -> None:
     lives = {host: live for host, live in well.seen.lives.items() if host != "web2"}
@@ -131,12 +132,11 @@ def test_a_host_that_cannot_be_reached_fails_only_its_own_checks(
         errors={"web2": Unreachable("web2", "no route", "look")},
     )
     checks = run(project, unreachable)
-    failed = {host for (_, host), check in checks.items() if not check.ok}
-    assert failed == {"web2"}
-    assert {check.message for check in checks.values() if not check.ok} == {
-        "web2: no route\n  look"
-    }
-    assert Verification(tuple(checks.values()), ("web2",)).exit is Exit.UNREACHABLE
+    unknown = [check for check in checks.values() if check.unknown]
+    assert {host for (_, host), check in checks.items() if not check.ok} == {"web2"}
+    assert not any(check.failed for check in checks.values())
+    assert {check.message for check in unknown} == {"web2: no route\n  look"}
+    assert not any(check.ok for check in unknown), "what was not seen is not well either"
 
 
 def test_a_client_that_cannot_be_reached_is_no_reason_to_skip(
@@ -270,12 +270,13 @@ def test_junit_has_every_check(project: Project, well: VerifySnapshot, tmp_path:
         ([Check("a", "", True, None, 0.0), Check("b", "", False, None, 0.0)], (), Exit.FAILED),
         ([Check("a", "", True, "no client", 0.0)], (), Exit.FAILED),
         ([], (), Exit.FAILED),
-        ([Check("a", "", False, None, 0.0)], ("web1",), Exit.UNREACHABLE),
+        ([Check("a", "", False, None, 0.0, unknown=True)], ("web1",), Exit.UNREACHABLE),
     ],
     ids=["passed", "some skipped", "failed", "all skipped", "nothing", "unreachable"],
 )
 def test_exit_codes(checks: list[Check], unreachable: tuple[str, ...], code: Exit) -> None:
-    result = Verification(tuple(checks), unreachable)
+    coverage = Coverage(("web1", "web2"), dict.fromkeys(unreachable, "no route"))
+    result = Verification(tuple(checks), coverage)
     assert result.exit is code
     assert result.json()["ok"] is (code is Exit.OK)
 
