@@ -65,7 +65,7 @@ def lines(result: Verification, topology: Topology) -> Iterator[Line]:
         )
     yield from _failures(result.checks)
     yield from _remarks(result.checks)
-    yield from wrapped(_totals(result), BOLD, rest="  ")
+    yield from _totals(result)
 
 
 def _parts(result: Verification, topology: Topology) -> list[tuple[str, list[Check]]]:
@@ -125,12 +125,14 @@ def _remarks(checks: Sequence[Check]) -> Iterator[Line]:
         yield from wrapped(f"{kinds}: {text}", DIM, rest="  ")
 
 
-def _totals(result: Verification) -> str:
+def _totals(result: Verification) -> Iterator[Line]:
+    """The counts; below them the number of inspected hosts where it is not all, and no proof."""
     count = Counts.of(result.checks)
-    seen = f" {result.coverage.counted()} inspected." if result.coverage.unseen else ""
-    return f"Verify: {count} in {result.seconds:.1f} s.{seen}" + (
-        "" if count.passed or count.failed else " Nothing was proved."
-    )
+    yield f"Verify: {count} in {result.seconds:.1f} s.", BOLD
+    if result.coverage.unseen:
+        yield f"{result.coverage.counted()} inspected.", YELLOW
+    if not count.passed and not count.failed:
+        yield "Nothing was proved.", YELLOW
 
 
 def _colour(count: Counts) -> str:

@@ -299,7 +299,7 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     "verify": (
         (1, [" failed"]),
         (4, ["unknown", "2 of 4 hosts inspected.", "lvs2: cannot connect"]),
-        (4, ["0 checks passed, 0 failed", "0 of 4 hosts inspected. Nothing was proved."]),
+        (4, ["0 checks passed, 0 failed", "0 of 4 hosts inspected.", "Nothing was proved."]),
     ),
     "verify --json": ((1, ALL), (4, SOME), (4, NONE)),
     "failover-test --yes --from-controller": (
