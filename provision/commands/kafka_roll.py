@@ -31,7 +31,7 @@ from provision.kafka.replicas.availability import gate
 from provision.kafka.replicas.fetch import look
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling.drains import DirectorDrains, senders
-from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.poller import ClusterPoller
 from provision.kafka.rolling.roller import NodeResult, Roller
 from provision.kafka.rolling.safety import order
 from provision.kafka.ssh_tunnel import administrator, cluster_of
@@ -180,7 +180,7 @@ def _carry_out(
     for node in plan.todo:
         if locked[node.host].unit.mark is None:
             locked[node.host].mark()
-    poller = Poller(cluster.nodes, lambda: ask(login, look), console)
+    poller = ClusterPoller(cluster.nodes, lambda: ask(login, look), console)
     roller = Roller(poller, locked, drains, console, plan.done)
     finished = roller.run(plan.todo, plan.drained)
     if finished:

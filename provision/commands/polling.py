@@ -28,7 +28,7 @@ class _Poll:
     error: HostError | None = None
 
 
-class Poller:
+class HostPoller:
     """Polls the managed hosts again and again; `sessions` are their logins."""
 
     def __init__(self, project: Project, sessions: Sessions) -> None:

@@ -19,7 +19,7 @@ from provision.commands.options import (
     Lab,
     load,
 )
-from provision.commands.polling import Poller
+from provision.commands.polling import HostPoller
 from provision.core.errors import Exit, UsageError
 from provision.core.terminal import Screen, print_json
 from provision.deploy.project import Project
@@ -50,7 +50,7 @@ def status(project: Project, *, watch: bool, json: bool, prometheus: bool, lab: 
     if watch + json + prometheus > 1:
         raise UsageError("status: give one of --watch, --json and --prometheus")
     with Sessions(project.targets(project.managed(), lab)) as sessions:
-        poller = Poller(project, sessions)
+        poller = HostPoller(project, sessions)
         if watch:
             _watch(project, poller)
             return Exit.OK
@@ -71,7 +71,7 @@ def _exit(state: Status) -> Exit:
     return Exit.OK if state.ok else Exit.FAILED
 
 
-def _watch(project: Project, poller: Poller) -> None:
+def _watch(project: Project, poller: HostPoller) -> None:
     """Show a new screen every `POLL_INTERVAL` until Ctrl-C, with the latest changes below it."""
     screen, latest = Screen(), deque[str](maxlen=MAX_CHANGES_SHOWN)
     before: Status | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from provision.checks.verify.snapshot import take
 from provision.commands.doctor import inspect_all
-from provision.commands.polling import Poller
+from provision.commands.polling import HostPoller
 from provision.deploy import inspection
 from provision.deploy.project import Project
 from provision.hosts.target import Target
@@ -46,7 +46,7 @@ def verified(project: Project, lab: EditedLab) -> Drift:
 
 def polled(project: Project, lab: EditedLab) -> Drift:
     """The drift that `hactl status` shows."""
-    return dict(Poller(project, lab).once().drift)
+    return dict(HostPoller(project, lab).once().drift)
 
 
 def diagnosed(project: Project, lab: EditedLab) -> Drift:
@@ -101,7 +101,7 @@ def test_a_watched_round_without_a_comparison_is_one_exec_a_host_and_keeps_the_d
     project: Project,
 ) -> None:
     lab = EditedLab(project, DELETED, CHECKS_PASS)
-    poller = Poller(project, lab)
+    poller = HostPoller(project, lab)
     assert poller.once().drift["lvs1"] == 1
     lab.execs()
     assert poller.take(10, drift=False).drift["lvs1"] == 1

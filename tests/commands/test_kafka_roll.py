@@ -21,7 +21,7 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import Login, login
 from provision.kafka.replicas.fetch import look
 from provision.kafka.rolling import roller as module
-from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.poller import ClusterPoller
 from provision.kafka.rolling.roller import Roller
 from provision.kafka.rolling.zookeeper import members
 from tests.hosts.told import Told
@@ -74,7 +74,7 @@ def cluster_login(site: Site) -> Login:
 def course_of(site: Site, told: Told) -> tuple[Roller, dict[str, Process]]:
     at = cluster_login(site)
     hosts = {node.host: Process(site, node.id) for node in NODES}
-    eyes = Poller(NODES, lambda: ask(at, look), told)
+    eyes = ClusterPoller(NODES, lambda: ask(at, look), told)
     return Roller(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told), hosts
 
 
@@ -139,7 +139,7 @@ def test_with_zookeeper_the_broker_that_acts_as_controller_is_the_last(tmp_path:
         at, told = cluster_login(site), Told()
         acting = ask(at, look).controller
         hosts = {node.host: Process(site, node.id) for node in brokers}
-        eyes = Poller(brokers, lambda: ask(at, look), told)
+        eyes = ClusterPoller(brokers, lambda: ask(at, look), told)
         course = Roller(eyes, cast(Mapping[str, Any], hosts), NoFrontEnd(), told)
         assert acting in IDS and course.run(brokers), course.results
         order = [line.split(":")[0] for line in told.lines if line.endswith(": restarting")]

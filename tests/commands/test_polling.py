@@ -32,7 +32,7 @@ class Logins:
 @pytest.fixture
 def site(
     monkeypatch: pytest.MonkeyPatch,
-) -> tuple[polling.Poller, dict[str, threading.Event | str]]:
+) -> tuple[polling.HostPoller, dict[str, threading.Event | str]]:
     """A poller of two hosts, and by host an event to wait for, or the message of its error."""
     project = load(INVENTORY)
     lives = healthy(project.topology)
@@ -48,11 +48,11 @@ def site(
         return lives[host], {"clock": ["5.0"]}
 
     monkeypatch.setattr(polling, "look_with", look)
-    return polling.Poller(project, cast(Sessions, Logins())), delays
+    return polling.HostPoller(project, cast(Sessions, Logins())), delays
 
 
 def test_a_host_that_hangs_does_not_delay_the_next_round(
-    site: tuple[polling.Poller, dict[str, threading.Event | str]],
+    site: tuple[polling.HostPoller, dict[str, threading.Event | str]],
 ) -> None:
     poller, delays = site
     delays["lvs1"] = late = threading.Event()
@@ -70,7 +70,7 @@ def test_a_host_that_hangs_does_not_delay_the_next_round(
 
 
 def test_a_host_that_fails_is_polled_again(
-    site: tuple[polling.Poller, dict[str, threading.Event | str]],
+    site: tuple[polling.HostPoller, dict[str, threading.Event | str]],
 ) -> None:
     poller, delays = site
     delays["lvs2"] = "the connection was lost"

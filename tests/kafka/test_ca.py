@@ -124,7 +124,7 @@ def test_a_first_plan_works_and_says_that_the_deploy_makes_the_ca(
         == f"Deploy makes the CA of cluster kafka and keeps it in {home}/state/hactl/kafka/kafka."
     )
     assert list(home.iterdir()) == [], "a plan writes nothing"
-    with pytest.raises(AssertionError, match="is not whole"):
+    with pytest.raises(AssertionError, match="is not known"):
         operations(new_plans["kafka1"])
 
 

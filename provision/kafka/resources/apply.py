@@ -59,7 +59,7 @@ def carry_out(login: Login, steps: Sequence[PlanStep], passwords: Mapping[str, s
     """
     from provision.kafka.resources.requests import validate
 
-    run = _Run(login, passwords, deque(steps))
+    run = _StepRun(login, passwords, deque(steps))
     ask(login, lambda admin: validate(admin, [step.operation for step in steps]))
     try:
         while run.pending:
@@ -73,7 +73,9 @@ def carry_out(login: Login, steps: Sequence[PlanStep], passwords: Mapping[str, s
     return Applied(tuple(StepOutcome(step, "done") for step in run.done))
 
 
-def _applied(run: _Run, result: StepResult, reason: str, *, interrupted: bool = False) -> Applied:
+def _applied(
+    run: _StepRun, result: StepResult, reason: str, *, interrupted: bool = False
+) -> Applied:
     """Return the outcomes of a run that ended early."""
     done = [StepOutcome(step, "done") for step in run.done]
     remaining = list(run.pending)
@@ -83,7 +85,7 @@ def _applied(run: _Run, result: StepResult, reason: str, *, interrupted: bool = 
     )
 
 
-class _Run:
+class _StepRun:
     """The steps done and pending; `in_flight` while a step is sent and its answer is missing."""
 
     def __init__(self, login: Login, passwords: Mapping[str, str], steps: deque[PlanStep]) -> None:

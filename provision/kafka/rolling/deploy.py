@@ -21,7 +21,12 @@ from provision.inventory.kafka import KafkaCluster
 from provision.kafka.admin import ask
 from provision.kafka.replicas.fetch import look
 from provision.kafka.rolling import zookeeper
-from provision.kafka.rolling.poller import FIRST_NODE_TIMEOUT, READY_TIMEOUT, SYNC_TIMEOUT, Poller
+from provision.kafka.rolling.poller import (
+    FIRST_NODE_TIMEOUT,
+    READY_TIMEOUT,
+    SYNC_TIMEOUT,
+    ClusterPoller,
+)
 from provision.kafka.rolling.safety import order
 from provision.kafka.ssh_tunnel import Sessions, administrator
 
@@ -70,7 +75,7 @@ def serial_restarts(
         logins(project, cluster, inspection, lab) as sessions,
         administrator(project, sessions) as login,
     ):
-        poller = Poller(
+        poller = ClusterPoller(
             cluster.nodes, lambda: ask(login, look), events, lambda: inspection.interrupted
         )
         yield SerialRestart(cluster, poller, down, sessions)
@@ -90,7 +95,7 @@ class SerialRestart:
     """
 
     cluster: KafkaCluster
-    poller: Poller
+    poller: ClusterPoller
     down: Mapping[str, frozenset[str]]
     sessions: Sessions
     timeout: float = FIRST_NODE_TIMEOUT

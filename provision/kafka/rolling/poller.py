@@ -29,7 +29,7 @@ Check = Callable[[Cluster], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Poller:
+class ClusterPoller:
     """Polls the cluster of `nodes` with `look`, which raises HostError; `stop` ends a wait early.
 
     Every wait lasts up to `timeout` seconds, and returns the problems that are left.

@@ -13,7 +13,12 @@ from provision.core.errors import HostError
 from provision.core.events import Events
 from provision.hosts.agent.locked_host import UNIT, LockedHost
 from provision.inventory.kafka import KafkaNode
-from provision.kafka.rolling.poller import FIRST_NODE_TIMEOUT, READY_TIMEOUT, SYNC_TIMEOUT, Poller
+from provision.kafka.rolling.poller import (
+    FIRST_NODE_TIMEOUT,
+    READY_TIMEOUT,
+    SYNC_TIMEOUT,
+    ClusterPoller,
+)
 from provision.kafka.rolling.safety import next_node
 
 RESUME_HINT = "`hactl kafka roll` resumes it"
@@ -81,7 +86,7 @@ class Roller:
 
     def __init__(
         self,
-        poller: Poller,
+        poller: ClusterPoller,
         hosts: Mapping[str, LockedHost],
         drains: DrainPort,
         events: Events,

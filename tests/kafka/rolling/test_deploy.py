@@ -26,7 +26,7 @@ from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import deploy as rolling
 from provision.kafka.rolling import poller, zookeeper
 from provision.kafka.rolling.deploy import MEMBER_UNIT, SerialRestart, taken_down
-from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.poller import ClusterPoller
 from tests.hosts.agent.local import GROUP, ME, LocalHost
 from tests.hosts.told import Told
 from tests.kafka.rolling.building import NODES, cluster, partition
@@ -76,7 +76,11 @@ def serial_restart_of(
     )
     units = down or dict.fromkeys(HOSTS, frozenset({UNIT}))
     return SerialRestart(
-        cast(KafkaCluster, kafka), Poller(NODES, look, events), units, cast(Any, None), timeout=0.01
+        cast(KafkaCluster, kafka),
+        ClusterPoller(NODES, look, events),
+        units,
+        cast(Any, None),
+        timeout=0.01,
     )
 
 

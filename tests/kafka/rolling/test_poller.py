@@ -9,7 +9,7 @@ import pytest
 from provision.core.errors import HostError
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import poller as poller_module
-from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.poller import ClusterPoller
 from tests.hosts.told import Told
 from tests.kafka.rolling.building import NODES, cluster, partition
 
@@ -21,7 +21,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller_module, "POLL_INTERVAL", 0.001)
 
 
-def poller_of(*looks: Cluster | HostError) -> tuple[Poller, Told]:
+def poller_of(*looks: Cluster | HostError) -> tuple[ClusterPoller, Told]:
     """Return a poller that sees one state after the other; the last one stays."""
     events = Told()
     states = chain(looks, repeat(looks[-1]))
@@ -32,7 +32,7 @@ def poller_of(*looks: Cluster | HostError) -> tuple[Poller, Told]:
             raise state
         return state
 
-    return Poller(NODES, look, events), events
+    return ClusterPoller(NODES, look, events), events
 
 
 def test_a_node_is_ready_when_it_serves_and_in_sync_when_it_has_caught_up() -> None:
@@ -62,6 +62,6 @@ def test_a_poller_waits_for_a_cluster_that_does_not_answer_for_a_moment() -> Non
 
 def test_a_wait_ends_when_the_rollout_is_interrupted() -> None:
     poller, _ = poller_of(cluster(brokers=(1, 3)))
-    assert Poller(NODES, poller.look, poller.events, lambda: True).wait_until_ready(TWO, 60) == (
-        "broker 2 is not in the cluster",
-    )
+    assert ClusterPoller(NODES, poller.look, poller.events, lambda: True).wait_until_ready(
+        TWO, 60
+    ) == ("broker 2 is not in the cluster",)

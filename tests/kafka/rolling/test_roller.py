@@ -15,7 +15,7 @@ from provision.hosts.agent.locked_host import RollMarker, UnitState
 from provision.kafka.replicas.model import Cluster
 from provision.kafka.rolling import poller
 from provision.kafka.rolling import roller as module
-from provision.kafka.rolling.poller import Poller
+from provision.kafka.rolling.poller import ClusterPoller
 from provision.kafka.rolling.roller import NodeResult, Roller
 from tests.hosts.told import Told
 from tests.kafka.rolling.building import NODES, cluster, partition
@@ -122,7 +122,7 @@ def roll(simulation: Simulation, events: Told | None = None) -> tuple[Roller, bo
     todo = [node for node in NODES if node.host not in done]
     drained = [node for node in NODES if node.host in simulation.drained and node not in todo]
     hosts = cast(Mapping[str, Any], {node.host: Host(simulation, node.id) for node in NODES})
-    roller = Roller(Poller(NODES, simulation.look, events), hosts, pool, events, done)
+    roller = Roller(ClusterPoller(NODES, simulation.look, events), hosts, pool, events, done)
     return roller, roller.run(todo, drained)
 
 
@@ -190,7 +190,10 @@ def test_a_node_that_was_drained_but_not_restarted_is_undrained() -> None:
     simulation, events = Simulation(), Told()
     hosts = cast(Mapping[str, Any], {node.host: Host(simulation, node.id) for node in NODES})
     roller = Roller(
-        Poller(NODES, simulation.look, events), hosts, InterruptedDirectors(simulation), events
+        ClusterPoller(NODES, simulation.look, events),
+        hosts,
+        InterruptedDirectors(simulation),
+        events,
     )
     assert not roller.run(NODES)
     result = roller.results["kafka2"]
@@ -206,7 +209,7 @@ def test_a_roll_does_not_wait_for_a_drained_node_that_does_not_run() -> None:
     simulation, events = Simulation(gone={2: 10**6}, drained={"kafka2"}), Told()
     hosts = cast(Mapping[str, Any], {node.host: StoppedHost(simulation, node.id) for node in NODES})
     roller = Roller(
-        Poller(NODES, simulation.look, events),
+        ClusterPoller(NODES, simulation.look, events),
         hosts,
         Directors(simulation, frozenset({"kafka2"})),
         events,
@@ -226,7 +229,7 @@ def test_a_drain_that_is_refused_keeps_the_node_up() -> None:
     simulation, events = Simulation(), Told()
     hosts = cast(Mapping[str, Any], {node.host: Host(simulation, node.id) for node in NODES})
     roller = Roller(
-        Poller(NODES, simulation.look, events), hosts, RefusingDirectors(simulation), events
+        ClusterPoller(NODES, simulation.look, events), hosts, RefusingDirectors(simulation), events
     )
     assert not roller.run(NODES)
     assert (simulation.restarts, roller.results["kafka2"].message) == (

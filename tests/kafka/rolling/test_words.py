@@ -28,11 +28,11 @@ def test_the_plan_of_a_resumed_roll_names_the_interrupted_one_and_the_nodes_stil
     mark = RollMarker("then", "kim@desk (kafka roll)", "2026-11-22T08:00:00Z")
     plan = RollPlan(NODES[:1], NODES[1:2], ("kafka2", "kafka3"), mark, ("orders-0",))
     assert shown(plan) == [
-        "Going on with what kim@desk (kafka roll) began 2026-11-22T08:00:00Z; "
+        "Resuming the roll of kim@desk (kafka roll) from 2026-11-22T08:00:00Z; "
         "kafka2, kafka3 restarted already.",
-        "Drained by it, and given back first: kafka2.",
-        "These stall meanwhile, having no replica to spare: orders-0.",
-        "Restarted one at a time: kafka1.",
+        "It left these drained; they return to service first: kafka2.",
+        "These partitions stop meanwhile, without a spare replica: orders-0.",
+        "Restart one at a time: kafka1.",
     ]
     assert plan.resumed == {"who": mark.who, "when": mark.when}
     assert shown(RollPlan((), (), ("kafka1",), mark, ()))[-1] == "No node is left to restart."
@@ -50,7 +50,7 @@ def test_the_end_of_a_roll_shows_the_result_of_every_node() -> None:
         "kafka2  rolled      12.3 s",
         "kafka3  stopped    301.0 s",
         "        it does not serve again: broker 3 is not in the cluster",
-        "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to go on.",
+        "Roll: 1 rolled, 1 untouched, 1 stopped. Run it again to resume.",
     ]
     assert [line for line, _ in result_lines(results[1:2], Exit.OK)][-1] == "Roll: 1 rolled."
 
