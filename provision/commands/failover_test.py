@@ -78,23 +78,26 @@ def failover_test(
         _confirm(site_hosts(project), chosen)
     console = Console()
     try:
-        result = run_drills(
-            project, targets, lab=name, drills=drills, client=client, events=console
-        )
+        result = run_drills(project, targets, console, lab=name, drills=drills, client=client)
     except Broken:
         if json:
             print_json({"ok": False, "drills": []})
         raise
     finally:
         console.done()
+    _show(result, json, report, console)
+    return Exit.OK if result.ok else Exit.FAILED
+
+
+def _show(result: Drills, json: bool, report: Path | None, console: Console) -> None:
+    """Print the result, then write the report: an unwritable folder hides no result."""
     if json:
         print_json(result.json())
     else:
         Screen().show(lines(result))
-    if report is not None:  # last: an unwritable folder must not hide the figures
+    if report is not None:
         for path in write(result, report):
             console.note(f"wrote {path}")
-    return Exit.OK if result.ok else Exit.FAILED
 
 
 def chosen_drills(names: Sequence[str]) -> tuple[type[Drill], ...]:
@@ -159,11 +162,11 @@ def _is_local(address: IPv4Address | IPv6Address) -> bool:
 def run_drills(
     project: Project,
     targets: Mapping[str, Target],
+    events: Events,
     *,
     lab: str = "",
     drills: Sequence[str] = (),
     client: str = "",
-    events: Events,
 ) -> Drills:
     """Run the drills on hosts that may be broken.
 
@@ -179,10 +182,8 @@ def run_drills(
     services, unprobed = services_of(project.topology)
     for text in unprobed:
         events.note(text)
-    with (
-        Sessions(targets) as sessions,
-        HostLocks(sessions, site_hosts(project), f"{operator_id()} (failover-test)") as locks,
-    ):
+    hosts, owner = site_hosts(project), f"{operator_id()} (failover-test)"
+    with Sessions(targets) as sessions, HostLocks(sessions, hosts, owner) as locks:
         session: Callable[[], Session] = (lambda: sessions.of(client)) if client else local_session
         site = Environment(project.topology, sessions, session, services, lab, events)
         site.look()
@@ -196,17 +197,28 @@ def run_drills(
             last = results[-1]
             results[-1] = replace(last, ok=False, messages=(*messages, *last.messages))
     secrets = project.inventory.secrets
+    masked = {host: mask(text, secrets) for host, text in configurations.items()}
+    return _drills(project, started, results, host_versions, masked)
+
+
+def _drills(
+    project: Project,
+    started: str,
+    results: Sequence[DrillResult],
+    host_versions: Mapping[str, Mapping[str, str]],
+    configurations: Mapping[str, str],
+) -> Drills:
+    """The results with the inventory, the hosts and their versions."""
+    frontends = project.topology.frontends
     return Drills(
         inventory=str(project.path),
         digest=project.digest(),
         started=started,
         drills=tuple(results),
         topology=_parts(project),
-        vips=tuple(
-            str(vip.address) for frontend in project.topology.frontends for vip in frontend.vips
-        ),
+        vips=tuple(str(vip.address) for frontend in frontends for vip in frontend.vips),
         versions=host_versions,
-        configurations={host: mask(text, secrets) for host, text in configurations.items()},
+        configurations=configurations,
     )
 
 

@@ -221,30 +221,31 @@ def under_load(
     ) as prober:
         _warm_up(prober)
         began = prober.to_client(time.monotonic())
-        # Requests of the last second may have no answer yet.
-        baseline = baseline_of(prober.recording(), began - 1)
-        if not baseline.requests or baseline.failed:
-            failures = f"{baseline.failed} of {baseline.requests} requests failed"
-            raise LabError(
-                f"{failures} before the change began",
-                "hactl verify on the first inventory says why",
-            )
+        baseline = _usable_baseline(prober, began)
         plan = deploy()
         _wait_until_settled(prober, slow_after(baseline), last_step(after))
         seconds = prober.to_client(time.monotonic()) - began
         recording = prober.stop()
+    notes = (*split_brains(recording.adverts, after), *prober.messages)
     return replace(
         outline,
         services=judge(recording, began),
         plan=plan,
-        messages=(
-            *outline.messages,
-            *split_brains(recording.adverts, after),
-            *prober.messages,
-            *_measurement_problems(recording),
-        ),
+        messages=(*outline.messages, *notes, *_measurement_problems(recording)),
         usual_ms=baseline.slowest_ms,
         seconds=seconds,
+    )
+
+
+def _usable_baseline(prober: Prober, began: float) -> Baseline:
+    """The figures before the change. Raises LabError where a request failed already."""
+    # Requests of the last second may have no answer yet.
+    baseline = baseline_of(prober.recording(), began - 1)
+    if baseline.requests and not baseline.failed:
+        return baseline
+    failures = f"{baseline.failed} of {baseline.requests} requests failed"
+    raise LabError(
+        f"{failures} before the change began", "hactl verify on the first inventory says why"
     )
 
 

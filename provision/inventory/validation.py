@@ -86,15 +86,7 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
                 context["fix"],
             )
         case "extra_forbidden":
-            key_position = place.parent.key_position(detail["loc"][-1])
-            message = f"unknown field `{detail['loc'][-1]}`"
-            return Problem(
-                key_position,
-                "unknown-field",
-                message,
-                "",
-                nearest(str(detail["loc"][-1]), place.siblings),
-            )
+            return _unknown_field(place, detail["loc"][-1])
         case "missing" | "union_tag_not_found":
             field = name if detail["type"] == "missing" else "type"
             return Problem(
@@ -115,6 +107,12 @@ def _problem(model: type[BaseModel], root: Node, detail: ErrorDetails) -> Proble
         case "literal_error" | "union_tag_invalid" | "enum":
             return _choice_problem(name, place.node, detail)
     return _value_problem(name, place.node, position, detail["type"], context)
+
+
+def _unknown_field(place: _Place, name: str | int) -> Problem:
+    position = place.parent.key_position(name)
+    fix = nearest(str(name), place.siblings)
+    return Problem(position, "unknown-field", f"unknown field `{name}`", "", fix)
 
 
 def _with_field_name(name: str, message: str) -> str:

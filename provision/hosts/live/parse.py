@@ -59,40 +59,42 @@ def live_host(
         LookError: a section cannot be parsed.
     """
     try:
-        files = dict(_files(sections.get("files", ())))
-        clock = sections["clock"][0]
-        drains = decode_drains(sections.get("drained", ()))
-        # A date(1) without fractions rounds down to the second.
-        resolution = 0.0 if "." in clock else 1.0
-        return LiveHost(
-            host=host,
-            clock=float(clock) + resolution / 2 - now,
-            round_trip=round_trip + resolution,
-            boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
-            seconds=duration,
-            macs=_of_interfaces(files, "address"),
-            carriers={
-                name: value == "1" for name, value in _of_interfaces(files, "carrier").items()
-            },
-            addresses=tuple(live_addresses(sections.get("addresses", ()))),
-            sysctls={
-                _dotted(path): value
-                for path, value in files.items()
-                if path.startswith("proc/sys/net/")
-            },
-            listeners=tuple(_listeners(sections.get("listeners", ()))),
-            units={unit.name: unit for unit in _units(sections.get("units", ()))},
-            vrrp=tuple(_vrrp("".join(sections.get("vrrp", ())))),
-            ipvs_saved=tuple(
-                line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()
-            ),
-            services=tuple(ipvs_services(sections.get("ipvs", ()))),
-            sync=tuple(_sync(sections.get("sync", ()))),
-            drained={host: words for host, words in drains.items() if host != "."},
-            drained_by=drains.get(".", ""),
-        )
+        return _live_host(host, sections, now, round_trip, duration)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise LookError(f"{type(error).__name__}: {error}") from error
+
+
+def _live_host(
+    host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, duration: float
+) -> LiveHost:
+    files = dict(_files(sections.get("files", ())))
+    clock = sections["clock"][0]
+    drains = decode_drains(sections.get("drained", ()))
+    # A date(1) without fractions rounds down to the second.
+    resolution = 0.0 if "." in clock else 1.0
+    return LiveHost(
+        host=host,
+        clock=float(clock) + resolution / 2 - now,
+        round_trip=round_trip + resolution,
+        boot_id=files.get("proc/sys/kernel/random/boot_id", ""),
+        seconds=duration,
+        macs=_of_interfaces(files, "address"),
+        carriers={name: value == "1" for name, value in _of_interfaces(files, "carrier").items()},
+        addresses=tuple(live_addresses(sections.get("addresses", ()))),
+        sysctls={
+            _dotted(path): value
+            for path, value in files.items()
+            if path.startswith("proc/sys/net/")
+        },
+        listeners=tuple(_listeners(sections.get("listeners", ()))),
+        units={unit.name: unit for unit in _units(sections.get("units", ()))},
+        vrrp=tuple(_vrrp("".join(sections.get("vrrp", ())))),
+        ipvs_saved=tuple(line.strip() for line in sections.get("ipvs_saved", ()) if line.strip()),
+        services=tuple(ipvs_services(sections.get("ipvs", ()))),
+        sync=tuple(_sync(sections.get("sync", ()))),
+        drained={host: words for host, words in drains.items() if host != "."},
+        drained_by=drains.get(".", ""),
+    )
 
 
 def _files(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

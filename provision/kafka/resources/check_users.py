@@ -53,11 +53,9 @@ def prepare(project: Project, inspection: Inspection, events: Events, *, lab: bo
         HactlError: a broker would refuse a check's login; no host was changed.
     """
     cluster, check_logins = project.topology.kafka, frozenset(_changed_logins(inspection))
-    if (
-        cluster is None
-        or not check_logins
-        or all(is_new(inspection, node.host) for node in cluster.brokers)
-    ):
+    if cluster is None or not check_logins:
+        return
+    if all(is_new(inspection, node.host) for node in cluster.brokers):
         return
     from provision.kafka.admin import ClusterTimeout
     from provision.kafka.resources.observe import NotAdmitted
@@ -70,29 +68,29 @@ def prepare(project: Project, inspection: Inspection, events: Events, *, lab: bo
     ):
         try:
             for user in _create_users(cluster, login, {check.user for check in check_logins}):
-                events.note(
-                    f"cluster {cluster.model.name}: created user {user} first, "
-                    "because directors log in as it"
-                )
+                reason = "because directors log in as it"
+                events.note(f"cluster {cluster.model.name}: created user {user} first, {reason}")
         except NotAdmitted:
             raise
         except Unreachable:
             return
         except ClusterTimeout:  # no user can be created now; the logins can still be tested
             pass
-        refusals = sorted(
-            {
-                f"{check.name} as {check.user}"
-                for check in check_logins
-                if not _is_admitted(login, check)
-            }
-        )
+        refusals = {
+            f"{check.name} as {check.user}"
+            for check in check_logins
+            if not _is_admitted(login, check)
+        }
     if refusals:
-        raise HactlError(
-            f"cluster {cluster.model.name}: the login of the directors' check is refused by "
-            f"{', '.join(refusals)}: every director would remove all brokers",
-            HINT,
-        )
+        raise _refused(cluster, refusals)
+
+
+def _refused(cluster: KafkaCluster, refusals: Iterable[str]) -> HactlError:
+    return HactlError(
+        f"cluster {cluster.model.name}: the login of the directors' check is refused by "
+        f"{', '.join(sorted(refusals))}: every director would remove all brokers",
+        HINT,
+    )
 
 
 def _changed_logins(inspection: Inspection) -> Iterator[CheckLogin]:
