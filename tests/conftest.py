@@ -6,6 +6,7 @@ Elsewhere hypothesis tries new examples in each run; a finding becomes an `@exam
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -34,3 +35,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         and not session.exitstatus
     ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the certificates that hactl makes in the test's folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -21,11 +21,7 @@ from provision.kafka.client_file import login
 from tests.kafka.inventory import USERS, project
 from tests.kafka.verify.site import RunningBroker, prepared, serving
 
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The certificates go with the test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+pytestmark = pytest.mark.usefixtures("state")
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ from __future__ import annotations
 import io
 
 from provision.core.events import Console
+from tests.streams import TerminalStream
 from tests.waiting import wait_until
-
-
-class Terminal(io.StringIO):
-    """A stream that claims to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_log_gets_a_line_for_each_step() -> None:
@@ -27,7 +21,7 @@ def test_a_log_gets_a_line_for_each_step() -> None:
 
 
 def test_a_terminal_gets_one_line_whose_seconds_change() -> None:
-    stream = Terminal()
+    stream = TerminalStream()
     console = Console(stream)
     console.host("web1", "installing nginx")
     wait_until(lambda: stream.getvalue().count("installing nginx") >= 3, what="two redraws")
@@ -39,7 +33,7 @@ def test_a_terminal_gets_one_line_whose_seconds_change() -> None:
 
 
 def test_a_live_line_never_wraps() -> None:
-    stream = Terminal()
+    stream = TerminalStream()
     console = Console(stream)
     for number in range(40):
         console.host(f"host{number}", "inspected")

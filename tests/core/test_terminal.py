@@ -8,13 +8,7 @@ import json
 import pytest
 
 from provision.core.terminal import RED, WIDTH, Screen, print_json, shortened, wrapped
-
-
-class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
+from tests.streams import TerminalStream
 
 
 def test_a_long_text_is_wrapped_with_its_indentation_and_its_colour() -> None:
@@ -44,7 +38,7 @@ def test_a_text_that_is_cut_ends_in_an_ellipsis() -> None:
 
 def test_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    terminal, file = Terminal(), io.StringIO()
+    terminal, file = TerminalStream(), io.StringIO()
     for stream in (terminal, file):
         Screen(stream).show([("bad", RED)])
     assert (terminal.getvalue(), file.getvalue()) == ("\x1b[31mbad\x1b[0m\n", "bad\n")
@@ -52,7 +46,7 @@ def test_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_colour_where_the_operator_wants_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    terminal = Terminal()
+    terminal = TerminalStream()
     Screen(terminal).show([("bad", RED)])
     assert terminal.getvalue() == "bad\n"
 

@@ -20,6 +20,7 @@ from provision.deploy.plan_output import (
 from provision.deploy.results import HostResult
 from provision.desired.items import DesiredHost, File, Item, Sysctl, Unit
 from provision.hosts.agent.observe import Observed, ObservedItem
+from tests.streams import TerminalStream
 
 QUIET = Sysctl("net.ipv4.conf.all.arp_ignore", "1")
 
@@ -118,12 +119,8 @@ def test_results_json_has_the_documented_keys() -> None:
 
 
 def test_only_a_terminal_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.delenv("NO_COLOR", raising=False)
-    terminal, plain = Terminal(), io.StringIO()
+    terminal, plain = TerminalStream(), io.StringIO()
     for stream in (terminal, plain):
         Screen(stream).show([("changed", "33")])
     assert terminal.getvalue() == "\x1b[33mchanged\x1b[0m\n"

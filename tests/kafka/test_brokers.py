@@ -10,13 +10,7 @@ import pytest
 
 from tests.kafka.cluster import USERS, Broker, broker, build, free_ports, running, started
 
-pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the certificates in the test's folder."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("state")]
 
 
 def produce_and_consume(running_broker: Broker, mechanism: str) -> bytes:

@@ -30,7 +30,7 @@ from provision.kafka.resources.plan import (
 from provision.kafka.resources.requests import perform
 from tests.kafka.cluster import USERS, Broker, build, free_ports, running, started
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("state")]
 
 ORDERS: dict[str, Any] = {
     "password": "0rders",
@@ -64,12 +64,6 @@ KAFKA: dict[str, Any] = {
     "topics": TOPICS,
     "mechanisms": ["SCRAM-SHA-512", "SCRAM-SHA-256"],
 }
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the certificates in the test's folder."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
-from tests.waiting import wait_until
 
 IDS = (1, 2, 3)
 START_TIMEOUT = 120.0
@@ -113,11 +113,6 @@ class Trio:
         except HactlError:
             return set()
         return {node["broker_id"] for node in answer if not node.get("is_fenced")}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds."""
-    wait_until(condition, START_TIMEOUT, 0.5)
 
 
 @contextmanager
@@ -239,3 +234,6 @@ def small_disk(three: Trio, id_: int) -> Iterator[Callable[[], None]]:
         original.rename(data)
         three.start(id_)
         until(lambda: three.live() == {*IDS})
+
+
+until = partial(wait_until, timeout=START_TIMEOUT, interval=0.5)

@@ -9,15 +9,9 @@ import pytest
 from provision.core.errors import Exit
 from tests.kafka.verify.site import failed, prepared, serving
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("state")]
 
 VERSION = "4.1.0"
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the certificates in the test's folder."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def test_all_checks_pass_with_version_4(tmp_path: Path) -> None:

@@ -26,13 +26,7 @@ from tests.kafka.verify.site import (
 )
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the certificates in the test's folder."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("state")]
 
 
 def ensemble(folder: Path) -> RunningBroker:
