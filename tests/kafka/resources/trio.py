@@ -31,10 +31,13 @@ from provision.kafka.admin import ask
 from provision.kafka.client_file import Login
 from tests.kafka.authority import deployed
 from tests.kafka.cluster import CACHE, USERS, Broker, free_ports
+from tests.waiting import wait_until
 
 IDS = (1, 2, 3)
 START_TIMEOUT = 120.0
 """Seconds for brokers to start, stop or take over."""
+
+until = partial(wait_until, timeout=START_TIMEOUT, interval=0.5)
 SMALL = {
     "log.cleaner.dedupe.buffer.size": 4194304,
     "offsets.topic.num.partitions": 1,
@@ -234,6 +237,3 @@ def small_disk(three: Trio, id_: int) -> Iterator[Callable[[], None]]:
         original.rename(data)
         three.start(id_)
         until(lambda: three.live() == {*IDS})
-
-
-until = partial(wait_until, timeout=START_TIMEOUT, interval=0.5)
