@@ -99,7 +99,7 @@ def _inspect(
     except HostError as error:
         events.host(host, "failed")
         return error
-    events.host(host, "looked at")
+    events.host(host, "inspected")
     return _Inspection(live, sections, plan)
 
 

@@ -133,7 +133,7 @@ def inspect(
             inspection.interrupted = True
             exception = recovery.exception()
             events.note(
-                f"interrupted while the hosts were looked at: nothing was changed{exception}"
+                f"interrupted while the hosts were inspected: nothing was changed{exception}"
             )
             raise
         plans = inspection.plans
@@ -195,7 +195,7 @@ def _inspect_target(
         if plan.observed.unfinished and recovery.recover(session, plan.observed.unfinished):
             plan = inspect_host(session, render, secrets)
         inspection.plans[target.host] = plan
-        events.host(target.host, "looked at")
+        events.host(target.host, "inspected")
     except HactlError as error:
         inspection.failures[target.host] = not_ready(error)
         events.host(target.host, "failed")

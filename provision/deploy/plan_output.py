@@ -131,7 +131,7 @@ def _diff_lines(change: Change) -> Iterator[Line]:
 def plan_counts(plans: Mapping[str, HostPlan], coverage: Coverage) -> str:
     """The last line of a plan: counts of changes, of hosts, and of hosts with unknown changes."""
     if coverage.blind:
-        return f"Plan: unknown: {coverage.counted()} could be looked at."
+        return f"Plan: unknown: {coverage.counted()} could be inspected."
     actions = [change.action for plan in plans.values() for change in plan.changes]
     unseen = f"; unknown on {_count(len(coverage.unseen), 'host')}" if coverage.unseen else ""
     if not actions:

@@ -165,7 +165,7 @@ def test_a_signal_ends_a_command_that_waits_for_a_silent_host(
         _, errors = running.communicate(timeout=30)
         assert time.monotonic() - began < 2, "a second, and one for a busy machine"
     assert running.returncode == 130, errors
-    assert "interrupted while the hosts were looked at: nothing was changed\n" in errors
+    assert "interrupted while the hosts were inspected: nothing was changed\n" in errors
     assert errors.endswith("\ninterrupted\n") and "Traceback" not in errors
     assert [pid for pid in mark.read_text().split() if Path(f"/proc/{pid}").exists()] == [], (
         "its proxy commands ended, too"

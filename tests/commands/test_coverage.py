@@ -158,12 +158,12 @@ SAYS: dict[str, tuple[tuple[int, Any] | tuple[()], ...]] = {
     "plan": (
         (2, ["on 4 hosts."]),
         (4, ["on 2 hosts; unknown on 2 hosts.", "lvs2: cannot connect", "web2: cannot connect"]),
-        (4, ["Plan: unknown: 0 of 4 hosts could be looked at.", "lvs1: cannot connect"]),
+        (4, ["Plan: unknown: 0 of 4 hosts could be inspected.", "lvs1: cannot connect"]),
     ),
     "plan --limit web1": (
         (2, ["on 1 host."]),
         (2, ["on 1 host."]),
-        (4, ["Plan: unknown: 0 of 1 host could be looked at."]),
+        (4, ["Plan: unknown: 0 of 1 host could be inspected."]),
     ),
     "plan --json": ((2, ALL), (4, SOME), (4, {**NONE, "changes": None, "hosts": {}})),
     "deploy --yes": (

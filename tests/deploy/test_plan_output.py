@@ -93,7 +93,7 @@ def test_a_plan_with_unseen_hosts_is_never_empty() -> None:
     assert (quiet["changes"], quiet["unseen"]) == (None, {"web2": "cannot connect; is it on?"})
     assert (busy["changes"], busy["hosts_seen"], busy["hosts_total"]) == (1, 1, 2)
     none = Coverage(("web1",), {"web1": "off"})
-    assert text({}, none) == "Plan: unknown: 0 of 1 host could be looked at."
+    assert text({}, none) == "Plan: unknown: 0 of 1 host could be inspected."
 
 
 RESULTS = [

@@ -191,7 +191,7 @@ def test_with_wrong_input_no_host_is_contacted(site: Site) -> None:
     model.frontend(changed)["vips"] = ["192.168.227.1000"]
     site.write(changed)
     done = refused(site, 3, r"e2e.yml:\d+:\d+: ", "192.168.227.1000")
-    assert "looked at" not in done.err
+    assert "inspected" not in done.err
 
 
 def sessions(site: Site, host: str) -> set[str]:
@@ -282,7 +282,7 @@ def test_a_connection_lost_in_mid_apply(site: Site) -> None:
 def test_ctrl_c_while_hosts_are_looked_at(site: Site) -> None:
     site.write(model.busy(model.base(NAME)))
     run = Terminal("deploy", "--yes", str(site.inventory))
-    run.until("looked at")
+    run.until("inspected")
     started = time.monotonic()
     run.type("\x03")
     assert run.end() == 130, run.shown

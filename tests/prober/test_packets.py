@@ -101,7 +101,7 @@ def test_rubbish_is_passed_over(body: bytes, kind: bytes) -> None:
 
 @pytest.mark.parametrize("name", program.MODULES)
 def test_the_client_may_be_as_old_as_python_3_7(name: str) -> None:
-    """Its syntax, that it brings all it needs, and that no annotation is looked at there."""
+    """Its syntax, that it brings all it needs, and that no annotation is inspected there."""
     text = resources.files(program.PACKAGE).joinpath(f"{name}.py").read_text(encoding="utf-8")
     tree = ast.parse(text, feature_version=(3, 7))
     sources = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]

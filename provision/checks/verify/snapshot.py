@@ -95,7 +95,7 @@ def _look(sessions: Sessions, host: str, events: Events) -> LiveHost | HostError
     except HostError as error:
         events.host(host, "failed")
         return error
-    events.host(host, "looked at")
+    events.host(host, "inspected")
     return live
 
 

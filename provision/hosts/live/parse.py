@@ -51,7 +51,7 @@ class LookError(ValueError):
 def live_host(
     host: str, sections: Mapping[str, Sequence[str]], now: float, round_trip: float, duration: float
 ) -> LiveHost:
-    """Return the state of a host that was looked at for `duration` seconds.
+    """Return the state of a host that was inspected for `duration` seconds.
 
     `now` is the controller's wall clock in the middle of `round_trip`.
 

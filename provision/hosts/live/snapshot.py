@@ -32,14 +32,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The states of the hosts. Hosts of `topology` that are not in `lives` were not looked at."""
+    """The states of the hosts. Hosts of `topology` that are not in `lives` were not inspected."""
 
     topology: Topology
     lives: Mapping[str, LiveHost]
     _expected: dict[str, Expected] = field(default_factory=dict, repr=False, compare=False)
 
     def expected(self, host: str) -> Expected:
-        """Return the expected state of a host that was looked at.
+        """Return the expected state of a host that was inspected.
 
         Raises:
             InputError: the host's interface is unknown.
@@ -49,7 +49,7 @@ class Snapshot:
         return self._expected[host]
 
     def directors(self, frontend: ResolvedFrontend) -> Iterator[LiveHost]:
-        """Return the directors of a front end that were looked at, by falling priority."""
+        """Return the directors of a front end that were inspected, by falling priority."""
         return (
             self.lives[director.host]
             for director in frontend.directors
@@ -57,7 +57,7 @@ class Snapshot:
         )
 
     def unseen(self, frontend: ResolvedFrontend) -> tuple[str, ...]:
-        """Return the directors of a front end that were not looked at: their state is unknown."""
+        """Return the directors of a front end that were not inspected: their state is unknown."""
         hosts = (director.host for director in frontend.directors)
         return tuple(dict.fromkeys(host for host in hosts if host not in self.lives))
 
