@@ -215,7 +215,7 @@ def test_a_client_file_logs_in_and_a_wrong_password_is_an_error(site: Site, tmp_
     assert done.returncode == 4
     assert "cannot log in" in done.stderr
     assert (
-        "is the password that of admin, and does the listener speak SASL_PLAINTEXT PLAIN?"
+        "is the password correct for admin, and does the listener speak SASL_PLAINTEXT PLAIN?"
         in done.stderr
     )
     assert "wr0ng" not in done.stdout + done.stderr
