@@ -187,7 +187,7 @@ def test_an_apply_ends_if_the_plan_changed_since_it_was_shown(
         return True
 
     monkeypatch.setattr(kafka_apply, "confirm", meanwhile)
-    with pytest.raises(HactlError, match="somebody else has changed it"):
+    with pytest.raises(HactlError, match="somebody else changed it"):
         kafka_apply.apply(changed, prune=False, yes=False, json=False, lab=False)
     assert remaining(three, topics=topics("shown", 2)) == ["shown-01"]
 

@@ -257,7 +257,7 @@ def test_a_run_removes_the_probe_of_a_killed_run_and_keeps_that_of_a_running_run
     with underway(site) as first:
         second = verify("keyed", "--bootstrap", site.bootstrap, "--json")
         _, errors = first.communicate(timeout=120)
-        assert f"removed {leftover}, which a killed run had left" in errors
+        assert f"removed {leftover}, the leftovers of a killed run" in errors
         assert first.returncode == 0, "the second run did not remove its probe"
         assert "removed" not in second.stderr
         assert_all_hold(second)
