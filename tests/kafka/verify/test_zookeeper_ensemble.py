@@ -56,7 +56,7 @@ def children(broker: RunningBroker) -> str:
 class LoopbackSessions(Sessions):
     """The member's host is this machine, without SSH."""
 
-    def results_of(self, host: str) -> SshSession:
+    def of(self, host: str) -> SshSession:
         """Return a session that forwards from this machine."""
         assert host == "broker"
         session = SimpleNamespace(
